@@ -1,0 +1,52 @@
+"""Sign in and sign up: Django's own forms in plain words."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.forms import AuthenticationForm, UserCreationForm
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from project.accounts.models import User
+
+NAME_TAKEN = "Somebody has this name already."
+
+
+class SignInForm(AuthenticationForm):
+    error_messages = {
+        **AuthenticationForm.error_messages,
+        "invalid_login": "This name and password do not belong together. Capital letters count.",
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].label = "Name"
+
+
+class SignUpForm(UserCreationForm[User]):
+    class Meta:
+        model = User
+        fields = ["username"]
+        labels = {"username": "Name"}
+        help_texts = {"username": "Others see it beside what you write. Letters, digits and @ . + - _"}
+        error_messages = {
+            "username": {"unique": NAME_TAKEN, "invalid": "Use letters, digits and @ . + - _ only, without spaces."},
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["password1"].help_text = "At least 8 characters, and not a common word."
+        self.fields["password2"].label = "Password again"
+        self.fields["password2"].help_text = ""
+        for name in ("password1", "password2"):
+            assert isinstance(self.fields[name], forms.CharField)
+            self.fields[name].widget.attrs["autocomplete"] = "new-password"
+
+    def create(self) -> User | None:
+        """The new user, or None with an error on the form: somebody took the name a moment ago."""
+        try:
+            with transaction.atomic():
+                return self.save()
+        except IntegrityError:
+            self.add_error("username", ValidationError(NAME_TAKEN, code="unique"))
+            return None
