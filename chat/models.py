@@ -1,0 +1,111 @@
+"""Rooms, who belongs to them, and what was said in them.
+
+Every durable change to a room takes the room's next `position` in its own transaction; `services` alone does so.
+"""
+
+import secrets
+import uuid
+
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+SLUG_CHARS = 50
+TITLE_CHARS = 80
+
+
+def new_epoch() -> str:
+    return secrets.token_hex(8)
+
+
+class Room(models.Model):
+    """A place to talk. Public: every signed-in user reads and posts. Private: its members only."""
+
+    slug = models.CharField(
+        max_length=SLUG_CHARS,
+        unique=True,
+        validators=[RegexValidator(r"^[a-z0-9]+(-[a-z0-9]+)*\Z", "Use small letters, digits and single hyphens.")],
+        help_text="The room's name in addresses. It cannot be changed later.",
+    )
+    title = models.CharField(max_length=TITLE_CHARS)
+    topic = models.CharField(max_length=200, blank=True)
+    is_private = models.BooleanField("private", default=False, help_text="Only members may enter and read.")
+    is_archived = models.BooleanField("archived", default=False, help_text="Can be read, but not written to.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    # The number of durable changes so far, and of messages so far.
+    position = models.PositiveBigIntegerField(default=0, editable=False)
+    last_seq = models.PositiveBigIntegerField(default=0, editable=False)
+    # The position of the last change to the room itself (title, archived …).
+    changed_position = models.PositiveBigIntegerField(default=0, editable=False)
+    # Changes up to here can no longer be told one by one.
+    purged_position = models.PositiveBigIntegerField(default=0, editable=False)
+    # Renewed when the database was restored: positions of another epoch mean nothing.
+    epoch = models.CharField(max_length=16, default=new_epoch, editable=False)
+
+    class Meta:
+        ordering = ["title", "slug"]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Membership(models.Model):
+    """What a user is to a room: a member, a moderator, or banned for a time."""
+
+    class Role(models.TextChoices):
+        MEMBER = "member"
+        MODERATOR = "moderator"
+
+    room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(
+        max_length=10, choices=Role, default=Role.MEMBER, help_text="Moderators may delete the messages of others."
+    )
+    banned_until = models.DateTimeField(
+        null=True, blank=True, help_text="Until then this user can neither enter nor read the room."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["user__username"]
+        constraints = [models.UniqueConstraint(fields=["room", "user"], name="membership_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.room}"
+
+    @property
+    def is_banned(self) -> bool:
+        return self.banned_until is not None and self.banned_until > timezone.now()
+
+
+class Message(models.Model):
+    """One message. Deleting it empties its body and keeps its place."""
+
+    room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="messages")
+    seq = models.PositiveBigIntegerField(editable=False)
+    # Null: the account is gone, its messages stay.
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="messages", editable=False
+    )
+    client_id = models.UUIDField(default=uuid.uuid4, editable=False)
+    body = models.TextField(blank=True)
+    at = models.DateTimeField(editable=False)
+    edited_at = models.DateTimeField(null=True, editable=False)
+    deleted_at = models.DateTimeField(null=True, editable=False)
+    posted_position = models.PositiveBigIntegerField(editable=False)
+    position = models.PositiveBigIntegerField(editable=False)
+
+    class Meta:
+        ordering = ["room", "seq"]
+        constraints = [
+            models.UniqueConstraint(fields=["room", "seq"], name="message_seq_once"),
+            models.UniqueConstraint(fields=["room", "position"], name="message_position_once"),
+            models.UniqueConstraint(fields=["room", "author", "client_id"], name="message_client_id_once"),
+            models.CheckConstraint(condition=Q(deleted_at=None) | Q(body=""), name="message_deleted_is_empty"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.room.slug} #{self.seq}"

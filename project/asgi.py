@@ -1,0 +1,26 @@
+"""The ASGI application: pages by Django, sockets by Channels."""
+
+import os
+
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+http = get_asgi_application()  # Sets Django up: what follows imports models.
+
+import chat.routing  # noqa: E402
+import monitor.routing  # noqa: E402
+from realtime.consumers import refuse_unknown_path  # noqa: E402
+from realtime.process import with_services  # noqa: E402
+
+application = with_services(
+    ProtocolTypeRouter(
+        {
+            "http": http,
+            "websocket": URLRouter(
+                [*chat.routing.websocket_urlpatterns, *monitor.routing.websocket_urlpatterns, refuse_unknown_path]
+            ),
+        }
+    ),
+    services=[*monitor.routing.services],
+)

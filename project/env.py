@@ -1,0 +1,90 @@
+"""Strict readers for environment variables: a bad value stops the start with its name and what is allowed."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+
+from realtime.conf import parse_bool
+
+SQLITE_BUSY_SECONDS = 2  # A post has 4 s in all: waiting longer for the write lock could not be answered in time.
+
+
+def read_bool(name: str, default: bool) -> bool:
+    text = os.environ.get(name)
+    return default if text is None else parse_bool(name, text)
+
+
+def read_list(name: str, default: list[str]) -> list[str]:
+    """Comma-separated words; empty means none."""
+    text = os.environ.get(name)
+    return default if text is None else [word.strip() for word in text.split(",") if word.strip()]
+
+
+def read_origins(name: str) -> list[str]:
+    origins = read_list(name, [])
+    for origin in origins:
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path not in ("", "/"):
+            raise ImproperlyConfigured(f"{name}: {origin!r} is not an origin such as https://chat.example.org.")
+    return origins
+
+
+def read_secret_key(path: Path) -> str:
+    """`SECRET_KEY`, or the key kept in `path`, which is made at the first start, readable by its owner only."""
+    if key := os.environ.get("SECRET_KEY"):
+        return key
+    if "SECRET_KEY" in os.environ:
+        raise ImproperlyConfigured("SECRET_KEY is empty: give a long random string, or leave it unset.")
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        pass
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Written aside and linked: of two processes that start at once, both must read the same whole key.
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.write_text(secrets.token_urlsafe(64))
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    return path.read_text()
+
+
+def read_database(name: str, default_file: Path) -> dict[str, Any]:
+    """Django's database configuration from a URL: `sqlite:///path` or `postgres://user:password@host:port/name`."""
+    url = os.environ.get(name) or f"sqlite:///{default_file}"
+    try:
+        database: dict[str, Any] = dict(dj_database_url.parse(url))
+    except (ValueError, dj_database_url.ParseError, dj_database_url.UnknownSchemeError):
+        database = {}
+    match database.get("ENGINE"):
+        case "django.db.backends.sqlite3":
+            # Several processes write: WAL lets readers go on, IMMEDIATE takes the write lock at the start of a
+            # transaction, where waiting for it works, instead of failing in its middle.
+            database["OPTIONS"] = {
+                "transaction_mode": "IMMEDIATE",
+                "timeout": SQLITE_BUSY_SECONDS,
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+            }
+        case "django.db.backends.postgresql":
+            # A connection per request thread would be opened anew for each request under ASGI: the pool keeps them.
+            database["CONN_MAX_AGE"] = 0
+            database.setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 16, "timeout": 4}
+        case _:
+            raise ImproperlyConfigured(f"{name} must be sqlite:///path or postgres://user:password@host:port/name.")
+    return database
+
+
+def read_redis_url(name: str, default: str) -> str:
+    url = os.environ.get(name) or default
+    if not url.startswith(("redis://", "rediss://", "unix://")):
+        raise ImproperlyConfigured(f"{name} must begin with redis://, rediss:// or unix://.")
+    return url

@@ -1,0 +1,150 @@
+"""Settings, all from the environment. docs/settings.md lists every variable; a test compares."""
+
+import os
+from pathlib import Path
+
+from chat.conf import Chat
+from monitor.conf import Monitor
+from project import env
+from realtime import conf
+from realtime.conf import Realtime
+from realtime.embedded_redis import socket_path
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = Path(os.environ.get("HUBBUB_VAR", BASE_DIR / "var")).resolve()
+
+SECRET_KEY = env.read_secret_key(VAR_DIR / "secret_key")
+DEBUG = env.read_bool("DEBUG", False)
+ALLOWED_HOSTS = env.read_list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.read_origins("CSRF_TRUSTED_ORIGINS")
+SIGN_UP_OPEN = env.read_bool("HUBBUB_SIGN_UP", True)
+
+REALTIME = conf.from_env(Realtime, os.environ)
+CHAT = conf.from_env(Chat, os.environ)
+MONITOR = conf.from_env(Monitor, os.environ)
+conf.check_known(
+    os.environ,
+    conf.env_names(Realtime, Chat, Monitor) | {"HUBBUB_VAR", "HUBBUB_SIGN_UP", "HUBBUB_TLS", "HUBBUB_PROCESS"},
+)
+
+# Our apps stand first: their templates and commands (runserver) take the place of Django's and daphne's.
+INSTALLED_APPS = [
+    "project.accounts",
+    "realtime",
+    "chat",
+    "monitor",
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "project.middleware.content_security_policy",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "project.urls"
+ASGI_APPLICATION = "project.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "project" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASES = {"default": env.read_database("DATABASE_URL", VAR_DIR / "hubbub.sqlite3")}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Without REDIS_URL: the private Redis that `manage.py up` and `runserver` start.
+REDIS_URL = env.read_redis_url("REDIS_URL", f"unix://{socket_path(VAR_DIR)}")
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "realtime.layer.RedisPubSubLayer",
+        "CONFIG": {
+            "hosts": [
+                {
+                    "address": REDIS_URL,
+                    # Explicit: redis-py's own default of 5 s has ended idle connections.
+                    "socket_timeout": REALTIME.layer_timeout_seconds,
+                    "socket_connect_timeout": REALTIME.layer_timeout_seconds,
+                }
+            ],
+            "prefix": "hubbub",
+        },
+    },
+}
+
+AUTH_USER_MODEL = "accounts.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "lobby"
+LOGOUT_REDIRECT_URL = "sign-in"
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "project" / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "project.static_storage.StaticFilesStorage"},
+}
+WHITENOISE_MAX_AGE = 60  # Of files without a hash in their name; hashed ones are kept for ever.
+
+# Behind TLS: set HUBBUB_TLS, and have the proxy set X-Forwarded-Proto on every request.
+TLS = env.read_bool("HUBBUB_TLS", False)
+SECURE_SSL_REDIRECT = TLS
+SESSION_COOKIE_SECURE = TLS
+CSRF_COOKIE_SECURE = TLS
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if TLS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = TLS
+SECURE_HSTS_PRELOAD = TLS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TLS else None
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {
+        "realtime": {"level": "INFO"},
+        "chat": {"level": "INFO"},
+        "monitor": {"level": "INFO"},
+    },
+}

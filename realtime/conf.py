@@ -1,0 +1,132 @@
+"""Tunables: each one declared once, with its default, its bounds and the reason for it.
+
+An app declares a frozen dataclass of `tunable` fields; `from_env` reads it from `HUBBUB_<FIELD>` variables.
+Must not import Django's settings at import time: the settings file imports this.
+"""
+
+import types
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any, TypeVar
+
+from django.core.exceptions import ImproperlyConfigured
+
+ENV_PREFIX = "HUBBUB_"
+
+T = TypeVar("T")
+
+
+def tunable(default: Any, reason: str, *, low: float | None = None, high: float | None = None) -> Any:
+    """A dataclass field with `default`; numbers must lie in `low`..`high`; `reason` says why it has this value."""
+    return field(default=default, metadata={"low": low, "high": high, "reason": reason})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Realtime:
+    """The engine's tunables. Times in seconds, sizes in bytes, unless the name says otherwise."""
+
+    auth_seconds: float = tunable(
+        5.0, "How long a socket without a valid session may take to send its token.", low=0.1, high=60
+    )
+    heartbeat_seconds: float = tunable(
+        20.0, "A client that has heard nothing for this long sends a ping.", low=1, high=300
+    )
+    frame_bytes: int = tunable(
+        16 * 1024, "Largest frame taken from a client: four times the longest message.", low=1024, high=1 << 20
+    )
+    sent_frame_bytes: int = tunable(
+        256 * 1024, "Largest frame sent: pages of history are cut to fit.", low=32 * 1024, high=1 << 22
+    )
+    outbox_bytes: int = tunable(
+        1 << 20, "What may wait to be sent to one socket; a slower reader is closed with 4101.", low=64 * 1024, high=1 << 26
+    )
+    commands_in_work: int = tunable(
+        32, "Commands of one socket that may wait for their answer; then its frames are not read.", low=1, high=1024
+    )
+    bad_frames: int = tunable(
+        20, "Malformed frames within ten seconds that close a socket with 4008.", low=1, high=10_000
+    )
+    gap_ms: int = tunable(
+        50, "How long a missing position is waited for before it is read from the database.", low=0, high=5_000
+    )
+    pending_events: int = tunable(
+        256, "Events kept for a socket while its join is read; past that the join starts again.", low=16, high=65_536
+    )
+    reader_threads: int = tunable(
+        3, "Threads per process that read the database for sockets.", low=1, high=64
+    )
+    queued_jobs: int = tunable(
+        2_000, "Database jobs that may wait for a thread; past that a command gets `unavailable`.", low=10, high=1_000_000
+    )
+    layer_timeout_seconds: float = tunable(
+        5.0, "Time limit of one call to Redis.", low=0.1, high=60
+    )
+    layer_capacity: int = tunable(
+        10_000, "Frames that may wait for Redis in one process; past that they are left to the database.", low=100, high=1_000_000
+    )
+
+
+def settings() -> Realtime:
+    """The engine's tunables in force: `settings.REALTIME`, or the defaults."""
+    from django.conf import settings as django_settings
+
+    configured: Realtime = getattr(django_settings, "REALTIME", None) or Realtime()
+    return configured
+
+
+def from_env(cls: type[T], environ: Mapping[str, str]) -> T:
+    """An instance of the tunables `cls` from `environ`. ImproperlyConfigured names the variable and what is allowed."""
+    given = {}
+    for one in fields(cls):  # type: ignore[arg-type]
+        name = env_name(one)
+        if name in environ:
+            given[one.name] = _parse(one, name, environ[name])
+    return cls(**given)
+
+
+def check_known(environ: Mapping[str, str], known: set[str]) -> None:
+    """Refuse a `HUBBUB_` variable that nothing reads: a misspelt limit must not be silently the default."""
+    for name in environ:
+        if name.startswith(ENV_PREFIX) and name not in known:
+            raise ImproperlyConfigured(f"{name} is not a setting of this project. See docs/settings.md for the list.")
+
+
+def env_name(one: "Field[Any]") -> str:
+    return ENV_PREFIX + one.name.upper()
+
+
+def env_names(*classes: type) -> set[str]:
+    return {env_name(one) for cls in classes for one in fields(cls)}
+
+
+def _parse(one: "Field[Any]", name: str, text: str) -> Any:
+    assert one.default is not MISSING
+    kind = type(one.default)
+    if kind is bool:
+        return parse_bool(name, text)
+    if kind is str:
+        return text
+    try:
+        value = kind(text)
+    except ValueError:
+        wanted = "a whole number" if kind is int else "a number"
+        raise ImproperlyConfigured(f"{name}={text!r} is not {wanted}.") from None
+    check_bounds(one, name, value)
+    return value
+
+
+def check_bounds(one: "Field[Any]", name: str, value: float) -> None:
+    bounds: types.MappingProxyType[str, Any] = one.metadata  # type: ignore[assignment]
+    low, high = bounds["low"], bounds["high"]
+    # `not (low <= value)` rather than `value < low`: NaN must fail too.
+    if (low is not None and not low <= value) or (high is not None and not value <= high):
+        raise ImproperlyConfigured(f"{name}={value} is out of range: {low} to {high} is allowed.")
+
+
+def parse_bool(name: str, text: str) -> bool:
+    match text.strip().lower():
+        case "1" | "true" | "yes" | "on":
+            return True
+        case "0" | "false" | "no" | "off":
+            return False
+    raise ImproperlyConfigured(f"{name}={text!r} is not a switch: use true or false.")
