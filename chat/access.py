@@ -1,0 +1,63 @@
+"""The only door from a user and an id to an object. What a user may not know of is not found.
+
+Functions that take `lock=True` belong inside a transaction: the row stays locked until its end.
+"""
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from chat.models import Membership, Message, Room
+from realtime.protocol import ErrorCode, Refused
+
+
+def rooms_for(user_id: int) -> QuerySet[Room]:
+    """Rooms that the user may enter and read: public ones and those they are a member of, unless banned."""
+    mine = Membership.objects.filter(room=OuterRef("pk"), user=user_id)
+    banned = mine.filter(banned_until__gt=timezone.now())
+    return Room.objects.filter(Q(is_private=False) | Exists(mine), ~Exists(banned))
+
+
+def room_for(user_id: int, slug: str, *, lock: bool = False) -> Room:
+    """The room, if the user may read it. Raises Refused `not_found`, also for a room that does not exist."""
+    rooms = rooms_for(user_id)
+    if lock:
+        # The row of the room orders all that changes it.
+        rooms = rooms.select_for_update(of=("self",))
+    room = rooms.filter(slug=slug).first()
+    if room is None:
+        raise Refused(ErrorCode.NOT_FOUND, "there is no such room for you")
+    return room
+
+
+def writable_room_for(user_id: int, slug: str) -> Room:
+    """The room, locked, if the user may write to it. Raises Refused `not_found` or `forbidden`."""
+    room = room_for(user_id, slug, lock=True)
+    check_writable(room)
+    return room
+
+
+def check_writable(room: Room) -> None:
+    if room.is_archived:
+        raise Refused(ErrorCode.FORBIDDEN, "this room is archived")
+
+
+def message_in(room: Room, seq: int) -> Message:
+    """The message of a room that was got here. Raises Refused `not_found`."""
+    message = Message.objects.select_related("author").filter(room=room, seq=seq).first()
+    if message is None:
+        raise Refused(ErrorCode.NOT_FOUND, "there is no such message")
+    return message
+
+
+def role_in(user_id: int, room: Room) -> str:
+    """`moderator`, or `member`: also for who reads a public room without belonging to it."""
+    role = Membership.objects.filter(room=room, user=user_id).values_list("role", flat=True).first()
+    return role or Membership.Role.MEMBER
+
+
+def can_edit(user_id: int, message: Message) -> bool:
+    return message.author_id == user_id
+
+
+def can_delete(user_id: int, message: Message, room: Room) -> bool:
+    return message.author_id == user_id or role_in(user_id, room) == Membership.Role.MODERATOR

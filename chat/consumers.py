@@ -1,0 +1,87 @@
+"""Chat's socket: each command becomes one call of a service or of history."""
+
+from typing import Any, ClassVar
+
+from chat import conf, history, services
+from chat.frames import group_of
+from chat.protocol import (
+    COMMANDS,
+    Joined,
+    MessageDelete,
+    MessageEdit,
+    MessagePost,
+    RoomHistory,
+    RoomJoin,
+    RoomLeave,
+)
+from realtime import threads
+from realtime.consumers import RealtimeConsumer
+from realtime.protocol import ErrorCode, Ok, Refused
+
+JOIN_ATTEMPTS = 3
+
+
+class ChatConsumer(RealtimeConsumer):
+    """`/ws/chat/`"""
+
+    commands: ClassVar[Any] = COMMANDS
+
+    @property
+    def body_chars(self) -> int:
+        return conf.settings().body_chars
+
+    async def handle(self, command: Any) -> Ok:
+        user_id = self.identity.user_id
+        match command:
+            case RoomJoin():
+                return await self._join(command)
+            case RoomLeave(room=slug):
+                await self.leave(group_of(slug))
+                return Ok()
+            case RoomHistory(room=slug, before=before, after=after, around=around, limit=limit):
+                return await threads.read(
+                    history.read_history,
+                    user_id=user_id,
+                    slug=slug,
+                    before=before,
+                    after=after,
+                    around=around,
+                    limit=limit,
+                )
+            case MessagePost(room=slug, id=client_id, body=body):
+                return await threads.write(
+                    services.post_message, user_id=user_id, slug=slug, client_id=client_id, body=body
+                )
+            case MessageEdit(room=slug, seq=seq, body=body):
+                return await threads.write(services.edit_message, user_id=user_id, slug=slug, seq=seq, body=body)
+            case MessageDelete(room=slug, seq=seq):
+                return await threads.write(services.delete_message, user_id=user_id, slug=slug, seq=seq)
+        return await super().handle(command)
+
+    async def _join(self, command: RoomJoin) -> Joined:
+        """Enter the group, read the room, answer, then what came meanwhile: so no change falls between."""
+        group = group_of(command.room)
+        try:
+            for _ in range(JOIN_ATTEMPTS):
+                await self.join(group, repair)
+                joined = await threads.read(
+                    history.open_room,
+                    user_id=self.identity.user_id,
+                    slug=command.room,
+                    after=command.after,
+                    epoch=command.epoch,
+                )
+                if not self.has_overflowed(group):
+                    self.answer(command, joined)
+                    self.go_live(group, joined.position)
+                    return joined
+        except BaseException:
+            await self.leave(group)
+            raise
+        await self.leave(group)
+        raise Refused(ErrorCode.UNAVAILABLE, "the room is too busy to join just now", retry_after_ms=1000)
+
+
+async def repair(group: str, after: int) -> tuple[int, list[tuple[int, str]]]:
+    """See realtime.hub.Repair."""
+    return await threads.read(history.read_changes, group, after)

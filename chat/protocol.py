@@ -1,0 +1,160 @@
+"""Chat's part of the wire protocol: its commands, answers and events. A leaf; the only file of chat that touches JSON."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+
+from realtime.protocol import Command, Event, Ok, Person, Ping
+
+HISTORY_LIMIT = 100
+HISTORY_DEFAULT = 50
+
+Slug = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*\Z", max_length=50)]
+# A database's integer holds no more.
+Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
+
+class RoomJoin(Command, tag="room.join"):
+    """`after` and `epoch`: what the client has; without them it starts from the latest page."""
+
+    room: Slug
+    # Any integer: one from the future, or a negative one, is answered with the latest page.
+    after: int | None = None
+    epoch: str | None = None
+
+
+class RoomLeave(Command, tag="room.leave"):
+    room: Slug
+
+
+class RoomHistory(Command, tag="room.history"):
+    """Exactly one of `before`, `after` and `around`, each a seq."""
+
+    room: Slug
+    before: Number | None = None
+    after: Number | None = None
+    around: Number | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=HISTORY_LIMIT)] = HISTORY_DEFAULT
+
+
+class MessagePost(Command, tag="message.post"):
+    """`id` is made by the client: the same one is one message for ever."""
+
+    room: Slug
+    id: UUID
+    body: str
+
+
+class MessageEdit(Command, tag="message.edit"):
+    room: Slug
+    seq: Number
+    body: str
+
+
+class MessageDelete(Command, tag="message.delete"):
+    room: Slug
+    seq: Number
+
+
+COMMANDS = Ping | RoomJoin | RoomLeave | RoomHistory | MessagePost | MessageEdit | MessageDelete
+
+
+class RoomState(msgspec.Struct, frozen=True):
+    """`role` is `member` or `moderator`; who reads a public room without belonging to it counts as a member."""
+
+    slug: str
+    title: str
+    topic: str
+    role: str
+    archived: bool
+
+
+class MessageState(msgspec.Struct, frozen=True):
+    """A message as it is now. A deleted one keeps its place with an empty body."""
+
+    seq: int
+    id: UUID
+    user: Person
+    body: str
+    at: datetime
+    edited_at: datetime | None
+    deleted: bool
+
+
+class Presence(msgspec.Struct, frozen=True):
+    count: int
+    users: list[Person]
+
+
+class Joined(Ok, tag="ok", kw_only=True):
+    """`complete`: `messages` is every message changed since `after`, by position; else the latest page, by seq."""
+
+    room: RoomState
+    epoch: str
+    position: int
+    complete: bool
+    messages: list[MessageState]
+    more: bool
+    read: int | None = None
+    present: Presence | None = None
+
+
+class History(Ok, tag="ok", kw_only=True):
+    """`more`: there are messages beyond this page, in the direction asked for (`around`: older ones)."""
+
+    messages: list[MessageState]
+    more: bool
+
+
+class Posted(Ok, tag="ok", kw_only=True):
+    """The message is committed."""
+
+    seq: int
+    position: int
+    at: datetime
+
+
+class Changed(Ok, tag="ok", kw_only=True):
+    """The change is committed, or was already so."""
+
+    position: int
+
+
+class MessageEvent(Event, kw_only=True):
+    room: str
+    position: int
+    message: MessageState
+
+
+class MessagePosted(MessageEvent, tag="message.posted"):
+    pass
+
+
+class MessageEdited(MessageEvent, tag="message.edited"):
+    pass
+
+
+class MessageDeleted(MessageEvent, tag="message.deleted"):
+    pass
+
+
+class RoomChanged(Event, tag="room.changed", kw_only=True):
+    """`changes`: those of title, topic and archived that changed."""
+
+    room: str
+    position: int
+    changes: dict[str, Any]
+
+
+class RoomClosed(Event, tag="room.closed", kw_only=True):
+    """No later event of that room. `code`: `removed`, `banned` or `deleted`."""
+
+    room: str
+    code: str
+
+
+def frame_size(frame: msgspec.Struct) -> int:
+    """Bytes of the frame as it is sent."""
+    return len(msgspec.json.encode(frame))

@@ -1,0 +1,195 @@
+"""The verbs of chat, and the only writer of its rows. Each is one transaction that takes the room's next position.
+
+What it changed is published after the commit. Plain synchronous Django: call it from a view, a command, the admin,
+or from a consumer through `realtime.threads.write`.
+"""
+
+import unicodedata
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import transaction
+from django.utils import timezone
+
+from chat import access, conf
+from chat.frames import group_of, message_event
+from chat.models import Membership, Message, Room
+from chat.protocol import Changed, Posted, RoomChanged, RoomClosed
+from realtime.protocol import ErrorCode, Refused
+from realtime.publish import publish
+
+CHANGEABLE = {"title": "title", "topic": "topic", "is_private": None, "is_archived": "archived"}
+
+
+# Messages
+
+
+def post_message(*, user_id: int, slug: str, client_id: UUID, body: str) -> Posted:
+    """Save a message. The same `client_id` of the same user in the same room is answered alike and saved once."""
+    with transaction.atomic():
+        room = access.room_for(user_id, slug, lock=True)
+        before = Message.objects.filter(room=room, author=user_id, client_id=client_id).first()
+        if before is not None:
+            return Posted(seq=before.seq, position=before.posted_position, at=before.at)
+        access.check_writable(room)
+        body = _clean(body)
+        position = _next_position(room)
+        room.last_seq += 1
+        message = Message.objects.create(
+            room=room,
+            seq=room.last_seq,
+            author_id=user_id,
+            client_id=client_id,
+            body=body,
+            at=timezone.now(),
+            posted_position=position,
+            position=position,
+        )
+        room.save(update_fields=["position", "last_seq"])
+        _publish_message(room, message)
+    return Posted(seq=message.seq, position=position, at=message.at)
+
+
+def edit_message(*, user_id: int, slug: str, seq: int, body: str) -> Changed:
+    """Change the body of one's own message. To the same body: nothing happens. Of a deleted one: `conflict`."""
+    with transaction.atomic():
+        room = access.writable_room_for(user_id, slug)
+        message = access.message_in(room, seq)
+        if not access.can_edit(user_id, message):
+            raise Refused(ErrorCode.FORBIDDEN, "only who wrote a message may edit it")
+        if message.deleted_at is not None:
+            raise Refused(ErrorCode.CONFLICT, "this message is deleted")
+        body = _clean(body)
+        if body != message.body:
+            message.body, message.edited_at = body, timezone.now()
+            _save_change(room, message, "body", "edited_at")
+    return Changed(position=message.position)
+
+
+def delete_message(*, user_id: int, slug: str, seq: int) -> Changed:
+    """Empty one's own message, or as a moderator anybody's. What is deleted stays deleted."""
+    with transaction.atomic():
+        room = access.writable_room_for(user_id, slug)
+        message = access.message_in(room, seq)
+        if not access.can_delete(user_id, message, room):
+            raise Refused(ErrorCode.FORBIDDEN, "only who wrote a message, or a moderator, may delete it")
+        _delete(room, message)
+    return Changed(position=message.position)
+
+
+def moderate_message(*, message_id: int) -> None:
+    """Empty any message, also in an archived room: the admin's way. It keeps its place."""
+    with transaction.atomic():
+        room = Room.objects.select_for_update().get(messages=message_id)
+        message = Message.objects.select_related("author").get(pk=message_id)
+        _delete(room, message)
+
+
+# Rooms
+
+
+def create_room(
+    *, slug: str, title: str, topic: str = "", is_private: bool = False, is_archived: bool = False
+) -> Room:
+    """A new room. Raises ValidationError."""
+    room = Room(slug=slug, title=title, topic=topic, is_private=is_private, is_archived=is_archived)
+    room.full_clean()
+    room.save()
+    return room
+
+
+def change_room(*, room_id: int, **changes: Any) -> Room:
+    """Set any of title, topic, is_private and is_archived. Open pages learn of it. Raises ValidationError."""
+    unknown = changes.keys() - CHANGEABLE.keys()
+    if unknown:
+        raise ValueError(f"not changeable: {', '.join(sorted(unknown))}")
+    with transaction.atomic():
+        room = Room.objects.select_for_update().get(pk=room_id)
+        changed = {name: value for name, value in changes.items() if getattr(room, name) != value}
+        if not changed:
+            return room
+        for name, value in changed.items():
+            setattr(room, name, value)
+        room.full_clean()
+        position = room.changed_position = _next_position(room)
+        room.save(update_fields=[*changed, "position", "changed_position"])
+        told = {key: changed[name] for name, key in CHANGEABLE.items() if key and name in changed}
+        event = RoomChanged(room=room.slug, position=position, changes=told)
+        transaction.on_commit(lambda: publish(group_of(room.slug), event, position=position), robust=True)
+    return room
+
+
+def delete_room(*, room_id: int) -> None:
+    """Delete a room with all its messages."""
+    with transaction.atomic():
+        room = Room.objects.select_for_update().get(pk=room_id)
+        room.delete()
+        event = RoomClosed(room=room.slug, code="deleted")
+        transaction.on_commit(lambda: publish(group_of(room.slug), event), robust=True)
+
+
+# Members
+
+
+def set_membership(
+    *,
+    room_id: int,
+    user_id: int,
+    role: str = Membership.Role.MEMBER,
+    banned_until: datetime | None = None,
+) -> Membership:
+    """Make the user what these say in the room, whatever they were. Raises ValidationError."""
+    with transaction.atomic():
+        membership = Membership.objects.select_for_update().filter(room=room_id, user=user_id).first()
+        membership = membership or Membership(room_id=room_id, user_id=user_id)
+        membership.role, membership.banned_until = role, banned_until
+        membership.full_clean()
+        membership.save()
+    return membership
+
+
+def remove_membership(*, room_id: int, user_id: int) -> None:
+    """The user is nothing in the room any more; nothing happens if they were not."""
+    Membership.objects.filter(room=room_id, user=user_id).delete()
+
+
+def _next_position(room: Room) -> int:
+    """The caller holds the room's lock and saves `position`."""
+    room.position += 1
+    return room.position
+
+
+def _delete(room: Room, message: Message) -> None:
+    if message.deleted_at is None:
+        # Deleted means gone: the words are not kept.
+        message.body, message.deleted_at = "", timezone.now()
+        _save_change(room, message, "body", "deleted_at")
+
+
+def _save_change(room: Room, message: Message, *fields: str) -> None:
+    message.position = _next_position(room)
+    message.save(update_fields=[*fields, "position"])
+    room.save(update_fields=["position"])
+    _publish_message(room, message)
+
+
+def _publish_message(room: Room, message: Message) -> None:
+    # Built now, while the lock is held: after the commit the row may already be another's.
+    event: msgspec.Struct = message_event(room.slug, message)
+    position = message.position
+    # Robust: what fails after the commit must not make a saved post look refused.
+    transaction.on_commit(lambda: publish(group_of(room.slug), event, position=position), robust=True)
+
+
+def _clean(body: str) -> str:
+    """The text as it is kept. Raises Refused."""
+    body = unicodedata.normalize("NFC", body).strip()
+    if not body:
+        raise Refused(ErrorCode.INVALID, "a message needs some text")
+    if "\x00" in body:
+        raise Refused(ErrorCode.INVALID, "a message cannot contain the character NUL")
+    if len(body) > (most := conf.settings().body_chars):
+        raise Refused(ErrorCode.TOO_LONG, f"a message has at most {most} characters")
+    return body

@@ -1,0 +1,187 @@
+"""Who a socket is: by session cookie with a checked Origin, or by access token.
+
+Synchronous functions that read the database run in one thread hop. Nothing here writes at connect.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from importlib import import_module
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model, load_backend
+from django.db.models import Q
+from django.http import parse_cookie
+from django.http.request import split_domain_port, validate_host
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
+from django.utils.http import is_same_domain
+
+from realtime.models import AccessToken
+
+TOKEN_PREFIX = "hub"  # noqa: S105 - not a secret: the word that tokens begin with
+TOKEN_CHARS = 200
+NOTE_USE_EVERY = timedelta(minutes=1)
+LOCAL_HOSTS = [".localhost", "127.0.0.1", "[::1]"]  # Django's own default under DEBUG.
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a socket belongs to, and what lets it in. `permitted`: may use the endpoint."""
+
+    user_id: int
+    name: str
+    permitted: bool
+    session_key: str | None = None
+    token_id: int | None = None
+
+
+# By session cookie
+
+
+def session_key_of(scope: dict[str, Any]) -> str | None:
+    """The session cookie of a handshake; None when there is none. It may be empty or not valid any more."""
+    cookies = parse_cookie("; ".join(value.decode("latin-1") for value in _headers(scope, b"cookie")))
+    return cookies.get(settings.SESSION_COOKIE_NAME)
+
+
+def is_own_origin(scope: dict[str, Any]) -> bool:
+    """Whether the handshake's Origin is the request's own scheme, host and port, or a trusted one.
+
+    A browser sends cookies along with any site's handshake: without this, that site would speak as the user.
+    """
+    origins = [value.decode("latin-1") for value in _headers(scope, b"origin")]
+    hosts = [value.decode("latin-1") for value in _headers(scope, b"host")]
+    if len(origins) != 1 or len(hosts) != 1:
+        return False
+    origin, host = origins[0], hosts[0]
+    domain, _port = split_domain_port(host)
+    allowed_hosts = settings.ALLOWED_HOSTS or (LOCAL_HOSTS if settings.DEBUG else [])
+    if not domain or not validate_host(domain, allowed_hosts):
+        return False
+    return _origin(origin) == _origin(f"{_scheme(scope)}://{host}") is not None or _is_trusted(origin)
+
+
+def identify_session(session_key: str, permission: str | None) -> Identity | None:
+    """Who the session belongs to, as strictly as django.contrib.auth.get_user; None: it lets nobody in.
+
+    Unlike get_user this never writes: it would renew the session of a user whose hash is by a fallback key, and a
+    socket cannot give the browser the new cookie.
+    """
+    session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    try:
+        user_id = get_user_model()._meta.pk.to_python(session[SESSION_KEY])
+        backend_path = session[BACKEND_SESSION_KEY]
+    except KeyError:
+        return None
+    if backend_path not in settings.AUTHENTICATION_BACKENDS:
+        return None
+    user = load_backend(backend_path).get_user(user_id)
+    if user is None or not user.is_active:
+        return None
+    if hasattr(user, "get_session_auth_hash"):
+        kept = session.get(HASH_SESSION_KEY) or ""
+        hashes: Iterable[str] = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
+        if not any([constant_time_compare(kept, one) for one in hashes]):
+            return None
+    return _identity(user, permission, session_key=session_key)
+
+
+# By access token
+
+
+def create_token(*, user: Any, name: str, expires_at: datetime | None) -> tuple[AccessToken, str]:
+    """A new token of `user`, and its text, which is not kept and cannot be had again."""
+    secret = secrets.token_urlsafe(32)
+    token = AccessToken.objects.create(user=user, name=name, expires_at=expires_at, secret_sha256=_sha256(secret))
+    return token, f"{TOKEN_PREFIX}_{token.pk}_{secret}"
+
+
+def revoke_token(token: AccessToken) -> None:
+    """From now on the token lets nobody in. Revoking twice keeps the first time."""
+    AccessToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now())
+
+
+def identify_token(text: str, permission: str | None) -> Identity | None:
+    """Who the token `hub_<id>_<secret>` belongs to; None: unknown, wrong, expired, revoked, or its user is inactive."""
+    prefix, _, rest = text.partition("_")
+    token_id, _, secret = rest.partition("_")
+    if len(text) > TOKEN_CHARS or prefix != TOKEN_PREFIX or not (token_id.isascii() and token_id.isdigit()):
+        return None
+    if len(token_id) > 18:  # More than a database's integer holds.
+        return None
+    token = AccessToken.objects.usable().select_related("user").filter(pk=int(token_id)).first()
+    if not constant_time_compare(_sha256(secret), token.secret_sha256 if token else ""):
+        return None
+    assert token is not None
+    return _identity(token.user, permission, token_id=token.pk)
+
+
+def note_token_use(token_id: int) -> None:
+    """Remember that the token was used, to the minute: reconnecting clients must not write each time."""
+    now = timezone.now()
+    AccessToken.objects.filter(
+        Q(last_used_at=None) | Q(last_used_at__lt=now - NOTE_USE_EVERY), pk=token_id
+    ).update(last_used_at=now)
+
+
+def _identity(
+    user: Any, permission: str | None, *, session_key: str | None = None, token_id: int | None = None
+) -> Identity:
+    return Identity(
+        user_id=user.pk,
+        name=user.get_username(),
+        permitted=permission is None or user.has_perm(permission),
+        session_key=session_key,
+        token_id=token_id,
+    )
+
+
+def _sha256(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _headers(scope: dict[str, Any], name: bytes) -> list[bytes]:
+    return [value for key, value in scope["headers"] if key == name]
+
+
+def _scheme(scope: dict[str, Any]) -> str:
+    # As HttpRequest.scheme: the header that settings name decides, where they name one.
+    if settings.SECURE_PROXY_SSL_HEADER:
+        header, secure = settings.SECURE_PROXY_SSL_HEADER
+        values = _headers(scope, header.removeprefix("HTTP_").replace("_", "-").lower().encode())
+        if values:
+            return "https" if values[0].decode("latin-1").split(",")[0].strip() == secure else "http"
+    return "https" if scope.get("scheme") in ("https", "wss") else "http"
+
+
+def _origin(text: str) -> tuple[str, str, int] | None:
+    """(scheme, host, port), or None for what is not an http origin, such as `null`."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return None
+    default_ports = {"http": 80, "https": 443}
+    if parts.scheme not in default_ports or not parts.hostname or parts.path or parts.query or parts.fragment:
+        return None
+    return parts.scheme, parts.hostname, port or default_ports[parts.scheme]
+
+
+def _is_trusted(origin: str) -> bool:
+    parsed = _origin(origin)
+    if parsed is None:
+        return False
+    scheme, host, port = parsed
+    for one in settings.CSRF_TRUSTED_ORIGINS:
+        # A wildcard host, as in https://*.example.org, is Django's own syntax.
+        trusted = _origin(one.rstrip("/").replace("://*.", "://"))
+        if trusted is None or (scheme, port) != (trusted[0], trusted[2]):
+            continue
+        if host == trusted[1] if "*" not in one else is_same_domain(host, f".{trusted[1]}"):
+            return True
+    return False

@@ -1,0 +1,312 @@
+"""RealtimeConsumer: one socket's life. Admission, dispatch, answers, and cleanup that always runs.
+
+Subclasses name their commands and handle them; they never touch the socket, the layer or a thread themselves.
+"""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections import deque
+from typing import Any, ClassVar
+
+import msgspec
+from channels.consumer import AsyncConsumer
+from django.db import Error as DatabaseError
+from django.urls import re_path
+from django.utils import timezone
+
+from realtime import auth, conf, threads
+from realtime.hub import Member, Repair, hub
+from realtime.metrics import COUNTERS
+from realtime.outbox import Outbox
+from realtime.process import PROCESS
+from realtime.protocol import (
+    AuthRequired,
+    CloseCode,
+    Command,
+    Error,
+    ErrorCode,
+    Hello,
+    Limits,
+    Malformed,
+    Ok,
+    Person,
+    Ping,
+    Pong,
+    Refused,
+    encode,
+    parse,
+    parse_auth,
+)
+
+logger = logging.getLogger(__name__)
+
+BAD_FRAMES_SECONDS = 10.0
+
+
+class Disconnected(Exception):  # noqa: N818 - an event, not an error
+    """The client is gone, or the socket is closing."""
+
+
+class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
+    """One WebSocket. Set `commands` and `permission`, override `opened` and `handle`.
+
+    It takes none of Channels' per-consumer layer channel: broadcasts reach it through the process's hub.
+    """
+
+    # The tagged union of commands, `Ping` among them.
+    commands: ClassVar[Any] = Ping
+    # What a user must have to use the endpoint, as in `user.has_perm`; None: any signed-in user.
+    permission: ClassVar[str | None] = None
+    identity: auth.Identity
+    _decoders: ClassVar[dict[type, "msgspec.json.Decoder[Any]"]] = {}
+
+    # For subclasses
+
+    @property
+    def body_chars(self) -> int | None:
+        """Told in `hello.limits`; None where the endpoint takes no text."""
+        return None
+
+    async def opened(self) -> None:
+        """Called once, after `hello`."""
+
+    async def handle(self, command: Any) -> Ok:
+        """Do the command and return its answer. Raise Refused to refuse it."""
+        raise Refused(ErrorCode.INVALID, f"no such command here: {type(command).__name__}")
+
+    def send_frame(self, frame: msgspec.Struct | str) -> None:
+        """Queue one frame for this socket."""
+        self.outbox.put(frame if isinstance(frame, str) else encode(frame))
+
+    async def join(self, group: str, repair: Repair | None = None) -> None:
+        """Enter the group as pending: what comes is kept until `go_live`. Joining again reads the state afresh."""
+        if (member := self._members.get(group)) is not None:
+            hub().rejoin(group, member)
+        else:
+            self._members[group] = await hub().join(group, self.outbox, repair)
+
+    def has_overflowed(self, group: str) -> bool:
+        """Whether more came than is kept for a pending member: join again and read the state again."""
+        return self._members[group].overflowed
+
+    def go_live(self, group: str, position: int = 0) -> None:
+        """Call it right after the state at `position` was queued, with nothing awaited between."""
+        hub().go_live(group, self._members[group], position)
+
+    async def leave(self, group: str) -> None:
+        """Leave the group; nothing happens when the socket is not in it."""
+        if (member := self._members.pop(group, None)) is not None:
+            await hub().leave(group, member)
+
+    def answer(self, command: Command, answer: Ok) -> None:
+        """Queue the answer now; for a `handle` that must do something after it, and then returns the same answer."""
+        if answer.ref is None:
+            answer.ref = command.ref
+            self.send_frame(answer)
+
+    # The socket's life
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        self.scope = scope
+        self.connection = f"{PROCESS.name}:{secrets.token_hex(6)}"
+        self._receive = receive
+        self._members: dict[str, Member] = {}
+        self._bad_frames: deque[float] = deque(maxlen=conf.settings().bad_frames)
+        self._tasks: list[asyncio.Task[None]] = []
+        task = asyncio.current_task()
+        assert task is not None
+        self.outbox = Outbox(send, abort=task.cancel)
+        COUNTERS.sockets += 1
+        try:
+            await self._live(send)
+        except Disconnected:
+            pass
+        except asyncio.CancelledError:
+            # Ours: a reader that is stuck for good. Otherwise the server's, which wants to see it.
+            if not self.outbox.is_closing:
+                raise
+        except Exception:
+            logger.exception("socket %s failed", self.connection)
+            await self._fail(send)
+        finally:
+            COUNTERS.sockets -= 1
+            await self._clean_up()
+
+    async def _live(self, send: Any) -> None:
+        await self._receive()  # websocket.connect
+        session_key = auth.session_key_of(self.scope)
+        if session_key is not None and not auth.is_own_origin(self.scope):
+            logger.warning("handshake with a session cookie from another origin refused")
+            await send({"type": "websocket.close", "code": CloseCode.FORBIDDEN})  # Before accept: HTTP 403.
+            return
+        identity, reachable = None, True
+        if session_key:
+            try:
+                identity = await threads.read(auth.identify_session, session_key, self.permission)
+            except (DatabaseError, Refused):
+                logger.warning("the database is out of reach for the handshake of %s", self.connection)
+                reachable = False
+        await send({"type": "websocket.accept"})
+        self._tasks.append(asyncio.create_task(self.outbox.run()))
+        if not reachable:
+            await self._end(CloseCode.OVERLOADED, "Database out of reach")
+        self.identity = identity or await self._identify_by_token()
+        if not self.identity.permitted:
+            self.send_frame(Error(code=ErrorCode.FORBIDDEN, detail="you may not use this"))
+            await self._end(CloseCode.FORBIDDEN, "Forbidden")
+        self._greet()
+        await self.opened()
+        commands: asyncio.Queue[Command] = asyncio.Queue(conf.settings().commands_in_work)
+        self._tasks.append(asyncio.create_task(self._work(commands)))
+        if self.identity.token_id is not None:
+            self._tasks.append(asyncio.create_task(self._note_token_use(self.identity.token_id)))
+        while True:
+            command = await self._next_command()
+            if isinstance(command, Ping):
+                self.send_frame(Pong(ref=command.ref))
+            elif command is not None:
+                await commands.put(command)
+
+    async def _identify_by_token(self) -> auth.Identity:
+        seconds = conf.settings().auth_seconds
+        self.send_frame(AuthRequired(within_ms=round(seconds * 1000)))
+        try:
+            async with asyncio.timeout(seconds):
+                token = await self._next_token()
+        except TimeoutError:
+            await self._end(CloseCode.AUTH_TIMEOUT, "Auth timeout")
+        try:
+            identity = await threads.read(auth.identify_token, token, self.permission)
+        except (DatabaseError, Refused):
+            await self._end(CloseCode.OVERLOADED, "Database out of reach")
+        if identity is None:
+            self.send_frame(Error(code=ErrorCode.UNAUTHORIZED, detail="this token is not valid"))
+            await self._end(CloseCode.UNAUTHORIZED, "Unauthorized")
+        return identity
+
+    async def _next_token(self) -> str:
+        while True:
+            text = await self._next_text()
+            try:
+                if text is not None:
+                    return parse_auth(text).token
+            except Malformed as malformed:
+                self._count_bad_frame()
+                detail = "the first frame must be auth with a token"
+                self.send_frame(Error(ref=malformed.ref, code=ErrorCode.UNAUTHORIZED, detail=detail))
+
+    def _greet(self) -> None:
+        tunables = conf.settings()
+        self.send_frame(
+            Hello(
+                connection=self.connection,
+                user=Person(self.identity.user_id, self.identity.name),
+                state="ok",
+                heartbeat_ms=round(tunables.heartbeat_seconds * 1000),
+                limits=Limits(frame_bytes=tunables.frame_bytes, body_chars=self.body_chars),
+                server_time=timezone.now(),
+            )
+        )
+
+    # Frames in
+
+    async def _next_command(self) -> Any:
+        """The next command; None when what came was not one, which has been answered."""
+        text = await self._next_text()
+        if text is None:
+            return None
+        decoder = self._decoders.get(type(self))
+        if decoder is None:
+            decoder = self._decoders[type(self)] = msgspec.json.Decoder(self.commands)
+        try:
+            return parse(decoder, text)
+        except Malformed as malformed:
+            self._count_bad_frame()
+            self.send_frame(Error(ref=malformed.ref, code=malformed.code, detail=malformed.detail))
+            return None
+
+    async def _next_text(self) -> str | None:
+        """The next text frame; None for a binary one, which has been answered. Raises Disconnected."""
+        message = await self._receive()
+        if message["type"] != "websocket.receive" or self.outbox.is_closing:
+            raise Disconnected
+        COUNTERS.frames_in += 1
+        text: str | None = message.get("text")
+        if text is None:
+            self._count_bad_frame()
+            self.send_frame(Error(code=ErrorCode.INVALID, detail="frames are text, not binary"))
+        elif len(text) > conf.settings().frame_bytes or len(text.encode()) > conf.settings().frame_bytes:
+            await self._end(CloseCode.FRAME_TOO_BIG, "Frame too big")
+        return text
+
+    def _count_bad_frame(self) -> None:
+        COUNTERS.bad_frames += 1
+        now = time.monotonic()
+        self._bad_frames.append(now)
+        full = len(self._bad_frames) == self._bad_frames.maxlen
+        if full and now - self._bad_frames[0] <= BAD_FRAMES_SECONDS:
+            self.outbox.close(CloseCode.ABUSE, "Protocol abuse")
+
+    # Commands, in the order sent
+
+    async def _work(self, commands: "asyncio.Queue[Command]") -> None:
+        while True:
+            command = await commands.get()
+            try:
+                answer = await self.handle(command)
+            except Refused as refused:
+                self._refuse(command, refused)
+            except DatabaseError as error:
+                logger.warning("%s of %s: the database failed: %r", type(command).__name__, self.connection, error)
+                self._refuse(command, Refused(ErrorCode.UNAVAILABLE, "the database is out of reach; try again"))
+            except Exception:
+                logger.exception("%s of %s failed", type(command).__name__, self.connection)
+                self._refuse(command, Refused(ErrorCode.INTERNAL, "this went wrong here and was logged"))
+            else:
+                self.answer(command, answer)
+
+    def _refuse(self, command: Command, refused: Refused) -> None:
+        self.send_frame(
+            Error(
+                ref=command.ref, code=refused.code, detail=refused.detail, retry_after_ms=refused.retry_after_ms
+            )
+        )
+
+    async def _note_token_use(self, token_id: int) -> None:
+        try:
+            await threads.write(auth.note_token_use, token_id)
+        except (DatabaseError, Refused) as error:
+            logger.warning("the use of token %s was not noted: %r", token_id, error)
+
+    # The end
+
+    async def _end(self, code: int, reason: str) -> Any:
+        """Close after what is queued, wait until the client has gone, and leave `_live`."""
+        self.outbox.close(code, reason)
+        while (await self._receive())["type"] != "websocket.disconnect":
+            pass
+        raise Disconnected
+
+    async def _fail(self, send: Any) -> None:
+        try:
+            await send({"type": "websocket.close", "code": CloseCode.INTERNAL, "reason": "Internal error"})
+        except Exception:  # noqa: BLE001 - stock daphne takes no 1011 here, others may be closed: logged above
+            logger.debug("socket %s could not be closed", self.connection)
+
+    async def _clean_up(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for group in [*self._members]:
+            await self.leave(group)
+
+
+async def _refuse_path(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    await receive()
+    await send({"type": "websocket.close"})
+
+
+# The last route of a URLRouter: a socket to an unknown path is refused, not a traceback.
+refuse_unknown_path = re_path(r"", _refuse_path)

@@ -1,0 +1,41 @@
+"""Counters of this process, and its event loop's lag. A leaf: written by the engine, read by the monitor."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+LAG_PROBE_SECONDS = 0.1
+LAG_PROBES_KEPT = 100
+
+
+@dataclass(slots=True)
+class Counters:
+    """Counts since the process began; `sockets` is how many are open now."""
+
+    sockets: int = 0
+    frames_in: int = 0
+    deliveries: int = 0
+    published: int = 0
+    publish_failures: int = 0
+    repairs: int = 0
+    bad_frames: int = 0
+    slow_readers: int = 0
+    lags_ms: list[float] = field(default_factory=list)
+
+    @property
+    def loop_lag_ms(self) -> float:
+        """The event loop's greatest lag within the last ten seconds, in milliseconds."""
+        return max(self.lags_ms, default=0.0)
+
+
+COUNTERS = Counters()
+
+
+async def measure_loop_lag() -> None:
+    """How much later than asked the event loop wakes us, measured for ever."""
+    while True:
+        before = time.perf_counter()
+        await asyncio.sleep(LAG_PROBE_SECONDS)
+        late_ms = (time.perf_counter() - before - LAG_PROBE_SECONDS) * 1000
+        COUNTERS.lags_ms.append(max(0.0, late_ms))
+        del COUNTERS.lags_ms[:-LAG_PROBES_KEPT]

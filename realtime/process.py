@@ -1,0 +1,81 @@
+"""This server process: its name, and what runs beside its sockets for its whole life."""
+
+import asyncio
+import logging
+import os
+import socket
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from realtime import publish
+from realtime.metrics import measure_loop_lag
+
+logger = logging.getLogger(__name__)
+
+Service = Callable[[], Awaitable[None]]
+Application = Callable[[Any, Any, Any], Awaitable[None]]
+
+RESTART_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """`id` is unique among all processes of all hosts; `name` is what people call it."""
+
+    host: str
+    name: str
+    pid: int
+    started_at: float
+
+    @property
+    def id(self) -> str:
+        return f"{self.host}:{self.name}:{self.pid}"
+
+
+def _this_process() -> Process:
+    pid = os.getpid()
+    name = os.environ.get("HUBBUB_PROCESS") or f"pid-{pid}"
+    return Process(host=socket.gethostname(), name=name, pid=pid, started_at=time.time())
+
+
+PROCESS = _this_process()
+
+
+def with_services(application: Application, services: Sequence[Service]) -> Application:
+    """`application`, which starts `services` once, in its event loop, when the first connection of any kind comes.
+
+    Neither daphne nor every other ASGI server tells an application that it has started.
+    """
+    tasks: dict[asyncio.AbstractEventLoop, list[asyncio.Task[None]]] = {}
+
+    async def wrapped(scope: Any, receive: Any, send: Any) -> None:
+        loop = asyncio.get_running_loop()
+        if loop not in tasks:
+            publish.send_from(loop)
+            tasks[loop] = [asyncio.create_task(_keep_running(one)) for one in (measure_loop_lag, *services)]
+        if scope["type"] == "lifespan":
+            await _answer_lifespan(receive, send)
+        else:
+            await application(scope, receive, send)
+
+    return wrapped
+
+
+async def _keep_running(service: Service) -> None:
+    while True:
+        try:
+            await service()
+            return
+        except Exception:
+            logger.exception("%s of %s failed and starts again", service.__qualname__, PROCESS.id)
+            await asyncio.sleep(RESTART_SECONDS)
+
+
+async def _answer_lifespan(receive: Any, send: Any) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

@@ -1,0 +1,174 @@
+"""The envelope of the wire protocol: text to typed commands, typed frames to text, codes.
+
+Knows neither Django nor any app. Apps subclass `Command`, `Ok` and `Event`, each with its own `tag`.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+
+VERSION = 1
+
+# What a client may use as `ref`. 2**53: beyond it JavaScript's numbers are not exact.
+Ref = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)] | Annotated[str, msgspec.Meta(max_length=64)]
+
+
+class ErrorCode:
+    """Codes of `error` answers."""
+
+    UNAUTHORIZED = "unauthorized"
+    INVALID = "invalid"
+    TOO_LONG = "too_long"
+    NOT_FOUND = "not_found"  # also: not allowed to know
+    FORBIDDEN = "forbidden"  # readable, but this is refused
+    CONFLICT = "conflict"
+    RATE_LIMITED = "rate_limited"
+    UNAVAILABLE = "unavailable"  # nothing is known to have happened: try again with the same id
+    INTERNAL = "internal"
+
+
+class CloseCode:
+    """Close codes. 40xx: do not reconnect by yourself; any other that was not asked for: reconnect with back-off."""
+
+    FRAME_TOO_BIG = 1009
+    INTERNAL = 1011
+    RESTART = 1012
+    UNAUTHORIZED = 4001
+    AUTH_TIMEOUT = 4002
+    SESSION_ENDED = 4003
+    REMOVED = 4004
+    FORBIDDEN = 4005
+    ABUSE = 4008
+    TOO_MANY = 4009
+    SLOW_READER = 4101
+    RATE_LIMITED = 4102
+    OVERLOADED = 4103
+
+
+class Refused(Exception):  # noqa: N818 - the protocol's own word
+    """A command is refused: becomes one `error` answer and leaves the socket open."""
+
+    def __init__(self, code: str, detail: str, *, retry_after_ms: int | None = None) -> None:
+        super().__init__(code, detail)
+        self.code = code
+        self.detail = detail
+        self.retry_after_ms = retry_after_ms
+
+
+class Malformed(Refused):
+    """A frame that is not a command. Counted: too many of them close the socket."""
+
+    def __init__(self, detail: str, ref: Any = None) -> None:
+        super().__init__(ErrorCode.INVALID, detail)
+        self.ref = ref
+
+
+class Command(msgspec.Struct, tag_field="type", forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Client to server; answered exactly once, by its `ref`."""
+
+    ref: Ref
+
+
+class Ping(Command, tag="ping"):
+    """Answered with `pong` at once, whatever else is in work."""
+
+
+class Auth(msgspec.Struct, tag_field="type", tag="auth", forbid_unknown_fields=True, frozen=True):
+    """The first frame of a client without a session cookie. Has no `ref`; its answer is `hello`."""
+
+    token: str
+
+
+class Ok(msgspec.Struct, tag_field="type", tag="ok", kw_only=True):
+    """The good answer. Apps subclass it with `tag="ok"` and their fields."""
+
+    ref: Ref | None = None
+
+
+class Error(msgspec.Struct, tag_field="type", tag="error", frozen=True, kw_only=True, omit_defaults=True):
+    """The bad answer; without `ref` where the frame had none that could be read."""
+
+    ref: Ref | None = None
+    code: str
+    detail: str
+    retry_after_ms: int | None = None
+
+
+class Event(msgspec.Struct, tag_field="type", frozen=True, kw_only=True):
+    """Server to client, unasked."""
+
+
+class Pong(msgspec.Struct, tag_field="type", tag="pong", frozen=True):
+    ref: Ref
+
+
+class AuthRequired(Event, tag="auth.required"):
+    within_ms: int
+
+
+class Person(msgspec.Struct, frozen=True):
+    """A user as others see them; `id` is null when the account is gone."""
+
+    id: int | None
+    name: str
+
+
+class Limits(msgspec.Struct, frozen=True):
+    frame_bytes: int
+    body_chars: int | None = None
+
+
+class Hello(Event, tag="hello"):
+    """The first frame of an admitted socket."""
+
+    protocol: int = VERSION
+    features: tuple[str, ...] = ()
+    connection: str
+    user: Person
+    state: str
+    heartbeat_ms: int
+    limits: Limits
+    server_time: datetime
+
+
+class ServiceChanged(Event, tag="service.changed"):
+    """`degraded`: Redis is away, live updates are slow; `ok`: it is back."""
+
+    state: str
+
+
+class _Envelope(msgspec.Struct):
+    ref: Ref | None = None
+
+
+_encoder = msgspec.json.Encoder()
+_envelope_decoder = msgspec.json.Decoder(_Envelope)
+_auth_decoder = msgspec.json.Decoder(Auth)
+
+
+def encode(frame: msgspec.Struct) -> str:
+    """The text of one frame."""
+    return _encoder.encode(frame).decode()
+
+
+def parse(decoder: "msgspec.json.Decoder[Any]", text: str) -> Any:
+    """The command that `text` is, as `decoder` (of a tagged union of commands) knows them. Raises Malformed."""
+    try:
+        return decoder.decode(text)
+    # RecursionError: a hundred thousand brackets. UnicodeEncodeError: a lone surrogate in the text itself.
+    except (msgspec.MsgspecError, RecursionError, UnicodeEncodeError) as error:
+        detail = str(error) if isinstance(error, msgspec.ValidationError) else "not a JSON object of this protocol"
+        raise Malformed(detail, _ref_of(text)) from None
+
+
+def parse_auth(text: str) -> Auth:
+    """The first frame of a socket that has no session. Raises Malformed."""
+    return parse(_auth_decoder, text)  # type: ignore[no-any-return]
+
+
+def _ref_of(text: str) -> Any:
+    try:
+        return _envelope_decoder.decode(text).ref
+    except (msgspec.MsgspecError, RecursionError, UnicodeEncodeError):
+        return None

@@ -1,0 +1,135 @@
+"""Send a frame to a group from anywhere: a consumer, a view, a command, a thread, a script. The only sender on the layer.
+
+Never waits and never raises for Redis: what matters is in the database before it is published.
+"""
+
+import asyncio
+import atexit
+import logging
+import threading
+from collections import deque
+from typing import Any
+
+import msgspec
+from channels.layers import get_channel_layer
+
+from realtime import conf
+from realtime.metrics import COUNTERS
+from realtime.protocol import encode
+
+logger = logging.getLogger(__name__)
+
+EXIT_SECONDS = 2.0  # How long the end of a script may wait for what it published.
+
+
+def publish(
+    group: str, frame: msgspec.Struct | str, *, position: int | None = None, version: int | None = None
+) -> None:
+    """Send `frame` (encoded once, here, unless it is text already) to every member of `group` on every process.
+
+    `position`: of an ordered group; members get positions in order, none twice. `version`: only the newest matters;
+    members are not sent one that is not above the last. Neither: sent as it comes. ValueError: not a group's name.
+    """
+    text = frame if isinstance(frame, str) else encode(frame)
+    message: dict[str, Any] = {"type": "realtime.frame", "group": group, "text": text}
+    if position is not None:
+        message["position"] = position
+    if version is not None:
+        message["version"] = version
+    _sender().put(message)
+
+
+def flush(seconds: float = EXIT_SECONDS) -> None:
+    """Wait until what this process published has been sent, at most `seconds`. Not from the event loop itself."""
+    if _current is not None:
+        _current.wait_until_sent(seconds)
+
+
+def send_from(loop: asyncio.AbstractEventLoop) -> None:
+    """From now on publish in `loop`, a server's own, instead of in a thread of the publisher's."""
+    global _current
+    with _lock:
+        _current = _Sender(loop)
+
+
+class _Sender:
+    """A bounded queue, drained in order by one task of one event loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._queue: deque[dict[str, Any]] = deque()
+        self._capacity = conf.settings().layer_capacity
+        self._draining: asyncio.Task[None] | None = None
+        self._sent = threading.Event()
+        self._sent.set()
+        self._failing = False
+
+    def put(self, message: dict[str, Any]) -> None:
+        if len(self._queue) >= self._capacity:
+            COUNTERS.publish_failures += 1
+            return
+        self._queue.append(message)
+        self._sent.clear()
+        self.loop.call_soon_threadsafe(self._wake)
+
+    def wait_until_sent(self, seconds: float) -> bool:
+        return self._sent.wait(seconds)
+
+    def _wake(self) -> None:
+        if self._draining is None:
+            self._draining = self.loop.create_task(self._drain())
+
+    async def _drain(self) -> None:
+        layer = get_channel_layer()
+        try:
+            while self._queue:
+                message = self._queue.popleft()
+                try:
+                    async with asyncio.timeout(conf.settings().layer_timeout_seconds):
+                        await layer.group_send(message["group"], message)
+                except ValueError:
+                    logger.exception("not published")
+                except Exception as error:  # noqa: BLE001 - whatever Redis raises: the database has what matters
+                    self._failed(error)
+                else:
+                    COUNTERS.published += 1
+                    self._failing = False
+        finally:
+            self._draining = None
+            self._sent.set()
+
+    def _failed(self, error: Exception) -> None:
+        # What waits behind would only time out in its turn: the database has it.
+        COUNTERS.publish_failures += 1 + len(self._queue)
+        self._queue.clear()
+        if not self._failing:
+            logger.warning("Redis is away, nothing is published: %r", error)
+        self._failing = True
+
+
+_current: _Sender | None = None
+_lock = threading.Lock()
+
+
+def _sender() -> _Sender:
+    global _current
+    with _lock:
+        if _current is None or _current.loop.is_closed():
+            _current = _Sender(_loop_of_own_thread())
+        return _current
+
+
+def _loop_of_own_thread() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="publisher", daemon=True)
+    thread.start()
+
+    def end() -> None:
+        if not loop.is_closed() and thread.is_alive():
+            flush()
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(EXIT_SECONDS)
+            loop.close()  # The layer closes its connections here.
+
+    atexit.register(end)
+    return loop
