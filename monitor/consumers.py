@@ -1,0 +1,30 @@
+"""The dashboard's socket: the recent samples once, then each new one."""
+
+import asyncio
+from weakref import WeakKeyDictionary
+
+from monitor.history import History
+from monitor.protocol import GROUP
+from monitor.store import store
+from realtime.consumers import RealtimeConsumer
+
+
+class MonitorConsumer(RealtimeConsumer):
+    permission = "monitor.view_dashboard"
+
+    async def opened(self) -> None:
+        # In the group before the history is read, so that no sample falls between; none that it has is sent again.
+        await self.join(GROUP)
+        page = await _history().page()
+        self.send_frame(page.text)
+        self.go_live(GROUP, page.version)
+
+
+_histories: WeakKeyDictionary[asyncio.AbstractEventLoop, History] = WeakKeyDictionary()
+
+
+def _history() -> History:
+    loop = asyncio.get_running_loop()
+    if (one := _histories.get(loop)) is None:
+        one = _histories[loop] = History(store())
+    return one

@@ -1,0 +1,80 @@
+"""The recent samples for a tab that opens, kept once per process and topped up from Redis at each asking."""
+
+import asyncio
+import itertools
+import time
+from collections import deque
+from dataclasses import dataclass
+
+import msgspec
+from redis.exceptions import RedisError
+
+from monitor import conf
+from monitor.protocol import MetricsHistory, encode, version_of
+from monitor.store import Store, StreamId
+from realtime.conf import settings as realtime_settings
+
+# What the history's frame has besides its samples, generously.
+ENVELOPE_BYTES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The history as one frame, and the version of its newest sample."""
+
+    text: str
+    version: int
+
+
+class History:
+    """With Redis away it is what this process last knew."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = asyncio.Lock()
+        self._read_began = -1.0
+        self._newest: StreamId | None = None
+        self._interval_ms = round(conf.settings().sample_seconds * 1000)
+        self._samples: deque[bytes] = deque(maxlen=conf.settings().kept_samples)
+        self._page: Page | None = None
+
+    async def page(self) -> Page:
+        """With every sample that was published before the call."""
+        asked = time.monotonic()
+        async with self._lock:
+            # A read that began after the question answers it too: a thousand tabs cost a few reads.
+            if self._read_began < asked:
+                self._read_began = time.monotonic()
+                await self._top_up()
+            if self._page is None:
+                self._page = self._encode()
+            return self._page
+
+    async def _top_up(self) -> None:
+        try:
+            found = await self._store.samples_after(self._newest, conf.settings().kept_samples)
+        except (RedisError, OSError):
+            return
+        for self._newest, text, self._interval_ms in found:
+            self._samples.append(text)
+            self._page = None
+
+    def _encode(self) -> Page:
+        epoch, seq = self._newest or (0, 0)
+        every, samples = thin([*self._samples], realtime_settings().sent_frame_bytes - ENVELOPE_BYTES)
+        frame = MetricsHistory(
+            epoch=epoch,
+            interval_ms=self._interval_ms,
+            every=every,
+            samples=[msgspec.Raw(text) for text in samples],
+        )
+        return Page(encode(frame).decode(), version_of(epoch, seq) if self._newest else -1)
+
+
+def thin(samples: list[bytes], bound: int) -> tuple[int, list[bytes]]:
+    """`(every, samples)`: the newest and every so many-th before it, as many as fit into `bound` bytes with commas."""
+    for every in itertools.count(1):
+        chosen = samples[::-1][::every]
+        if len(chosen) <= 1 or sum(len(text) + 1 for text in chosen) <= bound:
+            return every, chosen[::-1]
+    raise AssertionError("unreachable")

@@ -1,0 +1,43 @@
+"""A lease in Redis: of several publishers one holds it, and another takes it when the holder has died."""
+
+import secrets
+from typing import Any
+
+from redis.exceptions import WatchError
+
+
+class Lease:
+    """Ends by itself `seconds` after the last `hold`."""
+
+    def __init__(self, redis: Any, key: str, seconds: float) -> None:
+        self._redis = redis
+        self._key = key
+        self._ms = round(seconds * 1000)
+        self._token = secrets.token_hex(16).encode()
+
+    async def hold(self) -> bool:
+        """Take the lease, or renew it; false when somebody else has it."""
+        if await self._redis.set(self._key, self._token, nx=True, px=self._ms):
+            return True
+        return await self._change_ours(self._ms)
+
+    async def release(self) -> None:
+        """Let the next one have it at once."""
+        await self._change_ours(0)
+
+    async def _change_ours(self, ms: int) -> bool:
+        # Compared and changed in one transaction: it may end and become another's between the two.
+        async with self._redis.pipeline() as pipe:
+            try:
+                await pipe.watch(self._key)
+                if await pipe.get(self._key) != self._token:
+                    return False
+                pipe.multi()
+                if ms:
+                    pipe.pexpire(self._key, ms)
+                else:
+                    pipe.delete(self._key)
+                await pipe.execute()
+                return True
+            except WatchError:
+                return False

@@ -1,0 +1,63 @@
+"""`manage.py publish_metrics`: report this host, and lead the monitor when nobody else does."""
+
+import asyncio
+import signal
+from argparse import ArgumentTypeError
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from monitor import conf
+from monitor.publisher import Publisher
+from monitor.readings import CPU_SOURCES, HostReader
+from monitor.store import Store, connect
+from realtime.process import PROCESS
+
+
+class Command(BaseCommand):
+    help = "Publishes a sample of this host and of all server processes on a fixed schedule, until stopped."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--source",
+            choices=sorted(CPU_SOURCES),
+            default="psutil",
+            help="Where CPU readings come from; demo: random ones, for trying it out. Default: psutil.",
+        )
+        parser.add_argument(
+            "--interval",
+            type=_seconds,
+            default=conf.settings().sample_seconds,
+            metavar="SECONDS",
+            help="Time between two samples. Default: HUBBUB_SAMPLE_SECONDS.",
+        )
+        parser.add_argument("--host", default=PROCESS.host, help="What this host is called. Default: its name.")
+
+    def handle(self, *args: Any, source: str, interval: float, host: str, **options: Any) -> None:
+        asyncio.run(_publish(HostReader(source, host), interval))
+
+
+async def _publish(host: HostReader, interval: float) -> None:
+    task = asyncio.create_task(_run(host, interval))
+    for one in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(one, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        pass  # Asked to stop.
+
+
+async def _run(host: HostReader, interval: float) -> None:
+    async with connect() as redis:
+        await Publisher(Store(redis), host, interval=interval).run()
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is not a number") from None
+    if not 0.1 <= seconds <= 60:
+        raise ArgumentTypeError(f"{text} is out of range: 0.1 to 60 is allowed")
+    return seconds

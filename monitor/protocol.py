@@ -1,0 +1,101 @@
+"""What the monitor says on the wire and keeps in Redis: typed readings, samples and frames. A leaf."""
+
+from datetime import datetime
+
+import msgspec
+
+from realtime.protocol import Event
+
+# Everybody who watches.
+GROUP = "monitor.samples"
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Bytes."""
+
+    used: int
+    total: int
+
+
+class Network(msgspec.Struct, frozen=True):
+    """Bytes per second since the reading before, all interfaces but the loopback."""
+
+    received: int
+    sent: int
+
+
+class Host(msgspec.Struct, tag_field="kind", tag="host", frozen=True, kw_only=True, omit_defaults=True):
+    """One host's reading. `stale_since` stands only where the host has not reported lately."""
+
+    name: str
+    cpu_percent: float
+    cores_percent: tuple[float, ...]
+    memory_bytes: Usage
+    swap_bytes: Usage
+    disk_bytes: Usage
+    network_bytes_per_second: Network
+    load: tuple[float, float, float]
+    uptime_seconds: int
+    stale_since: datetime | None = None
+
+
+class Process(msgspec.Struct, tag_field="kind", tag="process", frozen=True, kw_only=True, omit_defaults=True):
+    """One server process's reading of itself. `id` is `host:name:pid`; the lag is the event loop's."""
+
+    id: str
+    sockets: int
+    frames_in_per_second: float
+    deliveries_per_second: float
+    lag_p99_ms: float
+    lag_max_ms: float
+    memory_bytes: int
+    stale_since: datetime | None = None
+
+
+Reading = Host | Process
+
+
+class MetricsSampled(Event, tag="metrics.sampled", frozen=True):
+    """One sample: the same bytes for every socket. `seq` rises by one within an epoch, epochs rise."""
+
+    epoch: int
+    seq: int
+    at: datetime
+    hosts: tuple[Host, ...]
+    processes: tuple[Process, ...]
+
+
+class MetricsHistory(Event, tag="metrics.history", frozen=True):
+    """Recent samples, oldest first, as they were sent. `every`: of so many samples in a row one is here."""
+
+    epoch: int
+    interval_ms: int
+    every: int
+    samples: list[msgspec.Raw]
+
+
+_encoder = msgspec.json.Encoder()
+_reading_decoder = msgspec.json.Decoder(Reading)
+_sample_decoder = msgspec.json.Decoder(MetricsSampled)
+
+
+def encode(frame: msgspec.Struct) -> bytes:
+    return _encoder.encode(frame)
+
+
+def decode_reading(text: bytes) -> Host | Process | None:
+    """None for what another version of this program wrote."""
+    try:
+        reading: Host | Process = _reading_decoder.decode(text)
+        return reading
+    except msgspec.MsgspecError:
+        return None
+
+
+def decode_sample(text: bytes) -> MetricsSampled:
+    return _sample_decoder.decode(text)
+
+
+def version_of(epoch: int, seq: int) -> int:
+    """One number that rises with (epoch, seq). Epochs are seconds since 1970, so it fits 63 bits."""
+    return (epoch << 32) | seq

@@ -1,0 +1,96 @@
+"""The publisher: reports its host's reading, and while it leads makes and sends the sample of each interval."""
+
+import asyncio
+import logging
+import math
+import time
+
+from redis.exceptions import RedisError
+
+from monitor import conf
+from monitor.protocol import GROUP, decode_sample, encode, version_of
+from monitor.readings import HostReader
+from monitor.schedule import number_at, repeat
+from monitor.snapshot import make_sample
+from monitor.store import Store
+from realtime.publish import publish
+
+logger = logging.getLogger(__name__)
+
+# The lease is renewed, or tried for, this many times in its length: who takes over is late by one such beat at most.
+BEATS_PER_LEASE = 10
+RELEASE_SECONDS = 0.5
+
+
+class Publisher:
+    """Call `beat` on the schedule of `beat_seconds`. Several may run: one leads."""
+
+    def __init__(self, store: Store, host: HostReader, *, interval: float) -> None:
+        tunables = conf.settings()
+        self._store = store
+        self._host = host
+        self._interval = interval
+        self._stale_seconds = max(tunables.stale_seconds, 2.5 * interval)
+        self._kept_samples = tunables.kept_samples
+        self._lease = store.lease("leader", tunables.lease_seconds)
+        self.beat_seconds = interval / math.ceil(interval / (tunables.lease_seconds / BEATS_PER_LEASE))
+        self._epoch: int | None = None
+        self._last_epoch = 0
+        self._seq = 0
+        # Numbers of the intervals last reported and last sampled. Compared for equality, never for order: a clock
+        # that was set back must not silence us.
+        self._reported: int | None = None
+        self._sampled: int | None = None
+
+    async def run(self) -> None:
+        """Until cancelled; then the next publisher may lead at once."""
+        try:
+            await repeat(self.beat, period=self.beat_seconds, name="the publisher")
+        finally:
+            try:
+                await asyncio.wait_for(self._lease.release(), RELEASE_SECONDS)
+            except (RedisError, OSError, TimeoutError):
+                pass  # Redis is away: the lease ends by itself.
+
+    async def beat(self) -> None:
+        """Report once an interval; hold or try for the lease; send the interval's sample if it has none."""
+        now = time.time()
+        number = number_at(now, self._interval)
+        if number != self._reported:
+            await self._store.report(self._host.read())
+            self._reported = number
+        if not await self._lease.hold():
+            self._stand_down()
+            return
+        epoch = self._epoch or await self._begin_to_lead()
+        if number != self._sampled:
+            await self._sample(epoch, max(now, number * self._interval))
+            self._sampled = number
+
+    async def _begin_to_lead(self) -> int:
+        if newest := await self._store.newest_sample():
+            (epoch, _), text = newest
+            self._last_epoch = max(self._last_epoch, epoch)
+            # The one who led before may have sent this interval's sample.
+            self._sampled = number_at(decode_sample(text).at.timestamp(), self._interval)
+        self._epoch = self._last_epoch = await self._store.take_epoch(above=self._last_epoch)
+        self._seq = 0
+        logger.info("this publisher leads, epoch %d", self._epoch)
+        return self._epoch
+
+    def _stand_down(self) -> None:
+        if self._epoch is not None:
+            logger.warning("another publisher leads")
+        self._epoch = None
+
+    async def _sample(self, epoch: int, at: float) -> None:
+        self._seq += 1
+        readings = await self._store.readings()
+        sample = make_sample(readings, epoch=epoch, seq=self._seq, at=at, stale_seconds=self._stale_seconds)
+        text = encode(sample)
+        interval_ms = round(self._interval * 1000)
+        # Kept before it is sent: a refusal means that another leads, and a tab that opens now misses nothing.
+        if await self._store.keep_sample(epoch, self._seq, text, interval_ms=interval_ms, kept=self._kept_samples):
+            publish(GROUP, text.decode(), version=version_of(epoch, self._seq))
+        else:
+            self._stand_down()

@@ -1,0 +1,139 @@
+"""Readings of this host, by psutil, and of this server process, by its own counters. Nothing here waits."""
+
+import os
+import random
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import psutil
+
+from monitor.protocol import Host, Network, Process, Usage
+from realtime.metrics import COUNTERS
+from realtime.process import PROCESS
+
+LOOPBACK = "lo"
+
+# How far one step of demo readings may go, and how strongly they are drawn to the middle.
+DEMO_STEP_PERCENT = 9.0
+DEMO_PULL = 0.06
+
+
+class CpuReader:
+    """CPU use since the call before, in percent: (total, of each core)."""
+
+    def __init__(self) -> None:
+        psutil.cpu_percent(percpu=True)
+
+    def __call__(self) -> tuple[float, tuple[float, ...]]:
+        cores = tuple(psutil.cpu_percent(percpu=True))
+        return round(sum(cores) / len(cores), 1), cores
+
+
+class DemoCpuReader:
+    """Random readings that move as a real machine's do: each core wanders, and comes back."""
+
+    def __init__(self, cores: int, rng: random.Random | None = None) -> None:
+        self._rng = rng or random.Random()  # noqa: S311 - not a secret
+        self._middles = [self._rng.uniform(15, 60) for _ in range(cores)]
+        self._cores = list(self._middles)
+
+    def __call__(self) -> tuple[float, tuple[float, ...]]:
+        for index, middle in enumerate(self._middles):
+            value = self._cores[index]
+            value += self._rng.gauss(0, DEMO_STEP_PERCENT) + (middle - value) * DEMO_PULL
+            self._cores[index] = min(100.0, max(0.0, value))
+        cores = tuple(round(value, 1) for value in self._cores)
+        return round(sum(cores) / len(cores), 1), cores
+
+
+CPU_SOURCES: dict[str, Callable[[], CpuReader | DemoCpuReader]] = {
+    "psutil": CpuReader,
+    "demo": lambda: DemoCpuReader(os.cpu_count() or 1),
+}
+
+
+class HostReader:
+    """Reads this host; rates are since the call before."""
+
+    def __init__(self, source: str, name: str = PROCESS.host) -> None:
+        self._name = name
+        self._cpu = CPU_SOURCES[source]()
+        self._network = _network_bytes()
+        self._read_at = time.monotonic()
+
+    def read(self) -> Host:
+        total, cores = self._cpu()
+        now, network = time.monotonic(), _network_bytes()
+        seconds = max(now - self._read_at, 0.001)
+        # An interface that went away takes its count along: not below zero.
+        received, sent = (
+            max(0, round((after - before) / seconds)) for after, before in zip(network, self._network, strict=True)
+        )
+        self._network, self._read_at = network, now
+        memory, disk = psutil.virtual_memory(), psutil.disk_usage("/")
+        one, five, fifteen = os.getloadavg()
+        return Host(
+            name=self._name,
+            cpu_percent=total,
+            cores_percent=cores,
+            memory_bytes=Usage(memory.total - memory.available, memory.total),
+            swap_bytes=_swap(),
+            disk_bytes=Usage(disk.used, disk.total),
+            network_bytes_per_second=Network(received, sent),
+            load=(round(one, 2), round(five, 2), round(fifteen, 2)),
+            uptime_seconds=round(time.time() - psutil.boot_time()),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    at: float
+    frames_in: int
+    deliveries: int
+
+
+class ProcessReader:
+    """Reads this server process; rates are since the call before."""
+
+    def __init__(self) -> None:
+        self._process = psutil.Process()
+        self._before = _counts()
+
+    def read(self) -> Process:
+        before, now = self._before, _counts()
+        self._before = now
+        seconds = max(now.at - before.at, 0.001)
+        lags = sorted(COUNTERS.lags_ms) or [0.0]
+        return Process(
+            id=PROCESS.id,
+            sockets=COUNTERS.sockets,
+            frames_in_per_second=round((now.frames_in - before.frames_in) / seconds, 1),
+            deliveries_per_second=round((now.deliveries - before.deliveries) / seconds, 1),
+            lag_p99_ms=round(percentile(lags, 99), 1),
+            lag_max_ms=round(lags[-1], 1),
+            memory_bytes=self._process.memory_info().rss,
+        )
+
+
+def percentile(rising: list[float], percent: int) -> float:
+    """The nearest-rank percentile of sorted values."""
+    return rising[max(0, -(-len(rising) * percent // 100) - 1)]
+
+
+def _counts() -> _Counts:
+    return _Counts(time.monotonic(), COUNTERS.frames_in, COUNTERS.deliveries)
+
+
+def _network_bytes() -> tuple[int, int]:
+    counted = [one for name, one in psutil.net_io_counters(pernic=True).items() if name != LOOPBACK]
+    return sum(one.bytes_recv for one in counted), sum(one.bytes_sent for one in counted)
+
+
+def _swap() -> Usage:
+    with warnings.catch_warnings():
+        # Containers hide the counters of pages swapped in and out, which are not wanted here.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        swap = psutil.swap_memory()
+    return Usage(swap.used, swap.total)

@@ -1,0 +1,9 @@
+"""The monitor's sockets, and what it runs in each server process."""
+
+from django.urls import path
+
+from monitor import reporter
+from monitor.consumers import MonitorConsumer
+
+websocket_urlpatterns = [path("ws/monitor/", MonitorConsumer.as_asgi())]
+services = [reporter.run]

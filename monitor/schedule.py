@@ -1,0 +1,43 @@
+"""Work on a fixed schedule: beats lie on multiples of a period on the wall clock, so that they never drift."""
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Awaitable, Callable
+
+from redis.exceptions import RedisError
+
+logger = logging.getLogger(__name__)
+
+# A timer may fire this much early: such a beat still belongs to the number that it was meant for.
+EARLY_SECONDS = 0.005
+LONGEST_WAIT_SECONDS = 4.0
+
+
+def number_at(now: float, period: float) -> int:
+    """Which beat of the schedule `now` belongs to."""
+    return math.floor((now + EARLY_SECONDS) / period)
+
+
+def seconds_to_next(now: float, period: float, phase: float = 0.0) -> float:
+    """From `now` to the next beat; `phase`: beats lie that much after the multiples of the period."""
+    return (number_at(now - phase, period) + 1) * period + phase - now
+
+
+async def repeat(work: Callable[[], Awaitable[None]], *, period: float, phase: float = 0.0, name: str) -> None:
+    """Run `work` at once and then on every beat, for ever. With Redis away: back-off, said once, never the end."""
+    failures = 0
+    while True:
+        try:
+            await work()
+            if failures:
+                logger.info("%s reaches Redis again", name)
+            failures = 0
+        except (RedisError, OSError) as error:
+            if not failures:
+                logger.warning("%s cannot reach Redis and goes on trying: %r", name, error)
+            failures += 1
+        wait = seconds_to_next(time.time(), period, phase)
+        backing_off = min(period * (2**failures - 1), LONGEST_WAIT_SECONDS) if failures else 0.0
+        await asyncio.sleep(max(wait, backing_off))

@@ -1,0 +1,7 @@
+"""Addresses of the monitor."""
+
+from django.urls import path
+
+from monitor import views
+
+urlpatterns = [path("", views.dashboard, name="dashboard")]
