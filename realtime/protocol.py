@@ -103,7 +103,7 @@ class Pong(msgspec.Struct, tag_field="type", tag="pong", frozen=True):
     ref: Ref
 
 
-class AuthRequired(Event, tag="auth.required"):
+class AuthRequired(Event, tag="auth.required", kw_only=True):
     within_ms: int
 
 
@@ -119,7 +119,7 @@ class Limits(msgspec.Struct, frozen=True):
     body_chars: int | None = None
 
 
-class Hello(Event, tag="hello"):
+class Hello(Event, tag="hello", kw_only=True):
     """The first frame of an admitted socket."""
 
     protocol: int = VERSION
@@ -132,7 +132,7 @@ class Hello(Event, tag="hello"):
     server_time: datetime
 
 
-class ServiceChanged(Event, tag="service.changed"):
+class ServiceChanged(Event, tag="service.changed", kw_only=True):
     """`degraded`: Redis is away, live updates are slow; `ok`: it is back."""
 
     state: str
