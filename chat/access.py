@@ -3,7 +3,9 @@
 Functions that take `lock=True` belong inside a transaction: the row stays locked until its end.
 """
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from collections.abc import Iterable
+
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from chat.models import Membership, Message, Room
@@ -47,6 +49,12 @@ def message_in(room: Room, seq: int) -> Message:
     if message is None:
         raise Refused(ErrorCode.NOT_FOUND, "there is no such message")
     return message
+
+
+def last_messages(rooms: Iterable[Room]) -> dict[int, Message]:
+    """The latest message of each of the rooms that were got here, by the room's id; empty rooms have none."""
+    latest = Message.objects.filter(room__in=[room.pk for room in rooms], seq=F("room__last_seq"))
+    return {message.room_id: message for message in latest.select_related("author")}
 
 
 def role_in(user_id: int, room: Room) -> str:

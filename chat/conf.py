@@ -14,7 +14,10 @@ class Chat:
     )
     page_messages: int = tunable(50, "Messages in the page that a join brings.", low=1, high=100)
     resume_changes: int = tunable(
-        300, "Changes that a resuming client is sent one by one; past that it starts from the latest page.", low=1, high=10_000
+        300,
+        "Changes that a resuming client is sent one by one; past that it starts from the latest page.",
+        low=1,
+        high=10_000,
     )
 
 

@@ -49,9 +49,7 @@ def message_event(slug: str, message: Message) -> MessageEvent:
 
 
 def room_state(room: Room, role: str) -> RoomState:
-    return RoomState(
-        slug=room.slug, title=room.title, topic=room.topic, role=role, archived=room.is_archived
-    )
+    return RoomState(slug=room.slug, title=room.title, topic=room.topic, role=role, archived=room.is_archived)
 
 
 def room_changed(room: Room) -> RoomChanged:

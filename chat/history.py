@@ -20,9 +20,7 @@ def open_room(*, user_id: int, slug: str, after: int | None, epoch: str | None) 
     role = access.role_in(user_id, room)
     if after is not None and epoch == room.epoch and room.purged_position <= after <= room.position:
         most = conf.settings().resume_changes
-        changed = list(
-            _messages(room).filter(position__gt=after).order_by("position")[: most + 1]
-        )
+        changed = list(_messages(room).filter(position__gt=after).order_by("position")[: most + 1])
         joined = _joined(room, role, changed, complete=True, more=True)
         if len(changed) <= most and frame_size(joined) <= realtime_conf.settings().sent_frame_bytes:
             return joined

@@ -1,4 +1,4 @@
-"""Chat's part of the wire protocol: its commands, answers and events. A leaf; the only file of chat that touches JSON."""
+"""Chat's part of the wire protocol: commands, answers, events. A leaf; the only file of chat that touches JSON."""
 
 from datetime import datetime
 from typing import Annotated, Any

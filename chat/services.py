@@ -90,9 +90,7 @@ def moderate_message(*, message_id: int) -> None:
 # Rooms
 
 
-def create_room(
-    *, slug: str, title: str, topic: str = "", is_private: bool = False, is_archived: bool = False
-) -> Room:
+def create_room(*, slug: str, title: str, topic: str = "", is_private: bool = False, is_archived: bool = False) -> Room:
     """A new room. Raises ValidationError."""
     room = Room(slug=slug, title=title, topic=topic, is_private=is_private, is_archived=is_archived)
     room.full_clean()

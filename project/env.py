@@ -74,6 +74,8 @@ def read_database(name: str, default_file: Path) -> dict[str, Any]:
                 "timeout": SQLITE_BUSY_SECONDS,
                 "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
             }
+            # Tests open it from several threads, which a database in memory does not really have.
+            database["TEST"] = {"NAME": f"{database['NAME']}.test"}
         case "django.db.backends.postgresql":
             # A connection per request thread would be opened anew for each request under ASGI: the pool keeps them.
             database["CONN_MAX_AGE"] = 0

@@ -4,5 +4,5 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class StaticFilesStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
-    # Only statements that end in a semicolon are rewritten (django ticket 34322): tests/project/test_static.py checks ours.
+    # Only statements that end in a semicolon are rewritten: tests/project/test_static.py checks ours.
     support_js_module_import_aggregation = True

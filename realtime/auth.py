@@ -86,7 +86,7 @@ def identify_session(session_key: str, permission: str | None) -> Identity | Non
     if hasattr(user, "get_session_auth_hash"):
         kept = session.get(HASH_SESSION_KEY) or ""
         hashes: Iterable[str] = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
-        if not any([constant_time_compare(kept, one) for one in hashes]):
+        if not any(constant_time_compare(kept, one) for one in hashes):
             return None
     return _identity(user, permission, session_key=session_key)
 
@@ -124,9 +124,9 @@ def identify_token(text: str, permission: str | None) -> Identity | None:
 def note_token_use(token_id: int) -> None:
     """Remember that the token was used, to the minute: reconnecting clients must not write each time."""
     now = timezone.now()
-    AccessToken.objects.filter(
-        Q(last_used_at=None) | Q(last_used_at__lt=now - NOTE_USE_EVERY), pk=token_id
-    ).update(last_used_at=now)
+    AccessToken.objects.filter(Q(last_used_at=None) | Q(last_used_at__lt=now - NOTE_USE_EVERY), pk=token_id).update(
+        last_used_at=now
+    )
 
 
 def _identity(

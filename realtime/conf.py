@@ -38,7 +38,10 @@ class Realtime:
         256 * 1024, "Largest frame sent: pages of history are cut to fit.", low=32 * 1024, high=1 << 22
     )
     outbox_bytes: int = tunable(
-        1 << 20, "What may wait to be sent to one socket; a slower reader is closed with 4101.", low=64 * 1024, high=1 << 26
+        1 << 20,
+        "What may wait to be sent to one socket; a slower reader is closed with 4101.",
+        low=64 * 1024,
+        high=1 << 26,
     )
     commands_in_work: int = tunable(
         32, "Commands of one socket that may wait for their answer; then its frames are not read.", low=1, high=1024
@@ -52,17 +55,19 @@ class Realtime:
     pending_events: int = tunable(
         256, "Events kept for a socket while its join is read; past that the join starts again.", low=16, high=65_536
     )
-    reader_threads: int = tunable(
-        3, "Threads per process that read the database for sockets.", low=1, high=64
-    )
+    reader_threads: int = tunable(3, "Threads per process that read the database for sockets.", low=1, high=64)
     queued_jobs: int = tunable(
-        2_000, "Database jobs that may wait for a thread; past that a command gets `unavailable`.", low=10, high=1_000_000
+        2_000,
+        "Database jobs that may wait for a thread; past that a command gets `unavailable`.",
+        low=10,
+        high=1_000_000,
     )
-    layer_timeout_seconds: float = tunable(
-        5.0, "Time limit of one call to Redis.", low=0.1, high=60
-    )
+    layer_timeout_seconds: float = tunable(5.0, "Time limit of one call to Redis.", low=0.1, high=60)
     layer_capacity: int = tunable(
-        10_000, "Frames that may wait for Redis in one process; past that they are left to the database.", low=100, high=1_000_000
+        10_000,
+        "Frames that may wait for Redis in one process; past that they are left to the database.",
+        low=100,
+        high=1_000_000,
     )
 
 
@@ -116,7 +121,7 @@ def _parse(one: "Field[Any]", name: str, text: str) -> Any:
 
 
 def check_bounds(one: "Field[Any]", name: str, value: float) -> None:
-    bounds: types.MappingProxyType[str, Any] = one.metadata  # type: ignore[assignment]
+    bounds: types.MappingProxyType[str, Any] = one.metadata
     low, high = bounds["low"], bounds["high"]
     # `not (low <= value)` rather than `value < low`: NaN must fail too.
     if (low is not None and not low <= value) or (high is not None and not value <= high):

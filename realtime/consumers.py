@@ -8,7 +8,7 @@ import logging
 import secrets
 import time
 from collections import deque
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import msgspec
 from channels.consumer import AsyncConsumer
@@ -45,7 +45,7 @@ logger = logging.getLogger(__name__)
 BAD_FRAMES_SECONDS = 10.0
 
 
-class Disconnected(Exception):  # noqa: N818 - an event, not an error
+class Disconnected(Exception):
     """The client is gone, or the socket is closing."""
 
 
@@ -269,9 +269,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
 
     def _refuse(self, command: Command, refused: Refused) -> None:
         self.send_frame(
-            Error(
-                ref=command.ref, code=refused.code, detail=refused.detail, retry_after_ms=refused.retry_after_ms
-            )
+            Error(ref=command.ref, code=refused.code, detail=refused.detail, retry_after_ms=refused.retry_after_ms)
         )
 
     async def _note_token_use(self, token_id: int) -> None:
@@ -282,7 +280,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
 
     # The end
 
-    async def _end(self, code: int, reason: str) -> Any:
+    async def _end(self, code: int, reason: str) -> NoReturn:
         """Close after what is queued, wait until the client has gone, and leave `_live`."""
         self.outbox.close(code, reason)
         while (await self._receive())["type"] != "websocket.disconnect":
@@ -309,4 +307,4 @@ async def _refuse_path(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 
 # The last route of a URLRouter: a socket to an unknown path is refused, not a traceback.
-refuse_unknown_path = re_path(r"", _refuse_path)
+refuse_unknown_path = re_path(r"", _refuse_path)  # type: ignore[arg-type]

@@ -9,9 +9,7 @@ from django.utils import timezone
 class AccessTokenQuerySet(models.QuerySet["AccessToken"]):
     def usable(self) -> "AccessTokenQuerySet":
         """Those that let somebody in at this moment."""
-        return self.filter(
-            Q(expires_at=None) | Q(expires_at__gt=timezone.now()), revoked_at=None, user__is_active=True
-        )
+        return self.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), revoked_at=None, user__is_active=True)
 
 
 class AccessToken(models.Model):

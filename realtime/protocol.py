@@ -46,7 +46,7 @@ class CloseCode:
     OVERLOADED = 4103
 
 
-class Refused(Exception):  # noqa: N818 - the protocol's own word
+class Refused(Exception):
     """A command is refused: becomes one `error` answer and leaves the socket open."""
 
     def __init__(self, code: str, detail: str, *, retry_after_ms: int | None = None) -> None:
@@ -64,7 +64,7 @@ class Malformed(Refused):
         self.ref = ref
 
 
-class Command(msgspec.Struct, tag_field="type", forbid_unknown_fields=True, frozen=True, kw_only=True):
+class Command(msgspec.Struct, tag_field="type", forbid_unknown_fields=True, kw_only=True):
     """Client to server; answered exactly once, by its `ref`."""
 
     ref: Ref
@@ -95,7 +95,7 @@ class Error(msgspec.Struct, tag_field="type", tag="error", frozen=True, kw_only=
     retry_after_ms: int | None = None
 
 
-class Event(msgspec.Struct, tag_field="type", frozen=True, kw_only=True):
+class Event(msgspec.Struct, tag_field="type", kw_only=True):
     """Server to client, unasked."""
 
 

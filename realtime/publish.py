@@ -1,4 +1,4 @@
-"""Send a frame to a group from anywhere: a consumer, a view, a command, a thread, a script. The only sender on the layer.
+"""Send a frame to a group from anywhere: consumer, view, command, thread or script. The only sender on the layer.
 
 Never waits and never raises for Redis: what matters is in the database before it is published.
 """

@@ -3,8 +3,8 @@
 `python -m realtime.server [daphne's options] project.asgi:application`
 
 Built on daphne's extension points (`CommandLineInterface.server_class`, `Server`); its WebSocket protocol class is set
-through `ws_factory`, which `Server.run` assigns. Relies on autobahn's `sendCloseFrame` and `STATE_OPEN`, and on daphne's
-`connections`, `http_factory` and `ws_factory`; tests/realtime/test_server.py fails when an upgrade moves them.
+through `ws_factory`, which `Server.run` assigns. Relies on autobahn's `sendCloseFrame` and `STATE_OPEN`, and on
+daphne's `connections` and `ws_factory`; tests/realtime/test_server.py fails when an upgrade moves them.
 """
 
 from typing import Any
@@ -31,7 +31,7 @@ class WebSocketProtocol(DaphneWebSocketProtocol):  # type: ignore[misc]
         if self.state == self.STATE_OPEN:
             self.sendCloseFrame(code=code, reasonUtf8=reason.encode()[:123], isReply=False)
 
-    def onClose(self, wasClean: bool, code: int, reason: str) -> None:  # noqa: N802, N803 - autobahn's names
+    def onClose(self, wasClean: bool, code: int, reason: str) -> None:
         # A handshake that failed before onConnect has no server yet.
         if hasattr(self, "server") and self in self.server.connections:
             super().onClose(wasClean, code, reason)
@@ -72,7 +72,11 @@ class Server(DaphneServer):  # type: ignore[misc]
         reactor.callLater(0.1 if left else 0, ended.callback, None)
 
     def _applications(self) -> list[Any]:
-        return [details["application_instance"] for details in self.connections.values() if "application_instance" in details]
+        return [
+            details["application_instance"]
+            for details in self.connections.values()
+            if "application_instance" in details
+        ]
 
 
 class Cli(CommandLineInterface):  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""Threads for synchronous Django code: one writer and a few readers per process, apart from asgiref's one shared thread.
+"""Threads for synchronous Django code: one writer and a few readers per process, apart from asgiref's one thread.
 
 A slow query then delays neither other sockets nor the pages. Each thread keeps its database connection for its life.
 """
