@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from django import forms
-from django.contrib.auth.forms import AuthenticationForm, UserCreationForm
+from django.contrib.auth.forms import AuthenticationForm, UserCreationForm, UsernameField
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
@@ -23,10 +22,11 @@ class SignInForm(AuthenticationForm):
         self.fields["username"].label = "Name"
 
 
-class SignUpForm(UserCreationForm[User]):
+class SignUpForm(UserCreationForm):  # type: ignore[type-arg]
     class Meta:
         model = User
         fields = ["username"]
+        field_classes = {"username": UsernameField}
         labels = {"username": "Name"}
         help_texts = {"username": "Others see it beside what you write. Letters, digits and @ . + - _"}
         error_messages = {
@@ -38,15 +38,13 @@ class SignUpForm(UserCreationForm[User]):
         self.fields["password1"].help_text = "At least 8 characters, and not a common word."
         self.fields["password2"].label = "Password again"
         self.fields["password2"].help_text = ""
-        for name in ("password1", "password2"):
-            assert isinstance(self.fields[name], forms.CharField)
-            self.fields[name].widget.attrs["autocomplete"] = "new-password"
 
     def create(self) -> User | None:
         """The new user, or None with an error on the form: somebody took the name a moment ago."""
         try:
             with transaction.atomic():
-                return self.save()
+                user: User = self.save()
+                return user
         except IntegrityError:
             self.add_error("username", ValidationError(NAME_TAKEN, code="unique"))
             return None

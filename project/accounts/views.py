@@ -3,14 +3,13 @@
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import REDIRECT_FIELD_NAME, login
-from django.contrib.auth.views import LoginView, RedirectURLMixin
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
-from django.utils.decorators import method_decorator
+from django.contrib.auth import login
+from django.contrib.auth.views import LoginView
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.generic import FormView
 
 from project.accounts.forms import SignInForm, SignUpForm
 
@@ -23,26 +22,22 @@ class SignIn(LoginView):
         return super().get_context_data(sign_up_open=settings.SIGN_UP_OPEN, **kwargs)
 
 
-@method_decorator([sensitive_post_parameters(), never_cache], name="dispatch")
-class SignUp(RedirectURLMixin, FormView[SignUpForm]):
+@sensitive_post_parameters()
+@never_cache
+def sign_up(request: HttpRequest) -> HttpResponse:
     """A new account, signed in at once; a page that says so when SIGN_UP_OPEN is off."""
+    if not settings.SIGN_UP_OPEN:
+        return render(request, "registration/sign-up-closed.html", status=404)
+    form = SignUpForm(request.POST if request.method == "POST" else None)
+    user = form.create() if form.is_valid() else None
+    if user is None:
+        return render(request, "registration/sign-up.html", {"form": form, "next": _next(request)})
+    login(request, user)
+    return redirect(_next(request) or settings.LOGIN_REDIRECT_URL)
 
-    form_class = SignUpForm
-    template_name = "registration/sign-up.html"
-    next_page = settings.LOGIN_REDIRECT_URL
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not settings.SIGN_UP_OPEN:
-            return render(request, "registration/sign-up-closed.html", status=404)
-        response: HttpResponse = super().dispatch(request, *args, **kwargs)
-        return response
-
-    def form_valid(self, form: SignUpForm) -> HttpResponse:
-        user = form.create()
-        if user is None:
-            return self.form_invalid(form)
-        login(self.request, user)
-        return HttpResponseRedirect(self.get_success_url())
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(**{REDIRECT_FIELD_NAME: self.get_redirect_url()}, **kwargs)
+def _next(request: HttpRequest) -> str:
+    """Where the visitor was going; empty unless it is an address of this site."""
+    address = request.POST.get("next") or request.GET.get("next") or ""
+    is_ours = url_has_allowed_host_and_scheme(address, {request.get_host()}, require_https=request.is_secure())
+    return address if is_ours else ""

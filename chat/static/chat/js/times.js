@@ -1,0 +1,20 @@
+// Times as the reader reads them: their zone, their language.
+
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
+const day = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
+const dayAndYear = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long", year: "numeric" });
+const short = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+
+export const clockTime = (at) => clock.format(new Date(at));
+export const shortDay = (at) => short.format(new Date(at));
+export const fullTime = (at) => full.format(new Date(at));
+
+/** "Today", "Yesterday", or the date. */
+export function dayName(at, now = new Date()) {
+  const date = new Date(at);
+  const yesterday = new Date(now.getFullYear(), now.getMonth(), now.getDate() - 1);
+  if (date.toDateString() === now.toDateString()) return "Today";
+  if (date.toDateString() === yesterday.toDateString()) return "Yesterday";
+  return (date.getFullYear() === now.getFullYear() ? day : dayAndYear).format(date);
+}

@@ -1,0 +1,36 @@
+"""Chat's pages: the lobby, and the shell of a room. The messages themselves come by the socket."""
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from chat import access
+from realtime.protocol import Refused
+
+
+@login_required
+@require_safe
+def lobby(request: HttpRequest) -> HttpResponse:
+    rooms = list(access.rooms_for(_user_id(request)).order_by("is_archived", "title", "slug"))
+    last = access.last_messages(rooms)
+    rows = [(room, last.get(room.pk)) for room in rooms]
+    return render(request, "chat/lobby.html", {"rows": rows})
+
+
+@login_required
+@require_safe
+def room(request: HttpRequest, slug: str) -> HttpResponse:
+    user_id = _user_id(request)
+    try:
+        here = access.room_for(user_id, slug)
+    except Refused:
+        raise Http404 from None
+    rooms = access.rooms_for(user_id).order_by("is_archived", "title", "slug")
+    return render(request, "chat/room.html", {"room": here, "rooms": rooms})
+
+
+def _user_id(request: HttpRequest) -> int:
+    """Of a view that requires a login."""
+    assert request.user.pk is not None  # noqa: S101
+    return request.user.pk
