@@ -1,4 +1,4 @@
-"""Who appears in the tests: Alice and Bob (members), Charlie (outsider), Mona (moderator), Root (staff); and two rooms."""
+"""The personas of the tests: Alice and Bob (members), Charlie (outsider), Mona (moderator), Root (staff); two rooms."""
 
 from typing import Any
 

@@ -1,0 +1,1 @@
+from tests.personas import alice, bob, root  # noqa: F401

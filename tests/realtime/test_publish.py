@@ -1,0 +1,119 @@
+"""publish() is the same from everywhere: async code, a thread, a script. It never waits for Redis and never raises."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from channels.layers import get_channel_layer
+
+from realtime import publish as publishing
+from realtime.publish import flush, publish
+
+GROUP = "room.general"
+
+
+@pytest.fixture
+async def heard() -> AsyncIterator["asyncio.Queue[dict[str, Any]]"]:
+    """What arrives in the group."""
+    layer = get_channel_layer()
+    channel = await layer.new_channel()
+    await layer.group_add(GROUP, channel)
+    queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    async def listen() -> None:
+        while True:
+            await queue.put(await layer.receive(channel))
+
+    listening = asyncio.create_task(listen())
+    async with asyncio.timeout(5):
+        while queue.empty():
+            await layer.group_send(GROUP, {"type": "probe"})
+            await asyncio.sleep(0.02)
+    yield queue
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
+    await layer.flush()
+
+
+async def next_frame(heard: "asyncio.Queue[dict[str, Any]]") -> dict[str, Any]:
+    while True:
+        message = await asyncio.wait_for(heard.get(), 5)
+        if message["type"] != "probe":
+            return message
+
+
+async def test_from_async_code_and_from_a_thread(heard: Any) -> None:
+    publish(GROUP, "one", position=1)
+    assert await next_frame(heard) == {"type": "realtime.frame", "group": GROUP, "text": "one", "position": 1}
+    await asyncio.to_thread(publish, GROUP, "two", version=7)
+    assert await next_frame(heard) == {"type": "realtime.frame", "group": GROUP, "text": "two", "version": 7}
+
+
+async def test_in_a_servers_own_loop_frames_keep_their_order(heard: Any) -> None:
+    publishing.send_from(asyncio.get_running_loop())
+    for number in range(200):
+        publish(GROUP, str(number))
+    assert [(await next_frame(heard))["text"] for _ in range(200)] == [str(number) for number in range(200)]
+
+
+async def test_a_script_sends_what_it_published_before_it_ends(heard: Any) -> None:
+    script = """
+        import django
+        django.setup()
+        from realtime.publish import publish
+        for number in range(20):
+            publish("room.general", str(number))
+    """
+    ran = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(script)],
+        env=os.environ,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert [(await next_frame(heard))["text"] for _ in range(20)] == [str(number) for number in range(20)]
+
+
+def test_redis_away_neither_raises_nor_waits() -> None:
+    script = """
+        import time, django
+        django.setup()
+        from realtime.metrics import COUNTERS
+        from realtime.publish import flush, publish
+        began = time.monotonic()
+        for number in range(100):
+            publish("room.general", str(number))
+        assert time.monotonic() - began < 0.5
+        flush()
+        assert COUNTERS.publish_failures == 100, COUNTERS
+    """
+    ran = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        env=os.environ | {"REDIS_URL": "unix:///nowhere/redis.sock"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stderr.count("Redis is away") == 1
+
+
+async def test_a_name_that_is_no_group_is_logged_and_disturbs_nothing(heard: Any, caplog: Any) -> None:
+    publish("no group!", "lost")
+    publish(GROUP, "fine")
+    assert (await next_frame(heard))["text"] == "fine"
+    assert "no group!" in caplog.text
+
+
+def test_flush_waits_no_longer_than_it_is_told() -> None:
+    began = time.monotonic()
+    flush(0.2)
+    assert time.monotonic() - began < 2
