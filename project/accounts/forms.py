@@ -18,7 +18,7 @@ class SignInForm(AuthenticationForm):
     }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, label_suffix="", **kwargs)
         self.fields["username"].label = "Name"
 
 
@@ -34,7 +34,7 @@ class SignUpForm(UserCreationForm):  # type: ignore[type-arg]
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, label_suffix="", **kwargs)
         self.fields["password1"].help_text = "At least 8 characters, and not a common word."
         self.fields["password2"].label = "Password again"
         self.fields["password2"].help_text = ""

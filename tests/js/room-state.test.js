@@ -1,0 +1,248 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { clean, countChars, initial, initialsOf, lastOwn, reduce, rows, tintOf } from "../../chat/static/chat/js/room-state.js";
+
+const ALICE = { id: 1, name: "alice" };
+const BOB = { id: 2, name: "bob" };
+const ROOM = { slug: "general", title: "General", topic: "", role: "member", archived: false };
+const NOON = Date.UTC(2026, 2, 3, 12);
+
+const at = (minutes) => new Date(NOON + minutes * 60_000).toISOString();
+const message = (seq, more = {}) => ({ seq, id: `id-${seq}`, user: BOB, body: `words ${seq}`, at: at(seq), edited_at: null, deleted: false, ...more });
+const answer = (more) => ({ room: ROOM, epoch: "e1", position: 0, complete: false, messages: [], more: false, read: null, present: null, ...more });
+const event = (type, position, one) => ({ type: "event", frame: { type, room: "general", position, message: one } });
+const run = (state, ...actions) => actions.reduce(reduce, state);
+const fresh = (pending = []) => initial({ room: ROOM, me: ALICE, pending });
+const joinedAt = (position, messages, more = false) => run(fresh(), { type: "joined", answer: answer({ position, messages, more }) });
+const bodies = (state) => state.messages.map(({ body }) => body);
+const kinds = (state) => rows(state).map(({ kind }) => kind);
+
+test("a join shows the latest page", () => {
+  const state = joinedAt(2, [message(1), message(2)]);
+  assert.deepEqual(bodies(state), ["words 1", "words 2"]);
+  assert.equal(state.position, 2);
+});
+
+test("events are upserts by seq and move the position", () => {
+  const state = run(
+    joinedAt(2, [message(1), message(2)]),
+    event("message.posted", 3, message(3)),
+    event("message.edited", 4, message(1, { body: "better", edited_at: at(9) })),
+    event("message.deleted", 5, message(2, { body: "", deleted: true })),
+  );
+  assert.deepEqual(bodies(state), ["better", "", "words 3"]);
+  assert.equal(state.position, 5);
+});
+
+test("an event of a position that was had is ignored", () => {
+  const state = run(joinedAt(5, [message(1, { body: "newest" })]), event("message.edited", 5, message(1, { body: "old" })));
+  assert.deepEqual(bodies(state), ["newest"]);
+});
+
+test("another room's event, and one of an unknown type, change nothing", () => {
+  const state = joinedAt(1, [message(1)]);
+  assert.equal(run(state, { type: "event", frame: { type: "message.posted", room: "other", position: 9, message: message(9) } }), state);
+  assert.equal(run(state, { type: "event", frame: { type: "room.painted", room: "general", position: 9 } }), state);
+});
+
+test("a complete resume keeps what was had and applies what changed", () => {
+  const state = run(joinedAt(2, [message(1), message(2)]), {
+    type: "joined",
+    answer: answer({ position: 9, complete: true, more: true, messages: [message(3), message(1, { body: "edited" })] }),
+  });
+  assert.deepEqual(bodies(state), ["edited", "words 2", "words 3"]);
+  assert.equal(state.more, false, "what stands above is known already");
+});
+
+test("an incomplete resume drops what was had", () => {
+  const state = run(joinedAt(2, [message(1), message(2)]), {
+    type: "joined",
+    answer: answer({ epoch: "e2", position: 900, messages: [message(800), message(801)], more: true }),
+  });
+  assert.deepEqual(state.messages.map(({ seq }) => seq), [800, 801]);
+  assert.equal(state.epoch, "e2");
+  assert.equal(kinds(state)[0], "older");
+});
+
+test("a reload of the page keeps what has not been answered", () => {
+  const state = run(fresh([{ id: "mine", body: "hi", at: at(0) }]), { type: "joined", answer: answer({ position: 1, messages: [message(1)] }) });
+  assert.deepEqual(kinds(state), ["beginning", "day", "message", "pending"]);
+  assert.equal(rows(state).at(-1).post.body, "hi");
+});
+
+test("history goes in above, and its end is the beginning of the room", () => {
+  let state = joinedAt(4, [message(3), message(4)], true);
+  assert.equal(state.floor, 3);
+  state = run(state, { type: "history.asked" });
+  assert.equal(rows(state)[0].loading, true);
+  state = run(state, { type: "history.came", answer: { messages: [message(1), message(2)], more: false } });
+  assert.deepEqual(state.messages.map(({ seq }) => seq), [1, 2, 3, 4]);
+  assert.equal(kinds(state)[0], "beginning");
+});
+
+test("an edit that overtakes the page it belongs to is not lost", () => {
+  const state = run(
+    joinedAt(4, [message(3), message(4)], true),
+    { type: "history.asked" },
+    event("message.edited", 5, message(1, { body: "edited" })),
+    { type: "history.came", answer: { messages: [message(1, { body: "stale" }), message(2)], more: false } },
+  );
+  assert.deepEqual(bodies(state), ["edited", "words 2", "words 3", "words 4"]);
+});
+
+test("a change to a message that is not loaded leaves no hole in the log", () => {
+  const state = run(joinedAt(4, [message(30), message(31)], true), event("message.edited", 5, message(2)));
+  assert.deepEqual(state.messages.map(({ seq }) => seq), [30, 31]);
+  assert.equal(state.position, 5);
+});
+
+test("one's own post is pending, then answered, then told as an event, and is one message", () => {
+  const mine = message(1, { id: "mine", user: ALICE, body: "hi" });
+  let state = run(joinedAt(0, []), { type: "post.added", post: { id: "mine", body: "hi", at: at(1) } });
+  assert.deepEqual(kinds(state), ["day", "pending"]);
+  state = run(state, { type: "post.answered", id: "mine", answer: { seq: 1, position: 1, at: at(1) } });
+  assert.deepEqual(bodies(state), ["hi"]);
+  assert.equal(state.pending.length, 0);
+  assert.equal(state.position, 0, "others' changes before it may still be on the way");
+  state = run(state, event("message.posted", 1, mine));
+  assert.deepEqual(bodies(state), ["hi"]);
+});
+
+test("the event may come before the answer", () => {
+  const state = run(
+    joinedAt(0, []),
+    { type: "post.added", post: { id: "mine", body: "hi", at: at(1) } },
+    event("message.posted", 1, message(1, { id: "mine", user: ALICE, body: "hi" })),
+    { type: "post.answered", id: "mine", answer: { seq: 1, position: 1, at: at(1) } },
+  );
+  assert.deepEqual(bodies(state), ["hi"]);
+  assert.equal(state.pending.length, 0);
+});
+
+test("somebody else's message with the id of one's own does not swallow it", () => {
+  const state = run(
+    joinedAt(0, []),
+    { type: "post.added", post: { id: "mine", body: "hi", at: at(1) } },
+    event("message.posted", 1, message(1, { id: "mine", user: BOB, body: "forged" })),
+  );
+  assert.equal(state.pending.length, 1);
+});
+
+test("another's message that was saved before one's own and comes after it finds its place", () => {
+  const state = run(
+    joinedAt(0, []),
+    { type: "post.added", post: { id: "mine", body: "second", at: at(2) } },
+    { type: "post.answered", id: "mine", answer: { seq: 2, position: 2, at: at(2) } },
+    event("message.posted", 1, message(1, { body: "first" })),
+  );
+  assert.deepEqual(bodies(state), ["first", "second"]);
+});
+
+test("a failed post stays with its reason until it is sent again or discarded", () => {
+  const error = { code: "forbidden", text: "No." };
+  let state = run(joinedAt(0, []), { type: "post.added", post: { id: "mine", body: "hi", at: at(1) } }, { type: "post.failed", id: "mine", error });
+  assert.deepEqual(rows(state).at(-1).post.error, error);
+  state = run(state, { type: "post.retried", id: "mine" });
+  assert.equal(rows(state).at(-1).post.error, null);
+  state = run(state, { type: "post.discarded", id: "mine" });
+  assert.deepEqual(state.pending, []);
+});
+
+test("an answered edit shows at once, a late answer does not undo what came since", () => {
+  const mine = message(1, { user: ALICE });
+  const shown = run(joinedAt(1, [mine]), { type: "edit.answered", seq: 1, body: "new", at: at(5), answer: { position: 2 } });
+  assert.deepEqual(bodies(shown), ["new"]);
+  const late = run(
+    joinedAt(1, [mine]),
+    event("message.edited", 3, message(1, { user: ALICE, body: "newer" })),
+    { type: "edit.answered", seq: 1, body: "new", at: at(5), answer: { position: 2 } },
+  );
+  assert.deepEqual(bodies(late), ["newer"]);
+});
+
+test("messages of one person within five minutes stand as one group", () => {
+  const starts = (...messages) => rows(joinedAt(9, messages)).filter(({ kind }) => kind === "message").map((row) => row.starts);
+  assert.deepEqual(starts(message(1), message(2), message(3, { user: ALICE }), message(4)), [true, false, true, true]);
+  assert.deepEqual(starts(message(1), message(2, { at: at(6) })), [true, true]);
+  const gone = { id: null, name: "deleted user" };
+  assert.deepEqual(starts(message(1, { user: gone }), message(2, { user: gone })), [true, true], "may be two people");
+});
+
+test("each day has its line", () => {
+  const days = rows(joinedAt(2, [message(1), message(2, { at: at(60 * 24 * 3) })])).filter(({ kind }) => kind === "day");
+  assert.equal(days.length, 2);
+  assert.notEqual(days[0].key, days[1].key);
+});
+
+test("what comes while nobody looks is counted and stands below a line; coming back keeps the line", () => {
+  let state = run(joinedAt(1, [message(1)]), { type: "away" }, event("message.posted", 2, message(2)), event("message.posted", 3, message(3)));
+  assert.equal(state.unseen, 2);
+  assert.deepEqual(kinds(state), ["beginning", "day", "message", "new", "message", "message"]);
+  state = run(state, { type: "back" });
+  assert.equal(state.unseen, 0);
+  assert.ok(kinds(state).includes("new"));
+  state = run(state, { type: "post.added", post: { id: "x", body: "hi", at: at(4) } });
+  assert.ok(!kinds(state).includes("new"), "who writes has read");
+});
+
+test("one's own messages from another tab, and what comes while one looks, are not news", () => {
+  const state = run(joinedAt(1, [message(1)]), event("message.posted", 2, message(2)), { type: "away" }, event("message.posted", 3, message(3, { user: ALICE })));
+  assert.equal(state.unseen, 0);
+  assert.equal(state.newFrom, null);
+});
+
+test("a change to the room is seen at once; archived, nothing can be changed", () => {
+  const mine = message(1, { user: ALICE });
+  const state = run(joinedAt(1, [mine]), { type: "event", frame: { type: "room.changed", room: "general", position: 2, changes: { title: "Lounge", archived: true } } });
+  assert.equal(state.room.title, "Lounge");
+  assert.equal(rows(state).at(-1).mayEdit, false);
+  assert.equal(lastOwn(state), null);
+});
+
+test("one's own may be edited and deleted, others' only deleted, and only by a moderator", () => {
+  const may = (state) => rows(state).filter(({ kind }) => kind === "message").map(({ mayEdit, mayDelete }) => [mayEdit, mayDelete]);
+  const messages = [message(1, { user: ALICE }), message(2), message(3, { user: ALICE, deleted: true })];
+  assert.deepEqual(may(joinedAt(3, messages)), [[true, true], [false, false], [false, false]]);
+  const moderator = run(fresh(), { type: "joined", answer: answer({ position: 3, messages, room: { ...ROOM, role: "moderator" } }) });
+  assert.deepEqual(may(moderator), [[true, true], [false, true], [false, false]]);
+});
+
+test("a closed room says why, and a new join opens it again", () => {
+  let state = run(joinedAt(1, [message(1)]), { type: "event", frame: { type: "room.closed", room: "general", code: "banned" } });
+  assert.equal(state.closed, "banned");
+  state = run(state, { type: "joined", answer: answer({ position: 1, complete: true }) });
+  assert.equal(state.closed, null);
+});
+
+test("a page that is open for days forgets the oldest and can read them again", () => {
+  const many = Array.from({ length: 10 }, (_, index) => message(index + 1));
+  const state = run(joinedAt(10, many), { type: "trimmed", keep: 4 });
+  assert.deepEqual(state.messages.map(({ seq }) => seq), [7, 8, 9, 10]);
+  assert.equal(state.floor, 7);
+  assert.equal(kinds(state)[0], "older");
+});
+
+test("people come and go; in a big room only their number is told", () => {
+  const change = (more) => ({ type: "event", frame: { type: "presence.changed", room: "general", ...more } });
+  let state = run(fresh(), { type: "joined", answer: answer({ present: { count: 1, users: [ALICE] } }) });
+  state = run(state, change({ count: 2, joined: [BOB], left: [] }));
+  assert.deepEqual(state.present, { count: 2, users: [ALICE, BOB] });
+  state = run(state, change({ count: 1, joined: [], left: [ALICE] }));
+  assert.deepEqual(state.present.users, [BOB]);
+  assert.equal(run(state, change({ count: 400 })).present.count, 400);
+});
+
+test("a body is sent in normal form, without half characters, and counted as the server counts", () => {
+  assert.equal(clean("  e\u0301 \n"), "é");
+  assert.equal(countChars(clean("👍🏽é")), 3);
+});
+
+test("names have initials and one of twelve tints, always the same", () => {
+  assert.equal(initialsOf("alice"), "A");
+  assert.equal(initialsOf("mona.müller"), "MM");
+  assert.equal(initialsOf("👩‍🚀"), "👩");
+  assert.equal(initialsOf("..."), "?");
+  const tints = new Set(Array.from({ length: 300 }, (_, number) => tintOf(`user${number}`)));
+  assert.deepEqual([...tints].sort((one, other) => one - other), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+});
