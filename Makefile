@@ -1,0 +1,56 @@
+# Everything that is done with this project, from one place. `make help` lists it.
+
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+PROCESSES ?= 3
+
+BIN := .venv/bin
+LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	--no-emit-index-url --custom-compile-command "make lock"
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check lock
+
+help: ## List what make can do
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: .venv/.installed ## Run everything on this machine (HOST, PORT, PROCESSES)
+	@exec $(BIN)/python manage.py up --host $(HOST) --port $(PORT) --processes $(PROCESSES)
+
+test: .venv/.installed-dev ## Run all tests, those in a real browser and on PostgreSQL too
+	@command -v node >/dev/null || { echo "Node.js is missing: sudo apt-get install nodejs" >&2; exit 1; }
+	@node --test tests/js/*.test.js
+	@$(BIN)/python -m pytest
+
+check: .venv/.installed-dev ## Lint, format, types, migrations, and the fast tests
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/python manage.py makemigrations --check --dry-run
+	@$(BIN)/python -m pytest -q -m "not cluster and not browser"
+
+lock: .venv/.installed-dev ## Pin the newest allowed versions of all requirements
+	@$(LOCK) --upgrade requirements.in -o requirements.txt
+	@$(LOCK) --upgrade requirements-dev.in -o requirements-dev.txt
+
+# The stamps remember what was installed: a second run installs nothing.
+.venv/.installed: requirements.txt | .venv/bin/python
+	@echo "Installing what it needs into .venv …"
+	@$(INSTALL) -r requirements.txt
+	@touch $@
+
+.venv/.installed-dev: requirements-dev.txt | .venv/bin/python
+	@echo "Installing what its tests need into .venv …"
+	@$(INSTALL) -r requirements-dev.txt
+	@touch $@ .venv/.installed
+
+.venv/bin/python:
+	@command -v $(PYTHON) >/dev/null || \
+		{ echo "$(PYTHON) is missing: sudo apt-get install python3 python3-venv, or name another: make PYTHON=…" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed, $(PYTHON) is older; name another: make PYTHON=python3.12 …" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "Python's venv module is missing: sudo apt-get install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }

@@ -1,0 +1,285 @@
+"""What the supervisor keeps alive: Redis, the web processes, and commands beside them."""
+
+import asyncio
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from realtime.children import Child, Console
+from realtime.embedded_redis import Binary, answers
+from realtime.listening import listen
+
+BACK_OFF_SECONDS = 0.5
+MOST_BACK_OFF_SECONDS = 10.0
+SETTLED_SECONDS = 30.0  # Alive for so long: the next death starts the back-off anew.
+MOST_FAILED_STARTS = 5  # In a row, before it ever was ready.
+PROBE_SECONDS = 0.1
+PROBE_TIMEOUT_SECONDS = 3.0
+REPLACEMENT_SECONDS = 30.0
+COMMAND_SETTLES_SECONDS = 1.0
+COMMAND_STARTS_SECONDS = 5.0
+
+# Largest frame either way; what a client may send is less, and the consumer says so in words.
+SOCKET_BYTES = 262_144
+
+
+class CannotStart(Exception):
+    """A child died again and again before it was ready; the text says why."""
+
+
+@dataclass(kw_only=True)
+class Kept:
+    """One child that is started again when it ends."""
+
+    name: str
+    console: Console
+    environ: Mapping[str, str]
+    folder: Path
+    lock: int  # Inherited by each child: a later run waits until the last one has let go of it.
+    stop_seconds: float = 5.0
+    child: Child | None = None
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    problem: str = "not started yet"
+    stopping: bool = False
+    # Held while a child is being replaced, so that its end is not taken for a crash.
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _alive: set[Child] = field(default_factory=set)
+
+    async def launch(self) -> Child:
+        raise NotImplementedError
+
+    async def probe(self, child: Child) -> str:
+        """Why `child` is not ready; empty when it is."""
+        raise NotImplementedError
+
+    def clear(self, child: Child) -> None:
+        """Put away what `child`, which has ended, left behind."""
+
+    def crashed(self) -> None:
+        """The child ended unasked, and there is no other."""
+
+    def came_up(self, lived_seconds: float) -> bool:
+        """Whether the child that ended after so long had started properly."""
+        return self.ready.is_set()
+
+    def show(self, line: str) -> None:
+        self.console.line(self.name, line)
+
+    async def keep(self) -> None:
+        """Keep it running until `stop`. CannotStart when it does not come up."""
+        failed_starts = 0
+        delay = BACK_OFF_SECONDS
+        while not self.stopping:
+            async with self.changing:
+                if self.stopping:
+                    return
+                child = self.child = self.child or await self._start()
+            started = time.monotonic()
+            watch = asyncio.create_task(self._watch(child))
+            end = await child.ended()
+            lived = time.monotonic() - started
+            watch.cancel()
+            async with self.changing:
+                self._put_away(child)
+                if self.child is not child or self.stopping:
+                    continue
+                self.child = None
+                self.crashed()
+            failed_starts = 0 if self.came_up(lived) else failed_starts + 1
+            self.ready.clear()
+            if failed_starts >= MOST_FAILED_STARTS:
+                lines = "\n".join(f"    {line}" for line in child.last_lines)
+                raise CannotStart(
+                    f"{self.name} does not start ({end}, {failed_starts} times). Its last words:\n{lines}"
+                )
+            if lived > SETTLED_SECONDS:
+                delay = BACK_OFF_SECONDS
+            self.show(f"ended ({end}); starts again in {delay:g} s")
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, MOST_BACK_OFF_SECONDS)
+
+    async def replace(self) -> str:
+        """Start another, and end the present one when the other is ready. Why not, or empty."""
+        async with self.changing:
+            if self.child is None or self.stopping:
+                return ""  # It is being started anyway.
+            new = await self._start()
+            deadline = time.monotonic() + REPLACEMENT_SECONDS
+            while problem := await self.probe(new):
+                if not new.is_alive or self.stopping or time.monotonic() > deadline:
+                    await self._end(new)
+                    return problem
+                await asyncio.sleep(PROBE_SECONDS)
+            old, self.child = self.child, new
+        await self._end(old)
+        return ""
+
+    async def stop(self) -> None:
+        """End it for good."""
+        self.stopping = True
+        async with self.changing:
+            if self.child is not None:
+                await self._end(self.child)
+
+    def kill(self) -> None:
+        for child in self._alive:
+            child.kill()
+
+    async def _start(self) -> Child:
+        child = await self.launch()
+        self._alive.add(child)
+        return child
+
+    async def _end(self, child: Child) -> None:
+        if not await child.stop(self.stop_seconds):
+            self.show(f"did not stop within {self.stop_seconds:g} s and was killed")
+        self._put_away(child)
+
+    def _put_away(self, child: Child) -> None:
+        self._alive.discard(child)
+        self.clear(child)
+
+    async def _watch(self, child: Child) -> None:
+        while problem := await self.probe(child):
+            self.problem = problem
+            await asyncio.sleep(PROBE_SECONDS)
+        self.problem = ""
+        self.ready.set()
+
+
+@dataclass(kw_only=True)
+class KeptRedis(Kept):
+    """The private Redis."""
+
+    binary: Binary
+    path: Path
+
+    async def launch(self) -> Child:
+        command = [os.fspath(self.binary.path), "-"]
+        return await Child.start(
+            command,
+            show=self.show,
+            environ=self.environ,
+            folder=self.folder,
+            pass_fds=[self.lock],
+            text=self.binary.config(self.path),
+        )
+
+    async def probe(self, child: Child) -> str:
+        return "" if answers(self.path) else "does not answer"
+
+    def clear(self, child: Child) -> None:
+        self.path.unlink(missing_ok=True)
+
+    def show(self, line: str) -> None:
+        # What it says of itself at start and stop is of no use to a newcomer.
+        if self.ready.is_set() and not self.stopping:
+            super().show(line)
+
+
+@dataclass(kw_only=True)
+class KeptCommand(Kept):
+    """A management command that runs beside the web processes."""
+
+    command: list[str]
+
+    async def launch(self) -> Child:
+        return await Child.start(
+            [sys.executable, "-m", "django", *self.command],
+            show=self.show,
+            environ={**self.environ, "HUBBUB_PROCESS": self.name},
+            folder=self.folder,
+            pass_fds=[self.lock],
+        )
+
+    async def probe(self, child: Child) -> str:
+        # It cannot be asked: one that lives for a second has found its settings and its modules.
+        await asyncio.sleep(COMMAND_SETTLES_SECONDS)
+        return "" if child.is_alive else "it ended at once"
+
+    def came_up(self, lived_seconds: float) -> bool:
+        return lived_seconds > COMMAND_STARTS_SECONDS
+
+
+@dataclass(kw_only=True)
+class KeptWeb(Kept):
+    """A web process: its own listening socket on the common port, and a UNIX socket to ask it whether it is ready."""
+
+    application: str
+    host: str
+    port: int
+    run_dir: Path
+    allowed_host: str
+    stop_seconds: float = 15.0
+    _listener: socket.socket | None = None
+    _started: int = 0
+    _paths: dict[int, Path] = field(default_factory=dict)
+
+    async def launch(self) -> Child:
+        if self._listener is None:
+            self._listener = listen(self.host, self.port)
+        # Numbered: while one replaces another both have theirs.
+        self._started += 1
+        path = self.run_dir / f"{self.name}.{self._started}.sock"
+        path.unlink(missing_ok=True)
+        escaped = "".join(f"\\{one}" if one in ":=\\" else one for one in os.fspath(path))
+        descriptor = self._listener.fileno()
+        child = await Child.start(
+            [
+                *(sys.executable, "-m", "realtime.server", "-v", "0"),
+                *("--fd", str(descriptor), "-e", f"unix:{escaped}:mode=600:lockfile=0"),
+                # Pings go out before the timeout of the one before has passed: else healthy clients are dropped.
+                *("--ping-interval", "20", "--ping-timeout", "15", "--websocket_timeout", "-1"),
+                *("--websocket-max-message-size", str(SOCKET_BYTES), "--websocket-max-frame-size", str(SOCKET_BYTES)),
+                self.application,
+            ],
+            show=self.show,
+            environ={**self.environ, "HUBBUB_PROCESS": self.name},
+            folder=self.folder,
+            pass_fds=[descriptor, self.lock],
+        )
+        self._paths[child.pid] = path
+        return child
+
+    async def probe(self, child: Child) -> str:
+        path = self._paths.get(child.pid)
+        if path is None or not path.exists():
+            return "is starting"
+        try:
+            return await asyncio.wait_for(_ask_ready(path, self.allowed_host), PROBE_TIMEOUT_SECONDS)
+        except (OSError, TimeoutError, ValueError) as error:
+            return f"does not answer ({type(error).__name__})"
+
+    def clear(self, child: Child) -> None:
+        if path := self._paths.pop(child.pid, None):
+            path.unlink(missing_ok=True)
+        if self.stopping:
+            self.crashed()
+
+    def crashed(self) -> None:
+        # The kernel turns to the living ones at once; open, it would hold connections for the one to come.
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+
+
+async def _ask_ready(path: Path, host: str) -> str:
+    """What /readyz on the UNIX socket `path` complains of; empty when it is ready."""
+    reader, writer = await asyncio.open_unix_connection(path)
+    try:
+        writer.write(f"GET /readyz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    finally:
+        writer.close()
+    status = head.split(b" ", 2)[1:2]
+    if status == [b"200"]:
+        return ""
+    if status != [b"503"]:
+        return f"/readyz answered {b''.join(status).decode(errors='replace') or 'nothing'}"
+    found = json.loads(body)
+    return ", ".join(f"{part}: {found[part]}" for part in ("database", "redis") if found.get(part, "ok") != "ok")

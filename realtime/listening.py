@@ -1,0 +1,86 @@
+"""The listening sockets of several processes on one port, and the locks that keep two runs apart."""
+
+import errno
+import fcntl
+import os
+import socket
+import time
+from pathlib import Path
+
+BACKLOG = 1024
+
+
+class Taken(Exception):
+    """Somebody else has it; the text is for people."""
+
+
+def claim_port(host: str, port: int) -> int:
+    """The port to use, `port` itself or a free one for 0. Taken when somebody listens there.
+
+    A plain bind has to show that: a second SO_REUSEPORT bind succeeds silently beside the first.
+    """
+    family, address = _resolve(host, port)
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError as error:
+            raise Taken(_why(error, host, port)) from None
+        bound: int = probe.getsockname()[1]
+        return bound
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket of its own for one process; the kernel spreads connections over all of them."""
+    family, address = _resolve(host, port)
+    listener = socket.socket(family)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        raise Taken(_why(error, host, port)) from None
+    return listener
+
+
+def lock_folder(folder: Path, *, wait_seconds: float = 0.0) -> int:
+    """A descriptor that holds the lock on `folder` for as long as any copy of it is open. Taken when it is held.
+
+    The folder itself is locked: there is no lock file that could be left behind.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                os.close(descriptor)
+                raise Taken(f"{folder} is in use.") from None
+            time.sleep(0.05)
+        else:
+            return descriptor
+
+
+def _resolve(host: str, port: int) -> tuple[int, tuple[str, int] | tuple[str, int, int, int]]:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except socket.gaierror as error:
+        raise Taken(f"{host} is no address of this machine: {error.strerror}.") from None
+    return family, address  # type: ignore[return-value]
+
+
+def _why(error: OSError, host: str, port: int) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return f"Port {port} on {host} is taken: stop what uses it, or choose another with --port."
+        case errno.EACCES:
+            return f"Port {port} needs rights that this user does not have: choose one above 1023 with --port."
+        case errno.EADDRNOTAVAIL:
+            return f"{host} is no address of this machine: choose another with --host."
+    return f"Cannot listen on {host} port {port}: {error.strerror}."

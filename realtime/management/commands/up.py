@@ -1,0 +1,193 @@
+"""`manage.py up`: everything on this machine, from one command."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import BaseCommand, CommandError, CommandParser, call_command, get_commands
+from django.db import Error as DatabaseError
+from django.db import connections
+
+from realtime import embedded_redis
+from realtime.children import Console
+from realtime.kept import CannotStart, Kept, KeptCommand, KeptRedis, KeptWeb
+from realtime.listening import Taken, claim_port, lock_folder
+from realtime.supervisor import Supervisor
+
+# What an earlier run that was killed may still take: its web processes close their sockets in order.
+EARLIER_RUN_SECONDS = 20.0
+MOST_PROCESSES = 64
+
+# Run beside the web processes, under this name, where the project has the command.
+BESIDE = {"publisher": "publish_metrics"}
+
+
+class Command(BaseCommand):
+    help = "Runs everything on this machine: Redis, the web processes on one port, and the metrics publisher."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--processes", type=int, default=3, help="Web processes that share the port (3).")
+        parser.add_argument("--host", default="127.0.0.1", help="Address to listen on (127.0.0.1).")
+        parser.add_argument("--port", type=int, default=8000, help="Port to listen on (8000); 0 takes a free one.")
+        parser.add_argument("--no-migrate", action="store_true", help="Leave the database as it is.")
+
+    def handle(self, *, processes: int, host: str, port: int, no_migrate: bool, **options: Any) -> None:
+        if not 1 <= processes <= MOST_PROCESSES:
+            raise CommandError(f"--processes must be 1 to {MOST_PROCESSES}.")
+        if not 0 <= port <= 65535:
+            raise CommandError("--port must be 0 to 65535.")
+        var_dir = Path(settings.VAR_DIR)
+        try:
+            run_dir = embedded_redis.make_run_dir(var_dir)
+            lock = claim(var_dir, run_dir)
+            port = claim_port(host, port)
+        except (Taken, OSError) as error:
+            raise CommandError(str(error)) from None
+        for leftover in run_dir.glob("*.sock"):
+            leftover.unlink(missing_ok=True)  # Of a run that was killed together with its processes.
+        binary = None if os.environ.get("REDIS_URL") else find_redis()
+        self._prepare(migrate=not no_migrate)
+
+        console = Console()
+        stages = plan(
+            console=console, lock=lock, run_dir=run_dir, binary=binary, processes=processes, host=host, port=port
+        )
+        supervisor = Supervisor(
+            stages, console=console, announce=lambda: self._announce(console, stages, binary, host, port)
+        )
+        try:
+            asyncio.run(supervisor.run())
+        except (CannotStart, Taken) as error:
+            raise CommandError(str(error)) from None
+
+    def _prepare(self, *, migrate: bool) -> None:
+        try:
+            if migrate:
+                call_command("migrate", verbosity=0, interactive=False)
+            self._is_empty = not get_user_model()._default_manager.exists()
+        except DatabaseError as error:
+            raise CommandError(f"The database cannot be used: {str(error).strip()}") from None
+        finally:
+            connections.close_all()
+        call_command("collectstatic", verbosity=0, interactive=False)
+
+    def _announce(
+        self,
+        console: Console,
+        stages: Sequence[Sequence[Kept]],
+        binary: embedded_redis.Binary | None,
+        host: str,
+        port: int,
+    ) -> None:
+        running = [f"{one.name} ({one.child.pid})" for one in stages[-1] if one.child]
+        lines = [
+            f"Ready at {address(host, port)}",
+            f"  database   {database_name()}",
+            f"  redis      {redis_name(binary)}",
+            f"  processes  {', '.join(running)}",
+        ]
+        if self._is_empty:
+            # Made only now: a start that failed would have lost the password.
+            password = secrets.token_urlsafe(12)
+            get_user_model()._default_manager.create_superuser("admin", password=password)
+            connections.close_all()
+            lines.append(f"  sign in    admin / {password}   (shown this once)")
+        lines.append("Ctrl-C stops it.")
+        console.print("\n".join(lines))
+
+
+def claim(var_dir: Path, run_dir: Path) -> int:
+    """The lock that the children inherit. Taken when another run uses `var_dir`."""
+    try:
+        lock_folder(var_dir)  # Ours alone, to the end of this process.
+    except Taken:
+        raise Taken(f"It is already running on {var_dir}. Stop that one first, or set HUBBUB_VAR.") from None
+    try:
+        return lock_folder(run_dir, wait_seconds=EARLIER_RUN_SECONDS)
+    except Taken:
+        raise Taken(f"Processes of an earlier run still use {run_dir}: end them first.") from None
+
+
+def find_redis() -> embedded_redis.Binary:
+    binary = embedded_redis.find_binary()
+    if binary is None:
+        raise CommandError(embedded_redis.HOW_TO_INSTALL)
+    return binary
+
+
+def plan(
+    *,
+    console: Console,
+    lock: int,
+    run_dir: Path,
+    binary: embedded_redis.Binary | None,
+    processes: int,
+    host: str,
+    port: int,
+) -> list[list[Kept]]:
+    """What to start, in stages: Redis, unless there is one; then all that needs it."""
+    environ = {**os.environ, "REDIS_URL": settings.REDIS_URL, "PYTHONUNBUFFERED": "1"}
+    folder = Path(settings.BASE_DIR)
+    module, _, name = settings.ASGI_APPLICATION.rpartition(".")
+    # The readiness probe comes by a UNIX socket, and still has to name a host that is served.
+    allowed_host = next((one.lstrip(".") for one in settings.ALLOWED_HOSTS if one != "*"), "localhost")
+    stages: list[list[Kept]] = []
+    if binary is not None:
+        path = run_dir / "redis.sock"
+        stages.append(
+            [
+                KeptRedis(
+                    name="redis", console=console, environ=environ, folder=folder, lock=lock, binary=binary, path=path
+                )
+            ]
+        )
+    serving: list[Kept] = [
+        KeptWeb(
+            name=f"web-{number}",
+            console=console,
+            environ=environ,
+            folder=folder,
+            lock=lock,
+            application=f"{module}:{name}",
+            host=host,
+            port=port,
+            run_dir=run_dir,
+            allowed_host=allowed_host,
+        )
+        for number in range(1, processes + 1)
+    ]
+    commands = get_commands()
+    serving += [
+        KeptCommand(name=name, console=console, environ=environ, folder=folder, lock=lock, command=[command])
+        for name, command in BESIDE.items()
+        if command in commands
+    ]
+    stages.append(serving)
+    return stages
+
+
+def address(host: str, port: int) -> str:
+    if host in ("0.0.0.0", "::", ""):  # noqa: S104 - compared, not bound
+        host = "localhost"
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def database_name() -> str:
+    database = connections["default"]
+    return f"{database.display_name}, {database.settings_dict['NAME']}"
+
+
+def redis_name(binary: embedded_redis.Binary | None) -> str:
+    with redis.from_url(settings.REDIS_URL, socket_timeout=5) as client:
+        found: dict[str, Any] = client.info("server")
+    version = f"Valkey {found['valkey_version']}" if "valkey_version" in found else f"Redis {found['redis_version']}"
+    if binary is None:
+        return f"{version}, by REDIS_URL"
+    return f"{version}, private" + (" (bundled: for development only)" if binary.is_bundled else "")

@@ -1,0 +1,124 @@
+"""Everything of the one-command run on one machine: start in order, keep alive, restart in turn, stop in order."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from realtime.children import Console
+from realtime.kept import Kept
+
+REPEATED_SIGNAL_SECONDS = 1.0
+SLOW_START_SECONDS = 10.0
+
+
+class Supervisor:
+    """Starts the groups of `stages` one after another, each when the one before is ready; stops them backwards.
+
+    `announce` is called once, in a thread, when all are ready. `run` raises CannotStart when something does not
+    come up.
+    """
+
+    def __init__(self, stages: Sequence[Sequence[Kept]], *, console: Console, announce: Callable[[], None]) -> None:
+        self._stages = stages
+        self._console = console
+        self._announce = announce
+        self._keepers: list[asyncio.Task[None]] = []
+        self._stop_asked = asyncio.Event()
+        self._stop_asked_at = 0.0
+        self._restart: asyncio.Task[None] | None = None
+        self._terminal = _terminal_answers()
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._ask_stop)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        try:
+            if await self._start():
+                await asyncio.to_thread(self._announce)
+                await self._until(self._stop_asked.wait())
+                self._console.print("Stopping …")
+        finally:
+            await self._stop()
+
+    async def _start(self) -> bool:
+        """Whether everything answers; False when it was stopped before."""
+        for stage in self._stages:
+            self._keepers += [asyncio.create_task(one.keep(), name=one.name) for one in stage]
+            if not await self._until(self._all_ready(stage)):
+                return False
+        return True
+
+    async def _all_ready(self, stage: Sequence[Kept]) -> bool:
+        everyone = asyncio.gather(*(one.ready.wait() for one in stage))
+        while True:
+            done, _ = await asyncio.wait([everyone], timeout=SLOW_START_SECONDS)
+            if done:
+                return True
+            for one in stage:
+                if not one.ready.is_set():
+                    self._console.line(one.name, f"not ready yet: {one.problem}")
+
+    async def _until(self, awaited: Coroutine[Any, Any, bool]) -> bool:
+        """The result of `awaited`; False when a stop was asked for before, CannotStart when a keeper gave up."""
+        wanted = asyncio.ensure_future(awaited)
+        stop = asyncio.create_task(self._stop_asked.wait())
+        try:
+            await asyncio.wait([wanted, stop, *self._keepers], return_when=asyncio.FIRST_COMPLETED)
+            for keeper in self._keepers:
+                if keeper.done():
+                    keeper.result()  # It ends only by raising.
+            return wanted.result() if wanted.done() else False
+        finally:
+            wanted.cancel()
+            stop.cancel()
+
+    async def _stop(self) -> None:
+        for stage in self._stages:
+            for one in stage:
+                one.stopping = True
+        if self._restart is not None:
+            await self._restart  # It sees that, and ends what it had begun.
+        for stage in reversed(self._stages):
+            await asyncio.gather(*(one.stop() for one in stage))
+        for keeper in self._keepers:
+            keeper.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
+
+    def _ask_stop(self) -> None:
+        if not self._stop_asked.is_set():
+            self._stop_asked_at = time.monotonic()
+            self._stop_asked.set()
+        elif time.monotonic() - self._stop_asked_at > REPEATED_SIGNAL_SECONDS:
+            # One signal can come twice, to us and through `make`: only a later one means impatience.
+            self._console.print("Killing what still runs …")
+            for stage in self._stages:
+                for one in stage:
+                    one.kill()
+
+    def _hang_up(self) -> None:
+        if self._terminal and not _terminal_answers():
+            self._ask_stop()  # The terminal was closed: nobody asked for a restart.
+        elif self._restart is None or self._restart.done():
+            self._restart = asyncio.create_task(self._restart_in_turn())
+
+    async def _restart_in_turn(self) -> None:
+        for one in self._stages[-1]:
+            problem = await one.replace()
+            if one.stopping:
+                return
+            if problem:
+                self._console.line(one.name, f"stays as it is: its replacement is not ready ({problem})")
+                return
+            self._console.line(one.name, "restarted")
+
+
+def _terminal_answers() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True

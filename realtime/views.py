@@ -1,0 +1,51 @@
+"""What a load balancer and the supervisor ask: is this process alive, can it serve."""
+
+import asyncio
+from collections.abc import Awaitable
+
+import redis.asyncio
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.cache import never_cache
+
+from realtime import threads
+from realtime.process import PROCESS
+
+CHECK_SECONDS = 1.0
+
+
+@never_cache
+async def healthz(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("ok", content_type="text/plain")
+
+
+@never_cache
+async def readyz(request: HttpRequest) -> JsonResponse:
+    """200 or 503, and `{"database": "ok" or why not, "redis": …, "process": …}`. Open to all: no addresses in it."""
+    database, channel = await asyncio.gather(_verdict(threads.read(_ask_database)), _verdict(_ask_redis()))
+    status = 200 if database == channel == "ok" else 503
+    return JsonResponse({"database": database, "redis": channel, "process": PROCESS.name}, status=status)
+
+
+async def _verdict(check: Awaitable[None]) -> str:
+    try:
+        await asyncio.wait_for(check, CHECK_SECONDS)
+    except TimeoutError:
+        return "timeout"
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer
+        return type(error).__name__
+    return "ok"
+
+
+def _ask_database() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+async def _ask_redis() -> None:
+    client = redis.asyncio.from_url(
+        settings.REDIS_URL, socket_timeout=CHECK_SECONDS, socket_connect_timeout=CHECK_SECONDS
+    )
+    async with client:
+        await client.ping()
