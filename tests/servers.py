@@ -1,0 +1,132 @@
+"""Real server processes for tests: a site (database, Redis, settings of its own) and servers that serve it."""
+
+import os
+import subprocess
+import sys
+import textwrap
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from socket import create_server
+
+ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS = 30.0
+STOP_SECONDS = 15.0
+
+KINDS = {
+    "hubbub": ["-m", "realtime.server", "-v", "0", "-b", "127.0.0.1", "-p", "{port}", "project.asgi:application"],
+    "daphne": ["-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", "{port}", "project.asgi:application"],
+    "uvicorn": [
+        *("-m", "uvicorn", "--host", "127.0.0.1", "--port", "{port}", "--log-level", "warning"),
+        *("--ws", "websockets-sansio", "project.asgi:application"),
+    ],
+}
+
+
+def free_port() -> int:
+    with create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class Server:
+    """One server process."""
+
+    def __init__(self, site: "Site", kind: str, name: str) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = site.folder / f"{name}.log"
+        command = [sys.executable, *(part.format(port=self.port) for part in KINDS[kind])]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=site.env | {"HUBBUB_PROCESS": name}, stdout=log, stderr=log
+            )
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, f"the server ended: {self.log.read_text()}"
+            try:
+                with urllib.request.urlopen(f"{self.url}/healthz", timeout=2) as answer:
+                    assert answer.status == 200
+                    return
+            except (urllib.error.URLError, ConnectionError, TimeoutError):
+                time.sleep(0.05)
+        raise AssertionError(f"the server does not answer: {self.log.read_text()}")
+
+    def stop(self) -> int:
+        """SIGTERM; its exit code."""
+        self.process.terminate()
+        try:
+            return self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+
+
+class Site:
+    """A database of its own and what is in it; the tests' Redis."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
+        self.env = {name: value for name, value in os.environ.items() if not name.startswith("HUBBUB_")}
+        self.env |= {"HUBBUB_VAR": str(folder), "DATABASE_URL": f"sqlite:///{folder}/site.sqlite3", **settings}
+        self.manage("migrate", "-v0")
+        self.manage("collectstatic", "--noinput", "-v0")
+
+    def manage(self, *arguments: str) -> str:
+        return self._run("manage.py", *arguments)
+
+    def shell(self, code: str) -> str:
+        """What Python code in the site's Django prints."""
+        return self._run("-c", "import django\ndjango.setup()\n" + textwrap.dedent(code))
+
+    def _run(self, *arguments: str) -> str:
+        ran = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env=self.env | {"DJANGO_SETTINGS_MODULE": "project.settings"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout.strip()
+
+    def make_user(self, name: str, permission: str = "") -> dict[str, str]:
+        """A user with a session and a token: {"cookie": …, "token": …}."""
+        cookie, token = self.shell(
+            f"""
+            from importlib import import_module
+            from django.conf import settings
+            from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
+            from django.contrib.auth.models import Permission
+            from realtime.auth import create_token
+            user, _ = get_user_model().objects.get_or_create(username={name!r})
+            if {permission!r}:
+                user.user_permissions.add(Permission.objects.get(codename={permission!r}))
+            session = import_module(settings.SESSION_ENGINE).SessionStore()
+            session[SESSION_KEY] = str(user.pk)
+            session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+            session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+            session.save()
+            print(session.session_key, create_token(user=user, name="test", expires_at=None)[1])
+            """
+        ).split()
+        return {"cookie": cookie, "token": token}
+
+    @contextmanager
+    def serving(self, kind: str, count: int) -> Iterator[list[Server]]:
+        """`count` servers of a kind, ready."""
+        servers = [Server(self, kind, f"web-{number}") for number in range(1, count + 1)]
+        try:
+            for server in servers:
+                server.wait_until_ready()
+            yield servers
+        finally:
+            for server in servers:
+                if server.process.poll() is None:
+                    server.stop()

@@ -1,0 +1,115 @@
+"""A WebSocket client for tests: commands with their answers, events in the order they came."""
+
+import asyncio
+import itertools
+import json
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import uuid4
+
+from websockets.asyncio.client import ClientConnection, connect, unix_connect
+from websockets.exceptions import ConnectionClosed
+
+SECONDS = 10.0  # For whatever is waited for; the promise itself is asserted by the test.
+
+Frame = dict[str, Any]
+
+
+class Client:
+    """One socket. Frames that a call was not waiting for are kept, in order, for the next one."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+        self.hello: Frame = {}
+        self._events: deque[Frame] = deque()
+        self._refs = itertools.count(1)
+
+    # Frames
+
+    async def receive(self, seconds: float = SECONDS) -> Frame:
+        """The next frame: kept, or new."""
+        if self._events:
+            return self._events.popleft()
+        return await self._read(seconds)
+
+    async def send(self, frame: Frame | str | bytes) -> None:
+        await self.socket.send(json.dumps(frame) if isinstance(frame, dict) else frame)
+
+    async def request(self, command: str, **fields: Any) -> Frame:
+        """Send a command and return its answer."""
+        ref = next(self._refs)
+        await self.send({"type": command, "ref": ref, **fields})
+        return await self.answer(ref)
+
+    async def answer(self, ref: Any) -> Frame:
+        async with asyncio.timeout(SECONDS):
+            while True:
+                frame = await self._read(SECONDS)
+                if frame.get("ref") == ref and frame["type"] in ("ok", "error", "pong"):
+                    return frame
+                self._events.append(frame)
+
+    async def event(self, kind: str, seconds: float = SECONDS) -> Frame:
+        """The next event of this type; others before it are dropped."""
+        async with asyncio.timeout(seconds):
+            while (frame := await self.receive(seconds))["type"] != kind:
+                pass
+            return frame
+
+    async def closed(self, seconds: float = SECONDS) -> tuple[int, str]:
+        """Wait for the close; its code and reason. Frames before it are kept."""
+        async with asyncio.timeout(seconds):
+            try:
+                while True:
+                    self._events.append(json.loads(await self.socket.recv()))
+            except ConnectionClosed as closed:
+                return (closed.rcvd.code, closed.rcvd.reason) if closed.rcvd else (1006, "")
+
+    async def _read(self, seconds: float) -> Frame:
+        frame: Frame = json.loads(await asyncio.wait_for(self.socket.recv(), seconds))
+        return frame
+
+    # Chat
+
+    async def join(self, room: str, **resume: Any) -> Frame:
+        return await self.request("room.join", room=room, **resume)
+
+    async def post(self, room: str, body: str, message_id: str | None = None) -> Frame:
+        return await self.request("message.post", room=room, body=body, id=message_id or str(uuid4()))
+
+
+@asynccontextmanager
+async def opened(
+    url: str,
+    path: str = "/ws/chat/",
+    *,
+    cookie: str | None = None,
+    token: str | None = None,
+    origin: str | None = None,
+    unix_socket: str | None = None,
+    wait_for_hello: bool = True,
+) -> AsyncIterator[Client]:
+    """A client of `url` (http://host:port), by session cookie (with its own Origin) or by token.
+
+    `unix_socket`: the path of one process's private socket, to reach just that process.
+    """
+    headers = {} if cookie is None else {"Cookie": f"sessionid={cookie}", "Origin": origin or url}
+    if cookie is None and origin is not None:
+        headers["Origin"] = origin
+    address = url.replace("http", "ws", 1) + path
+    more = {"additional_headers": headers, "max_size": None, "compression": None, "proxy": None}
+    if unix_socket:
+        more.pop("proxy")
+        connection = unix_connect(unix_socket, address, **more)
+    else:
+        connection = connect(address, **more)
+    async with connection as socket:
+        client = Client(socket)
+        if wait_for_hello:
+            if token is not None:
+                await client.event("auth.required")
+                await client.send({"type": "auth", "token": token})
+            client.hello = await client.event("hello")
+        yield client
