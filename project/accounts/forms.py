@@ -23,6 +23,8 @@ class SignInForm(AuthenticationForm):
 
 
 class SignUpForm(UserCreationForm):  # type: ignore[type-arg]
+    error_messages = {"password_mismatch": "The two passwords differ."}
+
     class Meta:
         model = User
         fields = ["username"]

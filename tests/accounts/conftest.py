@@ -1,0 +1,1 @@
+from tests.personas import alice, attic, bob, lounge, mona, root  # noqa: F401

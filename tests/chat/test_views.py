@@ -1,0 +1,108 @@
+"""The lobby and the room's shell: who sees what, and at what cost."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from chat import services
+from chat.models import Room
+from tests.pages import plain_static  # noqa: F401
+from tests.personas import attic, bob, charlie, lounge, mona  # noqa: F401
+
+pytestmark = pytest.mark.django_db
+
+SCRIPT = "<script>alert(1)</script>"
+
+
+def post(user: Any, room: Room, body: str) -> int:
+    return services.post_message(user_id=user.pk, slug=room.slug, client_id=uuid4(), body=body).seq
+
+
+def visit(client: Client, user: Any, name: str, *args: str) -> Any:
+    client.force_login(user)
+    return client.get(reverse(name, args=args))
+
+
+@pytest.mark.parametrize("path", ["/", "/rooms/lounge/"])
+def test_pages_need_a_login(client: Client, lounge: Room, path: str) -> None:
+    response = client.get(path)
+    assert response.headers["Location"] == f"{reverse('sign-in')}?next={path}"
+
+
+def test_lobby_shows_the_rooms_one_may_enter_with_their_last_words(
+    client: Client, alice: Any, bob: Any, lounge: Room, attic: Room
+) -> None:
+    post(alice, attic, "an old word")
+    post(bob, attic, "the last word")
+    page = visit(client, alice, "lobby").text
+    assert reverse("room", args=["lounge"]) in page
+    assert "the last word" in page
+    assert "an old word" not in page
+    assert 'aria-label="private"' in page
+
+
+def test_outsider_learns_nothing_of_a_private_room(client: Client, charlie: Any, alice: Any, attic: Room) -> None:
+    post(alice, attic, "a secret")
+    for path in (reverse("lobby"), reverse("room", args=["attic"]), reverse("room", args=["no-such-room"])):
+        client.force_login(charlie)
+        response = client.get(path)
+        assert "a secret" not in response.text
+        assert "Attic" not in response.text
+        assert response.status_code == (200 if path == "/" else 404)
+
+
+def test_lobby_shows_deleted_words_as_deleted_and_keeps_those_of_deleted_users(
+    client: Client, alice: Any, bob: Any, lounge: Room, attic: Room
+) -> None:
+    services.delete_message(user_id=alice.pk, slug="lounge", seq=post(alice, lounge, "regretted"))
+    post(bob, attic, "stays")
+    bob.delete()
+    page = visit(client, alice, "lobby").text
+    assert "message deleted" in page
+    assert "regretted" not in page
+    assert "deleted user" in page
+    assert "stays" in page
+
+
+def test_lobby_marks_archived_rooms(client: Client, alice: Any, lounge: Room) -> None:
+    services.change_room(room_id=lounge.pk, is_archived=True)
+    assert "archived" in visit(client, alice, "lobby").text
+
+
+def test_lobby_without_rooms_says_so(client: Client, alice: Any) -> None:
+    Room.objects.all().delete()
+    assert "No rooms yet" in visit(client, alice, "lobby").text
+
+
+def test_lobby_costs_the_same_for_many_rooms(
+    client: Client, alice: Any, lounge: Room, django_assert_num_queries: Any
+) -> None:
+    client.force_login(alice)
+    post(alice, lounge, "hello")
+    with django_assert_num_queries(6):  # Session, user, rooms, last words, and two for permissions.
+        client.get("/")
+    for number in range(20):
+        post(alice, services.create_room(slug=f"room-{number}", title=f"Room {number}"), "hello")
+    with django_assert_num_queries(6):
+        client.get("/")
+
+
+def test_markup_in_titles_topics_and_words_is_text(client: Client, alice: Any, lounge: Room) -> None:
+    services.change_room(room_id=lounge.pk, title=SCRIPT, topic=SCRIPT)
+    post(alice, lounge, SCRIPT)
+    for page in (visit(client, alice, "lobby").text, visit(client, alice, "room", "lounge").text):
+        assert SCRIPT not in page
+        assert "&lt;script&gt;" in page
+
+
+def test_room_page_is_a_shell_that_allows_no_inline_script_or_style(client: Client, alice: Any, lounge: Room) -> None:
+    post(alice, lounge, "comes by the socket")
+    response = visit(client, alice, "room", "lounge")
+    assert "comes by the socket" not in response.text
+    assert " style=" not in response.text
+    assert "<script>" not in response.text
+    assert "script-src" not in response.headers["Content-Security-Policy"]
+    assert "unsafe" not in response.headers["Content-Security-Policy"]

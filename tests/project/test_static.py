@@ -1,0 +1,54 @@
+"""Static files as they are served: every import of a module must find the hashed file."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.staticfiles import finders
+from django.core.management import call_command
+
+IMPORT = re.compile(r"""(?:\bfrom|\bimport)\s*\(?\s*["']([^"']+)["']""")
+HASHED = re.compile(r"\.[0-9a-f]{12}\.m?js$")
+OURS = ("project/", "realtime/", "chat/", "monitor/")
+
+
+@pytest.fixture
+def collected(tmp_path: Path, settings: Any) -> Path:
+    settings.STATIC_ROOT = tmp_path
+    call_command("collectstatic", interactive=False, verbosity=0)
+    return tmp_path
+
+
+def test_every_import_resolves_to_a_hashed_file(collected: Path) -> None:
+    modules = [path for path in hashed_modules(collected) if "vendor" not in path.parts]
+    found = [(module, target) for module in modules for target in IMPORT.findall(module.read_text())]
+    assert len(found) > 10, "the pattern finds imports"
+    for module, target in found:
+        assert target.startswith("./") or target.startswith("../"), f"{module.name} imports {target}: not relative"
+        assert HASHED.search(target), f"{module.name} imports {target}: not hashed; is the semicolon missing?"
+        assert (module.parent / target).resolve().is_file(), f"{module.name} imports {target}: no such file"
+
+
+def test_a_page_imports_the_connection_of_the_engine(collected: Path) -> None:
+    (room,) = [path for path in hashed_modules(collected) if path.name.startswith("room.")]
+    assert any("realtime/js/socket." in target for target in IMPORT.findall(room.read_text()))
+
+
+def hashed_modules(root: Path) -> list[Path]:
+    ours = [root / app / "js" for app in ("realtime", "chat", "monitor")]
+    return [path for folder in ours if folder.is_dir() for path in folder.rglob("*js") if HASHED.search(path.name)]
+
+
+def test_templates_have_no_inline_styles_or_scripts() -> None:
+    templates = [path for app in OURS for path in Path(app).rglob("templates/**/*.html")]
+    assert len(templates) > 10
+    for path in templates:
+        text = path.read_text()
+        assert not re.search(r"\sstyle\s*=|<style|\son[a-z]+\s*=", text), f"{path} has an inline style or handler"
+        assert not re.search(r"<script(?![^>]*\bsrc=)", text), f"{path} has an inline script"
+
+
+def test_icons_of_the_tab_exist() -> None:
+    for name in ("favicon", "favicon-unread"):
+        assert finders.find(f"project/img/{name}.svg")
