@@ -1,9 +1,16 @@
 """A lease in Redis: of several publishers one holds it, and another takes it when the holder has died."""
 
 import secrets
+from enum import Enum
 from typing import Any
 
 from redis.exceptions import WatchError
+
+
+class Hold(Enum):
+    TAKEN = "taken"
+    RENEWED = "renewed"
+    REFUSED = "refused"
 
 
 class Lease:
@@ -15,11 +22,11 @@ class Lease:
         self._ms = round(seconds * 1000)
         self._token = secrets.token_hex(16).encode()
 
-    async def hold(self) -> bool:
-        """Take the lease, or renew it; false when somebody else has it."""
+    async def hold(self) -> Hold:
+        """Take the lease, or renew it. TAKEN also for one who had it and let it end: others may have had it since."""
         if await self._redis.set(self._key, self._token, nx=True, px=self._ms):
-            return True
-        return await self._change_ours(self._ms)
+            return Hold.TAKEN
+        return Hold.RENEWED if await self._change_ours(self._ms) else Hold.REFUSED
 
     async def release(self) -> None:
         """Let the next one have it at once."""

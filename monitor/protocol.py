@@ -55,7 +55,7 @@ class Process(msgspec.Struct, tag_field="kind", tag="process", frozen=True, kw_o
 Reading = Host | Process
 
 
-class MetricsSampled(Event, tag="metrics.sampled", frozen=True):
+class MetricsSampled(Event, tag="metrics.sampled"):
     """One sample: the same bytes for every socket. `seq` rises by one within an epoch, epochs rise."""
 
     epoch: int
@@ -65,7 +65,7 @@ class MetricsSampled(Event, tag="metrics.sampled", frozen=True):
     processes: tuple[Process, ...]
 
 
-class MetricsHistory(Event, tag="metrics.history", frozen=True):
+class MetricsHistory(Event, tag="metrics.history"):
     """Recent samples, oldest first, as they were sent. `every`: of so many samples in a row one is here."""
 
     epoch: int

@@ -8,6 +8,7 @@ import time
 from redis.exceptions import RedisError
 
 from monitor import conf
+from monitor.lease import Hold
 from monitor.protocol import GROUP, decode_sample, encode, version_of
 from monitor.readings import HostReader
 from monitor.schedule import number_at, repeat
@@ -34,8 +35,8 @@ class Publisher:
         self._kept_samples = tunables.kept_samples
         self._lease = store.lease("leader", tunables.lease_seconds)
         self.beat_seconds = interval / math.ceil(interval / (tunables.lease_seconds / BEATS_PER_LEASE))
-        self._epoch: int | None = None
-        self._last_epoch = 0
+        self._leads = False
+        self._epoch = 0
         self._seq = 0
         # Numbers of the intervals last reported and last sampled. Compared for equality, never for order: a clock
         # that was set back must not silence us.
@@ -43,14 +44,16 @@ class Publisher:
         self._sampled: int | None = None
 
     async def run(self) -> None:
-        """Until cancelled; then the next publisher may lead at once."""
+        """For ever; whoever cancels it calls `end`."""
+        await repeat(self.beat, period=self.beat_seconds, name="the publisher")
+
+    async def end(self) -> None:
+        """Let the next publisher lead at once."""
         try:
-            await repeat(self.beat, period=self.beat_seconds, name="the publisher")
-        finally:
-            try:
-                await asyncio.wait_for(self._lease.release(), RELEASE_SECONDS)
-            except (RedisError, OSError, TimeoutError):
-                pass  # Redis is away: the lease ends by itself.
+            async with asyncio.timeout(RELEASE_SECONDS):
+                await self._lease.release()
+        except (RedisError, OSError):
+            pass  # Redis is away: the lease ends by itself.
 
     async def beat(self) -> None:
         """Report once an interval; hold or try for the lease; send the interval's sample if it has none."""
@@ -59,38 +62,42 @@ class Publisher:
         if number != self._reported:
             await self._store.report(self._host.read())
             self._reported = number
-        if not await self._lease.hold():
+        hold = await self._lease.hold()
+        if hold is Hold.REFUSED:
             self._stand_down()
             return
-        epoch = self._epoch or await self._begin_to_lead()
+        if not self._leads or hold is Hold.TAKEN:
+            await self._begin_to_lead()
         if number != self._sampled:
-            await self._sample(epoch, max(now, number * self._interval))
+            await self._sample(max(now, number * self._interval))
             self._sampled = number
 
-    async def _begin_to_lead(self) -> int:
+    async def _begin_to_lead(self) -> None:
         if newest := await self._store.newest_sample():
             (epoch, _), text = newest
-            self._last_epoch = max(self._last_epoch, epoch)
+            self._epoch = max(self._epoch, epoch)
             # The one who led before may have sent this interval's sample.
             self._sampled = number_at(decode_sample(text).at.timestamp(), self._interval)
-        self._epoch = self._last_epoch = await self._store.take_epoch(above=self._last_epoch)
+        self._epoch = await self._store.take_epoch(above=self._epoch)
         self._seq = 0
+        self._leads = True
         logger.info("this publisher leads, epoch %d", self._epoch)
-        return self._epoch
 
     def _stand_down(self) -> None:
-        if self._epoch is not None:
+        if self._leads:
             logger.warning("another publisher leads")
-        self._epoch = None
+        self._leads = False
 
-    async def _sample(self, epoch: int, at: float) -> None:
+    async def _sample(self, at: float) -> None:
         self._seq += 1
         readings = await self._store.readings()
-        sample = make_sample(readings, epoch=epoch, seq=self._seq, at=at, stale_seconds=self._stale_seconds)
+        sample = make_sample(readings, epoch=self._epoch, seq=self._seq, at=at, stale_seconds=self._stale_seconds)
         text = encode(sample)
         interval_ms = round(self._interval * 1000)
         # Kept before it is sent: a refusal means that another leads, and a tab that opens now misses nothing.
-        if await self._store.keep_sample(epoch, self._seq, text, interval_ms=interval_ms, kept=self._kept_samples):
-            publish(GROUP, text.decode(), version=version_of(epoch, self._seq))
+        if await self._store.keep_sample(
+            self._epoch, self._seq, text, interval_ms=interval_ms, kept=self._kept_samples
+        ):
+            publish(GROUP, text.decode(), version=version_of(self._epoch, self._seq))
         else:
             self._stand_down()

@@ -13,6 +13,7 @@ logger = logging.getLogger(__name__)
 # A timer may fire this much early: such a beat still belongs to the number that it was meant for.
 EARLY_SECONDS = 0.005
 LONGEST_WAIT_SECONDS = 4.0
+CANCEL_SECONDS = 0.1
 
 
 def number_at(now: float, period: float) -> int:
@@ -41,3 +42,10 @@ async def repeat(work: Callable[[], Awaitable[None]], *, period: float, phase: f
         wait = seconds_to_next(time.time(), period, phase)
         backing_off = min(period * (2**failures - 1), LONGEST_WAIT_SECONDS) if failures else 0.0
         await asyncio.sleep(max(wait, backing_off))
+
+
+async def cancel(task: "asyncio.Task[None]") -> None:
+    """End the task. One cancellation is not enough: under Python 3.11 redis-py's calls swallow one now and then."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=CANCEL_SECONDS)

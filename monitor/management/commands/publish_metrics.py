@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from monitor import conf
 from monitor.publisher import Publisher
 from monitor.readings import CPU_SOURCES, HostReader
+from monitor.schedule import cancel
 from monitor.store import Store, connect
 from realtime.process import PROCESS
 
@@ -39,18 +40,17 @@ class Command(BaseCommand):
 
 
 async def _publish(host: HostReader, interval: float) -> None:
-    task = asyncio.create_task(_run(host, interval))
-    for one in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(one, task.cancel)
-    try:
-        await task
-    except asyncio.CancelledError:
-        pass  # Asked to stop.
-
-
-async def _run(host: HostReader, interval: float) -> None:
     async with connect() as redis:
-        await Publisher(Store(redis), host, interval=interval).run()
+        publisher = Publisher(Store(redis), host, interval=interval)
+        running, stopped = asyncio.create_task(publisher.run()), asyncio.Event()
+        running.add_done_callback(lambda _: stopped.set())
+        for one in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(one, stopped.set)
+        await stopped.wait()
+        if running.done():
+            running.result()  # A bug: shown, and the exit code tells.
+        await cancel(running)
+        await publisher.end()
 
 
 def _seconds(text: str) -> float:

@@ -1,0 +1,98 @@
+import asyncio
+
+import msgspec
+
+from monitor.history import History, thin
+from monitor.protocol import encode, version_of
+from monitor.snapshot import make_sample
+
+EPOCH = 1_800_000_000
+
+
+def text_of(seq, *hosts, epoch=EPOCH):
+    readings = [(host, 0.0) for host in hosts]
+    return encode(make_sample(readings, epoch=epoch, seq=seq, at=EPOCH + seq * 2, stale_seconds=7))
+
+
+async def keep(store, seq, *hosts, epoch=EPOCH):
+    return await store.keep_sample(epoch, seq, text_of(seq, *hosts, epoch=epoch), interval_ms=2000, kept=300)
+
+
+async def test_the_history_has_the_very_bytes_that_were_published_oldest_first(store, make_host):
+    for seq in (1, 2, 3):
+        await keep(store, seq, make_host())
+    page = await History(store).page()
+    frame = msgspec.json.decode(page.text)
+    assert (frame["type"], frame["epoch"], frame["interval_ms"], frame["every"]) == ("metrics.history", EPOCH, 2000, 1)
+    assert [one["seq"] for one in frame["samples"]] == [1, 2, 3]
+    assert text_of(2, make_host()).decode() in page.text
+    assert page.version == version_of(EPOCH, 3)
+
+
+async def test_a_history_without_samples_is_empty_and_lies_below_any_sample(store):
+    page = await History(store).page()
+    assert msgspec.json.decode(page.text)["samples"] == []
+    assert page.version < version_of(1, 1)
+
+
+async def test_each_asking_has_what_was_published_before_it(store):
+    history = History(store)
+    for seq in range(1, 20):
+        await keep(store, seq)
+        assert (await history.page()).version == version_of(EPOCH, seq)
+
+
+async def test_many_who_ask_at_once_cost_a_few_reads(store, monkeypatch):
+    reads = 0
+    read = store.samples_after
+
+    async def counted(*args):
+        nonlocal reads
+        reads += 1
+        return await read(*args)
+
+    monkeypatch.setattr(store, "samples_after", counted)
+    await keep(store, 1)
+    history = History(store)
+    pages = await asyncio.gather(*(history.page() for _ in range(200)))
+    assert {page.version for page in pages} == {version_of(EPOCH, 1)}
+    assert reads <= 3
+
+
+async def test_at_most_the_kept_samples_are_in_it(store):
+    for seq in range(1, 320):
+        await keep(store, seq)
+    frame = msgspec.json.decode((await History(store).page()).text)
+    assert [one["seq"] for one in frame["samples"]] == list(range(20, 320))
+
+
+async def test_a_history_of_big_samples_is_thinned_to_fit_a_frame(store, make_host):
+    host = make_host(cores_percent=tuple([50.0] * 256))
+    for seq in range(1, 301):
+        await keep(store, seq, host)
+    page = await History(store).page()
+    frame = msgspec.json.decode(page.text)
+    assert len(page.text.encode()) <= 256 * 1024
+    every = frame["every"]
+    assert every > 1
+    assert [one["seq"] for one in frame["samples"]] == list(range(300, 0, -every))[::-1]
+
+
+def test_thinning_keeps_the_newest_and_takes_no_more_than_needed():
+    samples = [bytes([65 + n]) * 9 for n in range(10)]
+    assert thin(samples, 100) == (1, samples)
+    assert thin(samples, 99) == (2, samples[1::2])
+    assert thin(samples, 5) == (10, samples[9:])
+    assert thin([], 5) == (1, [])
+
+
+async def test_with_redis_away_the_history_is_what_was_known(store, monkeypatch):
+    await keep(store, 1)
+    history = History(store)
+    before = await history.page()
+
+    async def away(*args):
+        raise ConnectionError
+
+    monkeypatch.setattr(store, "samples_after", away)
+    assert await history.page() == before

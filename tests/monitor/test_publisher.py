@@ -1,0 +1,182 @@
+"""Leading: by a real Redis, with the clock of the publisher in the test's hand."""
+
+import asyncio
+from dataclasses import dataclass
+
+import msgspec
+import pytest
+
+from monitor.conf import Monitor
+from monitor.lease import Hold
+from monitor.publisher import Publisher
+from monitor.readings import HostReader
+from monitor.schedule import cancel
+from monitor.store import Store, connect
+from tests.monitor.conftest import forget_all
+
+
+@dataclass
+class Clock:
+    now: float = 1_900_000_000.0
+
+    def time(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    one = Clock()
+    monkeypatch.setattr("monitor.publisher.time", one)
+    monkeypatch.setattr("monitor.store.time", one)
+    return one
+
+
+@pytest.fixture
+def published(monkeypatch):
+    frames = []
+
+    def publish(group, text, *, version):
+        assert group == "monitor.samples"
+        frames.append((version, msgspec.json.decode(text)))
+
+    monkeypatch.setattr("monitor.publisher.publish", publish)
+    return frames
+
+
+@pytest.fixture
+def make_publisher(store, settings):
+    settings.MONITOR = Monitor(lease_seconds=0.5)
+    return lambda name="alpha": Publisher(store, HostReader("demo", name), interval=2.0)
+
+
+async def beat_until(publisher, condition, seconds=5.0):
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await publisher.beat()
+            await asyncio.sleep(0.02)
+
+
+async def test_one_sample_an_interval_with_rising_seq(make_publisher, published, clock):
+    publisher = make_publisher()
+    for _ in range(12):
+        await publisher.beat()
+        clock.now += 0.5
+    frames = [frame for _, frame in published]
+    assert [frame["seq"] for frame in frames] == [1, 2, 3]
+    assert len({frame["epoch"] for frame in frames}) == 1
+    assert [frame["at"] for frame in frames] == [f"2030-03-17T17:46:{second}Z" for second in (40, 42, 44)]
+    assert [host["name"] for host in frames[-1]["hosts"]] == ["alpha"]
+
+
+async def test_of_two_publishers_one_leads_and_both_hosts_are_in_the_sample(make_publisher, published, clock):
+    first, second = make_publisher("alpha"), make_publisher("beta")
+    for _ in range(12):
+        await asyncio.gather(first.beat(), second.beat())
+        clock.now += 0.5
+    assert [frame["seq"] for _, frame in published] == [1, 2, 3]
+    assert [host["name"] for host in published[-1][1]["hosts"]] == ["alpha", "beta"]
+
+
+async def test_another_leads_when_the_lease_ends_with_a_greater_epoch_and_no_second_sample(
+    make_publisher, published, clock
+):
+    first, second = make_publisher("alpha"), make_publisher("beta")
+    await first.beat()
+    await second.beat()
+    assert len(published) == 1
+    # The first is dead. Within the same interval the second takes over and sends nothing …
+    await beat_until(second, lambda: second._leads)
+    assert len(published) == 1
+    # … but in the next it does.
+    clock.now += 2
+    await second.beat()
+    (before, _), (after, frame) = published
+    assert after > before
+    assert frame["seq"] == 1
+    assert frame["epoch"] > published[0][1]["epoch"]
+
+
+async def test_one_that_is_told_to_stop_hands_over_at_once(make_publisher, published, settings, store):
+    settings.MONITOR = Monitor(lease_seconds=60)
+    first = Publisher(store, HostReader("demo", "alpha"), interval=0.1)
+    second = Publisher(store, HostReader("demo", "beta"), interval=0.1)
+    await first.beat()
+    running = asyncio.create_task(first.run())
+    await second.beat()
+    assert not second._leads
+    await cancel(running)
+    await first.end()
+    await second.beat()
+    assert second._leads
+
+
+async def test_a_leader_that_slept_through_its_lease_sends_nothing_more(make_publisher, published, clock, store):
+    first, second = make_publisher("alpha"), make_publisher("beta")
+    await first.beat()
+    clock.now += 2
+    await beat_until(second, lambda: len(published) == 2)
+    # As if it had been stopped between renewing its lease and sending.
+    await first._sample(clock.now)
+    assert len(published) == 2
+    assert not first._leads
+    await first.beat()
+    assert len(published) == 2
+
+
+async def test_epochs_rise_also_when_redis_has_forgotten_everything(make_publisher, published, clock, store):
+    publisher = make_publisher()
+    await publisher.beat()
+    await forget_all(store._redis)
+    clock.now += 2
+    await publisher.beat()
+    first, second = (version for version, _ in published)
+    assert second > first
+    # Led by another meanwhile, and forgotten again.
+    await publisher._lease.release()
+    other = make_publisher("beta")
+    clock.now += 2
+    await other.beat()
+    await forget_all(store._redis)
+    clock.now += 2
+    await publisher.beat()
+    versions = [version for version, _ in published]
+    assert versions == sorted(set(versions))
+
+
+async def test_an_epoch_is_above_all_before_and_not_below_the_time(store):
+    import time
+
+    before = int(time.time())
+    epochs = [await store.take_epoch(above=0) for _ in range(3)]
+    assert epochs[0] >= before
+    assert epochs == sorted(set(epochs))
+    assert await store.take_epoch(above=epochs[-1] + 10) == epochs[-1] + 11
+
+
+async def test_a_clock_that_is_set_back_does_not_silence_the_dashboard(make_publisher, published, clock):
+    publisher = make_publisher()
+    await publisher.beat()
+    clock.now -= 3600
+    await publisher.beat()
+    assert len(published) == 2
+
+
+async def test_a_host_that_stopped_reporting_leaves_the_reporters(store, make_host):
+    await store.report(make_host("alpha"))
+    assert [(reading.name, round(age)) for reading, age in await store.readings()] == [("alpha", 0)]
+    await store._redis.delete("hubbub:monitor:host:alpha")
+    assert await store.readings() == []
+    assert await store._redis.scard("hubbub:monitor:reporters") == 0
+
+
+async def test_a_lease_is_one_holders_at_a_time(store):
+    async with connect() as redis:
+        first, second = store.lease("test", 0.3), Store(redis).lease("test", 0.3)
+        assert await first.hold() is Hold.TAKEN
+        assert await second.hold() is Hold.REFUSED
+        assert await first.hold() is Hold.RENEWED
+        await second.release()
+        assert await second.hold() is Hold.REFUSED
+        await first.release()
+        assert await second.hold() is Hold.TAKEN
+        assert await first.hold() is Hold.REFUSED
