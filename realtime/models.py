@@ -30,3 +30,12 @@ class AccessToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} (hub_{self.pk}_…)"
+
+    @property
+    def state(self) -> str:
+        """Why it lets nobody in, or `usable`. Reads the user."""
+        if self.revoked_at is not None:
+            return "revoked"
+        if self.expires_at is not None and self.expires_at <= timezone.now():
+            return "expired"
+        return "usable" if self.user.is_active else "user not active"

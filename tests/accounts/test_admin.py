@@ -16,6 +16,8 @@ from realtime import auth
 from realtime.models import AccessToken
 from tests.personas import make_user
 
+pytestmark = pytest.mark.usefixtures("plain_static")
+
 USERS = reverse("admin:accounts_user_changelist")
 
 
@@ -71,14 +73,15 @@ def test_the_right_to_the_dashboard_is_given_on_a_users_page(admin: Any, alice: 
 
 
 def test_a_user_is_made_with_a_password(admin: Any) -> None:
+    password = "kettle-boils-9"
     fields = {
         "username": "dora",
         "usable_password": "true",
-        "password1": "kettle-boils-9",
-        "password2": "kettle-boils-9",
+        "password1": password,
+        "password2": password,
     }
     assert admin.post(reverse("admin:accounts_user_add"), fields).status_code == 302
-    assert get_user_model().objects.get(username="dora").check_password("kettle-boils-9")
+    assert get_user_model().objects.get(username="dora").check_password(password)
 
 
 @pytest.mark.parametrize("with_action", [True, False])

@@ -1,0 +1,116 @@
+"""Access tokens in the admin: made, shown once, revoked. Never changed, and deleted only with its user."""
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+
+from realtime import auth
+from realtime.models import AccessToken
+from realtime.service_admin import ServiceAdmin
+
+EXPIRY = timedelta(days=30)  # Proposed in the form.
+
+
+class AccessTokenForm(forms.ModelForm):  # type: ignore[type-arg]
+    def clean_expires_at(self) -> Any:
+        expires_at = self.cleaned_data["expires_at"]
+        if expires_at is not None and expires_at <= timezone.now():
+            raise ValidationError("This moment has passed: the token would let nobody in.")
+        return expires_at
+
+    def clean_user(self) -> Any:
+        user = self.cleaned_data["user"]
+        if not user.is_active:
+            raise ValidationError("This user is not active: the token would let nobody in.")
+        return user
+
+
+class StateFilter(admin.SimpleListFilter):
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("usable", "Usable"), ("expired", "Expired"), ("revoked", "Revoked"), ("inactive", "User not active")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        unrevoked = queryset.filter(revoked_at=None)
+        match self.value():
+            case "usable":
+                return queryset & AccessToken.objects.usable()
+            case "expired":
+                return unrevoked.filter(expires_at__lte=timezone.now())
+            case "revoked":
+                return queryset.exclude(revoked_at=None)
+            case "inactive":
+                return unrevoked.filter(user__is_active=False).exclude(expires_at__lte=timezone.now())
+        return queryset
+
+
+@admin.register(AccessToken)
+class AccessTokenAdmin(ServiceAdmin):
+    form = AccessTokenForm
+    list_display = ["name", "user", "prefix", "state", "created_at", "expires_at", "last_used_at"]
+    list_filter = [StateFilter, "created_at", "last_used_at"]
+    list_select_related = ["user"]
+    search_fields = ["name", "user__username"]
+    search_help_text = "Search names of tokens and users."
+    autocomplete_fields = ["user"]
+    actions = ["revoke"]
+
+    def get_fields(self, request: HttpRequest, obj: AccessToken | None = None) -> Any:
+        if obj is None:
+            return ["user", "name", "expires_at"]
+        return ["user", "name", "prefix", "state", "created_at", "expires_at", "last_used_at", "revoked_at"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: AccessToken | None = None) -> Any:
+        return [] if obj is None else self.get_fields(request, obj)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"expires_at": timezone.now() + EXPIRY, **super().get_changeform_initial_data(request)}
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("realtime.change_accesstoken")
+
+    @admin.display(description="token begins with", ordering="pk")
+    def prefix(self, token: AccessToken) -> str:
+        return f"{auth.TOKEN_PREFIX}_{token.pk}_"
+
+    @admin.display
+    def state(self, token: AccessToken) -> str:
+        return token.state
+
+    def save_model(self, request: HttpRequest, obj: AccessToken, form: Any, change: bool) -> None:
+        token, text = auth.create_token(**form.cleaned_data)
+        obj.pk = token.pk
+        request.token_text = text  # type: ignore[attr-defined]
+
+    def response_add(
+        self, request: HttpRequest, obj: AccessToken, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        # The answer itself and no redirect: what a redirect's page shows is kept somewhere meanwhile, in a cookie or
+        # the database.
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "The new access token",
+            "opts": self.opts,
+            "token": obj,
+            "text": request.token_text,  # type: ignore[attr-defined]
+        }
+        return TemplateResponse(request, "admin/realtime/accesstoken/created.html", context)
+
+    @admin.action(description="Revoke: from now on they let nobody in", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[AccessToken]) -> None:
+        self.for_each(request, queryset.filter(revoked_at=None), auth.revoke_token, done="revoked")

@@ -1,0 +1,90 @@
+"""What the admin of any app needs whose rows are written by services: form errors, and actions on many rows."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import NON_FIELD_ERRORS, ObjectDoesNotExist, ValidationError
+from django.db import Error as DatabaseError
+from django.db import IntegrityError
+from django.db.models import Model
+from django.http import HttpRequest
+from django.utils.text import capfirst
+
+from realtime.protocol import Refused
+
+NAMED_FAILURES = 10  # More would be a wall of text; the count tells of the rest.
+
+
+class ServiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """A subclass overrides `save_model`, `delete_model` … with calls of services.
+
+    What a service refuses after the form was content stands on the form, with the input kept.
+    """
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except ValidationError as error:
+            request.refusal = error  # type: ignore[attr-defined]
+        except (IntegrityError, ObjectDoesNotExist):
+            pass  # Somebody was quicker: at a second look the form itself sees what they did.
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form_class = super().get_form(request, obj, change, **kwargs)
+        refusal = getattr(request, "refusal", None)
+        return form_class if refusal is None else _with_error(form_class, refusal)
+
+    def for_each(self, request: HttpRequest, rows: Iterable[Model], do: Callable[[Any], object], *, done: str) -> None:
+        """For actions: call `do(row)` for each row in turn, and log and report it as `done` ("archived").
+
+        `do` commits by itself: what was done stays done when a later row is refused, and the message names those.
+        """
+        count = 0
+        failures = []
+        for row in rows:
+            try:
+                do(row)
+            except (ValidationError, Refused, ObjectDoesNotExist, DatabaseError) as error:
+                failures.append(f"{row} ({_reason(error)})")
+            else:
+                count += 1
+                self.log_change(request, row, f"{capfirst(done)}.")
+        if count:
+            noun = self.opts.verbose_name if count == 1 else self.opts.verbose_name_plural
+            self.message_user(request, f"{count} {noun} {done}.", messages.SUCCESS)
+        if failures:
+            named, rest = failures[:NAMED_FAILURES], len(failures) - NAMED_FAILURES
+            more = f" and {rest} more" if rest > 0 else ""
+            self.message_user(request, f"Not {done}: {'; '.join(named)}{more}.", messages.ERROR)
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case ValidationError():
+            return " ".join(error.messages).rstrip(".")
+        case Refused():
+            return error.detail
+        case ObjectDoesNotExist():
+            return "it is gone"
+    return "the database failed; try again"
+
+
+def _with_error(form_class: Any, refusal: ValidationError) -> Any:
+    class RefusedForm(form_class):  # type: ignore[misc]
+        def clean(self) -> Any:
+            cleaned = super().clean()
+            fields = refusal.message_dict if hasattr(refusal, "error_dict") else {NON_FIELD_ERRORS: refusal.messages}
+            for name, texts in fields.items():
+                prefix = "" if name == NON_FIELD_ERRORS else f"{name}: "
+                self.add_error(None, [f"{prefix}{text}" for text in texts])
+            return cleaned
+
+    return RefusedForm
