@@ -1,0 +1,66 @@
+"""Settings as an operator meets them: in a process of their own, from the environment."""
+
+import os
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def manage(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
+    return subprocess.run(
+        [sys.executable, "-W", "error", "manage.py", *arguments],
+        cwd=ROOT,
+        env=kept | {"HUBBUB_VAR": str(folder), **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_a_production_environment_passes_the_deployment_check(tmp_path: Path) -> None:
+    ran = manage(
+        tmp_path,
+        *("check", "--deploy", "--fail-level", "WARNING"),
+        SECRET_KEY=secrets.token_urlsafe(64),
+        ALLOWED_HOSTS="chat.example.org",
+        HUBBUB_TLS="true",
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "no issues (0 silenced)" in ran.stdout
+
+
+def test_no_model_change_lacks_its_migration(tmp_path: Path) -> None:
+    ran = manage(tmp_path, "makemigrations", "--check", "--dry-run")
+    assert ran.returncode == 0, ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DEBUG", "perhaps"),
+        ("DATABASE_URL", "oracle://x"),
+        ("REDIS_URL", "localhost"),
+        ("CSRF_TRUSTED_ORIGINS", "example.org"),
+        ("SECRET_KEY", ""),
+        ("HUBBUB_AUTH_SECONDS", "soon"),
+        ("HUBBUB_BODY_CHARS", "0"),
+        ("HUBBUB_SAMPLE_SECONDS", "-1"),
+        ("HUBBUB_SIGN_UP", "maybe"),
+        ("HUBBUB_MISSPELT", "1"),
+    ],
+)
+def test_a_bad_value_stops_the_start_with_its_name(tmp_path: Path, name: str, value: str) -> None:
+    ran = manage(tmp_path, "check", **{name: value})
+    assert ran.returncode != 0
+    assert f"ImproperlyConfigured: {name}" in ran.stderr.strip().splitlines()[-1]
+
+
+def test_debug_is_off_unless_asked_for(tmp_path: Path) -> None:
+    code = "from django.conf import settings; print(settings.DEBUG, settings.ALLOWED_HOSTS)"
+    assert manage(tmp_path, "shell", "-v0", "-c", code).stdout.strip() == "False ['localhost', '127.0.0.1', '[::1]']"
