@@ -8,7 +8,7 @@ import pytest
 PLAIN = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def plain_static(settings: Any, tmp_path: Path) -> None:
     """Static files by their own names: the hashed ones exist only after collectstatic."""
     settings.STATIC_ROOT = tmp_path  # Whitenoise warns of a folder that is not there.

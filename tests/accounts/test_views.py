@@ -9,10 +9,8 @@ from django.test import Client
 from django.urls import reverse
 
 from project.accounts.forms import SignUpForm
-from tests.pages import plain_static  # noqa: F401
-from tests.personas import alice  # noqa: F401
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
 
 PASSWORD = "correct horse 7"
 

@@ -9,10 +9,8 @@ from django.urls import reverse
 
 from chat import services
 from chat.models import Room
-from tests.pages import plain_static  # noqa: F401
-from tests.personas import attic, bob, charlie, lounge, mona  # noqa: F401
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
 
 SCRIPT = "<script>alert(1)</script>"
 

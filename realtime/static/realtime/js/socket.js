@@ -130,6 +130,7 @@ export class Socket {
     this.#helloAt = this.#env.now();
     this.#triedAfterEnd = false;
     this.#limits = hello.limits;
+    this.#env.root.dataset.connection = hello.connection; // What the server's log calls it.
     this.#heartbeat.start(hello.heartbeat_ms);
     this.#report("open");
     this.#handlers.hello?.(hello);
