@@ -1,0 +1,166 @@
+"""The one-command run as a test sees it: started in a temporary folder, asked, hurt, stopped."""
+
+import asyncio
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from realtime.embedded_redis import run_dir, tethered
+from tests.servers import ROOT, Site
+from tests.wire import Client, opened
+
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
+
+
+class Cluster(Site):
+    """`manage.py up` with a database, a Redis and settings of its own."""
+
+    def __init__(self, folder: Path, *, processes: int = 2, arguments: Sequence[str] = (), **settings: str) -> None:
+        # Not Site's own: `up` itself makes the database, and starts Redis.
+        self.folder = folder
+        self.env = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("HUBBUB_") and name not in ("REDIS_URL", "DATABASE_URL")
+        }
+        self.env |= {"HUBBUB_VAR": str(folder), **settings}
+        self.run_dir = run_dir(folder)
+        self._arguments = ["--processes", str(processes), "--port", "0", *arguments]
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self.output: list[str] = []
+        self.url = ""
+
+    def start(self) -> "Cluster":
+        """Start it without waiting."""
+        # Tethered: a test run that is killed leaves nothing behind either.
+        self.up = subprocess.Popen(
+            tethered([sys.executable, "manage.py", "up", *self._arguments]),
+            cwd=ROOT,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        return self
+
+    def wait_until_ready(self) -> None:
+        self.url = self.wait_for_line(r"^Ready at (http://\S+)/$", START_SECONDS)[1]
+
+    def wait_for_line(self, pattern: str, seconds: float = START_SECONDS) -> re.Match[str]:
+        """Wait for a line of its output, from where the last wait has ended."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                raise AssertionError(f"no line {pattern!r} in:\n{self.text}") from None
+            if found := re.search(pattern, line):
+                return found
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Signal it and wait; its exit code."""
+        if self.up.poll() is None:
+            self.up.send_signal(number)
+        code = self.up.wait(STOP_SECONDS)
+        self._reader.join(STOP_SECONDS)
+        assert self.up.stdout is not None
+        self.up.stdout.close()
+        return code
+
+    def __enter__(self) -> "Cluster":
+        self.start()
+        try:
+            self.wait_until_ready()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if self.up.stdout is not None and not self.up.stdout.closed:
+                self.stop()
+        finally:
+            for pid in self.pids():
+                _kill(pid)
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.output)
+
+    # Its processes
+
+    @property
+    def sockets(self) -> dict[str, Path]:
+        """The private socket of each web process by name: {"web-1": …}."""
+        found = sorted(self.run_dir.glob("web-*.sock"), key=lambda path: int(path.name.split(".")[1]))
+        return {path.name.split(".")[0]: path for path in found}
+
+    def pids(self) -> dict[int, str]:
+        """All processes of this run, those without a parent too: {pid: command line}."""
+        mark = f"HUBBUB_VAR={self.folder}".encode()
+        found = {}
+        for entry in Path("/proc").iterdir():
+            try:
+                if entry.name.isdigit() and mark in (entry / "environ").read_bytes().split(b"\0"):
+                    found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except OSError:
+                pass  # It has just ended, or is somebody else's.
+        return found
+
+    def pid_of(self, name: str) -> int | None:
+        """The process id of "web-1", "publisher" …; None while there is none."""
+        mark = f"HUBBUB_PROCESS={name}".encode()
+        for pid in self.pids():
+            try:
+                if mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                    return pid
+            except OSError:
+                pass
+        return None
+
+    # Clients
+
+    def client(
+        self, path: str = "/ws/chat/", *, process: str | None = None, **more: Any
+    ) -> AbstractAsyncContextManager[Client]:
+        """A WebSocket client, by cookie=… or token=…; `process`: to just that one."""
+        return opened(self.url, path, unix_socket=str(self.sockets[process]) if process else None, **more)
+
+    def _read(self) -> None:
+        assert self.up.stdout is not None
+        for line in self.up.stdout:
+            self.output.append(line.rstrip("\n"))
+            self._lines.put(self.output[-1])
+
+
+async def until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
+    """The first true result of `condition`."""
+    async with asyncio.timeout(seconds):
+        while not (result := condition()):  # noqa: ASYNC110 - what it waits for is outside
+            await asyncio.sleep(0.02)
+        return result
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass

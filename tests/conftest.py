@@ -1,0 +1,60 @@
+"""The surroundings of every test: a Redis of its own, a temporary folder, and none of the developer's settings."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from realtime import embedded_redis
+
+# All of this is done at import, since pytest-django reads the settings as soon as it knows where they are.
+_resources = ExitStack()
+_folder = Path(tempfile.mkdtemp(prefix="hubbub-tests-"))
+_resources.callback(shutil.rmtree, _folder, ignore_errors=True)
+_resources.enter_context(embedded_redis.running(_folder / "redis.sock"))
+
+SETTINGS = {"SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "DATABASE_URL", "REDIS_URL"}
+for _name in [one for one in os.environ if one in SETTINGS or one.startswith("HUBBUB_")]:
+    del os.environ[_name]
+os.environ["HUBBUB_VAR"] = str(_folder)
+os.environ["REDIS_URL"] = f"unix://{_folder / 'redis.sock'}"
+if "TEST_DATABASE_URL" in os.environ:  # Set by tests/database, which runs a part of the tests on PostgreSQL.
+    os.environ["DATABASE_URL"] = os.environ["TEST_DATABASE_URL"]
+os.environ["DJANGO_SETTINGS_MODULE"] = "project.settings"
+
+import django  # noqa: E402
+
+django.setup()
+
+from tests.cluster.running import Cluster  # noqa: E402
+
+
+def pytest_unconfigure() -> None:
+    _resources.close()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    """SQLite's test database in a file: one in memory would be another one for each thread."""
+    from django.db import connection
+
+    if connection.vendor == "sqlite":
+        connection.settings_dict["TEST"]["NAME"] = os.fspath(_folder / "test.sqlite3")
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """The whole site as `manage.py up` runs it, two processes, shared by all tests: leave it as it was."""
+    with Cluster(tmp_path_factory.mktemp("cluster"), processes=2) as shared:
+        yield shared
+
+
+@pytest.fixture
+def own_cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """Another one for a test that breaks it."""
+    with Cluster(tmp_path, processes=2) as own:
+        yield own
