@@ -35,6 +35,7 @@ from realtime.protocol import (
     Ping,
     Pong,
     Refused,
+    decoder_of,
     encode,
     parse,
     parse_auth,
@@ -219,7 +220,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
             return None
         decoder = self._decoders.get(type(self))
         if decoder is None:
-            decoder = self._decoders[type(self)] = msgspec.json.Decoder(self.commands)
+            decoder = self._decoders[type(self)] = decoder_of(self.commands)
         try:
             return parse(decoder, text)
         except Malformed as malformed:

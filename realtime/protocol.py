@@ -152,6 +152,11 @@ def encode(frame: msgspec.Struct) -> str:
     return _encoder.encode(frame).decode()
 
 
+def decoder_of(commands: Any) -> "msgspec.json.Decoder[Any]":
+    """What `parse` needs for a tagged union of commands; made once per endpoint."""
+    return msgspec.json.Decoder(commands)
+
+
 def parse(decoder: "msgspec.json.Decoder[Any]", text: str) -> Any:
     """The command that `text` is, as `decoder` (of a tagged union of commands) knows them. Raises Malformed."""
     try:

@@ -1,0 +1,304 @@
+"""The rules of docs/architecture.md that a reader cannot see at a glance: who may import whom, and who may do what.
+
+Each rule is a function of modules to complaints, and is shown here to complain about a small bad sample.
+"""
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("chat", "monitor", "project", "realtime")
+MOST_LINES = 400
+NOT_OURS = {".git", ".venv", "node_modules", "var", "vendor", "migrations", "__pycache__"}
+
+# Which of our packages each may import.
+MAY_IMPORT = {
+    "project": {"chat", "monitor", "realtime"},
+    "chat": {"realtime"},
+    "monitor": {"realtime"},
+    "realtime": set[str](),
+}
+LEAVES = {"protocol", "conf", "metrics"}
+# The ends of an app: nothing below them may know them, and none may know another.
+ENDS = {"consumers", "views", "admin"}
+# What may be imported from the same app by those that stand in the way of a request. Others: see `imports_no_end`.
+LAYERS = {
+    "models": LEAVES,
+    "frames": LEAVES | {"models"},
+    "access": LEAVES | {"models"},
+    "services": LEAVES | {"models", "frames", "access"},
+    "history": LEAVES | {"models", "frames", "access"},
+    "consumers": LEAVES | {"frames", "access", "services", "history"},
+    "views": LEAVES | {"access", "services", "history"},
+    # The admin lists and registers models; it changes them by services.
+    "admin": LEAVES | {"models", "access", "services"},
+}
+WRITES = {"save", "create", "update", "delete", "get_or_create", "update_or_create", "bulk_create", "bulk_update"}
+WRITES |= {f"a{name}" for name in WRITES}
+WRITERS = {"chat": {"services"}, "realtime": {"auth"}}  # The monitor has no rows.
+JSON_MODULES = {"json", "orjson", "simplejson", "ujson", "msgspec.json"}
+# Reads what another process's /readyz says, before any socket: not the wire.
+MAY_USE_JSON = {"realtime.kept"}
+LAYER_USERS = {"realtime.publish", "realtime.hub"}
+SENDERS = {"realtime.publish", "realtime.layer"}
+
+
+@dataclass
+class Module:
+    """A module by its dotted name, with everything that it imports, anywhere in it, as dotted names."""
+
+    name: str
+    tree: ast.Module
+    imports: set[str] = field(default_factory=set)
+
+    @property
+    def app(self) -> str:
+        return self.name.split(".")[0]
+
+    @property
+    def part(self) -> str:
+        """`services` of `chat.services`; empty for what lies deeper."""
+        return self.name.split(".")[1] if self.name.count(".") == 1 else ""
+
+    def attributes(self) -> Iterator[ast.Attribute]:
+        return (node for node in ast.walk(self.tree) if isinstance(node, ast.Attribute))
+
+    def calls(self) -> Iterator[ast.Call]:
+        return (node for node in ast.walk(self.tree) if isinstance(node, ast.Call))
+
+
+Modules = dict[str, Module]
+Rule = Callable[[Modules], list[str]]
+
+
+def read(sources: dict[str, str]) -> Modules:
+    """{dotted name: source} as modules. An imported name counts as a module where there is one of that name."""
+    modules = {name: Module(name, ast.parse(source)) for name, source in sources.items()}
+    for module in modules.values():
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Import):
+                module.imports |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{module.name}: imports are absolute here"
+                source = node.module or ""
+                module.imports |= {
+                    one if (one := f"{source}.{alias.name}") in modules or one in JSON_MODULES else source
+                    for alias in node.names
+                }
+    return modules
+
+
+def own_modules() -> Modules:
+    sources = {}
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            if "migrations" not in path.parts:
+                parts = path.relative_to(ROOT).with_suffix("").parts
+                sources[".".join(parts).removesuffix(".__init__")] = path.read_text()
+    return read(sources)
+
+
+# The rules
+
+
+def packages_import_downwards(modules: Modules) -> list[str]:
+    return [
+        f"{module.name} imports {name}"
+        for module in modules.values()
+        for name in module.imports
+        if (app := name.split(".")[0]) in PACKAGES and app != module.app and app not in MAY_IMPORT[module.app]
+    ]
+
+
+def layers_import_downwards(modules: Modules) -> list[str]:
+    complaints = []
+    for module in modules.values():
+        allowed = set[str]() if module.part in LEAVES else LAYERS.get(module.part)
+        for part in _own_imports(module, modules):
+            # Helpers without a layer are bound by `imports_no_end` and `imports_in_no_circle`.
+            if allowed is not None and part not in allowed and (part in LAYERS or module.part in LEAVES):
+                complaints.append(f"{module.name} imports {module.app}.{part}")
+    return complaints
+
+
+def imports_no_end(modules: Modules) -> list[str]:
+    """Only what wires (routing, urls, apps, asgi) knows the consumers, views and admin of an app."""
+    wiring = {"routing", "urls", "apps", "asgi"}
+    return [
+        f"{module.name} imports {module.app}.{part}"
+        for module in modules.values()
+        if module.part not in wiring and module.app != "project"
+        for part in _own_imports(module, modules) & ENDS
+    ]
+
+
+def imports_in_no_circle(modules: Modules) -> list[str]:
+    graph = {module.name: module.imports & modules.keys() - {module.name} for module in modules.values()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return [" <- ".join(error.args[1])]
+    return []
+
+
+def only_protocol_touches_json(modules: Modules) -> list[str]:
+    complaints = []
+    for module in modules.values():
+        if module.part == "protocol" or module.name in MAY_USE_JSON:
+            continue
+        complaints += [f"{module.name} imports {name}" for name in module.imports & JSON_MODULES]
+        complaints += [
+            f"{module.name}:{node.lineno} uses msgspec.json"
+            for node in module.attributes()
+            if node.attr == "json" and isinstance(node.value, ast.Name) and node.value.id == "msgspec"
+        ]
+    return complaints
+
+
+def only_some_ask_for_objects(modules: Modules) -> list[str]:
+    """Consumers, views and what builds frames are given objects, by access, services and history."""
+    return [
+        f"{module.name}:{node.lineno} uses .{node.attr}"
+        for module in modules.values()
+        if module.app == "chat" and module.part not in {"models", "access", "services", "history", "admin"}
+        for node in module.attributes()
+        if node.attr in ("objects", "_default_manager")
+    ]
+
+
+def only_services_write_rows(modules: Modules) -> list[str]:
+    return [
+        f"{module.name}:{call.lineno} calls .{call.func.attr}()"
+        for module in modules.values()
+        if module.app in WRITERS and module.part not in WRITERS[module.app]
+        for call in module.calls()
+        if isinstance(call.func, ast.Attribute) and call.func.attr in WRITES and not _is_unsaved(call)
+    ]
+
+
+def only_publish_sends_on_the_layer(modules: Modules) -> list[str]:
+    complaints = [
+        f"{module.name}:{node.lineno} uses group_send"
+        for module in modules.values()
+        if module.name not in SENDERS
+        for node in module.attributes()
+        if node.attr == "group_send"
+    ]
+    return complaints + [
+        f"{module.name} imports channels.layers"
+        for module in modules.values()
+        if module.name not in LAYER_USERS and "channels.layers" in module.imports
+    ]
+
+
+def _own_imports(module: Module, modules: Modules) -> set[str]:
+    """Which parts of its own app the module imports."""
+    return {modules[name].part for name in module.imports & modules.keys() if name.startswith(f"{module.app}.")} - {""}
+
+
+def _is_unsaved(call: ast.Call) -> bool:
+    """`form.save(commit=False)` writes nothing."""
+    return any(
+        one.arg == "commit" and isinstance(one.value, ast.Constant) and not one.value.value for one in call.keywords
+    )
+
+
+# A sample that breaks the rule, and one that just keeps it.
+SAMPLES: dict[Rule, list[tuple[dict[str, str], bool]]] = {
+    packages_import_downwards: [
+        ({"realtime.hub": "def f():\n    import chat.models"}, False),
+        ({"chat.services": "from monitor import store", "monitor.store": ""}, False),
+        ({"chat.views": "from project.settings import DEBUG"}, False),
+        ({"chat.services": "from realtime.publish import publish", "realtime.publish": ""}, True),
+    ],
+    layers_import_downwards: [
+        ({"chat.access": "from chat import services", "chat.services": ""}, False),
+        ({"chat.models": "from chat.access import x", "chat.access": ""}, False),
+        ({"chat.protocol": "from chat import helpers", "chat.helpers": ""}, False),
+        ({"chat.views": "import chat.models", "chat.models": ""}, False),
+        ({"chat.services": "def f():\n    from chat import access", "chat.access": ""}, True),
+    ],
+    imports_no_end: [
+        ({"chat.services": "from chat.consumers import ChatConsumer", "chat.consumers": ""}, False),
+        ({"chat.views": "from chat import admin", "chat.admin": ""}, False),
+        ({"chat.helpers": "from chat import views", "chat.views": ""}, False),
+        ({"chat.routing": "from chat.consumers import ChatConsumer", "chat.consumers": ""}, True),
+    ],
+    imports_in_no_circle: [
+        ({"realtime.a": "from realtime import b", "realtime.b": "def f():\n    import realtime.a"}, False),
+        ({"realtime.a": "from realtime import b", "realtime.b": "import os"}, True),
+    ],
+    only_protocol_touches_json: [
+        ({"chat.services": "import json"}, False),
+        ({"chat.services": "from json import dumps"}, False),
+        ({"chat.services": "from msgspec import json"}, False),
+        ({"chat.services": "import msgspec\nmsgspec.json.encode(1)"}, False),
+        ({"chat.protocol": "import msgspec\nmsgspec.json.encode(1)", "chat.services": "import msgspec"}, True),
+    ],
+    only_some_ask_for_objects: [
+        ({"chat.consumers": "Room.objects.get(pk=1)"}, False),
+        ({"chat.access": "Room.objects.get(pk=1)"}, True),
+    ],
+    only_services_write_rows: [
+        ({"chat.admin": "obj.save()"}, False),
+        ({"chat.history": "Message.objects.filter(pk=1).update(body='')"}, False),
+        ({"realtime.admin": "token.delete()"}, False),
+        ({"chat.services": "room.save()", "chat.admin": "form.save(commit=False)"}, True),
+    ],
+    only_publish_sends_on_the_layer: [
+        ({"chat.services": "async_to_sync(layer.group_send)('room', {})"}, False),
+        ({"monitor.publisher": "from channels.layers import get_channel_layer"}, False),
+        ({"realtime.publish": "from channels.layers import get_channel_layer\nlayer.group_send('room', {})"}, True),
+    ],
+}
+
+
+@pytest.mark.parametrize("rule", SAMPLES, ids=lambda rule: rule.__name__)
+def test_the_code_keeps_the_rule(rule: Rule) -> None:
+    assert rule(own_modules()) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "sources", "is_good"),
+    [
+        pytest.param(rule, sources, is_good, id=f"{rule.__name__}-{number}")
+        for rule, samples in SAMPLES.items()
+        for number, (sources, is_good) in enumerate(samples)
+    ],
+)
+def test_the_rule_tells_good_from_bad(rule: Rule, sources: dict[str, str], is_good: bool) -> None:
+    assert (rule(read(sources)) == []) is is_good
+
+
+# Size
+
+
+def source_files(root: Path) -> Iterator[Path]:
+    for path in sorted(root.iterdir()):
+        if path.is_dir():
+            if path.name not in NOT_OURS:
+                yield from source_files(path)
+        elif path.suffix in (".py", ".js", ".css"):
+            yield path
+
+
+def too_long(root: Path) -> list[str]:
+    counts = {path: len(path.read_text().splitlines()) for path in source_files(root)}
+    return [f"{path.relative_to(root)} has {count} lines" for path, count in counts.items() if count > MOST_LINES]
+
+
+def test_no_file_is_longer_than_a_reader_can_hold() -> None:
+    assert too_long(ROOT) == []
+
+
+def test_a_file_that_is_too_long_is_found(tmp_path: Path) -> None:
+    (tmp_path / "vendor").mkdir()
+    (tmp_path / "vendor" / "library.js").write_text("x\n" * (MOST_LINES + 1))
+    (tmp_path / "right.py").write_text("x\n" * MOST_LINES)
+    (tmp_path / "wrong.css").write_text("x\n" * (MOST_LINES + 1))
+    assert too_long(tmp_path) == [f"wrong.css has {MOST_LINES + 1} lines"]
