@@ -24,7 +24,7 @@ class Network(msgspec.Struct, frozen=True):
     sent: int
 
 
-class Host(msgspec.Struct, tag_field="kind", tag="host", frozen=True, kw_only=True, omit_defaults=True):
+class Host(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One host's reading. `stale_since` stands only where the host has not reported lately."""
 
     name: str
@@ -39,7 +39,7 @@ class Host(msgspec.Struct, tag_field="kind", tag="host", frozen=True, kw_only=Tr
     stale_since: datetime | None = None
 
 
-class Process(msgspec.Struct, tag_field="kind", tag="process", frozen=True, kw_only=True, omit_defaults=True):
+class Process(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One server process's reading of itself. `id` is `host:name:pid`; the lag is the event loop's."""
 
     id: str
@@ -75,7 +75,10 @@ class MetricsHistory(Event, tag="metrics.history"):
 
 
 _encoder = msgspec.json.Encoder()
-_reading_decoder = msgspec.json.Decoder(Reading)
+_reading_decoders: dict[str, "msgspec.json.Decoder[Reading]"] = {
+    "host": msgspec.json.Decoder(Host),
+    "process": msgspec.json.Decoder(Process),
+}
 _sample_decoder = msgspec.json.Decoder(MetricsSampled)
 
 
@@ -83,11 +86,10 @@ def encode(frame: msgspec.Struct) -> bytes:
     return _encoder.encode(frame)
 
 
-def decode_reading(text: bytes) -> Host | Process | None:
-    """None for what another version of this program wrote."""
+def decode_reading(kind: str, text: bytes) -> Reading | None:
+    """`kind`: host or process. None for what another version of this program wrote."""
     try:
-        reading: Host | Process = _reading_decoder.decode(text)
-        return reading
+        return _reading_decoders[kind].decode(text)
     except msgspec.MsgspecError:
         return None
 

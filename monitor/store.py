@@ -58,7 +58,7 @@ class Store:
         for name, text, left_ms in zip(names, answers[::2], answers[1::2], strict=True):
             if text is None:
                 await self._redis.srem(REPORTERS, name)
-            elif (reading := decode_reading(text)) is not None:
+            elif (reading := decode_reading(name.partition(":")[0], text)) is not None:
                 found.append((reading, (READING_MS - left_ms) / 1000))
         return found
 
