@@ -1,0 +1,35 @@
+// The dashboard's page, wired: frames become state, state is shown.
+
+import { Socket } from "../../realtime/js/socket.js";
+import { initial, reduce } from "./dashboard-state.js";
+import { DashboardView } from "./dashboard-view.js";
+
+const TICK_MS = 250;
+
+const root = document.getElementById("dashboard");
+const { socketPath, staleMs, userId } = root.dataset;
+
+let state = initial({ staleMs: Number(staleMs) });
+const view = new DashboardView(root, { choose: (subject) => change({ type: "chosen", subject }) });
+
+const socket = new Socket(socketPath, {
+  hello(frame) {
+    // Somebody else has signed in with this browser: this page is not theirs.
+    if (frame.user.id !== Number(userId)) location.reload();
+    else change({ type: "hello", frame });
+  },
+  event(frame) {
+    if (frame.type === "metrics.history") change({ type: "history", frame });
+    else if (frame.type === "metrics.sampled") change({ type: "sample", frame });
+  },
+  state: (connection, why) => change({ type: "connection", state: connection, why }),
+});
+
+function change(action) {
+  const now = Date.now();
+  state = reduce(state, { ...action, now });
+  view.render(state, now);
+}
+
+setInterval(() => view.tick(state, Date.now()), TICK_MS);
+socket.open();
