@@ -118,7 +118,7 @@ export class RoomView {
       delete shown.element.start;
     }
     if (this.#atEnd) this.toEnd();
-    else if (anchor?.element.isConnected) this.#log.scrollTop += anchor.element.offsetTop - anchor.top;
+    else if (this.#shown.has(anchor?.key)) this.#log.scrollTop += bottomOf(this.#shown.get(anchor.key).element) - anchor.bottom;
     this.#askForOlder();
   }
 
@@ -140,11 +140,11 @@ export class RoomView {
     }));
   }
 
-  /** The first row in sight that stays: what is put in above must not move it. */
+  /** The first message in sight, and where it ends: its head may go when another one comes in above. */
   #anchor() {
     for (const element of this.#list.children) {
-      const seen = element.offsetTop + element.offsetHeight > this.#log.scrollTop;
-      if (seen && element.dataset.seq !== undefined) return { element, top: element.offsetTop };
+      const bottom = bottomOf(element);
+      if (bottom > this.#log.scrollTop && element.dataset.seq !== undefined) return { key: `message-${element.dataset.seq}`, bottom };
     }
     return null;
   }
@@ -207,4 +207,8 @@ export class RoomView {
     });
     for (const end of ["pointerup", "pointercancel", "pointermove"]) this.#list.addEventListener(end, stop);
   }
+}
+
+function bottomOf(element) {
+  return element.offsetTop + element.offsetHeight;
 }
