@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
@@ -165,7 +165,7 @@ class BannedFilter(admin.SimpleListFilter):
 
 @admin.register(Membership)
 class MembershipAdmin(ServiceAdmin):
-    list_display = ["user", "room", "role", "banned_until", "banned", "created_at"]
+    list_display = ["user", "role", "banned", "banned_until", "room", "created_at"]
     list_filter = ["role", BannedFilter, "room__is_private", "room"]
     list_select_related = ["user", "room"]
     search_fields = ["user__username", "room__slug", "room__title"]
@@ -237,12 +237,18 @@ class MessageStateFilter(admin.SimpleListFilter):
         return queryset
 
 
+class PostedFilter(admin.DateFieldListFilter):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = "time"
+
+
 @admin.register(Message)
 class MessageAdmin(ServiceAdmin):
     """To be read and moderated. Never added, edited or hard-deleted here: people's words are their own."""
 
-    list_display = ["__str__", "author", "excerpt", "at", "state"]
-    list_filter = [MessageStateFilter, "at", "room"]
+    list_display = ["__str__", "state", "author", "excerpt", "posted_at"]
+    list_filter = [MessageStateFilter, ("at", PostedFilter), "room"]
     list_select_related = ["author", "room"]
     search_fields = ["body", "author__username"]
     search_help_text = "Search words and the names of authors."
@@ -267,6 +273,10 @@ class MessageAdmin(ServiceAdmin):
     @admin.display(description="text")
     def excerpt(self, message: Message) -> str:
         return Truncator(message.body).chars(EXCERPT_CHARS)
+
+    @admin.display(ordering="at")
+    def posted_at(self, message: Message) -> datetime:
+        return message.at
 
     @admin.display(ordering="deleted_at")
     def state(self, message: Message) -> str:

@@ -56,7 +56,7 @@ class StateFilter(admin.SimpleListFilter):
 @admin.register(AccessToken)
 class AccessTokenAdmin(ServiceAdmin):
     form = AccessTokenForm
-    list_display = ["name", "user", "prefix", "state", "created_at", "expires_at", "last_used_at"]
+    list_display = ["name", "user", "state", "prefix", "expires_at", "last_used_at", "created_at"]
     list_filter = [StateFilter, "created_at", "last_used_at"]
     list_select_related = ["user"]
     search_fields = ["name", "user__username"]

@@ -14,7 +14,7 @@ from realtime.models import AccessToken
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
-    list_display = ["username", "email", "is_active", "is_staff", "last_login", "rooms", "messages", "tokens"]
+    list_display = ["username", "is_active", "is_staff", "rooms", "messages", "tokens", "last_login", "email"]
     list_filter = ["is_active", "is_staff", "is_superuser", "groups", "date_joined", "last_login"]
     search_help_text = "Search names and email addresses."
 

@@ -16,7 +16,7 @@ from realtime import auth
 from realtime.models import AccessToken
 from tests.personas import make_user
 
-pytestmark = pytest.mark.usefixtures("plain_static")
+pytestmark = [pytest.mark.database, pytest.mark.usefixtures("plain_static")]
 
 USERS = reverse("admin:accounts_user_changelist")
 

@@ -17,7 +17,7 @@ from chat import services
 from chat.models import Membership, Message, Room
 from tests.personas import make_user
 
-pytestmark = pytest.mark.usefixtures("plain_static")
+pytestmark = [pytest.mark.database, pytest.mark.usefixtures("plain_static")]
 
 ROOMS = reverse("admin:chat_room_changelist")
 MEMBERSHIPS = reverse("admin:chat_membership_changelist")

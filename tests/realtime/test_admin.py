@@ -19,7 +19,7 @@ from realtime.models import AccessToken
 from tests.pages import plain_static  # noqa: F401
 from tests.personas import make_user
 
-pytestmark = pytest.mark.usefixtures("plain_static")
+pytestmark = [pytest.mark.database, pytest.mark.usefixtures("plain_static")]
 
 TOKENS = reverse("admin:realtime_accesstoken_changelist")
 ADD = reverse("admin:realtime_accesstoken_add")
