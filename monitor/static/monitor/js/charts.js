@@ -134,7 +134,7 @@ export class Charts {
       width: 300,
       height: HEIGHT_PX,
       legend: { show: false },
-      cursor: { sync: { key: "dashboard" }, drag: { setScale: false, x: false, y: false }, points: { size: 7 } },
+      cursor: { y: false, sync: { key: "dashboard" }, drag: { setScale: false, x: false, y: false }, points: { size: 7 } },
       scales: {
         x: { time: true, range: () => this.#range },
         y: { range: (_, __, most) => [0, definition.top(most ?? 0)] },

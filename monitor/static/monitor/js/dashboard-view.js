@@ -34,10 +34,13 @@ export class DashboardView {
   }
 
   render(state, now) {
-    this.tick(state, now);
     const sample = newest(state);
     this.#part("content").hidden = sample === null;
-    if (sample === null) return;
+    if (sample !== null) this.#fill(state, sample);
+    this.tick(state, now);
+  }
+
+  #fill(state, sample) {
     const shown = subject(state);
     fill(this.#part("seq"), sample.seq.toLocaleString("en"));
     this.#rows("hosts", "host-card", sample.hosts, (card, host) => this.#fillCard(card, host, state));
@@ -63,6 +66,13 @@ export class DashboardView {
     fill(this.#part("age"), ageMs === null ? "–" : age(ageMs));
     fill(this.#part("served-by"), state.servedBy ?? "–");
     this.#part("empty").hidden = word !== "waiting";
+    // While no sample comes, nothing on the page is of now.
+    const since = word === "live" || state.heardAt === null ? "" : timeOfDay(state.heardAt);
+    for (const one of this.#root.querySelectorAll(".state")) {
+      const stale = one.dataset.since || since;
+      fill(one, stale ? `Stale since ${stale}` : "Live");
+      one.closest("[data-key]").classList.toggle("is-stale", stale !== "");
+    }
   }
 
   /** One element per entry, in its order, each filled. */
@@ -91,13 +101,13 @@ export class DashboardView {
     const network = bytes(facts.received + facts.sent);
     setSubject(card, key);
     set(card, "name", host.name);
-    fillStale(card, host);
+    setStale(card, host);
     set(card, "about", `up ${duration(host.uptime_seconds)}`);
     fillMetric(card, "cpu", decimal(facts.cpu), "%", `busiest core ${decimal(facts.busiest)}\u00a0%`, facts.levels.cpu);
     const { used, total } = host.memory_bytes;
     fillMetric(card, "memory", decimal(facts.memory), "%", `${bytesText(used)} of ${bytesText(total)}`, facts.levels.memory);
     fillMetric(card, "load", decimal(facts.load), "", `${cores} ${cores === 1 ? "core" : "cores"}`, facts.levels.load);
-    fillMetric(card, "network", network.text, `${network.unit}/s`, `↓ ${bytesText(facts.received)} ↑ ${bytesText(facts.sent)}`, "");
+    fillMetric(card, "network", network.text, `${network.unit}/s`, `↓\u00a0${bytesText(facts.received)} ↑\u00a0${bytesText(facts.sent)}`, "");
     for (const [name, [pick, top]] of Object.entries(SPARKS)) {
       const [, values] = columns(state, key, [pick], SPARK_SAMPLES);
       const most = top ?? Math.max(1, ...values);
@@ -132,7 +142,7 @@ function fillProcess(row, process) {
   setSubject(row, `process:${process.id}`);
   set(row, "name", name);
   set(row, "host", `${host} · ${pid}`);
-  fillStale(row, process);
+  setStale(row, process);
   set(row, "sockets", process.sockets.toLocaleString("en"));
   set(row, "in", decimal(process.frames_in_per_second));
   set(row, "deliveries", decimal(process.deliveries_per_second));
@@ -154,13 +164,12 @@ function fillFacts(row, host) {
   set(row, "received", `${bytesText(facts.received)}/s`);
   set(row, "sent", `${bytesText(facts.sent)}/s`);
   set(row, "uptime", duration(host.uptime_seconds));
-  fillStale(row, host);
+  setStale(row, host);
 }
 
-function fillStale(element, reading) {
-  element.classList.toggle("is-stale", Boolean(reading.stale_since));
-  const state = part(element, "state");
-  fill(state, reading.stale_since ? `Stale since ${timeOfDay(Date.parse(reading.stale_since))}` : "Live");
+/** `tick` makes words of it. */
+function setStale(element, reading) {
+  part(element, "state").dataset.since = reading.stale_since ? timeOfDay(Date.parse(reading.stale_since)) : "";
 }
 
 function fillLevel(element, tint) {
