@@ -1,0 +1,72 @@
+"""The worked example of CONTRIBUTING.md is taken from the page and run on two real servers."""
+
+import re
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import servers
+from tests.servers import ROOT, Server, Site
+from tests.wire import opened
+
+pytestmark = pytest.mark.cluster
+
+PAGE = (ROOT / "CONTRIBUTING.md").read_text()
+
+# What a reader adds to project/asgi.py, as a module of its own so that nothing of the project has to change.
+ASGI = """
+import os
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+from django.core.asgi import get_asgi_application
+http = get_asgi_application()
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.urls import path
+from hands.consumers import HandsConsumer
+from realtime.process import with_services
+routes = [{route}]
+application = with_services(ProtocolTypeRouter({{"http": http, "websocket": URLRouter(routes)}}), services=[])
+"""
+
+
+def python_blocks() -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    consumer, route = python_blocks()
+    (tmp_path / "hands").mkdir()
+    (tmp_path / "hands" / "__init__.py").touch()
+    (tmp_path / "hands" / "consumers.py").write_text(consumer)
+    (tmp_path / "hands_asgi.py").write_text(textwrap.dedent(ASGI).format(route=route.strip()))
+    return Site(tmp_path, PYTHONPATH=str(tmp_path))
+
+
+@pytest.fixture
+def two_servers(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Server]]:
+    ours = [part.replace("project.asgi:", "hands_asgi:") for part in servers.KINDS["hubbub"]]
+    monkeypatch.setitem(servers.KINDS, "hands", ours)
+    with site.serving("hands", 2) as both:
+        yield both
+
+
+async def test_a_hand_raised_on_one_server_is_seen_on_the_other(site: Site, two_servers: list[Server]) -> None:
+    first, second = (server.url for server in two_servers)
+    cookie, token = site.make_user("alice")["cookie"], site.make_user("bob")["token"]
+    async with opened(first, "/ws/hands/", cookie=cookie) as alice, opened(second, "/ws/hands/", token=token) as bob:
+        # Commands are read after `opened`: whoever has an answer is in the group.
+        assert (await bob.request("ping"))["type"] == "pong"
+        refused = await bob.request("hand.raise", topic=" ")
+        assert (refused["type"], refused["code"]) == ("error", "invalid")
+        assert (await bob.request("message.post", topic="x"))["code"] == "invalid"
+
+        assert (await alice.request("hand.raise", topic="Lunch"))["type"] == "ok"
+        seen = [await one.event("hand.raised") for one in (alice, bob)]
+        assert seen[0] == seen[1] == {"type": "hand.raised", "user": seen[0]["user"], "topic": "Lunch"}
+        assert seen[0]["user"]["name"] == "alice"
+
+
+def test_the_example_is_as_short_as_the_page_says() -> None:
+    assert len(python_blocks()[0].splitlines()) <= 40
