@@ -1,0 +1,169 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { columns, find, freshness, hostFacts, initial, level, nameParts, newest, reduce, subject, timeRange } from "../../monitor/static/monitor/js/dashboard-state.js";
+
+const START = Date.parse("2026-03-01T12:00:00Z");
+const cpu = (host) => host.cpu_percent;
+
+function host(name, changes = {}) {
+  return {
+    name,
+    cpu_percent: 12,
+    cores_percent: [10, 14],
+    memory_bytes: { used: 4, total: 8 },
+    swap_bytes: { used: 0, total: 0 },
+    disk_bytes: { used: 1, total: 4 },
+    network_bytes_per_second: { received: 100, sent: 50 },
+    load: [0.5, 0.4, 0.3],
+    uptime_seconds: 60,
+    ...changes,
+  };
+}
+
+function frame(seq, { epoch = 7, hosts = [host("alpha")], processes = [] } = {}) {
+  return { type: "metrics.sampled", epoch, seq, at: new Date(START + seq * 2000).toISOString(), hosts, processes };
+}
+
+function history(samples, { every = 1 } = {}) {
+  return { type: "metrics.history", epoch: 7, interval_ms: 2000, every, samples };
+}
+
+function opened(...actions) {
+  const start = [
+    { type: "connection", state: "open" },
+    { type: "hello", frame: { connection: "web-2:ab12", server_time: new Date(START).toISOString() }, now: START },
+  ];
+  return [...start, ...actions].reduce(reduce, initial({ staleMs: 7000 }));
+}
+
+const seqs = (state) => state.samples.map((sample) => sample.seq);
+
+test("a live sample is appended, an old or repeated one is not", () => {
+  let state = opened({ type: "history", frame: history([frame(1), frame(2)]), now: START });
+  for (const seq of [2, 3, 1, 3, 4]) state = reduce(state, { type: "sample", frame: frame(seq), now: START });
+  assert.deepEqual(seqs(state), [1, 2, 3, 4]);
+});
+
+test("a greater epoch begins again at 1, a smaller one is of a leader that is gone", () => {
+  let state = opened({ type: "sample", frame: frame(9), now: START });
+  state = reduce(state, { type: "sample", frame: frame(1, { epoch: 8 }), now: START });
+  state = reduce(state, { type: "sample", frame: frame(10, { epoch: 7 }), now: START });
+  assert.deepEqual(state.samples.map(({ epoch, seq }) => [epoch, seq]), [[7, 9], [8, 1]]);
+});
+
+test("the history after a reconnect fills what was missed and keeps what it has not", () => {
+  let state = opened({ type: "history", frame: history([frame(1), frame(2)]), now: START });
+  state = reduce(state, { type: "history", frame: history([frame(2), frame(3), frame(4)]), now: START });
+  assert.deepEqual(seqs(state), [1, 2, 3, 4]);
+  state = reduce(state, { type: "history", frame: history([]), now: START });
+  assert.deepEqual(seqs(state), [1, 2, 3, 4]);
+});
+
+test("at most 300 samples are kept", () => {
+  let state = opened();
+  for (let seq = 1; seq <= 320; seq += 1) state = reduce(state, { type: "sample", frame: frame(seq), now: START });
+  assert.equal(state.samples.length, 300);
+  assert.equal(newest(state).seq, 320);
+});
+
+test("live, then stale at the limit, by our own clock", () => {
+  const state = opened({ type: "sample", frame: frame(1), now: 5000 });
+  assert.deepEqual(freshness(state, 5000), { word: "live", ageMs: 0 });
+  assert.equal(freshness(state, 11_999).word, "live");
+  assert.deepEqual(freshness(state, 12_000), { word: "stale", ageMs: 7000 });
+});
+
+test("stale allows for a slower publisher", () => {
+  const slow = { ...history([frame(1)]), interval_ms: 10_000 };
+  const state = opened({ type: "history", frame: slow, now: START });
+  assert.equal(freshness(state, START + 20_000).word, "live");
+  assert.equal(freshness(state, START + 40_000).word, "stale");
+});
+
+test("a history that ended long ago is stale at once, whatever our own clock says", () => {
+  const wrongClock = 1_000_000;
+  let state = reduce(initial({ staleMs: 7000 }), { type: "connection", state: "open" });
+  const hello = { connection: "web-1:x", server_time: new Date(START + 32_000).toISOString() };
+  state = reduce(state, { type: "hello", frame: hello, now: wrongClock });
+  state = reduce(state, { type: "history", frame: history([frame(1)]), now: wrongClock });
+  assert.deepEqual(freshness(state, wrongClock), { word: "stale", ageMs: 30_000 });
+});
+
+test("connecting, waiting, offline", () => {
+  let state = initial({ staleMs: 7000 });
+  assert.equal(freshness(state, 0).word, "connecting");
+  state = reduce(state, { type: "connection", state: "open" });
+  assert.equal(freshness(state, 0).word, "waiting");
+  // Between two tries it is still offline: the word does not flicker.
+  for (const one of ["offline", "connecting"]) assert.equal(freshness(reduce(state, { type: "connection", state: one }), 0).word, "offline");
+});
+
+test("a page that was refused is offline, not connecting for ever", () => {
+  const state = reduce(initial({ staleMs: 7000 }), { type: "connection", state: "offline", why: { code: 4005, final: true } });
+  assert.equal(freshness(state, 0).word, "offline");
+});
+
+test("the process that serves the page is the connection's without its own part", () => {
+  assert.equal(opened().servedBy, "web-2");
+});
+
+test("a hole in the data is a hole in the line", () => {
+  const state = opened({ type: "history", frame: history([frame(1), frame(2), frame(6), frame(7)]), now: START });
+  const [times, values] = columns(state, "host:alpha", [cpu]);
+  assert.deepEqual(values, [12, 12, null, 12, 12]);
+  assert.ok(times.every((time, index) => index === 0 || time > times[index - 1]));
+});
+
+test("thinned samples are no hole, those missing between them are", () => {
+  const thinned = history([frame(2), frame(4), frame(6), frame(12), frame(14)], { every: 2 });
+  let state = opened({ type: "history", frame: thinned, now: START });
+  state = reduce(state, { type: "sample", frame: frame(15), now: START });
+  assert.deepEqual(columns(state, "host:alpha", [cpu])[1], [12, 12, 12, null, 12, 12, 12]);
+});
+
+test("a host that was stale or not there has no line meanwhile", () => {
+  const stale = host("alpha", { stale_since: "2026-03-01T12:00:00Z" });
+  const samples = [frame(1), frame(2, { hosts: [stale] }), frame(3, { hosts: [] }), frame(4)];
+  const state = opened({ type: "history", frame: history(samples), now: START });
+  assert.deepEqual(columns(state, "host:alpha", [cpu])[1], [12, null, null, 12]);
+});
+
+test("the charts show the choice while it is there, else the first host", () => {
+  const process = { id: "alpha:web-1:100", sockets: 3 };
+  let state = opened({ type: "sample", frame: frame(1, { hosts: [host("alpha"), host("beta")], processes: [process] }), now: START });
+  assert.equal(subject(state), "host:alpha");
+  state = reduce(state, { type: "chosen", subject: "process:alpha:web-1:100" });
+  assert.equal(subject(state), "process:alpha:web-1:100");
+  assert.equal(find(newest(state), subject(state)).sockets, 3);
+  state = reduce(state, { type: "sample", frame: frame(2), now: START });
+  assert.equal(subject(state), "host:alpha");
+  assert.equal(subject(opened()), null);
+});
+
+test("the time axis grows from a minute to what is kept", () => {
+  assert.deepEqual(timeRange(opened()), [0, 60]);
+  const to = (START + 2000) / 1000;
+  assert.deepEqual(timeRange(opened({ type: "sample", frame: frame(1), now: START })), [to - 60, to]);
+  const long = opened({ type: "history", frame: history([frame(1), frame(5000)]), now: START });
+  const [from, end] = timeRange(long);
+  assert.equal(end - from, 600);
+});
+
+test("a host's facts, also without swap", () => {
+  const facts = hostFacts(host("alpha", { cpu_percent: 91, load: [5, 1, 1] }));
+  assert.equal(facts.memory, 50);
+  assert.equal(facts.swap, 0);
+  assert.equal(facts.disk, 25);
+  assert.equal(facts.busiest, 14);
+  assert.deepEqual(facts.levels, { cpu: "very high", memory: "", load: "very high" });
+});
+
+test("levels begin at their limit", () => {
+  assert.deepEqual([74.9, 75, 89.9, 90].map((value) => level("cpu", value)), ["", "high", "high", "very high"]);
+});
+
+test("an id is taken apart even where names have colons", () => {
+  assert.deepEqual(nameParts("alpha:web-1:100"), { host: "alpha", name: "web-1", pid: "100" });
+  assert.deepEqual(nameParts("alpha:a:b:100"), { host: "alpha", name: "a:b", pid: "100" });
+});
