@@ -16,6 +16,7 @@ from twisted.internet import defer, reactor
 
 from realtime.protocol import CloseCode
 
+LATECOMER_SECONDS = 0.2  # A connection that was accepted just before the end has its request still on the way.
 CLOSE_SECONDS = 3.0  # For the clients' close frames and the consumers' cleanup at the end of a process.
 
 
@@ -49,22 +50,30 @@ class Server(DaphneServer):  # type: ignore[misc]
         factory.setProtocolOptions(failByDrop=False)
         self._ws_factory = factory
 
+    def listen_success(self, port: Any) -> None:
+        self._ports = [*getattr(self, "_ports", ()), port]
+        super().listen_success(port)
+
     def kill_all_applications(self) -> Any:
-        """Tell every client that this process restarts, wait for the consumers' cleanup, then cancel what is left.
+        """Stop listening, tell every client that this process restarts, wait for the cleanup, cancel what is left.
 
         Daphne's own cuts the sockets and fails when a handshake came within its last second.
         """
+        for port in getattr(self, "_ports", ()):
+            port.stopListening()
+        ended: defer.Deferred[None] = defer.Deferred()
+        now = reactor.seconds()
+        self._await_applications(ended, now + LATECOMER_SECONDS, now + CLOSE_SECONDS)
+        return ended
+
+    def _await_applications(self, ended: "defer.Deferred[None]", earliest: float, latest: float) -> None:
         for protocol in list(self.connections):
             if isinstance(protocol, WebSocketProtocol):
                 protocol.close_with(CloseCode.RESTART, "Restart")
-        ended: defer.Deferred[None] = defer.Deferred()
-        self._await_applications(ended, reactor.seconds() + CLOSE_SECONDS)
-        return ended
-
-    def _await_applications(self, ended: "defer.Deferred[None]", deadline: float) -> None:
         left = [one for one in self._applications() if not one.done()]
-        if left and reactor.seconds() < deadline:
-            reactor.callLater(0.05, self._await_applications, ended, deadline)
+        now = reactor.seconds()
+        if now < earliest or (left and now < latest):
+            reactor.callLater(0.05, self._await_applications, ended, earliest, latest)
             return
         for application in left:
             application.cancel()

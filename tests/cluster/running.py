@@ -119,8 +119,12 @@ class Cluster(Site):
         found = {}
         for entry in Path("/proc").iterdir():
             try:
-                if entry.name.isdigit() and mark in (entry / "environ").read_bytes().split(b"\0"):
-                    found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                if not entry.name.isdigit():
+                    continue
+                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                # Redis writes its title, with the socket's path, over its environment.
+                if f"{self.run_dir}/redis.sock" in line or mark in (entry / "environ").read_bytes().split(b"\0"):
+                    found[int(entry.name)] = line
             except OSError:
                 pass  # It has just ended, or is somebody else's.
         return found

