@@ -167,7 +167,6 @@ class BannedFilter(admin.SimpleListFilter):
 class MembershipAdmin(ServiceAdmin):
     list_display = ["user", "role", "banned", "banned_until", "room", "created_at"]
     list_filter = ["role", BannedFilter, "room__is_private", "room"]
-    list_select_related = ["user", "room"]
     search_fields = ["user__username", "room__slug", "room__title"]
     search_help_text = "Search names of users and rooms."
     fields = ["room", "user", "role", "banned_until"]
@@ -302,7 +301,7 @@ class MessageAdmin(ServiceAdmin):
             **self.admin_site.each_context(request),
             "title": "Delete the selected messages?",
             "opts": self.opts,
-            "selected": present.select_related("author", "room"),
+            "selected": present,
             "checkbox": ACTION_CHECKBOX_NAME,
         }
         return TemplateResponse(request, "admin/chat/message/moderate.html", context)
