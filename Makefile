@@ -11,10 +11,10 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-ver
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lock
+.PHONY: help run test check lock screenshots
 
 help: ## List what make can do
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/.installed ## Run everything on this machine (HOST, PORT, PROCESSES)
 	@exec $(BIN)/python manage.py up --host $(HOST) --port $(PORT) --processes $(PROCESSES)
@@ -34,6 +34,9 @@ check: .venv/.installed-dev ## Lint, format, types, migrations, and the fast tes
 lock: .venv/.installed-dev ## Pin the newest allowed versions of all requirements
 	@$(LOCK) --upgrade requirements.in -o requirements.txt
 	@$(LOCK) --upgrade requirements-dev.in -o requirements-dev.txt
+
+screenshots: .venv/.installed-dev ## Make the pictures of the README anew
+	@$(BIN)/python -m scripts.screenshots
 
 # The stamps remember what was installed: a second run installs nothing.
 .venv/.installed: requirements.txt | .venv/bin/python

@@ -1,0 +1,132 @@
+"""Makes the README's pictures in docs/images (`make screenshots`): the same content at the same moment, every time.
+
+Starts a site of its own in a temporary folder, with servers and a Redis as the tests do, and looks at it with Chromium.
+"""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from realtime import embedded_redis
+from tests.browser.conftest import FLAGS
+from tests.servers import ROOT, Site
+
+IMAGES = ROOT / "docs" / "images"
+SIZE = {"width": 1280, "height": 800}
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="hubbub-screenshots-") as name:
+        folder = Path(name)
+        with embedded_redis.running(folder / "redis.sock"):
+            _set_up_django(folder)
+            take(folder)
+
+
+def _set_up_django(folder: Path) -> None:
+    for one in [one for one in os.environ if one.startswith("HUBBUB_")]:
+        del os.environ[one]
+    os.environ |= {
+        "DJANGO_SETTINGS_MODULE": "project.settings",
+        "HUBBUB_VAR": str(folder),
+        "DATABASE_URL": f"sqlite:///{folder}/site.sqlite3",
+        "REDIS_URL": f"unix://{folder / 'redis.sock'}",
+    }
+    import django
+
+    django.setup()
+
+
+def take(folder: Path) -> None:
+    from scripts import demo
+
+    site = Site(folder)
+    demo.make_site()
+    cookie = site.make_user(demo.STAFF)["cookie"]
+    # Two of them: the name of the one that serves the dashboard is on it.
+    with site.serving("hubbub", 2) as servers:
+        asyncio.run(_take(servers[0].url, cookie))
+
+
+async def _take(url: str, cookie: str) -> None:
+    async with opened_browser() as browser:
+        page = await page_of(browser)
+        await page.goto(f"{url}/account/sign-in/")
+        await save(page, "sign-in")
+
+        page = await page_of(browser)
+        await page.context.add_cookies([{"name": "sessionid", "value": cookie, "url": url}])
+        await page.goto(f"{url}/")
+        await save(page, "lobby")
+        await page.goto(f"{url}/rooms/operations/")
+        await page.wait_for_selector("html[data-state=open] #room[data-ready=true]")
+        await save(page, "room")
+        await page.evaluate("localStorage.setItem('django.admin.navSidebarIsOpen', 'false')")  # Room for the columns.
+        await page.goto(f"{url}/admin/chat/room/")
+        await save(page, "admin")
+        await show_samples(page, f"{url}/monitor/")
+        await save(page, "dashboard")
+
+
+async def show_samples(page: Page, address: str) -> None:
+    """Open the dashboard on what the monitor keeps, and send it the newest sample: by the age of that it is live."""
+    from monitor.protocol import GROUP, encode, version_of
+    from monitor.store import Store, connect
+    from realtime.publish import publish
+    from scripts import demo
+
+    *earlier, newest = demo.samples()
+    async with connect() as redis:
+        for sample in earlier:
+            await Store(redis).keep_sample(
+                sample.epoch, sample.seq, encode(sample), interval_ms=demo.INTERVAL_MS, kept=demo.SAMPLES
+            )
+    await page.goto(address)
+    await page.wait_for_selector("html[data-state=open]")
+    number = page.locator("[data-part=seq]")
+    await expect(number).to_have_text(str(earlier[-1].seq))
+    publish(GROUP, encode(newest).decode(), version=version_of(newest.epoch, newest.seq))
+    await expect(number).to_have_text(str(newest.seq))
+
+
+@asynccontextmanager
+async def opened_browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        # Of a page of our own, and perhaps as root, where the sandbox does not start.
+        browser = await playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=[*FLAGS, "--no-sandbox"]
+        )
+        yield browser
+        await browser.close()
+
+
+async def page_of(browser: Browser) -> Page:
+    from scripts import demo
+
+    context = await browser.new_context(
+        viewport=SIZE,
+        device_scale_factor=1,
+        color_scheme="light",
+        reduced_motion="reduce",
+        locale="en-GB",
+        timezone_id="UTC",
+    )
+    page = await context.new_page()
+    await page.clock.set_fixed_time(demo.NOW)  # "Today" is the day of the last message.
+    return page
+
+
+async def save(page: Page, name: str) -> None:
+    await page.evaluate("document.fonts.ready")
+    await page.mouse.move(0, 0)
+    await page.screenshot(path=IMAGES / f"{name}.png", caret="hide", animations="disabled")
+
+
+if __name__ == "__main__":
+    main()
