@@ -1,6 +1,7 @@
 """The chat pages in a real browser, against real processes."""
 
 import asyncio
+import functools
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -8,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, WebSocketRoute, expect
 
 from tests.cluster.running import Cluster, until
 
@@ -17,9 +18,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.cluster]
 SECONDS = 15_000  # For what is waited for, in milliseconds.
 MESSAGE = ".message .message-body"
 LONG_WORD = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft" * 4
-OPEN_PROCESS = (
-    "document.documentElement.dataset.state === 'open' && document.documentElement.dataset.connection.split(':')[0]"
-)
+CONNECTION = "document.documentElement.dataset.connection"
+MOVED = f"first => document.documentElement.dataset.state === 'open' && {CONNECTION} !== first"
 
 Open = Callable[..., Awaitable[Page]]
 
@@ -30,7 +30,7 @@ async def open_room(browser: Browser) -> AsyncIterator[Open]:
     contexts, problems = [], []
 
     async def open_page(cluster: Cluster, name: str, slug: str = "general", **options: Any) -> Page:
-        cookie = (await asyncio.to_thread(cluster.make_user, name))["cookie"]
+        cookie = await asyncio.to_thread(cookie_of, cluster, name)
         context = await browser.new_context(**options)
         contexts.append(context)
         host = urlsplit(cluster.url).hostname
@@ -47,6 +47,17 @@ async def open_room(browser: Browser) -> AsyncIterator[Open]:
     for context in contexts:
         await context.close()
     assert problems == []
+
+
+@functools.cache
+def cookie_of(cluster: Cluster, name: str) -> str:
+    return cluster.make_user(name)["cookie"]
+
+
+async def process_of(page: Page) -> str:
+    """The process that serves the page's socket, such as web-2."""
+    connection: str = await page.evaluate(CONNECTION)
+    return connection.split(":")[0]
 
 
 async def ready(page: Page) -> None:
@@ -85,11 +96,11 @@ async def make_room(cluster: Cluster, slug: str, messages: int = 0) -> None:
 async def test_two_people_on_two_processes_talk_both_ways(cluster: Cluster, open_room: Open) -> None:
     alice, bob = await open_room(cluster, "alice"), await open_room(cluster, "bob")
     for _ in range(40):
-        if await alice.evaluate(OPEN_PROCESS) != await bob.evaluate(OPEN_PROCESS):
+        if await process_of(alice) != await process_of(bob):
             break
         await bob.reload()
         await ready(bob)
-    assert await alice.evaluate(OPEN_PROCESS) != await bob.evaluate(OPEN_PROCESS)
+    assert await process_of(alice) != await process_of(bob)
     await post(alice, "Hello from one process.")
     await says(bob, "Hello from one process.")
     await post(bob, "And back from another.")
@@ -265,14 +276,13 @@ async def test_what_is_written_offline_is_sent_once_even_after_a_reload(cluster:
 
 async def test_a_restart_under_an_open_page_is_caught_up_with(own_cluster: Cluster, open_room: Open) -> None:
     alice, bob = await open_room(own_cluster, "alice"), await open_room(own_cluster, "bob")
-    first = await alice.evaluate("document.documentElement.dataset.connection")
+    first = await alice.evaluate(CONNECTION)
     own_cluster.up.send_signal(signal.SIGHUP)
-    moved = "first => document.documentElement.dataset.state === 'open' && document.documentElement.dataset.connection !== first"
     number = 0
 
     async def talk() -> None:
         nonlocal number
-        while await alice.evaluate(moved, first) is False:
+        while await alice.evaluate(MOVED, first) is False:
             number += 1
             await post(bob, f"word {number}.")
             await asyncio.sleep(0.1)
@@ -286,7 +296,7 @@ async def test_a_restart_under_an_open_page_is_caught_up_with(own_cluster: Clust
 
 async def test_a_killed_process_is_caught_up_with(own_cluster: Cluster, open_room: Open) -> None:
     alice = await open_room(own_cluster, "alice")
-    first = await alice.evaluate("document.documentElement.dataset.connection")
+    first = await alice.evaluate(CONNECTION)
     name = first.split(":")[0]
     pid = own_cluster.pid_of(name)
     assert pid is not None
@@ -299,8 +309,16 @@ async def test_a_killed_process_is_caught_up_with(own_cluster: Cluster, open_roo
     await says(alice, "Written while it was dead.")
 
 
-async def test_a_session_that_is_gone_shows_the_sign_in_and_comes_back(own_cluster: Cluster, open_room: Open) -> None:
-    page = await open_room(own_cluster, "alice")
-    await page.context.clear_cookies()
+async def test_a_session_that_is_gone_shows_the_sign_in_at_once(cluster: Cluster, open_room: Open) -> None:
+    page, sockets = await open_room(cluster, "alice"), []
+
+    def pass_through(socket: WebSocketRoute) -> None:
+        socket.connect_to_server()
+        sockets.append(socket)
+
+    await page.route_web_socket("**/ws/chat/", pass_through)
     await page.reload()
-    await page.wait_for_url("**/account/sign-in/?next=/rooms/general/")
+    await ready(page)
+    await page.context.clear_cookies()
+    await sockets[-1].close(code=1012)
+    await page.wait_for_url("**/account/sign-in/?next=%2Frooms%2Fgeneral%2F")

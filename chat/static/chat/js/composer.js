@@ -83,8 +83,9 @@ export class Composer {
     if (field.scrollHeight > 0) field.style.blockSize = `${field.scrollHeight + field.offsetHeight - field.clientHeight}px`;
     const body = clean(field.value);
     const left = this.#limit - countChars(body);
-    this.#counter.hidden = left > this.#limit * (1 - COUNT_FROM);
-    this.#counter.textContent = left >= 0 ? `${left} left` : `${-left} too many`;
+    this.#counter.hidden = this.#limit === Infinity || left > this.#limit * (1 - COUNT_FROM);
+    this.#counter.textContent = left;
+    this.#counter.title = left >= 0 ? `${left} characters left` : `${-left} characters too many`;
     this.#counter.classList.toggle("is-over", left < 0);
     this.#button.disabled = this.#disabled || body === "" || left < 0;
   }

@@ -23,6 +23,7 @@ export class RoomView {
   #calls;
   #shown = new Map(); // key -> {element, signature}
   #atEnd = true;
+  #height = 0; // Of the log, as it was when somebody last scrolled.
   #title = document.title;
   #icon = document.querySelector("link[rel=icon]");
   #hrefs;
@@ -49,6 +50,7 @@ export class RoomView {
 
   toEnd() {
     this.#atEnd = true;
+    this.#height = this.#log.clientHeight;
     this.#log.scrollTop = this.#log.scrollHeight;
   }
 
@@ -165,6 +167,8 @@ export class RoomView {
   #listen() {
     this.#log.addEventListener("scroll", () => {
       const { scrollHeight, scrollTop, clientHeight } = this.#log;
+      // The log became smaller or larger: nobody has scrolled.
+      if (this.#atEnd && clientHeight !== this.#height) return this.toEnd();
       const atEnd = scrollHeight - scrollTop - clientHeight < AT_END_PX;
       if (atEnd !== this.#atEnd) {
         this.#atEnd = atEnd;
