@@ -9,6 +9,7 @@ import importlib.util
 import os
 import shutil
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -76,8 +77,8 @@ def make_run_dir(var_dir: Path) -> Path:
     folder.mkdir(mode=0o700, exist_ok=True)
     # The one in the common temporary folder could have been laid out by another user.
     found = folder.lstat()
-    if found.st_uid != os.getuid():
-        raise PermissionError(f"{folder} belongs to another user: remove it.")
+    if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode):
+        raise PermissionError(f"{folder} is not a folder of this user: remove it.")
     folder.chmod(0o700)
     return folder
 

@@ -1,0 +1,159 @@
+"""The supervisor's parts that can be told apart from a whole site: sockets, locks, back-off, order."""
+
+import asyncio
+import os
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from realtime import kept
+from realtime.children import Child, Console
+from realtime.kept import CannotStart, KeptCommand
+from realtime.listening import Taken, claim_port, listen, lock_folder
+from realtime.supervisor import Supervisor
+from tests.cluster.running import until
+
+
+class Script(KeptCommand):
+    """A few lines of Python that are kept running."""
+
+    async def launch(self) -> Child:
+        return await Child.start(
+            [sys.executable, "-c", *self.command],
+            show=self.show,
+            environ=self.environ,
+            folder=self.folder,
+            pass_fds=[self.lock],
+        )
+
+    async def probe(self, child: Child) -> str:
+        return "" if any("ready" in line for line in child.last_lines) else "has said nothing"
+
+    def came_up(self, lived_seconds: float) -> bool:
+        return self.ready.is_set()
+
+
+@pytest.fixture
+def console(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    lines: list[str] = []
+    monkeypatch.setattr(Console, "print", lambda self, text: lines.append(text))
+    return lines
+
+
+@pytest.fixture
+def make_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+    monkeypatch.setattr(kept, "BACK_OFF_SECONDS", 0.01)
+    monkeypatch.setattr(kept, "PROBE_SECONDS", 0.01)
+    lock = lock_folder(tmp_path)
+
+    def make(name: str, code: str) -> Script:
+        environ = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        return Script(name=name, console=Console(), environ=environ, folder=tmp_path, lock=lock, command=[code])
+
+    yield make
+    os.close(lock)
+
+
+STAYS = "import time; print('ready'); time.sleep(60)"
+
+
+async def test_stages_start_in_order_and_stop_backwards(make_script, console: list[str]) -> None:  # type: ignore[no-untyped-def]
+    code = """
+import signal, sys, time
+def end(*_): print(sys.argv[0], 'ends'); sys.exit()
+signal.signal(signal.SIGTERM, end)
+print('ready')
+time.sleep(60)
+"""
+    first, second = make_script("first", code), make_script("second", code)
+    supervisor = Supervisor([[first], [second]], console=Console(), announce=lambda: console.append("announced"))
+    run = asyncio.create_task(supervisor.run())
+    await until(lambda: "announced" in console)
+    supervisor._ask_stop()
+    await run
+    assert [line.split()[0] for line in console if "ready" in line] == ["first", "second"]
+    assert [line.split()[0] for line in console if "ends" in line] == ["second", "first"]
+
+
+async def test_what_dies_before_it_is_ready_five_times_ends_all_with_its_last_words(  # type: ignore[no-untyped-def]
+    make_script, console: list[str]
+) -> None:
+    healthy, broken = make_script("healthy", STAYS), make_script("broken", "raise SystemExit('no disk')")
+    supervisor = Supervisor([[healthy], [broken]], console=Console(), announce=lambda: console.append("announced"))
+    with pytest.raises(CannotStart, match=r"broken does not start \(exit code 1, 5 times\)(.|\n)*no disk"):
+        await supervisor.run()
+    assert "announced" not in console
+    assert not healthy.child.is_alive
+
+
+async def test_what_was_ready_once_is_started_again_for_ever(make_script, console: list[str]) -> None:  # type: ignore[no-untyped-def]
+    script = make_script("short", "import time; print('ready'); time.sleep(0.2)")
+    keeper = asyncio.create_task(script.keep())
+    await until(lambda: sum("starts again" in line for line in console) > kept.MOST_FAILED_STARTS, 60)
+    assert not keeper.done()
+    delays = [float(line.split("again in ")[1].split()[0]) for line in console if "starts again" in line]
+    assert delays[:4] == [0.01, 0.02, 0.04, 0.08]
+    script.stopping = True
+    keeper.cancel()
+    await script.stop()
+
+
+async def test_a_replacement_that_does_not_come_up_leaves_the_old_one(make_script, console: list[str]) -> None:  # type: ignore[no-untyped-def]
+    script = make_script("web", STAYS)
+    keeper = asyncio.create_task(script.keep())
+    await script.ready.wait()
+    old = script.child
+    script.command = ["raise SystemExit(1)"]
+    assert await script.replace() == "has said nothing"
+    assert script.child is old
+    assert old.is_alive
+    await script.stop()
+    await keeper
+
+
+async def test_one_that_ignores_the_request_to_end_is_killed(make_script, console: list[str]) -> None:  # type: ignore[no-untyped-def]
+    script = make_script("deaf", f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {STAYS}")
+    keeper = asyncio.create_task(script.keep())
+    await script.ready.wait()
+    script.stop_seconds = 0.2
+    await script.stop()
+    await keeper
+    assert any("did not stop within 0.2 s and was killed" in line for line in console)
+
+
+async def test_endless_output_without_a_line_break_is_cut(make_script, console: list[str]) -> None:  # type: ignore[no-untyped-def]
+    script = make_script("noisy", f"print('x' * 300_000); {STAYS}")
+    keeper = asyncio.create_task(script.keep())
+    await script.ready.wait()
+    assert sum(line.count("x") for line in console) == 300_000
+    await script.stop()
+    await keeper
+
+
+def test_a_port_is_taken_by_a_listener_that_would_share_it() -> None:
+    first = listen("127.0.0.1", 0)
+    port = first.getsockname()[1]
+    with first, listen("127.0.0.1", port), pytest.raises(Taken, match=f"Port {port} on 127.0.0.1 is taken"):
+        claim_port("127.0.0.1", port)
+    assert claim_port("127.0.0.1", port) == port
+
+
+def test_ipv6_and_addresses_that_are_not_ours() -> None:
+    with listen("::1", claim_port("[::1]", 0)) as listener:
+        assert listener.family == socket.AF_INET6
+    with pytest.raises(Taken, match="no address of this machine"):
+        claim_port("192.0.2.1", 0)
+    with pytest.raises(Taken, match="no address of this machine"):
+        claim_port("not a host", 0)
+
+
+def test_a_lock_lives_as_long_as_any_copy_of_it(tmp_path: Path) -> None:
+    held = lock_folder(tmp_path)
+    copy = os.dup(held)
+    os.close(held)
+    with pytest.raises(Taken):
+        lock_folder(tmp_path)
+    os.close(copy)
+    os.close(lock_folder(tmp_path))
