@@ -33,6 +33,9 @@ ANSWERS: dict[str, type[Ok]] = {
     "message.delete": Changed,
 }
 
+# Read, but not for anybody to set: the system's, and Django's word to its reloaded self.
+NOT_OURS = {"PATH", "RUN_MAIN"}
+
 Row = list[str]
 Fields = dict[str, bool]  # Name to: may be left out.
 
@@ -167,8 +170,7 @@ def variables_read() -> dict[str, str | None]:
                     name, default = read_variable(call)
                     if name and found.get(name) is None:
                         found[name] = default
-    del found["PATH"]  # The system's.
-    return found
+    return {name: default for name, default in found.items() if name not in NOT_OURS}
 
 
 def read_variable(call: ast.Call) -> tuple[str | None, str | None]:
