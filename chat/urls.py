@@ -2,9 +2,9 @@
 
 from django.urls import path
 
-from chat import views
+from chat.views import lobby, room
 
 urlpatterns = [
-    path("", views.lobby, name="lobby"),
-    path("rooms/<str:slug>/", views.room, name="room"),
+    path("", lobby, name="lobby"),
+    path("rooms/<str:slug>/", room, name="room"),
 ]

@@ -141,6 +141,24 @@ async def test_edit_and_delete_by_keyboard_reach_the_other(cluster: Cluster, ope
     )
 
 
+async def test_a_long_press_shows_what_can_be_done(cluster: Cluster, open_room: Open) -> None:
+    phone = {"viewport": {"width": 360, "height": 640}, "has_touch": True, "is_mobile": True}
+    page = await open_room(cluster, "alice", **phone)
+    await post(page, "Press me.")
+    await says(page, "Press me.")
+    row = page.locator(".message", has_text="Press me.")
+    await expect(row.locator(".message-actions")).to_have_css("opacity", "0")
+    box = await row.bounding_box()
+    assert box is not None
+    touch = await page.context.new_cdp_session(page)
+    point = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    await touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [point]})
+    await expect(row.locator(".message-actions")).to_have_css("opacity", "1")
+    await touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    await row.get_by_role("button", name="Edit").tap()
+    await expect(page.locator(".editor textarea")).to_have_value("Press me.")
+
+
 async def test_shift_enter_breaks_the_line(cluster: Cluster, open_room: Open) -> None:
     page = await open_room(cluster, "alice")
     height = (await page.locator("#body").bounding_box() or {})["height"]

@@ -209,7 +209,8 @@ export class RoomView {
       stop();
       timer = setTimeout(() => row.classList.add("is-picked"), PRESS_MS);
     });
-    for (const end of ["pointerup", "pointercancel", "pointermove"]) this.#list.addEventListener(end, stop);
+    // Scrolling cancels the pointer; a finger that merely trembles does not.
+    for (const end of ["pointerup", "pointercancel"]) this.#list.addEventListener(end, stop);
   }
 }
 

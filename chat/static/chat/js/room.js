@@ -62,6 +62,7 @@ const socket = new Socket(socketPath, {
 
 view.composer.text = keepsakes.draft;
 view.render(state);
+look();
 document.addEventListener("visibilitychange", look);
 socket.open();
 state.pending.forEach(send);
