@@ -12,6 +12,8 @@ from monitor.publisher import Publisher
 from monitor.readings import HostReader
 from monitor.schedule import cancel
 from monitor.store import Store, connect
+from realtime import embedded_redis
+from tests.cluster.running import until
 from tests.monitor.conftest import forget_all
 
 
@@ -180,3 +182,20 @@ async def test_a_lease_is_one_holders_at_a_time(store):
         await first.release()
         assert await second.hold() is Hold.TAKEN
         assert await first.hold() is Hold.REFUSED
+
+
+async def test_samples_come_again_when_redis_does(published, settings, tmp_path):
+    settings.REDIS_URL = f"unix://{tmp_path}/redis.sock"
+    settings.MONITOR = Monitor(lease_seconds=0.5)
+    async with connect() as redis:
+        publisher = Publisher(Store(redis), HostReader("demo", "alpha"), interval=0.1)
+        running = asyncio.create_task(publisher.run())
+        try:
+            for count in (3, 6):
+                with embedded_redis.running(tmp_path / "redis.sock"):
+                    await until(lambda count=count: len(published) >= count)
+        finally:
+            await cancel(running)
+            await publisher.end()
+    versions = [version for version, _ in published]
+    assert versions == sorted(set(versions))

@@ -5,6 +5,7 @@ import { columns, timeRange } from "./dashboard-state.js";
 import { bytes, bytesText, decimal, percent } from "./units.js";
 
 const HEIGHT_PX = 168;
+const PERCENT_TOP = 103; // A line at 100 is seen whole.
 const LINES = ["--line-1", "--line-2", "--line-3"];
 const DASHES = [undefined, [6, 4], [2, 3]]; // A line is told by its pattern too, not by colour alone.
 
@@ -19,7 +20,7 @@ const KINDS = {
     {
       title: "CPU",
       show: asPercent,
-      top: () => 100,
+      top: () => PERCENT_TOP,
       lines: [
         ["all cores", (host) => host.cpu_percent],
         ["busiest", (host) => Math.max(0, ...host.cores_percent)],
@@ -28,7 +29,7 @@ const KINDS = {
     {
       title: "Memory",
       show: asPercent,
-      top: () => 100,
+      top: () => PERCENT_TOP,
       lines: [
         ["memory", (host) => percent(host.memory_bytes)],
         ["swap", (host) => percent(host.swap_bytes)],
@@ -143,7 +144,7 @@ export class Charts {
         { ...axis, space: 70, size: 28, gap: 6, values: (_, times) => times.map(clock) },
         {
           ...axis,
-          size: 64,
+          size: 58,
           gap: 6,
           space: 36,
           incrs: definition.bytes ? POWERS : definition.whole ? WHOLE : undefined,
