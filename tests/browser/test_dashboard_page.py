@@ -86,7 +86,7 @@ async def samples_pass(page: Page, count: int) -> None:
 async def holds(page: Page, condition: str) -> None:
     """Wait for a condition. Asked from outside: within the page its Content-Security-Policy forbids to evaluate."""
     async with asyncio.timeout(TIMEOUT_MS / 1000):
-        while not await page.evaluate(condition):  # noqa: ASYNC110 - what it waits for is in the browser
+        while not await page.evaluate(condition):
             await asyncio.sleep(0.05)
 
 
