@@ -158,7 +158,7 @@ class Cluster(Site):
 async def until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
     """The first true result of `condition`."""
     async with asyncio.timeout(seconds):
-        while not (result := condition()):  # noqa: ASYNC110 - what it waits for is outside
+        while not (result := condition()):
             await asyncio.sleep(0.02)
         return result
 

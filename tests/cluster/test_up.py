@@ -1,6 +1,7 @@
 """`manage.py up`: spreading, restarts, ends, and what it says when it cannot."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from realtime import embedded_redis
 from tests.cluster.running import STOP_SECONDS, Cluster, until
 from tests.servers import ROOT
 
@@ -206,6 +208,29 @@ async def test_a_rolling_restart_refuses_no_connection(own_cluster: Cluster) -> 
     assert len(own_cluster.pids()) == 5
 
 
+def test_it_waits_for_a_redis_of_others_and_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "redis.sock"
+    waiting = Cluster(tmp_path / "site", processes=1, REDIS_URL=f"unix://{path}").start()
+    try:
+        waiting.wait_for_line("web-1 .*not ready yet: redis: ConnectionError")
+        status, body = asyncio.run(ask_privately(waiting.sockets["web-1"]))
+        assert status == 503
+        assert body == {"database": "ok", "redis": "ConnectionError", "process": "web-1"}
+        with embedded_redis.running(path):
+            waiting.wait_until_ready()
+            assert ", by REDIS_URL" in waiting.text
+            assert not (waiting.run_dir / "redis.sock").exists()
+            assert waiting.stop() == 0
+    finally:
+        waiting.__exit__(None, None, None)
+
+
+def test_it_serves_on_ipv6(tmp_path: Path) -> None:
+    with Cluster(tmp_path, processes=1, arguments=["--host", "::1"]) as site:
+        assert site.url.startswith("http://[::1]:")
+        assert ask(f"{site.url}/healthz") == b"ok"
+
+
 async def test_a_closed_terminal_stops_it(unstarted: Cluster) -> None:
     # A session whose terminal this is: closing it sends SIGHUP, which otherwise means a restart.
     ours, theirs = os.openpty()
@@ -244,6 +269,15 @@ def ask(url: str) -> bytes:
     with urllib.request.urlopen(url, timeout=10) as answer:
         body: bytes = answer.read()
         return body
+
+
+async def ask_privately(path: Path) -> tuple[int, dict[str, str]]:
+    """What /readyz of the process behind this socket answers."""
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    return int(head.split()[1]), json.loads(body)
 
 
 def refused(cluster: Cluster, *arguments: str) -> str:

@@ -15,7 +15,10 @@ from pathlib import Path
 import pytest
 
 from realtime.tether import PR_SET_PDEATHSIG
+from tests.cluster.running import Cluster
 from tests.servers import ROOT
+
+pytestmark = pytest.mark.cluster
 
 FEWEST_TESTS = 30  # Fewer: the marker was lost somewhere.
 SECONDS = 300
@@ -81,6 +84,26 @@ def test_the_database_tests_pass_on_postgresql(postgresql: str) -> None:
     assert passed
     assert int(passed[1]) >= FEWEST_TESTS
     assert not re.search(r"skipped|xfailed|failed", ran.stdout.splitlines()[-1])
+
+
+async def test_the_whole_site_runs_on_postgresql(postgresql: str, tmp_path: Path) -> None:
+    with Cluster(tmp_path, DATABASE_URL=postgresql) as site:
+        assert "database   PostgreSQL, postgres" in site.text
+        cookie = site.make_user("alice")["cookie"]
+        async with (
+            site.client(cookie=cookie, process="web-1") as one,
+            site.client(cookie=cookie, process="web-2") as other,
+        ):
+            await other.join("general")
+            assert (
+                await one.post(
+                    "general",
+                    "Hello.",
+                )
+            )["type"] == "ok"
+            assert (await other.event("message.posted"))["message"]["body"] == "Hello."
+        assert site.stop() == 0
+    assert not (tmp_path / "hubbub.sqlite3").exists()
 
 
 def end_with_parent() -> None:
