@@ -129,6 +129,10 @@ class Cluster(Site):
                 pass  # It has just ended, or is somebody else's.
         return found
 
+    def leftovers(self) -> list[Path]:
+        """What lies in its folder of sockets."""
+        return list(self.run_dir.iterdir()) if self.run_dir.exists() else []
+
     def pid_of(self, name: str) -> int | None:
         """The process id of "web-1", "publisher" …; None while there is none."""
         mark = f"HUBBUB_PROCESS={name}".encode()

@@ -103,7 +103,7 @@ async def test_a_stop_leaves_nothing_behind(own_cluster: Cluster, number: signal
         assert (await client.closed(STOP_SECONDS))[0] == 1012
         assert await stopping == 0
     assert own_cluster.pids() == {}
-    assert list(own_cluster.run_dir.iterdir()) == []
+    assert own_cluster.leftovers() == []
     assert "killed" not in own_cluster.text
 
 
@@ -114,13 +114,13 @@ async def test_its_own_kill_leaves_nothing_behind_and_the_next_start_works(own_c
         ours = set(again.pids())
         assert len(ours) == 5
     assert again.pids() == {}
-    assert list(own_cluster.run_dir.iterdir()) == []
+    assert own_cluster.leftovers() == []
 
 
 async def test_its_own_kill_ends_its_processes_and_removes_their_sockets(own_cluster: Cluster) -> None:
     own_cluster.stop(signal.SIGKILL)
     await until(lambda: not own_cluster.pids())
-    assert list(own_cluster.run_dir.iterdir()) == []
+    assert own_cluster.leftovers() == []
 
 
 def test_a_second_run_on_the_same_data_says_so(cluster: Cluster) -> None:
@@ -223,6 +223,14 @@ def test_it_waits_for_a_redis_of_others_and_says_so(tmp_path: Path) -> None:
             assert waiting.stop() == 0
     finally:
         waiting.__exit__(None, None, None)
+
+
+def test_a_folder_with_a_path_too_long_for_sockets_works_and_leaves_no_litter(tmp_path: Path) -> None:
+    with Cluster(tmp_path / ("d" * 90), processes=1) as site:
+        assert site.run_dir.parent != site.folder
+        assert set(site.sockets) == {"web-1"}
+        assert site.stop() == 0
+    assert not site.run_dir.exists()
 
 
 def test_it_serves_on_ipv6(tmp_path: Path) -> None:

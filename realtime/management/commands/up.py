@@ -1,6 +1,7 @@
 """`manage.py up`: everything on this machine, from one command."""
 
 import asyncio
+import contextlib
 import os
 import secrets
 from collections.abc import Sequence
@@ -66,6 +67,11 @@ class Command(BaseCommand):
             asyncio.run(supervisor.run())
         except (CannotStart, Taken) as error:
             raise CommandError(str(error)) from None
+        finally:
+            if run_dir.parent != var_dir:
+                # In the common temporary folder, where it would be litter.
+                with contextlib.suppress(OSError):
+                    run_dir.rmdir()
 
     def _prepare(self, *, migrate: bool) -> None:
         try:
