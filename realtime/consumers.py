@@ -19,7 +19,7 @@ from django.utils import timezone
 from realtime import auth, conf, threads
 from realtime.hub import Member, Repair, hub
 from realtime.metrics import COUNTERS
-from realtime.outbox import Outbox
+from realtime.outbox import AsgiOutbox, outbox_for
 from realtime.process import PROCESS
 from realtime.protocol import (
     AuthRequired,
@@ -118,7 +118,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         self._tasks: list[asyncio.Task[None]] = []
         task = asyncio.current_task()
         assert task is not None
-        self.outbox = Outbox(send, abort=task.cancel)
+        self.outbox = outbox_for(scope, send, abort=task.cancel)
         COUNTERS.sockets += 1
         try:
             await self._live(send)
@@ -150,7 +150,8 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
                 logger.warning("the database is out of reach for the handshake of %s", self.connection)
                 reachable = False
         await send({"type": "websocket.accept"})
-        self._tasks.append(asyncio.create_task(self.outbox.run()))
+        if isinstance(self.outbox, AsgiOutbox):
+            self._tasks.append(asyncio.create_task(self.outbox.run()))
         if not reachable:
             await self._end(CloseCode.OVERLOADED, "Database out of reach")
         self.identity = identity or await self._identify_by_token()

@@ -1,13 +1,21 @@
-"""What one socket still has to be sent: in order, bounded, never waited for by who puts it in."""
+"""What one socket still has to be sent: in order, bounded, never waited for by who puts it in.
+
+On our server frames go straight to the connection (`RawOutbox`, `broadcast`); elsewhere through ASGI's `send`, which
+may wait, so a writer task of the socket awaits it (`AsgiOutbox`).
+"""
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Protocol
 
 from realtime import conf
+from realtime.frame import Frame, wire_bytes
 from realtime.metrics import COUNTERS
 from realtime.protocol import CloseCode
+
+# The key of `scope["extensions"]` under which our server offers a `Connection`.
+EXTENSION = "hubbub.connection"
 
 # How long a socket that is closed for not reading may take to see its close frame.
 SLOW_READER_SECONDS = 2.0
@@ -18,52 +26,167 @@ REPLACED_CODES = {CloseCode.FRAME_TOO_BIG: CloseCode.ABUSE, CloseCode.RESTART: C
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
+class Connection(Protocol):
+    """A server's connection that takes ready WebSocket frames. See realtime.server."""
+
+    # Twisted's transport, whose buffers must be empty before anything goes past it; None: always by `write`.
+    transport: Any
+    # The socket's own `send`, without waiting.
+    send: Callable[[bytes], int]
+    # Whether frames may be written: the WebSocket is open and nobody has begun to close it.
+    is_open: bool
+    # Whether the transport has asked for no more until it has drained.
+    is_paused: bool
+
+    def write(self, frames: bytes) -> None:
+        """Write behind what the transport has still to send."""
+
+    def close(self, code: int, reason: str) -> None: ...
+
+    def abort(self) -> None: ...
+
+    def attach(self, drained: Callable[[], None]) -> None:
+        """From now on `drained` is called when the transport, having been paused, has sent all it had."""
+
+    @property
+    def buffered_bytes(self) -> int: ...
+
+
 class Outbox:
-    """Frames for one socket, sent by `run`, the socket's writer.
+    """Frames for one socket. `put` and `close` never wait; past the bound the socket is closed with 4101."""
 
-    On a server whose `send` waits for a slow reader, frames gather here; past the bound the socket is closed with 4101.
-    """
+    __slots__ = ("_bound", "_closing")
 
-    def __init__(self, send: Send, abort: Callable[[], object]) -> None:
-        """`abort` ends a socket whose `send` never returns."""
-        self._send = send
-        self._abort = abort
-        self._frames: deque[str] = deque()
-        self._latest: dict[str, str] = {}
-        self._bytes = 0
+    def __init__(self) -> None:
         self._bound = conf.settings().outbox_bytes
-        self._wake = asyncio.Event()
         self._closing: tuple[int, str] | None = None
-
-    def put(self, text: str) -> None:
-        """Queue one frame. Past the bound everything queued is dropped and the socket is closed."""
-        if self._closing is not None:
-            return
-        self._bytes += len(text)
-        if self._bytes > self._bound:
-            COUNTERS.slow_readers += 1
-            self._frames.clear()
-            self.close(CloseCode.SLOW_READER, "Slow reader")
-            asyncio.get_running_loop().call_later(SLOW_READER_SECONDS, self._abort)
-            return
-        self._frames.append(text)
-        self._wake.set()
-
-    def put_latest(self, key: str, text: str) -> None:
-        """Queue a frame that replaces the one of the same `key` that has not been sent yet."""
-        if self._closing is None:
-            self._latest[key] = text
-            self._wake.set()
-
-    def close(self, code: int, reason: str) -> None:
-        """Close the socket after what is queued. Only the first call counts."""
-        if self._closing is None:
-            self._closing = (code, reason)
-            self._wake.set()
 
     @property
     def is_closing(self) -> bool:
         return self._closing is not None
+
+    def put(self, text: str) -> None:
+        """Queue one frame. Past the bound everything queued is dropped and the socket is closed."""
+        raise NotImplementedError
+
+    def put_frame(self, frame: Frame, latest: str | None = None) -> None:
+        """The same for a frame that goes to many. `latest`: it replaces the one that waits under this key."""
+        raise NotImplementedError
+
+    def close(self, code: int, reason: str) -> None:
+        """Close the socket after what is queued. Only the first call counts."""
+        raise NotImplementedError
+
+    async def run(self) -> None:
+        """The socket's writer, where it needs one."""
+
+    def _is_slow(self) -> None:
+        COUNTERS.slow_readers += 1
+        self.close(CloseCode.SLOW_READER, "Slow reader")
+        asyncio.get_running_loop().call_later(SLOW_READER_SECONDS, self._abort)
+
+    def _abort(self) -> None:
+        raise NotImplementedError
+
+
+class RawOutbox(Outbox):
+    """On our server. Empty and unused for as long as the client reads."""
+
+    __slots__ = ("_bytes", "_latest", "_queue", "connection")
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__()
+        self.connection = connection
+        self._queue: deque[bytes] | None = None
+        self._latest: dict[str, bytes] | None = None
+        self._bytes = 0
+        connection.attach(self._drained)
+
+    def put(self, text: str) -> None:
+        self._put(wire_bytes(text))
+
+    def put_frame(self, frame: Frame, latest: str | None = None) -> None:
+        if latest is None or not self.connection.is_paused:
+            self._put(frame.wire)
+        elif self._closing is None:
+            self._latest = self._latest or {}
+            self._latest[latest] = frame.wire
+
+    def close(self, code: int, reason: str) -> None:
+        if self._closing is None:
+            self._closing = (code, reason)
+            if not self._queue:
+                self.connection.close(code, reason)
+
+    def _put(self, wire: bytes) -> None:
+        if self._closing is not None:
+            return
+        if not self.connection.is_paused:
+            self.connection.write(wire)
+            return
+        if self._queue is None:
+            self._queue = deque()
+        self._bytes += len(wire)
+        if self._bytes + self.connection.buffered_bytes > self._bound:
+            self._queue = None
+            self._latest = None
+            self._is_slow()
+        else:
+            self._queue.append(wire)
+
+    def _drained(self) -> None:
+        queue, connection = self._queue, self.connection
+        while queue and not connection.is_paused:
+            wire = queue.popleft()
+            self._bytes -= len(wire)
+            connection.write(wire)
+        if not queue:
+            self._queue = None
+            if self._closing is not None:
+                connection.close(*self._closing)
+        while self._latest and not connection.is_paused:
+            connection.write(self._latest.pop(next(iter(self._latest))))
+
+    def _abort(self) -> None:
+        self.connection.abort()
+
+
+class AsgiOutbox(Outbox):
+    """On any other ASGI server: `run` sends what is queued."""
+
+    def __init__(self, send: Send, abort: Callable[[], object]) -> None:
+        """`abort` ends a socket whose `send` never returns."""
+        super().__init__()
+        self._send = send
+        self._abort_socket = abort
+        self._frames: deque[str] = deque()
+        self._latest: dict[str, str] = {}
+        self._bytes = 0
+        self._wake = asyncio.Event()
+
+    def put(self, text: str) -> None:
+        if self._closing is not None:
+            return
+        self._bytes += len(text)
+        if self._bytes > self._bound:
+            self._frames.clear()
+            self._latest.clear()
+            self._is_slow()
+            return
+        self._frames.append(text)
+        self._wake.set()
+
+    def put_frame(self, frame: Frame, latest: str | None = None) -> None:
+        if latest is None:
+            self.put(frame.text)
+        elif self._closing is None:
+            self._latest[latest] = frame.text
+            self._wake.set()
+
+    def close(self, code: int, reason: str) -> None:
+        if self._closing is None:
+            self._closing = (code, reason)
+            self._wake.set()
 
     async def run(self) -> None:
         """Send what is queued until the socket is closed or this is cancelled."""
@@ -88,3 +211,53 @@ class Outbox:
             if code not in REPLACED_CODES:
                 raise
             await self._send({"type": "websocket.close", "code": REPLACED_CODES[code], "reason": reason})
+
+    def _abort(self) -> None:
+        self._abort_socket()
+
+
+def outbox_for(scope: dict[str, Any], send: Send, abort: Callable[[], object]) -> Outbox:
+    """The outbox of a socket: the fast one where the server offers its connection."""
+    connection = (scope.get("extensions") or {}).get(EXTENSION)
+    return RawOutbox(connection) if connection is not None else AsgiOutbox(send, abort)
+
+
+def broadcast(frame: Frame, outboxes: Iterable[Outbox], latest: str | None = None) -> None:
+    """Put `frame` into every outbox: with one system call each, where nothing is before it.
+
+    `latest`: where something is before it, it takes the place of the frame that waits under this key.
+
+    The hot path of the whole project. What stands here once per member is all that a delivery costs in Python:
+    whatever is the same for all members belongs before the loop.
+    """
+    wire = frame.wire
+    size = len(wire)
+    for outbox in outboxes:
+        if type(outbox) is not RawOutbox:
+            outbox.put_frame(frame, latest)
+            continue
+        connection = outbox.connection
+        transport = connection.transport
+        # Nothing may overtake what Twisted still holds, nor follow a close.
+        if (
+            transport is None
+            or not connection.is_open
+            or connection.is_paused
+            or transport.dataBuffer
+            or transport._tempDataBuffer
+            or transport.disconnecting
+            or outbox._closing is not None
+        ):
+            outbox.put_frame(frame, latest)
+            continue
+        try:
+            sent = connection.send(wire)
+        except BlockingIOError:
+            outbox._put(wire)
+        except OSError:
+            # The connection is gone: its transport learns that from the event loop.
+            continue
+        else:
+            if sent != size:
+                # The rest of a frame stands before everything else.
+                connection.write(wire[sent:])

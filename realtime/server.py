@@ -1,26 +1,124 @@
-"""Daphne with what its own command line cannot be told: close reasons, every close code, an orderly end.
+"""Daphne with what its own command line cannot be told: ready frames, close reasons, every close code, an orderly end.
 
 `python -m realtime.server [daphne's options] project.asgi:application`
 
 Built on daphne's extension points (`CommandLineInterface.server_class`, `Server`); its WebSocket protocol class is set
-through `ws_factory`, which `Server.run` assigns. Relies on autobahn's `sendCloseFrame` and `STATE_OPEN`, and on
-daphne's `connections` and `ws_factory`; tests/realtime/test_server.py fails when an upgrade moves them.
+through `ws_factory`, which `Server.run` assigns. What it relies on beyond their documented interfaces is listed in
+`INTERNALS`; tests/realtime/test_server.py fails when an upgrade moves one of them.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from daphne.cli import CommandLineInterface
 from daphne.server import Server as DaphneServer
 from daphne.ws_protocol import WebSocketProtocol as DaphneWebSocketProtocol
-from twisted.internet import defer, reactor
+from twisted.internet import defer, interfaces, reactor, tcp, unix
+from zope.interface import implementer
 
+from realtime.outbox import EXTENSION
 from realtime.protocol import CloseCode
 
 LATECOMER_SECONDS = 0.2  # A connection that was accepted just before the end has its request still on the way.
 CLOSE_SECONDS = 3.0  # For the clients' close frames and the consumers' cleanup at the end of a process.
 
+# Transports whose buffers are known to stand in `dataBuffer` and `_tempDataBuffer`, and nowhere else. TLS has its own.
+FAST_TRANSPORTS = (tcp.Server, unix.Server)
+
+INTERNALS = {
+    "twisted.internet.abstract.FileDescriptor": ("dataBuffer", "_tempDataBuffer", "_tempDataLen", "disconnecting"),
+    "autobahn.websocket.protocol.WebSocketProtocol": ("sendCloseFrame", "dropConnection", "STATE_OPEN", "send_queue"),
+    "daphne.server.Server": ("connections", "ws_factory", "application_instance"),
+}
+
+
+@implementer(interfaces.IPushProducer)
+class Connection:
+    """What a socket offers the application through the ASGI scope: see realtime.outbox.Connection.
+
+    Stands in the place of a producer at the transport, which so tells it when its buffer is full and when it is empty.
+    """
+
+    __slots__ = ("_drained", "_protocol", "_whole", "is_open", "is_paused", "send", "transport")
+
+    def __init__(self, protocol: "WebSocketProtocol") -> None:
+        self._protocol = protocol
+        self._whole = protocol.transport
+        self._drained: Callable[[], None] | None = None
+        self.is_open = False
+        self.is_paused = False
+        self.transport: Any = None
+        self.send: Callable[[bytes], int] = _refuse
+        if type(self._whole) in FAST_TRANSPORTS:
+            self.transport = self._whole
+            self.send = self._whole.socket.send
+
+    def opened(self) -> None:
+        # The HTTP channel that the socket was upgraded from is still the transport's producer.
+        self._whole.unregisterProducer()
+        self._whole.registerProducer(self, True)
+        self.is_open = True
+
+    def closed(self) -> None:
+        self.is_open = False
+
+    def attach(self, drained: Callable[[], None]) -> None:
+        self._drained = drained
+
+    def write(self, frames: bytes) -> None:
+        if self.is_open:
+            self._whole.write(frames)
+
+    def close(self, code: int, reason: str) -> None:
+        self._protocol.close_with(code, reason)
+
+    def abort(self) -> None:
+        self._whole.abortConnection()
+
+    @property
+    def buffered_bytes(self) -> int:
+        transport = self.transport
+        return len(transport.dataBuffer) + transport._tempDataLen if transport is not None else 0
+
+    # Called by the transport
+
+    def pauseProducing(self) -> None:
+        self.is_paused = True
+
+    def resumeProducing(self) -> None:
+        self.is_paused = False
+        if self._drained is not None:
+            self._drained()
+
+    def stopProducing(self) -> None:
+        self.is_open = False
+        self._drained = None
+
+
+def _refuse(frames: bytes) -> int:
+    raise BlockingIOError
+
 
 class WebSocketProtocol(DaphneWebSocketProtocol):  # type: ignore[misc]
+    # None until the handshake has been read.
+    connection: Connection | None = None
+
+    def onOpen(self) -> None:
+        assert self.connection is not None
+        self.connection.opened()
+        super().onOpen()
+
+    def sendCloseFrame(self, *args: Any, **kwargs: Any) -> None:
+        # Whoever begins to close, autobahn for a fault of the client's or we: no frame may follow.
+        if self.connection is not None:
+            self.connection.closed()
+        super().sendCloseFrame(*args, **kwargs)
+
+    def dropConnection(self, abort: bool = False) -> None:
+        if self.connection is not None:
+            self.connection.closed()
+        super().dropConnection(abort)
+
     def handle_reply(self, message: dict[str, Any]) -> None:
         if message["type"] == "websocket.close" and self.state == self.STATE_OPEN:
             self.close_with(message.get("code") or 1000, message.get("reason") or "")
@@ -53,6 +151,12 @@ class Server(DaphneServer):  # type: ignore[misc]
     def listen_success(self, port: Any) -> None:
         self._ports = [*getattr(self, "_ports", ()), port]
         super().listen_success(port)
+
+    def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
+        if isinstance(protocol, WebSocketProtocol):
+            protocol.connection = Connection(protocol)
+            scope["extensions"] = {EXTENSION: protocol.connection}
+        return super().create_application(protocol, scope)
 
     def kill_all_applications(self) -> Any:
         """Stop listening, tell every client that this process restarts, wait for the cleanup, cancel what is left.

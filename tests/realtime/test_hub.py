@@ -10,12 +10,12 @@ from channels.layers import get_channel_layer
 
 from realtime import conf
 from realtime.hub import Hub
-from realtime.outbox import Outbox
+from realtime.outbox import AsgiOutbox
 
 GROUP = "room.general"
 
 
-class Listener(Outbox):
+class Listener(AsgiOutbox):
     """An outbox whose frames are read by the test."""
 
     def __init__(self) -> None:

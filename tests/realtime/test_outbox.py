@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from realtime import conf
-from realtime.outbox import Outbox
+from realtime.frame import Frame
+from realtime.outbox import AsgiOutbox
 
 
 class Socket:
@@ -33,8 +34,8 @@ class Socket:
 
 
 @asynccontextmanager
-async def running(socket: Socket) -> AsyncIterator[tuple[Outbox, "asyncio.Task[None]"]]:
-    outbox = Outbox(socket.send, abort=socket.aborted.set)
+async def running(socket: Socket) -> AsyncIterator[tuple[AsgiOutbox, "asyncio.Task[None]"]]:
+    outbox = AsgiOutbox(socket.send, abort=socket.aborted.set)
     writer = asyncio.create_task(outbox.run())
     try:
         yield outbox, writer
@@ -88,7 +89,7 @@ async def test_of_frames_where_only_the_newest_matters_a_slow_socket_skips_the_o
         outbox.put("first")
         await asyncio.sleep(0)
         for number in range(5):
-            outbox.put_latest("samples", f"sample {number}")
+            outbox.put_frame(Frame(f"sample {number}"), latest="samples")
         outbox.close(1000, "")
         socket.open.set()
         async with asyncio.timeout(5):
