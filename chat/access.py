@@ -27,8 +27,40 @@ def room_for(user_id: int, slug: str, *, lock: bool = False) -> Room:
         rooms = rooms.select_for_update(of=("self",))
     room = rooms.filter(slug=slug).first()
     if room is None:
-        raise Refused(ErrorCode.NOT_FOUND, "there is no such room for you")
+        raise room_not_found()
     return room
+
+
+def room_not_found() -> Refused:
+    return Refused(ErrorCode.NOT_FOUND, "there is no such room for you")
+
+
+def locked_rooms_for(wanted: Iterable[tuple[int, str]]) -> dict[tuple[int, str], Room]:
+    """The rooms, locked, that each (user id, slug) may read; what is missing is not found for that user.
+
+    One row lock per room, taken in the order of primary keys: two batches cannot wait for each other in a circle.
+    """
+    wanted = list(wanted)
+    rooms = {
+        room.slug: room
+        for room in Room.objects.select_for_update().filter(slug__in={slug for _, slug in wanted}).order_by("pk")
+    }
+    rows = Membership.objects.filter(
+        room__in={room.pk for room in rooms.values()}, user__in={user_id for user_id, _ in wanted}
+    )
+    memberships = {(row.user_id, row.room_id): row for row in rows}
+    return {
+        (user_id, slug): room
+        for user_id, slug in wanted
+        if (room := rooms.get(slug)) and can_read(room, memberships.get((user_id, room.pk)))
+    }
+
+
+def can_read(room: Room, membership: Membership | None) -> bool:
+    """The rule of `rooms_for`, for rows at hand."""
+    if membership is None:
+        return not room.is_private
+    return not membership.is_banned
 
 
 def writable_room_for(user_id: int, slug: str) -> Room:

@@ -14,6 +14,7 @@ from chat.protocol import (
     RoomJoin,
     RoomLeave,
 )
+from chat.writer import writer
 from realtime import threads
 from realtime.consumers import RealtimeConsumer
 from realtime.protocol import ErrorCode, Ok, Refused
@@ -29,6 +30,10 @@ class ChatConsumer(RealtimeConsumer):
     @property
     def body_chars(self) -> int:
         return conf.settings().body_chars
+
+    def is_concurrent(self, command: Any) -> bool:
+        # The writer keeps the order of posts, and saves those that come together in one transaction.
+        return isinstance(command, MessagePost)
 
     async def handle(self, command: Any) -> Ok:
         user_id = self.identity.user_id
@@ -49,9 +54,7 @@ class ChatConsumer(RealtimeConsumer):
                     limit=limit,
                 )
             case MessagePost(room=slug, id=client_id, body=body):
-                return await threads.write(
-                    services.post_message, user_id=user_id, slug=slug, client_id=client_id, body=body
-                )
+                return await writer().post(services.Post(user_id, slug, client_id, body))
             case MessageEdit(room=slug, seq=seq, body=body):
                 return await threads.write(services.edit_message, user_id=user_id, slug=slug, seq=seq, body=body)
             case MessageDelete(room=slug, seq=seq):

@@ -4,12 +4,17 @@ What it changed is published after the commit. Plain synchronous Django: call it
 or from a consumer through `realtime.threads.write`.
 """
 
+import logging
 import unicodedata
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import msgspec
+from django.contrib.auth import get_user_model
+from django.db import Error as DatabaseError
 from django.db import transaction
 from django.utils import timezone
 
@@ -17,8 +22,10 @@ from chat import access, conf
 from chat.frames import group_of, message_event
 from chat.models import Membership, Message, Room
 from chat.protocol import Changed, Posted, RoomChanged, RoomClosed
-from realtime.protocol import ErrorCode, Refused
-from realtime.publish import publish
+from realtime.protocol import ErrorCode, Refused, encode
+from realtime.publish import publish, publish_in_order
+
+logger = logging.getLogger(__name__)
 
 CHANGEABLE = {"title": "title", "topic": "topic", "is_private": None, "is_archived": "archived"}
 
@@ -26,30 +33,38 @@ CHANGEABLE = {"title": "title", "topic": "topic", "is_private": None, "is_archiv
 # Messages
 
 
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A message that somebody wants to post. `client_id` is theirs: the same one is one message for ever."""
+
+    user_id: int
+    slug: str
+    client_id: UUID
+    body: str
+
+
+def post_messages(posts: Sequence[Post]) -> list[Posted | Refused]:
+    """Save many messages in one transaction; what becomes of each, in the order given.
+
+    The only way that a message is posted. One broken post does not fail its neighbours: when the transaction fails
+    for a reason that is none of a post's own, each is tried alone. Raises django.db.Error for a single one.
+    """
+    try:
+        with transaction.atomic():
+            return _post_all(posts)
+    except DatabaseError:
+        if len(posts) == 1:
+            raise
+        logger.exception("a batch of %d posts failed; each is tried alone", len(posts))
+    return [_post_alone(one) for one in posts]
+
+
 def post_message(*, user_id: int, slug: str, client_id: UUID, body: str) -> Posted:
     """Save a message. The same `client_id` of the same user in the same room is answered alike and saved once."""
-    with transaction.atomic():
-        room = access.room_for(user_id, slug, lock=True)
-        before = Message.objects.filter(room=room, author=user_id, client_id=client_id).first()
-        if before is not None:
-            return Posted(seq=before.seq, position=before.posted_position, at=before.at)
-        access.check_writable(room)
-        body = _clean(body)
-        position = _next_position(room)
-        room.last_seq += 1
-        message = Message.objects.create(
-            room=room,
-            seq=room.last_seq,
-            author_id=user_id,
-            client_id=client_id,
-            body=body,
-            at=timezone.now(),
-            posted_position=position,
-            position=position,
-        )
-        room.save(update_fields=["position", "last_seq"])
-        _publish_message(room, message)
-    return Posted(seq=message.seq, position=position, at=message.at)
+    [result] = post_messages([Post(user_id, slug, client_id, body)])
+    if isinstance(result, Refused):
+        raise result
+    return result
 
 
 def edit_message(*, user_id: int, slug: str, seq: int, body: str) -> Changed:
@@ -153,6 +168,75 @@ def remove_membership(*, room_id: int, user_id: int) -> None:
     Membership.objects.filter(room=room_id, user=user_id).delete()
 
 
+def _post_alone(post: Post) -> Posted | Refused:
+    try:
+        return post_messages([post])[0]
+    except DatabaseError as error:
+        logger.warning("a post to %s by user %s failed: %r", post.slug, post.user_id, error)
+        return Refused(ErrorCode.UNAVAILABLE, "the message could not be saved; try again")
+
+
+def _post_all(posts: Sequence[Post]) -> list[Posted | Refused]:
+    rooms = access.locked_rooms_for([(one.user_id, one.slug) for one in posts])
+    known = _already_posted(posts, rooms)
+    authors = get_user_model()._default_manager.in_bulk({one.user_id for one in posts})
+    now = timezone.now()
+    results: list[Posted | Refused] = []
+    messages: list[Message] = []
+    for post in posts:
+        room = rooms.get((post.user_id, post.slug))
+        try:
+            if room is None:
+                raise access.room_not_found()
+            key = (room.pk, post.user_id, post.client_id)
+            if key not in known:
+                access.check_writable(room)
+                message = _new_message(room, authors[post.user_id], post, _clean(post.body), now)
+                messages.append(message)
+                known[key] = Posted(seq=message.seq, position=message.position, at=message.at)
+            # A copy: each answer gets the ref of its own command.
+            results.append(copy(known[key]))
+        except Refused as refused:
+            results.append(refused)
+    Message.objects.bulk_create(messages)
+    by_room: dict[int, list[Message]] = {}
+    for message in messages:
+        by_room.setdefault(message.room_id, []).append(message)
+    for said in by_room.values():
+        said[0].room.save(update_fields=["position", "last_seq"])
+        _publish_messages(said[0].room, said)
+    return results
+
+
+def _already_posted(posts: Sequence[Post], rooms: dict[tuple[int, str], Room]) -> dict[tuple[int, int, UUID], Posted]:
+    """Those of `posts` that are repetitions, by room, author and the client's id. Read under the rooms' locks."""
+    wanted = Message.objects.filter(
+        room__in={room.pk for room in rooms.values()},
+        author__in={one.user_id for one in posts},
+        client_id__in={one.client_id for one in posts},
+    )
+    fields = wanted.values_list("room_id", "author_id", "client_id", "seq", "posted_position", "at")
+    return {
+        (room_id, author_id, client_id): Posted(seq=seq, position=position, at=at)
+        for room_id, author_id, client_id, seq, position, at in fields
+    }
+
+
+def _new_message(room: Room, author: Any, post: Post, body: str, at: datetime) -> Message:
+    position = _next_position(room)
+    room.last_seq += 1
+    return Message(
+        room=room,
+        seq=room.last_seq,
+        author=author,
+        client_id=post.client_id,
+        body=body,
+        at=at,
+        posted_position=position,
+        position=position,
+    )
+
+
 def _next_position(room: Room) -> int:
     """The caller holds the room's lock and saves `position`."""
     room.position += 1
@@ -170,15 +254,14 @@ def _save_change(room: Room, message: Message, *fields: str) -> None:
     message.position = _next_position(room)
     message.save(update_fields=[*fields, "position"])
     room.save(update_fields=["position"])
-    _publish_message(room, message)
+    _publish_messages(room, [message])
 
 
-def _publish_message(room: Room, message: Message) -> None:
-    # Built now, while the lock is held: after the commit the row may already be another's.
-    event: msgspec.Struct = message_event(room.slug, message)
-    position = message.position
+def _publish_messages(room: Room, messages: Sequence[Message]) -> None:
+    # Encoded now, while the lock is held: after the commit a row may already be another's.
+    frames = [(message.position, encode(message_event(room.slug, message))) for message in messages]
     # Robust: what fails after the commit must not make a saved post look refused.
-    transaction.on_commit(lambda: publish(group_of(room.slug), event, position=position), robust=True)
+    transaction.on_commit(lambda: publish_in_order(group_of(room.slug), frames), robust=True)
 
 
 def _clean(body: str) -> str:

@@ -73,6 +73,13 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
     async def opened(self) -> None:
         """Called once, after `hello`."""
 
+    def is_concurrent(self, command: Any) -> bool:
+        """Whether `handle` may be called for it while others of this kind are in work; order is then up to `handle`.
+
+        It is called in the order sent, and every other command waits until those have been answered.
+        """
+        return False
+
     async def handle(self, command: Any) -> Ok:
         """Do the command and return its answer. Raise Refused to refuse it."""
         raise Refused(ErrorCode.INVALID, f"no such command here: {type(command).__name__}")
@@ -115,6 +122,11 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         self._receive = receive
         self._members: dict[str, Member] = {}
         self._bad_frames: deque[float] = deque(maxlen=conf.settings().bad_frames)
+        self._commands: deque[Command] = deque()
+        self._in_work = 0
+        self._answered = asyncio.Event()
+        self._worker: asyncio.Task[None] | None = None
+        self._concurrent: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
         task = asyncio.current_task()
         assert task is not None
@@ -160,8 +172,6 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
             await self._end(CloseCode.FORBIDDEN, "Forbidden")
         self._greet()
         await self.opened()
-        commands: asyncio.Queue[Command] = asyncio.Queue(conf.settings().commands_in_work)
-        self._tasks.append(asyncio.create_task(self._work(commands)))
         if self.identity.token_id is not None:
             self._tasks.append(asyncio.create_task(self._note_token_use(self.identity.token_id)))
         while True:
@@ -169,7 +179,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
             if isinstance(command, Ping):
                 self.send_frame(Pong(ref=command.ref))
             elif command is not None:
-                await commands.put(command)
+                await self._take(command)
 
     async def _identify_by_token(self) -> auth.Identity:
         seconds = conf.settings().auth_seconds
@@ -253,21 +263,46 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
 
     # Commands, in the order sent
 
-    async def _work(self, commands: "asyncio.Queue[Command]") -> None:
-        while True:
-            command = await commands.get()
-            try:
-                answer = await self.handle(command)
-            except Refused as refused:
-                self._refuse(command, refused)
-            except DatabaseError as error:
-                logger.warning("%s of %s: the database failed: %r", type(command).__name__, self.connection, error)
-                self._refuse(command, Refused(ErrorCode.UNAVAILABLE, "the database is out of reach; try again"))
-            except Exception:
-                logger.exception("%s of %s failed", type(command).__name__, self.connection)
-                self._refuse(command, Refused(ErrorCode.INTERNAL, "this went wrong here and was logged"))
+    async def _take(self, command: Command) -> None:
+        """Put the command to work. Waits, and so stops reading, while too many are."""
+        self._commands.append(command)
+        self._in_work += 1
+        if self._worker is None:
+            self._worker = asyncio.create_task(self._work())
+        while self._in_work >= conf.settings().commands_in_work:
+            self._answered.clear()
+            await self._answered.wait()
+
+    async def _work(self) -> None:
+        """Lives for as long as there are commands: an idle socket has no task of its own for them."""
+        while self._commands:
+            command = self._commands.popleft()
+            if self.is_concurrent(command):
+                task = asyncio.create_task(self._do(command))
+                self._concurrent.add(task)
+                task.add_done_callback(self._concurrent.discard)
             else:
-                self.answer(command, answer)
+                if self._concurrent:
+                    await asyncio.wait(self._concurrent)
+                await self._do(command)
+        self._worker = None
+
+    async def _do(self, command: Command) -> None:
+        try:
+            answer = await self.handle(command)
+        except Refused as refused:
+            self._refuse(command, refused)
+        except DatabaseError as error:
+            logger.warning("%s of %s: the database failed: %r", type(command).__name__, self.connection, error)
+            self._refuse(command, Refused(ErrorCode.UNAVAILABLE, "the database is out of reach; try again"))
+        except Exception:
+            logger.exception("%s of %s failed", type(command).__name__, self.connection)
+            self._refuse(command, Refused(ErrorCode.INTERNAL, "this went wrong here and was logged"))
+        else:
+            self.answer(command, answer)
+        finally:
+            self._in_work -= 1
+            self._answered.set()
 
     def _refuse(self, command: Command, refused: Refused) -> None:
         self.send_frame(
@@ -296,9 +331,10 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
             logger.debug("socket %s could not be closed", self.connection)
 
     async def _clean_up(self) -> None:
-        for task in self._tasks:
+        tasks = [*self._tasks, *self._concurrent, *([self._worker] if self._worker else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         for group in [*self._members]:
             await self.leave(group)
 

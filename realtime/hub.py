@@ -211,8 +211,10 @@ class Hub:
         while True:
             message = await self._layer.receive(self._channel)
             group = self._groups.get(message["group"])
-            if group is not None:
-                self._take(group, message["text"], message.get("position"), message.get("version"))
+            if group is None:
+                continue
+            for position, text in message.get("frames") or [(message.get("position"), message["text"])]:
+                self._take(group, text, position, message.get("version"))
 
     def _take(self, group: Group, text: str, position: int | None, version: int | None) -> None:
         if version is not None:

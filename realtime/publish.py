@@ -8,6 +8,7 @@ import atexit
 import logging
 import threading
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -30,12 +31,22 @@ def publish(
     `position`: of an ordered group; members get positions in order, none twice. `version`: only the newest matters;
     members are not sent one that is not above the last. Neither: sent as it comes. ValueError: not a group's name.
     """
-    text = frame if isinstance(frame, str) else encode(frame)
-    message: dict[str, Any] = {"type": "realtime.frame", "group": group, "text": text}
+    message: dict[str, Any] = {"group": group, "text": frame if isinstance(frame, str) else encode(frame)}
     if position is not None:
         message["position"] = position
     if version is not None:
         message["version"] = version
+    _send(message)
+
+
+def publish_in_order(group: str, frames: Sequence[tuple[int, str]]) -> None:
+    """Send several frames of an ordered group, each (position, text), rising, in one message."""
+    if frames:
+        _send({"group": group, "frames": list(frames)})
+
+
+def _send(message: dict[str, Any]) -> None:
+    message["type"] = "realtime.frame"
     _sender().put(message)
 
 
