@@ -35,7 +35,7 @@ class Client:
         return await self._read(seconds)
 
     async def send(self, frame: Frame | str | bytes) -> None:
-        await self.socket.send(json.dumps(frame) if isinstance(frame, dict) else frame)
+        await self.socket.send(json.dumps(frame, ensure_ascii=False) if isinstance(frame, dict) else frame)
 
     async def request(self, command: str, **fields: Any) -> Frame:
         """Send a command and return its answer."""
