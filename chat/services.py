@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.db import Error as DatabaseError
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from chat import access, conf
@@ -47,12 +47,15 @@ def post_messages(posts: Sequence[Post]) -> list[Posted | Refused]:
     """Save many messages in one transaction; what becomes of each, in the order given.
 
     The only way that a message is posted. One broken post does not fail its neighbours: when the transaction fails
-    for a reason that is none of a post's own, each is tried alone. Raises django.db.Error for a single one.
+    unexpectedly each is tried alone. Raises OperationalError or InterfaceError when the database is away or locked,
+    which trying again would only find out for each post in its turn; for a single post, whatever was raised.
     """
     try:
         with transaction.atomic():
             return _post_all(posts)
-    except DatabaseError:
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
         if len(posts) == 1:
             raise
         logger.exception("a batch of %d posts failed; each is tried alone", len(posts))
@@ -172,8 +175,11 @@ def _post_alone(post: Post) -> Posted | Refused:
     try:
         return post_messages([post])[0]
     except DatabaseError as error:
-        logger.warning("a post to %s by user %s failed: %r", post.slug, post.user_id, error)
+        logger.warning("a post to %s by user %s was not saved: %r", post.slug, post.user_id, error)
         return Refused(ErrorCode.UNAVAILABLE, "the message could not be saved; try again")
+    except Exception:
+        logger.exception("a post to %s by user %s failed", post.slug, post.user_id)
+        return Refused(ErrorCode.INTERNAL, "this went wrong here and was logged")
 
 
 def _post_all(posts: Sequence[Post]) -> list[Posted | Refused]:

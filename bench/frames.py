@@ -1,0 +1,71 @@
+"""WebSocket frames as the load client needs them (RFC 6455): few of its own, many of the server's."""
+
+import struct
+from collections.abc import Iterator
+
+TEXT = 0x1
+CLOSE = 0x8
+
+
+def client_frame(text: str) -> bytes:
+    """A text frame of a client. Masked with zeros: the server unmasks as always, and we need not mask."""
+    payload = text.encode()
+    size = len(payload)
+    if size < 126:
+        header = struct.pack("!BB", 0x80 | TEXT, 0x80 | size)
+    elif size < 1 << 16:
+        header = struct.pack("!BBH", 0x80 | TEXT, 0x80 | 126, size)
+    else:
+        header = struct.pack("!BBQ", 0x80 | TEXT, 0x80 | 127, size)
+    return header + b"\0\0\0\0" + payload
+
+
+def server_frame(payload: bytes) -> bytes:
+    """A text frame of a server, for the bare sender."""
+    size = len(payload)
+    header = struct.pack("!BB", 0x80 | TEXT, size) if size < 126 else struct.pack("!BBH", 0x80 | TEXT, 126, size)
+    return header + payload
+
+
+class FrameReader:
+    """Cuts what a server sends into frames. Bytes that are not a whole frame yet are kept."""
+
+    def __init__(self) -> None:
+        self._kept = b""
+
+    def feed(self, chunk: bytes) -> Iterator[tuple[int, bytes]]:
+        """The (opcode, payload) of each frame that is whole now."""
+        data = self._kept + chunk
+        at = 0
+        while len(data) - at >= 2:
+            size = data[at + 1] & 0x7F
+            start = at + 2
+            if size == 126:
+                start += 2
+                size = int.from_bytes(data[at + 2 : start], "big")
+            elif size == 127:
+                start += 8
+                size = int.from_bytes(data[at + 2 : start], "big")
+            if len(data) < start + size:
+                break
+            yield data[at] & 0x0F, data[start : start + size]
+            at = start + size
+            self._kept = data[at:]
+        self._kept = data[at:]
+
+    @property
+    def is_at_boundary(self) -> bool:
+        return not self._kept
+
+
+def upgrade_request(path: str, host: str, headers: dict[str, str]) -> bytes:
+    lines = [
+        f"GET {path} HTTP/1.1",
+        f"Host: {host}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Version: 13",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()

@@ -1,0 +1,211 @@
+"""Posts in batches: each with its own answer and its own error, one transaction, one publish per room."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import IntegrityError, OperationalError, connection
+from django.test.utils import CaptureQueriesContext
+
+from chat import services, writer
+from chat.models import Message, Room
+from chat.protocol import Posted
+from chat.services import Post, post_messages
+from realtime import threads
+from realtime.protocol import Refused
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
+
+
+@pytest.fixture(autouse=True)
+def ended_threads() -> Iterator[None]:
+    yield
+    threads.close()
+
+
+@pytest.fixture
+def published(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[int]]]:
+    """(group, positions) of each publish."""
+    seen: list[tuple[str, list[int]]] = []
+    monkeypatch.setattr(
+        services, "publish_in_order", lambda group, frames: seen.append((group, [at for at, _ in frames]))
+    )
+    return seen
+
+
+def post_by(user: Any, room: Room, body: str = "hello", client_id: Any = None) -> Post:
+    return Post(user.pk, room.slug, client_id or uuid4(), body)
+
+
+def outcome(result: Posted | Refused) -> object:
+    return result.code if isinstance(result, Refused) else (result.seq, result.position)
+
+
+def test_each_post_of_a_batch_has_its_own_outcome(
+    alice: Any, bob: Any, charlie: Any, lounge: Room, attic: Room, published: Any
+) -> None:
+    repeated = uuid4()
+    batch = [
+        post_by(alice, lounge),
+        post_by(charlie, attic),
+        post_by(bob, attic),
+        post_by(alice, lounge, "  "),
+        post_by(alice, lounge, "once", repeated),
+        Post(alice.pk, "nowhere", uuid4(), "x"),
+        post_by(bob, lounge, "x" * 5000),
+        post_by(alice, lounge, "again", repeated),
+        post_by(bob, lounge),
+    ]
+    assert [outcome(one) for one in post_messages(batch)] == [
+        (1, 1),
+        "not_found",
+        (1, 1),
+        "invalid",
+        (2, 2),
+        "not_found",
+        "too_long",
+        (2, 2),
+        (3, 3),
+    ]
+    assert Message.objects.count() == 4
+    assert sorted(published) == [("room.attic", [1]), ("room.lounge", [1, 2, 3])]
+
+
+def test_answers_to_one_id_are_not_one_object(alice: Any, lounge: Room) -> None:
+    """The consumer writes the command's ref into its answer."""
+    first, second = post_messages([post_by(alice, lounge, "x", client_id := uuid4())] * 2)
+    assert first is not second
+    assert first == second
+    assert Message.objects.get().client_id == client_id
+
+
+def test_a_batch_costs_the_same_queries_however_long(alice: Any, bob: Any, lounge: Room) -> None:
+    counts = []
+    for size in (2, 60):
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            post_messages([post_by(user, lounge) for user in (alice, bob) for _ in range(size // 2)])
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
+
+
+def test_one_broken_post_does_not_fail_its_neighbours(
+    alice: Any, lounge: Room, monkeypatch: pytest.MonkeyPatch, published: Any
+) -> None:
+    create = Message.objects.bulk_create
+
+    def refuse_poison(messages: list[Message], **more: Any) -> Any:
+        if any(one.body == "poison" for one in messages):
+            raise IntegrityError("poison")
+        return create(messages, **more)
+
+    monkeypatch.setattr(Message.objects, "bulk_create", refuse_poison)
+    batch = [post_by(alice, lounge, body) for body in ("one", "poison", "two")]
+    assert [outcome(one) for one in post_messages(batch)] == [(1, 1), "unavailable", (2, 2)]
+    assert list(Message.objects.values_list("body", flat=True)) == ["one", "two"]
+    assert published == [("room.lounge", [1]), ("room.lounge", [2])]
+
+
+def test_a_batch_that_the_database_is_away_for_is_not_tried_post_by_post(
+    alice: Any, lounge: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = []
+
+    def fail(*_: Any, **__: Any) -> None:
+        tries.append(1)
+        raise OperationalError("locked")
+
+    monkeypatch.setattr(Message.objects, "bulk_create", fail)
+    with pytest.raises(OperationalError):
+        post_messages([post_by(alice, lounge) for _ in range(50)])
+    assert len(tries) == 1
+
+
+def test_a_lone_post_that_fails_says_how(alice: Any, lounge: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise OperationalError("away")
+
+    monkeypatch.setattr(Message.objects, "bulk_create", fail)
+    with pytest.raises(OperationalError):
+        post_messages([post_by(alice, lounge)])
+    lounge.refresh_from_db()
+    assert lounge.position == 0
+
+
+def test_what_fails_after_the_commit_does_not_make_a_saved_post_look_refused(
+    alice: Any, lounge: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("no publisher")
+
+    monkeypatch.setattr(services, "publish_in_order", fail)
+    assert [outcome(one) for one in post_messages([post_by(alice, lounge)])] == [(1, 1)]
+
+
+# The writer
+
+
+async def test_what_gathers_while_a_batch_is_written_is_the_next_batch(
+    alice: Any, lounge: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    release = threading.Event()
+
+    def watched(posts: list[Post]) -> Any:
+        sizes.append(len(posts))
+        release.wait(5)
+        return post_messages(posts)
+
+    monkeypatch.setattr(writer, "post_messages", watched)
+    one_writer = writer.Writer()
+    first = asyncio.create_task(one_writer.post(post_by(alice, lounge)))
+    while not sizes:
+        await asyncio.sleep(0.01)
+    others = [asyncio.create_task(one_writer.post(post_by(alice, lounge, str(number)))) for number in range(150)]
+    await asyncio.sleep(0)
+    release.set()
+    answers = [await first, *[await one for one in others]]
+    # In the order they came, a lone one at once, never more than a batch holds.
+    assert [one.position for one in answers] == list(range(1, 152))
+    assert sizes == [1, 100, 50]
+
+
+async def test_a_post_that_is_not_begun_in_time_is_refused_and_never_saved(
+    alice: Any, lounge: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "POST_SECONDS", 0.2)
+    release = threading.Event()
+    blocking = asyncio.create_task(threads.write(release.wait, 10))
+    one_writer = writer.Writer()
+    first = asyncio.create_task(one_writer.post(post_by(alice, lounge, "begun")))
+    await asyncio.sleep(0.05)
+    with pytest.raises(Refused) as caught:
+        await one_writer.post(post_by(alice, lounge, "too late"))
+    assert (caught.value.code, bool(caught.value.retry_after_ms)) == ("unavailable", True)
+    with pytest.raises(Refused):
+        await first
+    release.set()
+    await blocking
+    saved = await one_writer.post(post_by(alice, lounge, "after"))
+    bodies = [one async for one in Message.objects.values_list("body", flat=True).order_by("seq")]
+    assert "too late" not in bodies
+    assert bodies[-1] == "after"
+    assert saved.position == len(bodies)
+
+
+async def test_an_error_of_the_database_reaches_every_post_of_its_batch(
+    alice: Any, lounge: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(posts: list[Post]) -> Any:
+        raise OperationalError("away")
+
+    monkeypatch.setattr(writer, "post_messages", fail)
+    one_writer = writer.Writer()
+    results = await asyncio.gather(*(one_writer.post(post_by(alice, lounge)) for _ in range(3)), return_exceptions=True)
+    assert [type(one) for one in results] == [OperationalError] * 3
+    monkeypatch.undo()
+    assert (await one_writer.post(post_by(alice, lounge))).position == 1
