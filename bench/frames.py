@@ -1,7 +1,6 @@
 """WebSocket frames as the load client needs them (RFC 6455): few of its own, many of the server's."""
 
 import struct
-from collections.abc import Iterator
 
 TEXT = 0x1
 CLOSE = 0x8
@@ -33,25 +32,28 @@ class FrameReader:
     def __init__(self) -> None:
         self._kept = b""
 
-    def feed(self, chunk: bytes) -> Iterator[tuple[int, bytes]]:
+    def feed(self, chunk: bytes) -> list[tuple[int, bytes]]:
         """The (opcode, payload) of each frame that is whole now."""
         data = self._kept + chunk
+        frames = []
         at = 0
         while len(data) - at >= 2:
             size = data[at + 1] & 0x7F
             start = at + 2
             if size == 126:
                 start += 2
-                size = int.from_bytes(data[at + 2 : start], "big")
             elif size == 127:
                 start += 8
+            if len(data) < start:
+                break
+            if start - at > 2:
                 size = int.from_bytes(data[at + 2 : start], "big")
             if len(data) < start + size:
                 break
-            yield data[at] & 0x0F, data[start : start + size]
+            frames.append((data[at] & 0x0F, data[start : start + size]))
             at = start + size
-            self._kept = data[at:]
         self._kept = data[at:]
+        return frames
 
     @property
     def is_at_boundary(self) -> bool:

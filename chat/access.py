@@ -4,12 +4,22 @@ Functions that take `lock=True` belong inside a transaction: the row stays locke
 """
 
 from collections.abc import Iterable
+from typing import Any
 
+from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from chat.models import Membership, Message, Room
 from realtime.protocol import ErrorCode, Refused
+
+ENTER_ROOM = f"""
+    SELECT room.*, membership.role AS member_role,
+           membership.banned_until IS NOT NULL AND membership.banned_until > %s AS is_banned
+    FROM {Room._meta.db_table} room
+    LEFT JOIN {Membership._meta.db_table} membership ON membership.room_id = room.id AND membership.user_id = %s
+    WHERE room.slug = %s
+"""  # noqa: S608 - the names of our own tables
 
 
 def rooms_for(user_id: int) -> QuerySet[Room]:
@@ -21,14 +31,27 @@ def rooms_for(user_id: int) -> QuerySet[Room]:
 
 def room_for(user_id: int, slug: str, *, lock: bool = False) -> Room:
     """The room, if the user may read it. Raises Refused `not_found`, also for a room that does not exist."""
-    rooms = rooms_for(user_id)
-    if lock:
-        # The row of the room orders all that changes it.
-        rooms = rooms.select_for_update(of=("self",))
-    room = rooms.filter(slug=slug).first()
+    if not lock:
+        return enter_room(user_id, slug)[0]
+    # The row of the room orders all that changes it.
+    room = locked_rooms_for([(user_id, slug)]).get((user_id, slug))
     if room is None:
         raise room_not_found()
     return room
+
+
+def enter_room(user_id: int, slug: str) -> tuple[Room, str]:
+    """The room and what the user is in it (see `role_in`), by one query. Raises Refused `not_found`.
+
+    Written by hand: a storm of reconnecting clients spends most of its time here, and building this query anew for
+    each costs ten times what running it does.
+    """
+    now = connection.ops.adapt_datetimefield_value(timezone.now())
+    found: list[Any] = list(Room.objects.raw(ENTER_ROOM, [now, user_id, slug]))
+    for room in found:
+        if not room.is_banned and (room.member_role is not None or not room.is_private):
+            return room, room.member_role or Membership.Role.MEMBER
+    raise room_not_found()
 
 
 def room_not_found() -> Refused:

@@ -4,32 +4,88 @@ Each reads the room first and then only rows up to its position: what changes me
 No transaction: with SQLite's IMMEDIATE it would take the write lock.
 """
 
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+import msgspec
 from django.db.models import QuerySet
 
 from chat import access, conf
 from chat.frames import message_event, message_state, room_changed, room_state, slug_of
 from chat.models import Message, Room
-from chat.protocol import History, Joined, MessageState, frame_size
+from chat.protocol import History, Joined, MessageState, encode_messages, frame_size
 from realtime import conf as realtime_conf
 from realtime.protocol import ErrorCode, Refused, encode
+
+PAGE_SECONDS = 1.0
+KEPT_PAGES = 256
+
+# What stands around the messages in an answer: the room with its title and topic, each at most 12 bytes a character.
+ENVELOPE_BYTES = 4_096
+
+# (room, epoch, position, after) -> until when, and the page. Written by the reader threads, an entry at a time.
+_pages: dict[tuple[int, str, int, int | None], "tuple[float, Page | None]"] = {}
 
 
 def open_room(*, user_id: int, slug: str, after: int | None, epoch: str | None) -> Joined:
     """The answer to a join: all that changed after position `after` if that can be told, else the latest page."""
-    room = access.room_for(user_id, slug)
-    role = access.role_in(user_id, room)
+    room, role = access.enter_room(user_id, slug)
+    page = None
     if after is not None and epoch == room.epoch and room.purged_position <= after <= room.position:
-        most = conf.settings().resume_changes
-        changed = list(_messages(room).filter(position__gt=after).order_by("position")[: most + 1])
-        joined = _joined(room, role, changed, complete=True, more=True)
-        if len(changed) <= most and frame_size(joined) <= realtime_conf.settings().sent_frame_bytes:
-            return joined
-    page = _messages(room).order_by("-seq")[: conf.settings().page_messages]
-    latest = list(page)[::-1]
-    joined = _joined(room, role, latest, complete=False, more=bool(latest) and latest[0].seq > 1)
-    joined.messages, cut = _fitting(joined.messages, frame_size(joined), drop_first=True)
-    joined.more = joined.more or cut
-    return joined
+        page = _recent(room, after, _changes_since)
+    if page is None:
+        page = _recent(room, None, _latest_page)
+    assert page is not None
+    return Joined(
+        room=room_state(room, role),
+        epoch=room.epoch,
+        position=room.position,
+        complete=page.complete,
+        # As it was encoded for whoever asked first.
+        messages=cast(list[MessageState], page.messages),
+        more=page.more,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The messages of an answer to a join, encoded once for all who join at the same position."""
+
+    messages: msgspec.Raw
+    complete: bool
+    more: bool
+
+
+def _recent(room: Room, after: int | None, read: Callable[[Room, int | None], Page | None]) -> Page | None:
+    """What `read` says of the room at this position, or said less than a second ago: many come back at once."""
+    key = (room.pk, room.epoch, room.position, after)
+    now = time.monotonic()
+    known = _pages.get(key)
+    if known is None or known[0] < now:
+        if len(_pages) >= KEPT_PAGES:
+            _pages.clear()
+        known = _pages[key] = (now + PAGE_SECONDS, read(room, after))
+    return known[1]
+
+
+def _changes_since(room: Room, after: int | None) -> Page | None:
+    """None: too many, or too large for a frame."""
+    most = conf.settings().resume_changes
+    changed = list(_messages(room).filter(position__gt=after).order_by("position")[: most + 1])
+    messages = encode_messages([message_state(one) for one in changed])
+    if len(changed) > most or len(messages) > _room_in_frame():
+        return None
+    return Page(msgspec.Raw(messages), complete=True, more=True)
+
+
+def _latest_page(room: Room, _: int | None) -> Page:
+    rows = list(_messages(room).order_by("-seq")[: conf.settings().page_messages])[::-1]
+    messages, cut = _fitting([message_state(one) for one in rows], drop_first=True)
+    more = cut or (bool(messages) and messages[0].seq > 1)
+    return Page(msgspec.Raw(encode_messages(messages)), complete=False, more=more)
 
 
 def read_history(
@@ -68,27 +124,19 @@ def _messages(room: Room) -> QuerySet[Message]:
     return Message.objects.filter(room=room, position__lte=room.position).select_related("author")
 
 
-def _joined(room: Room, role: str, messages: list[Message], *, complete: bool, more: bool) -> Joined:
-    return Joined(
-        room=room_state(room, role),
-        epoch=room.epoch,
-        position=room.position,
-        complete=complete,
-        messages=[message_state(one) for one in messages],
-        more=more,
-    )
-
-
 def _page(rows: list[Message], *, more: bool, drop_first: bool) -> History:
-    page = History(messages=[message_state(one) for one in rows], more=more)
-    page.messages, cut = _fitting(page.messages, frame_size(page), drop_first=drop_first)
-    page.more = page.more or cut
-    return page
+    messages, cut = _fitting([message_state(one) for one in rows], drop_first=drop_first)
+    return History(messages=messages, more=more or cut)
 
 
-def _fitting(messages: list[MessageState], size: int, *, drop_first: bool) -> tuple[list[MessageState], bool]:
-    """As many as fit into a frame that would have `size` bytes with all of them, and whether some were left out."""
-    kept = list(messages)
-    while kept and size > realtime_conf.settings().sent_frame_bytes:
-        size -= frame_size(kept.pop(0 if drop_first else -1)) + 1
-    return kept, len(kept) < len(messages)
+def _fitting(messages: list[MessageState], *, drop_first: bool) -> tuple[list[MessageState], bool]:
+    """As many as fit into a frame, and whether some were left out."""
+    kept = deque(messages)
+    size = len(encode_messages(messages))
+    while kept and size > _room_in_frame():
+        size -= frame_size(kept.popleft() if drop_first else kept.pop()) + 1
+    return list(kept), len(kept) < len(messages)
+
+
+def _room_in_frame() -> int:
+    return realtime_conf.settings().sent_frame_bytes - ENVELOPE_BYTES

@@ -158,3 +158,8 @@ class RoomClosed(Event, tag="room.closed", kw_only=True):
 def frame_size(frame: msgspec.Struct) -> int:
     """Bytes of the frame as it is sent."""
     return len(msgspec.json.encode(frame))
+
+
+def encode_messages(messages: list[MessageState]) -> bytes:
+    """The `messages` of an answer, to be put into it as they are."""
+    return msgspec.json.encode(messages)

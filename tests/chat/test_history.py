@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 
 from chat import conf, history, services
@@ -22,7 +23,8 @@ def post(user: Any, room: Room, count: int = 1, body: str = "hello") -> None:
 
 
 def join(user: Any, room: Room, after: int | None = None, epoch: str | None = None) -> Joined:
-    return history.open_room(user_id=user.pk, slug=room.slug, after=after, epoch=epoch)
+    joined = history.open_room(user_id=user.pk, slug=room.slug, after=after, epoch=epoch)
+    return msgspec.json.decode(msgspec.json.encode(joined), type=Joined)
 
 
 def seqs(answer: Any) -> list[int]:
@@ -62,14 +64,15 @@ def test_what_changes_while_the_page_is_read_is_left_to_its_event(
     alice: Any, lounge: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post(alice, lounge, 3)
-    role_in = history.access.role_in
+    enter_room = history.access.enter_room
 
-    def change_meanwhile(*args: Any) -> str:
+    def change_meanwhile(*args: Any) -> Any:
+        entered = enter_room(*args)
         services.edit_message(user_id=alice.pk, slug="lounge", seq=2, body="changed")
         post(alice, lounge)
-        return role_in(*args)
+        return entered
 
-    monkeypatch.setattr(history.access, "role_in", change_meanwhile)
+    monkeypatch.setattr(history.access, "enter_room", change_meanwhile)
     joined = join(alice, lounge)
     assert (joined.position, seqs(joined)) == (3, [1, 3])
 
@@ -199,13 +202,28 @@ def test_a_repair_tells_the_present_state_in_order_of_position(alice: Any, loung
     assert [one["position"] for one in frames] == [3, 4, 5]
 
 
-def test_a_page_costs_the_same_queries_however_long(
+def test_a_join_costs_two_queries_and_one_where_many_join_at_the_same_position(
     alice: Any, bob: Any, lounge: Room, django_assert_num_queries: Any
 ) -> None:
     for user in (alice, bob) * 10:
         post(user, lounge)
-    with django_assert_num_queries(3):
-        join(alice, lounge)
+    with django_assert_num_queries(2):
+        first = join(alice, lounge)
+    with django_assert_num_queries(1):
+        assert join(bob, lounge).messages == first.messages
+    with django_assert_num_queries(2):
+        join(alice, lounge, after=3, epoch=lounge.epoch)
+    with django_assert_num_queries(1):
+        assert len(join(bob, lounge, after=3, epoch=lounge.epoch).messages) == 17
+    post(alice, lounge)
+    assert len(join(bob, lounge, after=3, epoch=lounge.epoch).messages) == 18
+
+
+def test_who_is_kept_out_is_not_let_in_by_a_page_that_others_have_read(alice: Any, charlie: Any, attic: Room) -> None:
+    post(alice, attic)
+    join(alice, attic)
+    with pytest.raises(Refused):
+        join(charlie, attic)
 
 
 def test_a_message_of_a_deleted_account_has_a_name_and_no_id(alice: Any, bob: Any, lounge: Room) -> None:

@@ -1,0 +1,79 @@
+"""What all sides stand on during a run: a folder, one private Redis, and a database for us and one for the peers."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import machine
+from realtime import embedded_redis
+
+ROOT = Path(__file__).resolve().parent.parent
+USERS = 100
+ROOMS = tuple(f"bench-{number}" for number in range(1, 41))
+
+
+@dataclass(frozen=True)
+class Ground:
+    """`cookies` of ours and `peer_cookies`: a session for each of USERS users in either database."""
+
+    folder: Path
+    redis_socket: Path
+    cookies: list[str]
+    peer_cookies: list[str]
+
+    @property
+    def redis_url(self) -> str:
+        return f"unix://{self.redis_socket}"
+
+    @property
+    def peer_database(self) -> Path:
+        return self.folder / "peers.sqlite3"
+
+    def environ(self, **more: str) -> dict[str, str]:
+        """For our own processes."""
+        return _clean_environ() | {"HUBBUB_VAR": str(self.folder), "REDIS_URL": self.redis_url, **more}
+
+    def peer_environ(self, **more: str) -> dict[str, str]:
+        return _clean_environ() | {
+            "REDIS_URL": self.redis_url,
+            "REDIS_SOCKET": str(self.redis_socket),
+            "BENCH_DATABASE": str(self.peer_database),
+            **more,
+        }
+
+
+@contextmanager
+def prepared() -> Iterator[Ground]:
+    """A ground; Redis runs on the load client's core, where this process is, too."""
+    machine.pin_to_client_core()
+    folder = Path(tempfile.mkdtemp(prefix="hubbub-bench-"))
+    try:
+        with embedded_redis.running(folder / "redis.sock"):
+            bare = Ground(folder, folder / "redis.sock", [], [])
+            ours = _prepare(bare.environ(DJANGO_SETTINGS_MODULE="project.settings"), *ROOMS)
+            settings = "bench.peers.channels_site.settings"
+            peers = _prepare(bare.peer_environ(DJANGO_SETTINGS_MODULE=settings))
+            yield Ground(folder, folder / "redis.sock", ours, peers)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _prepare(environ: dict[str, str], *rooms: str) -> list[str]:
+    command = [sys.executable, "-m", "bench.prepare", str(USERS), *rooms]
+    ran = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=120)
+    if ran.returncode:
+        raise RuntimeError(f"the database could not be made: {ran.stderr[-2000:]}")
+    cookies: list[str] = json.loads(ran.stdout)["cookies"]
+    return cookies
+
+
+def _clean_environ() -> dict[str, str]:
+    ours = ("HUBBUB_", "BENCH_", "DJANGO_", "DATABASE_URL", "REDIS_URL", "DEBUG", "ALLOWED_HOSTS")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}

@@ -1,0 +1,282 @@
+"""The load client: thousands of raw sockets in one loop, every byte of every one checked.
+
+All members of a room are sent the same bytes. So one of them, the recorder, is parsed and verified frame by frame, and
+of each other one a running CRC-32 is kept and compared with the recorder's: a frame that is lost, doubled, swapped or
+damaged anywhere shows, and a delivery costs the client one system call and little more.
+"""
+
+import gc
+import select
+import socket
+import time
+import zlib
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from bench.frames import CLOSE, TEXT, FrameReader
+
+CONNECTING = 32  # Connections in the making at once: fewer than a listener's usual backlog of 50.
+STALL_SECONDS = 8.0  # Without a byte for so long, what is missing is lost.
+BUFFER_BYTES = 1 << 18
+EVENTS = 4096
+
+# Yields what to send; is sent b"" when the upgrade is through, then each text frame's payload. Returns when ready.
+Dialog = Generator[bytes, bytes, None]
+
+
+class Broken(Exception):
+    """A server did something other than it should."""
+
+
+class Sender(Protocol):
+    """Who makes a server send. `fd`: what it reads its progress from, if anything."""
+
+    @property
+    def fd(self) -> int | None: ...
+
+    def begin(self, numbers: range) -> None:
+        """Start sending the messages of these numbers, in order, without waiting for their delivery."""
+
+    def go_on(self) -> None:
+        """`fd` is readable."""
+
+    def sent_at(self) -> float:
+        """When the single message of the last `begin` was handed in, by time.perf_counter()."""
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """Times by time.perf_counter(). `payloads`: the recorder's. `problem`: why it does not count."""
+
+    first_at: float
+    last_at: float
+    payloads: list[bytes]
+    bytes_missing: int
+    problem: str | None
+
+    @property
+    def seconds(self) -> float:
+        return self.last_at - self.first_at
+
+
+class Members:
+    """Sockets that all get the same. `burst` and `single` need them idle before."""
+
+    def __init__(self, sockets: list[socket.socket]) -> None:
+        self._sockets = {one.fileno(): one for one in sockets}
+        self._recorder = sockets[0].fileno()
+        self._reader = FrameReader()
+        self._crcs = dict.fromkeys(self._sockets, 0)
+        self._bytes = dict.fromkeys(self._sockets, 0)
+        self._poll = select.epoll()
+        for fd in self._sockets:
+            self._poll.register(fd, select.EPOLLIN)
+        self._buffer = bytearray(BUFFER_BYTES)
+
+    def __len__(self) -> int:
+        return len(self._sockets)
+
+    def close(self) -> None:
+        self._poll.close()
+        for one in self._sockets.values():
+            one.close()
+
+    def drain(self, quiet_seconds: float = 0.2) -> None:
+        """Read and forget until nothing has come for a while."""
+        while events := self._poll.poll(quiet_seconds, EVENTS):
+            for fd, _ in events:
+                if not self._sockets[fd].recv_into(self._buffer):
+                    raise Broken("the server closed a socket")
+
+    def burst(self, sender: Sender, numbers: range) -> Burst:
+        """Have the messages sent, and read until every member has all of them."""
+        self._forget()
+        count, members = len(numbers), len(self._sockets)
+        recorder, payloads, recorded = self._recorder, [], 0
+        target: int | None = None
+        total = 0
+        first_at = last_at = 0.0
+        poll, clock, crc32 = self._poll.poll, time.perf_counter, zlib.crc32
+        crcs, sizes = self._crcs, self._bytes
+        buffer, view = self._buffer, memoryview(self._buffer)
+        receives = {fd: one.recv_into for fd, one in self._sockets.items()}
+        with _no_garbage_collection(), self._with(sender) as sender_fd:
+            sender.begin(numbers)
+            while target is None or total < target:
+                events = poll(STALL_SECONDS, EVENTS)
+                if not events:
+                    break
+                arrived = total
+                for fd, _ in events:
+                    if fd == sender_fd:
+                        sender.go_on()
+                        continue
+                    size = receives[fd](buffer)
+                    if not size:
+                        raise Broken("the server closed a socket")
+                    chunk = view[:size]
+                    crcs[fd] = crc32(chunk, crcs[fd])
+                    sizes[fd] += size
+                    total += size
+                    if fd == recorder:
+                        recorded += size
+                        payloads += self._texts(bytes(chunk))
+                        if len(payloads) >= count:
+                            target = recorded * members
+                if total > arrived:
+                    last_at = clock()
+                    first_at = first_at or last_at
+        missing = (target or 0) - total
+        return Burst(first_at, last_at, payloads, missing, self._problem(count, len(payloads), missing))
+
+    def single(self, sender: Sender, number: int) -> tuple[list[float], bytes]:
+        """Have one message sent; seconds until each member had it, and the recorder's copy. Raises Broken."""
+        self._forget()
+        arrivals: list[float] = []
+        payloads: list[bytes] = []
+        poll, clock = self._poll.poll, time.perf_counter
+        with _no_garbage_collection(), self._with(sender) as sender_fd:
+            sender.begin(range(number, number + 1))
+            while len(arrivals) < len(self._sockets):
+                events = poll(STALL_SECONDS, EVENTS)
+                if not events:
+                    raise Broken(f"only {len(arrivals)} of {len(self._sockets)} members had the message")
+                for fd, _ in events:
+                    if fd == sender_fd:
+                        sender.go_on()
+                        continue
+                    size = self._sockets[fd].recv_into(self._buffer)
+                    arrivals.append(clock())
+                    chunk = bytes(memoryview(self._buffer)[:size])
+                    self._crcs[fd] = zlib.crc32(chunk, self._crcs[fd])
+                    if fd == self._recorder:
+                        payloads += self._texts(chunk)
+        sent_at = sender.sent_at()
+        if (problem := self._problem(1, len(payloads), 0)) is not None:
+            raise Broken(problem)
+        return [at - sent_at for at in arrivals], payloads[0]
+
+    def _texts(self, chunk: bytes) -> list[bytes]:
+        frames = self._reader.feed(chunk)
+        if any(opcode != TEXT for opcode, _ in frames):
+            raise Broken("the server sent something else than text")
+        return [payload for _, payload in frames]
+
+    def _forget(self) -> None:
+        for fd in self._sockets:
+            self._crcs[fd] = self._bytes[fd] = 0
+
+    @contextmanager
+    def _with(self, sender: Sender) -> Iterator[int | None]:
+        fd = sender.fd
+        if fd is not None:
+            self._poll.register(fd, select.EPOLLIN)
+        try:
+            yield fd
+        finally:
+            if fd is not None:
+                self._poll.unregister(fd)
+
+    def _problem(self, count: int, recorded: int, missing: int) -> str | None:
+        if recorded != count:
+            return f"a member had {recorded} of {count} messages"
+        if missing > 0:
+            short = sum(size < self._bytes[self._recorder] for size in self._bytes.values())
+            return f"{short} of {len(self._sockets)} members had not all messages"
+        different = sum(crc != self._crcs[self._recorder] for crc in self._crcs.values())
+        return f"{different} members had other bytes" if different else None
+
+
+def connect(
+    address: tuple[str, int], count: int, dialog: Callable[[int], Dialog], *, connecting: int = CONNECTING
+) -> list[socket.socket]:
+    """`count` sockets, each led through its dialog, `connecting` of them at once. In the order in which they began."""
+    poll = select.epoll()
+    made: dict[int, _Connecting] = {}
+    ready: dict[int, socket.socket] = {}
+    begun = 0
+    try:
+        while len(ready) < count:
+            while begun < count and len(made) < connecting:
+                one = _Connecting(begun, address, dialog(begun))
+                made[one.socket.fileno()] = one
+                poll.register(one.socket, select.EPOLLOUT)
+                begun += 1
+            events = poll.poll(STALL_SECONDS, EVENTS)
+            if not events:
+                raise Broken(f"{len(ready)} of {count} sockets connected, then nothing more")
+            for fd, _ in events:
+                one = made[fd]
+                if not one.is_asked:
+                    one.ask()
+                    poll.modify(fd, select.EPOLLIN)
+                elif one.is_ready():
+                    poll.unregister(fd)
+                    ready[one.index] = made.pop(fd).socket
+        return [ready[index] for index in range(count)]
+    except BaseException:
+        for one in made.values():
+            one.socket.close()
+        for done in ready.values():
+            done.close()
+        raise
+    finally:
+        poll.close()
+
+
+class _Connecting:
+    """One socket on its way to being a member."""
+
+    def __init__(self, index: int, address: tuple[str, int], dialog: Dialog) -> None:
+        self.index = index
+        self.socket = socket.socket()
+        self.socket.setblocking(False)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket.connect_ex(address)
+        self.is_asked = False
+        self._dialog = dialog
+        self._head = b""
+        self._reader = FrameReader()
+        self._is_upgraded = False
+
+    def ask(self) -> None:
+        self.is_asked = True
+        self.socket.send(next(self._dialog))
+
+    def is_ready(self) -> bool:
+        """Take in what came; whether the dialog is at its end."""
+        chunk = self.socket.recv(1 << 16)
+        if not chunk:
+            raise Broken("the server closed a socket that connects")
+        try:
+            if not self._is_upgraded:
+                self._head += chunk
+                head, end, chunk = self._head.partition(b"\r\n\r\n")
+                if not end:
+                    return False
+                if not head.startswith(b"HTTP/1.1 101"):
+                    raise Broken(f"no upgrade: {head[:200]!r}")
+                self._is_upgraded = True
+                self._answer(b"")
+            for opcode, payload in self._reader.feed(chunk):
+                if opcode == CLOSE:
+                    raise Broken(f"the server closed a socket that connects: {payload!r}")
+                self._answer(payload)
+        except StopIteration:
+            return True
+        return False
+
+    def _answer(self, payload: bytes) -> None:
+        if answer := self._dialog.send(payload):
+            self.socket.send(answer)
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

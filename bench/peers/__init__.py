@@ -1,0 +1,1 @@
+"""Other servers, each a small program in its usual, recommended form."""
