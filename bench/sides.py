@@ -15,7 +15,7 @@ from bench.machine import Program
 from bench.senders import Poster, Script
 
 # A payload of ours: a message as it is posted in the product, with a body of BODY_CHARS. The peers' have the same size.
-FRAME_BYTES = 272
+FRAME_BYTES = 258
 BODY_CHARS = 20
 
 BENCH_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
@@ -264,7 +264,7 @@ class SocketIo(Side):
         return None if (SOCKETIO / "node_modules").exists() else "npm ci --prefix bench/peers/socketio"
 
     def command(self) -> Sequence[str]:
-        return ("node", str(SOCKETIO / "server.js"))
+        return (shutil.which("node") or "node", str(SOCKETIO / "server.js"))
 
     def environ(self) -> dict[str, str]:
         return self.ground.peer_environ(PORT=str(self.port), NODE_ENV="production")

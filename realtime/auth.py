@@ -14,6 +14,11 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model, load_backend
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import UserManager
+from django.contrib.sessions.backends.db import SessionStore as DatabaseSession
+from django.contrib.sessions.models import Session
+from django.db import connection
 from django.db.models import Q
 from django.http import parse_cookie
 from django.http.request import split_domain_port, validate_host
@@ -26,6 +31,7 @@ from realtime.models import AccessToken
 TOKEN_PREFIX = "hub"  # noqa: S105 - not a secret: the word that tokens begin with
 TOKEN_CHARS = 200
 NOTE_USE_EVERY = timedelta(minutes=1)
+LOAD_SESSION = f"SELECT session_data FROM {Session._meta.db_table} WHERE session_key = %s AND expire_date > %s"  # noqa: S608
 LOCAL_HOSTS = [".localhost", "127.0.0.1", "[::1]"]  # Django's own default under DEBUG.
 
 
@@ -72,7 +78,7 @@ def identify_session(session_key: str, permission: str | None) -> Identity | Non
     Unlike get_user this never writes: it would renew the session of a user whose hash is by a fallback key, and a
     socket cannot give the browser the new cookie.
     """
-    session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    session = _load_session(session_key)
     try:
         user_id = get_user_model()._meta.pk.to_python(session[SESSION_KEY])
         backend_path = session[BACKEND_SESSION_KEY]
@@ -80,7 +86,7 @@ def identify_session(session_key: str, permission: str | None) -> Identity | Non
         return None
     if backend_path not in settings.AUTHENTICATION_BACKENDS:
         return None
-    user = load_backend(backend_path).get_user(user_id)
+    user = _load_user(backend_path, user_id)
     if user is None or not user.is_active:
         return None
     if hasattr(user, "get_session_auth_hash"):
@@ -89,6 +95,37 @@ def identify_session(session_key: str, permission: str | None) -> Identity | Non
         if not any(constant_time_compare(kept, one) for one in hashes):
             return None
     return _identity(user, permission, session_key=session_key)
+
+
+def _load_session(session_key: str) -> Any:
+    """The session's values; none for a session that does not exist or has expired.
+
+    Of Django's own database sessions by a query written by hand, as in `_load_user`: building the two anew costs more
+    than half of all that a handshake takes, and after a restart everybody comes at once.
+    """
+    if not (session_key.isascii() and session_key.isalnum()):
+        return {}  # No key of Django's, and nothing that a database should be asked for.
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    if store is not DatabaseSession:
+        return store(session_key)
+    now = connection.ops.adapt_datetimefield_value(timezone.now())
+    with connection.cursor() as cursor:
+        cursor.execute(LOAD_SESSION, [session_key, now])
+        row = cursor.fetchone()
+    return store().decode(row[0]) if row else {}
+
+
+def _load_user(backend_path: str, user_id: Any) -> Any:
+    """As the backend's `get_user`."""
+    backend = load_backend(backend_path)
+    model = get_user_model()
+    manager = model._default_manager
+    # Only where nothing of the project's own decides who is found.
+    if type(backend) is not ModelBackend or type(manager) is not UserManager:
+        return backend.get_user(user_id)
+    query = f"SELECT * FROM {model._meta.db_table} WHERE {model._meta.pk.column} = %s"  # noqa: S608 - our own names
+    found = list(manager.raw(query, [user_id]))
+    return found[0] if found else None
 
 
 # By access token

@@ -4,6 +4,7 @@ Subclasses name their commands and handle them; they never touch the socket, the
 """
 
 import asyncio
+import itertools
 import logging
 import secrets
 import time
@@ -44,6 +45,10 @@ from realtime.protocol import (
 logger = logging.getLogger(__name__)
 
 BAD_FRAMES_SECONDS = 10.0
+
+# Names of connections: counted from a number that no other process began with.
+FIRST_CONNECTION = secrets.randbits(32) << 16
+_connections = itertools.count()
 
 
 class Disconnected(Exception):
@@ -118,7 +123,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         self.scope = scope
-        self.connection = f"{PROCESS.name}:{secrets.token_hex(6)}"
+        self.connection = f"{PROCESS.name}:{FIRST_CONNECTION + next(_connections):x}"
         self._receive = receive
         self._members: dict[str, Member] = {}
         self._bad_frames: deque[float] = deque(maxlen=conf.settings().bad_frames)

@@ -44,7 +44,7 @@ def test_a_session_lets_its_user_in(alice: Any, client: Client, django_assert_nu
 
 def test_a_session_that_is_nobodys_lets_nobody_in(client: Client) -> None:
     client.session.save()
-    for key in ("", "x", "x" * 32, "\x00", "a" * 10_000, client.session.session_key):
+    for key in ("", "x", "x" * 32, "\x00", "\x00" * 32, "a" * 10_000, client.session.session_key):
         assert auth.identify_session(key or "", None) is None
 
 
