@@ -10,6 +10,7 @@ through `ws_factory`, which `Server.run` assigns. What it relies on beyond their
 from collections.abc import Callable
 from typing import Any
 
+from autobahn.websocket import protocol as autobahn_protocol
 from daphne.cli import CommandLineInterface
 from daphne.server import Server as DaphneServer
 from daphne.ws_protocol import WebSocketProtocol as DaphneWebSocketProtocol
@@ -190,6 +191,14 @@ class Server(DaphneServer):  # type: ignore[misc]
             for details in self.connections.values()
             if "application_instance" in details
         ]
+
+
+def _skip_formatting(_: object) -> str:
+    return "(not formatted)"
+
+
+# For each connection autobahn formats all its options for a debug line that nobody sees: a tenth of a handshake.
+autobahn_protocol.pformat = _skip_formatting
 
 
 class Cli(CommandLineInterface):  # type: ignore[misc]

@@ -33,6 +33,7 @@ def test_autobahn_writes_at_once_and_closes_by_the_methods_we_override() -> None
     for name in ("sendCloseFrame", "dropConnection", "sendData", "_trigger"):
         assert callable(getattr(WebSocketProtocol, name))
     assert WebSocketProtocol.STATE_OPEN != WebSocketProtocol.STATE_CLOSING
+    assert "pformat(" in inspect.getsource(WebSocketProtocol._connectionMade)
     parameters = inspect.signature(WebSocketProtocol.sendCloseFrame).parameters
     assert list(parameters) == ["self", "code", "reasonUtf8", "isReply"]
     # Its own queue is used only for chopped and synchronous writes, which nobody here asks for.
