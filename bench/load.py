@@ -48,12 +48,11 @@ class Sender(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """Times by time.perf_counter(). `payloads`: the recorder's. `problem`: why it does not count."""
+    """From the first to the last byte, by time.perf_counter(). `payloads`: the recorder's. `problem`: a loss."""
 
     first_at: float
     last_at: float
     payloads: list[bytes]
-    bytes_missing: int
     problem: str | None
 
     @property
@@ -108,7 +107,7 @@ class Members:
                 events = poll(STALL_SECONDS, EVENTS)
                 if not events:
                     break
-                arrived = total
+                woken_at, arrived = clock(), total
                 for fd, _ in events:
                     if fd == sender_fd:
                         sender.go_on()
@@ -127,9 +126,9 @@ class Members:
                             target = recorded * members
                 if total > arrived:
                     last_at = clock()
-                    first_at = first_at or last_at
+                    first_at = first_at or woken_at
         missing = (target or 0) - total
-        return Burst(first_at, last_at, payloads, missing, self._problem(count, len(payloads), missing))
+        return Burst(first_at, last_at, payloads, self._problem(count, len(payloads), missing))
 
     def single(self, sender: Sender, number: int) -> tuple[list[float], bytes]:
         """Have one message sent; seconds until each member had it, and the recorder's copy. Raises Broken."""

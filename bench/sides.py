@@ -234,6 +234,7 @@ class TutorialPubsub(Tutorial):
 class FastApi(Side):
     name = "fastapi"
     label = "FastAPI + Redis pub/sub"
+    application = "bench.peers.fastapi_chat:app"
     path = "/ws"
 
     @classmethod
@@ -243,7 +244,10 @@ class FastApi(Side):
     def command(self) -> Sequence[str]:
         server = (str(BENCH_PYTHON), "-m", "uvicorn", "--host", "127.0.0.1", "--port", str(self.port))
         quiet = ("--log-level", "warning", "--ws-ping-interval", "3600", "--ws-ping-timeout", "3600")
-        return (*server, *quiet, "bench.peers.fastapi_chat:app")
+        return (*server, *quiet, "bench.lag:application" if self.wrapped else self.application)
+
+    def environ(self) -> dict[str, str]:
+        return self.ground.peer_environ(BENCH_APPLICATION=self.application)
 
 
 class FastApiSaved(FastApi):

@@ -1,0 +1,69 @@
+"""Many clients that post, each its next message when the last one is answered, and one reader who sees them all."""
+
+import select
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench.frames import CLOSE, FrameReader
+from bench.load import STALL_SECONDS, Broken
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """`seconds`: from the first post to the last answer. `read`: what the reader got meanwhile and after."""
+
+    answered: int
+    seconds: float
+    waits: list[float]
+    read: list[bytes]
+
+
+def post_for(
+    seconds: float,
+    senders: list[socket.socket],
+    reader: socket.socket,
+    make: Callable[[int], bytes],
+    check: Callable[[bytes], None],
+) -> Posting:
+    """Keep one post of each sender in work for so long; then wait for the answers and for the reader."""
+    poll = select.epoll()
+    by_fd = {one.fileno(): one for one in senders}
+    readers = {fd: FrameReader() for fd in (*by_fd, reader.fileno())}
+    for fd in readers:
+        poll.register(fd, select.EPOLLIN)
+    sent_at = {}
+    waits: list[float] = []
+    read: list[bytes] = []
+    number = 0
+    clock = time.perf_counter
+    began = last_answer = clock()
+    for fd, one in by_fd.items():
+        one.send(make(number))
+        number += 1
+        sent_at[fd] = clock()
+    end = began + seconds
+    try:
+        while sent_at or len(read) < len(waits):
+            events = poll.poll(STALL_SECONDS)
+            if not events:
+                raise Broken(f"{len(sent_at)} posts without an answer; the reader has {len(read)} of {len(waits)}")
+            for fd, _ in events:
+                one = by_fd.get(fd, reader)
+                for opcode, payload in readers[fd].feed(one.recv(1 << 18)):
+                    if opcode == CLOSE:
+                        raise Broken(f"the server closed a socket: {payload!r}")
+                    if one is reader:
+                        read.append(payload)
+                        continue
+                    check(payload)
+                    last_answer = clock()
+                    waits.append(last_answer - sent_at.pop(fd))
+                    if last_answer < end:
+                        one.send(make(number))
+                        number += 1
+                        sent_at[fd] = clock()
+    finally:
+        poll.close()
+    return Posting(len(waits), last_answer - began, waits, read)
