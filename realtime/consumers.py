@@ -126,10 +126,11 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         self.connection = f"{PROCESS.name}:{FIRST_CONNECTION + next(_connections):x}"
         self._receive = receive
         self._members: dict[str, Member] = {}
-        self._bad_frames: deque[float] = deque(maxlen=conf.settings().bad_frames)
-        self._commands: deque[Command] = deque()
+        # Made when there is something to put in: an empty deque takes more memory than the rest of an idle consumer.
+        self._bad_frames: deque[float] | None = None
+        self._commands: deque[Command] | None = None
         self._in_work = 0
-        self._answered = asyncio.Event()
+        self._answered: asyncio.Event | None = None
         self._worker: asyncio.Task[None] | None = None
         self._concurrent: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
@@ -261,6 +262,8 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
     def _count_bad_frame(self) -> None:
         COUNTERS.bad_frames += 1
         now = time.monotonic()
+        if self._bad_frames is None:
+            self._bad_frames = deque(maxlen=conf.settings().bad_frames)
         self._bad_frames.append(now)
         full = len(self._bad_frames) == self._bad_frames.maxlen
         if full and now - self._bad_frames[0] <= BAD_FRAMES_SECONDS:
@@ -270,18 +273,19 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
 
     async def _take(self, command: Command) -> None:
         """Put the command to work. Waits, and so stops reading, while too many are."""
+        if self._commands is None:
+            self._commands = deque()
+            self._worker = asyncio.create_task(self._work(self._commands))
         self._commands.append(command)
         self._in_work += 1
-        if self._worker is None:
-            self._worker = asyncio.create_task(self._work())
         while self._in_work >= conf.settings().commands_in_work:
-            self._answered.clear()
+            self._answered = asyncio.Event()
             await self._answered.wait()
 
-    async def _work(self) -> None:
+    async def _work(self, commands: deque[Command]) -> None:
         """Lives for as long as there are commands: an idle socket has no task of its own for them."""
-        while self._commands:
-            command = self._commands.popleft()
+        while commands:
+            command = commands.popleft()
             if self.is_concurrent(command):
                 task = asyncio.create_task(self._do(command))
                 self._concurrent.add(task)
@@ -290,7 +294,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
                 if self._concurrent:
                     await asyncio.wait(self._concurrent)
                 await self._do(command)
-        self._worker = None
+        self._commands = self._worker = None
 
     async def _do(self, command: Command) -> None:
         try:
@@ -307,7 +311,9 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
             self.answer(command, answer)
         finally:
             self._in_work -= 1
-            self._answered.set()
+            if self._answered is not None:
+                self._answered.set()
+                self._answered = None
 
     def _refuse(self, command: Command, refused: Refused) -> None:
         self.send_frame(
