@@ -4,14 +4,16 @@ PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
 PROCESSES ?= 3
+ROUNDS ?= 5
 
 BIN := .venv/bin
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--no-emit-index-url --custom-compile-command "make lock"
+SOCKETIO := bench/peers/socketio
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lock screenshots
+.PHONY: help run test check bench lock screenshots
 
 help: ## List what make can do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,9 +33,14 @@ check: .venv/.installed-dev ## Lint, format, types, migrations, and the fast tes
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 	@$(BIN)/python -m pytest -q -m "not cluster and not browser"
 
+bench: .venv/.installed .venv-bench/.installed ## Measure this server and its peers side by side, in a quarter of an hour (ROUNDS)
+	@command -v npm >/dev/null && npm ci --silent --no-audit --no-fund --prefix $(SOCKETIO) || true
+	@$(BIN)/python -m bench --rounds $(ROUNDS)
+
 lock: .venv/.installed-dev ## Pin the newest allowed versions of all requirements
 	@$(LOCK) --upgrade requirements.in -o requirements.txt
 	@$(LOCK) --upgrade requirements-dev.in -o requirements-dev.txt
+	@$(LOCK) --upgrade requirements-bench.in -o requirements-bench.txt
 
 screenshots: .venv/.installed-dev ## Make the pictures of the README anew
 	@$(BIN)/python -m scripts.screenshots
@@ -48,6 +55,13 @@ screenshots: .venv/.installed-dev ## Make the pictures of the README anew
 	@echo "Installing what its tests need into .venv …"
 	@$(INSTALL) -r requirements-dev.txt
 	@touch $@ .venv/.installed
+
+# The peers of the benchmark have a place of their own: nothing of ours needs them.
+.venv-bench/.installed: requirements-bench.txt | .venv/bin/python
+	@echo "Installing the benchmark's peers into .venv-bench …"
+	@$(BIN)/python -m venv .venv-bench
+	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
+	@touch $@
 
 .venv/bin/python:
 	@command -v $(PYTHON) >/dev/null || \

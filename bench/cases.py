@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bench import machine
-from bench.figures import Row, Table, percentile
+from bench.figures import Row, Table, percentile, short
 from bench.ground import Ground
 from bench.load import Broken, Members, Sender, connect
 from bench.posting import post_for
@@ -81,7 +81,7 @@ class Lane:
 def lanes(
     ground: Ground, kinds: Iterable[type[Side]], sockets: int, say: Say, *, room: str, publish: bool
 ) -> Iterator[list[Lane]]:
-    """Everything started and joined. `publish`: also a lane for a script that publishes to our and FastAPI's members."""
+    """Everything started and joined. `publish`: a lane also for a script that publishes, to ours and FastAPI's."""
     with contextlib.ExitStack() as stack:
         made = []
         for kind in kinds:
@@ -329,8 +329,6 @@ def _started(sides: Iterable[Side]) -> Iterator[None]:
 
 
 def _latest(table: Table, quantity: str) -> str:
-    from bench.figures import short
-
     return ", ".join(
         f"{row.name} {short(row.samples[quantity][-1]) if row.samples.get(quantity) else 'lost frames'}"
         for row in table.rows

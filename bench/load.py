@@ -42,6 +42,8 @@ class Sender(Protocol):
     def go_on(self) -> None:
         """`fd` is readable."""
 
+    def close(self) -> None: ...
+
     def sent_at(self) -> float:
         """When the single message of the last `begin` was handed in, by time.perf_counter()."""
 

@@ -11,6 +11,8 @@ from bench.machine import Program
 
 WINDOW = 32  # Posts without an answer, or not seen again: as many commands as our server takes in work.
 
+QUIET_MS = 20
+
 
 class Poster:
     """A connected client. `make` gives the frame of a message, `check` raises Broken for a bad answer.
@@ -75,7 +77,9 @@ class Poster:
         """Read what is left of the last run, and what others had sent meanwhile."""
         deadline = time.monotonic() + 5
         self._next = self._last
-        while time.monotonic() < deadline and select.select([self.socket], [], [], 0.02)[0]:
+        poll = select.poll()
+        poll.register(self.socket, select.POLLIN)
+        while time.monotonic() < deadline and poll.poll(QUIET_MS):
             self.go_on()
         self._unanswered = 0
 

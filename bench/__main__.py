@@ -1,0 +1,91 @@
+"""`python -m bench`: every case, or one of them. docs/performance.md says what each compares."""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bench import cases, chart, machine, processes, report
+from bench.figures import Table
+from bench.ground import ROOT, Ground, prepared
+
+Case = Callable[[Ground, int, cases.Say], Table]
+
+FANOUT_SOCKETS = tuple(cases.FANOUT_SIDES)
+CASES: dict[str, Case] = {
+    "latency": cases.latency,
+    "connections": cases.connections,
+    "memory": cases.memory,
+    "posts": cases.posts,
+    "lag": cases.lag,
+    "processes": processes.processes,
+}
+BUSY = 0.1  # Above this part of the machine, others disturb what is measured.
+RESULTS = ROOT / "var" / "bench.json"
+DOCUMENT = ROOT / "docs" / "performance.md"
+PICTURE = ROOT / "docs" / "images" / "performance.svg"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    if options.case == "document":
+        return _document(options.json)
+    machine.raise_descriptor_limit()
+    began = time.monotonic()
+    tables: list[Table] = []
+    with prepared() as ground:
+        for name, run in _chosen(options).items():
+            _warn_if_busy()
+            print(name, flush=True)
+            tables.append(run(ground, options.rounds, _say))
+    print("\n" + report.terminal(tables))
+    command = f"make bench ROUNDS={options.rounds}" if options.case == "all" else f"python -m bench {options.case}"
+    report.save(options.json, machine.describe(), command, tables)
+    options.json.with_suffix(".svg").write_text(chart.chart(tables))
+    print(f"\n{time.monotonic() - began:.0f} s. Results: {options.json} and {options.json.with_suffix('.svg').name}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    names = ["all", "fanout", *CASES, "document"]
+    parser.add_argument("case", nargs="?", default="all", choices=names, help="document: write docs from the results")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each side has its turn")
+    parser.add_argument("--sockets", type=int, action="append", help="of fanout; may be given several times")
+    parser.add_argument("--side", action="append", default=[], help="of fanout: only these sides")
+    parser.add_argument("--json", type=Path, default=RESULTS, help="where the results go, or come from")
+    return parser
+
+
+def _chosen(options: argparse.Namespace) -> dict[str, Case]:
+    chosen: dict[str, Case] = {}
+    if options.case in ("all", "fanout"):
+        for sockets in options.sockets or FANOUT_SOCKETS:
+            chosen[f"fanout, {sockets:,} sockets"] = _fanout(sockets, options.side)
+    return chosen | {name: case for name, case in CASES.items() if options.case in ("all", name)}
+
+
+def _fanout(sockets: int, sides: Sequence[str]) -> Case:
+    return lambda ground, rounds, say: cases.fanout(ground, sockets, rounds, say, sides)
+
+
+def _document(results: Path) -> int:
+    described, command, tables = report.load(results)
+    text = DOCUMENT.read_text()
+    DOCUMENT.write_text(report.replace_between_marks(text, report.as_markdown(described, command, tables)))
+    PICTURE.write_text(chart.chart(tables))
+    return 0
+
+
+def _warn_if_busy() -> None:
+    if (busy := machine.busy_share()) > BUSY:
+        _say(f"  others keep the machine {busy:.0%} busy: these figures will be worth little")
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

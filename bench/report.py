@@ -1,0 +1,111 @@
+"""Results as text: for the terminal, as JSON, and as the tables of docs/performance.md."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.figures import Row, Table, short, spread
+from bench.targets import TARGETS
+
+# What each quantity is called in a table's head. Those that are not named here are for the JSON alone.
+HEADS = {
+    "rate": "per second",
+    "cpu_us": "server's CPU time, µs each",
+    "p50_ms": "p50, ms",
+    "p99_ms": "p99, ms",
+    "last_ms": "until the last has it, ms",
+    "max_ms": "worst, ms",
+    "kib": "KiB",
+    "poster_us": "poster's process, µs",
+    "other_us": "each other process, µs",
+    "redis_us": "Redis, µs",
+    "publishes": "publishes",
+    "subscribers": "deliveries by Redis",
+}
+RATIO_TO = {"rate": "× ours", "p50_ms": "× ours", "kib": "× ours"}
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+
+
+def save(path: Path, machine: Mapping[str, str], command: str, tables: Sequence[Table]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = {
+        "machine": dict(machine),
+        "command": command,
+        "tables": [dataclasses.asdict(table) for table in tables],
+    }
+    path.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def load(path: Path) -> tuple[dict[str, str], str, list[Table]]:
+    content: dict[str, Any] = json.loads(path.read_text())
+    tables = [Table(**{**one, "rows": [Row(**row) for row in one["rows"]]}) for one in content["tables"]]
+    return content["machine"], content["command"], tables
+
+
+def as_markdown(machine: Mapping[str, str], command: str, tables: Sequence[Table]) -> str:
+    """Everything between the marks of docs/performance.md."""
+    parts = [f"Measured with `{command}` on {', '.join(machine.values())}.", targets(tables)]
+    parts += [f"### {table.title}\n\n{markdown(*lines(table))}{problems(table)}" for table in tables]
+    return "\n\n".join(parts)
+
+
+def targets(tables: Sequence[Table]) -> str:
+    by_name = {table.name: table for table in tables}
+    head = ("what", "against", "measured", "at least", "goal", "")
+    return markdown(head, [one.line(by_name) for one in TARGETS])
+
+
+def lines(table: Table) -> tuple[Sequence[str], list[Sequence[str]]]:
+    """A table's head and lines: medians, with the least and the greatest of the rounds."""
+    quantities = [name for name in HEADS if any(name in row.samples for row in table.rows)]
+    ratio = RATIO_TO.get(table.quantity)
+    head = ["", *(HEADS[name] for name in quantities), *([ratio] if ratio else [])]
+    ours = table.median("hubbub")
+    body: list[Sequence[str]] = []
+    for row in table.rows:
+        cells = [spread(row.samples.get(name, [])) for name in quantities]
+        body.append([row.label, *cells, *([short(row.median(table.quantity) / ours)] if ratio else [])])
+    return head, body
+
+
+def problems(table: Table) -> str:
+    lost = [
+        f"{row.label}: {len(row.problems)} bursts lost frames ({row.problems[0]})" for row in table.rows if row.problems
+    ]
+    return f"\n\n{'; '.join(lost)}." if lost else ""
+
+
+def markdown(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    return "\n".join([_line(head), _line(["---"] * len(head)), *(_line(one) for one in body)])
+
+
+def aligned(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """The same for the terminal."""
+    rows = [head, *body]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def terminal(tables: Sequence[Table]) -> str:
+    parts = [f"{table.title}\n{aligned(*lines(table))}{problems(table)}" for table in tables]
+    by_name = {table.name: table for table in tables}
+    measured = [line for line in (one.line(by_name) for one in TARGETS) if line[-1] != "not measured"]
+    if measured:
+        parts.append(aligned(("what", "against", "measured", "at least", "goal", ""), measured))
+    return "\n\n".join(parts)
+
+
+def replace_between_marks(text: str, content: str) -> str:
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"no {BEGIN} … {END} to fill")
+    return f"{before}{BEGIN}\n\n{content}\n\n{END}{after}"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
