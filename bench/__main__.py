@@ -1,9 +1,12 @@
 """`python -m bench`: every case, or one of them. docs/performance.md says what each compares."""
 
 import argparse
+import contextlib
+import fcntl
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from bench import cases, chart, machine, processes, report
@@ -34,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     machine.raise_descriptor_limit()
     began = time.monotonic()
     tables: list[Table] = []
-    with prepared() as ground:
+    with _alone(), prepared() as ground:
         for name, run in _chosen(options).items():
             _warn_if_busy()
             print(name, flush=True)
@@ -76,6 +79,18 @@ def _document(results: Path) -> int:
     DOCUMENT.write_text(report.replace_between_marks(text, report.as_markdown(described, command, tables)))
     PICTURE.write_text(chart.chart(tables))
     return 0
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Two runs at once would measure each other."""
+    with (Path(tempfile.gettempdir()) / "hubbub-bench.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _say("another run measures here: waiting for its end")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _warn_if_busy() -> None:
