@@ -284,13 +284,16 @@ class Hub:
         if len(group.live) <= FAN_OUT_MEMBERS:
             broadcast(frame, group.live.values(), latest)
         else:
-            group.fanning_out = self._spawn(self._fan_out_in_slices(group, frame, list(group.live), latest))
+            group.fanning_out = self._spawn(self._fan_out_in_slices(group, frame, list(group.live.items()), latest))
 
-    async def _fan_out_in_slices(self, group: Group, frame: Frame, members: list[Member], latest: str | None) -> None:
+    async def _fan_out_in_slices(
+        self, group: Group, frame: Frame, members: list[tuple[Member, Outbox]], latest: str | None
+    ) -> None:
         live = group.live
         for start in range(0, len(members), FAN_OUT_MEMBERS):
             # Who left between two slices hears no more.
-            broadcast(frame, [one.outbox for one in members[start : start + FAN_OUT_MEMBERS] if one in live], latest)
+            slice_ = members[start : start + FAN_OUT_MEMBERS]
+            broadcast(frame, [outbox for member, outbox in slice_ if member in live], latest)
             await asyncio.sleep(0)
         group.fanning_out = None
         self._go_on(group)

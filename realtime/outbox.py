@@ -29,14 +29,11 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 class Connection(Protocol):
     """A server's connection that takes ready WebSocket frames. See realtime.server."""
 
-    # Twisted's transport, whose buffers must be empty before anything goes past it; None: always by `write`.
-    transport: Any
-    # The socket's own `send`, without waiting.
-    send: Callable[[bytes], int]
-    # Whether frames may be written: the WebSocket is open and nobody has begun to close it.
-    is_open: bool
-    # Whether the transport has asked for no more until it has drained.
+    # The transport has as much as it should: no more until it has drained.
     is_paused: bool
+
+    def attach(self, outbox: "RawOutbox") -> None:
+        """From now on keep the outbox's `send_now` true, and call its `drained`."""
 
     def write(self, frames: bytes) -> None:
         """Write behind what the transport has still to send."""
@@ -44,9 +41,6 @@ class Connection(Protocol):
     def close(self, code: int, reason: str) -> None: ...
 
     def abort(self) -> None: ...
-
-    def attach(self, drained: Callable[[], None]) -> None:
-        """From now on `drained` is called when the transport, having been paused, has sent all it had."""
 
     @property
     def buffered_bytes(self) -> int: ...
@@ -56,6 +50,9 @@ class Outbox:
     """Frames for one socket. `put` and `close` never wait; past the bound the socket is closed with 4101."""
 
     __slots__ = ("_bound", "_closing")
+
+    # See RawOutbox; elsewhere there is no such way.
+    send_now: Callable[[bytes], int] | None
 
     def __init__(self) -> None:
         self._bound = conf.settings().outbox_bytes
@@ -71,6 +68,10 @@ class Outbox:
 
     def put_frame(self, frame: Frame, latest: str | None = None) -> None:
         """The same for a frame that goes to many. `latest`: it replaces the one that waits under this key."""
+        raise NotImplementedError
+
+    def put_rest(self, wire: bytes) -> None:
+        """The rest of a frame of which `send_now` has sent a part."""
         raise NotImplementedError
 
     def close(self, code: int, reason: str) -> None:
@@ -92,67 +93,87 @@ class Outbox:
 class RawOutbox(Outbox):
     """On our server. Empty and unused for as long as the client reads."""
 
-    __slots__ = ("_bytes", "_latest", "_queue", "connection")
+    __slots__ = ("_bytes", "_connection", "_latest", "_queue", "send_now")
 
     def __init__(self, connection: Connection) -> None:
         super().__init__()
-        self.connection = connection
+        # The socket's own `send`; None: something stands before what is sent next, or nothing may be sent any more.
+        self.send_now: Callable[[bytes], int] | None = None
+        self._connection = connection
         self._queue: deque[bytes] | None = None
         self._latest: dict[str, bytes] | None = None
         self._bytes = 0
-        connection.attach(self._drained)
+        connection.attach(self)
 
     def put(self, text: str) -> None:
         self._put(wire_bytes(text))
 
     def put_frame(self, frame: Frame, latest: str | None = None) -> None:
-        if latest is None or not self.connection.is_paused:
+        if latest is None or not self._connection.is_paused:
             self._put(frame.wire)
         elif self._closing is None:
             self._latest = self._latest or {}
             self._latest[latest] = frame.wire
 
+    def put_rest(self, wire: bytes) -> None:
+        """The rest of a frame, of which a part has been sent: it goes before everything else."""
+        self._connection.write(wire)
+
     def close(self, code: int, reason: str) -> None:
         if self._closing is None:
             self._closing = (code, reason)
+            self.send_now = None
             if not self._queue:
-                self.connection.close(code, reason)
+                self._connection.close(code, reason)
+
+    def drained(self) -> None:
+        """Called when the transport has sent all it had."""
+        queue, connection = self._queue, self._connection
+        while queue and not connection.is_paused:
+            wire = queue.popleft()
+            self._bytes -= len(wire)
+            connection.write(wire)
+        if queue:
+            return
+        self._queue = None
+        if self._closing is not None:
+            connection.close(*self._closing)
+        while self._latest and not connection.is_paused:
+            connection.write(self._latest.pop(next(iter(self._latest))))
 
     def _put(self, wire: bytes) -> None:
         if self._closing is not None:
             return
-        if not self.connection.is_paused:
-            self.connection.write(wire)
+        if self.send_now is not None:
+            try:
+                wire = wire[self.send_now(wire) :]
+            except BlockingIOError:
+                pass
+            except OSError:
+                return  # The connection is gone: its transport learns that from the event loop.
+            if not wire:
+                return
+        if not self._connection.is_paused:
+            self._connection.write(wire)
             return
         if self._queue is None:
             self._queue = deque()
         self._bytes += len(wire)
-        if self._bytes + self.connection.buffered_bytes > self._bound:
+        if self._bytes + self._connection.buffered_bytes > self._bound:
             self._queue = None
             self._latest = None
             self._is_slow()
         else:
             self._queue.append(wire)
 
-    def _drained(self) -> None:
-        queue, connection = self._queue, self.connection
-        while queue and not connection.is_paused:
-            wire = queue.popleft()
-            self._bytes -= len(wire)
-            connection.write(wire)
-        if not queue:
-            self._queue = None
-            if self._closing is not None:
-                connection.close(*self._closing)
-        while self._latest and not connection.is_paused:
-            connection.write(self._latest.pop(next(iter(self._latest))))
-
     def _abort(self) -> None:
-        self.connection.abort()
+        self._connection.abort()
 
 
 class AsgiOutbox(Outbox):
     """On any other ASGI server: `run` sends what is queued."""
+
+    send_now = None
 
     def __init__(self, send: Send, abort: Callable[[], object]) -> None:
         """`abort` ends a socket whose `send` never returns."""
@@ -233,31 +254,17 @@ def broadcast(frame: Frame, outboxes: Iterable[Outbox], latest: str | None = Non
     wire = frame.wire
     size = len(wire)
     for outbox in outboxes:
-        if type(outbox) is not RawOutbox:
-            outbox.put_frame(frame, latest)
-            continue
-        connection = outbox.connection
-        transport = connection.transport
-        # Nothing may overtake what Twisted still holds, nor follow a close.
-        if (
-            transport is None
-            or not connection.is_open
-            or connection.is_paused
-            or transport.dataBuffer
-            or transport._tempDataBuffer
-            or transport.disconnecting
-            or outbox._closing is not None
-        ):
+        send_now = outbox.send_now
+        if send_now is None:
             outbox.put_frame(frame, latest)
             continue
         try:
-            sent = connection.send(wire)
+            sent = send_now(wire)
         except BlockingIOError:
-            outbox._put(wire)
+            outbox.put_frame(frame, latest)
         except OSError:
             # The connection is gone: its transport learns that from the event loop.
             continue
         else:
             if sent != size:
-                # The rest of a frame stands before everything else.
-                connection.write(wire[sent:])
+                outbox.put_rest(wire[sent:])

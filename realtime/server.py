@@ -20,7 +20,7 @@ from daphne.ws_protocol import WebSocketProtocol as DaphneWebSocketProtocol
 from twisted.internet import defer, interfaces, reactor, tcp, unix
 from zope.interface import implementer
 
-from realtime.outbox import EXTENSION
+from realtime.outbox import EXTENSION, RawOutbox
 from realtime.protocol import CloseCode
 
 LATECOMER_SECONDS = 0.2  # A connection that was accepted just before the end has its request still on the way.
@@ -29,6 +29,9 @@ CLOSE_SECONDS = 3.0  # For the clients' close frames and the consumers' cleanup 
 # Transports whose buffers are known to stand in `dataBuffer` and `_tempDataBuffer`, and nowhere else. TLS has its own.
 FAST_TRANSPORTS = (tcp.Server, unix.Server)
 
+# With so much in a transport's buffer, what else is for its socket waits in the outbox.
+PAUSE_BYTES = 64 * 1024
+
 INTERNALS = {
     "twisted.internet.abstract.FileDescriptor": ("dataBuffer", "_tempDataBuffer", "_tempDataLen", "disconnecting"),
     "autobahn.websocket.protocol.WebSocketProtocol": ("sendCloseFrame", "dropConnection", "STATE_OPEN", "send_queue"),
@@ -36,67 +39,82 @@ INTERNALS = {
 }
 
 
-@implementer(interfaces.IPushProducer)
+@implementer(interfaces.IPullProducer)
 class Connection:
     """What a socket offers the application through the ASGI scope: see realtime.outbox.Connection.
 
-    Stands in the place of a producer at the transport, which so tells it when its buffer is full and when it is empty.
+    Registered at the transport as a pull producer, it is told each time the transport has sent all it had; that
+    something was written it learns from the protocol, through which everything else that is written goes.
     """
 
-    __slots__ = ("_drained", "_protocol", "_whole", "is_open", "is_paused", "send", "transport")
+    __slots__ = ("_outbox", "_protocol", "_send", "_transport", "is_behind", "is_open", "is_paused")
 
     def __init__(self, protocol: "WebSocketProtocol") -> None:
         self._protocol = protocol
-        self._whole = protocol.transport
-        self._drained: Callable[[], None] | None = None
+        self._transport: Any = protocol.transport
+        self._outbox: RawOutbox | None = None
+        # What would go past a transport of any other type could overtake what that one holds.
+        self._send: Callable[[bytes], int] | None = (
+            protocol.transport.socket.send if type(protocol.transport) in FAST_TRANSPORTS else None
+        )
         self.is_open = False
+        self.is_behind = False
         self.is_paused = False
-        self.transport: Any = None
-        self.send: Callable[[bytes], int] = _refuse
-        if type(self._whole) in FAST_TRANSPORTS:
-            self.transport = self._whole
-            self.send = self._whole.socket.send
 
     def opened(self) -> None:
         # The HTTP channel that the socket was upgraded from is still the transport's producer.
-        self._whole.unregisterProducer()
-        self._whole.registerProducer(self, True)
+        self._transport.unregisterProducer()
         self.is_open = True
+        self._transport.registerProducer(self, False)
 
     def closed(self) -> None:
         self.is_open = False
+        self._tell()
 
-    def attach(self, drained: Callable[[], None]) -> None:
-        self._drained = drained
+    def written(self) -> None:
+        """Something stands in the transport's buffer now."""
+        self.is_behind = True
+        self.is_paused = self._transport._tempDataLen + len(self._transport.dataBuffer) > PAUSE_BYTES
+        self._tell()
+
+    def attach(self, outbox: RawOutbox) -> None:
+        self._outbox = outbox
 
     def write(self, frames: bytes) -> None:
         if self.is_open:
-            self._whole.write(frames)
+            self._transport.write(frames)
+            self.written()
 
     def close(self, code: int, reason: str) -> None:
         self._protocol.close_with(code, reason)
 
     def abort(self) -> None:
-        self._whole.abortConnection()
+        self._transport.abortConnection()
 
     @property
     def buffered_bytes(self) -> int:
-        transport = self.transport
-        return len(transport.dataBuffer) + transport._tempDataLen if transport is not None else 0
+        size: int = self._transport._tempDataLen + len(self._transport.dataBuffer)
+        return size
+
+    def _tell(self) -> None:
+        if self._outbox is not None:
+            self._outbox.send_now = self._send if self.is_open and not self.is_behind else None
 
     # Called by the transport
 
-    def pauseProducing(self) -> None:
-        self.is_paused = True
-
     def resumeProducing(self) -> None:
-        self.is_paused = False
-        if self._drained is not None:
-            self._drained()
+        self.is_behind = self.is_paused = False
+        if self._transport.disconnecting:
+            # A pull producer that stays registered would keep the connection from being closed.
+            self._transport.unregisterProducer()
+            return
+        self._tell()
+        if self._outbox is not None:
+            self._outbox.drained()
 
     def stopProducing(self) -> None:
-        self.is_open = False
-        self._drained = None
+        self.closed()
+        self._outbox = None
 
 
 class Inbox:
@@ -128,10 +146,6 @@ class Inbox:
         return message
 
 
-def _refuse(frames: bytes) -> int:
-    raise BlockingIOError
-
-
 class WebSocketProtocol(DaphneWebSocketProtocol):  # type: ignore[misc]
     # None until the handshake has been read.
     connection: Connection | None = None
@@ -140,6 +154,12 @@ class WebSocketProtocol(DaphneWebSocketProtocol):  # type: ignore[misc]
         assert self.connection is not None
         self.connection.opened()
         super().onOpen()
+
+    def sendData(self, *args: Any, **kwargs: Any) -> None:
+        # Pings, pongs and close frames: all that autobahn itself writes once the socket is open.
+        super().sendData(*args, **kwargs)
+        if self.connection is not None:
+            self.connection.written()
 
     def sendCloseFrame(self, *args: Any, **kwargs: Any) -> None:
         # Whoever begins to close, autobahn for a fault of the client's or we: no frame may follow.
