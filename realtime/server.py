@@ -65,6 +65,8 @@ class Connection:
         # The HTTP channel that the socket was upgraded from is still the transport's producer.
         self._transport.unregisterProducer()
         self.is_open = True
+        # The answer to the handshake has still to be sent.
+        self.written()
         self._transport.registerProducer(self, False)
 
     def closed(self) -> None:
@@ -103,6 +105,8 @@ class Connection:
     # Called by the transport
 
     def resumeProducing(self) -> None:
+        if self.buffered_bytes:
+            return  # Asked at the registration, whatever there is.
         self.is_behind = self.is_paused = False
         if self._transport.disconnecting:
             # A pull producer that stays registered would keep the connection from being closed.
