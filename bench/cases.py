@@ -41,6 +41,7 @@ FANOUT_SIDES: dict[int, tuple[type[Side], ...]] = {
 }
 BURST_SECONDS = 1.0
 MOST_MESSAGES = 2000
+ALONE_MESSAGES = 10
 SETTLE_SECONDS = 0.3
 LATENCY_MESSAGES = 30
 LATENCY_SOCKETS = 200
@@ -115,6 +116,7 @@ def fanout(ground: Ground, sockets: int, rounds: int, say: Say, only: Sequence[s
         for number in range(rounds):
             for lane in running:
                 _burst(lane, sockets)
+                _alone(lane, sockets)
             say(f"  {table.title}, round {number + 1} of {rounds}: {_latest(table, 'rate')}")
     return table
 
@@ -135,6 +137,24 @@ def _burst(lane: Lane, sockets: int) -> float:
     rate = deliveries / burst.seconds
     lane.row.add(rate=rate, cpu_us=server / deliveries * 1e6, client_us=client / deliveries * 1e6)
     return rate
+
+
+def _alone(lane: Lane, sockets: int) -> None:
+    """Messages one at a time, each sent when the last one has arrived everywhere: nothing can be sent together."""
+    messages = min(ALONE_MESSAGES, lane.messages)
+    seconds = 0.0
+    server = machine.cpu_seconds(lane.side.pid)
+    for _ in range(messages):
+        numbers = lane.numbers(1)
+        burst = lane.members.burst(lane.sender, numbers)
+        if burst.problem is not None:
+            lane.row.problems.append(burst.problem)
+            return
+        lane.check(burst.payloads, numbers)
+        seconds += burst.last_at - burst.begun_at
+    server = machine.cpu_seconds(lane.side.pid) - server
+    deliveries = messages * sockets
+    lane.row.add(alone_rate=deliveries / seconds, alone_us=server / deliveries * 1e6)
 
 
 def latency(ground: Ground, rounds: int, say: Say) -> Table:
