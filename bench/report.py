@@ -2,10 +2,12 @@
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench import model
 from bench.figures import Row, Table, short, spread
 from bench.targets import TARGETS
 
@@ -50,7 +52,37 @@ def as_markdown(machine: Mapping[str, str], command: str, tables: Sequence[Table
     """Everything between the marks of docs/performance.md."""
     parts = [f"Measured with `{command}` on {', '.join(machine.values())}.", targets(tables)]
     parts += [f"### {table.title}\n\n{markdown(*lines(table))}{problems(table)}" for table in tables]
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, cost_model(tables)])
+
+
+def cost_model(tables: Sequence[Table]) -> str:
+    known = model.constants({table.name: table for table in tables})
+    if any(math.isnan(one) for one in dataclasses.astuple(known)):
+        return "The cost model needs all cases."
+    share, people = f"{model.BUSY:.0%}", f"{model.ROOM_MEMBERS} online in each room"
+    return "\n\n".join(
+        [
+            "### The cost model",
+            "What each thing costs, measured above:",
+            markdown(("", "cost", "of"), model.constants_lines(known)),
+            f"So, with a core kept at {share}, and each doing nothing else:",
+            markdown(("", "", ""), model.capacity_lines(known)),
+            f"On paper: {people}, spread over all processes; each member posts once a minute; everybody can be back "
+            f"within {model.RETURN_SECONDS:.0f} s after everything has restarted.",
+            markdown(
+                (
+                    "connections",
+                    "posts/s",
+                    "deliveries/s",
+                    "processes (cores)",
+                    "memory of connections, GiB",
+                    "processes that a message goes to",
+                    "cores of Redis",
+                ),
+                model.scenario_lines(known),
+            ),
+        ]
+    )
 
 
 def targets(tables: Sequence[Table]) -> str:
