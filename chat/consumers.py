@@ -17,6 +17,7 @@ from chat.protocol import (
 from chat.writer import writer
 from realtime import threads
 from realtime.consumers import RealtimeConsumer
+from realtime.group import Changes
 from realtime.protocol import ErrorCode, Ok, Refused
 
 JOIN_ATTEMPTS = 3
@@ -41,7 +42,7 @@ class ChatConsumer(RealtimeConsumer):
             case RoomJoin():
                 return await self._join(command)
             case RoomLeave(room=slug):
-                await self.leave(group_of(slug))
+                self.leave(group_of(slug))
                 return Ok()
             case RoomHistory(room=slug, before=before, after=after, around=around, limit=limit):
                 return await threads.read(
@@ -76,15 +77,17 @@ class ChatConsumer(RealtimeConsumer):
                 )
                 if not self.has_overflowed(group):
                     self.answer(command, joined)
-                    self.go_live(group, joined.position)
+                    self.go_live(group, joined.position, joined.epoch)
                     return joined
-        except BaseException:
-            await self.leave(group)
+        except Refused as refused:
+            if refused.code == ErrorCode.NOT_FOUND:
+                self.leave(group)  # Also the room that was joined before, and is not the user's any more.
             raise
-        await self.leave(group)
+        finally:
+            self.abandon(group)
         raise Refused(ErrorCode.UNAVAILABLE, "the room is too busy to join just now", retry_after_ms=1000)
 
 
-async def repair(group: str, after: int) -> tuple[int, list[tuple[int, str]]]:
-    """See realtime.hub.Repair."""
+async def repair(group: str, after: int) -> Changes:
+    """See realtime.group.Repair."""
     return await threads.read(history.read_changes, group, after)

@@ -18,10 +18,12 @@ from chat.frames import message_event, message_state, room_changed, room_state, 
 from chat.models import Message, Room
 from chat.protocol import History, Joined, MessageState, encode_messages, frame_size
 from realtime import conf as realtime_conf
+from realtime.group import Changes
 from realtime.protocol import ErrorCode, Refused, encode
 
 PAGE_SECONDS = 1.0
-KEPT_PAGES = 256
+REPAIRED_CHANGES = 500  # Read at a time: after a long outage all of them at once would be a slow reader's end.
+KEPT_PAGES = 32  # Each is at most a frame long.
 
 # What stands around the messages in an answer: the room with its title and topic, each at most 12 bytes a character.
 ENVELOPE_BYTES = 4_096
@@ -65,6 +67,8 @@ def _recent(room: Room, after: int | None, read: Callable[[Room, int | None], Pa
     now = time.monotonic()
     known = _pages.get(key)
     if known is None or known[0] < now:
+        for old in [one for one, (until, _) in [*_pages.items()] if until < now]:
+            _pages.pop(old, None)
         if len(_pages) >= KEPT_PAGES:
             _pages.clear()
         known = _pages[key] = (now + PAGE_SECONDS, read(room, after))
@@ -107,17 +111,18 @@ def read_history(
     return _page(rows[:limit][::-1], more=len(rows) > limit, drop_first=True)
 
 
-def read_changes(group: str, after: int) -> tuple[int, list[tuple[int, str]]]:
-    """The room's position now, and what changed after `after` as (position, frame), rising: the hub's repair."""
+def read_changes(group: str, after: int) -> Changes:
+    """What changed in the room after position `after`, as it is now: the hub's repair."""
     room = Room.objects.get(slug=slug_of(group))
-    changes = [
-        (message.position, encode(message_event(room.slug, message)))
-        for message in _messages(room).filter(position__gt=after).order_by("position")
-    ]
-    if room.changed_position > after:
-        changes.append((room.changed_position, encode(room_changed(room))))
-        changes.sort()
-    return room.position, changes
+    rows = list(_messages(room).filter(position__gt=after).order_by("position")[: REPAIRED_CHANGES + 1])
+    more = len(rows) > REPAIRED_CHANGES
+    del rows[REPAIRED_CHANGES:]
+    position = rows[-1].position if more else room.position
+    frames = [(one.position, encode(message_event(room.slug, one))) for one in rows]
+    if after < room.changed_position <= position:
+        frames.append((room.changed_position, encode(room_changed(room))))
+        frames.sort()
+    return Changes(position, frames, more)
 
 
 def _messages(room: Room) -> QuerySet[Message]:

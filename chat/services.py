@@ -197,7 +197,10 @@ def _post_all(posts: Sequence[Post]) -> list[Posted | Refused]:
             key = (room.pk, post.user_id, post.client_id)
             if key not in known:
                 access.check_writable(room)
-                message = _new_message(room, authors[post.user_id], post, _clean(post.body), now)
+                author = authors.get(post.user_id)
+                if author is None:
+                    raise access.room_not_found()  # The account was deleted under an open socket.
+                message = _new_message(room, author, post, _clean(post.body), now)
                 messages.append(message)
                 known[key] = Posted(seq=message.seq, position=message.position, at=message.at)
             # A copy: each answer gets the ref of its own command.

@@ -63,7 +63,7 @@ class Writer:
         if not batch:
             return
         try:
-            results = await threads.write(post_messages, [one.post for one in batch])
+            results = await threads.write(_save_in_time, batch)
         except Exception as error:  # noqa: BLE001 - each post's own socket answers for it and logs it
             for one in batch:
                 if not one.result.done():
@@ -72,6 +72,13 @@ class Writer:
         for one, result in zip(batch, results, strict=True):
             if not one.result.done():
                 one.result.set_result(result)
+
+
+def _save_in_time(batch: list[Waiting]) -> list[Posted | Refused]:
+    """In the writer's thread. What waited for it too long has been answered `unavailable`, and must not be begun."""
+    now = time.monotonic()
+    results = iter(post_messages([one.post for one in batch if one.deadline > now]))
+    return [next(results) if one.deadline > now else _too_late() for one in batch]
 
 
 def _too_late() -> Refused:

@@ -103,11 +103,11 @@ def _load_session(session_key: str) -> Any:
     Of Django's own database sessions by a query written by hand, as in `_load_user`: building the two anew costs more
     than half of all that a handshake takes, and after a restart everybody comes at once.
     """
-    if not (session_key.isascii() and session_key.isalnum()):
-        return {}  # No key of Django's, and nothing that a database should be asked for.
     store = import_module(settings.SESSION_ENGINE).SessionStore
     if store is not DatabaseSession:
         return store(session_key)
+    if not (session_key.isascii() and session_key.isalnum()):
+        return {}  # No key of Django's, and nothing that a database should be asked for.
     now = connection.ops.adapt_datetimefield_value(timezone.now())
     with connection.cursor() as cursor:
         cursor.execute(LOAD_SESSION, [session_key, now])

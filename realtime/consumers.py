@@ -18,9 +18,10 @@ from django.urls import re_path
 from django.utils import timezone
 
 from realtime import auth, conf, threads
-from realtime.hub import Member, Repair, hub
+from realtime.group import Member, Repair
+from realtime.hub import hub
 from realtime.metrics import COUNTERS
-from realtime.outbox import AsgiOutbox, outbox_for
+from realtime.outbox import AsgiOutbox, outbox_for, send_close
 from realtime.process import PROCESS
 from realtime.protocol import (
     AuthRequired,
@@ -45,6 +46,7 @@ from realtime.protocol import (
 logger = logging.getLogger(__name__)
 
 BAD_FRAMES_SECONDS = 10.0
+WORK_SECONDS = 5.0  # For the commands of a socket that has gone: a post has four.
 
 # Names of connections: counted from a number that no other process began with.
 FIRST_CONNECTION = secrets.randbits(32) << 16
@@ -94,24 +96,37 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         self.outbox.put(frame if isinstance(frame, str) else encode(frame))
 
     async def join(self, group: str, repair: Repair | None = None) -> None:
-        """Enter the group as pending: what comes is kept until `go_live`. Joining again reads the state afresh."""
-        if (member := self._members.get(group)) is not None:
-            hub().rejoin(group, member)
-        else:
-            self._members[group] = await hub().join(group, self.outbox, repair)
+        """Enter the group as pending: what comes is kept until `go_live`, or dropped by `abandon`.
+
+        A socket that is in the group already stays in it until then, and joining again reads the state afresh.
+        """
+        self.abandon(group)
+        self._pending[group] = await hub().join(group, self.outbox, repair)
 
     def has_overflowed(self, group: str) -> bool:
         """Whether more came than is kept for a pending member: join again and read the state again."""
-        return self._members[group].overflowed
+        return self._pending[group].overflowed
 
-    def go_live(self, group: str, position: int = 0) -> None:
-        """Call it right after the state at `position` was queued, with nothing awaited between."""
-        hub().go_live(group, self._members[group], position)
+    def go_live(self, group: str, position: int = 0, epoch: str = "") -> None:
+        """Call it right after the state at `position` was queued, with nothing awaited between.
 
-    async def leave(self, group: str) -> None:
+        `epoch`: positions of another epoch mean nothing.
+        """
+        if (before := self._members.pop(group, None)) is not None:
+            hub().leave(group, before)
+        member = self._members[group] = self._pending.pop(group)
+        hub().go_live(group, member, position, epoch)
+
+    def abandon(self, group: str) -> None:
+        """Give up a `join`; a membership from before stays."""
+        if (member := self._pending.pop(group, None)) is not None:
+            hub().leave(group, member)
+
+    def leave(self, group: str) -> None:
         """Leave the group; nothing happens when the socket is not in it."""
+        self.abandon(group)
         if (member := self._members.pop(group, None)) is not None:
-            await hub().leave(group, member)
+            hub().leave(group, member)
 
     def answer(self, command: Command, answer: Ok) -> None:
         """Queue the answer now; for a `handle` that must do something after it, and then returns the same answer."""
@@ -126,6 +141,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         self.connection = f"{PROCESS.name}:{FIRST_CONNECTION + next(_connections):x}"
         self._receive = receive
         self._members: dict[str, Member] = {}
+        self._pending: dict[str, Member] = {}
         # Made when there is something to put in: an empty deque takes more memory than the rest of an idle consumer.
         self._bad_frames: deque[float] | None = None
         self._commands: deque[Command] | None = None
@@ -298,7 +314,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
 
     async def _do(self, command: Command) -> None:
         try:
-            answer = await self.handle(command)
+            self.answer(command, await self.handle(command))
         except Refused as refused:
             self._refuse(command, refused)
         except DatabaseError as error:
@@ -307,8 +323,6 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         except Exception:
             logger.exception("%s of %s failed", type(command).__name__, self.connection)
             self._refuse(command, Refused(ErrorCode.INTERNAL, "this went wrong here and was logged"))
-        else:
-            self.answer(command, answer)
         finally:
             self._in_work -= 1
             if self._answered is not None:
@@ -337,17 +351,25 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
 
     async def _fail(self, send: Any) -> None:
         try:
-            await send({"type": "websocket.close", "code": CloseCode.INTERNAL, "reason": "Internal error"})
-        except Exception:  # noqa: BLE001 - stock daphne takes no 1011 here, others may be closed: logged above
+            await send_close(send, CloseCode.INTERNAL, "Internal error")
+        except Exception:  # noqa: BLE001 - it may be closed already
             logger.debug("socket %s could not be closed", self.connection)
 
     async def _clean_up(self) -> None:
-        tasks = [*self._tasks, *self._concurrent, *([self._worker] if self._worker else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for group in [*self._members]:
-            await self.leave(group)
+        try:
+            for group in [*self._members, *self._pending]:
+                self.leave(group)
+        finally:
+            working = [*self._concurrent, *([self._worker] if self._worker else [])]
+            tasks = [*self._tasks, *working]
+            try:
+                # What was sent before a clean close is done: nobody is told of it, but it was asked for.
+                if working:
+                    await asyncio.wait(working, timeout=WORK_SECONDS)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _refuse_path(scope: dict[str, Any], receive: Any, send: Any) -> None:

@@ -17,11 +17,17 @@ from realtime.protocol import CloseCode
 # The key of `scope["extensions"]` under which our server offers a `Connection`.
 EXTENSION = "hubbub.connection"
 
-# How long a socket that is closed for not reading may take to see its close frame.
+# From the decision to close a socket to cutting it: for what it has still to be sent, and for its answer. A client that
+# reads no more would otherwise be kept for ever.
+CLOSE_SECONDS = 5.0
 SLOW_READER_SECONDS = 2.0
 
 # Stock daphne takes only codes of applications.
-REPLACED_CODES = {CloseCode.FRAME_TOO_BIG: CloseCode.ABUSE, CloseCode.RESTART: CloseCode.OVERLOADED}
+REPLACED_CODES = {
+    CloseCode.FRAME_TOO_BIG: CloseCode.ABUSE,
+    CloseCode.INTERNAL: CloseCode.OVERLOADED,
+    CloseCode.RESTART: CloseCode.OVERLOADED,
+}
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -74,19 +80,25 @@ class Outbox:
         """The rest of a frame of which `send_now` has sent a part."""
         raise NotImplementedError
 
-    def close(self, code: int, reason: str) -> None:
-        """Close the socket after what is queued. Only the first call counts."""
-        raise NotImplementedError
+    def close(self, code: int, reason: str, within_seconds: float = CLOSE_SECONDS) -> None:
+        """Close the socket after what is queued, and cut it when that takes too long. Only the first call counts."""
+        if self._closing is None:
+            self._closing = (code, reason)
+            asyncio.get_running_loop().call_later(within_seconds, self._abort)
+            self._begin_close(code, reason)
 
     async def run(self) -> None:
         """The socket's writer, where it needs one."""
 
     def _is_slow(self) -> None:
         COUNTERS.slow_readers += 1
-        self.close(CloseCode.SLOW_READER, "Slow reader")
-        asyncio.get_running_loop().call_later(SLOW_READER_SECONDS, self._abort)
+        self.close(CloseCode.SLOW_READER, "Slow reader", SLOW_READER_SECONDS)
+
+    def _begin_close(self, code: int, reason: str) -> None:
+        raise NotImplementedError
 
     def _abort(self) -> None:
+        """Cut the connection; nothing happens when it has ended."""
         raise NotImplementedError
 
 
@@ -119,12 +131,10 @@ class RawOutbox(Outbox):
         """The rest of a frame, of which a part has been sent: it goes before everything else."""
         self._connection.write(wire)
 
-    def close(self, code: int, reason: str) -> None:
-        if self._closing is None:
-            self._closing = (code, reason)
-            self.send_now = None
-            if not self._queue:
-                self._connection.close(code, reason)
+    def _begin_close(self, code: int, reason: str) -> None:
+        self.send_now = None
+        if not self._queue:
+            self._connection.close(code, reason)
 
     def drained(self) -> None:
         """Called when the transport has sent all it had."""
@@ -147,10 +157,8 @@ class RawOutbox(Outbox):
         if self.send_now is not None:
             try:
                 wire = wire[self.send_now(wire) :]
-            except BlockingIOError:
-                pass
             except OSError:
-                return  # The connection is gone: its transport learns that from the event loop.
+                pass  # Full, or gone: the transport finds out which.
             if not wire:
                 return
         if not self._connection.is_paused:
@@ -180,34 +188,35 @@ class AsgiOutbox(Outbox):
         super().__init__()
         self._send = send
         self._abort_socket = abort
-        self._frames: deque[str] = deque()
+        self._frames: deque[tuple[str, int]] = deque()
         self._latest: dict[str, str] = {}
         self._bytes = 0
         self._wake = asyncio.Event()
 
     def put(self, text: str) -> None:
+        self._put(text, len(text.encode()))
+
+    def _put(self, text: str, size: int) -> None:
         if self._closing is not None:
             return
-        self._bytes += len(text)
+        self._bytes += size
         if self._bytes > self._bound:
             self._frames.clear()
             self._latest.clear()
             self._is_slow()
             return
-        self._frames.append(text)
+        self._frames.append((text, size))
         self._wake.set()
 
     def put_frame(self, frame: Frame, latest: str | None = None) -> None:
         if latest is None:
-            self.put(frame.text)
+            self._put(frame.text, len(frame.wire))
         elif self._closing is None:
             self._latest[latest] = frame.text
             self._wake.set()
 
-    def close(self, code: int, reason: str) -> None:
-        if self._closing is None:
-            self._closing = (code, reason)
-            self._wake.set()
+    def _begin_close(self, code: int, reason: str) -> None:
+        self._wake.set()
 
     async def run(self) -> None:
         """Send what is queued until the socket is closed or this is cancelled."""
@@ -215,26 +224,28 @@ class AsgiOutbox(Outbox):
             await self._wake.wait()
             self._wake.clear()
             while self._frames:
-                text = self._frames.popleft()
+                text, size = self._frames.popleft()
                 await self._send({"type": "websocket.send", "text": text})
-                self._bytes -= len(text)
+                self._bytes -= size
             while self._latest:
                 key = next(iter(self._latest))
                 await self._send({"type": "websocket.send", "text": self._latest.pop(key)})
             if self._closing is not None and not self._frames:
-                await self._send_close(*self._closing)
+                await send_close(self._send, *self._closing)
                 return
-
-    async def _send_close(self, code: int, reason: str) -> None:
-        try:
-            await self._send({"type": "websocket.close", "code": code, "reason": reason})
-        except Exception:
-            if code not in REPLACED_CODES:
-                raise
-            await self._send({"type": "websocket.close", "code": REPLACED_CODES[code], "reason": reason})
 
     def _abort(self) -> None:
         self._abort_socket()
+
+
+async def send_close(send: Send, code: int, reason: str) -> None:
+    """Close by ASGI, with another code where the server does not take this one."""
+    try:
+        await send({"type": "websocket.close", "code": code, "reason": reason})
+    except Exception:
+        if code not in REPLACED_CODES:
+            raise
+        await send({"type": "websocket.close", "code": REPLACED_CODES[code], "reason": reason})
 
 
 def outbox_for(scope: dict[str, Any], send: Send, abort: Callable[[], object]) -> Outbox:
@@ -260,11 +271,8 @@ def broadcast(frame: Frame, outboxes: Iterable[Outbox], latest: str | None = Non
             continue
         try:
             sent = send_now(wire)
-        except BlockingIOError:
-            outbox.put_frame(frame, latest)
         except OSError:
-            # The connection is gone: its transport learns that from the event loop.
-            continue
+            outbox.put_frame(frame, latest)  # Full, or gone: the transport finds out which.
         else:
             if sent != size:
                 outbox.put_rest(wire[sent:])

@@ -29,7 +29,8 @@ def publish(
     """Send `frame` (encoded once, here, unless it is text already) to every member of `group` on every process.
 
     `position`: of an ordered group; members get positions in order, none twice. `version`: only the newest matters;
-    members are not sent one that is not above the last. Neither: sent as it comes. ValueError: not a group's name.
+    members are not sent one that is not above the last. Neither: sent as it comes. What is not a
+    group's name is logged and not sent.
     """
     message: dict[str, Any] = {"group": group, "text": frame if isinstance(frame, str) else encode(frame)}
     if position is not None:
@@ -107,7 +108,8 @@ class _Sender:
                     self._failing = False
         finally:
             self._draining = None
-            self._sent.set()
+            if not self._queue:
+                self._sent.set()
 
     def _failed(self, error: Exception) -> None:
         # What waits behind would only time out in its turn: the database has it.

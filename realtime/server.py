@@ -20,17 +20,20 @@ from daphne.ws_protocol import WebSocketProtocol as DaphneWebSocketProtocol
 from twisted.internet import defer, interfaces, reactor, tcp, unix
 from zope.interface import implementer
 
-from realtime.outbox import EXTENSION, RawOutbox
+from realtime.outbox import CLOSE_SECONDS, EXTENSION, RawOutbox
 from realtime.protocol import CloseCode
 
 LATECOMER_SECONDS = 0.2  # A connection that was accepted just before the end has its request still on the way.
-CLOSE_SECONDS = 3.0  # For the clients' close frames and the consumers' cleanup at the end of a process.
+END_SECONDS = 3.0  # For the clients' close frames and the consumers' cleanup at the end of a process.
 
 # Transports whose buffers are known to stand in `dataBuffer` and `_tempDataBuffer`, and nowhere else. TLS has its own.
 FAST_TRANSPORTS = (tcp.Server, unix.Server)
 
 # With so much in a transport's buffer, what else is for its socket waits in the outbox.
 PAUSE_BYTES = 64 * 1024
+
+# Frames of a client that wait for its consumer; what one packet brought may be more.
+MOST_UNREAD = 64
 
 INTERNALS = {
     "twisted.internet.abstract.FileDescriptor": ("dataBuffer", "_tempDataBuffer", "_tempDataLen", "disconnecting"),
@@ -122,11 +125,16 @@ class Connection:
 
 
 class Inbox:
-    """What a socket's consumer has not received yet: one getter, and no memory while it is empty."""
+    """What a socket's consumer has not received yet: one getter, and no memory while it is empty.
 
-    __slots__ = ("_getter", "_messages")
+    When more gathers than a consumer takes at once, the socket is not read until it has taken that.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_getter", "_is_paused", "_messages", "_transport")
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self._is_paused = False
         self._messages: deque[dict[str, Any]] | None = None
         self._getter: asyncio.Future[None] | None = None
 
@@ -134,6 +142,9 @@ class Inbox:
         if self._messages is None:
             self._messages = deque()
         self._messages.append(message)
+        if len(self._messages) == MOST_UNREAD:
+            self._is_paused = True
+            self._transport.pauseProducing()
         if self._getter is not None and not self._getter.done():
             self._getter.set_result(None)
 
@@ -147,6 +158,9 @@ class Inbox:
         message = self._messages.popleft()
         if not self._messages:
             self._messages = None
+            if self._is_paused:
+                self._is_paused = False
+                self._transport.resumeProducing()
         return message
 
 
@@ -174,7 +188,11 @@ class WebSocketProtocol(DaphneWebSocketProtocol):  # type: ignore[misc]
     def dropConnection(self, abort: bool = False) -> None:
         if self.connection is not None:
             self.connection.closed()
+        transport = self.transport
         super().dropConnection(abort)
+        if not abort and transport is not None:
+            # Twisted waits for what is still to be sent; a client that reads no more would be waited for for ever.
+            reactor.callLater(CLOSE_SECONDS, transport.abortConnection)
 
     def handle_reply(self, message: dict[str, Any]) -> None:
         if message["type"] == "websocket.close" and self.state == self.STATE_OPEN:
@@ -202,7 +220,8 @@ class Server(DaphneServer):  # type: ignore[misc]
     def ws_factory(self, factory: Any) -> None:
         factory.protocol = WebSocketProtocol
         # Otherwise what is too big or not UTF-8 cuts the connection without a close frame.
-        factory.setProtocolOptions(failByDrop=False)
+        # A client far away takes longer to answer a close frame than autobahn's one second.
+        factory.setProtocolOptions(failByDrop=False, closeHandshakeTimeout=CLOSE_SECONDS)
         self._ws_factory = factory
 
     def listen_success(self, port: Any) -> None:
@@ -214,7 +233,8 @@ class Server(DaphneServer):  # type: ignore[misc]
             protocol.connection = Connection(protocol)
             scope["extensions"] = {EXTENSION: protocol.connection}
             # What daphne's own does, with a smaller queue: its asyncio.Queue is an eighth of an idle connection.
-            inbox = Inbox()
+            inbox = Inbox(protocol.transport)
+            scope["scheme"] = "wss" if interfaces.ISSLTransport.providedBy(protocol.transport) else "ws"
             scope["asgi"] = {"version": "3.0"}
             running = self.application(scope=scope, receive=inbox.get, send=partial(self.handle_reply, protocol))
             self.connections[protocol]["application_instance"] = asyncio.ensure_future(running)
@@ -230,7 +250,7 @@ class Server(DaphneServer):  # type: ignore[misc]
             port.stopListening()
         ended: defer.Deferred[None] = defer.Deferred()
         now = reactor.seconds()
-        self._await_applications(ended, now + LATECOMER_SECONDS, now + CLOSE_SECONDS)
+        self._await_applications(ended, now + LATECOMER_SECONDS, now + END_SECONDS)
         return ended
 
     def _await_applications(self, ended: "defer.Deferred[None]", earliest: float, latest: float) -> None:

@@ -193,13 +193,31 @@ def test_a_repair_tells_the_present_state_in_order_of_position(alice: Any, loung
     services.change_room(room_id=lounge.pk, title="Lobby")
     services.edit_message(user_id=alice.pk, slug="lounge", seq=1, body="edited")
     services.delete_message(user_id=alice.pk, slug="lounge", seq=2)
-    position, changes = history.read_changes("room.lounge", 0)
-    frames = [json.loads(text) for _, text in changes]
-    assert position == 5
-    assert [at for at, _ in changes] == [3, 4, 5]
+    changes = history.read_changes("room.lounge", 0)
+    frames = [json.loads(text) for _, text in changes.frames]
+    assert (changes.position, changes.more) == (5, False)
+    assert [at for at, _ in changes.frames] == [3, 4, 5]
     assert [one["type"] for one in frames] == ["room.changed", "message.edited", "message.deleted"]
     assert frames[0]["changes"] == {"title": "Lobby", "topic": "", "archived": False}
     assert [one["position"] for one in frames] == [3, 4, 5]
+
+
+def test_a_long_repair_is_read_in_parts_that_leave_nothing_out(
+    alice: Any, lounge: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "REPAIRED_CHANGES", 4)
+    post(alice, lounge, 6)
+    services.change_room(room_id=lounge.pk, title="Lobby")
+    post(alice, lounge, 3)
+    after, seen = 0, []
+    while True:
+        changes = history.read_changes("room.lounge", after)
+        seen += [at for at, _ in changes.frames]
+        after = changes.position
+        if not changes.more:
+            break
+    assert seen == list(range(1, 11))
+    assert after == 10
 
 
 def test_a_join_costs_two_queries_and_one_where_many_join_at_the_same_position(

@@ -74,6 +74,15 @@ def test_each_post_of_a_batch_has_its_own_outcome(
     assert sorted(published) == [("room.attic", [1]), ("room.lounge", [1, 2, 3])]
 
 
+def test_a_post_under_a_deleted_account_does_not_fail_its_neighbours(
+    alice: Any, bob: Any, lounge: Room, published: Any
+) -> None:
+    mine, gone = post_by(alice, lounge), post_by(bob, lounge)
+    bob.delete()
+    assert [outcome(one) for one in post_messages([gone, mine])] == ["not_found", (1, 1)]
+    assert published == [("room.lounge", [1])]
+
+
 def test_answers_to_one_id_are_not_one_object(alice: Any, lounge: Room) -> None:
     """The consumer writes the command's ref into its answer."""
     first, second = post_messages([post_by(alice, lounge, "x", client_id := uuid4())] * 2)

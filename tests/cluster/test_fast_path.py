@@ -166,9 +166,7 @@ async def test_a_reader_that_never_reads_is_closed_and_the_others_do_not_notice(
         grown = process.memory_info().rss - before
         assert grown < 8 * MIB, f"{grown / MIB:.1f} MiB"
         assert await reading == list(range(1, PAST_KERNEL_BUFFERS + 51))
-        async with asyncio.timeout(10):
-            while len([one for one in process.net_connections() if one.status == "ESTABLISHED"]) > 2:
-                await asyncio.sleep(0.05)
+        await until_connections(server, 2, seconds=10)
     stuck.socket.close()
 
 
@@ -198,3 +196,60 @@ async def test_pings_are_answered_while_a_large_room_is_written_to(
         assert len(last) == 200
         for reader in readers:
             reader.socket.close()
+
+
+async def test_who_says_goodbye_and_reads_no_more_is_not_kept(
+    patient_server: Server, people: dict[str, dict[str, str]], room: str
+) -> None:
+    stuck = await asyncio.to_thread(StuckReader, patient_server, people["bob"]["token"], room)
+    async with client(patient_server, people["alice"]) as alice:
+        await post_many(alice, room, PAST_KERNEL_BUFFERS, BIG_BODY)
+        stuck.socket.sendall(bytes((0x88, 0x82)) + b"\0\0\0\0" + (1000).to_bytes(2, "big"))
+        await until_connections(patient_server, 1, seconds=10)
+    stuck.socket.close()
+
+
+async def test_who_reads_nothing_and_sends_rubbish_is_cut_and_not_read_any_further(
+    patient_server: Server, people: dict[str, dict[str, str]], room: str
+) -> None:
+    process = psutil.Process(patient_server.process.pid)
+    stuck = await asyncio.to_thread(StuckReader, patient_server, people["bob"]["token"], room)
+    async with client(patient_server, people["alice"]) as alice:
+        await post_many(alice, room, PAST_KERNEL_BUFFERS, BIG_BODY)
+        before = process.memory_info().rss
+
+        def flood() -> None:
+            try:
+                for _ in range(200_000):
+                    stuck.send('{"type": "rubbish", "padding": "' + "x" * 80 + '"}')
+            except OSError:
+                return
+            raise AssertionError("it took everything")
+
+        stuck.socket.settimeout(1)
+        await asyncio.to_thread(flood)
+        assert process.memory_info().rss - before < 8 * MIB
+        await until_connections(patient_server, 1, seconds=10)
+        assert (await alice.request("ping"))["type"] == "pong"
+    stuck.socket.close()
+
+
+async def test_what_is_posted_right_before_a_clean_close_is_saved(
+    server: Server, site: Site, people: dict[str, dict[str, str]], room: str
+) -> None:
+    for number in range(20):
+        async with client(server, people["alice"]) as alice:
+            await alice.send({"type": "message.post", "ref": 1, "room": room, "id": str(uuid4()), "body": str(number)})
+    async with client(server, people["bob"]) as bob:
+        bodies: list[str] = []
+        async with asyncio.timeout(10):
+            while len(bodies) < 20:
+                bodies = [one["body"] for one in (await bob.join(room))["messages"]]
+        assert bodies == [str(number) for number in range(20)]
+
+
+async def until_connections(server: Server, count: int, seconds: float) -> None:
+    process = psutil.Process(server.process.pid)
+    async with asyncio.timeout(seconds):
+        while len([one for one in process.net_connections("tcp") if one.status == "ESTABLISHED"]) > count:
+            await asyncio.sleep(0.05)

@@ -9,6 +9,7 @@ import pytest
 from channels.layers import get_channel_layer
 
 from realtime import conf
+from realtime.group import DELIVERIES_PER_TURN, Changes
 from realtime.hub import Hub
 from realtime.outbox import AsgiOutbox
 
@@ -26,7 +27,7 @@ class Listener(AsgiOutbox):
 
     @property
     def got(self) -> list[str]:
-        return list(self._frames)
+        return [text for text, _ in self._frames]
 
 
 async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
@@ -42,13 +43,15 @@ class Truth:
         self.position = 0
         self.reads: list[int] = []
         self.failures = 0
+        self.at_a_time = 1000
 
-    async def repair(self, group: str, after: int) -> tuple[int, list[tuple[int, str]]]:
+    async def repair(self, group: str, after: int) -> Changes:
         self.reads.append(after)
         if self.failures:
             self.failures -= 1
             raise OSError("the database is away")
-        return self.position, [(at, f"#{at}") for at in range(after + 1, self.position + 1)]
+        upto = min(self.position, after + self.at_a_time)
+        return Changes(upto, [(at, f"#{at}") for at in range(after + 1, upto + 1)], more=upto < self.position)
 
 
 @pytest.fixture
@@ -71,10 +74,12 @@ async def send(position: int | None = None, text: str | None = None, group: str 
     await get_channel_layer().group_send(group, message)
 
 
-async def live_member(hub: Hub, truth: Truth | None = None, position: int = 0, group: str = GROUP) -> Any:
+async def live_member(
+    hub: Hub, truth: Truth | None = None, position: int = 0, group: str = GROUP, epoch: str = ""
+) -> Any:
     listener = Listener()
     member = await hub.join(group, listener, truth.repair if truth else None)
-    hub.go_live(group, member, position)
+    hub.go_live(group, member, position, epoch)
     return listener, member
 
 
@@ -179,7 +184,8 @@ async def test_a_join_that_too_much_comes_into_is_marked(hub: Hub, truth: Truth,
         await send(position)
     await until(lambda: "#29" in first.got)
     assert member.overflowed
-    hub.rejoin(GROUP, member)
+    hub.leave(GROUP, member)
+    member = await hub.join(GROUP, joining, truth.repair)
     assert not member.overflowed
     hub.go_live(GROUP, member, 29)
     await send(30)
@@ -201,20 +207,19 @@ async def test_a_group_frees_itself_when_its_last_member_leaves(hub: Hub, truth:
     (one, first), (_, second) = await live_member(hub, truth), await live_member(hub, truth)
     await confirmed(hub, one)
     assert hub.groups == [GROUP]
-    await hub.leave(GROUP, first)
+    hub.leave(GROUP, first)
     assert hub.groups == [GROUP]
-    await hub.leave(GROUP, second)
-    assert hub.groups == []
+    hub.leave(GROUP, second)
+    await until(lambda: hub.groups == [])
     assert get_channel_layer()._get_layer().groups == {}
 
 
 async def test_leaving_and_joining_at_once_ends_subscribed(hub: Hub, truth: Truth) -> None:
     _, member = await live_member(hub, truth)
     for _ in range(50):
-        leaving = asyncio.create_task(hub.leave(GROUP, member))
+        hub.leave(GROUP, member)
         await asyncio.sleep(0)
         listener, member = await live_member(hub, truth)
-        await leaving
     await confirmed(hub, listener)
 
 
@@ -234,3 +239,120 @@ async def test_an_idle_hub_lives_longer_than_the_time_limits_of_redis(hub: Hub, 
     await send(1)
     await until(lambda: "#1" in listener.got)
     assert [text for text in listener.got if text != "probe"] == ["#1"]
+
+
+# After trouble
+
+
+async def test_a_message_that_is_no_frame_does_not_make_the_process_deaf(hub: Hub, truth: Truth, caplog: Any) -> None:
+    listener, _ = await live_member(hub, truth)
+    await confirmed(hub, listener)
+    layer = get_channel_layer()
+    for odd in ({"type": "other.release"}, {"type": "realtime.frame", "group": GROUP}, {"group": GROUP, "frames": 7}):
+        await layer.group_send(GROUP, odd)
+    await send(1)
+    await until(lambda: "#1" in listener.got)
+    assert caplog.text.count("dropped") == 3
+
+
+async def test_a_channel_that_opens_slowly_is_opened_once(
+    hub: Hub, truth: Truth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+    new_channel = hub._layer.new_channel
+
+    async def slowly() -> str:
+        opened.append(1)
+        await asyncio.sleep(1.5)  # Longer than until the hub tries again.
+        name: str = await new_channel()
+        return name
+
+    monkeypatch.setattr(hub._layer, "new_channel", slowly)
+    began = asyncio.get_running_loop().time()
+    listener, _ = await live_member(hub, truth)
+    # No join waits that long.
+    assert asyncio.get_running_loop().time() - began < 1.2
+    await confirmed(hub, listener)
+    assert len(opened) == 1
+
+
+async def test_what_was_missed_before_a_late_subscription_is_read_when_it_stands(
+    hub: Hub, truth: Truth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = asyncio.Event()
+    group_add = hub._layer.group_add
+
+    async def late(*args: Any) -> None:
+        await release.wait()
+        await group_add(*args)
+
+    monkeypatch.setattr(hub._layer, "group_add", late)
+    listener, _ = await live_member(hub, truth)
+    truth.position = 3
+    release.set()
+    await until(lambda: "#3" in listener.got)
+    assert listener.got == ["#1", "#2", "#3"]
+
+
+async def test_a_long_repair_comes_in_parts(hub: Hub, truth: Truth) -> None:
+    truth.at_a_time = 10
+    listener, _ = await live_member(hub, truth)
+    await confirmed(hub, listener)
+    truth.position = 95
+    await send(95)
+    await until(lambda: "#95" in listener.got)
+    assert [text for text in listener.got if text != "probe"] == [f"#{at}" for at in range(1, 96)]
+    assert truth.reads == list(range(0, 95, 10))
+
+
+async def test_who_joins_again_in_the_middle_of_a_delivery_is_told_nothing_twice(hub: Hub, truth: Truth) -> None:
+    members = [await live_member(hub, truth) for _ in range(DELIVERIES_PER_TURN + 200)]
+    await confirmed(hub, members[0][0])
+    listener, member = members[-1]
+    listener._frames.clear()
+    await send(1)
+    while "#1" not in members[0][0].got:
+        await asyncio.sleep(0)
+    # The last slice is still to come.
+    assert "#1" not in listener.got
+    again = await hub.join(GROUP, listener, truth.repair)
+    hub.leave(GROUP, member)
+    hub.go_live(GROUP, again, 1)
+    await send(2)
+    await until(lambda: "#2" in listener.got)
+    assert [text for text in listener.got if text != "probe"] == ["#2"]
+
+
+async def test_a_room_made_again_under_the_same_name_begins_anew(hub: Hub, truth: Truth) -> None:
+    old, _ = await live_member(hub, truth, position=50, epoch="one")
+    await confirmed(hub, old)
+    new, _ = await live_member(hub, truth, position=0, epoch="two")
+    await send(1)
+    await send(2)
+    await until(lambda: "#2" in new.got)
+    assert [text for text in new.got if text != "probe"] == ["#1", "#2"]
+
+
+async def test_an_event_without_a_position_reaches_those_who_are_just_joining(hub: Hub, truth: Truth) -> None:
+    first, _ = await live_member(hub, truth)
+    await confirmed(hub, first)
+    ahead, _ = await live_member(hub, truth, position=9)
+    pending = Listener()
+    member = await hub.join(GROUP, pending, truth.repair)
+    await send(text="closed")
+    await until(lambda: "closed" in first.got and "closed" in ahead.got)
+    hub.go_live(GROUP, member, 100)
+    assert pending.got == ["closed"]
+
+
+async def test_a_batch_of_many_frames_lets_the_loop_go_on(hub: Hub, truth: Truth) -> None:
+    listeners = [(await live_member(hub, truth))[0] for _ in range(300)]
+    await confirmed(hub, listeners[0])
+    turns_meanwhile = 0
+    await get_channel_layer().group_send(GROUP, {"group": GROUP, "frames": [(at, f"#{at}") for at in range(1, 101)]})
+    await until(lambda: "#1" in listeners[0].got)
+    while "#100" not in listeners[-1].got:
+        turns_meanwhile += 1
+        await asyncio.sleep(0)
+    assert turns_meanwhile > 20
+    assert [text for text in listeners[-1].got if text != "probe"] == [f"#{at}" for at in range(1, 101)]

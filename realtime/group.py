@@ -1,0 +1,280 @@
+"""One group of this process: who is in it, and the delivery of each frame to them, in order.
+
+Knows text and positions; nothing of the channel layer (that is the hub's) and nothing of chat.
+"""
+
+import asyncio
+import logging
+import sys
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from realtime import conf
+from realtime.frame import Frame
+from realtime.metrics import COUNTERS
+from realtime.outbox import Outbox, broadcast
+
+logger = logging.getLogger(__name__)
+
+REPAIR_RETRY_SECONDS = 1.0
+
+# Deliveries before the event loop gets a turn: one to four milliseconds' worth.
+DELIVERIES_PER_TURN = 400
+
+# Sent whatever position the member has been told: an event that has none.
+ALWAYS = sys.maxsize
+
+Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What changed in an ordered group. `position`: all up to here is told; `more`: there is more beyond."""
+
+    position: int
+    frames: list[tuple[int, str]]
+    more: bool = False
+
+
+# (group, position) -> what changed after it, rising.
+Repair = Callable[[str, int], Awaitable[Changes]]
+
+
+class Turn:
+    """How much was delivered since the event loop last had a turn."""
+
+    def __init__(self) -> None:
+        self._deliveries = 0
+
+    def has_room_for(self, deliveries: int) -> bool:
+        if self._deliveries == 0:
+            asyncio.get_running_loop().call_soon(self._end)
+        self._deliveries += max(1, deliveries)
+        return self._deliveries <= DELIVERIES_PER_TURN
+
+    def _end(self) -> None:
+        self._deliveries = 0
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """One socket in one group. Pending until `go_live`: what comes meanwhile is kept for it."""
+
+    outbox: Outbox
+    kept: list[tuple[int, Frame]] | None = field(default_factory=list)
+    overflowed: bool = False
+    # Live, but it has already been told up to here, which the group has not reached yet.
+    told: int = 0
+
+
+class Group:
+    """With `repair`: an ordered group, whose frames have positions. Everything here runs in one event loop."""
+
+    def __init__(self, name: str, repair: Repair | None, spawn: Spawn, turn: Turn) -> None:
+        self.name = name
+        self._read_changes = repair
+        self._spawn = spawn
+        self._turn = turn
+        self._live: dict[Member, Outbox] = {}
+        # Pending members, and those that are ahead of the group.
+        self._waiting: set[Member] = set()
+        # Positions of another epoch mean nothing: the room was made anew, or its database restored.
+        self._epoch = ""
+        # Up to here nothing is missing any more; None: no member has read its state yet.
+        self._position: int | None = None
+        # Came before one that is missing.
+        self._held: dict[int, str] = {}
+        # In order, for everybody. No position: an event that has none. No text: all up to the position is told.
+        self._ready: deque[tuple[int | None, str | None]] = deque()
+        # Up to here everybody was told, or is being told now.
+        self._delivered = 0
+        self._version = -1
+        self._newest: str | None = None
+        self._gap_timer: asyncio.TimerHandle | None = None
+        self._repairing: asyncio.Task[None] | None = None
+        self._fanning_out: asyncio.Task[None] | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._live and not self._waiting
+
+    def enter(self, outbox: Outbox) -> Member:
+        """A new pending member."""
+        member = Member(outbox)
+        self._waiting.add(member)
+        return member
+
+    def go_live(self, member: Member, position: int, epoch: str) -> None:
+        """The member has been told the state at `position`: send it what was kept above, from now on all that comes.
+
+        Not for a member that has `overflowed`: more came than could be kept, so its state must be read again.
+        """
+        if self._epoch and epoch != self._epoch:
+            self._forget_positions()
+        self._epoch = epoch
+        kept, member.kept = member.kept or [], None
+        for at, frame in kept:
+            if at > position:
+                member.outbox.put_frame(frame)
+        member.told = position
+        if self._read_changes is not None and self._position is None:
+            self._position = self._delivered = position
+            self._clear()
+        if self._read_changes is None or self._delivered >= position:
+            self._waiting.discard(member)
+            self._live[member] = member.outbox
+        self._go_on()
+
+    def remove(self, member: Member) -> None:
+        self._live.pop(member, None)
+        self._waiting.discard(member)
+
+    def take(self, text: str, position: int | None, version: int | None) -> None:
+        """A frame of this group has come from the channel layer."""
+        if version is not None:
+            if version > self._version:
+                self._version, self._newest = version, text
+        elif position is None:
+            self._ready.append((None, text))
+        elif self._position is None or position > self._position:
+            self._held[position] = text
+            self._clear()
+        self._go_on()
+
+    def begin_repair(self) -> None:
+        """Read from what is kept for good all that may have been missed."""
+        if self._read_changes is not None and self._position is not None and self._repairing is None:
+            self._repairing = self._spawn(self._repair(self._read_changes))
+
+    def end(self) -> None:
+        """Nobody is in it any more."""
+        if self._gap_timer is not None:
+            self._gap_timer.cancel()
+        for task in (self._repairing, self._fanning_out):
+            if task is not None:
+                task.cancel()
+
+    # Positions: in order, none twice, none left out
+
+    def _forget_positions(self) -> None:
+        self._position = None
+        self._delivered = 0
+        self._held.clear()
+        self._ready.clear()
+
+    def _clear(self) -> None:
+        """Move what was held, and misses nothing before it any more, to what is ready."""
+        if self._position is None:
+            return
+        while (text := self._held.pop(self._position + 1, None)) is not None:
+            self._position += 1
+            self._ready.append((self._position, text))
+        for position in [one for one in self._held if one <= self._position]:
+            del self._held[position]
+        if self._held and self._gap_timer is None and self._repairing is None:
+            # Two processes publish swapped all the time: the missing one is most likely under way.
+            wait = conf.settings().gap_ms / 1000
+            self._gap_timer = asyncio.get_running_loop().call_later(wait, self._gap_is_due, self._position)
+
+    def _gap_is_due(self, position: int) -> None:
+        self._gap_timer = None
+        if self._held and self._position == position:
+            self.begin_repair()
+        else:
+            # That gap has closed; a later one gets its own time.
+            self._clear()
+
+    async def _repair(self, read_changes: Repair) -> None:
+        more = True
+        while more and self._position is not None:
+            COUNTERS.repairs += 1
+            try:
+                changes = await read_changes(self.name, self._position)
+            except Exception as error:  # noqa: BLE001 - whatever the database raises: tried again
+                logger.warning("could not repair %s after position %s: %r", self.name, self._position, error)
+                await asyncio.sleep(REPAIR_RETRY_SECONDS)
+                continue
+            self._apply(changes)
+            more = changes.more
+            if more:
+                await asyncio.sleep(0)
+        self._repairing = None
+        self._clear()
+        self._go_on()
+
+    def _apply(self, changes: Changes) -> None:
+        if self._position is None or changes.position <= self._position:
+            return
+        self._ready.extend((at, text) for at, text in changes.frames if at > (self._position or 0))
+        self._ready.append((changes.position, None))
+        self._position = changes.position
+        self._go_on()
+
+    # Delivery: each frame to everybody before the next one
+
+    def _go_on(self) -> None:
+        while self._fanning_out is None:
+            if self._ready:
+                position, text = self._ready.popleft()
+                frame = None if text is None else Frame(text)
+                arrived = self._tell_waiting(position, frame)
+                if frame is not None:
+                    self._fan_out(frame)
+                for member in arrived:
+                    self._waiting.discard(member)
+                    self._live[member] = member.outbox
+            elif self._newest is not None:
+                frame, self._newest = Frame(self._newest), None
+                for member in self._waiting:
+                    self._keep(member, self._version, frame)
+                self._fan_out(frame, latest=self.name)
+            else:
+                return
+
+    def _tell_waiting(self, position: int | None, frame: Frame | None) -> list[Member]:
+        """Those that were ahead and now have all up to `position`: live from the next frame on."""
+        if position is not None:
+            self._delivered = position
+        arrived = []
+        for member in self._waiting:
+            if member.kept is not None:
+                if frame is not None:
+                    self._keep(member, ALWAYS if position is None else position, frame)
+                continue
+            if frame is not None and (position is None or position > member.told):
+                member.outbox.put_frame(frame)
+            if position is not None and position >= member.told:
+                arrived.append(member)
+        return arrived
+
+    def _keep(self, member: Member, position: int, frame: Frame) -> None:
+        if member.kept is None:
+            return
+        if len(member.kept) >= conf.settings().pending_events:
+            member.overflowed = True
+        else:
+            member.kept.append((position, frame))
+
+    def _fan_out(self, frame: Frame, latest: str | None = None) -> None:
+        """Write to all live members: at once when they are few, else in slices with a turn of the loop between."""
+        COUNTERS.deliveries += len(self._live)
+        if self._turn.has_room_for(len(self._live)):
+            broadcast(frame, self._live.values(), latest)
+        else:
+            self._fanning_out = self._spawn(self._fan_out_in_slices(frame, list(self._live.items()), latest))
+
+    async def _fan_out_in_slices(self, frame: Frame, members: list[tuple[Member, Outbox]], latest: str | None) -> None:
+        try:
+            for start in range(0, len(members), DELIVERIES_PER_TURN):
+                # Who left between two slices hears no more.
+                one_slice = members[start : start + DELIVERIES_PER_TURN]
+                broadcast(frame, [outbox for member, outbox in one_slice if member in self._live], latest)
+                await asyncio.sleep(0)
+        except Exception:
+            # One frame is lost, which the next one shows; the group must not stop for it.
+            logger.exception("a frame for %s was not delivered", self.name)
+        finally:
+            self._fanning_out = None
+        self._go_on()
