@@ -151,7 +151,7 @@ def _alone(lane: Lane, sockets: int) -> None:
             lane.row.problems.append(burst.problem)
             return
         lane.check(burst.payloads, numbers)
-        seconds += burst.last_at - burst.begun_at
+        seconds += burst.last_at - lane.sender.sent_at()
     server = machine.cpu_seconds(lane.side.pid) - server
     deliveries = messages * sockets
     lane.row.add(alone_rate=deliveries / seconds, alone_us=server / deliveries * 1e6)

@@ -54,9 +54,8 @@ class Sender(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """When it was told to send, and first and last bytes, by time.perf_counter(). `payloads`: the recorder's."""
+    """When the first and the last bytes came, by time.perf_counter(). `payloads`: the recorder's."""
 
-    begun_at: float
     first_at: float
     last_at: float
     payloads: list[bytes]
@@ -110,7 +109,6 @@ class Members:
         buffer, view = self._buffer, memoryview(self._buffer)
         receives = {fd: one.recv_into for fd, one in self._sockets.items()}
         with _no_garbage_collection(), self._with(sender) as sender_fd:
-            begun_at = clock()
             sender.begin(numbers)
             stalled_at = clock() + STALL_SECONDS
             while target is None or total < target:
@@ -142,7 +140,7 @@ class Members:
                     first_at = first_at or woken_at
                     stalled_at = last_at + STALL_SECONDS
         missing = (target or 0) - total
-        return Burst(begun_at, first_at, last_at, payloads, self._problem(count, len(payloads), missing))
+        return Burst(first_at, last_at, payloads, self._problem(count, len(payloads), missing))
 
     def single(self, sender: Sender, number: int) -> tuple[list[float], bytes]:
         """Have one message sent; seconds until each member had it, and the recorder's copy. Raises Broken."""
