@@ -1,6 +1,8 @@
 """Strict readers for environment variables: a bad value stops the start with its name and what is allowed."""
 
+import ipaddress
 import os
+import re
 import secrets
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from realtime.conf import parse_bool
 
 SQLITE_BUSY_SECONDS = 2  # A post has 4 s in all: waiting longer for the write lock could not be answered in time.
+HOST_NAME = re.compile(r"\.?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*", re.IGNORECASE)
 
 
 def read_bool(name: str, default: bool) -> bool:
@@ -23,6 +26,17 @@ def read_list(name: str, default: list[str]) -> list[str]:
     """Comma-separated words; empty means none."""
     text = os.environ.get(name)
     return default if text is None else [word.strip() for word in text.split(",") if word.strip()]
+
+
+def read_hosts(name: str, default: list[str]) -> list[str]:
+    """Host names as Django's ALLOWED_HOSTS takes them: an entry that can match nothing is refused."""
+    hosts = read_list(name, default)
+    for host in hosts:
+        if not (host == "*" or HOST_NAME.fullmatch(host) or _is_bracketed_ipv6(host)):
+            raise ImproperlyConfigured(
+                f"{name}: {host!r} is not a host name, .domain with all below it, IPv4 address, [IPv6 address] or *."
+            )
+    return hosts
 
 
 def read_origins(name: str) -> list[str]:
@@ -90,3 +104,11 @@ def read_redis_url(name: str, default: str) -> str:
     if not url.startswith(("redis://", "rediss://", "unix://")):
         raise ImproperlyConfigured(f"{name} must begin with redis://, rediss:// or unix://.")
     return url
+
+
+def _is_bracketed_ipv6(host: str) -> bool:
+    try:
+        ipaddress.IPv6Address(host.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return host.startswith("[") and host.endswith("]")

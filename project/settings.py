@@ -15,7 +15,7 @@ VAR_DIR = Path(os.environ.get("HUBBUB_VAR", BASE_DIR / "var")).resolve()
 
 SECRET_KEY = env.read_secret_key(VAR_DIR / "secret_key")
 DEBUG = env.read_bool("DEBUG", False)
-ALLOWED_HOSTS = env.read_list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+ALLOWED_HOSTS = env.read_hosts("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.read_origins("CSRF_TRUSTED_ORIGINS")
 SIGN_UP_OPEN = env.read_bool("HUBBUB_SIGN_UP", True)
 

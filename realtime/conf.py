@@ -4,7 +4,6 @@ An app declares a frozen dataclass of `tunable` fields; `from_env` reads it from
 Must not import Django's settings at import time: the settings file imports this.
 """
 
-import types
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, TypeVar
@@ -115,17 +114,20 @@ def _parse(one: "Field[Any]", name: str, text: str) -> Any:
         value = kind(text)
     except ValueError:
         wanted = "a whole number" if kind is int else "a number"
-        raise ImproperlyConfigured(f"{name}={text!r} is not {wanted}.") from None
+        raise ImproperlyConfigured(f"{name}={text!r} is not {wanted}: {_bounds(one)} is allowed.") from None
     check_bounds(one, name, value)
     return value
 
 
 def check_bounds(one: "Field[Any]", name: str, value: float) -> None:
-    bounds: types.MappingProxyType[str, Any] = one.metadata
-    low, high = bounds["low"], bounds["high"]
+    low, high = one.metadata["low"], one.metadata["high"]
     # `not (low <= value)` rather than `value < low`: NaN must fail too.
     if (low is not None and not low <= value) or (high is not None and not value <= high):
-        raise ImproperlyConfigured(f"{name}={value} is out of range: {low} to {high} is allowed.")
+        raise ImproperlyConfigured(f"{name}={value} is out of range: {_bounds(one)} is allowed.")
+
+
+def _bounds(one: "Field[Any]") -> str:
+    return f"{one.metadata['low']} to {one.metadata['high']}"
 
 
 def parse_bool(name: str, text: str) -> bool:

@@ -47,6 +47,7 @@ def test_no_model_change_lacks_its_migration(tmp_path: Path) -> None:
         ("DATABASE_URL", "oracle://x"),
         ("REDIS_URL", "localhost"),
         ("CSRF_TRUSTED_ORIGINS", "example.org"),
+        ("ALLOWED_HOSTS", "http://x y"),
         ("SECRET_KEY", ""),
         ("HUBBUB_AUTH_SECONDS", "soon"),
         ("HUBBUB_BODY_CHARS", "0"),
@@ -57,8 +58,13 @@ def test_no_model_change_lacks_its_migration(tmp_path: Path) -> None:
 )
 def test_a_bad_value_stops_the_start_with_its_name(tmp_path: Path, name: str, value: str) -> None:
     ran = manage(tmp_path, "check", **{name: value})
-    assert ran.returncode != 0
-    assert f"ImproperlyConfigured: {name}" in ran.stderr.strip().splitlines()[-1]
+    assert ran.returncode == 1
+    assert ran.stderr.startswith(name)
+    assert ran.stderr.count("\n") == 1
+
+
+def test_where_a_bad_value_comes_from_is_shown_on_request(tmp_path: Path) -> None:
+    assert manage(tmp_path, "check", "--traceback", DEBUG="perhaps").stderr.startswith("Traceback")
 
 
 def test_debug_is_off_unless_asked_for(tmp_path: Path) -> None:

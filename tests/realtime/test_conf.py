@@ -25,7 +25,9 @@ def test_a_bad_tunable_names_its_variable(text: str) -> None:
 
 
 def test_a_whole_number_is_wanted_where_one_is() -> None:
-    with pytest.raises(ImproperlyConfigured, match=r"HUBBUB_READER_THREADS='2\.5' is not a whole number"):
+    with pytest.raises(
+        ImproperlyConfigured, match=r"HUBBUB_READER_THREADS='2\.5' is not a whole number: 1 to 64 is allowed"
+    ):
         conf.from_env(Realtime, {"HUBBUB_READER_THREADS": "2.5"})
 
 
@@ -67,6 +69,34 @@ def test_an_origin_has_a_scheme_and_a_host(monkeypatch: pytest.MonkeyPatch, orig
     monkeypatch.setenv("CSRF_TRUSTED_ORIGINS", f"https://fine.example.org,{origin}")
     with pytest.raises(ImproperlyConfigured, match="CSRF_TRUSTED_ORIGINS"):
         env.read_origins("CSRF_TRUSTED_ORIGINS")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("http://x y", "https://example.org", "example.org:8000", "*.example.org", "example.org.", "..example.org"),
+        *("a b", "-a.org", "a..b", "example.org/", ".", "::1", "[::1", "[::1]:80", "[127.0.0.1]", "münchen.de"),
+    ],
+)
+def test_a_host_that_can_match_nothing_is_refused(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("ALLOWED_HOSTS", f"fine.example.org,{host}")
+    with pytest.raises(ImproperlyConfigured, match="ALLOWED_HOSTS: .* is not a host name"):
+        env.read_hosts("ALLOWED_HOSTS", [])
+
+
+def test_hosts_are_names_domains_addresses_or_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    hosts = [
+        "localhost",
+        "Chat.example.org",
+        ".example.org",
+        "my_site-2.lan",
+        "127.0.0.1",
+        "[::1]",
+        "[2001:db8::a]",
+        "*",
+    ]
+    monkeypatch.setenv("ALLOWED_HOSTS", ", ".join(hosts))
+    assert env.read_hosts("ALLOWED_HOSTS", []) == hosts
 
 
 def test_the_secret_key_is_made_once_for_its_owner_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
