@@ -3,15 +3,17 @@
 Functions that take `lock=True` belong inside a transaction: the row stays locked until its end.
 """
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Collection, Iterable
+from typing import Any, TypeVar
 
-from django.db import connection
+from django.db import connection, models
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from chat.models import Membership, Message, Room
 from realtime.protocol import ErrorCode, Refused
+
+M = TypeVar("M", bound=models.Model)
 
 ENTER_ROOM = f"""
     SELECT room.*, membership.role AS member_role,
@@ -64,19 +66,29 @@ def locked_rooms_for(wanted: Iterable[tuple[int, str]]) -> dict[tuple[int, str],
     One row lock per room, taken in the order of primary keys: two batches cannot wait for each other in a circle.
     """
     wanted = list(wanted)
-    rooms = {
-        room.slug: room
-        for room in Room.objects.select_for_update().filter(slug__in={slug for _, slug in wanted}).order_by("pk")
-    }
-    rows = Membership.objects.filter(
-        room__in={room.pk for room in rooms.values()}, user__in={user_id for user_id, _ in wanted}
-    )
+    lock = " ORDER BY id FOR UPDATE" if connection.features.has_select_for_update else ""
+    rooms = {room.slug: room for room in rows_by(Room, lock, slug={slug for _, slug in wanted})}
+    if not rooms:
+        return {}
+    room_ids, user_ids = {room.pk for room in rooms.values()}, {user_id for user_id, _ in wanted}
+    rows = rows_by(Membership, room_id=room_ids, user_id=user_ids)
     memberships = {(row.user_id, row.room_id): row for row in rows}
     return {
         (user_id, slug): room
         for user_id, slug in wanted
         if (room := rooms.get(slug)) and can_read(room, memberships.get((user_id, room.pk)))
     }
+
+
+def rows_by(model: type[M], ending: str = "", /, **columns: Collection[Any]) -> list[M]:
+    """The rows whose columns have one of the values given for each, by a query written by hand.
+
+    For the way of a post: the ORM would spend four times as long on building its statements as they take to run.
+    """
+    where = " AND ".join(f"{name} IN ({', '.join(['%s'] * len(values))})" for name, values in columns.items())
+    parameters = [value for values in columns.values() for value in values]
+    query = f"SELECT * FROM {model._meta.db_table} WHERE {where}{ending}"  # noqa: S608 - names of our own columns
+    return list(model._default_manager.raw(query, parameters))
 
 
 def can_read(room: Room, membership: Membership | None) -> bool:

@@ -103,7 +103,8 @@ class Message(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["room", "seq"], name="message_seq_once"),
             models.UniqueConstraint(fields=["room", "position"], name="message_position_once"),
-            models.UniqueConstraint(fields=["room", "author", "client_id"], name="message_client_id_once"),
+            # The id first: a batch of posts looks up its repetitions by that alone.
+            models.UniqueConstraint(fields=["client_id", "author", "room"], name="message_client_id_once"),
             models.CheckConstraint(condition=Q(deleted_at=None) | Q(body=""), name="message_deleted_is_empty"),
         ]
 

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.db import Error as DatabaseError
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from chat import access, conf
@@ -26,6 +26,8 @@ from realtime.protocol import ErrorCode, Refused, encode
 from realtime.publish import publish, publish_in_order
 
 logger = logging.getLogger(__name__)
+
+SAVE_POSITIONS = f"UPDATE {Room._meta.db_table} SET position = %s, last_seq = %s WHERE id = %s"  # noqa: S608
 
 CHANGEABLE = {"title": "title", "topic": "topic", "is_private": None, "is_archived": "archived"}
 
@@ -185,7 +187,7 @@ def _post_alone(post: Post) -> Posted | Refused:
 def _post_all(posts: Sequence[Post]) -> list[Posted | Refused]:
     rooms = access.locked_rooms_for([(one.user_id, one.slug) for one in posts])
     known = _already_posted(posts, rooms)
-    authors = get_user_model()._default_manager.in_bulk({one.user_id for one in posts})
+    authors = {one.pk: one for one in access.rows_by(get_user_model(), id={one.user_id for one in posts})}
     now = timezone.now()
     results: list[Posted | Refused] = []
     messages: list[Message] = []
@@ -212,23 +214,30 @@ def _post_all(posts: Sequence[Post]) -> list[Posted | Refused]:
     for message in messages:
         by_room.setdefault(message.room_id, []).append(message)
     for said in by_room.values():
-        said[0].room.save(update_fields=["position", "last_seq"])
+        _save_positions(said[0].room)
         _publish_messages(said[0].room, said)
     return results
 
 
 def _already_posted(posts: Sequence[Post], rooms: dict[tuple[int, str], Room]) -> dict[tuple[int, int, UUID], Posted]:
     """Those of `posts` that are repetitions, by room, author and the client's id. Read under the rooms' locks."""
-    wanted = Message.objects.filter(
-        room__in={room.pk for room in rooms.values()},
-        author__in={one.user_id for one in posts},
-        client_id__in={one.client_id for one in posts},
-    )
-    fields = wanted.values_list("room_id", "author_id", "client_id", "seq", "posted_position", "at")
+    if not rooms:
+        return {}
+    repeated = access.rows_by(Message, client_id={_uuid_parameter(one.client_id) for one in posts})
     return {
-        (room_id, author_id, client_id): Posted(seq=seq, position=position, at=at)
-        for room_id, author_id, client_id, seq, position, at in fields
+        (one.room_id, one.author_id, one.client_id): Posted(seq=one.seq, position=one.posted_position, at=one.at)
+        for one in repeated
+        if one.author_id is not None
     }
+
+
+def _uuid_parameter(value: UUID) -> UUID | str:
+    return value if connection.features.has_native_uuid_field else value.hex
+
+
+def _save_positions(room: Room) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(SAVE_POSITIONS, [room.position, room.last_seq, room.pk])
 
 
 def _new_message(room: Room, author: Any, post: Post, body: str, at: datetime) -> Message:

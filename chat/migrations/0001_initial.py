@@ -54,7 +54,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['room', 'seq'],
-                'constraints': [models.UniqueConstraint(fields=('room', 'seq'), name='message_seq_once'), models.UniqueConstraint(fields=('room', 'position'), name='message_position_once'), models.UniqueConstraint(fields=('room', 'author', 'client_id'), name='message_client_id_once'), models.CheckConstraint(condition=models.Q(('deleted_at', None), ('body', ''), _connector='OR'), name='message_deleted_is_empty')],
+                'constraints': [models.UniqueConstraint(fields=('room', 'seq'), name='message_seq_once'), models.UniqueConstraint(fields=('room', 'position'), name='message_position_once'), models.UniqueConstraint(fields=('client_id', 'author', 'room'), name='message_client_id_once'), models.CheckConstraint(condition=models.Q(('deleted_at', None), ('body', ''), _connector='OR'), name='message_deleted_is_empty')],
             },
         ),
         migrations.CreateModel(
