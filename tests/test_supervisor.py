@@ -88,6 +88,23 @@ async def test_what_dies_before_it_is_ready_five_times_ends_all_with_its_last_wo
     assert not healthy.child.is_alive
 
 
+async def test_what_answers_wrongly_is_not_waited_for_for_ever(  # type: ignore[no-untyped-def]
+    make_script, console: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("realtime.supervisor.SLOW_START_SECONDS", 0.05)
+    monkeypatch.setattr("realtime.supervisor.GIVE_UP_SECONDS", 0.1)
+    slow, wrong = (
+        make_script("slow", "import time; time.sleep(60)"),
+        make_script("wrong", "import time; time.sleep(60)"),
+    )
+    wrong.is_wrong = True
+    supervisor = Supervisor([[slow, wrong]], console=Console(), announce=lambda: console.append("announced"))
+    with pytest.raises(CannotStart, match=r"^wrong does not become ready: "):
+        await supervisor.run()
+    assert any(line.startswith("slow") and "not ready yet: " in line for line in console)
+    assert "announced" not in console
+
+
 async def test_what_was_ready_once_is_started_again_for_ever(make_script, console: list[str]) -> None:  # type: ignore[no-untyped-def]
     script = make_script("short", "import time; print('ready'); time.sleep(0.2)")
     keeper = asyncio.create_task(script.keep())

@@ -54,6 +54,7 @@ async def test_a_private_socket_reaches_its_own_process(cluster: Cluster) -> Non
 def test_it_says_what_it_uses_and_the_first_password_works_once(own_cluster: Cluster) -> None:
     assert f"{own_cluster.folder}/hubbub.sqlite3" in own_cluster.text
     assert "Redis " in own_cluster.text or "Valkey " in own_cluster.text
+    assert f"  admin      {own_cluster.url}/admin/" in own_cluster.text
     name, password = own_cluster.wait_for_line(r"sign in +(\S+) / (\S+)").groups()
     check = (
         f"from django.contrib.auth import authenticate; print(authenticate(username={name!r}, password={password!r}))"
@@ -105,6 +106,27 @@ async def test_a_stop_leaves_nothing_behind(own_cluster: Cluster, number: signal
     assert own_cluster.pids() == {}
     assert own_cluster.leftovers() == []
     assert "killed" not in own_cluster.text
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("moment", ["settings", "migrations", "redis", "processes"])
+async def test_a_stop_during_the_start_is_quiet_and_leaves_nothing_behind(
+    unstarted: Cluster, number: signal.Signals, moment: str
+) -> None:
+    reached = {
+        "settings": lambda: (unstarted.folder / "secret_key").exists(),
+        "migrations": lambda: (unstarted.folder / "hubbub.sqlite3").exists(),
+        "redis": lambda: (unstarted.run_dir / "redis.sock").exists(),
+        "processes": lambda: unstarted.sockets,
+    }
+    unstarted.start()
+    await until(reached[moment])
+    code = unstarted.stop(number)
+    assert "Traceback" not in unstarted.text
+    assert "never retrieved" not in unstarted.text
+    assert code == 0 if moment in ("redis", "processes") else code in (-number, 128 + number)
+    assert unstarted.pids() == {}
+    assert unstarted.leftovers() == []
 
 
 async def test_its_own_kill_leaves_nothing_behind_and_the_next_start_works(own_cluster: Cluster) -> None:
@@ -208,6 +230,13 @@ async def test_a_rolling_restart_refuses_no_connection(own_cluster: Cluster) -> 
     assert len(own_cluster.pids()) == 5
 
 
+def test_a_site_that_answers_no_host_ends_with_the_reason(unstarted: Cluster) -> None:
+    unstarted.env["ALLOWED_HOSTS"] = ""
+    unstarted.start()
+    unstarted.wait_for_line(r"CommandError: web-1 does not become ready: /readyz, asked as localhost, answers 400\.$")
+    assert unstarted.up.wait(STOP_SECONDS) == 1
+
+
 def test_it_waits_for_a_redis_of_others_and_says_so(tmp_path: Path) -> None:
     path = tmp_path / "redis.sock"
     waiting = Cluster(tmp_path / "site", processes=1, REDIS_URL=f"unix://{path}").start()
@@ -230,6 +259,13 @@ def test_a_folder_with_a_path_too_long_for_sockets_works_and_leaves_no_litter(tm
         assert site.run_dir.parent != site.folder
         assert set(site.sockets) == {"web-1"}
         assert site.stop() == 0
+    assert not site.run_dir.exists()
+
+
+async def test_a_stop_before_anything_runs_leaves_no_litter_either(tmp_path: Path) -> None:
+    site = Cluster(tmp_path / ("d" * 90)).start()
+    await until(lambda: site.run_dir.exists() and (site.folder / "hubbub.sqlite3").exists())
+    assert site.stop() == 128 + signal.SIGTERM
     assert not site.run_dir.exists()
 
 

@@ -80,7 +80,7 @@ def test_an_origin_has_a_scheme_and_a_host(monkeypatch: pytest.MonkeyPatch, orig
 )
 def test_a_host_that_can_match_nothing_is_refused(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     monkeypatch.setenv("ALLOWED_HOSTS", f"fine.example.org,{host}")
-    with pytest.raises(ImproperlyConfigured, match="ALLOWED_HOSTS: .* is not a host name"):
+    with pytest.raises(ImproperlyConfigured, match=r"ALLOWED_HOSTS: .* is not a host name"):
         env.read_hosts("ALLOWED_HOSTS", [])
 
 

@@ -1,9 +1,9 @@
 """`manage.py up`: everything on this machine, from one command."""
 
 import asyncio
-import contextlib
 import os
 import secrets
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from realtime.supervisor import Supervisor
 # What an earlier run that was killed may still take: its web processes close their sockets in order.
 EARLIER_RUN_SECONDS = 20.0
 MOST_PROCESSES = 64
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 # Run beside the web processes, under this name, where the project has the command.
 BESIDE = {"publisher": "publish_metrics"}
@@ -44,18 +45,35 @@ class Command(BaseCommand):
             raise CommandError(f"--processes must be 1 to {MOST_PROCESSES}.")
         if not 0 <= port <= 65535:
             raise CommandError("--port must be 0 to 65535.")
-        var_dir = Path(settings.VAR_DIR)
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)  # Nothing is there yet that would have to be stopped in order.
         try:
-            run_dir = embedded_redis.make_run_dir(var_dir)
-            lock = claim(var_dir, run_dir)
-            port = claim_port(host, port)
+            run_dir, lock = claim(Path(settings.VAR_DIR))
         except (Taken, OSError) as error:
             raise CommandError(str(error)) from None
+        try:
+            self._run(run_dir, lock, processes, host, port, migrate=not no_migrate)
+        except (CannotStart, Taken) as error:
+            raise CommandError(str(error)) from None
+        finally:
+            for number in STOP_SIGNALS:
+                signal.signal(number, signal.SIG_IGN)  # All is stopped: a second Ctrl-C has nothing more to say.
+            embedded_redis.remove_run_dir(run_dir, Path(settings.VAR_DIR))
+
+    def _run(self, run_dir: Path, lock: int, processes: int, host: str, port: int, *, migrate: bool) -> None:
+        port = claim_port(host, port)
         for leftover in run_dir.glob("*.sock"):
             leftover.unlink(missing_ok=True)  # Of a run that was killed together with its processes.
         binary = None if os.environ.get("REDIS_URL") else find_redis()
-        self._prepare(migrate=not no_migrate)
 
+        def leave(number: int, frame: object) -> None:
+            # An exception could be swallowed wherever it is raised, or shown.
+            embedded_redis.remove_run_dir(run_dir, Path(settings.VAR_DIR))
+            os._exit(128 + number)
+
+        for number in STOP_SIGNALS:
+            signal.signal(number, leave)  # Until the supervisor takes over.
+        self._prepare(migrate=migrate)
         console = Console()
         stages = plan(
             console=console, lock=lock, run_dir=run_dir, binary=binary, processes=processes, host=host, port=port
@@ -63,15 +81,7 @@ class Command(BaseCommand):
         supervisor = Supervisor(
             stages, console=console, announce=lambda: self._announce(console, stages, binary, host, port)
         )
-        try:
-            asyncio.run(supervisor.run())
-        except (CannotStart, Taken) as error:
-            raise CommandError(str(error)) from None
-        finally:
-            if run_dir.parent != var_dir:
-                # In the common temporary folder, where it would be litter.
-                with contextlib.suppress(OSError):
-                    run_dir.rmdir()
+        asyncio.run(supervisor.run())
 
     def _prepare(self, *, migrate: bool) -> None:
         try:
@@ -105,18 +115,20 @@ class Command(BaseCommand):
             get_user_model()._default_manager.create_superuser("admin", password=password)
             connections.close_all()
             lines.append(f"  sign in    admin / {password}   (shown this once)")
-        lines.append("Ctrl-C stops it.")
+        lines += [f"  admin      {address(host, port)}admin/", "Ctrl-C stops it."]
         console.print("\n".join(lines))
 
 
-def claim(var_dir: Path, run_dir: Path) -> int:
-    """The lock that the children inherit. Taken when another run uses `var_dir`."""
+def claim(var_dir: Path) -> tuple[Path, int]:
+    """The folder of sockets, and its lock, which the children inherit. Taken when another run uses `var_dir`."""
+    var_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         lock_folder(var_dir)  # Ours alone, to the end of this process.
     except Taken:
         raise Taken(f"It is already running on {var_dir}. Stop that one first, or set HUBBUB_VAR.") from None
+    run_dir = embedded_redis.make_run_dir(var_dir)
     try:
-        return lock_folder(run_dir, wait_seconds=EARLIER_RUN_SECONDS)
+        return run_dir, lock_folder(run_dir, wait_seconds=EARLIER_RUN_SECONDS)
     except Taken:
         raise Taken(f"Processes of an earlier run still use {run_dir}: end them first.") from None
 
