@@ -100,7 +100,7 @@ class Kept:
                 )
             if lived > SETTLED_SECONDS:
                 delay = BACK_OFF_SECONDS
-            self.show(f"ended ({end}); starts again in {delay:g} s")
+            self.console.line(self.name, f"ended ({end}); starts again in {delay:g} s")
             await asyncio.sleep(delay)
             delay = min(delay * 2, MOST_BACK_OFF_SECONDS)
 
@@ -138,7 +138,7 @@ class Kept:
 
     async def _end(self, child: Child) -> None:
         if not await child.stop(self.stop_seconds):
-            self.show(f"did not stop within {self.stop_seconds:g} s and was killed")
+            self.console.line(self.name, f"did not stop within {self.stop_seconds:g} s and was killed")
         self._put_away(child)
 
     def _put_away(self, child: Child) -> None:

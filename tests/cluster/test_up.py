@@ -94,6 +94,7 @@ async def test_redis_and_the_publisher_come_back(own_cluster: Cluster, name: str
     assert victim
     os.kill(victim, signal.SIGKILL)
     await until(lambda: pid() not in (None, victim))
+    assert f"{name.removesuffix('-server'):<9} | ended (killed by SIGKILL); starts again" in own_cluster.text
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
