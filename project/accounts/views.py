@@ -4,9 +4,11 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import login
-from django.contrib.auth.views import LoginView
+from django.contrib.auth.views import LoginView, redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -34,6 +36,17 @@ def sign_up(request: HttpRequest) -> HttpResponse:
         return render(request, "registration/sign-up.html", {"form": form, "next": _next(request)})
     login(request, user)
     return redirect(_next(request) or settings.LOGIN_REDIRECT_URL)
+
+
+@never_cache
+def enter_admin(request: HttpRequest) -> HttpResponse:
+    """Where the admin sends whoever may not see it: to sign in, or to be told so."""
+    address = _next(request) or reverse("admin:index")
+    if not request.user.is_authenticated:
+        return redirect_to_login(address)
+    if not request.user.is_staff:
+        raise PermissionDenied
+    return redirect(address)
 
 
 def _next(request: HttpRequest) -> str:

@@ -9,6 +9,7 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from pytest_django.asserts import assertRedirects
 
 from chat import services
 from chat.models import Membership, Message, Room
@@ -109,4 +110,15 @@ def test_deleting_a_user_keeps_their_messages_and_takes_their_tokens(
 def test_a_member_without_the_staff_right_is_not_let_in(client: Any, alice: Any) -> None:
     client.force_login(alice)
     for name in ("accounts_user", "chat_room", "chat_message", "realtime_accesstoken"):
-        assert client.get(reverse(f"admin:{name}_changelist")).status_code == 302
+        answer = client.get(reverse(f"admin:{name}_changelist"), follow=True)
+        assert answer.status_code == 403
+        assert "Your account may not see this page" in answer.content.decode()
+
+
+def test_the_admin_asks_visitors_to_sign_in_on_our_page_and_brings_them_back(client: Any, root: Any) -> None:
+    answer = client.get(USERS, follow=True)
+    assert answer.redirect_chain[-1][0] == f"{reverse('sign-in')}?next={USERS}"
+    client.force_login(root)
+    assertRedirects(client.get(reverse("admin:login"), {"next": USERS}), USERS)
+    elsewhere = client.get(reverse("admin:login"), {"next": "https://example.org/"})
+    assertRedirects(elsewhere, reverse("admin:index"))
