@@ -85,16 +85,16 @@ async def test_a_killed_process_comes_back_while_the_other_serves(own_cluster: C
     assert own_cluster.pid_of("web-1") != victim
 
 
-@pytest.mark.parametrize("name", ["publisher", "redis-server"])
-async def test_redis_and_the_publisher_come_back(own_cluster: Cluster, name: str) -> None:
+@pytest.mark.parametrize(("name", "command"), [("publisher", "publish_metrics"), ("redis", "redis-server")])
+async def test_redis_and_the_publisher_come_back(own_cluster: Cluster, name: str, command: str) -> None:
     def pid() -> int | None:
-        return next((pid for pid, line in own_cluster.pids().items() if name.removesuffix("er") in line), None)
+        return next((pid for pid, line in own_cluster.pids().items() if command in line), None)
 
     victim = pid()
     assert victim
     os.kill(victim, signal.SIGKILL)
     await until(lambda: pid() not in (None, victim))
-    assert f"{name.removesuffix('-server'):<9} | ended (killed by SIGKILL); starts again" in own_cluster.text
+    assert f"{name:<9} | ended (killed by SIGKILL); starts again" in own_cluster.text
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
