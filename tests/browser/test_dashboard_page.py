@@ -171,11 +171,13 @@ async def test_a_process_has_charts_too_by_keyboard(visit: Visit, mona: str) -> 
     await holds(page, f"() => ({COLOURED_CANVASES})() === 4")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_it_fits_a_small_screen_and_nothing_moves(visit: Visit, mona: str, scheme: str) -> None:
-    page = await visit.open(mona, viewport={"width": 360, "height": 740}, color_scheme=scheme)
+@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (360, "dark"), (768, "light")])
+async def test_it_fits_a_small_screen_and_nothing_moves(visit: Visit, mona: str, width: int, scheme: str) -> None:
+    page = await visit.open(mona, viewport={"width": width, "height": 740}, color_scheme=scheme)
     await becomes(page, "live")
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    tables = "[...document.querySelectorAll('.scroller')].map((one) => one.scrollWidth - one.clientWidth)"
+    assert await page.evaluate(tables) == [0, 0]
     places = "() => [...document.querySelectorAll('.metric .unit, .chart, section h2')].map((one) => one.offsetTop)"
     before = await page.evaluate(places)
     await samples_pass(page, 4)

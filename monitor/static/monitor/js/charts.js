@@ -5,6 +5,7 @@ import { columns, timeRange } from "./dashboard-state.js";
 import { bytes, bytesText, decimal, percent } from "./units.js";
 
 const HEIGHT_PX = 168;
+const HALF_LABEL_PX = 30; // Of a time: the one at the right end is seen whole.
 const PERCENT_TOP = 103; // A line at 100 is seen whole.
 const LINES = ["--line-1", "--line-2", "--line-3"];
 const DASHES = [undefined, [6, 4], [2, 3]]; // A line is told by its pattern too, not by colour alone.
@@ -134,6 +135,7 @@ export class Charts {
     return {
       width: 300,
       height: HEIGHT_PX,
+      padding: [null, HALF_LABEL_PX, null, null],
       legend: { show: false },
       cursor: { y: false, sync: { key: "dashboard" }, drag: { setScale: false, x: false, y: false }, points: { size: 7 } },
       scales: {
