@@ -138,6 +138,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         self.scope = scope
+        self._tunables = conf.settings()
         self.connection = f"{PROCESS.name}:{FIRST_CONNECTION + next(_connections):x}"
         self._receive = receive
         self._members: dict[str, Member] = {}
@@ -204,7 +205,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
                 await self._take(command)
 
     async def _identify_by_token(self) -> auth.Identity:
-        seconds = conf.settings().auth_seconds
+        seconds = self._tunables.auth_seconds
         self.send_frame(AuthRequired(within_ms=round(seconds * 1000)))
         try:
             async with asyncio.timeout(seconds):
@@ -232,7 +233,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
                 self.send_frame(Error(ref=malformed.ref, code=ErrorCode.UNAUTHORIZED, detail=detail))
 
     def _greet(self) -> None:
-        tunables = conf.settings()
+        tunables = self._tunables
         self.send_frame(
             Hello(
                 connection=self.connection,
@@ -271,7 +272,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         if text is None:
             self._count_bad_frame()
             self.send_frame(Error(code=ErrorCode.INVALID, detail="frames are text, not binary"))
-        elif len(text) > conf.settings().frame_bytes or len(text.encode()) > conf.settings().frame_bytes:
+        elif len(text) > self._tunables.frame_bytes or len(text.encode()) > self._tunables.frame_bytes:
             await self._end(CloseCode.FRAME_TOO_BIG, "Frame too big")
         return text
 
@@ -279,7 +280,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         COUNTERS.bad_frames += 1
         now = time.monotonic()
         if self._bad_frames is None:
-            self._bad_frames = deque(maxlen=conf.settings().bad_frames)
+            self._bad_frames = deque(maxlen=self._tunables.bad_frames)
         self._bad_frames.append(now)
         full = len(self._bad_frames) == self._bad_frames.maxlen
         if full and now - self._bad_frames[0] <= BAD_FRAMES_SECONDS:
@@ -294,7 +295,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
             self._worker = asyncio.create_task(self._work(self._commands))
         self._commands.append(command)
         self._in_work += 1
-        while self._in_work >= conf.settings().commands_in_work:
+        while self._in_work >= self._tunables.commands_in_work:
             self._answered = asyncio.Event()
             await self._answered.wait()
 

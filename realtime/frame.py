@@ -1,4 +1,4 @@
-"""A frame that is sent to many: encoded once per process, as text and as the bytes of a WebSocket frame. A leaf."""
+"""What is sent to many at once: one text frame or several in a row, encoded once per process. A leaf."""
 
 from typing import Final
 
@@ -8,14 +8,14 @@ TWO_LENGTH_BYTES: Final = 126
 EIGHT_LENGTH_BYTES: Final = 127
 
 
-class Frame:
-    """One text frame. `wire`: its bytes with the WebSocket header, as one uncompressed frame."""
+class Frames:
+    """Text frames that go out together. `wire`: their bytes with the WebSocket headers, uncompressed."""
 
-    __slots__ = ("text", "wire")
+    __slots__ = ("texts", "wire")
 
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.wire = wire_bytes(text)
+    def __init__(self, *texts: str) -> None:
+        self.texts = texts
+        self.wire = b"".join(map(wire_bytes, texts))
 
 
 def wire_bytes(text: str) -> bytes:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from realtime import conf
-from realtime.frame import Frame
+from realtime.frame import Frames
 from realtime.metrics import COUNTERS
 from realtime.outbox import Outbox, broadcast
 
@@ -20,8 +20,11 @@ logger = logging.getLogger(__name__)
 
 REPAIR_RETRY_SECONDS = 1.0
 
-# Deliveries before the event loop gets a turn: one to four milliseconds' worth.
-DELIVERIES_PER_TURN = 400
+# Writes before the event loop gets a turn: one to four milliseconds' worth.
+WRITES_PER_TURN = 400
+
+# What is ready goes out in one write per socket up to so much: in a burst a system call carries many frames.
+TOGETHER_CHARS = 16 * 1024
 
 # Sent whatever position the member has been told: an event that has none.
 ALWAYS = sys.maxsize
@@ -43,19 +46,19 @@ Repair = Callable[[str, int], Awaitable[Changes]]
 
 
 class Turn:
-    """How much was delivered since the event loop last had a turn."""
+    """How much was written since the event loop last had a turn."""
 
     def __init__(self) -> None:
-        self._deliveries = 0
+        self._writes = 0
 
-    def has_room_for(self, deliveries: int) -> bool:
-        if self._deliveries == 0:
+    def has_room_for(self, writes: int) -> bool:
+        if self._writes == 0:
             asyncio.get_running_loop().call_soon(self._end)
-        self._deliveries += max(1, deliveries)
-        return self._deliveries <= DELIVERIES_PER_TURN
+        self._writes += max(1, writes)
+        return self._writes <= WRITES_PER_TURN
 
     def _end(self) -> None:
-        self._deliveries = 0
+        self._writes = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -63,7 +66,7 @@ class Member:
     """One socket in one group. Pending until `go_live`: what comes meanwhile is kept for it."""
 
     outbox: Outbox
-    kept: list[tuple[int, Frame]] | None = field(default_factory=list)
+    kept: list[tuple[int, Frames]] | None = field(default_factory=list)
     overflowed: bool = False
     # Live, but it has already been told up to here, which the group has not reached yet.
     told: int = 0
@@ -92,6 +95,7 @@ class Group:
         self._delivered = 0
         self._version = -1
         self._newest: str | None = None
+        self._due: asyncio.Handle | None = None
         self._gap_timer: asyncio.TimerHandle | None = None
         self._repairing: asyncio.Task[None] | None = None
         self._fanning_out: asyncio.Task[None] | None = None
@@ -115,9 +119,9 @@ class Group:
             self._forget_positions()
         self._epoch = epoch
         kept, member.kept = member.kept or [], None
-        for at, frame in kept:
+        for at, frames in kept:
             if at > position:
-                member.outbox.put_frame(frame)
+                member.outbox.put_frames(frames)
         member.told = position
         if self._read_changes is not None and self._position is None:
             self._position = self._delivered = position
@@ -141,7 +145,9 @@ class Group:
         elif self._position is None or position > self._position:
             self._held[position] = text
             self._clear()
-        self._go_on()
+        if self._due is None:
+            # In the loop's next round: what else has come by then goes out together with it.
+            self._due = asyncio.get_running_loop().call_soon(self._go_on)
 
     def begin_repair(self) -> None:
         """Read from what is kept for good all that may have been missed."""
@@ -150,6 +156,8 @@ class Group:
 
     def end(self) -> None:
         """Nobody is in it any more."""
+        if self._due is not None:
+            self._due.cancel()
         if self._gap_timer is not None:
             self._gap_timer.cancel()
         for task in (self._repairing, self._fanning_out):
@@ -212,68 +220,88 @@ class Group:
         self._position = changes.position
         self._go_on()
 
-    # Delivery: each frame to everybody before the next one
+    # Delivery: to everybody before what comes next
 
     def _go_on(self) -> None:
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
         while self._fanning_out is None:
             if self._ready:
-                position, text = self._ready.popleft()
-                frame = None if text is None else Frame(text)
-                arrived = self._tell_waiting(position, frame)
-                if frame is not None:
-                    self._fan_out(frame)
+                texts, arrived = self._next_together()
+                if texts:
+                    self._fan_out(Frames(*texts))
                 for member in arrived:
                     self._waiting.discard(member)
                     self._live[member] = member.outbox
             elif self._newest is not None:
-                frame, self._newest = Frame(self._newest), None
+                frames, self._newest = Frames(self._newest), None
                 for member in self._waiting:
-                    self._keep(member, self._version, frame)
-                self._fan_out(frame, latest=self.name)
+                    self._keep(member, self._version, frames)
+                self._fan_out(frames, latest=self.name)
             else:
                 return
 
-    def _tell_waiting(self, position: int | None, frame: Frame | None) -> list[Member]:
-        """Those that were ahead and now have all up to `position`: live from the next frame on."""
-        if position is not None:
-            self._delivered = position
+    def _next_together(self) -> tuple[list[str], list[Member]]:
+        """What is ready, as far as it may go out in one write; and those who are live from the next one on."""
+        texts: list[str] = []
+        arrived: list[Member] = []
+        size = 0
+        while self._ready and not arrived:
+            position, text = self._ready[0]
+            if text is not None:
+                size += len(text)
+                if texts and size > TOGETHER_CHARS:
+                    break
+                texts.append(text)
+            self._ready.popleft()
+            if position is not None:
+                self._delivered = position
+            if self._waiting:
+                arrived = self._tell_waiting(position, None if text is None else Frames(text))
+        return texts, arrived
+
+    def _tell_waiting(self, position: int | None, frames: Frames | None) -> list[Member]:
+        """Those that were ahead and now have all up to `position`."""
         arrived = []
         for member in self._waiting:
             if member.kept is not None:
-                if frame is not None:
-                    self._keep(member, ALWAYS if position is None else position, frame)
+                if frames is not None:
+                    self._keep(member, ALWAYS if position is None else position, frames)
                 continue
-            if frame is not None and (position is None or position > member.told):
-                member.outbox.put_frame(frame)
+            if frames is not None and (position is None or position > member.told):
+                member.outbox.put_frames(frames)
             if position is not None and position >= member.told:
                 arrived.append(member)
         return arrived
 
-    def _keep(self, member: Member, position: int, frame: Frame) -> None:
+    def _keep(self, member: Member, position: int, frames: Frames) -> None:
         if member.kept is None:
             return
         if len(member.kept) >= conf.settings().pending_events:
             member.overflowed = True
         else:
-            member.kept.append((position, frame))
+            member.kept.append((position, frames))
 
-    def _fan_out(self, frame: Frame, latest: str | None = None) -> None:
+    def _fan_out(self, frames: Frames, latest: str | None = None) -> None:
         """Write to all live members: at once when they are few, else in slices with a turn of the loop between."""
-        COUNTERS.deliveries += len(self._live)
+        COUNTERS.deliveries += len(self._live) * len(frames.texts)
         if self._turn.has_room_for(len(self._live)):
-            broadcast(frame, self._live.values(), latest)
+            broadcast(frames, self._live.values(), latest)
         else:
-            self._fanning_out = self._spawn(self._fan_out_in_slices(frame, list(self._live.items()), latest))
+            self._fanning_out = self._spawn(self._fan_out_in_slices(frames, list(self._live.items()), latest))
 
-    async def _fan_out_in_slices(self, frame: Frame, members: list[tuple[Member, Outbox]], latest: str | None) -> None:
+    async def _fan_out_in_slices(
+        self, frames: Frames, members: list[tuple[Member, Outbox]], latest: str | None
+    ) -> None:
         try:
-            for start in range(0, len(members), DELIVERIES_PER_TURN):
+            for start in range(0, len(members), WRITES_PER_TURN):
                 # Who left between two slices hears no more.
-                one_slice = members[start : start + DELIVERIES_PER_TURN]
-                broadcast(frame, [outbox for member, outbox in one_slice if member in self._live], latest)
+                one_slice = members[start : start + WRITES_PER_TURN]
+                broadcast(frames, [outbox for member, outbox in one_slice if member in self._live], latest)
                 await asyncio.sleep(0)
         except Exception:
-            # One frame is lost, which the next one shows; the group must not stop for it.
+            # What was lost shows with the next frame; the group must not stop for it.
             logger.exception("a frame for %s was not delivered", self.name)
         finally:
             self._fanning_out = None

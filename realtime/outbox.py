@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol
 
 from realtime import conf
-from realtime.frame import Frame, wire_bytes
+from realtime.frame import Frames, wire_bytes
 from realtime.metrics import COUNTERS
 from realtime.protocol import CloseCode
 
@@ -72,8 +72,8 @@ class Outbox:
         """Queue one frame. Past the bound everything queued is dropped and the socket is closed."""
         raise NotImplementedError
 
-    def put_frame(self, frame: Frame, latest: str | None = None) -> None:
-        """The same for a frame that goes to many. `latest`: it replaces the one that waits under this key."""
+    def put_frames(self, frames: Frames, latest: str | None = None) -> None:
+        """The same for what goes to many. `latest`: it replaces what waits under this key."""
         raise NotImplementedError
 
     def put_rest(self, wire: bytes) -> None:
@@ -120,12 +120,12 @@ class RawOutbox(Outbox):
     def put(self, text: str) -> None:
         self._put(wire_bytes(text))
 
-    def put_frame(self, frame: Frame, latest: str | None = None) -> None:
+    def put_frames(self, frames: Frames, latest: str | None = None) -> None:
         if latest is None or not self._connection.is_paused:
-            self._put(frame.wire)
+            self._put(frames.wire)
         elif self._closing is None:
             self._latest = self._latest or {}
-            self._latest[latest] = frame.wire
+            self._latest[latest] = frames.wire
 
     def put_rest(self, wire: bytes) -> None:
         """The rest of a frame, of which a part has been sent: it goes before everything else."""
@@ -208,12 +208,13 @@ class AsgiOutbox(Outbox):
         self._frames.append((text, size))
         self._wake.set()
 
-    def put_frame(self, frame: Frame, latest: str | None = None) -> None:
-        if latest is None:
-            self._put(frame.text, len(frame.wire))
-        elif self._closing is None:
-            self._latest[latest] = frame.text
-            self._wake.set()
+    def put_frames(self, frames: Frames, latest: str | None = None) -> None:
+        for text in frames.texts:
+            if latest is None:
+                self._put(text, len(text.encode()))
+            elif self._closing is None:
+                self._latest[latest] = text
+                self._wake.set()
 
     def _begin_close(self, code: int, reason: str) -> None:
         self._wake.set()
@@ -254,25 +255,25 @@ def outbox_for(scope: dict[str, Any], send: Send, abort: Callable[[], object]) -
     return RawOutbox(connection) if connection is not None else AsgiOutbox(send, abort)
 
 
-def broadcast(frame: Frame, outboxes: Iterable[Outbox], latest: str | None = None) -> None:
-    """Put `frame` into every outbox: with one system call each, where nothing is before it.
+def broadcast(frames: Frames, outboxes: Iterable[Outbox], latest: str | None = None) -> None:
+    """Put `frames` into every outbox: with one system call each, where nothing is before them.
 
-    `latest`: where something is before it, it takes the place of the frame that waits under this key.
+    `latest`: where something is before them, they take the place of what waits under this key.
 
     The hot path of the whole project. What stands here once per member is all that a delivery costs in Python:
     whatever is the same for all members belongs before the loop.
     """
-    wire = frame.wire
+    wire = frames.wire
     size = len(wire)
     for outbox in outboxes:
         send_now = outbox.send_now
         if send_now is None:
-            outbox.put_frame(frame, latest)
+            outbox.put_frames(frames, latest)
             continue
         try:
             sent = send_now(wire)
         except OSError:
-            outbox.put_frame(frame, latest)  # Full, or gone: the transport finds out which.
+            outbox.put_frames(frames, latest)  # Full, or gone: the transport finds out which.
         else:
             if sent != size:
                 outbox.put_rest(wire[sent:])

@@ -9,7 +9,8 @@ import pytest
 from channels.layers import get_channel_layer
 
 from realtime import conf
-from realtime.group import DELIVERIES_PER_TURN, Changes
+from realtime.frame import Frames
+from realtime.group import WRITES_PER_TURN, Changes
 from realtime.hub import Hub
 from realtime.outbox import AsgiOutbox
 
@@ -306,7 +307,7 @@ async def test_a_long_repair_comes_in_parts(hub: Hub, truth: Truth) -> None:
 
 
 async def test_who_joins_again_in_the_middle_of_a_delivery_is_told_nothing_twice(hub: Hub, truth: Truth) -> None:
-    members = [await live_member(hub, truth) for _ in range(DELIVERIES_PER_TURN + 200)]
+    members = [await live_member(hub, truth) for _ in range(WRITES_PER_TURN + 200)]
     await confirmed(hub, members[0][0])
     listener, member = members[-1]
     listener._frames.clear()
@@ -349,10 +350,42 @@ async def test_a_batch_of_many_frames_lets_the_loop_go_on(hub: Hub, truth: Truth
     listeners = [(await live_member(hub, truth))[0] for _ in range(300)]
     await confirmed(hub, listeners[0])
     turns_meanwhile = 0
-    await get_channel_layer().group_send(GROUP, {"group": GROUP, "frames": [(at, f"#{at}") for at in range(1, 101)]})
-    await until(lambda: "#1" in listeners[0].got)
-    while "#100" not in listeners[-1].got:
+    await get_channel_layer().group_send(
+        GROUP, {"group": GROUP, "frames": [(at, f"#{at}" + " " * 10_000) for at in range(1, 101)]}
+    )
+    while not any("#1 " in text for text in listeners[0].got):
+        await asyncio.sleep(0)
+    while not any("#100 " in text for text in listeners[-1].got):
         turns_meanwhile += 1
         await asyncio.sleep(0)
     assert turns_meanwhile > 20
-    assert [text for text in listeners[-1].got if text != "probe"] == [f"#{at}" for at in range(1, 101)]
+    assert [text.rstrip() for text in listeners[-1].got if text != "probe"] == [f"#{at}" for at in range(1, 101)]
+
+
+class CountingListener(Listener):
+    """Keeps how many frames came in each write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[int] = []
+
+    def put_frames(self, frames: Frames, latest: str | None = None) -> None:
+        self.writes.append(len(frames.texts))
+        super().put_frames(frames, latest)
+
+
+async def test_what_comes_together_goes_out_in_one_write(hub: Hub, truth: Truth) -> None:
+    listener = CountingListener()
+    hub.go_live(GROUP, await hub.join(GROUP, listener, truth.repair), 0)
+    ahead = CountingListener()
+    hub.go_live(GROUP, await hub.join(GROUP, ahead, truth.repair), 3)
+    await confirmed(hub, listener, ahead)
+    listener.writes.clear()
+    ahead.writes.clear()
+    await get_channel_layer().group_send(GROUP, {"group": GROUP, "frames": [(at, f"#{at}") for at in range(1, 9)]})
+    await until(lambda: "#8" in listener.got and "#8" in ahead.got)
+    assert [text for text in listener.got if text != "probe"] == [f"#{at}" for at in range(1, 9)]
+    # Who had been told three already is live from the fourth on.
+    assert [text for text in ahead.got if text != "probe"] == [f"#{at}" for at in range(4, 9)]
+    assert [one for one in listener.writes if one > 1] == [3, 5]
+    assert [one for one in ahead.writes if one > 1] == [5]

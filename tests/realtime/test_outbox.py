@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from realtime import conf
-from realtime.frame import Frame
+from realtime.frame import Frames
 from realtime.outbox import AsgiOutbox
 
 
@@ -89,7 +89,7 @@ async def test_of_frames_where_only_the_newest_matters_a_slow_socket_skips_the_o
         outbox.put("first")
         await asyncio.sleep(0)
         for number in range(5):
-            outbox.put_frame(Frame(f"sample {number}"), latest="samples")
+            outbox.put_frames(Frames(f"sample {number}"), latest="samples")
         outbox.close(1000, "")
         socket.open.set()
         async with asyncio.timeout(5):

@@ -9,7 +9,7 @@ from daphne import ws_protocol
 from twisted.internet import abstract, tcp, unix
 
 from realtime import server
-from realtime.frame import Frame, wire_bytes
+from realtime.frame import Frames, wire_bytes
 
 
 def test_a_transport_keeps_what_it_has_to_send_where_the_fast_path_looks() -> None:
@@ -56,7 +56,7 @@ def test_a_frame_has_the_header_that_its_size_asks_for() -> None:
     assert wire_bytes("x" * 126)[:4] == b"\x81\x7e\x00\x7e"
     assert wire_bytes("x" * 65_535)[:4] == b"\x81\x7e\xff\xff"
     assert wire_bytes("x" * 65_536)[:10] == b"\x81\x7f\x00\x00\x00\x00\x00\x01\x00\x00"
-    assert Frame("x" * 70_000).wire[10:] == b"x" * 70_000
+    assert Frames("x" * 70_000).wire[10:] == b"x" * 70_000
 
 
 def test_a_socket_that_is_full_says_so_instead_of_waiting() -> None:
