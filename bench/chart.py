@@ -5,8 +5,8 @@ from html import escape
 
 from bench.figures import Row, Table, short
 
-WIDTH = 760
-LABEL_WIDTH = 290
+WIDTH = 800
+LABEL_WIDTH = 330
 BAR_HEIGHT = 20
 GAP = 6
 HEAD = 34

@@ -155,7 +155,7 @@ def describe() -> dict[str, str]:
         "processor": f"{model}, {len(ALL_CORES)} cores",
         "memory": f"{memory:.0f} GiB",
         "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
+        "python": f"Python {platform.python_version()}",
     }
 
 

@@ -32,7 +32,7 @@ def constants(tables: Mapping[str, Table]) -> Constants:
     one, three = of("processes", "1x1", "redis_us"), of("processes", "3x1", "redis_us")
     redis_delivery_us = max(0.0, (three - one) / 2)
     return Constants(
-        delivery_us=of("fanout-2000", "hubbub", "alone_us"),
+        delivery_us=of("fanout-2000", "hubbub-publish", "alone_us"),  # Without the cost of posts.
         message_us=of("processes", "2x1", "other_us"),
         post_us=of("posts", "hubbub", "cpu_us"),
         connection_us=of("connections", "hubbub", "cpu_us"),

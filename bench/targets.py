@@ -78,7 +78,7 @@ TARGETS = (
         60,
     ),
     Target(
-        "",
+        "fan-out, 2,000 sockets, one process",
         "FastAPI + Redis pub/sub on uvicorn",
         _ratio("fanout-2000", "hubbub", "fastapi", "rate"),
         2.5,
