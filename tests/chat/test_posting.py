@@ -105,14 +105,14 @@ def test_a_batch_costs_the_same_queries_however_long(alice: Any, bob: Any, loung
 def test_one_broken_post_does_not_fail_its_neighbours(
     alice: Any, lounge: Room, monkeypatch: pytest.MonkeyPatch, published: Any
 ) -> None:
-    create = Message.objects.bulk_create
+    insert = services._insert
 
-    def refuse_poison(messages: list[Message], **more: Any) -> Any:
+    def refuse_poison(messages: list[Message]) -> None:
         if any(one.body == "poison" for one in messages):
             raise IntegrityError("poison")
-        return create(messages, **more)
+        insert(messages)
 
-    monkeypatch.setattr(Message.objects, "bulk_create", refuse_poison)
+    monkeypatch.setattr(services, "_insert", refuse_poison)
     batch = [post_by(alice, lounge, body) for body in ("one", "poison", "two")]
     assert [outcome(one) for one in post_messages(batch)] == [(1, 1), "unavailable", (2, 2)]
     assert list(Message.objects.values_list("body", flat=True)) == ["one", "two"]
@@ -128,7 +128,7 @@ def test_a_batch_that_the_database_is_away_for_is_not_tried_post_by_post(
         tries.append(1)
         raise OperationalError("locked")
 
-    monkeypatch.setattr(Message.objects, "bulk_create", fail)
+    monkeypatch.setattr(services, "_insert", fail)
     with pytest.raises(OperationalError):
         post_messages([post_by(alice, lounge) for _ in range(50)])
     assert len(tries) == 1
@@ -138,7 +138,7 @@ def test_a_lone_post_that_fails_says_how(alice: Any, lounge: Room, monkeypatch: 
     def fail(*_: Any, **__: Any) -> None:
         raise OperationalError("away")
 
-    monkeypatch.setattr(Message.objects, "bulk_create", fail)
+    monkeypatch.setattr(services, "_insert", fail)
     with pytest.raises(OperationalError):
         post_messages([post_by(alice, lounge)])
     lounge.refresh_from_db()
