@@ -58,6 +58,8 @@ def post_messages(posts: Sequence[Post]) -> list[Posted | Refused]:
     unexpectedly each is tried alone. Raises OperationalError or InterfaceError when the database is away or locked,
     which trying again would only find out for each post in its turn; for a single post, whatever was raised.
     """
+    if not posts:
+        return []
     try:
         with transaction.atomic():
             return _post_all(posts)

@@ -83,6 +83,12 @@ def test_a_post_under_a_deleted_account_does_not_fail_its_neighbours(
     assert published == [("room.lounge", [1])]
 
 
+def test_no_posts_are_no_transaction(django_assert_num_queries: Any) -> None:
+    """A batch of which all have waited too long."""
+    with django_assert_num_queries(0):
+        assert post_messages([]) == []
+
+
 def test_answers_to_one_id_are_not_one_object(alice: Any, lounge: Room) -> None:
     """The consumer writes the command's ref into its answer."""
     first, second = post_messages([post_by(alice, lounge, "x", client_id := uuid4())] * 2)
