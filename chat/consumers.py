@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from chat import conf, history, services
+from chat import access, conf, history, services
 from chat.frames import group_of
 from chat.protocol import (
     COMMANDS,
@@ -17,7 +17,7 @@ from chat.protocol import (
 from chat.writer import writer
 from realtime import threads
 from realtime.consumers import RealtimeConsumer
-from realtime.group import Changes
+from realtime.group import Changes, Source, Standing
 from realtime.protocol import ErrorCode, Ok, Refused
 
 JOIN_ATTEMPTS = 3
@@ -67,7 +67,7 @@ class ChatConsumer(RealtimeConsumer):
         group = group_of(command.room)
         try:
             for _ in range(JOIN_ATTEMPTS):
-                await self.join(group, repair)
+                await self.join(group, RECORD)
                 joined = await threads.read(
                     history.open_room,
                     user_id=self.identity.user_id,
@@ -75,6 +75,8 @@ class ChatConsumer(RealtimeConsumer):
                     after=command.after,
                     epoch=command.epoch,
                 )
+                if self.is_shut_out(group):
+                    raise access.room_not_found()
                 if not self.has_overflowed(group):
                     self.answer(command, joined)
                     self.go_live(group, joined.position, joined.epoch)
@@ -88,6 +90,13 @@ class ChatConsumer(RealtimeConsumer):
         raise Refused(ErrorCode.UNAVAILABLE, "the room is too busy to join just now", retry_after_ms=1000)
 
 
-async def repair(group: str, after: int) -> Changes:
-    """See realtime.group.Repair."""
+async def _read_changes(group: str, after: int) -> Changes:
     return await threads.read(history.read_changes, group, after)
+
+
+async def _read_standings(groups: list[str]) -> dict[str, Standing]:
+    return await threads.read(history.read_standings, groups)
+
+
+# What the hub repairs the rooms from: the database.
+RECORD = Source(_read_changes, _read_standings)

@@ -14,11 +14,11 @@ import msgspec
 from django.db.models import QuerySet
 
 from chat import access, conf
-from chat.frames import message_event, message_state, room_changed, room_state, slug_of
+from chat.frames import group_of, message_event, message_state, room_changed, room_state, slug_of
 from chat.models import Message, Room
-from chat.protocol import History, Joined, MessageState, encode_messages, frame_size
+from chat.protocol import History, Joined, MessageState, RoomClosed, encode_messages, frame_size
 from realtime import conf as realtime_conf
-from realtime.group import Changes
+from realtime.group import Changes, Standing
 from realtime.protocol import ErrorCode, Refused, encode
 
 PAGE_SECONDS = 1.0
@@ -113,7 +113,10 @@ def read_history(
 
 def read_changes(group: str, after: int) -> Changes:
     """What changed in the room after position `after`, as it is now: the hub's repair."""
-    room = Room.objects.get(slug=slug_of(group))
+    slug = slug_of(group)
+    room = Room.objects.filter(slug=slug).first()
+    if room is None:
+        return Changes(after, [], closed=encode(RoomClosed(room=slug, code="deleted")))
     rows = list(_messages(room).filter(position__gt=after).order_by("position")[: REPAIRED_CHANGES + 1])
     more = len(rows) > REPAIRED_CHANGES
     del rows[REPAIRED_CHANGES:]
@@ -123,6 +126,12 @@ def read_changes(group: str, after: int) -> Changes:
         frames.append((room.changed_position, encode(room_changed(room))))
         frames.sort()
     return Changes(position, frames, more)
+
+
+def read_standings(groups: list[str]) -> dict[str, Standing]:
+    """Epoch and position of each of the rooms that exist: the hub asks every few seconds for all it has."""
+    found = Room.objects.filter(slug__in=[slug_of(one) for one in groups]).values_list("slug", "epoch", "position")
+    return {group_of(slug): Standing(epoch, position) for slug, epoch, position in found}
 
 
 def _messages(room: Room) -> QuerySet[Message]:

@@ -23,7 +23,7 @@ from chat.frames import group_of, message_event
 from chat.models import Membership, Message, Room
 from chat.protocol import Changed, Posted, RoomChanged, RoomClosed
 from realtime.protocol import ErrorCode, Refused, encode
-from realtime.publish import publish, publish_in_order
+from realtime.publish import publish, publish_end, publish_in_order
 
 logger = logging.getLogger(__name__)
 
@@ -153,7 +153,7 @@ def delete_room(*, room_id: int) -> None:
         room = Room.objects.select_for_update().get(pk=room_id)
         room.delete()
         event = RoomClosed(room=room.slug, code="deleted")
-        transaction.on_commit(lambda: publish(group_of(room.slug), event), robust=True)
+        transaction.on_commit(lambda: publish_end(group_of(room.slug), event), robust=True)
 
 
 # Members

@@ -91,6 +91,7 @@ CHANNEL_LAYERS = {
                 }
             ],
             "prefix": "hubbub",
+            "capacity": REALTIME.layer_capacity,
         },
     },
 }

@@ -51,6 +51,12 @@ class Realtime:
     gap_ms: int = tunable(
         50, "How long a missing position is waited for before it is read from the database.", low=0, high=5_000
     )
+    compare_seconds: float = tunable(
+        2.0,
+        "Time between two comparisons of all joined rooms with the database: what Redis lost is late by so much.",
+        low=0.1,
+        high=60,
+    )
     pending_events: int = tunable(
         256, "Events kept for a socket while its join is read; past that the join starts again.", low=16, high=65_536
     )

@@ -18,7 +18,7 @@ from django.urls import re_path
 from django.utils import timezone
 
 from realtime import auth, conf, threads
-from realtime.group import Member, Repair
+from realtime.group import Member, Source
 from realtime.hub import hub
 from realtime.metrics import COUNTERS
 from realtime.outbox import AsgiOutbox, outbox_for, send_close
@@ -95,17 +95,21 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         """Queue one frame for this socket."""
         self.outbox.put(frame if isinstance(frame, str) else encode(frame))
 
-    async def join(self, group: str, repair: Repair | None = None) -> None:
+    async def join(self, group: str, source: Source | None = None) -> None:
         """Enter the group as pending: what comes is kept until `go_live`, or dropped by `abandon`.
 
         A socket that is in the group already stays in it until then, and joining again reads the state afresh.
         """
         self.abandon(group)
-        self._pending[group] = await hub().join(group, self.outbox, repair)
+        self._pending[group] = await hub().join(group, self.outbox, source, self.identity.user_id)
 
     def has_overflowed(self, group: str) -> bool:
         """Whether more came than is kept for a pending member: join again and read the state again."""
         return self._pending[group].overflowed
+
+    def is_shut_out(self, group: str) -> bool:
+        """Whether the user was shut out of the group since `join`: its state must not be told."""
+        return self._pending[group].is_out
 
     def go_live(self, group: str, position: int = 0, epoch: str = "") -> None:
         """Call it right after the state at `position` was queued, with nothing awaited between.
@@ -234,11 +238,12 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
 
     def _greet(self) -> None:
         tunables = self._tunables
+        hub().service.add(self.outbox)
         self.send_frame(
             Hello(
                 connection=self.connection,
                 user=Person(self.identity.user_id, self.identity.name),
-                state="ok",
+                state=hub().service.state,
                 heartbeat_ms=round(tunables.heartbeat_seconds * 1000),
                 limits=Limits(frame_bytes=tunables.frame_bytes, body_chars=self.body_chars),
                 server_time=timezone.now(),
@@ -358,6 +363,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
 
     async def _clean_up(self) -> None:
         try:
+            hub().service.remove(self.outbox)
             for group in [*self._members, *self._pending]:
                 self.leave(group)
         finally:

@@ -120,8 +120,8 @@ def answers(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def running(path: Path) -> Iterator[None]:
-    """A private Redis on the socket `path` while the block runs. RuntimeError when it cannot be started."""
+def running(path: Path) -> Iterator[int]:
+    """A private Redis on the socket `path` while the block runs: its pid. RuntimeError when it cannot be started."""
     binary = find_binary()
     if binary is None:
         raise RuntimeError(HOW_TO_INSTALL)
@@ -142,7 +142,7 @@ def running(path: Path) -> Iterator[None]:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{binary.path} did not start on {path}.")
             time.sleep(0.01)
-        yield
+        yield process.pid
     finally:
         process.terminate()
         try:

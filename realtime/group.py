@@ -7,7 +7,7 @@ import asyncio
 import logging
 import sys
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from realtime import conf
 from realtime.frame import Frames
 from realtime.metrics import COUNTERS
 from realtime.outbox import Outbox, broadcast
+from realtime.protocol import CloseCode
 
 logger = logging.getLogger(__name__)
 
@@ -34,15 +35,33 @@ Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What changed in an ordered group. `position`: all up to here is told; `more`: there is more beyond."""
+    """What changed in an ordered group. `position`: all up to here is told; `more`: there is more beyond.
+
+    `closed`: the group has ended, and this is the last frame of it.
+    """
 
     position: int
     frames: list[tuple[int, str]]
     more: bool = False
+    closed: str | None = None
 
 
-# (group, position) -> what changed after it, rising.
-Repair = Callable[[str, int], Awaitable[Changes]]
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where an ordered group stands on record. Positions of another epoch mean nothing."""
+
+    epoch: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The record that an ordered group can be repaired from, as two reads of it."""
+
+    # (group, position) -> what changed after it, rising.
+    read_changes: Callable[[str, int], Awaitable[Changes]]
+    # Many groups -> those that exist. Asked every few seconds: it must be one query.
+    read_standings: Callable[[list[str]], Awaitable[dict[str, Standing]]]
 
 
 class Turn:
@@ -66,20 +85,29 @@ class Member:
     """One socket in one group. Pending until `go_live`: what comes meanwhile is kept for it."""
 
     outbox: Outbox
+    user_id: int | None = None
     kept: list[tuple[int, Frames]] | None = field(default_factory=list)
     overflowed: bool = False
     # Live, but it has already been told up to here, which the group has not reached yet.
     told: int = 0
+    # It was shut out of the group, and told so.
+    is_out: bool = False
 
 
 class Group:
-    """With `repair`: an ordered group, whose frames have positions. Everything here runs in one event loop."""
+    """With a source: an ordered group, whose frames have positions. Everything here runs in one event loop.
 
-    def __init__(self, name: str, repair: Repair | None, spawn: Spawn, turn: Turn) -> None:
+    `emptied` is called when it has shut out its last member.
+    """
+
+    def __init__(
+        self, name: str, source: Source | None, spawn: Spawn, turn: Turn, emptied: Callable[[], None] = lambda: None
+    ) -> None:
         self.name = name
-        self._read_changes = repair
+        self.source = source
         self._spawn = spawn
         self._turn = turn
+        self._emptied = emptied
         self._live: dict[Member, Outbox] = {}
         # Pending members, and those that are ahead of the group.
         self._waiting: set[Member] = set()
@@ -87,6 +115,8 @@ class Group:
         self._epoch = ""
         # Up to here nothing is missing any more; None: no member has read its state yet.
         self._position: int | None = None
+        # The record is known to have come as far as this.
+        self._recorded = 0
         # Came before one that is missing.
         self._held: dict[int, str] = {}
         # In order, for everybody. No position: an event that has none. No text: all up to the position is told.
@@ -104,16 +134,22 @@ class Group:
     def is_empty(self) -> bool:
         return not self._live and not self._waiting
 
-    def enter(self, outbox: Outbox) -> Member:
+    @property
+    def standing(self) -> Standing | None:
+        """How far this process has it; None: no member has read its state yet."""
+        return None if self._position is None else Standing(self._epoch, self._position)
+
+    def enter(self, outbox: Outbox, user_id: int | None = None) -> Member:
         """A new pending member."""
-        member = Member(outbox)
+        member = Member(outbox, user_id)
         self._waiting.add(member)
         return member
 
     def go_live(self, member: Member, position: int, epoch: str) -> None:
         """The member has been told the state at `position`: send it what was kept above, from now on all that comes.
 
-        Not for a member that has `overflowed`: more came than could be kept, so its state must be read again.
+        Not for a member that has `overflowed`: more came than could be kept, so its state must be read again. Nor for
+        one that `is_out`.
         """
         if self._epoch and epoch != self._epoch:
             self._forget_positions()
@@ -123,10 +159,10 @@ class Group:
             if at > position:
                 member.outbox.put_frames(frames)
         member.told = position
-        if self._read_changes is not None and self._position is None:
+        if self.source is not None and self._position is None:
             self._position = self._delivered = position
             self._clear()
-        if self._read_changes is None or self._delivered >= position:
+        if self.source is None or self._delivered >= position:
             self._waiting.discard(member)
             self._live[member] = member.outbox
         self._go_on()
@@ -149,10 +185,30 @@ class Group:
             # In the loop's next round: what else has come by then goes out together with it.
             self._due = asyncio.get_running_loop().call_soon(self._go_on)
 
-    def begin_repair(self) -> None:
-        """Read from what is kept for good all that may have been missed."""
-        if self._read_changes is not None and self._position is not None and self._repairing is None:
-            self._repairing = self._spawn(self._repair(self._read_changes))
+    def compare(self, had: Standing, recorded: Standing | None) -> None:
+        """Find what was missed. `had`: how far this process was before `recorded` was read; None: no such group."""
+        if recorded is None:
+            self._begin_repair()  # It will say how it ended.
+        elif recorded.epoch != had.epoch or recorded.position < had.position:
+            if self._epoch == had.epoch:
+                self._begin_anew()
+        elif self._position is not None and recorded.position > self._position:
+            self._recorded = recorded.position
+            self._clear()
+
+    def close(self, text: str, user_ids: Collection[int] | None) -> None:
+        """Shut these users out, or everybody for None; `text` is the last that they hear of the group."""
+        self._go_on()
+        frames = Frames(text)
+        for member in [*self._live, *self._waiting]:
+            if user_ids is None or member.user_id in user_ids:
+                member.is_out = True
+                # Who is still joining hears it by the answer.
+                if member.kept is None:
+                    member.outbox.put_frames(frames)
+                self.remove(member)
+        if self.is_empty:
+            self._emptied()
 
     def end(self) -> None:
         """Nobody is in it any more."""
@@ -166,9 +222,17 @@ class Group:
 
     # Positions: in order, none twice, none left out
 
+    def _begin_anew(self) -> None:
+        """The record is another one, say from a backup: whoever has the old one's state has to start over."""
+        logger.warning("the positions of %s are not what they were: its sockets are asked to come again", self.name)
+        self._forget_positions()
+        for member in [*self._live, *self._waiting]:
+            if member.kept is None:
+                member.outbox.close(CloseCode.RESTART, "Restored")
+
     def _forget_positions(self) -> None:
         self._position = None
-        self._delivered = 0
+        self._recorded = self._delivered = 0
         self._held.clear()
         self._ready.clear()
 
@@ -181,25 +245,33 @@ class Group:
             self._ready.append((self._position, text))
         for position in [one for one in self._held if one <= self._position]:
             del self._held[position]
-        if self._held and self._gap_timer is None and self._repairing is None:
+        if self._misses_some and self._gap_timer is None and self._repairing is None:
             # Two processes publish swapped all the time: the missing one is most likely under way.
             wait = conf.settings().gap_ms / 1000
             self._gap_timer = asyncio.get_running_loop().call_later(wait, self._gap_is_due, self._position)
 
+    @property
+    def _misses_some(self) -> bool:
+        return self._position is not None and (bool(self._held) or self._recorded > self._position)
+
     def _gap_is_due(self, position: int) -> None:
         self._gap_timer = None
-        if self._held and self._position == position:
-            self.begin_repair()
+        if self._misses_some and self._position == position:
+            self._begin_repair()
         else:
             # That gap has closed; a later one gets its own time.
             self._clear()
 
-    async def _repair(self, read_changes: Repair) -> None:
+    def _begin_repair(self) -> None:
+        if self.source is not None and self._position is not None and self._repairing is None:
+            self._repairing = self._spawn(self._repair(self.source))
+
+    async def _repair(self, source: Source) -> None:
         more = True
         while more and self._position is not None:
             COUNTERS.repairs += 1
             try:
-                changes = await read_changes(self.name, self._position)
+                changes = await source.read_changes(self.name, self._position)
             except Exception as error:  # noqa: BLE001 - whatever the database raises: tried again
                 logger.warning("could not repair %s after position %s: %r", self.name, self._position, error)
                 await asyncio.sleep(REPAIR_RETRY_SECONDS)
@@ -213,6 +285,9 @@ class Group:
         self._go_on()
 
     def _apply(self, changes: Changes) -> None:
+        if changes.closed is not None:
+            self.close(changes.closed, None)
+            return
         if self._position is None or changes.position <= self._position:
             return
         self._ready.extend((at, text) for at, text in changes.frames if at > (self._position or 0))

@@ -1,23 +1,26 @@
 """The hub, one per process: which groups have members here, and what comes for them over the channel layer.
 
 One layer channel carries all groups of the process. The first member of a group subscribes it, the last unsubscribes.
+What the layer loses, the hub finds by comparing the ordered groups with their record.
 """
 
 import asyncio
 import logging
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from channels.layers import get_channel_layer
 
-from realtime.group import Group, Member, Repair, Turn
+from realtime import conf
+from realtime.group import Group, Member, Source, Standing, Turn
+from realtime.metrics import COUNTERS
 from realtime.outbox import Outbox
+from realtime.service_state import ServiceState
 
 logger = logging.getLogger(__name__)
-
-RETRY_SECONDS = 1.0
 
 # A join waits no longer for Redis: the subscription goes on, and what was missed by then is read when it stands.
 SUBSCRIBE_SECONDS = 0.5
@@ -42,21 +45,34 @@ class Hub:
         self._layer: Any = get_channel_layer()
         self._channel: str | None = None
         self._opening = asyncio.Lock()
-        self._retrying: asyncio.Task[None] | None = None
+        self._comparing: asyncio.Task[None] | None = None
+        self._compare_asked = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._turn = Turn()
-        self._is_away = False
+        self.service = ServiceState()
 
-    async def join(self, name: str, outbox: Outbox, repair: Repair | None = None) -> Member:
-        """Enter `outbox` into the group as pending. `repair` makes the group an ordered one.
+    async def open(self) -> None:
+        """Begin to listen to the channel layer; otherwise the first join does."""
+        async with self._opening:
+            if self._channel is None:
+                if (watch := getattr(self._layer, "watch", None)) is not None:
+                    watch(self)
+                channel = await self._layer.new_channel()
+                self._spawn(self._receive(channel))
+                self._channel = channel
 
-        Cancelled, or with Redis away, the member is in the group all the same, or not at all.
+    async def join(self, name: str, outbox: Outbox, source: Source | None = None, user_id: int | None = None) -> Member:
+        """Enter `outbox` into the group as pending. `source` makes the group an ordered one.
+
+        Cancelled, the member is in the group all the same, or not at all. With Redis away it hears through `source`.
         """
         subscription = self._subscriptions.get(name)
         if subscription is None:
-            group = Group(name, repair, self._spawn, self._turn)
+            group = Group(name, source, self._spawn, self._turn, emptied=partial(self._emptied, name))
             subscription = self._subscriptions[name] = Subscription(group)
-        member = subscription.group.enter(outbox)
+            if source is not None and self._comparing is None:
+                self._comparing = self._spawn(self._compare_for_ever())
+        member = subscription.group.enter(outbox, user_id)
         try:
             if not subscription.stands:
                 if subscription.beginning is None:
@@ -78,7 +94,7 @@ class Hub:
             return
         subscription.group.remove(member)
         if subscription.group.is_empty:
-            self._spawn(self._end(subscription))
+            self._emptied(name)
 
     @property
     def groups(self) -> list[str]:
@@ -95,6 +111,7 @@ class Hub:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks, timeout=0.1)
+        await self.service.close()
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = asyncio.create_task(coroutine)
@@ -105,26 +122,24 @@ class Hub:
     # Subscriptions
 
     async def _begin(self, subscription: Subscription) -> None:
-        """Subscribe the group; whatever fails is tried again by `_retry`, with what was missed read afterwards."""
         began = asyncio.get_running_loop().time()
         try:
-            if self._retrying is None:
-                self._retrying = self._spawn(self._retry())
-            await self._open_channel()
+            await self.open()
             async with subscription.lock:
                 if self._channel is None or subscription.stands or subscription.group.is_empty:
                     return
                 await self._layer.group_add(subscription.group.name, self._channel)
                 subscription.stands = True
-                self._is_away = False
-        except Exception as error:  # noqa: BLE001 - whatever Redis raises
-            if not self._is_away:
-                logger.warning("Redis is away, live updates wait for it: %r", error)
-            self._is_away = True
+        except Exception as error:  # noqa: BLE001 - of a layer other than ours, which does not raise here
+            logger.warning("could not subscribe to %s: %r", subscription.group.name, error)
         finally:
             subscription.beginning = None
         if asyncio.get_running_loop().time() - began > SUBSCRIBE_SECONDS:
-            subscription.group.begin_repair()
+            self._compare_asked.set()  # Members have not waited so long.
+
+    def _emptied(self, name: str) -> None:
+        if (subscription := self._subscriptions.get(name)) is not None:
+            self._spawn(self._end(subscription))
 
     async def _end(self, subscription: Subscription) -> None:
         group = subscription.group
@@ -146,24 +161,52 @@ class Hub:
         if subscription.beginning is None:
             subscription.beginning = self._spawn(self._begin(subscription))
 
-    async def _retry(self) -> None:
-        """Subscribe what could not be subscribed, then read what was missed meanwhile."""
+    # What the channel layer tells of itself: see realtime.layer.Watcher
+
+    def lost(self) -> None:
+        self.service.lost()
+
+    def regained(self) -> None:
+        self.service.regained()
+        self._compare_asked.set()
+
+    def overflowed(self) -> None:
+        self._compare_asked.set()
+
+    # What was missed
+
+    async def _compare_for_ever(self) -> None:
+        """Compare all ordered groups with their record every few seconds, and when there is reason to."""
+        failing = False
         while True:
-            await asyncio.sleep(RETRY_SECONDS)
-            for subscription in [*self._subscriptions.values()]:
-                if not subscription.stands and subscription.beginning is None:
-                    await self._begin(subscription)
-                    if subscription.stands:
-                        subscription.group.begin_repair()
+            due = asyncio.get_running_loop().time() + conf.settings().compare_seconds
+            self._compare_asked.clear()
+            try:
+                await self._compare()
+                failing = False
+            except Exception as error:  # noqa: BLE001 - whatever the database raises: tried again
+                if not failing:
+                    logger.warning("the positions of the groups cannot be read: %r", error)
+                failing = True
+            try:
+                async with asyncio.timeout_at(due):
+                    await self._compare_asked.wait()
+            except TimeoutError:
+                pass
+
+    async def _compare(self) -> None:
+        by_source: dict[Source, dict[str, tuple[Group, Standing]]] = {}
+        for name, subscription in self._subscriptions.items():
+            group = subscription.group
+            if group.source is not None and (had := group.standing) is not None:
+                by_source.setdefault(group.source, {})[name] = (group, had)
+        for source, groups in by_source.items():
+            COUNTERS.comparisons += 1
+            recorded = await source.read_standings([*groups])
+            for name, (group, had) in groups.items():
+                group.compare(had, recorded.get(name))
 
     # What comes from the channel layer
-
-    async def _open_channel(self) -> None:
-        async with self._opening:
-            if self._channel is None:
-                channel = await self._layer.new_channel()
-                self._spawn(self._receive(channel))
-                self._channel = channel
 
     async def _receive(self, channel: str) -> None:
         messages = 0
@@ -181,6 +224,9 @@ class Hub:
     def _take(self, message: dict[str, Any]) -> None:
         subscription = self._subscriptions.get(message["group"])
         if subscription is None:
+            return
+        if (shut_out := message.get("shut_out")) is not None:
+            subscription.group.close(message["text"], None if shut_out == "all" else set(shut_out))
             return
         for position, text in message.get("frames") or [(message.get("position"), message["text"])]:
             subscription.group.take(text, position, message.get("version"))

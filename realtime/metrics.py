@@ -18,6 +18,9 @@ class Counters:
     published: int = 0
     publish_failures: int = 0
     repairs: int = 0
+    comparisons: int = 0
+    layer_losses: int = 0
+    layer_overflows: int = 0
     bad_frames: int = 0
     slow_readers: int = 0
     lags_ms: list[float] = field(default_factory=list)

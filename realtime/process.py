@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from realtime import publish
+from realtime.hub import hub
 from realtime.metrics import measure_loop_lag
 
 logger = logging.getLogger(__name__)
@@ -54,13 +55,17 @@ def with_services(application: Application, services: Sequence[Service]) -> Appl
         loop = asyncio.get_running_loop()
         if loop not in tasks:
             publish.send_from(loop)
-            tasks[loop] = [asyncio.create_task(_keep_running(one)) for one in (measure_loop_lag, *services)]
+            tasks[loop] = [asyncio.create_task(_keep_running(one)) for one in (_listen, measure_loop_lag, *services)]
         if scope["type"] == "lifespan":
             await _answer_lifespan(receive, send)
         else:
             await application(scope, receive, send)
 
     return wrapped
+
+
+async def _listen() -> None:
+    await hub().open()
 
 
 async def _keep_running(service: Service) -> None:

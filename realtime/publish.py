@@ -8,7 +8,7 @@ import atexit
 import logging
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -44,6 +44,12 @@ def publish_in_order(group: str, frames: Sequence[tuple[int, str]]) -> None:
     """Send several frames of an ordered group, each (position, text), rising, in one message."""
     if frames:
         _send({"group": group, "frames": list(frames)})
+
+
+def publish_end(group: str, frame: msgspec.Struct, *, user_ids: Collection[int] | None = None) -> None:
+    """Send `frame` to these users' members of the group, or to all for None, as the last that they get of it."""
+    shut_out: list[int] | str = "all" if user_ids is None else list(user_ids)
+    _send({"group": group, "text": encode(frame), "shut_out": shut_out})
 
 
 def _send(message: dict[str, Any]) -> None:

@@ -1,7 +1,6 @@
 """The hub on a real Redis: in order, none twice, none left out; groups free themselves."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,88 +9,9 @@ from channels.layers import get_channel_layer
 
 from realtime import conf
 from realtime.frame import Frames
-from realtime.group import WRITES_PER_TURN, Changes
+from realtime.group import WRITES_PER_TURN
 from realtime.hub import Hub
-from realtime.outbox import AsgiOutbox
-
-GROUP = "room.general"
-
-
-class Listener(AsgiOutbox):
-    """An outbox whose frames are read by the test."""
-
-    def __init__(self) -> None:
-        async def send(_: dict[str, Any]) -> None:
-            raise AssertionError("nothing runs this outbox")
-
-        super().__init__(send, abort=lambda: None)
-
-    @property
-    def got(self) -> list[str]:
-        return [text for text, _ in self._frames]
-
-
-async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
-class Truth:
-    """What the database would say: a room's changes."""
-
-    def __init__(self) -> None:
-        self.position = 0
-        self.reads: list[int] = []
-        self.failures = 0
-        self.at_a_time = 1000
-
-    async def repair(self, group: str, after: int) -> Changes:
-        self.reads.append(after)
-        if self.failures:
-            self.failures -= 1
-            raise OSError("the database is away")
-        upto = min(self.position, after + self.at_a_time)
-        return Changes(upto, [(at, f"#{at}") for at in range(after + 1, upto + 1)], more=upto < self.position)
-
-
-@pytest.fixture
-def truth() -> Truth:
-    return Truth()
-
-
-@pytest.fixture
-async def hub() -> AsyncIterator[Hub]:
-    one = Hub()
-    yield one
-    await one.close()
-    await get_channel_layer().flush()
-
-
-async def send(position: int | None = None, text: str | None = None, group: str = GROUP, **more: Any) -> None:
-    message = {"type": "realtime.frame", "group": group, "text": text or f"#{position}", **more}
-    if position is not None:
-        message["position"] = position
-    await get_channel_layer().group_send(group, message)
-
-
-async def live_member(
-    hub: Hub, truth: Truth | None = None, position: int = 0, group: str = GROUP, epoch: str = ""
-) -> Any:
-    listener = Listener()
-    member = await hub.join(group, listener, truth.repair if truth else None)
-    hub.go_live(group, member, position, epoch)
-    return listener, member
-
-
-async def confirmed(hub: Hub, *listeners: Listener) -> None:
-    """Redis confirms subscriptions later than `join` returns: wait until frames come through."""
-    async with asyncio.timeout(5):
-        while not all(any("probe" in one for one in listener.got) for listener in listeners):
-            await send(text="probe")
-            await asyncio.sleep(0.01)
-    for listener in listeners:
-        listener._frames.clear()
+from tests.realtime.hubs import GROUP, Listener, Truth, confirmed, live_member, send, until
 
 
 async def test_a_frame_reaches_every_live_member_once(hub: Hub, truth: Truth) -> None:
@@ -150,7 +70,7 @@ async def test_what_comes_during_a_join_is_kept_and_sent_after_the_answer(hub: H
     await until(lambda: "#1" in first.got)
 
     joining = Listener()
-    member = await hub.join(GROUP, joining, truth.repair)
+    member = await hub.join(GROUP, joining, truth.source)
     for position in (2, 3, 4):
         await send(position)
     await until(lambda: "#4" in first.got)
@@ -180,13 +100,13 @@ async def test_a_join_that_too_much_comes_into_is_marked(hub: Hub, truth: Truth,
     first, _ = await live_member(hub, truth)
     await confirmed(hub, first)
     joining = Listener()
-    member = await hub.join(GROUP, joining, truth.repair)
+    member = await hub.join(GROUP, joining, truth.source)
     for position in range(1, 30):
         await send(position)
     await until(lambda: "#29" in first.got)
     assert member.overflowed
     hub.leave(GROUP, member)
-    member = await hub.join(GROUP, joining, truth.repair)
+    member = await hub.join(GROUP, joining, truth.source)
     assert not member.overflowed
     hub.go_live(GROUP, member, 29)
     await send(30)
@@ -225,7 +145,7 @@ async def test_leaving_and_joining_at_once_ends_subscribed(hub: Hub, truth: Trut
 
 
 async def test_a_cancelled_join_leaves_nothing_behind(hub: Hub, truth: Truth) -> None:
-    joining = asyncio.create_task(hub.join(GROUP, Listener(), truth.repair))
+    joining = asyncio.create_task(hub.join(GROUP, Listener(), truth.source))
     await asyncio.sleep(0)
     joining.cancel()
     await asyncio.gather(joining, return_exceptions=True)
@@ -316,7 +236,7 @@ async def test_who_joins_again_in_the_middle_of_a_delivery_is_told_nothing_twice
         await asyncio.sleep(0)
     # The last slice is still to come.
     assert "#1" not in listener.got
-    again = await hub.join(GROUP, listener, truth.repair)
+    again = await hub.join(GROUP, listener, truth.source)
     hub.leave(GROUP, member)
     hub.go_live(GROUP, again, 1)
     await send(2)
@@ -339,7 +259,7 @@ async def test_an_event_without_a_position_reaches_those_who_are_just_joining(hu
     await confirmed(hub, first)
     ahead, _ = await live_member(hub, truth, position=9)
     pending = Listener()
-    member = await hub.join(GROUP, pending, truth.repair)
+    member = await hub.join(GROUP, pending, truth.source)
     await send(text="closed")
     await until(lambda: "closed" in first.got and "closed" in ahead.got)
     hub.go_live(GROUP, member, 100)
@@ -376,9 +296,9 @@ class CountingListener(Listener):
 
 async def test_what_comes_together_goes_out_in_one_write(hub: Hub, truth: Truth) -> None:
     listener = CountingListener()
-    hub.go_live(GROUP, await hub.join(GROUP, listener, truth.repair), 0)
+    hub.go_live(GROUP, await hub.join(GROUP, listener, truth.source), 0)
     ahead = CountingListener()
-    hub.go_live(GROUP, await hub.join(GROUP, ahead, truth.repair), 3)
+    hub.go_live(GROUP, await hub.join(GROUP, ahead, truth.source), 3)
     await confirmed(hub, listener, ahead)
     listener.writes.clear()
     ahead.writes.clear()
