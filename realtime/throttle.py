@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Hashable
 
 MOST_KEYS = 10_000  # About 1 MB of addresses.
-ROUNDING_SECONDS = 0.001  # Sums of fractions are not exact: the last token of a burst must not be refused for that.
+ROUNDING_SECONDS = 0.0001  # Sums of fractions are not exact: the last token of a burst must not be refused for that.
 
 
 class Buckets:
