@@ -55,6 +55,11 @@ def session_key_of(scope: dict[str, Any]) -> str | None:
     return cookies.get(settings.SESSION_COOKIE_NAME)
 
 
+def origin_of(scope: dict[str, Any]) -> str:
+    """The handshake's Origin as it came, for the log."""
+    return ", ".join(value.decode("latin-1") for value in _headers(scope, b"origin")) or "no origin"
+
+
 def is_own_origin(scope: dict[str, Any]) -> bool:
     """Whether the handshake's Origin is the request's own scheme, host and port, or a trusted one.
 

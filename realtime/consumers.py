@@ -42,6 +42,7 @@ from realtime.protocol import (
     parse,
     parse_auth,
 )
+from realtime.security import Kind, address_of, log_event
 
 logger = logging.getLogger(__name__)
 
@@ -178,7 +179,12 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         await self._receive()  # websocket.connect
         session_key = auth.session_key_of(self.scope)
         if session_key is not None and not auth.is_own_origin(self.scope):
-            logger.warning("handshake with a session cookie from another origin refused")
+            log_event(
+                Kind.ORIGIN_REFUSED,
+                address=address_of(self.scope),
+                connection=self.connection,
+                detail=auth.origin_of(self.scope),
+            )
             await send({"type": "websocket.close", "code": CloseCode.FORBIDDEN})  # Before accept: HTTP 403.
             return
         identity, reachable = None, True
@@ -221,6 +227,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         except (DatabaseError, Refused):
             await self._end(CloseCode.OVERLOADED, "Database out of reach")
         if identity is None:
+            log_event(Kind.TOKEN_REFUSED, address=address_of(self.scope), connection=self.connection)
             self.send_frame(Error(code=ErrorCode.UNAUTHORIZED, detail="this token is not valid"))
             await self._end(CloseCode.UNAUTHORIZED, "Unauthorized")
         return identity

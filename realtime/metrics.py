@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 
 LAG_PROBE_SECONDS = 0.1
@@ -23,6 +24,8 @@ class Counters:
     layer_overflows: int = 0
     bad_frames: int = 0
     slow_readers: int = 0
+    # By kind: see `security.Kind`.
+    security_events: Counter[str] = field(default_factory=Counter)
     lags_ms: list[float] = field(default_factory=list)
 
     @property

@@ -18,10 +18,12 @@ from chat.protocol import COMMANDS, Changed, History, Joined, Posted
 from monitor.conf import Monitor
 from realtime.conf import Realtime, env_name
 from realtime.protocol import Auth, CloseCode, Command, Error, ErrorCode, Event, Ok, Pong
+from realtime.security import Kind
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
 SETTINGS = (ROOT / "docs" / "settings.md").read_text()
+SECURITY = (ROOT / "SECURITY.md").read_text()
 
 # What each command's `ok` is; `ping` and `auth` are answered otherwise.
 ANSWERS: dict[str, type[Ok]] = {
@@ -183,6 +185,13 @@ def read_variable(call: ast.Call) -> tuple[str | None, str | None]:
     if isinstance(default, bool):
         return call.args[0].value, str(default).lower()
     return call.args[0].value, ",".join(default) if isinstance(default, list) else default
+
+
+# Security
+
+
+def test_every_security_event_is_documented_and_no_other() -> None:
+    assert [row[0].strip("`") for row in table(SECURITY, "event logged")] == [kind.value for kind in Kind]
 
 
 # The rest

@@ -1,6 +1,7 @@
 """The protocol on real servers, two processes of each kind that the application supports."""
 
 import asyncio
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -179,6 +180,9 @@ async def test_a_bad_token_is_closed_with_4001(cluster: Cluster) -> None:
         error = await client.receive()
         assert (error["type"], error["code"], "ref" in error) == ("error", "unauthorized", False)
         assert (await client.closed())[0] == 4001
+    log = cluster.servers[0].log.read_text()
+    assert "token_refused address=127.0.0.1 user=- connection=web-1:" in log
+    assert cluster.people["alice"]["token"] not in log
 
 
 async def test_a_silent_client_is_closed_with_4002_after_five_seconds(cluster: Cluster) -> None:
@@ -217,6 +221,8 @@ async def test_another_sites_page_cannot_use_the_cookie(cluster: Cluster, origin
             async with opened(cluster.servers[0].url, cookie=cookie, origin=origin):
                 pass
         assert caught.value.response.status_code == 403
+    log = cluster.servers[0].log.read_text()
+    assert re.search(f"origin_refused address=127.0.0.1 user=- connection=web-1:\\w+ '{origin}'", log)
 
 
 async def test_a_client_with_a_token_may_come_from_anywhere(cluster: Cluster) -> None:
