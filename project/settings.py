@@ -6,6 +6,7 @@ from pathlib import Path
 from chat.conf import Chat
 from monitor.conf import Monitor
 from project import env
+from project.accounts.conf import Accounts
 from realtime import conf
 from realtime.conf import Realtime
 from realtime.embedded_redis import socket_path
@@ -22,9 +23,11 @@ SIGN_UP_OPEN = env.read_bool("HUBBUB_SIGN_UP", True)
 REALTIME = conf.from_env(Realtime, os.environ)
 CHAT = conf.from_env(Chat, os.environ)
 MONITOR = conf.from_env(Monitor, os.environ)
+ACCOUNTS = conf.from_env(Accounts, os.environ)
 conf.check_known(
     os.environ,
-    conf.env_names(Realtime, Chat, Monitor) | {"HUBBUB_VAR", "HUBBUB_SIGN_UP", "HUBBUB_TLS", "HUBBUB_PROCESS"},
+    conf.env_names(Realtime, Chat, Monitor, Accounts)
+    | {"HUBBUB_VAR", "HUBBUB_SIGN_UP", "HUBBUB_TLS", "HUBBUB_PROCESS"},
 )
 
 # Our apps stand first: their templates and commands (runserver) take the place of Django's and daphne's.

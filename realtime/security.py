@@ -22,6 +22,9 @@ MOST_CHARS = 200  # Of one value: some are an attacker's choice.
 class Kind(StrEnum):
     """What happened. SECURITY.md lists them; a test compares."""
 
+    SIGN_IN_FAILED = "sign_in_failed"
+    SIGN_IN_LIMITED = "sign_in_limited"
+    SIGN_UP_LIMITED = "sign_up_limited"
     ORIGIN_REFUSED = "origin_refused"
     TOKEN_REFUSED = "token_refused"  # noqa: S105 - not a secret
 

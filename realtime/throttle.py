@@ -56,6 +56,11 @@ class Buckets:
         """
         self._charge(key, tokens, self._clock())
 
+    def give_back(self, key: Hashable, tokens: float = 1) -> None:
+        """What they were taken for does not count after all."""
+        if (full_at := self._full_at.pop(key, None)) is not None:
+            self._full_at[key] = full_at - tokens * self._seconds
+
     def __len__(self) -> int:
         """How many keys are kept."""
         return len(self._full_at)

@@ -16,6 +16,7 @@ import realtime.protocol
 from chat.conf import Chat
 from chat.protocol import COMMANDS, Changed, History, Joined, Posted
 from monitor.conf import Monitor
+from project.accounts.conf import Accounts
 from realtime.conf import Realtime, env_name
 from realtime.protocol import Auth, CloseCode, Command, Error, ErrorCode, Event, Ok, Pong
 from realtime.security import Kind
@@ -144,7 +145,7 @@ def test_codes_that_are_said_to_be_reserved_are_not_sent() -> None:
 def test_every_tunable_is_documented_with_default_bounds_and_reason() -> None:
     expected = [
         f"| `{env_name(one)}` | {one.default} | {says['low']} to {says['high']} | {says['reason']} |"
-        for tunables in (Realtime, Chat, Monitor)
+        for tunables in (Realtime, Chat, Monitor, Accounts)
         for one in fields(tunables)
         for says in [one.metadata]
     ]

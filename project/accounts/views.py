@@ -1,11 +1,12 @@
 """Sign in and sign up."""
 
+import math
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.auth.views import LoginView, redirect_to_login
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -13,7 +14,10 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
+from project.accounts import tries
 from project.accounts.forms import SignInForm, SignUpForm
+from project.accounts.models import User
+from realtime.security import Kind, log_event
 
 
 class SignIn(LoginView):
@@ -23,6 +27,23 @@ class SignIn(LoginView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(sign_up_open=settings.SIGN_UP_OPEN, **kwargs)
 
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        name = request.POST.get("username", "")
+        if wait := tries.try_sign_in(name, _address(request)):
+            log_event(Kind.SIGN_IN_LIMITED, address=_address(request), user=_account(name))
+            return _too_many_tries(request, wait)
+        return super().post(request, *args, **kwargs)
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        tries.forgive_sign_in(form.data.get("username", ""), _address(self.request))
+        return super().form_valid(form)
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        if form.has_error(NON_FIELD_ERRORS, "invalid_login"):
+            name = form.data.get("username", "")
+            log_event(Kind.SIGN_IN_FAILED, address=_address(self.request), user=_account(name))
+        return super().form_invalid(form)
+
 
 @sensitive_post_parameters()
 @never_cache
@@ -30,6 +51,9 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     """A new account, signed in at once; a page that says so when SIGN_UP_OPEN is off."""
     if not settings.SIGN_UP_OPEN:
         return render(request, "registration/sign-up-closed.html", status=404)
+    if request.method == "POST" and (wait := tries.try_sign_up(_address(request))):
+        log_event(Kind.SIGN_UP_LIMITED, address=_address(request))
+        return _too_many_tries(request, wait)
     form = SignUpForm(request.POST if request.method == "POST" else None)
     user = form.create() if form.is_valid() else None
     if user is None:
@@ -47,6 +71,23 @@ def enter_admin(request: HttpRequest) -> HttpResponse:
     if not request.user.is_staff:
         raise PermissionDenied
     return redirect(address)
+
+
+def _too_many_tries(request: HttpRequest, wait_seconds: float) -> HttpResponse:
+    """The same for a name that exists and one that does not."""
+    minutes = math.ceil(wait_seconds / 60)
+    response = render(request, "registration/too-many-tries.html", {"minutes": minutes}, status=429)
+    response.headers["Retry-After"] = str(math.ceil(wait_seconds))
+    return response
+
+
+def _address(request: HttpRequest) -> str:
+    return str(request.META.get("REMOTE_ADDR") or "")
+
+
+def _account(name: str) -> int | None:
+    """For the log: which account was tried. Not the text itself, which may be a password in the wrong field."""
+    return User.objects.filter(username=name.replace("\x00", "")).values_list("pk", flat=True).first()
 
 
 def _next(request: HttpRequest) -> str:

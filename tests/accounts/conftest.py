@@ -1,2 +1,21 @@
+from collections.abc import Iterator
+
+import pytest
+import redis
+from django.conf import settings
+
+from project.accounts import tries
 from tests.pages import plain_static  # noqa: F401
 from tests.personas import alice, attic, bob, lounge, mona, root  # noqa: F401
+
+
+@pytest.fixture(autouse=True)
+def no_tries(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nobody has tried anything yet, as far as Redis or this process know."""
+    monkeypatch.setattr(tries, "_away_until", float("-inf"))
+    tries._local.cache_clear()
+    with redis.Redis.from_url(settings.REDIS_URL) as client:
+        if keys := client.keys(f"{tries.PREFIX}:*"):
+            client.delete(*keys)
+    yield
+    tries._redis.cache_clear()

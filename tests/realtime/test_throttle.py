@@ -111,3 +111,14 @@ def test_full_buckets_are_not_kept(buckets: Buckets, clock: Clock) -> None:
     for _ in range(50):
         buckets.charge("alice")
     assert len(buckets) == 1
+
+
+def test_what_is_given_back_can_be_taken_again_and_no_more(buckets: Buckets, clock: Clock) -> None:
+    for _ in range(4):
+        buckets.take("alice")
+    buckets.give_back("alice")
+    assert [buckets.take("alice") > 0 for _ in range(3)] == [False, False, True]
+    clock.now += 100
+    buckets.give_back("alice")
+    buckets.give_back("nobody")
+    assert [buckets.take("alice") > 0 for _ in range(6)] == [False] * 5 + [True]

@@ -1,0 +1,34 @@
+"""The accounts' tunables. A leaf: imports nothing of the accounts."""
+
+from dataclasses import dataclass
+
+from realtime.conf import tunable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accounts:
+    """The accounts' tunables."""
+
+    tries_seconds: int = tunable(
+        300,
+        "The time within which tries to sign in or up are counted; who tried too often waits for its end.",
+        low=1,
+        high=86_400,
+    )
+    sign_in_tries_per_account: int = tunable(
+        10, "Failed tries to sign in to one account, from anywhere.", low=1, high=100_000
+    )
+    sign_in_tries_per_address: int = tunable(
+        50, "Failed tries to sign in from one address: an office may share one.", low=1, high=100_000
+    )
+    sign_up_tries_per_address: int = tunable(
+        20, "Tries to make an account from one address: each tells whether a name is taken.", low=1, high=100_000
+    )
+
+
+def settings() -> Accounts:
+    """The accounts' tunables in force: `settings.ACCOUNTS`, or the defaults."""
+    from django.conf import settings as django_settings
+
+    configured: Accounts = getattr(django_settings, "ACCOUNTS", None) or Accounts()
+    return configured

@@ -1,0 +1,128 @@
+"""How often somebody may try to sign in or up: counted in Redis, for all processes of all hosts.
+
+Without Redis each process counts for itself: signing in works then, too.
+"""
+
+import functools
+import hashlib
+import ipaddress
+import logging
+import threading
+import time
+import unicodedata
+from typing import Any
+
+from django.conf import settings
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from project.accounts import conf
+from realtime.throttle import Buckets
+
+logger = logging.getLogger(__name__)
+
+PREFIX = "hubbub:tries"
+# Somebody waits for the page: a Redis that hangs must not be waited for by each in turn.
+TIMEOUT_SECONDS = 0.5
+AWAY_SECONDS = 5.0
+NETWORK_BITS = 64  # Of an IPv6 address: whoever has one has all of its network.
+
+
+def try_sign_in(name: str, address: str) -> float:
+    """Count a try before its password is looked at: many at once must not all come before the first is counted.
+
+    Returns 0.0, or the seconds to wait if there were too many: then the password must not be looked at.
+    """
+    tunables = conf.settings()
+    # The address first: whoever may not try any more must not use up the tries of the account's owner.
+    wait = _take(f"sign-in:{_source(address)}", tunables.sign_in_tries_per_address) if _source(address) else 0.0
+    return wait or _take(_account(name), tunables.sign_in_tries_per_account)
+
+
+def forgive_sign_in(name: str, address: str) -> None:
+    """It was the right password: only failed tries count."""
+    tunables = conf.settings()
+    if _source(address):
+        _give_back(f"sign-in:{_source(address)}", tunables.sign_in_tries_per_address)
+    _give_back(_account(name), tunables.sign_in_tries_per_account)
+
+
+def try_sign_up(address: str) -> float:
+    """Count a try to make an account; 0.0, or the seconds to wait."""
+    most = conf.settings().sign_up_tries_per_address
+    return _take(f"sign-up:{_source(address)}", most) if _source(address) else 0.0
+
+
+def _source(address: str) -> str:
+    """Whom an address stands for; empty for this host itself, which may be a proxy in front of everybody."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return ""  # A UNIX socket.
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.ipv4_mapped is not None:
+            return _source(str(ip.ipv4_mapped))
+        return "" if ip.is_loopback else str(ipaddress.ip_network((ip, NETWORK_BITS), strict=False))
+    return "" if ip.is_loopback else str(ip)
+
+
+def _account(name: str) -> str:
+    # Hashed: of bounded length, and what people type into the wrong field stands nowhere.
+    alike = unicodedata.normalize("NFKC", name).strip().casefold()
+    return f"sign-in:account:{hashlib.sha256(alike.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
+def _take(key: str, most: int) -> float:
+    seconds = conf.settings().tries_seconds
+    if (counted := _count(key, 1)) is None:
+        with _lock:
+            return _local(most, seconds).take(key)
+    count, seconds_left = counted
+    return float(max(seconds_left, 1)) if count > most else 0.0
+
+
+def _give_back(key: str, most: int) -> None:
+    if _count(key, -1) is None:
+        with _lock:
+            _local(most, conf.settings().tries_seconds).give_back(key)
+
+
+def _count(key: str, amount: int) -> tuple[int, int] | None:
+    """The count of this time after adding `amount`, and the seconds until the next; None: Redis cannot be asked."""
+    global _away_until
+    if time.monotonic() < _away_until:
+        return None
+    name = f"{PREFIX}:{key}"
+    try:
+        # In one transaction: a count that lost its time limit would shut somebody out for ever.
+        with _redis(settings.REDIS_URL).pipeline() as pipe:
+            pipe.set(name, 0, nx=True, ex=conf.settings().tries_seconds)
+            pipe.incrby(name, amount)
+            pipe.ttl(name)
+            _, count, seconds_left = pipe.execute()
+    except RedisError as error:
+        _away_until = time.monotonic() + AWAY_SECONDS
+        logger.warning("tries to sign in are counted by this process alone for now: %r", error)
+        return None
+    return count, seconds_left
+
+
+@functools.cache
+def _redis(url: str) -> Any:
+    return Redis.from_url(
+        url,
+        socket_timeout=TIMEOUT_SECONDS,
+        socket_connect_timeout=TIMEOUT_SECONDS,
+        retry=Retry(NoBackoff(), 1),  # A pooled connection dies with each restart of Redis.
+    )
+
+
+@functools.cache
+def _local(most: int, seconds: int) -> Buckets:
+    return Buckets(per_second=most / seconds, burst=most)
+
+
+_lock = threading.Lock()  # Views run in threads, and buckets are made for one.
+_away_until = float("-inf")

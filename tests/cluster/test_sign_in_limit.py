@@ -1,0 +1,59 @@
+"""Guessing a password on all processes at once: the tries are counted together."""
+
+import asyncio
+import http.client
+import re
+import socket
+from pathlib import Path
+from urllib.parse import urlencode
+from uuid import uuid4
+
+import pytest
+
+from tests.cluster.running import Cluster
+
+pytestmark = pytest.mark.cluster
+
+PASSWORD = "correct horse 7"
+
+
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP to just that process."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("127.0.0.1")
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(str(self._path))
+
+
+def sign_in(process: Path, name: str, password: str) -> int:
+    connection = UnixConnection(process)
+    connection.request("GET", "/account/sign-in/")
+    page = connection.getresponse()
+    cookie = (page.getheader("Set-Cookie") or "").split(";")[0]
+    found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.read().decode())
+    assert found
+    fields = urlencode({"csrfmiddlewaretoken": found[1], "username": name, "password": password})
+    headers = {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"}
+    connection.request("POST", "/account/sign-in/", fields, headers)
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+async def test_guessing_on_two_processes_gives_no_more_tries(cluster: Cluster) -> None:
+    name = f"victim-{uuid4().hex[:8]}"
+    code = f"of().objects.create_user({name!r}, password={PASSWORD!r})"
+    await asyncio.to_thread(cluster.shell, f"from django.contrib.auth import get_user_model as of; {code}")
+    processes = list(cluster.sockets.values())
+    assert len(processes) == 2
+    guesses = [asyncio.to_thread(sign_in, processes[number % 2], name, f"guess {number}") for number in range(14)]
+    answers = await asyncio.gather(*guesses)
+    assert sorted(answers) == [200] * 10 + [429] * 4
+    for process in processes:
+        assert await asyncio.to_thread(sign_in, process, name, PASSWORD) == 429
+    assert cluster.text.count("sign_in_failed address=- user=") == 10
+    assert cluster.text.count("sign_in_limited address=- user=") == 6
