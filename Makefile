@@ -13,7 +13,7 @@ SOCKETIO := bench/peers/socketio
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench lock screenshots
+.PHONY: help run test soak check bench lock screenshots
 
 help: ## List what make can do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,12 +26,15 @@ test: .venv/.installed-dev ## Run all tests, those in a real browser and on Post
 	@node --test tests/js/*.test.js
 	@$(BIN)/python -m pytest
 
+soak: .venv/.installed-dev ## Run the long tests of faults, which make test leaves out
+	@$(BIN)/python -m pytest -m soak
+
 check: .venv/.installed-dev ## Lint, format, types, migrations, and the fast tests
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/python manage.py makemigrations --check --dry-run
-	@$(BIN)/python -m pytest -q -m "not cluster and not browser"
+	@$(BIN)/python -m pytest -q -m "not cluster and not browser and not soak"
 
 bench: .venv/.installed .venv-bench/.installed ## Measure this server and its peers side by side, in a quarter of an hour (ROUNDS)
 	@command -v npm >/dev/null && npm ci --silent --no-audit --no-fund --prefix $(SOCKETIO) || true

@@ -72,7 +72,7 @@ def postgresql() -> Iterator[str]:
 @pytest.mark.timeout(SECONDS + 60)
 def test_the_database_tests_pass_on_postgresql(postgresql: str) -> None:
     ran = subprocess.run(
-        [sys.executable, "-m", "pytest", "-m", "database", "-q", "--create-db", "-p", "no:cacheprovider"],
+        [sys.executable, "-m", "pytest", "-m", "database and not soak", "-q", "--create-db", "-p", "no:cacheprovider"],
         cwd=ROOT,
         env=os.environ | {"TEST_DATABASE_URL": postgresql},
         capture_output=True,
