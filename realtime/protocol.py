@@ -172,6 +172,11 @@ def parse_auth(text: str) -> Auth:
     return parse(_auth_decoder, text)  # type: ignore[no-any-return]
 
 
+def read_frame(text: str | bytes) -> dict[str, Any]:
+    """A frame as a client of ours reads it: any JSON object."""
+    return msgspec.json.decode(text, type=dict[str, Any])
+
+
 def _ref_of(text: str) -> Any:
     try:
         return _envelope_decoder.decode(text).ref

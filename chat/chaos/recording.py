@@ -1,0 +1,311 @@
+"""A client that records: joins one room, stays, comes back and resumes as docs/protocol.md says, repeats what was not
+answered, and keeps every frame with its time.
+"""
+
+import asyncio
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from random import Random
+from types import TracebackType
+from typing import Any
+from uuid import uuid4
+
+from websockets.asyncio.client import ClientConnection, connect, unix_connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+
+from chat.chaos.log import Answer, End, Log, Recovery, Sent
+from chat.chaos.view import Breach, Frame
+from chat.protocol import MessageDelete, MessageEdit, MessagePost, RoomJoin
+from realtime.protocol import Auth, Command, ErrorCode, Ping, encode, read_frame
+
+# As our pages do it.
+HELLO_SECONDS = 12.0
+PONG_SECONDS = 8.0
+STEADY_SECONDS = 5.0
+BACK_OFF_SECONDS = 0.5
+MOST_BACK_OFF_SECONDS = 20.0
+
+ABNORMAL = 1006  # RFC 6455, 7.1.5: no close frame came.
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a site is: http://host:port, and the UNIX socket of one of its processes to reach just that one."""
+
+    url: str
+    unix_socket: str | None = None
+
+
+class SocketLost(Exception):
+    """The socket ended before the answer came."""
+
+
+class Recorder:
+    """One client of one room, by access token or session. Connects when entered as a context, until it is left.
+
+    `addresses` is asked at each try: the first is stayed with until it fails, then the next is tried.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        room: str,
+        addresses: Callable[[], Sequence[Address]],
+        *,
+        token: str = "",
+        cookie: str = "",
+        random: Random | None = None,
+    ) -> None:
+        self.log = Log(name)
+        self.room = room
+        self.hello: Frame = {}
+        # The close code after which a client does not come back by itself.
+        self.shut_out: int | None = None
+        self._addresses = addresses
+        self._token = token
+        self._cookie = cookie
+        self._random = random or Random()  # noqa: S311 - spreads load, guards nothing
+        self._socket: ClientConnection | None = None
+        self._refs = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[Frame]] = {}
+        self._failures = 0
+        self._admitted = asyncio.Event()
+        self._joined = asyncio.Event()
+        self._heard = asyncio.Event()
+        self._joining: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "Recorder":
+        self._task = asyncio.create_task(self._stay())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._task is not None
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+    @property
+    def is_joined(self) -> bool:
+        return self._joined.is_set()
+
+    async def wait_until_joined(self, seconds: float = HELLO_SECONDS) -> None:
+        async with asyncio.timeout(seconds):
+            await self._joined.wait()
+
+    async def wait_for_position(self, position: int, seconds: float) -> None:
+        """Until the room has come up to `position`. TimeoutError."""
+        async with asyncio.timeout(seconds):
+            while not self.is_joined or (self.log.view.position or 0) < position:
+                self._heard.clear()
+                await self._heard.wait()
+
+    def cut(self) -> None:
+        """End the connection as a broken network does: by no close frame."""
+        if self._socket is not None:
+            self._socket.transport.abort()
+
+    # Commands
+
+    async def post(self, body: str, message_id: str = "") -> Sent:
+        """Post until it is answered, with the same id each time. Ended in between, it stays in the log unanswered."""
+        return await self._repeat(Sent("message.post", time.monotonic(), id=message_id or str(uuid4()), body=body))
+
+    async def edit(self, seq: int, body: str) -> Sent:
+        return await self._repeat(Sent("message.edit", time.monotonic(), seq=seq, body=body))
+
+    async def delete(self, seq: int) -> Sent:
+        return await self._repeat(Sent("message.delete", time.monotonic(), seq=seq))
+
+    async def request(self, kind: type[Command], **fields: Any) -> Frame:
+        """Send a command once; its answer. SocketLost."""
+        if self._socket is None or not self._admitted.is_set():
+            raise SocketLost
+        ref = next(self._refs)
+        # Stays there when the caller is cancelled: its answer is still to be expected, once.
+        answer: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
+        self._waiting[ref] = answer
+        try:
+            await self._socket.send(encode(kind(ref=ref, **fields)))
+        except ConnectionClosed:
+            raise SocketLost from None
+        return await answer
+
+    async def _repeat(self, sent: Sent) -> Sent:
+        self.log.sent.append(sent)
+        for tries in itertools.count():
+            await self._admitted.wait()
+            started = time.monotonic()
+            answer = None
+            with suppress(SocketLost):
+                answer = await self._send(sent)
+            now = time.monotonic()
+            sent.answers.append(Answer(now - started, answer))
+            if answer is not None and not _may_help_again(answer):
+                sent.answered_at = now
+                break
+            if answer is not None:
+                await asyncio.sleep(max(answer.get("retry_after_ms", 0) / 1000, 0.5) + self._back_off(tries))
+        return sent
+
+    async def _send(self, sent: Sent) -> Frame:
+        match sent.kind:
+            case "message.post":
+                return await self.request(MessagePost, room=self.room, id=sent.id, body=sent.body)
+            case "message.edit":
+                return await self.request(MessageEdit, room=self.room, seq=sent.seq, body=sent.body)
+        return await self.request(MessageDelete, room=self.room, seq=sent.seq)
+
+    # The socket
+
+    async def _stay(self) -> None:
+        """Be connected, again and again."""
+        lost: End | None = None
+        tries = 0
+        while self.shut_out is None:
+            admitted_at = None
+            code, reason = ABNORMAL, ""
+            try:
+                async with asyncio.timeout(HELLO_SECONDS) as overdue:
+                    self._socket = await self._open()
+                    await self._admit(self._socket)
+                    overdue.reschedule(None)
+                    admitted_at = time.monotonic()
+                    await self._listen(self._socket, lost)
+            except ConnectionClosed as closed:
+                if closed.rcvd is not None:
+                    code, reason = closed.rcvd.code, closed.rcvd.reason
+            except (OSError, InvalidHandshake, TimeoutError) as error:
+                reason = repr(error)
+            finally:
+                joined = self._put_away()
+            if admitted_at is None:
+                self._failures += 1
+            end = End(time.monotonic(), code, reason, joined)
+            self.log.ends.append(end)
+            if joined:
+                lost = end
+            if 4000 <= code < 4100:
+                self.shut_out = code
+                return
+            if admitted_at is not None and time.monotonic() - admitted_at >= STEADY_SECONDS:
+                tries = 0
+            await asyncio.sleep(self._back_off(tries))
+            tries += 1
+
+    async def _open(self) -> ClientConnection:
+        addresses = self._addresses()
+        address = addresses[self._failures % len(addresses)]
+        url = address.url.replace("http", "ws", 1) + "/ws/chat/"
+        headers = {"Cookie": f"sessionid={self._cookie}", "Origin": address.url} if self._cookie else {}
+        options: dict[str, Any] = {
+            "additional_headers": headers,
+            "compression": None,
+            "max_size": None,
+            # Nothing that a browser could not do; the protocol has its own `ping`.
+            "ping_interval": None,
+            "open_timeout": None,
+            "close_timeout": 1,
+        }
+        if address.unix_socket is not None:
+            return await unix_connect(address.unix_socket, url, **options)
+        return await connect(url, proxy=None, **options)
+
+    async def _admit(self, socket: ClientConnection) -> None:
+        while True:
+            frame = self._take(await socket.recv())
+            if frame["type"] == "auth.required":
+                await socket.send(encode(Auth(self._token)))
+            elif frame["type"] == "hello":
+                self.hello = frame
+                self._admitted.set()
+                return
+
+    async def _listen(self, socket: ClientConnection, lost: End | None) -> None:
+        self._joining = asyncio.create_task(self._join(lost))
+        heartbeat = self.hello["heartbeat_ms"] / 1000
+        while True:
+            try:
+                async with asyncio.timeout(heartbeat):
+                    text = await socket.recv()
+            except TimeoutError:
+                await socket.send(encode(Ping(ref=next(self._refs))))
+                async with asyncio.timeout(PONG_SECONDS):
+                    text = await socket.recv()
+            self._receive(self._take(text))
+
+    async def _join(self, lost: End | None) -> None:
+        """Join, and again while the server is too busy. The answer itself is taken in `_receive`, in its order."""
+        view = self.log.view
+        for tries in itertools.count():
+            try:
+                answer = await self.request(RoomJoin, room=self.room, after=view.position, epoch=view.epoch)
+            except SocketLost:
+                return
+            if answer["type"] == "ok":
+                break
+            if not _may_help_again(answer):
+                view.closed = answer["code"]
+                return
+            await asyncio.sleep(0.5 + self._back_off(tries))
+        if lost is not None:
+            self.log.recoveries.append(Recovery(lost, time.monotonic()))
+        self._joined.set()
+        self._heard.set()
+
+    def _take(self, text: str | bytes) -> Frame:
+        frame = read_frame(text)
+        self.log.frames.append((time.monotonic(), frame))
+        return frame
+
+    def _receive(self, frame: Frame) -> None:
+        view = self.log.view
+        if frame["type"] in ("ok", "error"):
+            waiting = self._waiting.pop(frame.get("ref", 0), None)
+            if waiting is None:
+                self.log.breaches.append(Breach("duplicated", f"an answer to nothing, or a second one: {frame}"))
+            elif not waiting.done():
+                waiting.set_result(frame)
+            if "epoch" in frame:
+                # Here and not where it is awaited: the events behind it are above its position.
+                view.joined(frame)
+                self._arrived(frame["messages"])
+        elif frame.get("room") == self.room:
+            view.take(frame)
+            if "message" in frame:
+                self._arrived([frame["message"]])
+        self._heard.set()
+
+    def _arrived(self, messages: Sequence[Frame]) -> None:
+        for one in messages:
+            self.log.arrivals.setdefault(one["id"], time.monotonic())
+
+    def _put_away(self) -> bool:
+        """Forget the socket; whether the room was joined on it."""
+        if self._joining is not None:
+            self._joining.cancel()
+            self._joining = None
+        if self._socket is not None:
+            self._socket.transport.abort()
+            self._socket = None
+        joined = self._joined.is_set()
+        self._joined.clear()
+        self._admitted.clear()
+        self.log.view.left()
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_exception(SocketLost())
+        self._waiting.clear()
+        return joined
+
+    def _back_off(self, tries: int) -> float:
+        return self._random.random() * min(BACK_OFF_SECONDS * 2.0**tries, MOST_BACK_OFF_SECONDS)
+
+
+def _may_help_again(answer: Frame) -> bool:
+    return answer.get("code") == ErrorCode.UNAVAILABLE or "retry_after_ms" in answer

@@ -1,0 +1,97 @@
+"""What one client has of one room, put together as docs/protocol.md tells clients to; notes what breaks the contract.
+
+Pure: knows frames, no sockets and no database.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Frame = dict[str, Any]
+Kind = Literal["lost", "duplicated", "disordered", "invented"]
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A promise that was not kept; `text` is for people."""
+
+    kind: Kind
+    text: str
+
+
+@dataclass(slots=True)
+class View:
+    """The room after all that came. `joined` takes the answer to a join, `take` an event, `left` the socket's end."""
+
+    epoch: str | None = None
+    position: int | None = None
+    messages: dict[int, Frame] = field(default_factory=dict)
+    # From this seq on it must have every message: those before its first page are not its own.
+    first_seq: int = 1
+    # Positions that no event had. Right for those only that a later change of the same message has overwritten.
+    skipped: set[int] = field(default_factory=set)
+    # The messages that each resumed join brought, in the order given.
+    resumed: list[list[Frame]] = field(default_factory=list)
+    pages: int = 0
+    closed: str | None = None
+    is_live: bool = False
+    breaches: list[Breach] = field(default_factory=list)
+    _had: set[int] = field(default_factory=set)
+
+    def joined(self, answer: Frame) -> None:
+        messages: list[Frame] = answer["messages"]
+        seqs = [one["seq"] for one in messages]
+        for seq in [seq for seq, times in Counter(seqs).items() if times > 1]:
+            self._note("duplicated", f"message {seq} stands twice in one answer")
+        self.is_live = True
+        self.closed = None
+        if answer["complete"]:
+            if self.position is None or answer["epoch"] != self.epoch:
+                self._note("disordered", "a join that named no position was answered as a resumption")
+            elif answer["position"] < self.position:
+                self._note("disordered", f"resumed at {answer['position']}, which is before {self.position}")
+            self.resumed.append(messages)
+            for one in messages:
+                if self.messages.get(one["seq"]) == one:
+                    self._note("duplicated", f"message {one['seq']} came again, unchanged, when resuming")
+        else:
+            if seqs != sorted(seqs):
+                self._note("disordered", f"a page is not in the order of seq: {seqs}")
+            self.messages.clear()
+            self.skipped.clear()
+            self._had.clear()
+            self.first_seq = seqs[0] if seqs and answer["more"] else 1
+            self.pages += 1
+        self.messages |= {one["seq"]: one for one in messages}
+        self.epoch, self.position = answer["epoch"], answer["position"]
+
+    def take(self, event: Frame) -> None:
+        kind, position = event["type"], event.get("position")
+        if kind == "room.closed":
+            self.closed, self.is_live = event["code"], False
+        elif position is None:
+            return  # What has no position is not on record.
+        elif not self.is_live:
+            self._note("disordered", f"{kind} at {position} came to a socket that had not joined")
+        else:
+            self._take_in_order(event, kind, position)
+
+    def left(self) -> None:
+        self.is_live = False
+
+    def _take_in_order(self, event: Frame, kind: str, position: int) -> None:
+        assert self.position is not None
+        if position in self._had:
+            return self._note("duplicated", f"position {position} came twice")
+        if position <= self.position:
+            return self._note("disordered", f"position {position} came after {self.position}")
+        self.skipped |= set(range(self.position + 1, position))
+        self._had.add(position)
+        self.position = position
+        if message := event.get("message"):
+            if kind == "message.posted" and message["seq"] in self.messages:
+                self._note("duplicated", f"message {message['seq']} was posted twice")
+            self.messages[message["seq"]] = message
+
+    def _note(self, kind: Kind, text: str) -> None:
+        self.breaches.append(Breach(kind, text))
