@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from chat.chaos.recording import Address
 from realtime.embedded_redis import run_dir, tethered
 from tests.servers import ROOT, Site
 from tests.wire import Client, opened
@@ -144,7 +145,20 @@ class Cluster(Site):
                 pass
         return None
 
+    @property
+    def database_url(self) -> str:
+        return self.env.get("DATABASE_URL") or f"sqlite:///{self.folder}/hubbub.sqlite3"
+
     # Clients
+
+    def addresses_of(self, process: str) -> Callable[[], list[Address]]:
+        """For a recorder: that process's private socket, whichever it is now, and then the common port."""
+
+        def addresses() -> list[Address]:
+            path = self.sockets.get(process)
+            return [*([Address(self.url, os.fspath(path))] if path else []), Address(self.url)]
+
+        return addresses
 
     def client(
         self, path: str = "/ws/chat/", *, process: str | None = None, **more: Any
