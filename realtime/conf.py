@@ -30,6 +30,12 @@ class Realtime:
     heartbeat_seconds: float = tunable(
         20.0, "A client that has heard nothing for this long sends a ping.", low=1, high=300
     )
+    ping_seconds: int = tunable(
+        20, "A socket that has sent nothing for this long gets a ping of the protocol.", low=1, high=300
+    )
+    ping_timeout_seconds: int = tunable(
+        15, "A socket that has not answered the ping by then is cut; at most the time between pings.", low=1, high=300
+    )
     frame_bytes: int = tunable(
         16 * 1024, "Largest frame taken from a client: four times the longest message.", low=1024, high=1 << 20
     )
@@ -74,6 +80,14 @@ class Realtime:
         low=100,
         high=1_000_000,
     )
+
+    def __post_init__(self) -> None:
+        if self.ping_timeout_seconds > self.ping_seconds:
+            # The server would take the next ping for the one that is not answered, and cut who is well.
+            raise ImproperlyConfigured(
+                f"HUBBUB_PING_TIMEOUT_SECONDS={self.ping_timeout_seconds} is more than "
+                f"HUBBUB_PING_SECONDS={self.ping_seconds}."
+            )
 
 
 def settings() -> Realtime:

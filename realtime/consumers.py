@@ -21,7 +21,7 @@ from realtime import auth, conf, threads
 from realtime.group import Member, Source
 from realtime.hub import hub
 from realtime.metrics import COUNTERS
-from realtime.outbox import AsgiOutbox, outbox_for, send_close
+from realtime.outbox import DRAIN, AsgiOutbox, outbox_for, send_close
 from realtime.process import PROCESS
 from realtime.protocol import (
     AuthRequired,
@@ -43,11 +43,12 @@ from realtime.protocol import (
     parse_auth,
 )
 from realtime.security import Kind, address_of, log_event
+from realtime.work import Work
 
 logger = logging.getLogger(__name__)
 
 BAD_FRAMES_SECONDS = 10.0
-WORK_SECONDS = 5.0  # For the commands of a socket that has gone: a post has four.
+WORK_SECONDS = 4.5  # For the commands of a socket that ends: a post has four.
 
 # Names of connections: counted from a number that no other process began with.
 FIRST_CONNECTION = secrets.randbits(32) << 16
@@ -150,11 +151,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         self._pending: dict[str, Member] = {}
         # Made when there is something to put in: an empty deque takes more memory than the rest of an idle consumer.
         self._bad_frames: deque[float] | None = None
-        self._commands: deque[Command] | None = None
-        self._in_work = 0
-        self._answered: asyncio.Event | None = None
-        self._worker: asyncio.Task[None] | None = None
-        self._concurrent: set[asyncio.Task[None]] = set()
+        self._work: Work | None = None
         self._tasks: list[asyncio.Task[None]] = []
         task = asyncio.current_task()
         assert task is not None
@@ -212,7 +209,9 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
             if isinstance(command, Ping):
                 self.send_frame(Pong(ref=command.ref))
             elif command is not None:
-                await self._take(command)
+                if self._work is None:
+                    self._work = Work(self._do, self.is_concurrent, self._tunables.commands_in_work)
+                await self._work.take(command)
 
     async def _identify_by_token(self) -> auth.Identity:
         seconds = self._tunables.auth_seconds
@@ -277,6 +276,8 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
     async def _next_text(self) -> str | None:
         """The next text frame; None for a binary one, which has been answered. Raises Disconnected."""
         message = await self._receive()
+        if message["type"] == DRAIN:
+            await self._drain()
         if message["type"] != "websocket.receive" or self.outbox.is_closing:
             raise Disconnected
         COUNTERS.frames_in += 1
@@ -298,32 +299,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         if full and now - self._bad_frames[0] <= BAD_FRAMES_SECONDS:
             self.outbox.close(CloseCode.ABUSE, "Protocol abuse")
 
-    # Commands, in the order sent
-
-    async def _take(self, command: Command) -> None:
-        """Put the command to work. Waits, and so stops reading, while too many are."""
-        if self._commands is None:
-            self._commands = deque()
-            self._worker = asyncio.create_task(self._work(self._commands))
-        self._commands.append(command)
-        self._in_work += 1
-        while self._in_work >= self._tunables.commands_in_work:
-            self._answered = asyncio.Event()
-            await self._answered.wait()
-
-    async def _work(self, commands: deque[Command]) -> None:
-        """Lives for as long as there are commands: an idle socket has no task of its own for them."""
-        while commands:
-            command = commands.popleft()
-            if self.is_concurrent(command):
-                task = asyncio.create_task(self._do(command))
-                self._concurrent.add(task)
-                task.add_done_callback(self._concurrent.discard)
-            else:
-                if self._concurrent:
-                    await asyncio.wait(self._concurrent)
-                await self._do(command)
-        self._commands = self._worker = None
+    # Commands
 
     async def _do(self, command: Command) -> None:
         try:
@@ -336,11 +312,6 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         except Exception:
             logger.exception("%s of %s failed", type(command).__name__, self.connection)
             self._refuse(command, Refused(ErrorCode.INTERNAL, "this went wrong here and was logged"))
-        finally:
-            self._in_work -= 1
-            if self._answered is not None:
-                self._answered.set()
-                self._answered = None
 
     def _refuse(self, command: Command, refused: Refused) -> None:
         self.send_frame(
@@ -354,6 +325,12 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
             logger.warning("the use of token %s was not noted: %r", token_id, error)
 
     # The end
+
+    async def _drain(self) -> NoReturn:
+        """This process ends: take nothing more, answer what was taken, and send the client to another."""
+        if self._work is not None:
+            await self._work.finish(WORK_SECONDS)
+        await self._end(CloseCode.RESTART, "Restart")
 
     async def _end(self, code: int, reason: str) -> NoReturn:
         """Close after what is queued, wait until the client has gone, and leave `_live`."""
@@ -374,16 +351,16 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
             for group in [*self._members, *self._pending]:
                 self.leave(group)
         finally:
-            working = [*self._concurrent, *([self._worker] if self._worker else [])]
-            tasks = [*self._tasks, *working]
             try:
                 # What was sent before a clean close is done: nobody is told of it, but it was asked for.
-                if working:
-                    await asyncio.wait(working, timeout=WORK_SECONDS)
+                if self._work is not None:
+                    await self._work.finish(WORK_SECONDS)
             finally:
-                for task in tasks:
+                for task in self._tasks:
                     task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await asyncio.gather(*self._tasks, return_exceptions=True)
+                if self._work is not None:
+                    await self._work.cancel()
 
 
 async def _refuse_path(scope: dict[str, Any], receive: Any, send: Any) -> None:

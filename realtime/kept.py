@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from realtime import conf
 from realtime.children import Child, Console
 from realtime.embedded_redis import Binary, answers
-from realtime.listening import listen
+from realtime.listening import BACKLOG, bind
 
 BACK_OFF_SECONDS = 0.5
 MOST_BACK_OFF_SECONDS = 10.0
@@ -20,6 +21,7 @@ SETTLED_SECONDS = 30.0  # Alive for so long: the next death starts the back-off 
 MOST_FAILED_STARTS = 5  # In a row, before it ever was ready.
 PROBE_SECONDS = 0.1
 PROBE_TIMEOUT_SECONDS = 3.0
+LOOK_SECONDS = 0.5  # Between two looks whether one that serves is ending unasked.
 REPLACEMENT_SECONDS = 30.0
 COMMAND_SETTLES_SECONDS = 1.0
 COMMAND_STARTS_SECONDS = 5.0
@@ -50,6 +52,7 @@ class Kept:
     # Held while a child is being replaced, so that its end is not taken for a crash.
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _alive: set[Child] = field(default_factory=set)
+    _replacement: asyncio.Task[str] | None = None
 
     async def launch(self) -> Child:
         raise NotImplementedError
@@ -57,6 +60,10 @@ class Kept:
     async def probe(self, child: Child) -> str:
         """Why `child` is not ready; empty when it is."""
         raise NotImplementedError
+
+    async def leaves(self, child: Child) -> None:
+        """Return when `child`, which was ready, has begun to end in order though nobody here asked it to."""
+        await asyncio.Event().wait()
 
     def clear(self, child: Child) -> None:
         """Put away what `child`, which has ended, left behind."""
@@ -151,6 +158,11 @@ class Kept:
             await asyncio.sleep(PROBE_SECONDS)
         self.problem = ""
         self.ready.set()
+        await self.leaves(child)
+        if self.child is child and not self.changing.locked():
+            self.console.line(self.name, "ends as somebody asked it to; another takes its place")
+            # A task of its own: this one is cancelled when the child has ended.
+            self._replacement = asyncio.create_task(self.replace())
 
 
 @dataclass(kw_only=True)
@@ -217,25 +229,31 @@ class KeptWeb(Kept):
     run_dir: Path
     allowed_host: str
     stop_seconds: float = 15.0
+    # Alone on its port: what comes while it restarts waits for it, since no other could take it.
+    is_alone: bool = False
     _listener: socket.socket | None = None
     _started: int = 0
     _paths: dict[int, Path] = field(default_factory=dict)
 
     async def launch(self) -> Child:
         if self._listener is None:
-            self._listener = listen(self.host, self.port)
+            # Otherwise it listens itself, when it can accept.
+            self._listener = bind(self.host, self.port)
+            if self.is_alone:
+                self._listener.listen(BACKLOG)
         # Numbered: while one replaces another both have theirs.
         self._started += 1
         path = self.run_dir / f"{self.name}.{self._started}.sock"
         path.unlink(missing_ok=True)
         escaped = "".join(f"\\{one}" if one in ":=\\" else one for one in os.fspath(path))
         descriptor = self._listener.fileno()
+        tunables = conf.settings()
         child = await Child.start(
             [
                 *(sys.executable, "-m", "realtime.server", "-v", "0"),
                 *("--fd", str(descriptor), "-e", f"unix:{escaped}:mode=600:lockfile=0"),
-                # Pings go out before the timeout of the one before has passed: else healthy clients are dropped.
-                *("--ping-interval", "20", "--ping-timeout", "15", "--websocket_timeout", "-1"),
+                *("--ping-interval", str(tunables.ping_seconds), "--ping-timeout", str(tunables.ping_timeout_seconds)),
+                *("--websocket_timeout", "-1"),
                 *("--websocket-max-message-size", str(SOCKET_BYTES), "--websocket-max-frame-size", str(SOCKET_BYTES)),
                 self.application,
             ],
@@ -252,11 +270,27 @@ class KeptWeb(Kept):
         if path is None or not path.exists():
             return "is starting"
         try:
-            status, problem = await asyncio.wait_for(_ask_ready(path, self.allowed_host), PROBE_TIMEOUT_SECONDS)
+            status, problem = await _ask_ready(path, self.allowed_host)
         except (OSError, TimeoutError, ValueError) as error:
             return f"does not answer ({type(error).__name__})"
         self.is_wrong = status not in (200, 503)
         return problem
+
+    async def leaves(self, child: Child) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                _, body = await _get(self._paths[child.pid], "/healthz", self.allowed_host)
+            except (OSError, TimeoutError, ValueError):
+                continue
+            if body == b"draining":
+                return
+
+    async def stop(self) -> None:
+        self.stopping = True
+        # From now on connections are refused, instead of waiting for somebody who will not come.
+        self.crashed()
+        await super().stop()
 
     def clear(self, child: Child) -> None:
         if path := self._paths.pop(child.pid, None):
@@ -273,19 +307,25 @@ class KeptWeb(Kept):
 
 async def _ask_ready(path: Path, host: str) -> tuple[int, str]:
     """The status of /readyz on the UNIX socket `path`, and what it complains of: nothing when it is ready."""
-    reader, writer = await asyncio.open_unix_connection(path)
-    try:
-        writer.write(f"GET /readyz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
-        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
-    finally:
-        writer.close()
-    if not head:
-        raise ConnectionError
-    status = int(head.split(b" ", 2)[1])
+    status, body = await _get(path, "/readyz", host)
     if status == 200:
         return status, ""
     if status != 503:
         return status, f"/readyz, asked as {host}, answers {status}"
     found = json.loads(body)
     complaints = (f"{part}: {found[part]}" for part in ("database", "redis") if found.get(part, "ok") != "ok")
-    return status, ", ".join(complaints)
+    return status, ", ".join(complaints) or str(found.get("state"))
+
+
+async def _get(path: Path, page: str, host: str) -> tuple[int, bytes]:
+    """Status and body of a page on the UNIX socket `path`. OSError, TimeoutError or ValueError when there is none."""
+    async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
+        reader, writer = await asyncio.open_unix_connection(path)
+        try:
+            writer.write(f"GET {page} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+            head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        finally:
+            writer.close()
+    if not head:
+        raise ConnectionError
+    return int(head.split(b" ", 2)[1]), body

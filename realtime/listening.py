@@ -30,15 +30,14 @@ def claim_port(host: str, port: int) -> int:
         return bound
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket of its own for one process; the kernel spreads connections over all of them."""
+def bind(host: str, port: int) -> socket.socket:
+    """A socket of its own for one process that will listen on it; the kernel spreads connections over all that do."""
     family, address = _resolve(host, port)
     listener = socket.socket(family)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(address)
-        listener.listen(BACKLOG)
         listener.setblocking(False)
     except OSError as error:
         listener.close()

@@ -17,6 +17,9 @@ from realtime.protocol import CloseCode
 # The key of `scope["extensions"]` under which our server offers a `Connection`.
 EXTENSION = "hubbub.connection"
 
+# The type of a message that our server puts before all others in a socket's inbox: this process ends.
+DRAIN = "hubbub.drain"
+
 # From the decision to close a socket to cutting it: for what it has still to be sent, and for its answer. A client that
 # reads no more would otherwise be kept for ever.
 CLOSE_SECONDS = 5.0

@@ -63,6 +63,12 @@ def flush(seconds: float = EXIT_SECONDS) -> None:
         _current.wait_until_sent(seconds)
 
 
+async def flushed(seconds: float) -> None:
+    """The same from the server's own loop: wait until what was published has been sent, at most `seconds`."""
+    if _current is not None and _current.draining is not None:
+        await asyncio.wait([_current.draining], timeout=seconds)
+
+
 def send_from(loop: asyncio.AbstractEventLoop) -> None:
     """From now on publish in `loop`, a server's own, instead of in a thread of the publisher's."""
     global _current
@@ -77,7 +83,7 @@ class _Sender:
         self.loop = loop
         self._queue: deque[dict[str, Any]] = deque()
         self._capacity = conf.settings().layer_capacity
-        self._draining: asyncio.Task[None] | None = None
+        self.draining: asyncio.Task[None] | None = None
         self._sent = threading.Event()
         self._sent.set()
         self._failing = False
@@ -94,8 +100,8 @@ class _Sender:
         return self._sent.wait(seconds)
 
     def _wake(self) -> None:
-        if self._draining is None:
-            self._draining = self.loop.create_task(self._drain())
+        if self.draining is None:
+            self.draining = self.loop.create_task(self._drain())
 
     async def _drain(self) -> None:
         layer = get_channel_layer()
@@ -113,7 +119,7 @@ class _Sender:
                     COUNTERS.published += 1
                     self._failing = False
         finally:
-            self._draining = None
+            self.draining = None
             if not self._queue:
                 self._sent.set()
 

@@ -8,23 +8,25 @@ through `ws_factory`, which `Server.run` assigns. What it relies on beyond their
 """
 
 import asyncio
+import re
+import socket
 from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from autobahn.websocket import protocol as autobahn_protocol
+from autobahn.websocket.types import ConnectionDeny
 from daphne.cli import CommandLineInterface
 from daphne.server import Server as DaphneServer
 from daphne.ws_protocol import WebSocketProtocol as DaphneWebSocketProtocol
 from twisted.internet import defer, interfaces, reactor, tcp, unix
 from zope.interface import implementer
 
-from realtime.outbox import CLOSE_SECONDS, EXTENSION, RawOutbox
+from realtime.drain import drain
+from realtime.listening import BACKLOG
+from realtime.outbox import CLOSE_SECONDS, DRAIN, EXTENSION, RawOutbox
 from realtime.protocol import CloseCode
-
-LATECOMER_SECONDS = 0.2  # A connection that was accepted just before the end has its request still on the way.
-END_SECONDS = 3.0  # For the clients' close frames and the consumers' cleanup at the end of a process.
 
 # Transports whose buffers are known to stand in `dataBuffer` and `_tempDataBuffer`, and nowhere else. TLS has its own.
 FAST_TRANSPORTS = (tcp.Server, unix.Server)
@@ -38,7 +40,7 @@ MOST_UNREAD = 64
 INTERNALS = {
     "twisted.internet.abstract.FileDescriptor": ("dataBuffer", "_tempDataBuffer", "_tempDataLen", "disconnecting"),
     "autobahn.websocket.protocol.WebSocketProtocol": ("sendCloseFrame", "dropConnection", "STATE_OPEN", "send_queue"),
-    "daphne.server.Server": ("connections", "ws_factory", "application_instance"),
+    "daphne.server.Server": ("connections", "endpoints", "ws_factory", "application_instance"),
 }
 
 
@@ -50,9 +52,10 @@ class Connection:
     something was written it learns from the protocol, through which everything else that is written goes.
     """
 
-    __slots__ = ("_outbox", "_protocol", "_send", "_transport", "is_behind", "is_open", "is_paused")
+    __slots__ = ("_outbox", "_protocol", "_send", "_transport", "inbox", "is_behind", "is_open", "is_paused")
 
     def __init__(self, protocol: "WebSocketProtocol") -> None:
+        self.inbox = Inbox(protocol.transport)
         self._protocol = protocol
         self._transport: Any = protocol.transport
         self._outbox: RawOutbox | None = None
@@ -95,6 +98,16 @@ class Connection:
 
     def abort(self) -> None:
         self._transport.abortConnection()
+
+    def drain(self) -> bool:
+        """Ask the consumer to finish and to close; one that is not ours is closed here. False: not yet possible."""
+        if self._outbox is not None:
+            self.inbox.put_first({"type": DRAIN})
+        elif self.is_open:
+            self.close(CloseCode.RESTART, "Restart")
+        else:
+            return False
+        return True
 
     @property
     def buffered_bytes(self) -> int:
@@ -145,6 +158,17 @@ class Inbox:
         if len(self._messages) == MOST_UNREAD:
             self._is_paused = True
             self._transport.pauseProducing()
+        self._wake()
+
+    def put_first(self, message: dict[str, Any]) -> None:
+        """Before all that waits; only what opens the socket stays first."""
+        if self._messages is None:
+            self._messages = deque()
+        opens = bool(self._messages) and self._messages[0]["type"] == "websocket.connect"
+        self._messages.insert(int(opens), message)
+        self._wake()
+
+    def _wake(self) -> None:
         if self._getter is not None and not self._getter.done():
             self._getter.set_result(None)
 
@@ -167,6 +191,12 @@ class Inbox:
 class WebSocketProtocol(DaphneWebSocketProtocol):  # type: ignore[misc]
     # None until the handshake has been read.
     connection: Connection | None = None
+
+    def onConnect(self, request: Any) -> Any:
+        if not self.factory.server_class.takes_sockets:
+            # It came on a connection that was opened before the process stopped listening.
+            raise ConnectionDeny(503, "This process restarts")
+        return super().onConnect(request)
 
     def onOpen(self) -> None:
         assert self.connection is not None
@@ -224,6 +254,18 @@ class Server(DaphneServer):  # type: ignore[misc]
         factory.setProtocolOptions(failByDrop=False, closeHandshakeTimeout=CLOSE_SECONDS)
         self._ws_factory = factory
 
+    # False at the end: no handshake is begun any more.
+    takes_sockets = True
+
+    def run(self) -> None:
+        for endpoint in self.endpoints:
+            if passed := re.fullmatch(r"fd:fileno=(\d+)", endpoint):
+                # It comes bound, and takes connections only now that there is somebody to accept them.
+                with socket.socket(fileno=int(passed[1])) as listener:
+                    listener.listen(BACKLOG)
+                    listener.detach()
+        super().run()
+
     def listen_success(self, port: Any) -> None:
         self._ports = [*getattr(self, "_ports", ()), port]
         super().listen_success(port)
@@ -233,7 +275,7 @@ class Server(DaphneServer):  # type: ignore[misc]
             protocol.connection = Connection(protocol)
             scope["extensions"] = {EXTENSION: protocol.connection}
             # What daphne's own does, with a smaller queue: its asyncio.Queue is an eighth of an idle connection.
-            inbox = Inbox(protocol.transport)
+            inbox = protocol.connection.inbox
             scope["scheme"] = "wss" if interfaces.ISSLTransport.providedBy(protocol.transport) else "ws"
             scope["asgi"] = {"version": "3.0"}
             running = self.application(scope=scope, receive=inbox.get, send=partial(self.handle_reply, protocol))
@@ -242,37 +284,32 @@ class Server(DaphneServer):  # type: ignore[misc]
         return super().create_application(protocol, scope)
 
     def kill_all_applications(self) -> Any:
-        """Stop listening, tell every client that this process restarts, wait for the cleanup, cancel what is left.
+        """The end of this process: see realtime.drain.
 
         Daphne's own cuts the sockets and fails when a handshake came within its last second.
         """
+        return defer.Deferred.fromFuture(asyncio.ensure_future(drain(self)))
+
+    # For the drain
+
+    def stop_listening(self) -> None:
+        """On the network. On UNIX sockets whoever supervises this process still asks how it is."""
         for port in getattr(self, "_ports", ()):
-            port.stopListening()
-        ended: defer.Deferred[None] = defer.Deferred()
-        now = reactor.seconds()
-        self._await_applications(ended, now + LATECOMER_SECONDS, now + END_SECONDS)
-        return ended
+            if isinstance(port, tcp.Port):
+                port.stopListening()
 
-    def _await_applications(self, ended: "defer.Deferred[None]", earliest: float, latest: float) -> None:
-        for protocol in list(self.connections):
-            if isinstance(protocol, WebSocketProtocol):
-                protocol.close_with(CloseCode.RESTART, "Restart")
-        left = [one for one in self._applications() if not one.done()]
-        now = reactor.seconds()
-        if now < earliest or (left and now < latest):
-            reactor.callLater(0.05, self._await_applications, ended, earliest, latest)
-            return
-        for application in left:
-            application.cancel()
-        # A cancelled application runs its cleanup in the loop's next rounds.
-        reactor.callLater(0.1 if left else 0, ended.callback, None)
-
-    def _applications(self) -> list[Any]:
+    def sockets(self) -> list[Connection]:
+        """Those that are connected, or about to be."""
         return [
-            details["application_instance"]
-            for details in self.connections.values()
-            if "application_instance" in details
+            protocol.connection
+            for protocol, details in self.connections.items()
+            if isinstance(protocol, WebSocketProtocol) and protocol.connection and "disconnected" not in details
         ]
+
+    def applications(self) -> list[Any]:
+        """The consumers and requests that still run."""
+        running = (details.get("application_instance") for details in self.connections.values())
+        return [one for one in running if one is not None and not one.done()]
 
 
 def _skip_formatting(_: object) -> str:

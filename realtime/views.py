@@ -10,22 +10,35 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 
 from realtime import threads
-from realtime.process import PROCESS
+from realtime.process import PROCESS, is_draining
 
 CHECK_SECONDS = 1.0
 
 
 @never_cache
 async def healthz(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("ok", content_type="text/plain")
+    """Asks nothing of others. `draining`: alive, but it ends."""
+    return HttpResponse("draining" if is_draining() else "ok", content_type="text/plain")
 
 
 @never_cache
 async def readyz(request: HttpRequest) -> JsonResponse:
-    """200 or 503, and `{"database": "ok" or why not, "redis": …, "process": …}`. Open to all: no addresses in it."""
+    """`{"state": …, "database": "ok" or why not, "redis": …, "process": …}`. Open to all: no addresses in it.
+
+    200 with state `ok`, or `degraded`: Redis is away, and everything arrives through the database, seconds later.
+    503 with `unavailable`: no database; or `draining`: this process ends.
+    """
     database, channel = await asyncio.gather(_verdict(threads.read(_ask_database)), _verdict(_ask_redis()))
-    status = 200 if database == channel == "ok" else 503
-    return JsonResponse({"database": database, "redis": channel, "process": PROCESS.name}, status=status)
+    if is_draining():
+        state = "draining"
+    elif database != "ok":
+        state = "unavailable"
+    else:
+        state = "ok" if channel == "ok" else "degraded"
+    return JsonResponse(
+        {"state": state, "database": database, "redis": channel, "process": PROCESS.name},
+        status=200 if state in ("ok", "degraded") else 503,
+    )
 
 
 async def _verdict(check: Awaitable[None]) -> str:

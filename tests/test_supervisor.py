@@ -11,7 +11,7 @@ import pytest
 from realtime import kept
 from realtime.children import Child, Console
 from realtime.kept import CannotStart, KeptCommand
-from realtime.listening import Taken, claim_port, listen, lock_folder
+from realtime.listening import Taken, bind, claim_port, lock_folder
 from realtime.supervisor import Supervisor
 from tests.cluster.running import until
 
@@ -150,15 +150,16 @@ async def test_endless_output_without_a_line_break_is_cut(make_script, console: 
 
 
 def test_a_port_is_taken_by_a_listener_that_would_share_it() -> None:
-    first = listen("127.0.0.1", 0)
+    first = bind("127.0.0.1", 0)
+    first.listen()
     port = first.getsockname()[1]
-    with first, listen("127.0.0.1", port), pytest.raises(Taken, match=f"Port {port} on 127.0.0.1 is taken"):
+    with first, bind("127.0.0.1", port), pytest.raises(Taken, match=f"Port {port} on 127.0.0.1 is taken"):
         claim_port("127.0.0.1", port)
     assert claim_port("127.0.0.1", port) == port
 
 
 def test_ipv6_and_addresses_that_are_not_ours() -> None:
-    with listen("::1", claim_port("[::1]", 0)) as listener:
+    with bind("::1", claim_port("[::1]", 0)) as listener:
         assert listener.family == socket.AF_INET6
     with pytest.raises(Taken, match="no address of this machine"):
         claim_port("192.0.2.1", 0)

@@ -238,21 +238,29 @@ def test_a_site_that_answers_no_host_ends_with_the_reason(unstarted: Cluster) ->
     assert unstarted.up.wait(STOP_SECONDS) == 1
 
 
-def test_it_waits_for_a_redis_of_others_and_says_so(tmp_path: Path) -> None:
+def test_it_serves_without_the_redis_of_others_and_finds_it_when_it_comes(tmp_path: Path) -> None:
     path = tmp_path / "redis.sock"
-    waiting = Cluster(tmp_path / "site", processes=1, REDIS_URL=f"unix://{path}").start()
-    try:
-        waiting.wait_for_line("web-1 .*not ready yet: redis: ConnectionError")
-        status, body = asyncio.run(ask_privately(waiting.sockets["web-1"]))
-        assert status == 503
-        assert body == {"database": "ok", "redis": "ConnectionError", "process": "web-1"}
+    with Cluster(tmp_path / "site", processes=1, REDIS_URL=f"unix://{path}") as site:
+        assert "AWAY (ConnectionError)" in site.text
+        assert asyncio.run(ask_privately(site.sockets["web-1"])) == (
+            200,
+            {"state": "degraded", "database": "ok", "redis": "ConnectionError", "process": "web-1"},
+        )
+        cookie = site.make_user("alice")["cookie"]
+        asyncio.run(check_that_redis_is_found(site, cookie, path))
+        assert not (site.run_dir / "redis.sock").exists()
+        assert site.stop() == 0
+
+
+async def check_that_redis_is_found(site: Cluster, cookie: str, path: Path) -> None:
+    async with site.client(cookie=cookie) as client:
+        assert client.hello["state"] == "degraded"
+        assert (await client.join("general"))["type"] == "ok"
+        assert (await client.post("general", "nobody else hears this at once"))["type"] == "ok"
         with embedded_redis.running(path):
-            waiting.wait_until_ready()
-            assert ", by REDIS_URL" in waiting.text
-            assert not (waiting.run_dir / "redis.sock").exists()
-            assert waiting.stop() == 0
-    finally:
-        waiting.__exit__(None, None, None)
+            assert (await client.event("service.changed"))["state"] == "ok"
+            status, body = await ask_privately(site.sockets["web-1"])
+            assert (status, body["state"]) == (200, "ok")
 
 
 def test_a_folder_with_a_path_too_long_for_sockets_works_and_leaves_no_litter(tmp_path: Path) -> None:
@@ -307,7 +315,7 @@ def test_health_and_readiness(cluster: Cluster) -> None:
     assert ask(f"{cluster.url}/healthz") == b"ok"
     with urllib.request.urlopen(f"{cluster.url}/readyz", timeout=5) as answer:
         assert "no-cache" in answer.headers["Cache-Control"]
-        assert b'"database": "ok", "redis": "ok", "process": "web-' in answer.read()
+        assert b'"state": "ok", "database": "ok", "redis": "ok", "process": "web-' in answer.read()
 
 
 def ask(url: str) -> bytes:

@@ -36,6 +36,13 @@ def test_out_of_range_says_what_is_allowed() -> None:
         conf.from_env(Realtime, {"HUBBUB_READER_THREADS": "65"})
 
 
+def test_pings_that_overlap_are_refused() -> None:
+    with pytest.raises(
+        ImproperlyConfigured, match="HUBBUB_PING_TIMEOUT_SECONDS=21 is more than HUBBUB_PING_SECONDS=20"
+    ):
+        conf.from_env(Realtime, {"HUBBUB_PING_TIMEOUT_SECONDS": "21"})
+
+
 def test_a_misspelt_tunable_is_refused() -> None:
     known = conf.env_names(Realtime)
     conf.check_known({"HUBBUB_AUTH_SECONDS": "5", "OTHER": "x"}, known)

@@ -44,6 +44,7 @@ def test_daphne_builds_its_protocols_from_what_we_replace() -> None:
     source = inspect.getsource(daphne_server.Server)
     assert "self.ws_factory = WebSocketFactory(" in source
     assert '"application_instance"' in source
+    assert "for socket_description in self.endpoints" in source
     assert list(inspect.signature(daphne_server.Server.create_application).parameters) == ["self", "protocol", "scope"]
     assert issubclass(server.WebSocketProtocol, ws_protocol.WebSocketProtocol)
 

@@ -178,6 +178,7 @@ def plan(
             port=port,
             run_dir=run_dir,
             allowed_host=allowed_host,
+            is_alone=processes == 1,
         )
         for number in range(1, processes + 1)
     ]
@@ -203,8 +204,11 @@ def database_name() -> str:
 
 
 def redis_name(binary: embedded_redis.Binary | None) -> str:
-    with redis.from_url(settings.REDIS_URL, socket_timeout=5) as client:
-        found: dict[str, Any] = client.info("server")
+    try:
+        with redis.from_url(settings.REDIS_URL, socket_timeout=5) as client:
+            found: dict[str, Any] = client.info("server")
+    except redis.RedisError as error:
+        return f"AWAY ({type(error).__name__}): everything arrives seconds late until it comes"
     version = f"Valkey {found['valkey_version']}" if "valkey_version" in found else f"Redis {found['redis_version']}"
     if binary is None:
         return f"{version}, by REDIS_URL"

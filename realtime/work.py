@@ -1,0 +1,76 @@
+"""The commands of one socket that are in work: begun in the order sent, and bounded.
+
+An idle socket has no task for them: that lives for as long as there are commands.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from realtime.protocol import Command
+
+
+class Work:
+    """`do` answers a command and never raises; those of which `is_concurrent` is true may be in work together."""
+
+    __slots__ = ("_answered", "_commands", "_concurrent", "_count", "_do", "_is_concurrent", "_most", "_worker")
+
+    def __init__(
+        self, do: Callable[[Command], Awaitable[None]], is_concurrent: Callable[[Command], bool], most: int
+    ) -> None:
+        self._do = do
+        self._is_concurrent = is_concurrent
+        self._most = most
+        self._count = 0
+        self._commands: deque[Command] | None = None
+        self._worker: asyncio.Task[None] | None = None
+        self._concurrent: set[asyncio.Task[None]] = set()
+        self._answered: asyncio.Event | None = None
+
+    async def take(self, command: Command) -> None:
+        """Put the command to work. Waits, so that nothing more is read, while `most` are."""
+        if self._commands is None:
+            self._commands = deque()
+            self._worker = asyncio.create_task(self._work(self._commands))
+        self._commands.append(command)
+        self._count += 1
+        while self._count >= self._most:
+            self._answered = asyncio.Event()
+            await self._answered.wait()
+
+    async def finish(self, seconds: float) -> None:
+        """Wait until all that was taken is answered, at most `seconds`."""
+        if self._count:
+            await asyncio.wait(self._tasks(), timeout=seconds)
+
+    async def cancel(self) -> None:
+        """End what is still in work, unanswered."""
+        tasks = self._tasks()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _tasks(self) -> list[asyncio.Task[None]]:
+        return [*self._concurrent, *([self._worker] if self._worker else [])]
+
+    async def _work(self, commands: deque[Command]) -> None:
+        while commands:
+            command = commands.popleft()
+            if self._is_concurrent(command):
+                task = asyncio.create_task(self._answer(command))
+                self._concurrent.add(task)
+                task.add_done_callback(self._concurrent.discard)
+            else:
+                if self._concurrent:
+                    await asyncio.wait(self._concurrent)
+                await self._answer(command)
+        self._commands = self._worker = None
+
+    async def _answer(self, command: Command) -> None:
+        try:
+            await self._do(command)
+        finally:
+            self._count -= 1
+            if self._answered is not None:
+                self._answered.set()
+                self._answered = None
