@@ -1,4 +1,4 @@
-"""People who talk while something breaks: one writes through one process, others read through the others."""
+"""People who talk while something breaks: some write through one process, others read through the others."""
 
 import asyncio
 import itertools
@@ -11,7 +11,8 @@ from chat.chaos.log import Sent
 from chat.chaos.recording import Recorder
 from tests.cluster.running import Cluster
 
-RATE = 20.0  # Messages a second: the times in docs/reliability.md are for this.
+RATE = 20.0  # Messages a second in all: the times in docs/reliability.md are for this.
+SENDERS = 4
 READERS = 6
 SETTLE_SECONDS = 20.0
 
@@ -21,10 +22,10 @@ _rooms = itertools.count(1)
 class Talk:
     """A running talk. `whole` ends it and compares everything with the database."""
 
-    def __init__(self, cluster: Cluster, room: str, sender: Recorder, readers: Sequence[Recorder]) -> None:
+    def __init__(self, cluster: Cluster, room: str, senders: Sequence[Recorder], readers: Sequence[Recorder]) -> None:
         self.cluster = cluster
         self.room = room
-        self.sender = sender
+        self.senders = senders
         self.readers = readers
         self.report: Report | None = None
         self._posts: list[asyncio.Task[Sent]] = []
@@ -32,11 +33,12 @@ class Talk:
 
     @property
     def everybody(self) -> list[Recorder]:
-        return [self.sender, *self.readers]
+        return [*self.senders, *self.readers]
 
     @property
     def sent(self) -> list[Sent]:
-        return self.sender.log.sent
+        """All posts, oldest first."""
+        return sorted((sent for one in self.senders for sent in one.log.sent), key=lambda sent: sent.sent_at)
 
     async def say(self, count: int, seconds: float = SETTLE_SECONDS) -> None:
         """Go on until `count` more messages, begun from now on, are acknowledged."""
@@ -83,21 +85,23 @@ class Talk:
         started = loop.time()
         for number in itertools.count(1):
             # Not one after the other: what waits for an answer does not slow what comes after.
-            self._posts.append(asyncio.create_task(self.sender.post(f"message {number}")))
+            sender = self.senders[number % len(self.senders)]
+            self._posts.append(asyncio.create_task(sender.post(f"message {number}")))
             await asyncio.sleep(max(0.0, started + number / RATE - loop.time()))
 
 
 @asynccontextmanager
 async def talking(
-    cluster: Cluster, *, sender: str = "web-1", readers: Sequence[str] = ("web-2",), seed: int = 1
+    cluster: Cluster, *, senders: str = "web-1", readers: Sequence[str] = ("web-2",), seed: int = 1
 ) -> AsyncIterator[Talk]:
-    """A talk in a room of its own: the sender on one process, the readers spread over others by name.
+    """A talk in a room of its own: the senders on one process, the readers spread over others by name.
 
     Each stays with its process as long as that answers; then it goes where the common port leads.
     """
     number = next(_rooms)
-    names = ["sender", *(f"reader-{index}" for index in range(1, READERS + 1))]
-    processes = [sender, *itertools.islice(itertools.cycle(readers), READERS)]
+    names = [f"sender-{index}" for index in range(1, SENDERS + 1)]
+    names += [f"reader-{index}" for index in range(1, READERS + 1)]
+    processes = [*[senders] * SENDERS, *itertools.islice(itertools.cycle(readers), READERS)]
     room, *tokens = await asyncio.to_thread(_prepare, cluster, number, names)
     async with AsyncExitStack() as stack:
         people = [
@@ -107,7 +111,7 @@ async def talking(
             for name, process, token in zip(names, processes, tokens, strict=True)
         ]
         await asyncio.gather(*(one.wait_until_joined() for one in people))
-        talk = Talk(cluster, room, people[0], people[1:])
+        talk = Talk(cluster, room, people[:SENDERS], people[SENDERS:])
         stack.push_async_callback(talk.stop)
         yield talk
 
