@@ -69,7 +69,7 @@ def post_messages(posts: Sequence[Post]) -> list[Posted | Refused]:
         if len(posts) == 1:
             raise
         logger.exception("a batch of %d posts failed; each is tried alone", len(posts))
-    return [_post_alone(one) for one in posts]
+    return _post_one_by_one(posts)
 
 
 def post_message(*, user_id: int, slug: str, client_id: UUID, body: str) -> Posted:
@@ -181,15 +181,20 @@ def remove_membership(*, room_id: int, user_id: int) -> None:
     Membership.objects.filter(room=room_id, user=user_id).delete()
 
 
-def _post_alone(post: Post) -> Posted | Refused:
-    try:
-        return post_messages([post])[0]
-    except DatabaseError as error:
-        logger.warning("a post to %s by user %s was not saved: %r", post.slug, post.user_id, error)
-        return Refused(ErrorCode.UNAVAILABLE, "the message could not be saved; try again")
-    except Exception:
-        logger.exception("a post to %s by user %s failed", post.slug, post.user_id)
-        return Refused(ErrorCode.INTERNAL, "this went wrong here and was logged")
+def _post_one_by_one(posts: Sequence[Post]) -> list[Posted | Refused]:
+    results: list[Posted | Refused] = []
+    for post in posts:
+        try:
+            results += post_messages([post])
+        except DatabaseError as error:
+            logger.warning("a post to %s by user %s was not saved: %r", post.slug, post.user_id, error)
+            results.append(Refused(ErrorCode.UNAVAILABLE, "the message could not be saved; try again"))
+            if isinstance(error, OperationalError | InterfaceError):
+                return results + results[-1:] * (len(posts) - len(results))
+        except Exception:
+            logger.exception("a post to %s by user %s failed", post.slug, post.user_id)
+            results.append(Refused(ErrorCode.INTERNAL, "this went wrong here and was logged"))
+    return results
 
 
 def _post_all(posts: Sequence[Post]) -> list[Posted | Refused]:

@@ -1,10 +1,9 @@
 """Gathers the posts of this process into batches: one transaction for what has come while the last one ran.
 
-A lone post waits for nobody. Each has its own answer, and its own time limit.
+A lone post waits for nobody. Each has its own answer. One whose asker has given up is never begun.
 """
 
 import asyncio
-import time
 from collections import deque
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
@@ -12,17 +11,16 @@ from weakref import WeakKeyDictionary
 from chat.protocol import Posted
 from chat.services import Post, post_messages
 from realtime import conf, threads
-from realtime.protocol import ErrorCode, Refused
+from realtime.protocol import Refused
 
 BATCH_POSTS = 100  # Longer batches save little more, and the first of a batch waits for the last.
-POST_SECONDS = 4.0  # From receipt to answer; then the client is told to try again.
 
 
 @dataclass(slots=True, eq=False)
 class Waiting:
     post: Post
+    # Cancelled: nobody waits for it any more.
     result: "asyncio.Future[Posted | Refused]"
-    deadline: float
 
 
 class Writer:
@@ -33,18 +31,17 @@ class Writer:
         self._writing: asyncio.Task[None] | None = None
 
     async def post(self, post: Post) -> Posted:
-        """Save the post with others. Raises Refused; `unavailable` when nothing is known to have happened in time."""
+        """Save the post with others. Raises Refused; `unavailable` when it is not known to be saved.
+
+        Give up by cancelling: its time is that of the command, from its receipt.
+        """
         if len(self._waiting) >= conf.settings().queued_jobs:
-            raise Refused(ErrorCode.UNAVAILABLE, "too much in work", retry_after_ms=1000)
+            raise threads.refused_unavailable()
         result: asyncio.Future[Posted | Refused] = asyncio.get_running_loop().create_future()
-        self._waiting.append(Waiting(post, result, time.monotonic() + POST_SECONDS))
+        self._waiting.append(Waiting(post, result))
         if self._writing is None:
             self._writing = asyncio.create_task(self._write())
-        try:
-            async with asyncio.timeout(POST_SECONDS):
-                saved = await result
-        except TimeoutError:
-            raise _too_late() from None
+        saved = await result
         if isinstance(saved, Refused):
             raise saved
         return saved
@@ -53,9 +50,7 @@ class Writer:
         try:
             while self._waiting:
                 batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_POSTS))]
-                # Whoever has been answered already would learn nothing of what is begun now.
-                now = time.monotonic()
-                await self._write_batch([one for one in batch if one.deadline > now and not one.result.done()])
+                await self._write_batch(_still_wanted(batch))
         finally:
             self._writing = None
 
@@ -63,7 +58,7 @@ class Writer:
         if not batch:
             return
         try:
-            results = await threads.write(_save_in_time, batch)
+            results = await threads.write(_save_wanted, batch)
         except Exception as error:  # noqa: BLE001 - each post's own socket answers for it and logs it
             for one in batch:
                 if not one.result.done():
@@ -74,15 +69,16 @@ class Writer:
                 one.result.set_result(result)
 
 
-def _save_in_time(batch: list[Waiting]) -> list[Posted | Refused]:
-    """In the writer's thread. What waited for it too long has been answered `unavailable`, and must not be begun."""
-    now = time.monotonic()
-    results = iter(post_messages([one.post for one in batch if one.deadline > now]))
-    return [next(results) if one.deadline > now else _too_late() for one in batch]
+def _save_wanted(batch: list[Waiting]) -> list[Posted | Refused]:
+    """In the writer's thread, which it may have waited for."""
+    wanted = _still_wanted(batch)
+    results = dict(zip(wanted, post_messages([one.post for one in wanted]), strict=True))
+    return [results.get(one) or threads.refused_unavailable() for one in batch]
 
 
-def _too_late() -> Refused:
-    return Refused(ErrorCode.UNAVAILABLE, "the message was not saved in time; try again", retry_after_ms=1000)
+def _still_wanted(batch: list[Waiting]) -> list[Waiting]:
+    """Whoever has been answered already would learn nothing of what is begun now."""
+    return [one for one in batch if not one.result.done()]
 
 
 _writers: WeakKeyDictionary[asyncio.AbstractEventLoop, Writer] = WeakKeyDictionary()

@@ -14,6 +14,21 @@ from django.core.exceptions import ImproperlyConfigured
 from realtime.conf import parse_bool
 
 SQLITE_BUSY_SECONDS = 2  # A post has 4 s in all: waiting longer for the write lock could not be answered in time.
+# As for PostgreSQL: one that does not answer, and says nothing at all, is given up within the time of a post.
+POSTGRESQL_CONNECTION = {
+    "connect_timeout": 3,
+    "keepalives_idle": 5,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 4000,  # Milliseconds.
+}
+POSTGRESQL_POOL = {
+    "min_size": 1,
+    "max_size": 16,
+    "timeout": 3,
+    # Afterwards whoever asks next begins anew. Left to itself the pool doubles its pauses: up to two minutes.
+    "reconnect_timeout": 2,
+}
 HOST_NAME = re.compile(r"\.?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*", re.IGNORECASE)
 
 
@@ -93,7 +108,9 @@ def read_database(name: str, default_file: Path) -> dict[str, Any]:
         case "django.db.backends.postgresql":
             # A connection per request thread would be opened anew for each request under ASGI: the pool keeps them.
             database["CONN_MAX_AGE"] = 0
-            database.setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 16, "timeout": 4}
+            database["OPTIONS"] = POSTGRESQL_CONNECTION | database.get("OPTIONS", {}) | {"pool": POSTGRESQL_POOL}
+            # One that lay in the pool while the server restarted is found out before it is used.
+            database["CONN_HEALTH_CHECKS"] = True
         case _:
             raise ImproperlyConfigured(f"{name} must be sqlite:///path or postgres://user:password@host:port/name.")
     return database

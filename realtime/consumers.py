@@ -9,6 +9,7 @@ import logging
 import secrets
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any, ClassVar, NoReturn
 
 import msgspec
@@ -21,6 +22,7 @@ from realtime import auth, conf, threads
 from realtime.group import Member, Source
 from realtime.hub import hub
 from realtime.metrics import COUNTERS
+from realtime.outage import Outage
 from realtime.outbox import DRAIN, AsgiOutbox, outbox_for, send_close
 from realtime.process import PROCESS
 from realtime.protocol import (
@@ -53,6 +55,8 @@ WORK_SECONDS = 4.5  # For the commands of a socket that ends: a post has four.
 # Names of connections: counted from a number that no other process began with.
 FIRST_CONNECTION = secrets.randbits(32) << 16
 _connections = itertools.count()
+
+_late = Outage("a command was not answered in time")
 
 
 class Disconnected(Exception):
@@ -187,9 +191,8 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         identity, reachable = None, True
         if session_key:
             try:
-                identity = await threads.read(auth.identify_session, session_key, self.permission)
-            except (DatabaseError, Refused):
-                logger.warning("the database is out of reach for the handshake of %s", self.connection)
+                identity = await self._identify(auth.identify_session, session_key)
+            except Refused:
                 reachable = False
         await send({"type": "websocket.accept"})
         if isinstance(self.outbox, AsgiOutbox):
@@ -222,14 +225,24 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         except TimeoutError:
             await self._end(CloseCode.AUTH_TIMEOUT, "Auth timeout")
         try:
-            identity = await threads.read(auth.identify_token, token, self.permission)
-        except (DatabaseError, Refused):
+            identity = await self._identify(auth.identify_token, token)
+        except Refused:
             await self._end(CloseCode.OVERLOADED, "Database out of reach")
         if identity is None:
             log_event(Kind.TOKEN_REFUSED, address=address_of(self.scope), connection=self.connection)
             self.send_frame(Error(code=ErrorCode.UNAUTHORIZED, detail="this token is not valid"))
             await self._end(CloseCode.UNAUTHORIZED, "Unauthorized")
         return identity
+
+    async def _identify(
+        self, identify: Callable[[str, str | None], auth.Identity | None], secret: str
+    ) -> auth.Identity | None:
+        """Raises Refused when the database cannot be asked."""
+        try:
+            return await threads.read(identify, secret, self.permission)
+        except DatabaseError as error:
+            logger.warning("who %s is cannot be read: %r", self.connection, error)
+            raise threads.refused_unavailable() from error
 
     async def _next_token(self) -> str:
         while True:
@@ -301,17 +314,31 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
 
     # Commands
 
-    async def _do(self, command: Command) -> None:
+    async def _do(self, command: Command, received: float) -> None:
+        by = received + threads.ANSWER_SECONDS
+        if asyncio.get_running_loop().time() >= by:
+            self._refuse_as_late(command)
+            return
+        in_time = asyncio.timeout_at(by)
         try:
-            self.answer(command, await self.handle(command))
+            async with in_time:
+                answer = await self.handle(command)
+            self.answer(command, answer)
         except Refused as refused:
             self._refuse(command, refused)
         except DatabaseError as error:
             logger.warning("%s of %s: the database failed: %r", type(command).__name__, self.connection, error)
-            self._refuse(command, Refused(ErrorCode.UNAVAILABLE, "the database is out of reach; try again"))
+            self._refuse(command, threads.refused_unavailable())
         except Exception:
+            if in_time.expired():
+                self._refuse_as_late(command)
+                return
             logger.exception("%s of %s failed", type(command).__name__, self.connection)
             self._refuse(command, Refused(ErrorCode.INTERNAL, "this went wrong here and was logged"))
+
+    def _refuse_as_late(self, command: Command) -> None:
+        _late.failed(f"{type(command).__name__} of {self.connection}")
+        self._refuse(command, threads.refused_unavailable())
 
     def _refuse(self, command: Command, refused: Refused) -> None:
         self.send_frame(
@@ -321,8 +348,8 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
     async def _note_token_use(self, token_id: int) -> None:
         try:
             await threads.write(auth.note_token_use, token_id)
-        except (DatabaseError, Refused) as error:
-            logger.warning("the use of token %s was not noted: %r", token_id, error)
+        except Refused:
+            logger.debug("the use of token %s was not noted", token_id)
 
     # The end
 

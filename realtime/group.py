@@ -15,7 +15,7 @@ from realtime import conf
 from realtime.frame import Frames
 from realtime.metrics import COUNTERS
 from realtime.outbox import Outbox, broadcast
-from realtime.protocol import CloseCode
+from realtime.protocol import CloseCode, Refused
 
 logger = logging.getLogger(__name__)
 
@@ -268,12 +268,19 @@ class Group:
 
     async def _repair(self, source: Source) -> None:
         more = True
+        failing = False
         while more and self._position is not None:
             COUNTERS.repairs += 1
             try:
                 changes = await source.read_changes(self.name, self._position)
-            except Exception as error:  # noqa: BLE001 - whatever the database raises: tried again
-                logger.warning("could not repair %s after position %s: %r", self.name, self._position, error)
+                failing = False
+            except Refused:  # The threads have said so, once for all groups.
+                await asyncio.sleep(REPAIR_RETRY_SECONDS)
+                continue
+            except Exception as error:  # noqa: BLE001 - whatever the record raises: tried again
+                if not failing:
+                    logger.warning("could not repair %s after position %s: %r", self.name, self._position, error)
+                failing = True
                 await asyncio.sleep(REPAIR_RETRY_SECONDS)
                 continue
             self._apply(changes)

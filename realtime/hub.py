@@ -18,6 +18,7 @@ from realtime import conf
 from realtime.group import Group, Member, Source, Standing, Turn
 from realtime.metrics import COUNTERS
 from realtime.outbox import Outbox
+from realtime.protocol import Refused
 from realtime.service_state import ServiceState
 
 logger = logging.getLogger(__name__)
@@ -184,7 +185,9 @@ class Hub:
             try:
                 await self._compare()
                 failing = False
-            except Exception as error:  # noqa: BLE001 - whatever the database raises: tried again
+            except Refused:
+                pass  # The threads have said so; it is tried again.
+            except Exception as error:  # noqa: BLE001 - whatever the record raises: tried again
                 if not failing:
                     logger.warning("the positions of the groups cannot be read: %r", error)
                 failing = True

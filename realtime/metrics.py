@@ -20,6 +20,8 @@ class Counters:
     publish_failures: int = 0
     repairs: int = 0
     comparisons: int = 0
+    # Jobs that found no database, or were not done in time.
+    database_failures: int = 0
     layer_losses: int = 0
     layer_overflows: int = 0
     bad_frames: int = 0

@@ -1,53 +1,79 @@
 """Threads for synchronous Django code: one writer and a few readers per process, apart from asgiref's one thread.
 
 A slow query then delays neither other sockets nor the pages. Each thread keeps its database connection for its life.
+What is not done in time, or finds no database, is Refused `unavailable`: the socket that asked stays open.
 """
 
 import asyncio
 import functools
+import select
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from django.db import Error as DatabaseError
-from django.db import connections
+from django.db import InterfaceError, OperationalError, connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
 from realtime import conf
+from realtime.metrics import COUNTERS
+from realtime.outage import Outage
 from realtime.protocol import ErrorCode, Refused
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# PostgreSQL has no limits by itself. A post is answered within 4 s: a statement must not outlive that.
-POSTGRESQL_LIMITS = "SET lock_timeout = '1s'; SET statement_timeout = '4s'"
+# From the asking for a job to its result, and from the receipt of a command to its answer. Not a tunable: the limits
+# of the databases (below, and in the project's settings) are chosen to lie within it.
+ANSWER_SECONDS = 4.0
+RETRY_AFTER_MS = 1000
+
+# PostgreSQL has no limits by itself. The last frees a room whose lock a process holds that has been stopped.
+POSTGRESQL_LIMITS = (
+    "SET lock_timeout = '1s'; SET statement_timeout = '4s'; SET idle_in_transaction_session_timeout = '5s'"
+)
 
 _local = threading.local()
 
 
 class Pool:
-    """Threads that run jobs, with a bound on how many may wait."""
+    """Threads that run jobs, with a bound on how many may wait and on how long."""
 
     def __init__(self, name: str, threads: int) -> None:
         self._name = name
         self._threads = threads
         self._executor: ThreadPoolExecutor | None = None
-        self._waiting = 0
+        self.outage = Outage(f"the database, asked by {name}")
 
     async def run(self, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """The result of `fn(*args, **kwargs)` in one of the threads. Refused `unavailable` when too much waits."""
-        if self._waiting >= conf.settings().queued_jobs:
-            raise Refused(ErrorCode.UNAVAILABLE, "too much in work", retry_after_ms=1000)
+        """The result of `fn(*args, **kwargs)` in one of the threads.
+
+        Refused `unavailable` when too much waits, when the database is away, and after ANSWER_SECONDS. What has not
+        begun by then, or when this is cancelled, never begins; what has is carried on, and its result is dropped.
+        """
         if self._executor is None:
             self._executor = ThreadPoolExecutor(self._threads, self._name, initializer=_mark_thread)
-        self._waiting += 1
+        if self._executor._work_queue.qsize() >= conf.settings().queued_jobs:
+            raise self._unavailable("too much in work")
+        job = _Job(functools.partial(fn, *args, **kwargs))
+        done = asyncio.get_running_loop().run_in_executor(self._executor, job.run)
+        done.add_done_callback(self._note)
         try:
-            job = functools.partial(_in_thread, functools.partial(fn, *args, **kwargs))
-            return await asyncio.get_running_loop().run_in_executor(self._executor, job)
+            await asyncio.wait([done], timeout=ANSWER_SECONDS)
         finally:
-            self._waiting -= 1
+            job.is_wanted = False
+        if not done.done():
+            raise self._unavailable(f"not done within {ANSWER_SECONDS:g} s")
+        try:
+            result: R = done.result()
+            return result
+        except DatabaseError as error:
+            if is_away(error):
+                raise refused_unavailable() from error
+            raise
 
     def close(self) -> None:
         """End the threads and close their connections; the next `run` makes new ones."""
@@ -60,25 +86,91 @@ class Pool:
             executor.submit(_close_connections, everyone)
         executor.shutdown(wait=True)
 
+    def _unavailable(self, problem: str) -> Refused:
+        COUNTERS.database_failures += 1
+        self.outage.failed(problem)
+        return refused_unavailable()
+
+    def _note(self, done: "asyncio.Future[Any]") -> None:
+        """Called for each job when it has ended, also for one whose result nobody waits for any more."""
+        error = None if done.cancelled() else done.exception()
+        if error is not None and is_away(error):
+            COUNTERS.database_failures += 1
+            self.outage.failed(repr(error))
+        elif not isinstance(error, _NotBegunError):
+            self.outage.worked()
+
+
+class _NotBegunError(Exception):
+    """Nobody waited for the job any more when its turn came."""
+
+
+class _Job:
+    __slots__ = ("_call", "_deadline", "is_wanted")
+
+    def __init__(self, call: Callable[[], Any]) -> None:
+        self._call = call
+        self._deadline = time.monotonic() + ANSWER_SECONDS
+        self.is_wanted = True
+
+    def run(self) -> Any:
+        """In the thread."""
+        # The deadline too: a busy event loop may not have had the time to say that it gave up.
+        if not self.is_wanted or time.monotonic() > self._deadline:
+            raise _NotBegunError
+        try:
+            _drop_ended_connections()
+            return self._call()
+        except DatabaseError:
+            # Whether the connection still works is not known: the next job gets a new one.
+            connections.close_all()
+            raise
+        finally:
+            del self._call  # What it held need not wait for the loop.
+
 
 @functools.cache
 def _readers() -> Pool:
-    return Pool("database-reader", conf.settings().reader_threads)
+    return Pool("readers", conf.settings().reader_threads)
 
 
 @functools.cache
 def _writer() -> Pool:
-    return Pool("database-writer", 1)
+    return Pool("the writer", 1)
 
 
 async def read(fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run `fn`, which only reads the database, in a reader thread."""
+    """Run `fn`, which only reads the database, in a reader thread. Refused `unavailable`: see `Pool.run`."""
     return await _readers().run(fn, *args, **kwargs)
 
 
 async def write(fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run `fn`, which writes to the database, in this process's one writer thread: writers do not contend here."""
+    """Run `fn`, which writes to the database, in this process's one writer thread: writers do not contend here.
+
+    Refused `unavailable`: see `Pool.run`. It may have been saved all the same: what is tried again must say so by an
+    id of its own, as a post does.
+    """
     return await _writer().run(fn, *args, **kwargs)
+
+
+async def check() -> None:
+    """Ask the database for a sign of life; for the right to write as well, if the last who wanted it did not get it.
+
+    Raises what it fails by.
+    """
+    await read(_ask)
+    if _writer().outage.is_on:
+        await write(_ask_to_write)
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether it says that the database is out of reach, locked, full, read-only or broken; not: asked wrongly."""
+    return isinstance(error, OperationalError | InterfaceError) or type(error) is DatabaseError
+
+
+def refused_unavailable() -> Refused:
+    detail = "the database is out of reach or overloaded; try again"
+    return Refused(ErrorCode.UNAVAILABLE, detail, retry_after_ms=RETRY_AFTER_MS)
 
 
 def close() -> None:
@@ -87,13 +179,28 @@ def close() -> None:
     _writer().close()
 
 
-def _in_thread(job: Callable[[], R]) -> R:
-    try:
-        return job()
-    except DatabaseError:
-        # Whether the connection still works is not known: the next job gets a new one.
-        connections.close_all()
-        raise
+def _ask() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+def _ask_to_write() -> None:
+    # SQLite takes its write lock at the beginning.
+    with transaction.atomic():
+        _ask()
+
+
+def _drop_ended_connections() -> None:
+    """A server that has gone while nothing was asked of it has ended the connection: what is asked next need not fail.
+
+    An idle connection that can be read from was ended, or told something that is not worth keeping it for.
+    """
+    for one in connections.all(initialized_only=True):
+        if one.vendor == "postgresql" and one.connection is not None:
+            poll = select.poll()
+            poll.register(one.connection.fileno(), select.POLLIN)
+            if poll.poll(0):
+                one.close()
 
 
 def _mark_thread() -> None:

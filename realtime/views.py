@@ -5,7 +5,6 @@ from collections.abc import Awaitable
 
 import redis.asyncio
 from django.conf import settings
-from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 
@@ -28,7 +27,7 @@ async def readyz(request: HttpRequest) -> JsonResponse:
     200 with state `ok`, or `degraded`: Redis is away, and everything arrives through the database, seconds later.
     503 with `unavailable`: no database; or `draining`: this process ends.
     """
-    database, channel = await asyncio.gather(_verdict(threads.read(_ask_database)), _verdict(_ask_redis()))
+    database, channel = await asyncio.gather(_verdict(threads.check()), _verdict(_ask_redis()))
     if is_draining():
         state = "draining"
     elif database != "ok":
@@ -47,13 +46,8 @@ async def _verdict(check: Awaitable[None]) -> str:
     except TimeoutError:
         return "timeout"
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer
-        return type(error).__name__
+        return type(error.__cause__ or error).__name__
     return "ok"
-
-
-def _ask_database() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
 
 
 async def _ask_redis() -> None:

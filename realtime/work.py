@@ -11,18 +11,21 @@ from realtime.protocol import Command
 
 
 class Work:
-    """`do` answers a command and never raises; those of which `is_concurrent` is true may be in work together."""
+    """`do` answers a command, given the loop's time when it was taken, and never raises.
+
+    Those of which `is_concurrent` is true may be in work together.
+    """
 
     __slots__ = ("_answered", "_commands", "_concurrent", "_count", "_do", "_is_concurrent", "_most", "_worker")
 
     def __init__(
-        self, do: Callable[[Command], Awaitable[None]], is_concurrent: Callable[[Command], bool], most: int
+        self, do: Callable[[Command, float], Awaitable[None]], is_concurrent: Callable[[Command], bool], most: int
     ) -> None:
         self._do = do
         self._is_concurrent = is_concurrent
         self._most = most
         self._count = 0
-        self._commands: deque[Command] | None = None
+        self._commands: deque[tuple[Command, float]] | None = None
         self._worker: asyncio.Task[None] | None = None
         self._concurrent: set[asyncio.Task[None]] = set()
         self._answered: asyncio.Event | None = None
@@ -32,7 +35,7 @@ class Work:
         if self._commands is None:
             self._commands = deque()
             self._worker = asyncio.create_task(self._work(self._commands))
-        self._commands.append(command)
+        self._commands.append((command, asyncio.get_running_loop().time()))
         self._count += 1
         while self._count >= self._most:
             self._answered = asyncio.Event()
@@ -53,22 +56,22 @@ class Work:
     def _tasks(self) -> list[asyncio.Task[None]]:
         return [*self._concurrent, *([self._worker] if self._worker else [])]
 
-    async def _work(self, commands: deque[Command]) -> None:
+    async def _work(self, commands: deque[tuple[Command, float]]) -> None:
         while commands:
-            command = commands.popleft()
+            command, taken_at = commands.popleft()
             if self._is_concurrent(command):
-                task = asyncio.create_task(self._answer(command))
+                task = asyncio.create_task(self._answer(command, taken_at))
                 self._concurrent.add(task)
                 task.add_done_callback(self._concurrent.discard)
             else:
                 if self._concurrent:
                     await asyncio.wait(self._concurrent)
-                await self._answer(command)
+                await self._answer(command, taken_at)
         self._commands = self._worker = None
 
-    async def _answer(self, command: Command) -> None:
+    async def _answer(self, command: Command, taken_at: float) -> None:
         try:
-            await self._do(command)
+            await self._do(command, taken_at)
         finally:
             self._count -= 1
             if self._answered is not None:

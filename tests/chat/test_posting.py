@@ -125,6 +125,21 @@ def test_one_broken_post_does_not_fail_its_neighbours(
     assert published == [("room.lounge", [1]), ("room.lounge", [2])]
 
 
+def test_a_database_that_goes_while_posts_are_tried_alone_is_asked_no_more(
+    alice: Any, lounge: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = []
+
+    def fail(messages: list[Message]) -> None:
+        tries.append(len(messages))
+        raise IntegrityError("poison") if len(messages) > 1 else OperationalError("locked")
+
+    monkeypatch.setattr(services, "_insert", fail)
+    results = post_messages([post_by(alice, lounge) for _ in range(50)])
+    assert [outcome(one) for one in results] == ["unavailable"] * 50
+    assert tries == [50, 1]
+
+
 def test_a_batch_that_the_database_is_away_for_is_not_tried_post_by_post(
     alice: Any, lounge: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,30 +204,25 @@ async def test_what_gathers_while_a_batch_is_written_is_the_next_batch(
     assert sizes == [1, 100, 50]
 
 
-async def test_a_post_that_is_not_begun_in_time_is_refused_and_never_saved(
-    alice: Any, lounge: Room, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(writer, "POST_SECONDS", 0.2)
+async def test_a_post_that_was_given_up_before_its_turn_is_never_saved(alice: Any, lounge: Room) -> None:
     release = threading.Event()
     blocking = asyncio.create_task(threads.write(release.wait, 10))
     one_writer = writer.Writer()
-    first = asyncio.create_task(one_writer.post(post_by(alice, lounge, "begun")))
-    await asyncio.sleep(0.05)
-    with pytest.raises(Refused) as caught:
-        await one_writer.post(post_by(alice, lounge, "too late"))
-    assert (caught.value.code, bool(caught.value.retry_after_ms)) == ("unavailable", True)
-    with pytest.raises(Refused):
-        await first
+    begun = asyncio.create_task(one_writer.post(post_by(alice, lounge, "in the writer's queue")))
+    await asyncio.sleep(0)
+    waiting = asyncio.create_task(one_writer.post(post_by(alice, lounge, "too late")))
+    kept = asyncio.create_task(one_writer.post(post_by(alice, lounge, "in time")))
+    await asyncio.sleep(0)
+    for task in (begun, waiting):
+        task.cancel()
+    await asyncio.wait([begun, waiting])
     release.set()
     await blocking
-    saved = await one_writer.post(post_by(alice, lounge, "after"))
-    bodies = [one async for one in Message.objects.values_list("body", flat=True).order_by("seq")]
-    assert "too late" not in bodies
-    assert bodies[-1] == "after"
-    assert saved.position == len(bodies)
+    assert (await kept).position == 1
+    assert [one async for one in Message.objects.values_list("body", flat=True)] == ["in time"]
 
 
-async def test_an_error_of_the_database_reaches_every_post_of_its_batch(
+async def test_a_database_that_is_away_refuses_every_post_of_a_batch(
     alice: Any, lounge: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(posts: list[Post]) -> Any:
@@ -221,6 +231,6 @@ async def test_an_error_of_the_database_reaches_every_post_of_its_batch(
     monkeypatch.setattr(writer, "post_messages", fail)
     one_writer = writer.Writer()
     results = await asyncio.gather(*(one_writer.post(post_by(alice, lounge)) for _ in range(3)), return_exceptions=True)
-    assert [type(one) for one in results] == [OperationalError] * 3
+    assert [isinstance(one, Refused) and one.code for one in results] == ["unavailable"] * 3
     monkeypatch.undo()
     assert (await one_writer.post(post_by(alice, lounge))).position == 1
