@@ -37,6 +37,19 @@ def read_bool(name: str, default: bool) -> bool:
     return default if text is None else parse_bool(name, text)
 
 
+def read_int(name: str, default: int, *, low: int, high: int) -> int:
+    text = os.environ.get(name)
+    if text is None:
+        return default
+    try:
+        value = int(text)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name}={text!r} is not a whole number: {low} to {high} is allowed.") from None
+    if not low <= value <= high:
+        raise ImproperlyConfigured(f"{name}={value} is out of range: {low} to {high} is allowed.")
+    return value
+
+
 def read_list(name: str, default: list[str]) -> list[str]:
     """Comma-separated words; empty means none."""
     text = os.environ.get(name)

@@ -185,6 +185,8 @@ def read_variable(call: ast.Call) -> tuple[str | None, str | None]:
         default = None
     if isinstance(default, bool):
         return call.args[0].value, str(default).lower()
+    if isinstance(default, int):
+        return call.args[0].value, str(default)
     return call.args[0].value, ",".join(default) if isinstance(default, list) else default
 
 

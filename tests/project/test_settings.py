@@ -32,7 +32,25 @@ def test_a_production_environment_passes_the_deployment_check(tmp_path: Path) ->
         HUBBUB_TLS="true",
     )
     assert ran.returncode == 0, ran.stderr
-    assert "no issues (0 silenced)" in ran.stdout
+    # Silenced: that other hosts below this one's domain are left alone, as they are unless asked for.
+    assert "no issues (2 silenced)" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [
+        ({}, "0 False False"),
+        ({"HUBBUB_HSTS_SECONDS": "60"}, "0 False False"),
+        ({"HUBBUB_TLS": "true"}, "31536000 False True"),
+        ({"HUBBUB_TLS": "true", "HUBBUB_HSTS_SECONDS": "60", "HUBBUB_HSTS_SUBDOMAINS": "yes"}, "60 True True"),
+        ({"HUBBUB_TLS": "true", "HUBBUB_HSTS_SECONDS": "0"}, "0 False True"),
+    ],
+)
+def test_browsers_are_bound_to_https_as_far_as_it_is_set(tmp_path: Path, environ: dict[str, str], told: str) -> None:
+    names = ("SECURE_HSTS_SECONDS", "SECURE_HSTS_INCLUDE_SUBDOMAINS", "SESSION_COOKIE_SECURE")
+    shown = ", ".join(f"settings.{name}" for name in names)
+    code = f"from django.conf import settings; print({shown})"
+    assert manage(tmp_path, "shell", "-v0", "-c", code, **environ).stdout.strip() == told
 
 
 def test_no_model_change_lacks_its_migration(tmp_path: Path) -> None:
@@ -53,6 +71,8 @@ def test_no_model_change_lacks_its_migration(tmp_path: Path) -> None:
         ("HUBBUB_BODY_CHARS", "0"),
         ("HUBBUB_SAMPLE_SECONDS", "-1"),
         ("HUBBUB_SIGN_UP", "maybe"),
+        ("HUBBUB_HSTS_SECONDS", "a year"),
+        ("HUBBUB_HSTS_SECONDS", "-1"),
         ("HUBBUB_MISSPELT", "1"),
     ],
 )

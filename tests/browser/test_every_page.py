@@ -1,0 +1,112 @@
+"""Every page in a real browser: none breaks the strict content security policy, and every answer has the headers."""
+
+import asyncio
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.browser.visitor import TIMEOUT_MS, Visitor, visiting
+from tests.cluster.running import Cluster
+
+pytestmark = [pytest.mark.browser, pytest.mark.cluster]
+
+MODELS = ("chat/room", "chat/membership", "chat/message", "realtime/accesstoken", "accounts/user", "auth/group")
+# Messages are not made in the admin, nor deleted or changed one by one.
+PAGES_OF_A_ROW = {"chat/message": ("change", "history"), "realtime/accesstoken": ("change", "history")}
+
+
+async def fill(cluster: Cluster, slug: str) -> None:
+    """A row of everything that the admin lists, and an administrator called root."""
+    code = f"""
+        from uuid import uuid4
+        from django.contrib.auth import get_user_model
+        from django.contrib.auth.models import Group
+        from chat import services
+        users = get_user_model().objects
+        root, _ = users.update_or_create(username="root", defaults=dict(is_staff=True, is_superuser=True))
+        room = services.create_room(slug={slug!r}, title={slug.title()!r}, topic="All of it")
+        services.set_membership(room_id=room.pk, user_id=root.pk)
+        services.post_message(user_id=root.pk, slug=room.slug, client_id=uuid4(), body="See https://example.org/ there")
+        Group.objects.get_or_create(name="watchers")
+        """
+    await asyncio.to_thread(cluster.shell, code)
+
+
+def check_headers(visitor: Visitor) -> None:
+    ours = [one for one in visitor.responses if one.url.startswith(visitor.url)]
+    assert ours
+    for response in ours:
+        policy = response.headers.get("content-security-policy", "")
+        assert "frame-ancestors 'none'" in policy, response.url
+        assert "unsafe" not in policy
+        assert response.headers.get("x-content-type-options") == "nosniff", response.url
+        assert response.headers.get("referrer-policy") == "same-origin", response.url
+        assert "camera=()" in response.headers.get("permissions-policy", ""), response.url
+    hosts = {urlsplit(one.url).netloc for one in visitor.responses}
+    assert hosts == {urlsplit(visitor.url).netloc}, "a page loads from elsewhere"
+
+
+async def test_no_page_of_a_visitor_breaks_the_policy(browser: Browser, cluster: Cluster) -> None:
+    async with visiting(browser, cluster) as visitor:
+        for address in ("/account/sign-in/", "/account/sign-up/", "/", "/monitor/", "/admin/", "/rooms/general/"):
+            await visitor.open(address)
+            await expect(visitor.page.locator("form button")).to_be_visible()
+        await visitor.open("/nothing/", 404)
+        await visitor.open("/?x=%00", 400)
+        assert visitor.problems == []
+        check_headers(visitor)
+        await visitor.page.evaluate("document.body.setAttribute('style', 'color: red')")
+        assert "Content Security Policy" in visitor.problems[0]  # The browser would have told.
+
+
+async def test_no_page_of_a_member_breaks_the_policy(browser: Browser, cluster: Cluster) -> None:
+    async with visiting(browser, cluster, "alice") as visitor:
+        await visitor.open("/")
+        await visitor.open("/rooms/general/")
+        await visitor.page.wait_for_selector("html[data-state=open] #room[data-ready=true]")
+        text = f"See https://example.org/{uuid4().hex} there"
+        await visitor.page.locator("#body").fill(text)
+        await visitor.page.keyboard.press("Enter")
+        await expect(visitor.page.locator(".message:not(.is-pending)", has_text=text)).to_have_count(
+            1, timeout=TIMEOUT_MS
+        )
+        await visitor.open("/monitor/", 403)
+        await visitor.open("/admin/login/?next=/admin/", 403)
+        assert visitor.problems == []
+        check_headers(visitor)
+
+
+async def test_no_page_of_the_administrator_breaks_the_policy(browser: Browser, cluster: Cluster) -> None:
+    await fill(cluster, f"room-{uuid4().hex[:8]}")
+    async with visiting(browser, cluster, "root") as visitor:
+        page = visitor.page
+        await visitor.open("/monitor/")
+        await expect(page.locator("[data-part=seq]")).not_to_have_text("–", timeout=TIMEOUT_MS)
+        for address in ("", "password_change/", "chat/", *(f"{one}/add/" for one in MODELS if one != "chat/message")):
+            await visitor.open(f"/admin/{address}")
+        for model in MODELS:
+            await visitor.open(f"/admin/{model}/")
+            link = page.locator("#result_list tbody tr th a").first
+            address = await link.get_attribute("href")
+            assert address
+            assert address.endswith("/change/")
+            for kind in PAGES_OF_A_ROW.get(model, ("change", "history", "delete")):
+                await visitor.open(address.replace("/change/", f"/{kind}/"))
+                await expect(page.locator("#content h1")).to_be_visible()
+            if model == "accounts/user":
+                await visitor.open(address.replace("/change/", "/password/"))
+        await visitor.open("/admin/realtime/accesstoken/add/")
+        await page.locator(".select2-selection").click()
+        await page.locator(".select2-results__option", has_text="root").first.click()
+        await page.locator("#id_name").fill("probe")
+        await page.locator("input[name=_save]").click()
+        await expect(page.locator("#content h1")).to_have_text("The new access token")
+        await visitor.open("/admin/chat/message/")
+        await page.locator(".action-select").first.check()
+        await page.locator("select[name=action]").select_option("moderate")
+        await page.locator("button[name=index]").click()
+        await expect(page.locator("#content h1")).to_have_text("Delete the selected messages?")
+        assert visitor.problems == []
+        check_headers(visitor)

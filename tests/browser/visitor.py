@@ -1,0 +1,58 @@
+"""Somebody's browser, which notes all that goes wrong in their pages: for tests that look at many."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+from playwright.async_api import Browser, Dialog, Page, Response
+
+from tests.cluster.running import Cluster
+
+TIMEOUT_MS = 15_000
+
+
+class Visitor:
+    """`problems`: errors, warnings and broken policies of the pages so far; `responses`: what the site has sent."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self.url = url
+        self.problems: list[str] = []
+        self.responses: list[Response] = []
+        page.on("console", lambda said: self._note(said.text) if said.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: self._note(str(error)))
+        page.on("dialog", self._refuse)
+        page.on("response", lambda response: self.responses.append(response))
+
+    async def open(self, address: str, status: int = 200) -> None:
+        """Go there; what the browser itself says of an expected status is no problem."""
+        response = await self.page.goto(f"{self.url}{address}")
+        assert response is not None
+        assert response.status == status, address
+        if status >= 400:
+            said = f"the server responded with a status of {status}"
+            self.problems = [one for one in self.problems if said not in one]
+
+    async def _refuse(self, dialog: Dialog) -> None:
+        self._note(f"a dialog: {dialog.message}")
+        await dialog.dismiss()
+
+    def _note(self, problem: str) -> None:
+        self.problems.append(f"{urlsplit(self.page.url).path}: {problem}")
+
+
+@asynccontextmanager
+async def visiting(browser: Browser, cluster: Cluster, name: str = "") -> AsyncIterator[Visitor]:
+    """A browser of their own, signed in as `name`, a superuser by the test's doing or not; empty: nobody."""
+    context = await browser.new_context()
+    if name:
+        cookie = (await asyncio.to_thread(cluster.make_user, name))["cookie"]
+        host = urlsplit(cluster.url).hostname
+        await context.add_cookies([{"name": "sessionid", "value": cookie, "domain": host, "path": "/"}])
+    page = await context.new_page()
+    page.set_default_timeout(TIMEOUT_MS)
+    try:
+        yield Visitor(page, cluster.url)
+    finally:
+        await context.close()

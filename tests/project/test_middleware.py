@@ -1,0 +1,95 @@
+"""Headers of every answer, and what no address may contain."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from project.middleware import POLICY
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
+
+EXPECTED = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def lacking(response: Any) -> list[str]:
+    named = [name for name, value in EXPECTED.items() if response.headers.get(name) != value]
+    return named + [name for name in ("Permissions-Policy",) if "camera=()" not in response.headers.get(name, "")]
+
+
+def test_the_policy_allows_nothing_unsafe_and_no_frame() -> None:
+    assert "unsafe" not in POLICY
+    assert "*" not in POLICY
+    rules = dict(one.strip().split(" ", 1) for one in POLICY.split(";"))
+    assert rules["default-src"] == rules["frame-ancestors"] == rules["base-uri"] == "'none'"
+    assert rules["script-src"] == rules["style-src"] == rules["form-action"] == "'self'"
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [
+        ("/", 302),
+        ("/account/sign-in/", 200),
+        ("/account/sign-up/", 200),
+        ("/admin/login/", 302),
+        ("/nothing/here/", 404),
+        ("/rooms/a%00b/", 400),
+        ("/healthz", 200),
+    ],
+)
+def test_every_answer_has_the_headers(client: Client, address: str, status: int) -> None:
+    response = client.get(address)
+    assert response.status_code == status
+    assert lacking(response) == []
+
+
+def test_an_answer_that_failed_has_them_too(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    client.raise_request_exception = False
+    monkeypatch.setattr("project.accounts.views.SignUpForm", None)
+    response = client.get(reverse("sign-up"))
+    assert response.status_code == 500
+    assert lacking(response) == []
+
+
+@pytest.mark.database
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/rooms/general%00/",
+        "/%00",
+        "/?x=%00",
+        "/account/sign-in/?next=/%00",
+        "/admin/chat/room/?q=%00",
+        "/admin/chat/room/?is_private__exact=%00",
+        "/admin/autocomplete/?app_label=chat&model_name=membership&field_name=user&term=%00",
+        "/admin/chat/room/%00/change/",
+    ],
+)
+def test_a_nul_in_an_address_is_a_bad_request(client: Client, root: Any, address: str) -> None:
+    client.force_login(root)
+    response = client.get(address)
+    assert response.status_code == 400
+    assert "cannot be read" in response.text
+
+
+@pytest.mark.database
+def test_a_nul_in_a_cookie_is_a_bad_request(client: Client) -> None:
+    # As an octal escape, which Python reads, it passes every server.
+    response = client.get("/", headers={"cookie": r'sessionid="\000aaaaaaaaaaaa"'})
+    assert response.status_code == 400
+    assert client.get("/", headers={"cookie": r"sessionid=\000aaaaaaaaaaaa"}).status_code == 302
+
+
+@pytest.mark.parametrize("name", ["sign-in", "sign-up"])
+def test_a_nul_in_a_field_is_an_error_beside_it(client: Client, name: str) -> None:
+    response = client.post(reverse(name), {"username": "a\0b", "password": "x", "password1": "x\0", "password2": "x\0"})
+    assert response.status_code == 200
+    assert "Null characters are not allowed" in str(response.context["form"].errors["username"])
