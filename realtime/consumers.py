@@ -373,21 +373,21 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
             logger.debug("socket %s could not be closed", self.connection)
 
     async def _clean_up(self) -> None:
+        hub().service.remove(self.outbox)
         try:
-            hub().service.remove(self.outbox)
-            for group in [*self._members, *self._pending]:
-                self.leave(group)
+            # What was sent before a clean close is done: nobody is told of it, but it was asked for.
+            if self._work is not None:
+                await self._work.finish(WORK_SECONDS)
         finally:
+            for task in self._tasks:
+                task.cancel()
             try:
-                # What was sent before a clean close is done: nobody is told of it, but it was asked for.
-                if self._work is not None:
-                    await self._work.finish(WORK_SECONDS)
+                rest = [self._work.cancel()] if self._work is not None else []
+                await asyncio.gather(*self._tasks, *rest, return_exceptions=True)
             finally:
-                for task in self._tasks:
-                    task.cancel()
-                await asyncio.gather(*self._tasks, return_exceptions=True)
-                if self._work is not None:
-                    await self._work.cancel()
+                # Only now: a join that was in work when the socket went has entered its group since.
+                for group in [*self._members, *self._pending]:
+                    self.leave(group)
 
 
 async def _refuse_path(scope: dict[str, Any], receive: Any, send: Any) -> None:

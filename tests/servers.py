@@ -17,11 +17,11 @@ START_SECONDS = 30.0
 STOP_SECONDS = 15.0
 
 KINDS = {
-    "hubbub": ["-m", "realtime.server", "-v", "0", "-b", "127.0.0.1", "-p", "{port}", "project.asgi:application"],
-    "daphne": ["-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", "{port}", "project.asgi:application"],
+    "hubbub": ["-m", "realtime.server", "-v", "0", "-b", "127.0.0.1", "-p", "{port}", "{application}"],
+    "daphne": ["-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", "{port}", "{application}"],
     "uvicorn": [
         *("-m", "uvicorn", "--host", "127.0.0.1", "--port", "{port}", "--log-level", "warning"),
-        *("--ws", "websockets-sansio", "project.asgi:application"),
+        *("--ws", "websockets-sansio", "{application}"),
     ],
 }
 
@@ -35,11 +35,11 @@ def free_port() -> int:
 class Server:
     """One server process."""
 
-    def __init__(self, site: "Site", kind: str, name: str) -> None:
+    def __init__(self, site: "Site", kind: str, name: str, application: str = "project.asgi:application") -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = site.folder / f"{name}.log"
-        command = [sys.executable, *(part.format(port=self.port) for part in KINDS[kind])]
+        command = [sys.executable, *(part.format(port=self.port, application=application) for part in KINDS[kind])]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=site.env | {"HUBBUB_PROCESS": name}, stdout=log, stderr=log
@@ -119,9 +119,9 @@ class Site:
         return {"cookie": cookie, "token": token}
 
     @contextmanager
-    def serving(self, kind: str, count: int) -> Iterator[list[Server]]:
+    def serving(self, kind: str, count: int, application: str = "project.asgi:application") -> Iterator[list[Server]]:
         """`count` servers of a kind, ready."""
-        servers = [Server(self, kind, f"web-{number}") for number in range(1, count + 1)]
+        servers = [Server(self, kind, f"web-{number}", application) for number in range(1, count + 1)]
         try:
             for server in servers:
                 server.wait_until_ready()

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests import servers
 from tests.servers import ROOT, Server, Site
 from tests.wire import opened
 
@@ -45,10 +44,8 @@ def site(tmp_path: Path) -> Site:
 
 
 @pytest.fixture
-def two_servers(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Server]]:
-    ours = [part.replace("project.asgi:", "hands_asgi:") for part in servers.KINDS["hubbub"]]
-    monkeypatch.setitem(servers.KINDS, "hands", ours)
-    with site.serving("hands", 2) as both:
+def two_servers(site: Site) -> Iterator[list[Server]]:
+    with site.serving("hubbub", 2, "hands_asgi:application") as both:
         yield both
 
 

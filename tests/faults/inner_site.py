@@ -1,0 +1,102 @@
+"""The site with a window into its process, and an endpoint whose handlers fail: an ASGI application for tests."""
+
+import asyncio
+import gc
+import os
+from typing import Any
+
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+http = get_asgi_application()
+
+import psutil  # noqa: E402
+from django.urls import path  # noqa: E402
+
+import chat.routing  # noqa: E402
+from realtime.consumers import RealtimeConsumer  # noqa: E402
+from realtime.hub import hub  # noqa: E402
+from realtime.metrics import COUNTERS  # noqa: E402
+from realtime.process import with_services  # noqa: E402
+from realtime.protocol import Command, Ok, Ping  # noqa: E402
+
+
+class TroubleRaise(Command, tag="trouble.raise"):
+    pass
+
+
+class TroubleHang(Command, tag="trouble.hang"):
+    pass
+
+
+class InnerAsk(Command, tag="inner.ask"):
+    """What this process holds just now."""
+
+
+class Held(Ok, tag="ok", kw_only=True):
+    memory_bytes: int
+    tasks: int
+    descriptors: int
+    groups: int
+    sockets: int
+    lag_ms: float
+    cleaned_up: int
+
+
+cleaned_up = 0
+
+
+class TroubleConsumer(RealtimeConsumer):
+    commands = Ping | TroubleRaise | TroubleHang | InnerAsk
+
+    async def opened(self) -> None:
+        await self.join("trouble")
+        self.go_live("trouble")
+        if self.scope["query_string"] == b"raise":
+            raise RuntimeError("trouble when opened")
+        if self.scope["query_string"] == b"hang":
+            await asyncio.Event().wait()
+
+    async def handle(self, command: Any) -> Ok:
+        match command:
+            case TroubleRaise():
+                raise RuntimeError("trouble in a handler")
+            case TroubleHang():
+                await asyncio.Event().wait()
+            case InnerAsk():
+                return _look()
+        return await super().handle(command)
+
+    async def _clean_up(self) -> None:
+        global cleaned_up
+        await super()._clean_up()
+        cleaned_up += 1
+
+
+def _look() -> Held:
+    gc.collect()
+    process = psutil.Process()
+    return Held(
+        memory_bytes=process.memory_info().rss,
+        tasks=len(asyncio.all_tasks()),
+        descriptors=process.num_fds(),
+        groups=len(hub().groups),
+        sockets=COUNTERS.sockets,
+        lag_ms=COUNTERS.loop_lag_ms,
+        cleaned_up=cleaned_up,
+    )
+
+
+trouble = path("ws/trouble/", TroubleConsumer.as_asgi())
+application = with_services(
+    ProtocolTypeRouter(
+        {
+            "http": http,
+            "websocket": URLRouter(
+                [*chat.routing.websocket_urlpatterns, path("ws/trouble/", TroubleConsumer.as_asgi())]
+            ),
+        }
+    ),
+    services=[],
+)

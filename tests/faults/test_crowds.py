@@ -1,0 +1,155 @@
+"""Many who come at once, and many who come and go: everybody is served, and nothing is left of who went."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import redis
+
+from tests.cluster.running import Cluster
+from tests.faults.crowd import Guest, come_and_go, gather_guests
+from tests.servers import Server, Site
+from tests.wire import Client, opened
+
+pytestmark = pytest.mark.cluster
+
+USERS = 100
+CROWD = 2_000
+WARM_UP = 1_500  # Cycles until a process has all the memory that it needs for them.
+ROOMS = [f"room-{number}" for number in range(20)]
+RETURN_SECONDS = 45.0  # What is leased goes within 30 s.
+
+
+def prepare(site: Site) -> list[str]:
+    """Rooms, and users' sessions."""
+    return site.shell(
+        f"""
+        from importlib import import_module
+        from django.conf import settings
+        from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
+        from chat import services
+        for slug in {ROOMS!r}:
+            services.create_room(slug=slug, title=slug)
+        for number in range({USERS}):
+            user = get_user_model().objects.create(username=f"guest-{{number}}")
+            session = import_module(settings.SESSION_ENGINE).SessionStore()
+            session[SESSION_KEY] = str(user.pk)
+            session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+            session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+            session.save()
+            print(session.session_key)
+        """
+    ).split()
+
+
+# All at once
+
+
+@pytest.fixture
+def lone_process(tmp_path: Any) -> Iterator[Cluster]:
+    with Cluster(tmp_path, processes=1) as one:
+        yield one
+
+
+async def test_two_thousand_sockets_that_reconnect_at_once_are_all_back(lone_process: Cluster) -> None:
+    cookies = await asyncio.to_thread(prepare, lone_process)
+    staff = await asyncio.to_thread(lone_process.make_user, "root", "view_dashboard")
+    port = int(lone_process.url.rpartition(":")[2])
+
+    def crowd(resume: str = "") -> list[Guest]:
+        return [Guest(port, cookies[number % USERS], ROOMS[0], resume) for number in range(CROWD)]
+
+    first = crowd()
+    await gather_guests(first, together=50)
+    joined = first[0].joined
+    async with (
+        lone_process.client("/ws/monitor/", token=staff["token"]) as monitor,
+        lone_process.client(token=staff["token"]) as root,
+    ):
+        for guest in first:
+            guest.leave(abruptly=True)
+        await root.post(ROOMS[0], "while they were away")
+        back = crowd(f',"after":{joined["position"]},"epoch":"{joined["epoch"]}"')
+        began = time.monotonic()
+        await gather_guests(back, together=CROWD)
+        took = time.monotonic() - began
+        assert took < 30
+        assert {len(one.joined["messages"]) for one in back} == {1}
+        assert all(one.joined["complete"] for one in back)
+        await root.post(ROOMS[0], "welcome back")
+        async with asyncio.timeout(10):
+            while not all(one.events for one in back):
+                await asyncio.sleep(0.05)
+        assert {tuple(event["type"] for event in one.events) for one in back} == {("message.posted",)}
+        # The greatest within ten seconds, in the first sample that was made after all were back.
+        samples = [await monitor.event("metrics.sampled") for _ in range(2)]
+        lag_ms = max(one["processes"][0]["lag_max_ms"] for one in samples)
+        print(f"{CROWD} back in {took:.1f} s, loop lag {lag_ms:.0f} ms")  # noqa: T201
+        assert lag_ms < 500
+    for guest in back:
+        guest.leave(abruptly=True)
+    assert "Traceback" not in lone_process.text
+
+
+# Coming and going
+
+
+@pytest.fixture
+def site(tmp_path: Any) -> Site:
+    return Site(tmp_path)
+
+
+@pytest.fixture
+def server(site: Site) -> Iterator[Server]:
+    with site.serving("hubbub", 1, "tests.faults.inner_site:application") as [one]:
+        yield one
+
+
+@asynccontextmanager
+async def looking_into(server: Server, token: str) -> AsyncIterator[Client]:
+    async with opened(server.url, "/ws/trouble/", token=token) as client:
+        yield client
+
+
+async def held(window: Client) -> dict[str, int]:
+    """What the process holds, and what Redis does for it."""
+    answer = await window.request("inner.ask")
+    found = {name: answer[name] for name in ("tasks", "descriptors", "groups", "sockets", "memory_bytes")}
+    with redis.from_url(os.environ["REDIS_URL"]) as client:
+        found["subscriptions"] = len(client.pubsub_channels())
+        found["keys"] = client.dbsize()
+        found["redis_clients"] = len(client.client_list())
+    return found
+
+
+@pytest.mark.parametrize("cycles", [5_000, pytest.param(30_000, marks=pytest.mark.soak)])
+async def test_nothing_is_left_of_those_who_came_and_went(server: Server, site: Site, cycles: int) -> None:
+    cookies = await asyncio.to_thread(prepare, site)
+    token = (await asyncio.to_thread(site.make_user, "root"))["token"]
+    async with looking_into(server, token) as window:
+        await come_and_go(server.port, cookies, ROOMS, range(WARM_UP))
+        before = await settled(window, {})
+        await come_and_go(server.port, cookies, ROOMS, range(WARM_UP, WARM_UP + cycles))
+        after = await settled(window, before)
+    assert not grown(before, after), (before, after)
+    assert "Traceback" not in server.log.read_text()
+
+
+def grown(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
+    """What is more than it was by over 5 %."""
+    return {name: count for name, count in after.items() if count > before.get(name, 0) * 1.05}
+
+
+async def settled(window: Client, before: dict[str, int]) -> dict[str, int]:
+    """What is held when it is no more than `before`; without that, when only the window's own socket is left."""
+    deadline = time.monotonic() + RETURN_SECONDS
+    while True:
+        found = await held(window)
+        is_settled = not grown(before, found) if before else (found["sockets"], found["groups"]) == (1, 1)
+        if is_settled or time.monotonic() > deadline:
+            return found
+        await asyncio.sleep(0.1)
