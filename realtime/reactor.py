@@ -1,0 +1,45 @@
+"""Twisted's reactor for our server, on an event loop whose turns are short. Importing this installs it.
+
+Import it before daphne, which takes the reactor that there is.
+"""
+
+import asyncio
+import math
+import select
+import selectors
+import sys
+from typing import Any
+
+from twisted.internet import asyncioreactor
+
+# Sockets that are served before timers, threads' answers and deliveries get their turn. asyncio's own loop serves all
+# that are ready: when two thousand shake hands at once, everything else waits for the whole crowd.
+MOST_EVENTS = 64
+
+if sys.platform == "linux":  # Elsewhere daphne makes its own.
+
+    class BoundedSelector(selectors.EpollSelector):
+        """As its base, but tells of a few at a time. The kernel goes round, so that nobody is left out."""
+
+        def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+            if timeout is None:
+                timeout = -1
+            elif timeout <= 0:
+                timeout = 0
+            else:
+                timeout = math.ceil(timeout * 1e3) * 1e-3  # Rounded up to the kernel's milliseconds.
+            inner: Any = self  # As the base does it, but for the bound: it has no way to be told one.
+            ready: list[tuple[selectors.SelectorKey, int]] = []
+            try:
+                found = inner._selector.poll(timeout, MOST_EVENTS)
+            except InterruptedError:
+                return ready
+            for fd, event in found:
+                if (key := inner._fd_to_key.get(fd)) is not None:
+                    events = selectors.EVENT_WRITE if event & ~select.EPOLLIN else 0
+                    events |= selectors.EVENT_READ if event & ~select.EPOLLOUT else 0
+                    ready.append((key, events & key.events))
+            return ready
+
+    if "twisted.internet.reactor" not in sys.modules:
+        asyncioreactor.install(asyncio.SelectorEventLoop(BoundedSelector()))
