@@ -204,7 +204,8 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
             self.send_frame(Error(code=ErrorCode.FORBIDDEN, detail="you may not use this"))
             await self._end(CloseCode.FORBIDDEN, "Forbidden")
         self._greet()
-        await self.opened()
+        async with asyncio.timeout(threads.ANSWER_SECONDS):
+            await self.opened()
         if self.identity.token_id is not None:
             self._tasks.append(asyncio.create_task(self._note_token_use(self.identity.token_id)))
         while True:
