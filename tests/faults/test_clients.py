@@ -1,0 +1,111 @@
+"""Clients that do harm by what they do not read or by how much they send: it is theirs alone."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack, closing, suppress
+from uuid import uuid4
+
+import psutil
+import pytest
+
+from tests.cluster.running import Cluster
+from tests.stuck import BIG_BODY, MIB, PAST_KERNEL_BUFFERS, StuckReader, post_many, until_connections
+from tests.wire import Client
+
+pytestmark = pytest.mark.cluster
+
+STUCK = 3
+SENDERS = 5
+NOISE_BYTES = 6 * MIB  # What a process's memory goes up and down by itself.
+
+Stuck = Callable[[int, str, str], StuckReader]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with Cluster(tmp_path_factory.mktemp("clients"), processes=1) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def people(site: Cluster) -> dict[str, dict[str, str]]:
+    return {name: site.make_user(name) for name in ("alice", "bob")}
+
+
+@pytest.fixture
+def room(site: Cluster) -> str:
+    slug = f"room-{uuid4().hex[:12]}"
+    site.shell(f"from chat import services; services.create_room(slug={slug!r}, title='Test')")
+    return slug
+
+
+@pytest.fixture
+def server(site: Cluster) -> psutil.Process:
+    pid = site.pid_of("web-1")
+    assert pid
+    return psutil.Process(pid)
+
+
+@pytest.fixture
+def stuck() -> Iterator[Stuck]:
+    with ExitStack() as stack:
+        yield lambda *args: stack.enter_context(closing(StuckReader(*args)))
+
+
+async def keep_pinging(readers: list[StuckReader]) -> None:
+    with suppress(OSError):  # It was cut.
+        while True:
+            for reader in readers:
+                reader.send('{"type": "ping", "ref": 1}')
+            await asyncio.sleep(0.2)
+
+
+async def read_in_order(reader: Client, count: int) -> float:
+    """Read `count` messages, and check that they are in a row; the longest wait for one, in seconds."""
+    longest, last = 0.0, time.monotonic()
+    for position in range(1, count + 1):
+        assert (await reader.event("message.posted"))["position"] == position
+        longest, last = max(longest, time.monotonic() - last), time.monotonic()
+    return longest
+
+
+@pytest.mark.parametrize("sends", [False, True], ids=["silent", "sending now and then"])
+async def test_a_client_that_never_reads_is_cut_and_the_others_do_not_notice(
+    site: Cluster, server: psutil.Process, people: dict[str, dict[str, str]], room: str, stuck: Stuck, sends: bool
+) -> None:
+    port = int(site.url.rpartition(":")[2])
+    token = people["bob"]["token"]
+    readers = [await asyncio.to_thread(stuck, port, token, room) for _ in range(STUCK)]
+    pinging = asyncio.create_task(keep_pinging(readers if sends else []))
+    async with site.client(cookie=people["alice"]["cookie"]) as alice, site.client(token=token) as bob:
+        await bob.join(room)
+        before = server.memory_info().rss
+        reading = asyncio.create_task(read_in_order(bob, PAST_KERNEL_BUFFERS))
+        await post_many(alice, room, PAST_KERNEL_BUFFERS, BIG_BODY)
+        grown = server.memory_info().rss - before
+        assert grown < STUCK * MIB + NOISE_BYTES, f"{grown / MIB:.1f} MiB"
+        await until_connections(server.pid, 2, seconds=3.5)  # Within 2 s of the last of them being too slow.
+        assert await reading < 1.0
+    pinging.cancel()
+
+
+@pytest.mark.parametrize("size", [17 << 10, MIB, 10 * MIB], ids=["17 KiB", "1 MiB", "10 MiB"])
+async def test_a_frame_that_is_too_big_ends_with_1009_within_a_second(
+    site: Cluster, server: psutil.Process, people: dict[str, dict[str, str]], room: str, size: int
+) -> None:
+    async with AsyncExitStack() as stack:
+        bob = await stack.enter_async_context(site.client(cookie=people["bob"]["cookie"]))
+        await bob.join(room)
+        senders = [await stack.enter_async_context(site.client(token=people["alice"]["token"])) for _ in range(SENDERS)]
+        frame = f'{{"type": "message.post", "ref": 1, "room": "{room}", "id": "{uuid4()}", "body": "{"x" * size}"}}'
+        before = server.memory_info().rss
+        for sender in senders:
+            began = time.monotonic()
+            sending = asyncio.create_task(sender.send(frame))
+            assert (await sender.closed())[0] == 1009
+            assert time.monotonic() - began < 1
+            await asyncio.gather(sending, return_exceptions=True)  # The rest of it has nobody to go to.
+            assert server.memory_info().rss - before < NOISE_BYTES
+        assert (await bob.request("ping"))["type"] == "pong"
+        assert not bob._events
