@@ -1,0 +1,180 @@
+"""A TCP proxy of the tests' own, between processes and Redis: it can be slow, cut, reset, silent or away.
+
+It runs in a thread of its own, so that it goes on whatever the test's event loop does.
+"""
+
+import asyncio
+import socket
+import struct
+import threading
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+R = TypeVar("R")
+
+CHUNK_BYTES = 65_536
+NO_LINGER = struct.pack("ii", 1, 0)  # socket(7): closing discards what is unsent and sends RST.
+
+
+class Proxy:
+    """From a free port of the loopback to the UNIX socket `target`. Each method returns when it has taken effect."""
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
+        self._links: dict[Link, asyncio.Task[None]] = {}
+        self._listener: asyncio.Server | None = None
+        self._port = 0
+        self.delay_seconds = 0.0
+
+    def __enter__(self) -> "Proxy":
+        self._thread.start()
+        # Made in the loop that it belongs to.
+        self.flowing = self._do(_new_event())
+        self.pass_on()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._do(self._stop_listening())
+        self._do(self._end_all(NO_LINGER))
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self._port}/0"
+
+    @property
+    def connections(self) -> int:
+        return len(self._links)
+
+    def pass_on(self) -> None:
+        """Be there, and pass everything on at once: also what a black hole kept back, as TCP would."""
+        self.delay(0)
+        self._loop.call_soon_threadsafe(self.flowing.set)
+        self._do(self._listen())
+
+    def delay(self, seconds: float) -> None:
+        """Pass everything on this much later, each way."""
+        self.delay_seconds = seconds
+
+    def black_hole(self) -> None:
+        """Take connections and bytes, and pass nothing on: what a lost route or a hung host looks like."""
+        self._do(self._stop_flowing())
+
+    def cut(self) -> None:
+        """End all connections in order, with FIN. New ones are taken."""
+        self._do(self._end_all(None))
+
+    def reset(self) -> None:
+        """End all connections with RST, and what was under way with them. New ones are taken."""
+        self._do(self._end_all(NO_LINGER))
+
+    def go_away(self) -> None:
+        """Reset all connections and refuse new ones until `pass_on`."""
+        self._do(self._stop_listening())
+        self.reset()
+
+    def _do(self, coroutine: Coroutine[Any, Any, R]) -> R:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
+
+    # In the thread
+
+    async def _listen(self) -> None:
+        if self._listener is None:
+            self._listener = await asyncio.start_server(self._take, "127.0.0.1", self._port)
+            self._port = self._listener.sockets[0].getsockname()[1]
+
+    async def _stop_listening(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+
+    async def _stop_flowing(self) -> None:
+        self.flowing.clear()
+
+    async def _end_all(self, linger: bytes | None) -> None:
+        links = {**self._links}
+        for link, task in links.items():
+            link.end(linger)
+            task.cancel()
+        await asyncio.gather(*links.values(), return_exceptions=True)
+
+    async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        link = Link(self, writer)
+        task = asyncio.current_task()
+        assert task is not None
+        self._links[link] = task
+        try:
+            await link.run(reader, self._target)
+        except (OSError, asyncio.CancelledError):
+            link.end(NO_LINGER)
+        finally:
+            del self._links[link]
+
+
+class Link:
+    """One connection of a client's, and the one to the target that belongs to it."""
+
+    def __init__(self, proxy: Proxy, client: asyncio.StreamWriter) -> None:
+        self._proxy = proxy
+        self._writers = [client]
+
+    async def run(self, reader: asyncio.StreamReader, target: Path) -> None:
+        await self._proxy.flowing.wait()
+        upstream, writer = await asyncio.open_unix_connection(target)
+        self._writers.append(writer)
+        ways = [asyncio.create_task(self._pass_on(*way)) for way in ((reader, writer), (upstream, self._writers[0]))]
+        try:
+            # Who has ended one way has ended both: nobody here speaks through half a connection.
+            done, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            for way in done:
+                way.result()
+            self.end(None)
+        finally:
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
+
+    def end(self, linger: bytes | None) -> None:
+        for writer in self._writers:
+            transport = writer.transport
+            if linger is None:
+                transport.close()
+            elif not transport.is_closing():
+                if (one := transport.get_extra_info("socket")).family != socket.AF_UNIX:
+                    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                transport.abort()
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One way, until its end. Delayed chunks do not hold up the reading of those behind them."""
+        chunks: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(100)
+        reading = asyncio.create_task(self._read(reader, chunks))
+        try:
+            while True:
+                due, chunk = await chunks.get()
+                await asyncio.sleep(due - asyncio.get_running_loop().time())
+                await self._proxy.flowing.wait()
+                if not chunk:
+                    return
+                writer.write(chunk)
+                await writer.drain()
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+
+    async def _read(self, reader: asyncio.StreamReader, chunks: "asyncio.Queue[tuple[float, bytes]]") -> None:
+        chunk = b"x"
+        while chunk:
+            try:
+                chunk = await reader.read(CHUNK_BYTES)
+            except OSError:
+                chunk = b""
+            await chunks.put((asyncio.get_running_loop().time() + self._proxy.delay_seconds, chunk))
+
+
+async def _new_event() -> asyncio.Event:
+    return asyncio.Event()

@@ -1,0 +1,61 @@
+"""A Redis of the tests' own, which can be stopped, started, frozen and emptied while processes use it."""
+
+import os
+import signal
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+import redis
+
+from realtime import embedded_redis
+
+
+class OwnRedis:
+    """On the UNIX socket `path`; not started yet."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.url = f"unix://{path}"
+        self._running = ExitStack()
+        self._pid: int | None = None
+
+    def __enter__(self) -> "OwnRedis":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start it, empty, if it does not run; it answers when this returns."""
+        if self._pid is None:
+            self._pid = self._running.enter_context(embedded_redis.running(self.path))
+
+    def stop(self) -> None:
+        """Stop it in order, if it runs."""
+        self.thaw()
+        self._pid = None
+        self._running.close()
+
+    def kill(self) -> None:
+        """End it with SIGKILL: clients learn it by nothing but the end of their connections."""
+        assert self._pid
+        os.kill(self._pid, signal.SIGKILL)
+        self._pid = None
+        self._running.close()
+
+    def freeze(self) -> None:
+        """Connections stay, new ones are taken by the kernel, and nothing answers."""
+        assert self._pid
+        os.kill(self._pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        if self._pid is not None:
+            os.kill(self._pid, signal.SIGCONT)
+
+    def empty(self) -> None:
+        """FLUSHALL."""
+        with redis.from_url(self.url, socket_timeout=5) as client:
+            client.flushall()

@@ -1,0 +1,220 @@
+"""A talk goes on, and is whole, whatever becomes of Redis or of the way to it."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from chat.chaos.log import Log
+from tests.cluster.running import Cluster, until
+from tests.faults.proxy import Proxy
+from tests.faults.redis_server import OwnRedis
+from tests.faults.talking import Talk, talking
+
+pytestmark = pytest.mark.cluster
+
+# Two seconds from one comparison with the database to the next, and the repair.
+FOUND_SECONDS = 3.0
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnRedis]:
+    with OwnRedis(tmp_path_factory.mktemp("redis") / "redis.sock") as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def proxy(redis: OwnRedis) -> Iterator[Proxy]:
+    with Proxy(redis.path) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def site(redis: OwnRedis, proxy: Proxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Two processes that reach Redis through the proxy; at first there is none."""
+    proxy.go_away()
+    with Cluster(tmp_path_factory.mktemp("redis-faults"), processes=2, REDIS_URL=proxy.url) as one:
+        yield one
+
+
+@pytest.fixture
+async def healthy(site: Cluster, redis: OwnRedis, proxy: Proxy) -> Cluster:
+    """Redis is there, and every process knows."""
+    redis.thaw()
+    redis.start()
+    proxy.pass_on()
+    cookie = (await asyncio.to_thread(site.make_user, "watcher"))["cookie"]
+    for process in site.sockets:
+        async with site.client(cookie=cookie, process=process) as client:
+            if client.hello["state"] != "ok":
+                assert (await client.event("service.changed"))["state"] == "ok"
+    return site
+
+
+def told(log: Log, since: float) -> list[tuple[str, float]]:
+    """What a client was told of the service, and how many seconds after `since`."""
+    return [(frame["state"], at - since) for at, frame in log.events("service.changed") if at >= since]
+
+
+async def all_told(talk: Talk, state: str, since: float, seconds: float) -> float:
+    """Wait until everybody was told; the longest that it took one, in seconds since `since`."""
+
+    def times() -> list[float]:
+        return [at for one in talk.everybody for said, at in told(one.log, since) if said == state]
+
+    await until(lambda: len(times()) == len(talk.everybody), seconds)
+    return max(times())
+
+
+def assert_nobody_was_cut(talk: Talk) -> None:
+    assert [one.log.ends for one in talk.everybody] == [[]] * len(talk.everybody)
+
+
+def longest_answer(talk: Talk) -> float:
+    """The longest that a post took to be acknowledged, all of which were at the first try."""
+    assert all(len(one.answers) == 1 for one in talk.sent)
+    return max(one.answers[0].after_seconds for one in talk.sent)
+
+
+async def test_processes_start_and_serve_without_redis_and_find_it_when_it_comes(
+    site: Cluster, redis: OwnRedis, proxy: Proxy
+) -> None:
+    redis.stop()
+    proxy.go_away()
+    async with talking(site) as talk:
+        assert {one.hello["state"] for one in talk.everybody} == {"degraded"}
+        await talk.say(20)
+        there = time.monotonic()
+        redis.start()
+        proxy.pass_on()
+        assert await all_told(talk, "ok", there, 5) < 2
+        await talk.say(20)
+        await talk.whole()
+        assert max(talk.delays()) < FOUND_SECONDS
+        assert_nobody_was_cut(talk)
+
+
+async def test_redis_is_stopped_for_three_seconds(healthy: Cluster, redis: OwnRedis, proxy: Proxy) -> None:
+    async with talking(healthy) as talk:
+        await talk.say(20)
+        gone = time.monotonic()
+        redis.stop()
+        proxy.go_away()
+        await talk.say(60)  # Three seconds.
+        there = time.monotonic()
+        redis.start()
+        proxy.pass_on()
+        assert await all_told(talk, "degraded", gone, 1) < 2
+        assert await all_told(talk, "ok", there, 5) < 1
+        await talk.say(20)
+        await talk.whole()
+        assert longest_answer(talk) < 1
+        assert max(talk.delays()) < FOUND_SECONDS
+        assert_nobody_was_cut(talk)
+
+
+async def test_redis_is_killed_and_restarted_at_once(healthy: Cluster, redis: OwnRedis) -> None:
+    async with talking(healthy) as talk:
+        await talk.say(20)
+        redis.kill()
+        redis.start()
+        await talk.say(40)
+        await talk.whole()
+        assert longest_answer(talk) < 1
+        assert max(talk.delays()) < FOUND_SECONDS
+        assert_nobody_was_cut(talk)
+
+
+async def test_redis_hangs_for_ten_seconds(healthy: Cluster, redis: OwnRedis) -> None:
+    async with talking(healthy) as talk:
+        await talk.say(20)
+        hung = time.monotonic()
+        redis.freeze()
+        assert await all_told(talk, "degraded", hung, 10) < 5
+        await until(lambda: time.monotonic() > hung + 10)
+        back = time.monotonic()
+        redis.thaw()
+        assert await all_told(talk, "ok", back, 5) < 3
+        await talk.say(20)
+        await talk.whole()
+        assert longest_answer(talk) < 3
+        assert max(talk.delays()) < FOUND_SECONDS
+        assert_nobody_was_cut(talk)
+
+
+async def test_redis_loses_everything_in_it(healthy: Cluster, redis: OwnRedis) -> None:
+    async with talking(healthy) as talk:
+        await talk.say(20)
+        redis.empty()
+        await talk.say(20)
+        await talk.whole()
+        assert max(talk.delays()) < 1
+        assert_nobody_was_cut(talk)
+
+
+async def test_a_last_message_whose_publication_was_lost_reaches_everybody(healthy: Cluster) -> None:
+    # Saved by a process that dies between its commit and its publication.
+    post = """
+        import os, uuid
+        from chat import services
+        services.publish_in_order = services.publish = lambda *args, **more: os._exit(0)
+        from django.contrib.auth import get_user_model
+        user = get_user_model().objects.get(username="watcher")
+        services.post_messages([services.Post(user.pk, "general", uuid.uuid4(), "the last")])
+        raise SystemExit("it was published")
+    """
+    cookie = (await asyncio.to_thread(healthy.make_user, "watcher"))["cookie"]
+    async with (
+        healthy.client(cookie=cookie, process="web-1") as alice,
+        healthy.client(cookie=cookie, process="web-2") as bob,
+    ):
+        for one in (alice, bob):
+            await one.join("general")
+        await asyncio.to_thread(healthy.shell, post)
+        died = time.monotonic()
+        for one in (alice, bob):
+            assert (await one.event("message.posted"))["message"]["body"] == "the last"
+        assert time.monotonic() - died < FOUND_SECONDS
+
+
+async def test_all_connections_to_redis_are_reset(healthy: Cluster, proxy: Proxy) -> None:
+    async with talking(healthy) as talk:
+        for _ in range(3):
+            await talk.say(20)
+            assert proxy.connections
+            proxy.reset()
+        await talk.say(40)
+        await talk.whole()
+        assert longest_answer(talk) < 1
+        assert max(talk.delays()) < FOUND_SECONDS
+        assert_nobody_was_cut(talk)
+
+
+async def test_the_way_to_redis_takes_200_ms(healthy: Cluster, proxy: Proxy) -> None:
+    async with talking(healthy) as talk:
+        await talk.say(20)
+        since = time.monotonic()
+        proxy.delay(0.2)
+        await talk.say(60)
+        await talk.whole()
+        assert longest_answer(talk) < 1  # No command waits for Redis.
+        assert 0.3 < max(talk.delays(since)) < FOUND_SECONDS
+        assert_nobody_was_cut(talk)
+
+
+async def test_the_way_to_redis_swallows_everything(healthy: Cluster, proxy: Proxy) -> None:
+    async with talking(healthy) as talk:
+        await talk.say(20)
+        lost = time.monotonic()
+        proxy.black_hole()
+        assert await all_told(talk, "degraded", lost, 10) < 5
+        await talk.say(20)
+        found = time.monotonic()
+        proxy.pass_on()
+        assert await all_told(talk, "ok", found, 5) < 3
+        await talk.say(20)
+        await talk.whole()
+        assert longest_answer(talk) < 3
+        assert max(talk.delays()) < FOUND_SECONDS
+        assert_nobody_was_cut(talk)
