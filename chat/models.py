@@ -12,6 +12,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from realtime.names import validate_name
+
 SLUG_CHARS = 50
 TITLE_CHARS = 80
 
@@ -29,8 +31,8 @@ class Room(models.Model):
         validators=[RegexValidator(r"^[a-z0-9]+(-[a-z0-9]+)*\Z", "Use small letters, digits and single hyphens.")],
         help_text="The room's name in addresses. It cannot be changed later.",
     )
-    title = models.CharField(max_length=TITLE_CHARS)
-    topic = models.CharField(max_length=200, blank=True)
+    title = models.CharField(max_length=TITLE_CHARS, validators=[validate_name])
+    topic = models.CharField(max_length=200, blank=True, validators=[validate_name])
     is_private = models.BooleanField("private", default=False, help_text="Only members may enter and read.")
     is_archived = models.BooleanField("archived", default=False, help_text="Can be read, but not written to.")
     created_at = models.DateTimeField(auto_now_add=True)

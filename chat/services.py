@@ -22,6 +22,7 @@ from chat import access, conf
 from chat.frames import group_of, message_event
 from chat.models import Membership, Message, Room
 from chat.protocol import Changed, Posted, RoomChanged, RoomClosed
+from realtime.names import normalize_name
 from realtime.protocol import ErrorCode, Refused, encode
 from realtime.publish import publish, publish_end, publish_in_order
 
@@ -120,6 +121,7 @@ def moderate_message(*, message_id: int) -> None:
 
 def create_room(*, slug: str, title: str, topic: str = "", is_private: bool = False, is_archived: bool = False) -> Room:
     """A new room. Raises ValidationError."""
+    title, topic = normalize_name(title), normalize_name(topic)
     room = Room(slug=slug, title=title, topic=topic, is_private=is_private, is_archived=is_archived)
     room.full_clean()
     room.save()
@@ -131,6 +133,7 @@ def change_room(*, room_id: int, **changes: Any) -> Room:
     unknown = changes.keys() - CHANGEABLE.keys()
     if unknown:
         raise ValueError(f"not changeable: {', '.join(sorted(unknown))}")
+    changes |= {name: normalize_name(changes[name]) for name in ("title", "topic") if name in changes}
     with transaction.atomic():
         room = Room.objects.select_for_update().get(pk=room_id)
         changed = {name: value for name, value in changes.items() if getattr(room, name) != value}

@@ -57,6 +57,27 @@ def test_what_is_wrong_stands_beside_its_field(
     assert not signed_in(client)
 
 
+@pytest.mark.parametrize("name", ["a\u202eb", "a\u2066b", "a\tb", "a\x1bb", "a\u200bb", "a\0b", "<b>"])
+def test_a_name_that_deceives_is_refused(client: Client, root: Any, name: str) -> None:
+    assert errors_of(sign_up(client, username=name), "username")
+    given = {"username": name, "usable_password": "true", "password1": PASSWORD, "password2": PASSWORD}
+    client.force_login(root)
+    answer = client.post(reverse("admin:accounts_user_add"), given)
+    assert answer.context["adminform"].form.errors["username"]
+    assert get_user_model().objects.count() == 1
+
+
+@pytest.mark.parametrize("alike", ["ｄｏｒａ", "dora", "DORA"])
+def test_a_name_that_looks_like_another_is_taken(client: Client, alike: str) -> None:
+    sign_up(client)
+    assert errors_of(sign_up(Client(), username=alike), "username") == ["Somebody has this name already."]
+
+
+def test_a_name_is_kept_normalized(client: Client) -> None:
+    sign_up(client, username="Jose\u0301")
+    assert get_user_model().objects.get().username == "José"
+
+
 def test_a_name_taken_between_check_and_save_is_an_error_on_the_field(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -157,6 +157,13 @@ def test_a_slug_that_is_taken_is_said_on_the_form(admin: Any, lounge: Room) -> N
     assert 'value="Mine"' in response.content.decode()
 
 
+def test_a_title_that_deceives_is_said_on_the_form(admin: Any, lounge: Room) -> None:
+    for title, words in (("a\u202egnp.exe", "U+202E is not allowed"), ("a\0b", "Null characters are not allowed")):
+        answer = admin.post(reverse("admin:chat_room_add"), {"title": title, "slug": "trick"})
+        assert words in str(answer.context["adminform"].form.errors["title"])
+    assert not Room.objects.filter(slug="trick").exists()
+
+
 def test_changing_a_room_takes_a_position(admin: Any, lounge: Room) -> None:
     response = admin.post(page_of(lounge), fields_of(lounge, title="Salon", is_archived="on"))
     assert response.status_code == 302

@@ -207,6 +207,21 @@ def test_a_room_is_validated(lounge: Room) -> None:
     assert (lounge.title, lounge.position) == ("Lounge", 0)
 
 
+def test_a_rooms_names_are_normalized_and_cannot_deceive(lounge: Room) -> None:
+    made = services.create_room(slug="cafe", title="Cafe\u0301", topic="re\u0301sume\u0301")
+    assert (made.title, made.topic) == ("Café", "résumé")
+    changed = services.change_room(room_id=lounge.pk, title="Cafe\u0301")
+    assert changed.title == Room.objects.get(pk=lounge.pk).title == "Café"
+    assert services.change_room(room_id=lounge.pk, title="Cafe\u0301").position == changed.position
+    for deceit in ("a\u202egnp.exe", "a\0b", "two\nlines"):
+        for name in ("title", "topic"):
+            with pytest.raises(ValidationError) as caught:
+                services.change_room(room_id=lounge.pk, **{name: deceit})
+            assert name in caught.value.message_dict
+        with pytest.raises(ValidationError):
+            services.create_room(slug="other", title=deceit)
+
+
 def test_a_deleted_user_leaves_their_messages(alice: Any, lounge: Room) -> None:
     post(alice, lounge, "still here")
     alice.delete()
