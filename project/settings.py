@@ -154,7 +154,5 @@ LOGGING = {
         "realtime": {"level": "INFO"},
         "chat": {"level": "INFO"},
         "monitor": {"level": "INFO"},
-        # It tells of every attempt to connect; that the database is away is said once, by whoever needs it.
-        "psycopg.pool": {"level": "ERROR"},
     },
 }

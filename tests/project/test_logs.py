@@ -20,9 +20,11 @@ def failed(name: str, seconds: float = 0.0, **extra: int) -> logging.LogRecord:
     return record
 
 
-def test_an_outage_of_redis_is_told_once_in_one_line_and_the_next_one_again() -> None:
+@pytest.mark.parametrize("name", logs.REPEATING)
+def test_an_outage_is_told_once_in_one_line_and_the_next_one_again(name: str) -> None:
     brief = Brief()
-    records = [failed(logs.LAYER, seconds) for seconds in (100, 101, 105, 112, 112 + logs.QUIET_SECONDS + 1)]
+    assert brief.filter(failed("another", 99))
+    records = [failed(name, seconds) for seconds in (100, 101, 105, 112, 112 + logs.QUIET_SECONDS + 1)]
     assert [brief.filter(record) for record in records] == [True, False, False, False, True]
     assert logging.Formatter().format(records[0]) == "Unexpected: gone: ConnectionError: closed by server"
 
@@ -32,6 +34,16 @@ def test_a_refused_request_has_no_traceback_and_a_failed_one_has(status: int, ha
     record = failed("django.request", status_code=status)
     assert Brief().filter(record)
     assert ("Traceback" in logging.Formatter().format(record)) == has_traceback
+
+
+def test_that_we_are_not_ready_is_told_once_however_often_it_is_asked() -> None:
+    brief = Brief()
+    assert [brief.filter(failed("django.request", at, status_code=503)) for at in (100, 101, 102)] == [
+        True,
+        False,
+        False,
+    ]
+    assert brief.filter(failed("django.request", 103, status_code=500))
 
 
 def test_other_errors_keep_their_traceback() -> None:

@@ -1,0 +1,258 @@
+"""The database is locked, gone or silent: posts are refused in time and not acknowledged, and all else goes on."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from chat.chaos.log import Answer
+from tests.cluster.running import Cluster
+from tests.faults.talking import Talk, talking
+from tests.postgresql import PostgreSQL
+from tests.wire import Client
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
+
+TROUBLE_SECONDS = [5.0, pytest.param(10.0, marks=pytest.mark.soak)]
+ANSWER_SECONDS = 5.0
+PING_SECONDS = (
+    1.0  # Far above what it takes on a busy machine, far below what a blocked loop or thread would make of it.
+)
+MOST_LINES = 16  # Of two processes and the publisher, for begin and end; one per post would be hundreds.
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[PostgreSQL]:
+    with PostgreSQL() as server:
+        yield server
+
+
+@pytest.fixture
+def on_postgresql(postgresql: PostgreSQL, tmp_path: Path) -> Iterator[Cluster]:
+    with Cluster(tmp_path, processes=2, DATABASE_URL=postgresql.url) as cluster:
+        yield cluster
+
+
+@pytest.mark.parametrize("seconds", TROUBLE_SECONDS)
+async def test_a_locked_sqlite_refuses_posts_in_time_and_disturbs_nothing_else(
+    own_cluster: Cluster, seconds: float
+) -> None:
+    async with talking(own_cluster) as talk, watching(own_cluster, talk) as watch:
+        await talk.say(20)
+        with closing(sqlite3.connect(own_cluster.folder / "hubbub.sqlite3", isolation_level=None)) as holder:
+            holder.execute("BEGIN IMMEDIATE")
+            watch.begin()
+            # What reads goes on: somebody comes in, and reads what was said.
+            async with own_cluster.client(cookie=watch.cookie, process="web-2") as newcomer:
+                joined = await newcomer.join(talk.room)
+                assert len(joined["messages"]) >= 20
+            await watch.endure(seconds)
+            assert await watch.readiness() == (503, "unavailable")
+            holder.execute("ROLLBACK")
+        await watch.recovered(within=2.0)
+
+
+@pytest.mark.parametrize("seconds", TROUBLE_SECONDS)
+async def test_a_postgresql_that_is_gone_is_used_again_when_it_is_back(
+    postgresql: PostgreSQL, on_postgresql: Cluster, seconds: float
+) -> None:
+    async with talking(on_postgresql) as talk, watching(on_postgresql, talk) as watch:
+        await talk.say(20)
+        await asyncio.to_thread(postgresql.stop)
+        watch.begin()
+        try:
+            await newcomers_are_sent_away(on_postgresql, watch.cookie)
+            await watch.endure(seconds)
+            assert await watch.readiness() == (503, "unavailable")
+        finally:
+            postgresql.start()
+        await watch.recovered(within=5.0)
+
+
+@pytest.mark.parametrize("seconds", TROUBLE_SECONDS)
+async def test_a_postgresql_that_stands_still_blocks_nobody(
+    postgresql: PostgreSQL, on_postgresql: Cluster, seconds: float
+) -> None:
+    async with talking(on_postgresql) as talk, watching(on_postgresql, talk) as watch:
+        await talk.say(20)
+        postgresql.freeze()
+        watch.begin()
+        try:
+            await newcomers_are_sent_away(on_postgresql, watch.cookie)
+            await watch.endure(seconds)
+            assert await watch.readiness() == (503, "unavailable")
+        finally:
+            postgresql.resume()
+        await watch.recovered(within=5.0)
+
+
+async def test_a_postgresql_that_restarts_between_two_posts_costs_none(
+    postgresql: PostgreSQL, on_postgresql: Cluster
+) -> None:
+    """Connections that ended while nobody used them are found out before they are used."""
+    alice = on_postgresql.make_user("alice")
+    async with on_postgresql.client(cookie=alice["cookie"], process="web-1") as client:
+        for body in ("before", "after"):
+            assert (await client.post("general", body))["type"] == "ok"
+            await asyncio.to_thread(postgresql.stop)
+            postgresql.start()
+            await until_ready(on_postgresql, "web-1")
+        assert (await client.join("general"))["type"] == "ok"
+        async with on_postgresql.client(cookie=alice["cookie"], process="web-1") as other:
+            assert other.hello
+
+
+async def test_commands_behind_one_another_are_refused_in_time_all_the_same(own_cluster: Cluster) -> None:
+    """Each has its time from its receipt: a socket's edits wait two seconds for the lock, and one for the other."""
+    alice = own_cluster.make_user("alice")
+    async with own_cluster.client(cookie=alice["cookie"], process="web-1") as client:
+        seq = (await client.post("general", "to be edited"))["seq"]
+        with closing(sqlite3.connect(own_cluster.folder / "hubbub.sqlite3", isolation_level=None)) as holder:
+            holder.execute("BEGIN IMMEDIATE")
+            began = time.monotonic()
+            for ref in range(100, 110):
+                await client.send(
+                    {"type": "message.edit", "ref": ref, "room": "general", "seq": seq, "body": f"edit {ref}"}
+                )
+            await client.send(
+                {"type": "message.post", "ref": 110, "room": "general", "id": str(uuid4()), "body": "behind them"}
+            )
+            answers = [await client.answer(ref) for ref in range(100, 111)]
+            assert time.monotonic() - began < ANSWER_SECONDS
+            assert {one["code"] for one in answers} == {"unavailable"}
+            holder.execute("ROLLBACK")
+        assert (await client.request("message.edit", room="general", seq=seq, body="now"))["type"] == "ok"
+        # What was refused before its turn was never done.
+        page = await client.join("general")
+        assert [one["body"] for one in page["messages"]][-1] == "now"
+
+
+class Watch:
+    """What must go on while the database is in trouble: pings, samples, what others publish, everybody's sockets."""
+
+    def __init__(self, cluster: Cluster, talk: Talk, cookie: str, sockets: list[Client], monitor: Client) -> None:
+        self.cookie = cookie
+        self._cluster = cluster
+        self._talk = talk
+        self._sockets = sockets
+        self._monitor = monitor
+        self._began = self._ended = 0.0
+        self._lines = 0
+
+    def begin(self) -> None:
+        self._began = time.monotonic()
+        self._lines = len(self._cluster.output)
+
+    async def endure(self, seconds: float) -> None:
+        """Until `seconds` after `begin`."""
+        until_then = max(1.0, self._began + seconds - time.monotonic())
+        publishing = asyncio.to_thread(self._cluster.shell, PUBLISH.format(room=self._talk.room))
+        samples, _, *pings = await asyncio.gather(
+            count_samples(self._monitor, until_then),
+            publishing,
+            *(slowest_ping(one, until_then) for one in self._sockets),
+        )
+        for one in self._sockets:
+            await one.event("test.noted", 1.0)
+        assert max(pings) < PING_SECONDS
+        assert samples >= until_then / 2 - 1
+        self._ended = time.monotonic()
+
+    async def recovered(self, within: float) -> None:
+        """After the trouble: nothing was acknowledged in it, all was answered in time, and nothing is lost."""
+        ended = time.monotonic()
+        await self._talk.whole()
+        tried = [one for one in self._talk.sent if one.sent_at > self._began]
+        answers: list[Answer] = [answer for one in tried for answer in one.answers]
+        during = [one for one in tried if one.sent_at < self._ended]
+        assert len(during) > 50
+        refused = {one.frame["code"] for one in answers if one.frame and one.frame["type"] == "error"}
+        assert refused == {"unavailable"}
+        assert min(one.answered_at or 0.0 for one in during) >= self._ended
+        assert max(one.after_seconds for one in answers) < ANSWER_SECONDS
+        assert not [end for one in self._talk.everybody for end in one.log.ends]
+        first = min(one.answered_at or 0.0 for one in tried) - ended
+        assert first < within
+        for one in self._sockets:
+            assert (await one.request("ping"))["type"] == "pong"
+        await until_ready(self._cluster, "web-1")
+        lines = self._cluster.output[self._lines :]
+        assert 1 <= len([one for one in lines if "database" in one]) <= len(lines) <= MOST_LINES
+
+    async def readiness(self) -> tuple[int, str]:
+        return await readiness(self._cluster, "web-1")
+
+
+PUBLISH = """
+    from realtime.protocol import Event
+    from realtime.publish import publish
+    class Noted(Event, tag="test.noted"):
+        pass
+    publish("room.{room}", Noted())
+"""
+
+
+@asynccontextmanager
+async def watching(cluster: Cluster, talk: Talk) -> AsyncIterator[Watch]:
+    name = f"watcher-of-{talk.room}"
+    cookie = cluster.make_user(name, permission="view_dashboard")["cookie"]
+    async with AsyncExitStack() as stack:
+        sockets = []
+        for process in ("web-1", "web-2"):
+            sockets.append(await stack.enter_async_context(cluster.client(cookie=cookie, process=process)))
+            assert (await sockets[-1].join(talk.room))["type"] == "ok"
+        monitor = await stack.enter_async_context(cluster.client("/ws/monitor/", cookie=cookie, process="web-2"))
+        await monitor.event("metrics.sampled")
+        yield Watch(cluster, talk, cookie, sockets, monitor)
+
+
+async def slowest_ping(client: Client, seconds: float) -> float:
+    slowest = 0.0
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        began = time.monotonic()
+        await client.request("ping")
+        slowest = max(slowest, time.monotonic() - began)
+        await asyncio.sleep(0.05)
+    return slowest
+
+
+async def count_samples(monitor: Client, seconds: float) -> int:
+    samples = 0
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                await monitor.event("metrics.sampled", seconds)
+                samples += 1
+    except TimeoutError:
+        return samples
+
+
+async def newcomers_are_sent_away(cluster: Cluster, cookie: str) -> None:
+    """At the handshake, in time: it is not known who they are, and they are to come back."""
+    for process in ("web-1", "web-2"):
+        began = time.monotonic()
+        async with cluster.client(cookie=cookie, process=process, wait_for_hello=False) as newcomer:
+            code, _ = await newcomer.closed()
+        assert code == 4103
+        assert time.monotonic() - began < ANSWER_SECONDS
+
+
+async def readiness(cluster: Cluster, process: str) -> tuple[int, str]:
+    """The status of /readyz, and the state that it tells."""
+    reader, writer = await asyncio.open_unix_connection(cluster.sockets[process])
+    writer.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    answer = (await asyncio.wait_for(reader.read(), 10)).decode()
+    writer.close()
+    return int(answer.split()[1]), answer.split('"state": "')[1].split('"')[0]
+
+
+async def until_ready(cluster: Cluster, process: str) -> None:
+    async with asyncio.timeout(20):
+        while await readiness(cluster, process) != (200, "ok"):
+            await asyncio.sleep(0.05)

@@ -1,0 +1,130 @@
+"""A PostgreSQL of the tests' own, in a temporary folder: started, stopped, and stopped dead."""
+
+import ctypes
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from realtime.tether import PR_SET_PDEATHSIG
+
+START_SECONDS = 30.0
+LIBC = ctypes.CDLL(None)
+
+
+class PostgreSQL:
+    """Runs while entered as a context. By the server's own account where we are root, which it refuses."""
+
+    def __init__(self) -> None:
+        self._binaries = find_binaries()
+        is_root = os.getuid() == 0
+        self._account: dict[str, Any] = (
+            {"user": account(), "group": pwd.getpwnam(account()).pw_gid, "extra_groups": []} if is_root else {}
+        )
+        # Short, since a socket lies in it, and open to that account.
+        self.folder = Path(tempfile.mkdtemp(prefix="hubbub-pg-"))
+        if is_root:
+            shutil.chown(self.folder, account())
+        self.url = f"postgres://hubbub@{str(self.folder).replace('/', '%2F')}/postgres"
+
+    def __enter__(self) -> "PostgreSQL":
+        try:
+            init = [self._binaries / "initdb", "-D", self.folder / "data", "-U", "hubbub"]
+            subprocess.run(
+                [*init, "--auth=trust", "--no-sync", "-E", "UTF8"],
+                check=True,
+                cwd=self.folder,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                **self._account,
+            )
+            self.start()
+        except BaseException:
+            shutil.rmtree(self.folder)
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            if self._server.poll() is None:
+                self.resume()
+                self.stop()
+        finally:
+            shutil.rmtree(self.folder)
+
+    def start(self) -> None:
+        """Call it in the main thread: the server ends with the thread that started it."""
+        command = [os.fspath(self._binaries / "postgres"), "-D", f"{self.folder}/data", "-k", os.fspath(self.folder)]
+        with (self.folder / "log").open("a") as log:
+            self._server = subprocess.Popen(
+                [*command, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=60"],
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+                # Ends with this process. The tether of the site's own children is not readable for that account.
+                preexec_fn=end_with_parent,
+                **self._account,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            assert self._server.poll() is None, self.log
+            asked = subprocess.run(
+                [self._binaries / "pg_isready", "-q", "-h", self.folder, "-t", "1"], check=False, timeout=10
+            )
+            if asked.returncode == 0:
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"PostgreSQL does not answer: {self.log}")
+
+    def stop(self) -> None:
+        """End it and all its connections."""
+        self._server.send_signal(signal.SIGINT)  # The "fast" way to end: SIGTERM waits for its clients.
+        self._server.wait(START_SECONDS)
+
+    def freeze(self) -> None:
+        """Every process of it stands still: connections stay open, and nothing answers."""
+        self._signal_all(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal_all(signal.SIGCONT)
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        server = psutil.Process(self._server.pid)
+        # The server first: what has stopped begins no other.
+        for one in [server, *server.children(recursive=True)]:
+            try:
+                one.send_signal(number)
+            except psutil.NoSuchProcess:
+                pass
+
+
+def end_with_parent() -> None:
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGINT)
+
+
+def find_binaries() -> Path:
+    """The newest PostgreSQL's programs; Debian keeps them off PATH."""
+    if found := shutil.which("initdb"):
+        return Path(found).resolve().parent
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    assert installed, "PostgreSQL is missing: sudo apt-get install postgresql"
+    return installed[-1].parent
+
+
+def account() -> str:
+    try:
+        return pwd.getpwnam("postgres").pw_name
+    except KeyError:
+        return "nobody"
