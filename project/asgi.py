@@ -3,6 +3,7 @@
 import os
 
 from channels.routing import ProtocolTypeRouter, URLRouter
+from django.conf import settings
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
@@ -10,17 +11,16 @@ http = get_asgi_application()  # Sets Django up: what follows imports models.
 
 import chat.routing  # noqa: E402
 import monitor.routing  # noqa: E402
-from realtime.consumers import refuse_unknown_path  # noqa: E402
 from realtime.process import with_services  # noqa: E402
+from realtime.proxy import with_true_client  # noqa: E402
+from realtime.routing import refuse_unknown_path  # noqa: E402
 
-application = with_services(
-    ProtocolTypeRouter(
-        {
-            "http": http,
-            "websocket": URLRouter(
-                [*chat.routing.websocket_urlpatterns, *monitor.routing.websocket_urlpatterns, refuse_unknown_path]
-            ),
-        }
-    ),
-    services=[*monitor.routing.services],
+routes = ProtocolTypeRouter(
+    {
+        "http": http,
+        "websocket": URLRouter(
+            [*chat.routing.websocket_urlpatterns, *monitor.routing.websocket_urlpatterns, refuse_unknown_path]
+        ),
+    }
 )
+application = with_services(with_true_client(routes, settings.TRUSTED_PROXIES), services=[*monitor.routing.services])

@@ -12,6 +12,7 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 from realtime.conf import parse_bool
+from realtime.proxy import TrustedProxies
 
 SQLITE_BUSY_SECONDS = 2  # A post has 4 s in all: waiting longer for the write lock could not be answered in time.
 # As for PostgreSQL: one that does not answer, and says nothing at all, is given up within the time of a post.
@@ -74,6 +75,19 @@ def read_origins(name: str) -> list[str]:
         if parts.scheme not in ("http", "https") or not parts.netloc or parts.path not in ("", "/"):
             raise ImproperlyConfigured(f"{name}: {origin!r} is not an origin such as https://chat.example.org.")
     return origins
+
+
+def read_proxies(name: str) -> list[str]:
+    """Addresses and networks of proxies, and `unix`."""
+    proxies = read_list(name, [])
+    for proxy in proxies:
+        try:
+            TrustedProxies([proxy])
+        except ValueError:
+            raise ImproperlyConfigured(
+                f"{name}: {proxy!r} is not an address, a network such as 10.0.0.0/8 (without host bits), or unix."
+            ) from None
+    return proxies
 
 
 def read_secret_key(path: Path) -> str:

@@ -18,6 +18,7 @@ SECRET_KEY = env.read_secret_key(VAR_DIR / "secret_key")
 DEBUG = env.read_bool("DEBUG", False)
 ALLOWED_HOSTS = env.read_hosts("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.read_origins("CSRF_TRUSTED_ORIGINS")
+TRUSTED_PROXIES = env.read_proxies("HUBBUB_TRUSTED_PROXIES")
 SIGN_UP_OPEN = env.read_bool("HUBBUB_SIGN_UP", True)
 
 REALTIME = conf.from_env(Realtime, os.environ)
@@ -27,7 +28,8 @@ ACCOUNTS = conf.from_env(Accounts, os.environ)
 conf.check_known(
     os.environ,
     conf.env_names(Realtime, Chat, Monitor, Accounts)
-    | {"HUBBUB_VAR", "HUBBUB_SIGN_UP", "HUBBUB_TLS", "HUBBUB_HSTS_SECONDS", "HUBBUB_HSTS_SUBDOMAINS", "HUBBUB_PROCESS"},
+    | {"HUBBUB_VAR", "HUBBUB_SIGN_UP", "HUBBUB_TLS", "HUBBUB_HSTS_SECONDS", "HUBBUB_HSTS_SUBDOMAINS", "HUBBUB_PROCESS"}
+    | {"HUBBUB_TRUSTED_PROXIES"},
 )
 
 # Our apps stand first: their templates and commands (runserver) take the place of Django's and daphne's.
@@ -128,7 +130,8 @@ STORAGES = {
 }
 WHITENOISE_MAX_AGE = 60  # Of files without a hash in their name; hashed ones are kept for ever.
 
-# Behind TLS: set HUBBUB_TLS, and have the proxy set X-Forwarded-Proto on every request.
+# Behind TLS: set HUBBUB_TLS and HUBBUB_TRUSTED_PROXIES, and have the proxy set X-Forwarded-Proto on every request. That
+# becomes the request's own scheme (realtime.proxy): a header that Django would believe from anyone is not named.
 TLS = env.read_bool("HUBBUB_TLS", False)
 SECURE_SSL_REDIRECT = TLS
 SESSION_COOKIE_SECURE = TLS
@@ -138,7 +141,6 @@ SECURE_HSTS_SECONDS = HSTS_SECONDS if TLS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.read_bool("HUBBUB_HSTS_SUBDOMAINS", False)
 # Hosts below ours are not ours to bind: to leave them out is a choice, and no slip to be told of.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TLS else None
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"

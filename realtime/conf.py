@@ -42,6 +42,15 @@ class Realtime:
     sent_frame_bytes: int = tunable(
         256 * 1024, "Largest frame sent: pages of history are cut to fit.", low=32 * 1024, high=1 << 22
     )
+    request_bytes: int = tunable(
+        2_621_440,
+        "Largest body of an HTTP request, which is held in memory; as Django's DATA_UPLOAD_MAX_MEMORY_SIZE.",
+        low=64 * 1024,
+        high=1 << 30,
+    )
+    request_seconds: float = tunable(
+        30.0, "How long an HTTP request may take to arrive, with the pause before it.", low=1, high=600
+    )
     outbox_bytes: int = tunable(
         1 << 20,
         "What may wait to be sent to one socket; a slower reader is closed with 4101.",

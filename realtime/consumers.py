@@ -15,7 +15,6 @@ from typing import Any, ClassVar, NoReturn
 import msgspec
 from channels.consumer import AsyncConsumer
 from django.db import Error as DatabaseError
-from django.urls import re_path
 from django.utils import timezone
 
 from realtime import auth, conf, threads
@@ -389,12 +388,3 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
                 # Only now: a join that was in work when the socket went has entered its group since.
                 for group in [*self._members, *self._pending]:
                     self.leave(group)
-
-
-async def _refuse_path(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    await receive()
-    await send({"type": "websocket.close"})
-
-
-# The last route of a URLRouter: a socket to an unknown path is refused, not a traceback.
-refuse_unknown_path = re_path(r"", _refuse_path)  # type: ignore[arg-type]

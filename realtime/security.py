@@ -26,6 +26,7 @@ class Kind(StrEnum):
     SIGN_IN_LIMITED = "sign_in_limited"
     SIGN_UP_LIMITED = "sign_up_limited"
     ORIGIN_REFUSED = "origin_refused"
+    FORWARDING_IGNORED = "forwarding_ignored"
     TOKEN_REFUSED = "token_refused"  # noqa: S105 - not a secret
 
 

@@ -11,8 +11,9 @@ import asyncio
 import re
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 import realtime.reactor  # noqa: F401 - before daphne is imported  # isort: skip
@@ -29,6 +30,7 @@ from realtime.drain import drain
 from realtime.listening import BACKLOG
 from realtime.outbox import CLOSE_SECONDS, DRAIN, EXTENSION, RawOutbox
 from realtime.protocol import CloseCode
+from realtime.request import HttpFactory
 
 # Transports whose buffers are known to stand in `dataBuffer` and `_tempDataBuffer`, and nowhere else. TLS has its own.
 FAST_TRANSPORTS = (tcp.Server, unix.Server)
@@ -229,8 +231,19 @@ class WebSocketProtocol(DaphneWebSocketProtocol):  # type: ignore[misc]
     def handle_reply(self, message: dict[str, Any]) -> None:
         if message["type"] == "websocket.close" and self.state == self.STATE_OPEN:
             self.close_with(message.get("code") or 1000, message.get("reason") or "")
+        elif message["type"] == "websocket.http.response.start":
+            self._deny(message["status"], message.get("headers", ()))
+        elif message["type"] == "websocket.http.response.body":
+            pass  # The status says it all.
         else:
             super().handle_reply(message)
+
+    def _deny(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """Refuse the handshake with any status: the "WebSocket Denial Response" of ASGI, which daphne lacks."""
+        del self.handshake_deferred
+        self.server.protocol_disconnected(self)
+        given = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+        self.failHandshake(HTTPStatus(status).phrase, status, [*given, ("Content-Length", "0")])
 
     def close_with(self, code: int, reason: str) -> None:
         """Send a close frame. autobahn's `sendClose`, which daphne uses, takes only 1000 and 3000 to 4999."""
@@ -244,6 +257,14 @@ class WebSocketProtocol(DaphneWebSocketProtocol):  # type: ignore[misc]
 
 
 class Server(DaphneServer):  # type: ignore[misc]
+    @property
+    def http_factory(self) -> Any:
+        return self._http_factory
+
+    @http_factory.setter
+    def http_factory(self, factory: Any) -> None:
+        self._http_factory = HttpFactory(self)
+
     @property
     def ws_factory(self) -> Any:
         return self._ws_factory
@@ -275,7 +296,7 @@ class Server(DaphneServer):  # type: ignore[misc]
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         if isinstance(protocol, WebSocketProtocol):
             protocol.connection = Connection(protocol)
-            scope["extensions"] = {EXTENSION: protocol.connection}
+            scope["extensions"] = {EXTENSION: protocol.connection, "websocket.http.response": {}}
             # What daphne's own does, with a smaller queue: its asyncio.Queue is an eighth of an idle connection.
             inbox = protocol.connection.inbox
             scope["scheme"] = "wss" if interfaces.ISSLTransport.providedBy(protocol.transport) else "ws"

@@ -35,14 +35,16 @@ def free_port() -> int:
 class Server:
     """One server process."""
 
-    def __init__(self, site: "Site", kind: str, name: str, application: str = "project.asgi:application") -> None:
+    def __init__(
+        self, site: "Site", kind: str, name: str, application: str = "project.asgi:application", **settings: str
+    ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = site.folder / f"{name}.log"
         command = [sys.executable, *(part.format(port=self.port, application=application) for part in KINDS[kind])]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                command, cwd=ROOT, env=site.env | {"HUBBUB_PROCESS": name}, stdout=log, stderr=log
+                command, cwd=ROOT, env=site.env | settings | {"HUBBUB_PROCESS": name}, stdout=log, stderr=log
             )
 
     def wait_until_ready(self) -> None:
@@ -119,9 +121,11 @@ class Site:
         return {"cookie": cookie, "token": token}
 
     @contextmanager
-    def serving(self, kind: str, count: int, application: str = "project.asgi:application") -> Iterator[list[Server]]:
-        """`count` servers of a kind, ready."""
-        servers = [Server(self, kind, f"web-{number}", application) for number in range(1, count + 1)]
+    def serving(
+        self, kind: str, count: int, application: str = "project.asgi:application", **settings: str
+    ) -> Iterator[list[Server]]:
+        """`count` servers of a kind, ready; with `settings` beside the site's."""
+        servers = [Server(self, kind, f"web-{number}", application, **settings) for number in range(1, count + 1)]
         try:
             for server in servers:
                 server.wait_until_ready()
