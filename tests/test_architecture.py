@@ -44,6 +44,8 @@ WRITERS = {"chat": {"services"}, "realtime": {"auth"}}  # The monitor has no row
 JSON_MODULES = {"json", "orjson", "simplejson", "ujson", "msgspec.json"}
 # Reads what another process's /readyz says, before any socket: not the wire.
 MAY_USE_JSON = {"realtime.kept"}
+# Clients of a site, and what breaks it: the other side of the wire. What serves must not know of it.
+CHAOS = "chat.chaos"
 LAYER_USERS = {"realtime.publish", "realtime.hub"}
 SENDERS = {"realtime.publish", "realtime.layer"}
 
@@ -166,6 +168,7 @@ def only_some_ask_for_objects(modules: Modules) -> list[str]:
         f"{module.name}:{node.lineno} uses .{node.attr}"
         for module in modules.values()
         if module.app == "chat" and module.part not in {"models", "access", "services", "history", "admin"}
+        if not module.name.startswith(CHAOS)
         for node in module.attributes()
         if node.attr in ("objects", "_default_manager")
     ]
@@ -175,9 +178,19 @@ def only_services_write_rows(modules: Modules) -> list[str]:
     return [
         f"{module.name}:{call.lineno} calls .{call.func.attr}()"
         for module in modules.values()
-        if module.app in WRITERS and module.part not in WRITERS[module.app]
+        if module.app in WRITERS and module.part not in WRITERS[module.app] and not module.name.startswith(CHAOS)
         for call in module.calls()
         if isinstance(call.func, ast.Attribute) and call.func.attr in WRITES and not _is_unsaved(call)
+    ]
+
+
+def nothing_that_serves_knows_of_chaos(modules: Modules) -> list[str]:
+    return [
+        f"{module.name} imports {name}"
+        for module in modules.values()
+        if not module.name.startswith((CHAOS, "chat.management."))
+        for name in module.imports
+        if name.startswith(CHAOS)
     ]
 
 
@@ -249,6 +262,11 @@ SAMPLES: dict[Rule, list[tuple[dict[str, str], bool]]] = {
         ({"chat.history": "Message.objects.filter(pk=1).update(body='')"}, False),
         ({"realtime.admin": "token.delete()"}, False),
         ({"chat.services": "room.save()", "chat.admin": "form.save(commit=False)"}, True),
+    ],
+    nothing_that_serves_knows_of_chaos: [
+        ({"chat.consumers": "from chat.chaos import view", "chat.chaos.view": ""}, False),
+        ({"realtime.hub": "from chat.chaos.view import View", "chat.chaos.view": ""}, False),
+        ({"chat.management.commands.chaos": "from chat.chaos import view", "chat.chaos.view": ""}, True),
     ],
     only_publish_sends_on_the_layer: [
         ({"chat.services": "async_to_sync(layer.group_send)('room', {})"}, False),

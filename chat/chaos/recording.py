@@ -58,6 +58,7 @@ class Recorder:
         token: str = "",
         cookie: str = "",
         random: Random | None = None,
+        keeps_frames: bool = True,
     ) -> None:
         self.log = Log(name)
         self.room = room
@@ -67,6 +68,7 @@ class Recorder:
         self._addresses = addresses
         self._token = token
         self._cookie = cookie
+        self._keeps_frames = keeps_frames
         self._random = random or Random()  # noqa: S311 - spreads load, guards nothing
         self._socket: ClientConnection | None = None
         self._refs = itertools.count(1)
@@ -260,7 +262,8 @@ class Recorder:
 
     def _take(self, text: str | bytes) -> Frame:
         frame = read_frame(text)
-        self.log.frames.append((time.monotonic(), frame))
+        if self._keeps_frames:
+            self.log.frames.append((time.monotonic(), frame))
         return frame
 
     def _receive(self, frame: Frame) -> None:

@@ -1,0 +1,21 @@
+"""Makes the rooms and people of a storm, in the site that the environment names.
+
+Run by `site` in a process of its own, since the settings of that one are another site's.
+"""
+
+import sys
+
+from django.contrib.auth import get_user_model
+
+from chat import services
+from realtime.auth import create_token
+
+
+def main() -> None:
+    """Arguments: slugs of rooms, then `--`, then names. Prints a token for each name."""
+    rooms, names = sys.argv[1 : sys.argv.index("--")], sys.argv[sys.argv.index("--") + 1 :]
+    for slug in rooms:
+        services.create_room(slug=slug, title=slug.capitalize())
+    for name in names:
+        user = get_user_model()._default_manager.create_user(username=name)
+        sys.stdout.write(create_token(user=user, name="chaos", expires_at=None)[1] + "\n")

@@ -1,0 +1,162 @@
+"""The site that a storm breaks: `manage.py up` in a temporary folder, with SQLite and a Redis of its own."""
+
+import asyncio
+import os
+import re
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import psutil
+from django.conf import settings
+
+from realtime.embedded_redis import run_dir, tethered
+
+START_SECONDS = 60.0
+PREPARE_SECONDS = 60.0
+STOP_SECONDS = 40.0  # Every process may take its time to drain.
+POLL_SECONDS = 0.05
+# What would make it another site than the one that is tried out; tunables stay, since they are what is tried.
+NOT_FOR_IT = {"REDIS_URL", "DATABASE_URL", "SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS"}
+NOT_FOR_IT |= {"HUBBUB_VAR", "HUBBUB_TLS", "HUBBUB_PROCESS"}
+PREPARE = "import django; django.setup(); from chat.chaos.prepare import main; main()"
+
+
+class SiteFailed(Exception):
+    """It does not start, or has ended; the text says why."""
+
+
+class Site:
+    """Runs while the block runs; leaves nothing behind."""
+
+    def __init__(self, processes: int) -> None:
+        self.processes = processes
+        self.lines: list[str] = []
+        self.url = ""
+
+    async def __aenter__(self) -> "Site":
+        self.folder = Path(tempfile.mkdtemp(prefix="hubbub-chaos-"))
+        try:
+            self._environ = {name: value for name, value in os.environ.items() if name not in NOT_FOR_IT}
+            self._environ |= {"HUBBUB_VAR": os.fspath(self.folder), "NO_COLOR": "1"}
+            # A session of its own: Ctrl-C is for us, who stop it afterwards.
+            self._up = await asyncio.create_subprocess_exec(
+                *tethered(
+                    [sys.executable, "-m", "django", "up", "--port", "0", "--processes", str(self.processes)],
+                ),
+                cwd=settings.BASE_DIR,
+                env=self._environ,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,
+            )
+            self._reader = asyncio.create_task(self._read())
+            found = await self.wait_for_line(r"^Ready at (\S+)/$", START_SECONDS)
+            self.url = found[1]
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        stopping = asyncio.create_task(self._stop())
+        while not stopping.done():
+            try:
+                await asyncio.shield(stopping)
+            except asyncio.CancelledError:
+                pass  # Impatience must not leave processes behind: they end within seconds.
+        shutil.rmtree(self.folder, ignore_errors=True)
+        stopping.result()
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "hubbub.sqlite3"
+
+    @property
+    def redis_socket(self) -> Path:
+        return run_dir(self.folder) / "redis.sock"
+
+    @property
+    def web_names(self) -> list[str]:
+        return [f"web-{number}" for number in range(1, self.processes + 1)]
+
+    async def prepare(self, rooms: Sequence[str], names: Sequence[str]) -> list[str]:
+        """Make rooms and users; a token for each user."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", PREPARE, *rooms, "--", *names),
+            cwd=settings.BASE_DIR,
+            env=self._environ,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            out, err = await asyncio.wait_for(process.communicate(), PREPARE_SECONDS)
+        finally:
+            if process.returncode is None:
+                process.kill()
+        if process.returncode:
+            raise SiteFailed(f"The people of the storm could not be made:\n{err.decode().strip()}")
+        return out.decode().split()
+
+    async def wait_for_line(self, pattern: str, seconds: float, *, after: int = 0) -> re.Match[str]:
+        """The first line of its output, from the line number `after` on, that has `pattern`. SiteFailed."""
+        at = after
+        for _ in range(int(seconds / POLL_SECONDS)):
+            for line in self.lines[at:]:
+                if found := re.search(pattern, line):
+                    return found
+            at = len(self.lines)
+            if self._up.returncode is not None:
+                break
+            await asyncio.sleep(POLL_SECONDS)
+        words = "\n".join(f"    {line}" for line in self.lines[-15:])
+        raise SiteFailed(f"The site did not say {pattern!r} within {seconds:g} s. Its last words:\n{words}")
+
+    def signal_supervisor(self, number: signal.Signals) -> None:
+        self._up.send_signal(number)
+
+    def web_process(self, name: str) -> psutil.Process | None:
+        """The process of that name, the younger while one replaces another; None while there is none."""
+        return self._child(lambda child: child.environ().get("HUBBUB_PROCESS") == name)
+
+    def redis_process(self) -> psutil.Process | None:
+        # It writes its title, with the socket's path, over its environment.
+        return self._child(lambda child: any(str(self.redis_socket) in part for part in child.cmdline()))
+
+    def _child(self, is_wanted: Callable[[psutil.Process], bool]) -> psutil.Process | None:
+        found = None
+        try:
+            children = psutil.Process(self._up.pid).children()
+        except psutil.NoSuchProcess:
+            return None
+        for child in children:
+            try:
+                if child.status() != psutil.STATUS_ZOMBIE and is_wanted(child):
+                    found = child
+            except psutil.Error:
+                pass  # It has just ended.
+        return found
+
+    async def _stop(self) -> None:
+        if not hasattr(self, "_up"):
+            return
+        if self._up.returncode is None:
+            self._up.terminate()
+            try:
+                await asyncio.wait_for(self._up.wait(), STOP_SECONDS)
+            except TimeoutError:
+                self._up.kill()  # Its children are tethered to it.
+                await self._up.wait()
+        await self._reader
+
+    async def _read(self) -> None:
+        assert self._up.stdout is not None
+        async for line in self._up.stdout:
+            self.lines.append(line.decode(errors="replace").rstrip())

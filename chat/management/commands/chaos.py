@@ -1,0 +1,70 @@
+"""`manage.py chaos`: break a site of its own for some minutes, and say what was lost: nothing."""
+
+import asyncio
+import secrets
+import signal
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from chat.chaos import storm
+from chat.chaos.site import SiteFailed
+
+MOST_MINUTES = 24 * 60.0
+MOST_PROCESSES = 16
+MOST_SEED = 2**32
+
+
+class Command(BaseCommand):
+    help = (
+        "Starts a site in a temporary folder, lets people talk there while processes, Redis, the database and "
+        "connections fail, and compares what everybody has with the database. Your own site is not touched."
+    )
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--minutes", type=float, default=5.0, help="How long faults are made (5).")
+        parser.add_argument("--processes", type=int, default=3, help="Web processes (3).")
+        parser.add_argument("--seed", type=int, help="Makes the same faults in the same order again.")
+
+    def handle(self, *, minutes: float, processes: int, seed: int | None, **options: Any) -> None:
+        if not 0 < minutes <= MOST_MINUTES:
+            raise CommandError(f"--minutes must be above 0 and at most {MOST_MINUTES:g}.")
+        if not 1 <= processes <= MOST_PROCESSES:
+            raise CommandError(f"--processes must be 1 to {MOST_PROCESSES}.")
+        if seed is not None and not 0 <= seed < MOST_SEED:
+            raise CommandError(f"--seed must be 0 to {MOST_SEED - 1}.")
+        if seed is None:
+            seed = secrets.randbelow(MOST_SEED)
+        try:
+            outcome = asyncio.run(self._run(minutes * 60, processes, seed))
+        except SiteFailed as error:
+            raise CommandError(str(error)) from None
+        except asyncio.CancelledError:
+            raise CommandError("Stopped before there was anything to compare.", returncode=130) from None
+        self._say("\n".join(storm.table(outcome)))
+        if not outcome.is_whole:
+            raise CommandError("Something was promised and not kept: see above.", returncode=1)
+
+    async def _run(self, seconds: float, processes: int, seed: int) -> storm.Outcome:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        whole = asyncio.create_task(
+            storm.run(seconds=seconds, processes=processes, seed=seed, stop=stop, say=self._say)
+        )
+
+        def interrupt() -> None:
+            # The first ends the storm, with its report; the second ends everything.
+            if stop.is_set():
+                whole.cancel()
+            else:
+                self._say("Stopping …  (Ctrl-C again: without a comparison)")
+                stop.set()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, interrupt)
+        return await whole
+
+    def _say(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()

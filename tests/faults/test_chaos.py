@@ -1,0 +1,120 @@
+"""`manage.py chaos` as an operator runs it: finds nothing lost, finds what a test destroys, leaves nothing behind."""
+
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from realtime.embedded_redis import tethered
+from tests.servers import ROOT
+
+pytestmark = pytest.mark.cluster
+
+SECONDS = 100.0
+
+
+class Storm:
+    """The command, started; its temporary files are in a folder that can be looked at."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.folder = folder
+        self.output = ""
+        self.process = subprocess.Popen(
+            tethered([sys.executable, "manage.py", "chaos", "--processes", "2", *arguments]),
+            cwd=ROOT,
+            env={**os.environ, "TMPDIR": os.fspath(folder)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def wait_for(self, pattern: str) -> None:
+        deadline = time.monotonic() + SECONDS
+        while not re.search(pattern, self.output, re.MULTILINE):
+            assert time.monotonic() < deadline, f"no {pattern!r} in:\n{self.output}"
+            assert self.process.poll() is None, self.output
+            time.sleep(0.05)
+
+    def end(self) -> int:
+        """Its exit code."""
+        code = self.process.wait(SECONDS)
+        self._reader.join(SECONDS)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return code
+
+    def web_processes(self) -> list[psutil.Process]:
+        below = psutil.Process(self.process.pid).children(recursive=True)
+        return [one for one in below if one.environ().get("HUBBUB_PROCESS", "").startswith("web-")]
+
+    def left_behind(self) -> list[str]:
+        """Files in its folder, and processes that have anything to do with it."""
+        found = [os.fspath(path) for path in self.folder.iterdir()]
+        for entry in Path("/proc").iterdir():
+            try:
+                if entry.name.isdigit() and os.fsencode(self.folder) in (entry / "environ").read_bytes():
+                    found.append((entry / "cmdline").read_text())
+            except OSError:
+                pass  # It has just ended, or is somebody else's.
+        return found
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.output += line
+
+
+def test_a_short_storm_loses_nothing_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    storm = Storm(tmp_path, "--minutes", "0.25", "--seed", "4")
+    assert storm.end() == 0, storm.output
+    assert "21 people in 3 rooms" in storm.output
+    assert re.search(
+        r"^lost 0, duplicated 0, out of order 0, from nowhere 0, unanswered 0$", storm.output, re.MULTILINE
+    )
+    assert len(re.findall(r"^\d\d:\d\d .* whole after +\d", storm.output, re.MULTILINE)) >= 2
+    assert "tracebacks" not in storm.output
+    assert storm.left_behind() == []
+
+
+def test_a_message_that_vanishes_from_the_database_is_found_also_after_ctrl_c(tmp_path: Path) -> None:
+    storm = Storm(tmp_path, "--minutes", "5")
+    storm.wait_for(r"^\d\d:\d\d ")
+    [database] = tmp_path.glob("*/hubbub.sqlite3")
+    with sqlite3.connect(database, timeout=20) as connection:
+        connection.execute("DELETE FROM chat_message WHERE id = (SELECT MIN(id) FROM chat_message)")
+    connection.close()
+    storm.process.send_signal(signal.SIGINT)
+    assert storm.end() == 1, storm.output
+    assert re.search(r"^lost [1-9]", storm.output, re.MULTILINE)
+    assert "was acknowledged and is not in the database" in storm.output
+    assert storm.left_behind() == []
+
+
+def test_a_second_ctrl_c_ends_it_without_a_comparison(tmp_path: Path) -> None:
+    storm = Storm(tmp_path, "--minutes", "5")
+    storm.wait_for("people in 3 rooms")
+    frozen = storm.web_processes()
+    for process in frozen:
+        process.suspend()  # The comparison has to wait for its answers.
+    time.sleep(0.5)  # Six people say twenty things a second: some now wait for an answer.
+    storm.process.send_signal(signal.SIGINT)
+    storm.wait_for("^Calm")
+    storm.process.send_signal(signal.SIGINT)
+    for process in frozen:
+        process.resume()
+    assert storm.end() == 130, storm.output
+    assert "Stopped before there was anything to compare." in storm.output
+    assert "Traceback" not in storm.output
+    assert storm.left_behind() == []
