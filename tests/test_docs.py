@@ -190,6 +190,16 @@ def read_variable(call: ast.Call) -> tuple[str | None, str | None]:
     return call.args[0].value, ",".join(default) if isinstance(default, list) else default
 
 
+def test_every_system_check_is_documented_and_no_other() -> None:
+    sources = [
+        path.read_text()
+        for app in ("project", "realtime", "chat", "monitor")
+        for path in (ROOT / app).glob("checks.py")
+    ]
+    ids = re.findall(r'id="(\w+\.[EW]\d+)"', "".join(sources))
+    assert sorted(row[0].strip("`") for row in table(SETTINGS, "check")) == sorted(ids)
+
+
 # Security
 
 

@@ -69,6 +69,11 @@ def test_it_says_what_it_uses_and_the_first_password_works_once(own_cluster: Clu
         assert "sign in" not in again.text
 
 
+def test_debug_on_a_public_address_is_warned_of(tmp_path: Path) -> None:
+    with Cluster(tmp_path, processes=1, arguments=["--host", "0.0.0.0"], DEBUG="true") as site:
+        assert "(realtime.W004) DEBUG is on, and 0.0.0.0 can be reached from elsewhere." in site.text
+
+
 async def test_a_killed_process_comes_back_while_the_other_serves(own_cluster: Cluster) -> None:
     cookie = own_cluster.make_user("alice")["cookie"]
     victim = own_cluster.pid_of("web-1")

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from realtime import embedded_redis
+from realtime.checks import check_address
 from realtime.listening import Taken, lock_folder
 
 
@@ -25,6 +26,12 @@ class Command(DaphneCommand):  # type: ignore[misc]
             if not settings.DEBUG:
                 call_command("collectstatic", verbosity=0, interactive=False)
             super().handle(*args, **options)
+
+    def run(self, **options: Any) -> None:
+        if os.environ.get("RUN_MAIN") != "true":
+            for warning in check_address(self.addr):
+                self.stderr.write(str(warning), self.style.WARNING)
+        super().run(**options)
 
 
 def start_redis(stack: contextlib.ExitStack) -> None:

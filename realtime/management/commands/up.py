@@ -16,6 +16,7 @@ from django.db import Error as DatabaseError
 from django.db import connections
 
 from realtime import embedded_redis
+from realtime.checks import check_address
 from realtime.children import Console
 from realtime.kept import CannotStart, Kept, KeptCommand, KeptRedis, KeptWeb
 from realtime.listening import Taken, claim_port, lock_folder
@@ -32,7 +33,6 @@ BESIDE = {"publisher": "publish_metrics"}
 
 class Command(BaseCommand):
     help = "Runs everything on this machine: Redis, the web processes on one port, and the metrics publisher."
-    requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--processes", type=int, default=3, help="Web processes that share the port (3).")
@@ -45,6 +45,8 @@ class Command(BaseCommand):
             raise CommandError(f"--processes must be 1 to {MOST_PROCESSES}.")
         if not 0 <= port <= 65535:
             raise CommandError("--port must be 0 to 65535.")
+        for warning in check_address(host):
+            self.stderr.write(str(warning), self.style.WARNING)
         for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_DFL)  # Nothing is there yet that would have to be stopped in order.
         try:

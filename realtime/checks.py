@@ -1,0 +1,134 @@
+"""System checks: what would work in a trial, and fail or be open in use. docs/settings.md lists them."""
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from importlib import import_module, metadata
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib.sessions.backends.db import SessionStore as DatabaseSession
+from django.core.checks import CheckMessage, Error, Warning, register
+
+OLDEST_DAPHNE = (4, 2)  # realtime/server.py is built on the insides of this one and later.
+IN_MEMORY = "channels.layers.InMemoryChannelLayer"
+
+
+@register("realtime")
+def check_channel_layer(**_: Any) -> list[CheckMessage]:
+    layers: dict[str, Any] = settings.CHANNEL_LAYERS or {}
+    backend = layers.get("default", {}).get("BACKEND")
+    if backend and backend != IN_MEMORY:
+        return []
+    return [
+        Error(
+            "There is no channel layer that connects processes." if backend else "There is no channel layer.",
+            hint='What one process publishes, no other hears. Set CHANNEL_LAYERS to "realtime.layer.RedisPubSubLayer".',
+            id="realtime.E001",
+        )
+    ]
+
+
+@register("realtime")
+def check_daphne(**_: Any) -> list[CheckMessage]:
+    try:
+        version = metadata.version("daphne")
+    except metadata.PackageNotFoundError:
+        return []  # Served by another one.
+    if tuple(int(number) for number in re.findall(r"\d+", version)[:2]) >= OLDEST_DAPHNE:
+        return []
+    return [
+        Error(
+            f"daphne {version} is too old for realtime.server.",
+            hint="Install what requirements.txt pins.",
+            id="realtime.E002",
+        )
+    ]
+
+
+@register("realtime")
+def check_session_engine(**_: Any) -> list[CheckMessage]:
+    if issubclass(import_module(settings.SESSION_ENGINE).SessionStore, DatabaseSession):
+        return []
+    return [
+        Error(
+            f"Sessions of {settings.SESSION_ENGINE} do not stand in the database.",
+            hint="Whether the sessions of open sockets still hold is asked of the database, for all of them at once. "
+            'Set SESSION_ENGINE to "django.contrib.sessions.backends.db" or "….cached_db".',
+            id="realtime.E003",
+        )
+    ]
+
+
+@register("realtime")
+def check_hosts(**_: Any) -> list[CheckMessage]:
+    if "*" not in settings.ALLOWED_HOSTS:
+        return []
+    return [
+        Warning(
+            "ALLOWED_HOSTS takes any host, and the site has cookies.",
+            hint="A page of any name that somebody points at this address then counts as the site's own, also when it "
+            "opens a socket. Name the hosts.",
+            id="realtime.W001",
+        )
+    ]
+
+
+@register("realtime")
+def check_connections(**_: Any) -> list[CheckMessage]:
+    return [
+        Warning(
+            f"The database {alias!r} keeps connections: CONN_MAX_AGE is {database['CONN_MAX_AGE']}.",
+            hint="Under ASGI each request for a page has a thread of its own, whose connection nobody uses again. "
+            "Set it to 0, and for PostgreSQL use the pool in OPTIONS. The threads of sockets keep theirs anyway.",
+            id="realtime.W002",
+        )
+        for alias, database in settings.DATABASES.items()
+        if database.get("CONN_MAX_AGE", 0) != 0
+    ]
+
+
+@register("realtime")
+def check_redis(**_: Any) -> list[CheckMessage]:
+    return [
+        Warning(
+            f"The Redis at {urlsplit(address).hostname} asks for no password.",
+            hint="Who reaches it reads and writes what sockets are sent. Give it one (requirepass, or a user by ACL), "
+            "and put it into the URL: redis://:password@host:port.",
+            id="realtime.W003",
+        )
+        for address in sorted(set(_redis_addresses()))
+        if not urlsplit(address).password and is_public(urlsplit(address).hostname or "localhost")
+    ]
+
+
+def check_address(host: str) -> list[CheckMessage]:
+    """For commands that serve, before they listen on `host`: no setting says where that is."""
+    if not settings.DEBUG or not is_public(host):
+        return []
+    return [
+        Warning(
+            f"DEBUG is on, and {host} can be reached from elsewhere.",
+            hint="Pages of errors show settings and code to everybody. Leave DEBUG unset, or listen on 127.0.0.1.",
+            id="realtime.W004",
+        )
+    ]
+
+
+def is_public(host: str) -> bool:
+    """Whether others than this machine may reach the address, or what the name stands for."""
+    try:
+        return not ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host != "localhost" and not host.endswith(".localhost")
+
+
+def _redis_addresses() -> Iterator[str]:
+    """Those given as URLs; a socket has permissions instead of a password."""
+    layers: dict[str, Any] = settings.CHANNEL_LAYERS or {}
+    hosts = [one for layer in layers.values() for one in layer.get("CONFIG", {}).get("hosts", ())]
+    for given in [getattr(settings, "REDIS_URL", ""), *hosts]:
+        address = given.get("address", "") if isinstance(given, dict) else given
+        if isinstance(address, str) and address.startswith(("redis://", "rediss://")):
+            yield address
