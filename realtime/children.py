@@ -96,16 +96,15 @@ class Child:
             return f"exit code {code}"
         return f"killed by {signal.Signals(-code).name}"
 
-    async def stop(self, seconds: float) -> bool:
-        """Ask it to end; kill it after `seconds`. Whether it ended by itself."""
+    async def stop(self, seconds: float) -> str:
+        """Ask it to end; kill it after `seconds`. How it ended, for people."""
         self._send(signal.SIGTERM)
         try:
-            await asyncio.wait_for(self.ended(), seconds)
+            return await asyncio.wait_for(self.ended(), seconds)
         except TimeoutError:
             self.kill()
             await self.ended()
-            return False
-        return True
+            return f"did not stop within {seconds:g} s and was killed"
 
     def kill(self) -> None:
         self._send(signal.SIGKILL)

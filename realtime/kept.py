@@ -19,6 +19,7 @@ BACK_OFF_SECONDS = 0.5
 MOST_BACK_OFF_SECONDS = 10.0
 SETTLED_SECONDS = 30.0  # Alive for so long: the next death starts the back-off anew.
 MOST_FAILED_STARTS = 5  # In a row, before it ever was ready.
+ORDERLY_END = "exit code 0"
 PROBE_SECONDS = 0.1
 PROBE_TIMEOUT_SECONDS = 3.0
 LOOK_SECONDS = 0.5  # Between two looks whether one that serves is ending unasked.
@@ -97,7 +98,9 @@ class Kept:
                 if self.child is not child or self.stopping:
                     continue
                 self.child = None
-                self.crashed()
+                # Else somebody asked it to end: what waits on its socket waits for the next one.
+                if not self.ready.is_set() or end != ORDERLY_END:
+                    self.crashed()
             failed_starts = 0 if self.came_up(lived) else failed_starts + 1
             self.ready.clear()
             if failed_starts >= MOST_FAILED_STARTS:
@@ -144,8 +147,9 @@ class Kept:
         return child
 
     async def _end(self, child: Child) -> None:
-        if not await child.stop(self.stop_seconds):
-            self.console.line(self.name, f"did not stop within {self.stop_seconds:g} s and was killed")
+        end = await child.stop(self.stop_seconds)
+        if end not in (ORDERLY_END, "killed by SIGTERM"):  # The latter had nothing to put in order.
+            self.console.line(self.name, end)
         self._put_away(child)
 
     def _put_away(self, child: Child) -> None:

@@ -318,7 +318,7 @@ class Server(DaphneServer):  # type: ignore[misc]
     def stop_listening(self) -> None:
         """On the network. On UNIX sockets whoever supervises this process still asks how it is."""
         for port in getattr(self, "_ports", ()):
-            if isinstance(port, tcp.Port):
+            if not isinstance(port, unix.Port):
                 port.stopListening()
 
     def sockets(self) -> list[Connection]:

@@ -28,6 +28,11 @@ class Client:
 
     # Frames
 
+    @property
+    def kept(self) -> list[Frame]:
+        """What came and was not asked for yet."""
+        return list(self._events)
+
     async def receive(self, seconds: float = SECONDS) -> Frame:
         """The next frame: kept, or new."""
         if self._events:

@@ -1,0 +1,162 @@
+"""A process that is asked to end, alone or in its turn, loses nothing and refuses nobody."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import time
+import urllib.request
+from collections import Counter
+from contextlib import AsyncExitStack, suppress
+
+import pytest
+
+from chat.chaos.recording import Recorder
+from tests.cluster.running import Cluster, until
+from tests.faults.talking import Talk
+from tests.wire import opened
+
+pytestmark = pytest.mark.cluster
+
+RESTART = 1012
+
+
+async def test_a_process_that_somebody_ends_sends_its_clients_away_and_is_replaced(talk: Talk) -> None:
+    cluster = talk.cluster
+    await talk.say(20)
+    victim = cluster.pid_of("web-2")
+    assert victim
+    asked = time.monotonic()
+    os.kill(victim, signal.SIGTERM)
+    await talk.say(20)
+    await until(lambda: not os.path.exists(f"/proc/{victim}"), 15)
+    ended = time.monotonic() - asked
+    await until(lambda: cluster.pid_of("web-2") not in (None, victim) and "web-2" in cluster.sockets)
+    report = await talk.whole()
+    assert ended < 15
+    for one in talk.readers:
+        lost = [end for end in one.log.ends if end.was_joined]
+        assert [(end.code, end.reason) for end in lost] == [(RESTART, "Restart")]
+        assert lost[0].at - asked < 10
+    assert len(report.recoveries) == len(talk.readers)
+    assert max(report.recoveries) < 3
+    # An end with another code than 0 is told.
+    assert not [line for line in cluster.output if re.search(r"exit code [^0]|killed|Traceback", line)]
+
+
+async def test_a_rolling_restart_under_load_refuses_nobody_and_is_whole(talk: Talk) -> None:
+    cluster = talk.cluster
+    await talk.say(20)
+    done = asyncio.Event()
+    visits = Counter[str]()
+
+    async def keep_visiting() -> None:
+        while not done.is_set():
+            await asyncio.to_thread(ask, f"{cluster.url}/healthz")
+            visits["page"] += 1
+
+    cookie = (await asyncio.to_thread(cluster.make_user, "visitor"))["cookie"]
+
+    async def keep_connecting() -> None:
+        while not done.is_set():
+            async with opened(cluster.url, cookie=cookie):
+                visits["socket"] += 1
+
+    visitors = [asyncio.create_task(visit()) for visit in (keep_visiting, keep_connecting)]
+    cluster.up.send_signal(signal.SIGHUP)
+    for name in ("web-1", "web-2", "publisher"):
+        await asyncio.to_thread(cluster.wait_for_line, rf"^{name} .*restarted")
+    done.set()
+    await asyncio.gather(*visitors)
+    await talk.say(20)
+    report = await talk.whole()
+    assert min(visits["page"], visits["socket"]) > 20
+    ends = [end for one in talk.everybody for end in one.log.ends if end.was_joined]
+    assert {end.code for end in ends} == {RESTART}
+    assert max(report.recoveries) < 3
+
+
+async def test_what_was_taken_is_answered_before_the_socket_closes(own_cluster: Cluster) -> None:
+    token = (await asyncio.to_thread(own_cluster.make_user, "alice"))["token"]
+    async with own_cluster.client(token=token, process="web-2") as client:
+        await client.join("general")
+        victim = own_cluster.pid_of("web-2")
+        assert victim
+        refs = list(range(100, 400))
+        for ref in refs:
+            await client.send({"type": "message.post", "ref": ref, "room": "general", "id": _id(ref), "body": "x"})
+            if ref == 110:
+                os.kill(victim, signal.SIGTERM)
+        assert (await client.closed())[0] == RESTART
+    answers = [frame["ref"] for frame in client.kept if frame["type"] == "ok" and "seq" in frame]
+    # A beginning of what was sent, in order, and each saved; what is not answered was not begun.
+    assert answers == refs[: len(answers)]
+    saved = int(own_cluster.shell("from chat.models import Message; print(Message.objects.count())"))
+    assert len(answers) == saved > 0
+
+
+async def test_sockets_leave_over_seconds_while_the_process_says_that_it_ends(own_cluster: Cluster) -> None:
+    token = (await asyncio.to_thread(own_cluster.make_user, "alice"))["token"]
+    async with AsyncExitStack() as stack:
+        people = [
+            await stack.enter_async_context(
+                Recorder(f"reader-{number}", "general", own_cluster.addresses_of("web-2"), token=token)
+            )
+            for number in range(200)
+        ]
+        await asyncio.gather(*(one.wait_until_joined(30) for one in people))
+        # So many at once do not all find room before the private socket: the others are on the common port.
+        people = [one for one in people if one.hello["connection"].startswith("web-2:")]
+        assert len(people) >= 100
+        # In a thread: this loop is busy with so many clients.
+        answers = asyncio.create_task(asyncio.to_thread(ask_until_gone, own_cluster.sockets["web-2"]))
+        os.kill(own_cluster.pid_of("web-2") or 0, signal.SIGTERM)
+        await until(lambda: all(one.log.recoveries for one in people))
+        assert {("/healthz", 200, "draining"), ("/readyz", 503, "draining")} <= await answers
+    lost = sorted(one.log.recoveries[0].lost.at for one in people)
+    assert 0.5 < lost[-1] - lost[0] < 8
+
+
+async def test_a_request_in_work_is_answered(own_cluster: Cluster) -> None:
+    redis = next(pid for pid, line in own_cluster.pids().items() if "redis-server" in line or "valkey" in line)
+    # Readiness waits a second for a Redis that hangs.
+    os.kill(redis, signal.SIGSTOP)
+    asked = asyncio.create_task(get_privately(own_cluster.sockets["web-2"], "/readyz"))
+    await asyncio.sleep(0.2)
+    assert not asked.done()
+    os.kill(own_cluster.pid_of("web-2") or 0, signal.SIGTERM)
+    status, text = await asked
+    os.kill(redis, signal.SIGCONT)
+    assert (status, json.loads(text)["redis"]) == (503, "timeout")
+
+
+def _id(number: int) -> str:
+    return f"00000000-0000-4000-8000-{number:012}"
+
+
+def ask(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        body: bytes = answer.read()
+        return body
+
+
+def ask_until_gone(path: os.PathLike[str]) -> set[tuple[str, int, str]]:
+    """What a process answers until its socket is gone: (page, status, what it says of itself)."""
+    answers = set()
+    with suppress(OSError):
+        while True:
+            answers.add(("/healthz", *asyncio.run(get_privately(path, "/healthz"))))
+            status, text = asyncio.run(get_privately(path, "/readyz"))
+            answers.add(("/readyz", status, json.loads(text)["state"]))
+    return answers
+
+
+async def get_privately(path: os.PathLike[str], page: str) -> tuple[int, str]:
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(f"GET {page} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    if not head:
+        raise ConnectionError
+    return int(head.split()[1]), body.decode()
