@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from chat.chaos.log import Answer, End, Log, Recovery, Sent
 from chat.chaos.view import Breach, Frame
 from chat.protocol import MessageDelete, MessageEdit, MessagePost, RoomJoin
-from realtime.protocol import Auth, Command, ErrorCode, Ping, encode, read_frame
+from realtime.protocol import Auth, CloseCode, Command, ErrorCode, Ping, encode, read_frame
 
 # As our pages do it.
 HELLO_SECONDS = 12.0
@@ -195,7 +195,7 @@ class Recorder:
             if 4000 <= code < 4100:
                 self.shut_out = code
                 return
-            if admitted_at is not None and time.monotonic() - admitted_at >= STEADY_SECONDS:
+            if admitted_at and (code == CloseCode.RESTART or time.monotonic() - admitted_at >= STEADY_SECONDS):
                 tries = 0
             await asyncio.sleep(self._back_off(tries))
             tries += 1

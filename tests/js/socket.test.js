@@ -112,10 +112,20 @@ test("a connection that lasted lets the back-off begin anew", async () => {
   }
   browser.socket.greets();
   await browser.pass(6_000);
-  browser.socket.ends(1012);
+  browser.socket.ends(1006);
   const tries = browser.sockets.length;
   await browser.pass(500);
   assert.equal(browser.sockets.length, tries + 1);
+});
+
+test("one restart after another, as of many processes in turn, does not make the wait longer", async () => {
+  connect();
+  for (let restarts = 1; restarts <= 6; restarts++) {
+    browser.socket.ends(1012);
+    await browser.pass(500);
+    assert.equal(browser.sockets.length, 1 + restarts);
+    browser.socket.greets();
+  }
 });
 
 test("the network's return and somebody looking end the wait", async () => {

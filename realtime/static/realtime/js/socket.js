@@ -18,6 +18,7 @@ import { Lost, Refused } from "./errors.js";
 const HELLO_MS = 12_000; // From opening to `hello`; a server that is silent for longer is tried anew.
 const STEADY_MS = 5_000; // A connection that lasted this long lets the back-off begin anew.
 const TOO_BIG = 1009;
+const RESTART = 1012;
 const SESSION_ENDED = 4003;
 
 export { Lost, Refused };
@@ -144,7 +145,8 @@ export class Socket {
   }
 
   #lost({ code, reason }) {
-    const steady = this.#helloAt !== null && this.#env.now() - this.#helloAt >= STEADY_MS;
+    // A restart is no failure: whom it moves several times within seconds must not wait longer each time.
+    const steady = this.#helloAt !== null && (code === RESTART || this.#env.now() - this.#helloAt >= STEADY_MS);
     // Refuse first: what was too big must not be in the queue when the others are told that they are lost.
     if (code === TOO_BIG) this.#queue.refuseFirst(new Refused({ code: "too_long", detail: "This is too long to be sent." }));
     this.#drop();
