@@ -3,7 +3,15 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.cluster.running import Cluster
+from tests.faults import figures
 from tests.faults.talking import Talk, talking
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if found := figures.lines():
+        terminalreporter.section("measured (greatest; seconds, where nothing else is said)")
+        for line in found:
+            terminalreporter.line(line)
 
 
 @pytest.fixture

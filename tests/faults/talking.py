@@ -10,6 +10,7 @@ from chat.chaos.checking import Report, check, read_record
 from chat.chaos.log import Sent
 from chat.chaos.recording import Recorder
 from tests.cluster.running import Cluster
+from tests.faults.figures import note
 
 RATE = 20.0  # Messages a second in all: the times in docs/reliability.md are for this.
 SENDERS = 4
@@ -63,6 +64,7 @@ class Talk:
         self.report = check(record, [one.log for one in self.everybody])
         assert self.report.is_whole, str(self.report)
         assert self.report.acknowledged == self.report.saved == len(self.sent) > 0
+        self._note_figures(self.report)
         return self.report
 
     def delays(self, since: float = 0.0) -> list[float]:
@@ -79,6 +81,13 @@ class Talk:
         await _cancel(self._sending)
         for one in self._posts:
             await _cancel(one)
+
+    def _note_figures(self, report: Report) -> None:
+        note("answered after", max(answer.after_seconds for one in self.sent for answer in one.answers))
+        note("acknowledged after", max((one.answered_at or 0.0) - one.sent_at for one in self.sent))
+        note("late", max(self.delays(), default=0.0))
+        if report.recoveries:
+            note("away", max(report.recoveries))
 
     async def _send(self) -> None:
         loop = asyncio.get_running_loop()

@@ -12,6 +12,7 @@ import redis
 
 from tests.cluster.running import Cluster
 from tests.faults.crowd import Guest, come_and_go, gather_guests
+from tests.faults.figures import note
 from tests.servers import Server, Site
 from tests.wire import Client, opened
 
@@ -88,7 +89,8 @@ async def test_two_thousand_sockets_that_reconnect_at_once_are_all_back(lone_pro
         # The greatest within ten seconds, in the first sample that was made after all were back.
         samples = [await monitor.event("metrics.sampled") for _ in range(2)]
         lag_ms = max(one["processes"][0]["lag_max_ms"] for one in samples)
-        print(f"{CROWD} back in {took:.1f} s, loop lag {lag_ms:.0f} ms")  # noqa: T201
+        note("all back after", took)
+        note("loop lag, ms", lag_ms)
         assert lag_ms < 500
     for guest in back:
         guest.leave(abruptly=True)

@@ -12,6 +12,7 @@ import pytest
 
 from chat.chaos.log import Answer
 from tests.cluster.running import Cluster
+from tests.faults.figures import note
 from tests.faults.talking import Talk, talking
 from tests.postgresql import PostgreSQL
 from tests.wire import Client
@@ -159,6 +160,7 @@ class Watch:
         )
         for one in self._sockets:
             await one.event("test.noted", 1.0)
+        note("ping", max(pings))
         assert max(pings) < PING_SECONDS
         assert samples >= until_then / 2 - 1
         self._ended = time.monotonic()
@@ -177,6 +179,7 @@ class Watch:
         assert max(one.after_seconds for one in answers) < ANSWER_SECONDS
         assert not [end for one in self._talk.everybody for end in one.log.ends]
         first = min(one.answered_at or 0.0 for one in tried) - ended
+        note("working again after", max(first, 0.0))
         assert first < within
         for one in self._sockets:
             assert (await one.request("ping"))["type"] == "pong"

@@ -14,6 +14,7 @@ import pytest
 
 from chat.chaos.recording import Recorder
 from tests.cluster.running import Cluster, until
+from tests.faults.figures import note
 from tests.faults.talking import Talk
 from tests.wire import opened
 
@@ -34,6 +35,7 @@ async def test_a_process_that_somebody_ends_sends_its_clients_away_and_is_replac
     ended = time.monotonic() - asked
     await until(lambda: cluster.pid_of("web-2") not in (None, victim) and "web-2" in cluster.sockets)
     report = await talk.whole()
+    note("ended after", ended)
     assert ended < 15
     for one in talk.readers:
         lost = [end for end in one.log.ends if end.was_joined]

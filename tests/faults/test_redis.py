@@ -8,6 +8,7 @@ import pytest
 
 from chat.chaos.log import Log
 from tests.cluster.running import Cluster, until
+from tests.faults.figures import note
 from tests.faults.proxy import Proxy
 from tests.faults.redis_server import OwnRedis
 from tests.faults.talking import Talk, talking
@@ -64,6 +65,7 @@ async def all_told(talk: Talk, state: str, since: float, seconds: float) -> floa
         return [at for one in talk.everybody for said, at in told(one.log, since) if said == state]
 
     await until(lambda: len(times()) == len(talk.everybody), seconds)
+    note(f"told {state} after", max(times()))
     return max(times())
 
 
@@ -175,7 +177,9 @@ async def test_a_last_message_whose_publication_was_lost_reaches_everybody(healt
         died = time.monotonic()
         for one in (alice, bob):
             assert (await one.event("message.posted"))["message"]["body"] == "the last"
-        assert time.monotonic() - died < FOUND_SECONDS
+        found = time.monotonic() - died
+        note("found after", found)
+        assert found < FOUND_SECONDS
 
 
 async def test_all_connections_to_redis_are_reset(healthy: Cluster, proxy: Proxy) -> None:
