@@ -103,6 +103,20 @@ def check_redis(**_: Any) -> list[CheckMessage]:
     ]
 
 
+@register("realtime")
+def check_proxies(**_: Any) -> list[CheckMessage]:
+    proxies: list[str] = getattr(settings, "TRUSTED_PROXIES", [])
+    if proxies or not settings.SECURE_SSL_REDIRECT:
+        return []
+    return [
+        Warning(
+            "The site is for https alone, and no proxy is trusted to say that a request came by it.",
+            hint="Every request is redirected to https, for ever. Name the proxy in HUBBUB_TRUSTED_PROXIES.",
+            id="realtime.W005",
+        )
+    ]
+
+
 def check_address(host: str) -> list[CheckMessage]:
     """For commands that serve, before they listen on `host`: no setting says where that is."""
     if not settings.DEBUG or not is_public(host):

@@ -30,6 +30,8 @@ def test_a_production_environment_passes_the_deployment_check(tmp_path: Path) ->
         SECRET_KEY=secrets.token_urlsafe(64),
         ALLOWED_HOSTS="chat.example.org",
         HUBBUB_TLS="true",
+        HUBBUB_TRUSTED_PROXIES="127.0.0.1",
+        REDIS_URL="rediss://:password@redis.example.org",
     )
     assert ran.returncode == 0, ran.stderr
     # Silenced: that other hosts below this one's domain are left alone, as they are unless asked for.

@@ -106,6 +106,15 @@ def test_a_redis_elsewhere_without_a_password(settings: Any, address: str, expec
         assert found() == expected
 
 
+@pytest.mark.parametrize(
+    ("redirect", "proxies", "expected"),
+    [(True, [], ["realtime.W005"]), (True, ["127.0.0.1"], []), (False, [], [])],
+)
+def test_a_redirect_for_ever(settings: Any, redirect: bool, proxies: list[str], expected: list[str]) -> None:
+    settings.SECURE_SSL_REDIRECT, settings.TRUSTED_PROXIES = redirect, proxies
+    assert found() == expected
+
+
 def test_the_password_of_redis_is_not_shown(settings: Any) -> None:
     settings.CHANNEL_LAYERS = layers("redis://:secret@10.0.0.5", "redis://10.0.0.6")
     [warning] = run_checks(tags=["realtime"])
