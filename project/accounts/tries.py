@@ -5,7 +5,6 @@ Without Redis each process counts for itself: signing in works then, too.
 
 import functools
 import hashlib
-import ipaddress
 import logging
 import threading
 import time
@@ -19,6 +18,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from project.accounts import conf
+from realtime.proxy import network_of, parse_address
 from realtime.throttle import Buckets
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,6 @@ PREFIX = "hubbub:tries"
 # Somebody waits for the page: a Redis that hangs must not be waited for by each in turn.
 TIMEOUT_SECONDS = 0.5
 AWAY_SECONDS = 5.0
-NETWORK_BITS = 64  # Of an IPv6 address: whoever has one has all of its network.
 
 
 def try_sign_in(name: str, address: str) -> float:
@@ -37,35 +36,28 @@ def try_sign_in(name: str, address: str) -> float:
     """
     tunables = conf.settings()
     # The address first: whoever may not try any more must not use up the tries of the account's owner.
-    wait = _take(f"sign-in:{_source(address)}", tunables.sign_in_tries_per_address) if _source(address) else 0.0
+    wait = _take(_source("sign-in", address), tunables.sign_in_tries_per_address)
     return wait or _take(_account(name), tunables.sign_in_tries_per_account)
 
 
 def forgive_sign_in(name: str, address: str) -> None:
     """It was the right password: only failed tries count."""
     tunables = conf.settings()
-    if _source(address):
-        _give_back(f"sign-in:{_source(address)}", tunables.sign_in_tries_per_address)
+    _give_back(_source("sign-in", address), tunables.sign_in_tries_per_address)
     _give_back(_account(name), tunables.sign_in_tries_per_account)
 
 
 def try_sign_up(address: str) -> float:
     """Count a try to make an account; 0.0, or the seconds to wait."""
-    most = conf.settings().sign_up_tries_per_address
-    return _take(f"sign-up:{_source(address)}", most) if _source(address) else 0.0
+    return _take(_source("sign-up", address), conf.settings().sign_up_tries_per_address)
 
 
-def _source(address: str) -> str:
-    """Whom an address stands for; empty for this host itself, which may be a proxy in front of everybody."""
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return ""  # A UNIX socket.
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip.ipv4_mapped is not None:
-            return _source(str(ip.ipv4_mapped))
-        return "" if ip.is_loopback else str(ipaddress.ip_network((ip, NETWORK_BITS), strict=False))
-    return "" if ip.is_loopback else str(ip)
+def _source(kind: str, address: str) -> str:
+    """What tries from this address count under; empty for this host itself, which may be a proxy for everybody."""
+    parsed = parse_address(address)
+    if parsed is None or parsed.is_loopback:  # None: a UNIX socket.
+        return ""
+    return f"{kind}:{network_of(str(parsed))}"
 
 
 def _account(name: str) -> str:
@@ -75,6 +67,8 @@ def _account(name: str) -> str:
 
 
 def _take(key: str, most: int) -> float:
+    if not key:
+        return 0.0
     seconds = conf.settings().tries_seconds
     if (counted := _count(key, 1)) is None:
         with _lock:
@@ -84,7 +78,7 @@ def _take(key: str, most: int) -> float:
 
 
 def _give_back(key: str, most: int) -> None:
-    if _count(key, -1) is None:
+    if key and _count(key, -1) is None:
         with _lock:
             _local(most, conf.settings().tries_seconds).give_back(key)
 

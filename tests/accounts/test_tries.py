@@ -11,12 +11,13 @@ import pytest
 import redis
 from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
-from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.contrib.auth.hashers import PBKDF2PasswordHasher, make_password
 from django.test import Client
 from django.urls import reverse
 
 from project.accounts import tries
 from project.accounts.conf import Accounts
+from project.accounts.forms import SignInForm
 from realtime.metrics import COUNTERS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
@@ -80,6 +81,28 @@ def test_the_limit_does_not_tell_which_names_exist(alice: Any) -> None:
             sign_in(name, address=address)
     pages = [sign_in(name, address=address) for name, address in (("alice", HERE), ("nobody", THERE))]
     assert {(page.status_code, page.text) for page in pages} == {(429, pages[0].text)}
+
+
+@pytest.mark.parametrize("who", ["alice", "nobody", "an account without a password", "an account that is not active"])
+def test_what_an_answer_costs_does_not_tell_which_names_exist(
+    alice: Any, monkeypatch: pytest.MonkeyPatch, settings: Any, who: str
+) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+    users = get_user_model().objects
+    users.filter(username="alice").update(password=make_password(PASSWORD))
+    users.create_user("an account without a password")
+    users.create_user("an account that is not active", password=PASSWORD, is_active=False)
+    iterations = []
+    encode = PBKDF2PasswordHasher.encode
+
+    def counted(self: Any, password: str, salt: str, iterations_: int | None = None) -> str:
+        iterations.append(iterations_ or self.iterations)
+        return encode(self, password, salt, iterations_)
+
+    monkeypatch.setattr(PBKDF2PasswordHasher, "encode", counted)
+    answer = sign_in(who)
+    assert iterations == [PBKDF2PasswordHasher.iterations]
+    assert answer.context["form"].errors["__all__"] == [SignInForm.error_messages["invalid_login"]]
 
 
 def test_past_the_limit_no_password_is_hashed(alice: Any, monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
