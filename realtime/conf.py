@@ -82,6 +82,15 @@ class Realtime:
         low=10,
         high=1_000_000,
     )
+    presence_grace_seconds: float = tunable(
+        15.0,
+        "How long one stays present after the last socket has gone: a reload or a restart does not show.",
+        low=0,
+        high=600,
+    )
+    presence_lease_seconds: float = tunable(
+        15.0, "How long the people of a process stay present that has died without a word.", low=3, high=600
+    )
     layer_timeout_seconds: float = tunable(5.0, "Time limit of one call to Redis.", low=0.1, high=60)
     layer_capacity: int = tunable(
         10_000,

@@ -23,6 +23,7 @@ from realtime.hub import hub
 from realtime.metrics import COUNTERS
 from realtime.outage import Outage
 from realtime.outbox import DRAIN, AsgiOutbox, outbox_for, send_close
+from realtime.presence import Announce
 from realtime.process import PROCESS
 from realtime.protocol import (
     AuthRequired,
@@ -37,6 +38,7 @@ from realtime.protocol import (
     Person,
     Ping,
     Pong,
+    Presence,
     Refused,
     decoder_of,
     encode,
@@ -100,13 +102,18 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         """Queue one frame for this socket."""
         self.outbox.put(frame if isinstance(frame, str) else encode(frame))
 
-    async def join(self, group: str, source: Source | None = None) -> None:
-        """Enter the group as pending: what comes is kept until `go_live`, or dropped by `abandon`.
+    async def join(self, group: str, source: Source | None = None, announce: Announce | None = None) -> None:
+        """Enter the group as pending: what comes is kept until `go_live`, or dropped by `abandon`. See `Hub.join`.
 
         A socket that is in the group already stays in it until then, and joining again reads the state afresh.
         """
         self.abandon(group)
-        self._pending[group] = await hub().join(group, self.outbox, source, self.identity.user_id)
+        user = self.identity
+        self._pending[group] = await hub().join(group, self.outbox, source, user.user_id, user.name, announce)
+
+    def presence(self, group: str) -> Presence | None:
+        """Who is present, to be told to this pending member right before `go_live`. See `Hub.presence`."""
+        return hub().presence(group, self._pending[group])
 
     def has_overflowed(self, group: str) -> bool:
         """Whether more came than is kept for a pending member: join again and read the state again."""
@@ -117,10 +124,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         return self._pending[group].is_out
 
     def go_live(self, group: str, position: int = 0, epoch: str = "") -> None:
-        """Call it right after the state at `position` was queued, with nothing awaited between.
-
-        `epoch`: positions of another epoch mean nothing.
-        """
+        """Call it right after the state at `position` of `epoch` was queued, with nothing awaited between."""
         if (before := self._members.pop(group, None)) is not None:
             hub().leave(group, before)
         member = self._members[group] = self._pending.pop(group)

@@ -15,14 +15,13 @@ from realtime import conf
 from realtime.frame import Frames
 from realtime.metrics import COUNTERS
 from realtime.outbox import Outbox, broadcast
-from realtime.protocol import CloseCode, Refused
+from realtime.presence import People
+from realtime.protocol import CloseCode, Person, Refused
+from realtime.turn import WRITES_PER_TURN, Turn
 
 logger = logging.getLogger(__name__)
 
 REPAIR_RETRY_SECONDS = 1.0
-
-# Writes before the event loop gets a turn: one to four milliseconds' worth.
-WRITES_PER_TURN = 400
 
 # What is ready goes out in one write per socket up to so much: in a burst a system call carries many frames.
 TOGETHER_CHARS = 16 * 1024
@@ -64,28 +63,13 @@ class Source:
     read_standings: Callable[[list[str]], Awaitable[dict[str, Standing]]]
 
 
-class Turn:
-    """How much was written since the event loop last had a turn."""
-
-    def __init__(self) -> None:
-        self._writes = 0
-
-    def has_room_for(self, writes: int) -> bool:
-        if self._writes == 0:
-            asyncio.get_running_loop().call_soon(self._end)
-        self._writes += max(1, writes)
-        return self._writes <= WRITES_PER_TURN
-
-    def _end(self) -> None:
-        self._writes = 0
-
-
 @dataclass(slots=True, eq=False)
 class Member:
     """One socket in one group. Pending until `go_live`: what comes meanwhile is kept for it."""
 
     outbox: Outbox
     user_id: int | None = None
+    user_name: str = ""
     kept: list[tuple[int, Frames]] | None = field(default_factory=list)
     overflowed: bool = False
     # Live, but it has already been told up to here, which the group has not reached yet.
@@ -101,10 +85,18 @@ class Group:
     """
 
     def __init__(
-        self, name: str, source: Source | None, spawn: Spawn, turn: Turn, emptied: Callable[[], None] = lambda: None
+        self,
+        name: str,
+        source: Source | None,
+        spawn: Spawn,
+        turn: Turn,
+        emptied: Callable[[], None] = lambda: None,
+        people: People | None = None,
     ) -> None:
         self.name = name
         self.source = source
+        # Who is present in it, where that is asked for.
+        self.people = people
         self._spawn = spawn
         self._turn = turn
         self._emptied = emptied
@@ -139,9 +131,9 @@ class Group:
         """How far this process has it; None: no member has read its state yet."""
         return None if self._position is None else Standing(self._epoch, self._position)
 
-    def enter(self, outbox: Outbox, user_id: int | None = None) -> Member:
+    def enter(self, outbox: Outbox, user_id: int | None = None, user_name: str = "") -> Member:
         """A new pending member."""
-        member = Member(outbox, user_id)
+        member = Member(outbox, user_id, user_name)
         self._waiting.add(member)
         return member
 
@@ -159,6 +151,8 @@ class Group:
             if at > position:
                 member.outbox.put_frames(frames)
         member.told = position
+        if self.people is not None:
+            self.people.enter(Person(member.user_id, member.user_name))
         if self.source is not None and self._position is None:
             self._position = self._delivered = position
             self._clear()
@@ -168,8 +162,11 @@ class Group:
         self._go_on()
 
     def remove(self, member: Member) -> None:
+        is_in = member in self._live or member in self._waiting
         self._live.pop(member, None)
         self._waiting.discard(member)
+        if is_in and member.kept is None and self.people is not None:
+            self.people.leave(member.user_id)
 
     def take(self, text: str, position: int | None, version: int | None) -> None:
         """A frame of this group has come from the channel layer."""
@@ -207,6 +204,8 @@ class Group:
                 if member.kept is None:
                     member.outbox.put_frames(frames)
                 self.remove(member)
+        if self.people is not None:
+            self.people.shut_out(user_ids)
         if self.is_empty:
             self._emptied()
 

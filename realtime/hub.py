@@ -12,14 +12,19 @@ from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import msgspec
 from channels.layers import get_channel_layer
+from django.conf import settings
 
 from realtime import conf
-from realtime.group import Group, Member, Source, Standing, Turn
+from realtime.group import Group, Member, Source, Standing
 from realtime.metrics import COUNTERS
 from realtime.outbox import Outbox
-from realtime.protocol import Refused
+from realtime.presence import Announce
+from realtime.presence_tracker import Tracker
+from realtime.protocol import Person, Presence, Refused, encode
 from realtime.service_state import ServiceState
+from realtime.turn import Turn
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +56,7 @@ class Hub:
         self._tasks: set[asyncio.Task[None]] = set()
         self._turn = Turn()
         self.service = ServiceState()
+        self._tracker = Tracker(self.tell, url=settings.REDIS_URL)
 
     async def open(self) -> None:
         """Begin to listen to the channel layer; otherwise the first join does."""
@@ -60,20 +66,32 @@ class Hub:
                     watch(self)
                 channel = await self._layer.new_channel()
                 self._spawn(self._receive(channel))
+                self._spawn(self._tracker.run())
                 self._channel = channel
 
-    async def join(self, name: str, outbox: Outbox, source: Source | None = None, user_id: int | None = None) -> Member:
+    async def join(
+        self,
+        name: str,
+        outbox: Outbox,
+        source: Source | None = None,
+        user_id: int | None = None,
+        user_name: str = "",
+        announce: Announce | None = None,
+    ) -> Member:
         """Enter `outbox` into the group as pending. `source` makes the group an ordered one.
+
+        With `announce` the group knows who is present, and tells its members who comes and goes in these frames.
 
         Cancelled, the member is in the group all the same, or not at all. With Redis away it hears through `source`.
         """
         subscription = self._subscriptions.get(name)
         if subscription is None:
-            group = Group(name, source, self._spawn, self._turn, emptied=partial(self._emptied, name))
+            people = None if announce is None else self._tracker.watch(name, announce)
+            group = Group(name, source, self._spawn, self._turn, partial(self._emptied, name), people)
             subscription = self._subscriptions[name] = Subscription(group)
             if source is not None and self._comparing is None:
                 self._comparing = self._spawn(self._compare_for_ever())
-        member = subscription.group.enter(outbox, user_id)
+        member = subscription.group.enter(outbox, user_id, user_name)
         try:
             if not subscription.stands:
                 if subscription.beginning is None:
@@ -87,6 +105,16 @@ class Hub:
     def go_live(self, name: str, member: Member, position: int = 0, epoch: str = "") -> None:
         """See `Group.go_live`."""
         self._subscriptions[name].group.go_live(member, position, epoch)
+
+    def tell(self, name: str, frame: msgspec.Struct | str) -> None:
+        """Send a frame without a position to the group's members in this process only."""
+        if (subscription := self._subscriptions.get(name)) is not None:
+            subscription.group.take(frame if isinstance(frame, str) else encode(frame), None, None)
+
+    def presence(self, name: str, member: Member) -> Presence | None:
+        """Who is present in the group, as its members know it, and this member; None: not known (yet)."""
+        people = self._subscriptions[name].group.people
+        return None if people is None else people.seen_by(Person(member.user_id, member.user_name))
 
     def leave(self, name: str, member: Member) -> None:
         """Take the member out of the group; the last one out unsubscribes this process, which nobody waits for."""
@@ -113,6 +141,7 @@ class Hub:
                 task.cancel()
             await asyncio.wait(tasks, timeout=0.1)
         await self.service.close()
+        await self._tracker.close()
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = asyncio.create_task(coroutine)
@@ -157,6 +186,8 @@ class Hub:
             if group.is_empty:
                 del self._subscriptions[group.name]
                 group.end()
+                if group.people is not None:
+                    self._tracker.unwatch(group.name)
                 return
         # Somebody came in meanwhile, and may have seen it stand.
         if subscription.beginning is None:

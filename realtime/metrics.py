@@ -26,6 +26,8 @@ class Counters:
     layer_overflows: int = 0
     bad_frames: int = 0
     slow_readers: int = 0
+    presence_changes: int = 0
+    presence_losses: int = 0
     # By kind: see `security.Kind`.
     security_events: Counter[str] = field(default_factory=Counter)
     lags_ms: list[float] = field(default_factory=list)

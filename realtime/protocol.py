@@ -114,6 +114,13 @@ class Person(msgspec.Struct, frozen=True):
     name: str
 
 
+class Presence(msgspec.Struct, frozen=True):
+    """`users`: everybody who is present, or nobody when they are too many to be named."""
+
+    count: int
+    users: list[Person]
+
+
 class Limits(msgspec.Struct, frozen=True):
     frame_bytes: int
     body_chars: int | None = None

@@ -1,11 +1,18 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 from channels.layers import get_channel_layer
+from redis import Redis
 
+from realtime import conf
+from realtime.embedded_redis import running
 from realtime.hub import Hub
 from tests.personas import alice, bob, root  # noqa: F401
 from tests.realtime.hubs import Truth
+from tests.realtime.sides import GRACE, LEASE, Side
 
 
 @pytest.fixture
@@ -19,3 +26,32 @@ async def hub() -> AsyncIterator[Hub]:
     yield one
     await one.close()
     await get_channel_layer().flush()
+
+
+# Presence, with a Redis that the test may stop
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "redis.sock"
+
+
+@pytest.fixture
+def redis(path: Path) -> Iterator[Redis]:
+    with running(path), Redis(unix_socket_path=str(path)) as client:
+        yield client
+
+
+@pytest.fixture
+async def sides(path: Path, settings: Any) -> AsyncIterator[Any]:
+    """Makes sides, and ends them."""
+    settings.REALTIME = replace(conf.settings(), presence_grace_seconds=GRACE, presence_lease_seconds=LEASE)
+    made: list[Side] = []
+
+    def make() -> Side:
+        made.append(Side(f"unix://{path}"))
+        return made[-1]
+
+    yield make
+    for side in made:
+        await side.kill()

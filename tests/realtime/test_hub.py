@@ -9,8 +9,8 @@ from channels.layers import get_channel_layer
 
 from realtime import conf
 from realtime.frame import Frames
-from realtime.group import WRITES_PER_TURN
 from realtime.hub import Hub
+from realtime.turn import WRITES_PER_TURN
 from tests.realtime.hubs import GROUP, Listener, Truth, confirmed, live_member, send, until
 
 
