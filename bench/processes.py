@@ -47,7 +47,7 @@ def processes(ground: Ground, rounds: int, say: Say) -> Table:
             table.rows.append(row)
             shape = Shape(row, sides, Members(joined))
             stack.callback(shape.members.close)
-            shape.members.drain()
+            shape.members.drain(Hubbub.settle_seconds)
             for _ in range(rounds + 1):
                 _measure(shape, client)
             for samples in row.samples.values():

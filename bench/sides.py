@@ -74,6 +74,7 @@ class Side:
             self.program.stop()
 
     has_pipes = False
+    settle_seconds = 0.2  # How long nothing comes to members once they have joined, when nothing more will.
 
     @property
     def pid(self) -> int:
@@ -84,7 +85,7 @@ class Side:
 
     def members(self, count: int) -> Members:
         members = Members(connect(("127.0.0.1", self.port), count, self.join))
-        members.drain()
+        members.drain(self.settle_seconds)
         return members
 
     def join(self, index: int) -> Dialog:
@@ -127,6 +128,7 @@ class Hubbub(Side):
     name = "hubbub"
     label = "Hubbub"
     application = "project.asgi:application"
+    settle_seconds = 2.5  # They are told who else has come, a second after the last time.
 
     def command(self) -> Sequence[str]:
         application = "bench.lag:application" if self.wrapped else self.application
@@ -135,7 +137,8 @@ class Hubbub(Side):
 
     def environ(self) -> dict[str, str]:
         more = {"BENCH_APPLICATION": self.application} if self.wrapped else {}
-        return self.ground.environ(HUBBUB_PROCESS=f"web-{self.port}", **more)
+        # Members of the case before are told as gone before this one begins.
+        return self.ground.environ(HUBBUB_PROCESS=f"web-{self.port}", HUBBUB_PRESENCE_GRACE_SECONDS="0", **more)
 
     def headers(self, index: int) -> dict[str, str]:
         cookies = self.ground.cookies

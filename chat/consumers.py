@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from chat import access, conf, history, services
-from chat.frames import group_of
+from chat.frames import group_of, presence_changed
 from chat.protocol import (
     COMMANDS,
     Joined,
@@ -67,7 +67,7 @@ class ChatConsumer(RealtimeConsumer):
         group = group_of(command.room)
         try:
             for _ in range(JOIN_ATTEMPTS):
-                await self.join(group, RECORD)
+                await self.join(group, RECORD, presence_changed)
                 joined = await threads.read(
                     history.open_room,
                     user_id=self.identity.user_id,
@@ -78,6 +78,7 @@ class ChatConsumer(RealtimeConsumer):
                 if self.is_shut_out(group):
                     raise access.room_not_found()
                 if not self.has_overflowed(group):
+                    joined.present = self.presence(group)
                     self.answer(command, joined)
                     self.go_live(group, joined.position, joined.epoch)
                     return joined

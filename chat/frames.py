@@ -7,9 +7,11 @@ from chat.protocol import (
     MessageEvent,
     MessagePosted,
     MessageState,
+    PresenceChanged,
     RoomChanged,
     RoomState,
 )
+from realtime.presence import Change
 from realtime.protocol import Person
 
 GONE = "deleted user"
@@ -56,3 +58,7 @@ def room_changed(room: Room) -> RoomChanged:
     """The room as it is now, told as a change: for a client that may have missed which field it was."""
     changes = {"title": room.title, "topic": room.topic, "archived": room.is_archived}
     return RoomChanged(room=room.slug, position=room.changed_position, changes=changes)
+
+
+def presence_changed(group: str, change: Change) -> PresenceChanged:
+    return PresenceChanged(room=slug_of(group), count=change.count, joined=change.joined, left=change.left)

@@ -19,14 +19,16 @@ from chat.models import Message, Room
 from chat.protocol import History, Joined, MessageState, RoomClosed, encode_messages, frame_size
 from realtime import conf as realtime_conf
 from realtime.group import Changes, Standing
+from realtime.presence import MOST_NAMED, MOST_NAMES_BYTES
 from realtime.protocol import ErrorCode, Refused, encode
 
 PAGE_SECONDS = 1.0
 REPAIRED_CHANGES = 500  # Read at a time: after a long outage all of them at once would be a slow reader's end.
 KEPT_PAGES = 32  # Each is at most a frame long.
 
-# What stands around the messages in an answer: the room with its title and topic, each at most 12 bytes a character.
-ENVELOPE_BYTES = 4_096
+# What stands around the messages in an answer: the room with its title and topic, each at most 12 bytes a character,
+# and those who are present (see realtime.presence), of whose names each byte may take two.
+ENVELOPE_BYTES = 4_096 + 2 * MOST_NAMES_BYTES + 64 * MOST_NAMED
 
 # (room, epoch, position, after) -> until when, and the page. Written by the reader threads, an entry at a time.
 _pages: dict[tuple[int, str, int, int | None], "tuple[float, Page | None]"] = {}

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from realtime.protocol import Command, Event, Ok, Person, Ping
+from realtime.protocol import Command, Event, Ok, Person, Ping, Presence
 
 HISTORY_LIMIT = 100
 HISTORY_DEFAULT = 50
@@ -83,13 +83,11 @@ class MessageState(msgspec.Struct, frozen=True):
     deleted: bool
 
 
-class Presence(msgspec.Struct, frozen=True):
-    count: int
-    users: list[Person]
-
-
 class Joined(Ok, tag="ok", kw_only=True):
-    """`complete`: `messages` is every message changed since `after`, by position; else the latest page, by seq."""
+    """`complete`: `messages` is every message changed since `after`, by position; else the latest page, by seq.
+
+    `present`: who is in the room now; None when that is not known yet.
+    """
 
     room: RoomState
     epoch: str
@@ -153,6 +151,15 @@ class RoomClosed(Event, tag="room.closed", kw_only=True):
 
     room: str
     code: str
+
+
+class PresenceChanged(Event, tag="presence.changed", kw_only=True, omit_defaults=True):
+    """Who came and went since the last one. Without `joined` and `left`: too many are present to be named."""
+
+    room: str
+    count: int
+    joined: list[Person] | None = None
+    left: list[Person] | None = None
 
 
 def frame_size(frame: msgspec.Struct) -> int:

@@ -40,7 +40,7 @@ class Realtime:
         16 * 1024, "Largest frame taken from a client: four times the longest message.", low=1024, high=1 << 20
     )
     sent_frame_bytes: int = tunable(
-        256 * 1024, "Largest frame sent: pages of history are cut to fit.", low=32 * 1024, high=1 << 22
+        256 * 1024, "Largest frame sent: pages of history are cut to fit.", low=64 * 1024, high=1 << 22
     )
     request_bytes: int = tunable(
         2_621_440,

@@ -12,7 +12,8 @@ from chat import conf, history, services
 from chat.models import Message, Room
 from chat.protocol import Joined, frame_size
 from realtime import conf as realtime_conf
-from realtime.protocol import Refused
+from realtime.presence import MOST_NAMED, MOST_NAMES_BYTES
+from realtime.protocol import Person, Presence, Refused
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 
@@ -128,19 +129,21 @@ def test_too_many_changes_start_afresh(alice: Any, lounge: Room, settings: Any) 
 
 
 def test_a_page_is_cut_to_fit_a_frame_and_says_so(alice: Any, lounge: Room, settings: Any) -> None:
-    settings.REALTIME = replace(realtime_conf.settings(), sent_frame_bytes=32 * 1024)
+    settings.REALTIME = replace(realtime_conf.settings(), sent_frame_bytes=64 * 1024)
     post(alice, lounge, 20, body="\U0001f642" * 1000)
     joined = join(alice, lounge)
     assert joined.more
     assert seqs(joined) == list(range(21 - len(joined.messages), 21))
     assert 3 < len(joined.messages) < 20
-    assert frame_size(joined) <= 32 * 1024
+    crowd = [Person(2**63 - number, '"' * (MOST_NAMES_BYTES // MOST_NAMED)) for number in range(MOST_NAMED)]
+    joined.present = Presence(MOST_NAMED, crowd)
+    assert frame_size(joined) <= 64 * 1024
     assert not join(alice, lounge, after=0, epoch=lounge.epoch).complete
 
     older = history.read_history(user_id=alice.pk, slug="lounge", before=13, after=None, around=None, limit=50)
     assert older.more
     assert seqs(older)[-1] == 12
-    assert frame_size(older) <= 32 * 1024
+    assert frame_size(older) <= 64 * 1024
     newer = history.read_history(user_id=alice.pk, slug="lounge", before=None, after=2, around=None, limit=50)
     assert newer.more
     assert seqs(newer)[0] == 3
