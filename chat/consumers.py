@@ -22,11 +22,24 @@ from realtime.protocol import ErrorCode, Ok, Refused
 
 JOIN_ATTEMPTS = 3
 
+# Scopes of access tokens.
+READ = "chat.read"
+WRITE = "chat.write"
+
 
 class ChatConsumer(RealtimeConsumer):
     """`/ws/chat/`"""
 
     commands: ClassVar[Any] = COMMANDS
+    endpoint_scopes = frozenset({READ, WRITE})
+    command_scopes: ClassVar[dict[type, str]] = {
+        RoomJoin: READ,
+        RoomLeave: READ,
+        RoomHistory: READ,
+        MessagePost: WRITE,
+        MessageEdit: WRITE,
+        MessageDelete: WRITE,
+    }
 
     @property
     def body_chars(self) -> int:

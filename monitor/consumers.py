@@ -11,6 +11,7 @@ from realtime.consumers import RealtimeConsumer
 
 class MonitorConsumer(RealtimeConsumer):
     permission = "monitor.view_dashboard"
+    endpoint_scopes = frozenset({"monitor.read"})
 
     async def opened(self) -> None:
         # In the group before the history is read, so that no sample falls between; none that it has is sent again.

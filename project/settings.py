@@ -112,6 +112,12 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+# What an access token can be given, in the words of the admin.
+TOKEN_SCOPES = {
+    "chat.read": "Read rooms and their messages.",
+    "chat.write": "Post, edit and delete messages.",
+    "monitor.read": "Watch the dashboard, if its user may.",
+}
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "lobby"
 LOGOUT_REDIRECT_URL = "sign-in"

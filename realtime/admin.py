@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 
 from realtime import auth
 from realtime.models import AccessToken
@@ -19,6 +20,13 @@ EXPIRY = timedelta(days=30)  # Proposed in the form.
 
 
 class AccessTokenForm(forms.ModelForm):  # type: ignore[type-arg]
+    # Filled when a form is made: the scopes stand in the settings.
+    scopes = forms.MultipleChoiceField(
+        choices=lambda: [(name, f"{name}: {says}") for name, says in auth.known_scopes().items()],
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Give it no more than it needs.",
+    )
+
     def clean_expires_at(self) -> Any:
         expires_at = self.cleaned_data["expires_at"]
         if expires_at is not None and expires_at <= timezone.now():
@@ -56,7 +64,7 @@ class StateFilter(admin.SimpleListFilter):
 @admin.register(AccessToken)
 class AccessTokenAdmin(ServiceAdmin):
     form = AccessTokenForm
-    list_display = ["name", "user", "state", "prefix", "expires_at", "last_used_at", "created_at"]
+    list_display = ["name", "user", "state", "scopes", "prefix", "expires_at", "last_used_at", "created_at"]
     list_filter = [StateFilter, "created_at", "last_used_at"]
     list_select_related = ["user"]
     search_fields = ["name", "user__username"]
@@ -66,14 +74,18 @@ class AccessTokenAdmin(ServiceAdmin):
 
     def get_fields(self, request: HttpRequest, obj: AccessToken | None = None) -> Any:
         if obj is None:
-            return ["user", "name", "expires_at"]
-        return ["user", "name", "prefix", "state", "created_at", "expires_at", "last_used_at", "revoked_at"]
+            return ["user", "name", "scopes", "expires_at"]
+        return ["user", "name", "scopes", "prefix", "state", "created_at", "expires_at", "last_used_at", "revoked_at"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: AccessToken | None = None) -> Any:
         return [] if obj is None else self.get_fields(request, obj)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        return {"expires_at": timezone.now() + EXPIRY, **super().get_changeform_initial_data(request)}
+        return {
+            "expires_at": timezone.now() + EXPIRY,
+            "scopes": list(auth.known_scopes()),
+            **super().get_changeform_initial_data(request),
+        }
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -92,11 +104,13 @@ class AccessTokenAdmin(ServiceAdmin):
     def state(self, token: AccessToken) -> str:
         return token.state
 
+    @sensitive_variables()
     def save_model(self, request: HttpRequest, obj: AccessToken, form: Any, change: bool) -> None:
         token, text = auth.create_token(**form.cleaned_data)
         obj.pk = token.pk
         request.token_text = text  # type: ignore[attr-defined]
 
+    @sensitive_variables()
     def response_add(
         self, request: HttpRequest, obj: AccessToken, post_url_continue: str | None = None
     ) -> HttpResponse:

@@ -5,7 +5,7 @@ Synchronous functions that read the database run in one thread hop. Nothing here
 
 import hashlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib import import_module
@@ -25,11 +25,14 @@ from django.http.request import split_domain_port, validate_host
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.http import is_same_domain
+from django.views.decorators.debug import sensitive_variables
 
 from realtime.models import AccessToken
 
 TOKEN_PREFIX = "hub"  # noqa: S105 - not a secret: the word that tokens begin with
 TOKEN_CHARS = 200
+TOKEN_DIGITS = 18  # More than a database's integer holds.
+NO_SHA256 = "-" * 64  # As long as one, and none.
 NOTE_USE_EVERY = timedelta(minutes=1)
 LOAD_SESSION = f"SELECT session_data FROM {Session._meta.db_table} WHERE session_key = %s AND expire_date > %s"  # noqa: S608
 LOCAL_HOSTS = [".localhost", "127.0.0.1", "[::1]"]  # Django's own default under DEBUG.
@@ -44,6 +47,12 @@ class Identity:
     permitted: bool
     session_key: str | None = None
     token_id: int | None = None
+    # What the token was given; None: everything, as for a session.
+    scopes: frozenset[str] | None = None
+
+    def has_any_scope(self, scopes: Set[str]) -> bool:
+        """Whether it has one of them; where none is asked for, it has."""
+        return self.scopes is None or not scopes or not scopes.isdisjoint(self.scopes)
 
 
 # By session cookie
@@ -77,6 +86,7 @@ def is_own_origin(scope: dict[str, Any]) -> bool:
     return _origin(origin) == _origin(f"{_scheme(scope)}://{host}") is not None or _is_trusted(origin)
 
 
+@sensitive_variables()
 def identify_session(session_key: str, permission: str | None) -> Identity | None:
     """Who the session belongs to, as strictly as django.contrib.auth.get_user; None: it lets nobody in.
 
@@ -102,6 +112,7 @@ def identify_session(session_key: str, permission: str | None) -> Identity | Non
     return _identity(user, permission, session_key=session_key)
 
 
+@sensitive_variables()
 def _load_session(session_key: str) -> Any:
     """The session's values; none for a session that does not exist or has expired.
 
@@ -136,10 +147,23 @@ def _load_user(backend_path: str, user_id: Any) -> Any:
 # By access token
 
 
-def create_token(*, user: Any, name: str, expires_at: datetime | None) -> tuple[AccessToken, str]:
-    """A new token of `user`, and its text, which is not kept and cannot be had again."""
+def known_scopes() -> dict[str, str]:
+    """What a token can be given, with what that allows: `settings.TOKEN_SCOPES`."""
+    return getattr(settings, "TOKEN_SCOPES", {})
+
+
+@sensitive_variables()
+def create_token(
+    *, user: Any, name: str, expires_at: datetime | None, scopes: Collection[str] | None = None
+) -> tuple[AccessToken, str]:
+    """A new token of `user`, and its text, which is not kept and cannot be had again. `scopes` None: all there are."""
+    given = known_scopes() if scopes is None else scopes
+    if unknown := set(given) - set(known_scopes()):
+        raise ValueError(f"no such scope: {', '.join(sorted(unknown))}")
     secret = secrets.token_urlsafe(32)
-    token = AccessToken.objects.create(user=user, name=name, expires_at=expires_at, secret_sha256=_sha256(secret))
+    token = AccessToken.objects.create(
+        user=user, name=name, expires_at=expires_at, secret_sha256=_sha256(secret), scopes=" ".join(sorted(given))
+    )
     return token, f"{TOKEN_PREFIX}_{token.pk}_{secret}"
 
 
@@ -148,19 +172,33 @@ def revoke_token(token: AccessToken) -> None:
     AccessToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now())
 
 
+def token_id_of(text: str) -> int:
+    """The number of the token `hub_<id>_<secret>`; 0, which none has, of what does not look like one."""
+    prefix, _, rest = text[:TOKEN_CHARS].partition("_")
+    number = rest.partition("_")[0]
+    if prefix != TOKEN_PREFIX or not (number.isascii() and number.isdigit()) or len(number) > TOKEN_DIGITS:
+        return 0
+    return int(number)
+
+
+@sensitive_variables()
 def identify_token(text: str, permission: str | None) -> Identity | None:
-    """Who the token `hub_<id>_<secret>` belongs to; None: unknown, wrong, expired, revoked, or its user is inactive."""
-    prefix, _, rest = text.partition("_")
-    token_id, _, secret = rest.partition("_")
-    if len(text) > TOKEN_CHARS or prefix != TOKEN_PREFIX or not (token_id.isascii() and token_id.isdigit()):
+    """Who the token `hub_<id>_<secret>` belongs to; None: unknown, wrong, expired, revoked, or its user is inactive.
+
+    All of these take the same steps, so that nobody learns from the time which of them it is.
+    """
+    secret = text[: TOKEN_CHARS + 1].partition("_")[2].partition("_")[2]
+    tokens = AccessToken.objects.filter(pk=token_id_of(text)).order_by()
+    row = tokens.values_list("secret_sha256", "expires_at", "revoked_at", "user__is_active").first()
+    kept, expires_at, revoked_at, is_active = row or (NO_SHA256, None, None, False)
+    is_right = constant_time_compare(_sha256(secret), kept)
+    is_usable = revoked_at is None and is_active and (expires_at is None or expires_at > timezone.now())
+    if not (is_right and is_usable):
         return None
-    if len(token_id) > 18:  # More than a database's integer holds.
+    token = AccessToken.objects.select_related("user").filter(pk=token_id_of(text)).first()
+    if token is None:
         return None
-    token = AccessToken.objects.usable().select_related("user").filter(pk=int(token_id)).first()
-    if not constant_time_compare(_sha256(secret), token.secret_sha256 if token else ""):
-        return None
-    assert token is not None
-    return _identity(token.user, permission, token_id=token.pk)
+    return _identity(token.user, permission, token_id=token.pk, scopes=frozenset(token.scopes.split()))
 
 
 def note_token_use(token_id: int) -> None:
@@ -172,7 +210,12 @@ def note_token_use(token_id: int) -> None:
 
 
 def _identity(
-    user: Any, permission: str | None, *, session_key: str | None = None, token_id: int | None = None
+    user: Any,
+    permission: str | None,
+    *,
+    session_key: str | None = None,
+    token_id: int | None = None,
+    scopes: frozenset[str] | None = None,
 ) -> Identity:
     return Identity(
         user_id=user.pk,
@@ -180,6 +223,7 @@ def _identity(
         permitted=permission is None or user.has_perm(permission),
         session_key=session_key,
         token_id=token_id,
+        scopes=scopes,
     )
 
 

@@ -42,6 +42,12 @@ class Realtime:
     sent_frame_bytes: int = tunable(
         256 * 1024, "Largest frame sent: pages of history are cut to fit.", low=64 * 1024, high=1 << 22
     )
+    token_failures: int = tunable(
+        10, "Wrong access tokens that an address, or all who try one token, may send at once.", low=1, high=10_000
+    )
+    token_failures_per_minute: float = tunable(
+        10.0, "Wrong access tokens that it may send in the long run.", low=0.1, high=100_000
+    )
     request_bytes: int = tunable(
         2_621_440,
         "Largest body of an HTTP request, which is held in memory; as Django's DATA_UPLOAD_MAX_MEMORY_SIZE.",

@@ -9,15 +9,16 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Mapping, Set
 from typing import Any, ClassVar, NoReturn
 
 import msgspec
 from channels.consumer import AsyncConsumer
 from django.db import Error as DatabaseError
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 
-from realtime import auth, conf, threads
+from realtime import admission, auth, conf, threads
 from realtime.group import Member, Source
 from realtime.hub import hub
 from realtime.metrics import COUNTERS
@@ -74,6 +75,10 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
     commands: ClassVar[Any] = Ping
     # What a user must have to use the endpoint, as in `user.has_perm`; None: any signed-in user.
     permission: ClassVar[str | None] = None
+    # An access token needs one of these scopes to use the endpoint; empty: any token will do.
+    endpoint_scopes: ClassVar[Set[str]] = frozenset()
+    # And this one for that command.
+    command_scopes: ClassVar[Mapping[type, str]] = {}
     identity: auth.Identity
     _decoders: ClassVar[dict[type, "msgspec.json.Decoder[Any]"]] = {}
 
@@ -194,7 +199,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         identity, reachable = None, True
         if session_key:
             try:
-                identity = await self._identify(auth.identify_session, session_key)
+                identity = await admission.identify_by_session(session_key, self.permission, self.connection)
             except Refused:
                 reachable = False
         await send({"type": "websocket.accept"})
@@ -203,7 +208,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         if not reachable:
             await self._end(CloseCode.OVERLOADED, "Database out of reach")
         self.identity = identity or await self._identify_by_token()
-        if not self.identity.permitted:
+        if not self.identity.permitted or not self.identity.has_any_scope(self.endpoint_scopes):
             self.send_frame(Error(code=ErrorCode.FORBIDDEN, detail="you may not use this"))
             await self._end(CloseCode.FORBIDDEN, "Forbidden")
         self._greet()
@@ -220,6 +225,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
                     self._work = Work(self._do, self.is_concurrent, self._tunables.commands_in_work)
                 await self._work.take(command)
 
+    @sensitive_variables()
     async def _identify_by_token(self) -> auth.Identity:
         seconds = self._tunables.auth_seconds
         self.send_frame(AuthRequired(within_ms=round(seconds * 1000)))
@@ -229,25 +235,20 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         except TimeoutError:
             await self._end(CloseCode.AUTH_TIMEOUT, "Auth timeout")
         try:
-            identity = await self._identify(auth.identify_token, token)
-        except Refused:
+            identity = await admission.identify_by_token(
+                token, self.permission, self.connection, address_of(self.scope)
+            )
+        except Refused as refused:
+            if refused.code == ErrorCode.RATE_LIMITED:
+                self._refuse(None, refused)
+                await self._end(CloseCode.RATE_LIMITED, "Rate limited")
             await self._end(CloseCode.OVERLOADED, "Database out of reach")
         if identity is None:
-            log_event(Kind.TOKEN_REFUSED, address=address_of(self.scope), connection=self.connection)
             self.send_frame(Error(code=ErrorCode.UNAUTHORIZED, detail="this token is not valid"))
             await self._end(CloseCode.UNAUTHORIZED, "Unauthorized")
         return identity
 
-    async def _identify(
-        self, identify: Callable[[str, str | None], auth.Identity | None], secret: str
-    ) -> auth.Identity | None:
-        """Raises Refused when the database cannot be asked."""
-        try:
-            return await threads.read(identify, secret, self.permission)
-        except DatabaseError as error:
-            logger.warning("who %s is cannot be read: %r", self.connection, error)
-            raise threads.refused_unavailable() from error
-
+    @sensitive_variables()
     async def _next_token(self) -> str:
         while True:
             text = await self._next_text()
@@ -314,6 +315,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         self._bad_frames.append(now)
         full = len(self._bad_frames) == self._bad_frames.maxlen
         if full and now - self._bad_frames[0] <= BAD_FRAMES_SECONDS:
+            log_event(Kind.PROTOCOL_ABUSE, address=address_of(self.scope), connection=self.connection)
             self.outbox.close(CloseCode.ABUSE, "Protocol abuse")
 
     # Commands
@@ -325,6 +327,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
             return
         in_time = asyncio.timeout_at(by)
         try:
+            self._check_scope(command)
             async with in_time:
                 answer = await self.handle(command)
             self.answer(command, answer)
@@ -340,14 +343,18 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
             logger.exception("%s of %s failed", type(command).__name__, self.connection)
             self._refuse(command, Refused(ErrorCode.INTERNAL, "this went wrong here and was logged"))
 
+    def _check_scope(self, command: Command) -> None:
+        scope = self.command_scopes.get(type(command))
+        if scope is not None and not self.identity.has_any_scope({scope}):
+            raise Refused(ErrorCode.FORBIDDEN, f"this token has not been given {scope}")
+
     def _refuse_as_late(self, command: Command) -> None:
         _late.failed(f"{type(command).__name__} of {self.connection}")
         self._refuse(command, threads.refused_unavailable())
 
-    def _refuse(self, command: Command, refused: Refused) -> None:
-        self.send_frame(
-            Error(ref=command.ref, code=refused.code, detail=refused.detail, retry_after_ms=refused.retry_after_ms)
-        )
+    def _refuse(self, command: Command | None, refused: Refused) -> None:
+        ref = command.ref if command is not None else None
+        self.send_frame(Error(ref=ref, code=refused.code, detail=refused.detail, retry_after_ms=refused.retry_after_ms))
 
     async def _note_token_use(self, token_id: int) -> None:
         try:

@@ -17,6 +17,9 @@ class AccessToken(models.Model):
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="access_tokens")
     name = models.CharField(max_length=80, help_text="What it is for, so that it can be told from the others.")
+    scopes = models.CharField(
+        max_length=400, default="", help_text="What it may be used for: names of settings.TOKEN_SCOPES, with blanks."
+    )
     secret_sha256 = models.CharField(max_length=64, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True, help_text="Empty: it does not expire.")

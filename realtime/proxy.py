@@ -117,8 +117,16 @@ def parse_address(text: str) -> Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def network_of(address: str) -> str:
+def is_loopback(address: str | None) -> bool:
+    """Whether it comes from this machine; so does whoever speaks on a UNIX socket, which is None."""
+    parsed = parse_address(address) if address else None
+    return address is None or (parsed is not None and parsed.is_loopback)
+
+
+def network_of(address: str | None) -> str:
     """What a limit by address counts as one: an IPv4 address, and the network of an IPv6 one."""
+    if address is None:
+        return UNIX
     parsed = parse_address(address)
     if isinstance(parsed, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((parsed, IPV6_PREFIX), strict=False))
@@ -138,6 +146,6 @@ def _scheme(scope: dict[str, Any]) -> str:
 
 
 def _complain(peer: str | None, told: list[tuple[bytes, bytes]]) -> None:
-    if not _complaints.take(network_of(peer or UNIX)):
+    if not _complaints.take(network_of(peer)):
         names = sorted({name.decode("latin-1") for name, _ in told})
         log_event(Kind.FORWARDING_IGNORED, address=peer, detail=", ".join(names))

@@ -27,6 +27,8 @@ class Kind(StrEnum):
     SIGN_UP_LIMITED = "sign_up_limited"
     ORIGIN_REFUSED = "origin_refused"
     FORWARDING_IGNORED = "forwarding_ignored"
+    PROTOCOL_ABUSE = "protocol_abuse"
+    TOKEN_LIMITED = "token_limited"  # noqa: S105 - not a secret
     TOKEN_REFUSED = "token_refused"  # noqa: S105 - not a secret
 
 

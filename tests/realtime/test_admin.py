@@ -45,7 +45,7 @@ def revoke(client: Any, *tokens: AccessToken) -> Any:
 
 def test_a_new_token_is_shown_once_and_lets_its_user_in(admin: Any, alice: Any) -> None:
     fields = {"user": str(alice.pk), "name": "probe", "expires_at_0": "2099-01-01", "expires_at_1": "12:00:00"}
-    response = admin.post(ADD, fields)
+    response = admin.post(ADD, fields | {"scopes": ["chat.write"]})
     assert response.status_code == 200
     assert "no-store" in response.headers["Cache-Control"]
     texts = re.findall(r"hub_\d+_[\w-]{30,}", response.content.decode())
@@ -53,6 +53,7 @@ def test_a_new_token_is_shown_once_and_lets_its_user_in(admin: Any, alice: Any) 
     identity = auth.identify_token(texts[0], None)
     assert identity is not None
     assert identity.user_id == alice.pk
+    assert identity.scopes == {"chat.write"}
     token = AccessToken.objects.get()
     assert (token.name, token.expires_at.year if token.expires_at else None) == ("probe", 2099)
 
@@ -66,6 +67,16 @@ def test_a_new_token_is_shown_once_and_lets_its_user_in(admin: Any, alice: Any) 
     kept = [entry.object_repr, entry.change_message, str(response.cookies), str(token.__dict__)]
     kept += [str(session.get_decoded()) for session in Session.objects.all()]
     assert not [text for text in kept if secret in text]
+
+
+@pytest.mark.parametrize("scopes", [[], ["chat.admin"], ["chat.read", "admin"]])
+def test_a_token_without_a_scope_or_with_one_that_is_none_is_refused_on_the_form(
+    admin: Any, alice: Any, scopes: list[str]
+) -> None:
+    fields = {"user": str(alice.pk), "name": "probe", "expires_at_0": "2099-01-01", "expires_at_1": "12:00:00"}
+    response = admin.post(ADD, fields | {"scopes": scopes})
+    assert "scopes" in response.context["adminform"].form.errors
+    assert not AccessToken.objects.exists()
 
 
 def test_the_form_proposes_thirty_days(admin: Any) -> None:

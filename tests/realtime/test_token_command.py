@@ -34,6 +34,18 @@ def test_create_prints_the_token_alone_on_stdout(alice: Any) -> None:
     assert out.strip() not in err
 
 
+def test_a_token_is_given_the_scopes_that_are_named_or_all(alice: Any) -> None:
+    _, err = run("create", "alice", "--scope", "chat.write", "--scope", "chat.read")
+    assert "with chat.read, chat.write." in err
+    run("create", "alice")
+    assert [one.scopes for one in AccessToken.objects.order_by("pk")] == [
+        "chat.read chat.write",
+        "chat.read chat.write monitor.read",
+    ]
+    with pytest.raises(CommandError, match="invalid choice"):
+        run("create", "alice", "--scope", "chat.admin")
+
+
 def test_thirty_days_unless_said_otherwise(alice: Any) -> None:
     run("create", "alice")
     expires_at = AccessToken.objects.get().expires_at
@@ -73,9 +85,10 @@ def test_list_shows_all_or_one_users_and_no_secret(alice: Any, bob: Any) -> None
     auth.revoke_token(token)
     out, _ = run("list")
     header, first, second = [line.split() for line in out.splitlines()]
-    assert header == ["ID", "USER", "STATE", "EXPIRES", "LAST", "USED", "NAME"]
-    assert first[1:] == ["alice", "usable", "never", "never", "grafana"]
-    assert second == [f"hub_{token.pk}", "bob", "revoked", "never", "never", "robot"]
+    scopes = "chat.read,chat.write,monitor.read"
+    assert header == ["ID", "USER", "STATE", "SCOPES", "EXPIRES", "LAST", "USED", "NAME"]
+    assert first[1:] == ["alice", "usable", scopes, "never", "never", "grafana"]
+    assert second == [f"hub_{token.pk}", "bob", "revoked", scopes, "never", "never", "robot"]
     assert token.secret_sha256 not in out
     out, _ = run("list", "alice")
     assert "grafana" in out

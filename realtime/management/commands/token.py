@@ -26,6 +26,12 @@ class Command(BaseCommand):
         )
         create.add_argument("username", help="Whom the token acts as.")
         create.add_argument("--days", type=int, default=30, help="How long it lets in. Default: 30.")
+        create.add_argument(
+            "--scope",
+            action="append",
+            choices=sorted(auth.known_scopes()),
+            help="What it may be used for; give it several times for several. Default: everything.",
+        )
         create.add_argument("--name", default="from the command line", help="What it is for.")
         tokens: ArgumentParser = verbs.add_parser("list", help="List tokens: all, or those of one user.")
         tokens.add_argument("username", nargs="?", help="Only this user's.")
@@ -35,13 +41,13 @@ class Command(BaseCommand):
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
         match verb:
             case "create":
-                self._create(options["username"], options["days"], options["name"])
+                self._create(options["username"], options["days"], options["name"], options["scope"])
             case "list":
                 self._list(options["username"])
             case "revoke":
                 self._revoke(options["token"])
 
-    def _create(self, username: str, days: int, name: str) -> None:
+    def _create(self, username: str, days: int, name: str, scopes: list[str] | None) -> None:
         if not 1 <= days <= MOST_DAYS:
             raise CommandError(f"--days must be from 1 to {MOST_DAYS}, not {days}.")
         most = AccessToken._meta.get_field("name").max_length or sys.maxsize
@@ -51,11 +57,14 @@ class Command(BaseCommand):
         if not user.is_active:
             raise CommandError(f"{username} is not active: a token would let nobody in.")
         expires_at = timezone.now() + timedelta(days=days)
-        token, text = auth.create_token(user=user, name=name.strip(), expires_at=expires_at)
+        token, text = auth.create_token(
+            user=user, name=name.strip(), expires_at=expires_at, scopes=set(scopes) if scopes else None
+        )
         # The token alone on stdout, so that it can be piped to where it is needed.
         self.stdout.write(text)
         self.stderr.write(
-            f"{token} acts as {username} until {_when(expires_at)}. It is not kept: this is the only time it is shown.",
+            f"{token} acts as {username} until {_when(expires_at)}, with {', '.join(token.scopes.split())}. "
+            "It is not kept: this is the only time it is shown.",
             self.style.SUCCESS,
         )
 
@@ -68,6 +77,7 @@ class Command(BaseCommand):
                 f"{auth.TOKEN_PREFIX}_{token.pk}",
                 token.user.get_username(),
                 token.state,
+                token.scopes.replace(" ", ",") or "-",
                 _when(token.expires_at),
                 _when(token.last_used_at),
                 token.name,
@@ -77,7 +87,7 @@ class Command(BaseCommand):
         if not rows:
             self.stderr.write("There are no tokens.", self.style.NOTICE)
             return
-        rows.insert(0, ("ID", "USER", "STATE", "EXPIRES", "LAST USED", "NAME"))
+        rows.insert(0, ("ID", "USER", "STATE", "SCOPES", "EXPIRES", "LAST USED", "NAME"))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
             self.stdout.write("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -1,0 +1,107 @@
+"""Who a socket is, asked of the database in a thread; and how often a wrong token may be tried.
+
+Sessions and tokens are secrets: they stand in no log line, and in no report of an error either.
+"""
+
+import functools
+import logging
+from collections.abc import Callable
+
+from django.conf import settings as django_settings
+from django.db import Error as DatabaseError
+from django.views.decorators.debug import sensitive_variables
+
+from realtime import auth, conf, threads
+from realtime.auth import Identity
+from realtime.protocol import ErrorCode, Refused
+from realtime.proxy import is_loopback, network_of
+from realtime.security import Kind, log_event
+from realtime.throttle import Buckets
+
+logger = logging.getLogger(__name__)
+
+Identify = Callable[[str, str | None], Identity | None]
+
+
+class TokenTries:
+    """Wrong tokens: how many an address may send, and how many may be sent for one token.
+
+    A try counts from its beginning, or many at once would all be the first, and does not if it succeeds. Who guesses at
+    a token from everywhere must not shut out its owner: an address with no wrong token of late is heard regardless.
+    """
+
+    def __init__(self, *, burst: int, per_minute: float) -> None:
+        self._burst = burst
+        self._by_address = Buckets(per_second=per_minute / 60, burst=burst)
+        self._by_token = Buckets(per_second=per_minute / 60, burst=burst)
+
+    def begin(self, address: str | None, token_id: int) -> float:
+        """0.0, or the seconds until there may be another try."""
+        key = network_of(address)
+        is_blameless = not self._by_address.wait(key, self._burst)
+        wait = 0.0 if _stands_for_many(address) else self._by_address.wait(key)
+        if not wait and not is_blameless:
+            wait = self._by_token.wait(token_id)
+        if not wait:
+            self._by_address.charge(key)
+            self._by_token.charge(token_id)
+        return wait
+
+    def take_back(self, address: str | None, token_id: int) -> None:
+        """The try did not fail."""
+        self._by_address.give_back(network_of(address))
+        self._by_token.give_back(token_id)
+
+
+@functools.cache
+def tries() -> TokenTries:
+    """Those of this process."""
+    tunables = conf.settings()
+    return TokenTries(burst=tunables.token_failures, per_minute=tunables.token_failures_per_minute)
+
+
+@sensitive_variables("session_key")
+async def identify_by_session(session_key: str, permission: str | None, connection: str) -> Identity | None:
+    """None: it lets nobody in. Raises Refused when the database cannot be asked."""
+    return await _ask(auth.identify_session, session_key, permission, connection)
+
+
+@sensitive_variables("token")
+async def identify_by_token(
+    token: str, permission: str | None, connection: str, address: str | None
+) -> Identity | None:
+    """As `identify_by_session`; Refused `rate_limited` after too many that let nobody in."""
+    token_id = auth.token_id_of(token)
+    wait = tries().begin(address, token_id)
+    if wait:
+        log_event(Kind.TOKEN_LIMITED, address=address, connection=connection)
+        raise Refused(ErrorCode.RATE_LIMITED, "too many wrong tokens", retry_after_ms=round(wait * 1000) + 1)
+    has_failed = False
+    try:
+        identity = await _ask(auth.identify_token, token, permission, connection)
+        has_failed = identity is None
+    finally:
+        if not has_failed:
+            tries().take_back(address, token_id)
+    if identity is None:
+        log_event(Kind.TOKEN_REFUSED, address=address, connection=connection)
+    return identity
+
+
+@sensitive_variables("secret")
+async def _ask(identify: Identify, secret: str, permission: str | None, connection: str) -> Identity | None:
+    # Without arguments: those would stand in the frames of whatever carries them to the thread.
+    @sensitive_variables("secret")
+    def ask() -> Identity | None:
+        return identify(secret, permission)
+
+    try:
+        return await threads.read(ask)
+    except DatabaseError as error:
+        logger.warning("who %s is cannot be read: %r", connection, error)
+        raise threads.refused_unavailable() from error
+
+
+def _stands_for_many(address: str | None) -> bool:
+    """Whether it may be a proxy's: all come from this machine as long as settings name no proxy."""
+    return not getattr(django_settings, "TRUSTED_PROXIES", ()) and is_loopback(address)

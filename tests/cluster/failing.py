@@ -1,0 +1,20 @@
+"""The site with every logger at its most talkative, and a bug where a good session or token has just been read."""
+
+import logging
+from typing import Any
+
+from project.asgi import application
+from realtime import auth
+
+__all__ = ["application"]
+
+logging.getLogger().setLevel(logging.DEBUG)
+for name in ("realtime", "chat", "monitor"):
+    logging.getLogger(name).setLevel(logging.DEBUG)
+
+
+def _fail(*_: Any, **__: Any) -> Any:
+    raise RuntimeError("planted")
+
+
+auth._identity = _fail
