@@ -23,7 +23,10 @@ from realtime.presence import MOST_NAMED, MOST_NAMES_BYTES
 from realtime.protocol import ErrorCode, Refused, encode
 
 PAGE_SECONDS = 1.0
-REPAIRED_CHANGES = 500  # Read at a time: after a long outage all of them at once would be a slow reader's end.
+# Read at a time for a repair, which every socket of the room is sent: after a long outage all of it at once would fill
+# the outboxes of those who read well.
+REPAIRED_CHANGES = 100
+REPAIRED_CHARS = 128 * 1024
 KEPT_PAGES = 32  # Each is at most a frame long.
 
 # What stands around the messages in an answer: the room with its title and topic, each at most 12 bytes a character,
@@ -120,10 +123,15 @@ def read_changes(group: str, after: int) -> Changes:
     if room is None:
         return Changes(after, [], closed=encode(RoomClosed(room=slug, code="deleted")))
     rows = list(_messages(room).filter(position__gt=after).order_by("position")[: REPAIRED_CHANGES + 1])
-    more = len(rows) > REPAIRED_CHANGES
-    del rows[REPAIRED_CHANGES:]
-    position = rows[-1].position if more else room.position
-    frames = [(one.position, encode(message_event(room.slug, one))) for one in rows]
+    frames: list[tuple[int, str]] = []
+    chars = 0
+    for one in rows[:REPAIRED_CHANGES]:
+        frames.append((one.position, encode(message_event(room.slug, one))))
+        chars += len(frames[-1][1])
+        if chars > REPAIRED_CHARS:
+            break
+    more = len(frames) < len(rows)
+    position = frames[-1][0] if more else room.position
     if after < room.changed_position <= position:
         frames.append((room.changed_position, encode(room_changed(room))))
         frames.sort()

@@ -14,7 +14,7 @@ from typing import Any
 from realtime import conf
 from realtime.frame import Frames
 from realtime.metrics import COUNTERS
-from realtime.outbox import Outbox, broadcast
+from realtime.outbox import Outbox, broadcast, wait_until_taken
 from realtime.presence import People
 from realtime.protocol import CloseCode, Person, Refused
 from realtime.turn import WRITES_PER_TURN, Turn
@@ -285,7 +285,9 @@ class Group:
             self._apply(changes)
             more = changes.more
             if more:
-                await asyncio.sleep(0)
+                while self._fanning_out is not None:
+                    await asyncio.wait([self._fanning_out])
+                await wait_until_taken(self._live.values())
         self._repairing = None
         self._clear()
         self._go_on()

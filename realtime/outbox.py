@@ -25,6 +25,11 @@ DRAIN = "hubbub.drain"
 CLOSE_SECONDS = 5.0
 SLOW_READER_SECONDS = 2.0
 
+# Between two parts of much that goes to many: whoever has more waiting than this gets so much time for it, for which
+# the others wait as well.
+PART_BYTES = 256 * 1024
+PART_SECONDS = 1.0
+
 # Stock daphne takes only codes of applications.
 REPLACED_CODES = {
     CloseCode.FRAME_TOO_BIG: CloseCode.ABUSE,
@@ -70,6 +75,11 @@ class Outbox:
     @property
     def is_closing(self) -> bool:
         return self._closing is not None
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What is still to be sent; nothing of a socket that is being closed."""
+        raise NotImplementedError
 
     def put(self, text: str) -> None:
         """Queue one frame. Past the bound everything queued is dropped and the socket is closed."""
@@ -119,6 +129,10 @@ class RawOutbox(Outbox):
         self._latest: dict[str, bytes] | None = None
         self._bytes = 0
         connection.attach(self)
+
+    @property
+    def waiting_bytes(self) -> int:
+        return 0 if self.is_closing else self._bytes + self._connection.buffered_bytes
 
     def put(self, text: str) -> None:
         self._put(wire_bytes(text))
@@ -196,6 +210,10 @@ class AsgiOutbox(Outbox):
         self._bytes = 0
         self._wake = asyncio.Event()
 
+    @property
+    def waiting_bytes(self) -> int:
+        return 0 if self.is_closing else self._bytes
+
     def put(self, text: str) -> None:
         self._put(text, len(text.encode()))
 
@@ -256,6 +274,16 @@ def outbox_for(scope: dict[str, Any], send: Send, abort: Callable[[], object]) -
     """The outbox of a socket: the fast one where the server offers its connection."""
     connection = (scope.get("extensions") or {}).get(EXTENSION)
     return RawOutbox(connection) if connection is not None else AsgiOutbox(send, abort)
+
+
+async def wait_until_taken(outboxes: Iterable[Outbox]) -> None:
+    """Wait a moment until those who read have room again: what is written as fast as it can be closes them as slow."""
+    loop = asyncio.get_running_loop()
+    by = loop.time() + PART_SECONDS
+    await asyncio.sleep(0)
+    # Looked at, not told: nothing more for the usual delivery to do.
+    while any(one.waiting_bytes > PART_BYTES for one in outboxes) and loop.time() < by:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
 
 
 def broadcast(frames: Frames, outboxes: Iterable[Outbox], latest: str | None = None) -> None:

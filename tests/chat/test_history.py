@@ -223,6 +223,21 @@ def test_a_long_repair_is_read_in_parts_that_leave_nothing_out(
     assert after == 10
 
 
+def test_a_repair_of_long_messages_is_read_in_parts_as_well(alice: Any, lounge: Room) -> None:
+    """Each socket's outbox takes a part, and has a moment before the next."""
+    post(alice, lounge, 70, body="\U0001f642" * 4000)
+    after, seen, parts = 0, [], 0
+    while True:
+        changes = history.read_changes("room.lounge", after)
+        assert sum(len(text.encode()) for _, text in changes.frames) < 1024 * 1024
+        seen += [at for at, _ in changes.frames]
+        after, parts = changes.position, parts + 1
+        if not changes.more:
+            break
+    assert (seen, after) == (list(range(1, 71)), 70)
+    assert parts > 1
+
+
 def test_a_join_costs_two_queries_and_one_where_many_join_at_the_same_position(
     alice: Any, bob: Any, lounge: Room, django_assert_num_queries: Any
 ) -> None:
