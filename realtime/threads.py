@@ -58,22 +58,14 @@ class Pool:
             self._executor = ThreadPoolExecutor(self._threads, self._name, initializer=_mark_thread)
         if self._executor._work_queue.qsize() >= conf.settings().queued_jobs:
             raise self._unavailable("too much in work")
-        job = _Job(functools.partial(fn, *args, **kwargs))
-        done = asyncio.get_running_loop().run_in_executor(self._executor, job.run)
-        done.add_done_callback(self._note)
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[R] = loop.create_future()
+        self._executor.submit(self._do, functools.partial(fn, *args, **kwargs), answer, time.monotonic())
+        timer = loop.call_later(ANSWER_SECONDS, self._give_up, answer)
         try:
-            await asyncio.wait([done], timeout=ANSWER_SECONDS)
+            return await answer
         finally:
-            job.is_wanted = False
-        if not done.done():
-            raise self._unavailable(f"not done within {ANSWER_SECONDS:g} s")
-        try:
-            result: R = done.result()
-            return result
-        except DatabaseError as error:
-            if is_away(error):
-                raise refused_unavailable() from error
-            raise
+            timer.cancel()
 
     def close(self) -> None:
         """End the threads and close their connections; the next `run` makes new ones."""
@@ -91,42 +83,51 @@ class Pool:
         self.outage.failed(problem)
         return refused_unavailable()
 
-    def _note(self, done: "asyncio.Future[Any]") -> None:
-        """Called for each job when it has ended, also for one whose result nobody waits for any more."""
-        error = None if done.cancelled() else done.exception()
+    def _do(self, call: Callable[[], R], answer: "asyncio.Future[R]", asked_at: float) -> None:
+        """In a thread. Not a concurrent.futures result that is waited for with a limit: that takes as long again."""
+        result: R | None = None
+        error: BaseException | None = None
+        # The time too: a busy event loop may not have come to giving up.
+        if answer.done() or time.monotonic() - asked_at > ANSWER_SECONDS:
+            error = _NOT_BEGUN
+        else:
+            try:
+                _drop_ended_connections()
+                result = call()
+            except BaseException as raised:  # noqa: BLE001 - whoever asked gets it
+                error = raised
+                if isinstance(raised, DatabaseError):
+                    # Whether the connection still works is not known: the next job gets a new one.
+                    connections.close_all()
+        answer.get_loop().call_soon_threadsafe(self._finish, answer, result, error)
+        del error  # Its traceback holds this frame.
+
+    def _finish(self, answer: "asyncio.Future[Any]", result: Any, error: BaseException | None) -> None:
+        """Called for each job when it has ended, also for one that nobody waits for any more."""
+        if error is _NOT_BEGUN:
+            self._give_up(answer)
+            return
         if error is not None and is_away(error):
             COUNTERS.database_failures += 1
             self.outage.failed(repr(error))
-        elif not isinstance(error, _NotBegunError):
+            refused = refused_unavailable()
+            refused.__cause__ = error
+            error = refused
+        else:
             self.outage.worked()
+        if answer.done():
+            return
+        if error is None:
+            answer.set_result(result)
+        else:
+            answer.set_exception(error)
+
+    def _give_up(self, answer: "asyncio.Future[Any]") -> None:
+        if not answer.done():
+            answer.set_exception(self._unavailable(f"not done within {ANSWER_SECONDS:g} s"))
 
 
-class _NotBegunError(Exception):
-    """Nobody waited for the job any more when its turn came."""
-
-
-class _Job:
-    __slots__ = ("_call", "_deadline", "is_wanted")
-
-    def __init__(self, call: Callable[[], Any]) -> None:
-        self._call = call
-        self._deadline = time.monotonic() + ANSWER_SECONDS
-        self.is_wanted = True
-
-    def run(self) -> Any:
-        """In the thread."""
-        # The deadline too: a busy event loop may not have had the time to say that it gave up.
-        if not self.is_wanted or time.monotonic() > self._deadline:
-            raise _NotBegunError
-        try:
-            _drop_ended_connections()
-            return self._call()
-        except DatabaseError:
-            # Whether the connection still works is not known: the next job gets a new one.
-            connections.close_all()
-            raise
-        finally:
-            del self._call  # What it held need not wait for the loop.
+_NOT_BEGUN = Exception("nobody waited for the job any more when its turn came")
 
 
 @functools.cache
