@@ -234,3 +234,30 @@ async def test_a_database_that_is_away_refuses_every_post_of_a_batch(
     assert [isinstance(one, Refused) and one.code for one in results] == ["unavailable"] * 3
     monkeypatch.undo()
     assert (await one_writer.post(post_by(alice, lounge))).position == 1
+
+
+@pytest.mark.parametrize(
+    ("pragma", "problem"),
+    [("max_page_count = 1", "full"), ("query_only = ON", "readonly")],
+)
+async def test_a_full_or_read_only_disk_refuses_posts_and_they_are_saved_when_tried_again(
+    alice: Any, lounge: Room, pragma: str, problem: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    if connection.vendor != "sqlite":
+        return
+
+    def spoil() -> None:
+        """The writer's connection, as it would be refused by the disk; the one after it is well."""
+        with connection.cursor() as cursor:
+            cursor.execute(f"PRAGMA {pragma}")
+
+    # More than fits into pages that are free already.
+    batch = [post_by(alice, lounge, "\U0001f642" * 4000) for _ in range(100)]
+    threads._writer.cache_clear()
+    await threads.write(spoil)
+    with pytest.raises(Refused) as caught:
+        await threads.write(post_messages, batch)
+    assert caught.value.code == "unavailable"
+    assert [problem in line for line in caplog.messages] == [True]
+    saved = await threads.write(post_messages, batch)
+    assert ([outcome(one) for one in saved][-1], await Message.objects.acount()) == ((100, 100), 100)

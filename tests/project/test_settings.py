@@ -1,5 +1,6 @@
 """Settings as an operator meets them: in a process of their own, from the environment."""
 
+import ast
 import os
 import secrets
 import subprocess
@@ -96,3 +97,15 @@ def test_where_a_bad_value_comes_from_is_shown_on_request(tmp_path: Path) -> Non
 def test_debug_is_off_unless_asked_for(tmp_path: Path) -> None:
     code = "from django.conf import settings; print(settings.DEBUG, settings.ALLOWED_HOSTS)"
     assert manage(tmp_path, "shell", "-v0", "-c", code).stdout.strip() == "False ['localhost', '127.0.0.1', '[::1]']"
+
+
+def test_a_silent_postgresql_is_given_up_unless_the_url_says_otherwise(tmp_path: Path) -> None:
+    show = "from django.conf import settings; print(settings.DATABASES['default']['OPTIONS'])"
+    ran = manage(tmp_path, "shell", "-v0", "-c", show, DATABASE_URL="postgres://db.example.org/chat?connect_timeout=30")
+    assert ran.returncode == 0, ran.stderr
+    options = ast.literal_eval(ran.stdout)
+    assert options["connect_timeout"] in (30, "30")
+    assert options["tcp_user_timeout"] == 4000
+    # Until an idle connection is known to be dead, in seconds.
+    assert options["keepalives_idle"] + options["keepalives_interval"] * options["keepalives_count"] < 10
+    assert options["pool"]["timeout"] < 4
