@@ -323,8 +323,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
     async def _do(self, command: Command, received: float) -> None:
         by = received + threads.ANSWER_SECONDS
         if asyncio.get_running_loop().time() >= by:
-            self._refuse_as_late(command)
-            return
+            return self._refuse_as_late(command)
         in_time = asyncio.timeout_at(by)
         try:
             self._check_scope(command)
@@ -338,8 +337,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
             self._refuse(command, threads.refused_unavailable())
         except Exception:
             if in_time.expired():
-                self._refuse_as_late(command)
-                return
+                return self._refuse_as_late(command)
             logger.exception("%s of %s failed", type(command).__name__, self.connection)
             self._refuse(command, Refused(ErrorCode.INTERNAL, "this went wrong here and was logged"))
 
