@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from chat import access, conf
 from chat.frames import group_of, message_event
-from chat.models import Membership, Message, Room
+from chat.models import Membership, Message, Room, new_epoch
 from chat.protocol import Changed, Posted, RoomChanged, RoomClosed
 from realtime.names import normalize_name
 from realtime.protocol import ErrorCode, Refused, encode
@@ -157,6 +157,18 @@ def delete_room(*, room_id: int) -> None:
         room.delete()
         event = RoomClosed(room=room.slug, code="deleted")
         transaction.on_commit(lambda: publish_end(group_of(room.slug), event), robust=True)
+
+
+def renew_epochs() -> int:
+    """After the database was restored from a backup: positions that clients have name other changes now.
+
+    How many rooms there are. Those who have them open come back by themselves and start from the latest page.
+    """
+    rooms = Room.objects.all()
+    for room in rooms:
+        room.epoch = new_epoch()
+        room.save(update_fields=["epoch"])
+    return len(rooms)
 
 
 # Members

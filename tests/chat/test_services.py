@@ -10,10 +10,11 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.core.management import call_command
 from django.db import IntegrityError, connection, connections, transaction
 from django.utils import timezone
 
-from chat import services
+from chat import history, services
 from chat.models import Membership, Message, Room
 from realtime.protocol import Refused
 
@@ -238,6 +239,20 @@ def test_membership_is_one_row_whatever_is_set(alice: Any, lounge: Room) -> None
     services.remove_membership(room_id=lounge.pk, user_id=alice.pk)
     services.remove_membership(room_id=lounge.pk, user_id=alice.pk)
     assert not Membership.objects.exists()
+
+
+def test_after_a_restored_backup_nobody_resumes_from_a_position_of_before(
+    alice: Any, lounge: Room, attic: Room, capsys: pytest.CaptureFixture[str]
+) -> None:
+    post(alice, lounge)
+    before = history.open_room(user_id=alice.pk, slug="lounge", after=None, epoch=None)
+    rooms = Room.objects.count()
+    call_command("renew_epochs")
+    assert capsys.readouterr().out == f"{rooms} rooms begin a new epoch.\n"
+    after = history.open_room(user_id=alice.pk, slug="lounge", after=before.position, epoch=before.epoch)
+    assert not after.complete
+    assert after.epoch != before.epoch
+    assert len(set(Room.objects.values_list("epoch", flat=True))) == rooms
 
 
 # What the database itself refuses
