@@ -207,6 +207,19 @@ def test_every_security_event_is_documented_and_no_other() -> None:
     assert [row[0].strip("`") for row in table(SECURITY, "event logged")] == [kind.value for kind in Kind]
 
 
+# Reliability
+
+
+def test_every_test_that_is_said_to_prove_a_claim_is_there() -> None:
+    rows = table((ROOT / "docs" / "reliability.md").read_text(), "fault")
+    named = {name for row in rows for name in re.findall(r"`(test_\w+)`", row[-1])}
+    written = {
+        name for path in (ROOT / "tests").rglob("test_*.py") for name in re.findall(r"def (test_\w+)", path.read_text())
+    }
+    assert named
+    assert named <= written
+
+
 # The rest
 
 
