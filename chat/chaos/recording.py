@@ -135,6 +135,9 @@ class Recorder:
         try:
             await self._socket.send(encode(kind(ref=ref, **fields)))
         except ConnectionClosed:
+            # Who tries again waits for the next socket, instead of trying this one until the event loop gets a turn.
+            self._admitted.clear()
+            del self._waiting[ref]
             raise SocketLost from None
         return await answer
 
