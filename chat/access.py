@@ -3,18 +3,18 @@
 Functions that take `lock=True` belong inside a transaction: the row stays locked until its end.
 """
 
-import functools
-from collections.abc import Collection, Iterable
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping, Set
+from typing import Any
 
-from django.db import connection, models
+from django.contrib.auth import get_user_model
+from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from chat.models import Membership, Message, Room
+from realtime import auth
 from realtime.protocol import ErrorCode, Refused
-
-M = TypeVar("M", bound=models.Model)
+from realtime.rows import rows_by
 
 ENTER_ROOM = f"""
     SELECT room.*, membership.role AS member_role,
@@ -81,38 +81,6 @@ def locked_rooms_for(wanted: Iterable[tuple[int, str]]) -> dict[tuple[int, str],
     }
 
 
-def rows_by(model: type[M], ending: str = "", /, **columns: Collection[Any]) -> list[M]:
-    """The rows whose columns have one of the values given for each, by a query written by hand.
-
-    For the way of a post: the ORM would spend far longer on building its statements than they take to run.
-    """
-    names, select, converters = _plan(model, connection.vendor)
-    where = " AND ".join(f"{name} IN ({', '.join(['%s'] * len(values))})" for name, values in columns.items())
-    with connection.cursor() as cursor:
-        cursor.execute(f"{select} WHERE {where}{ending}", [value for values in columns.values() for value in values])
-        found = cursor.fetchall()
-    rows = []
-    for values in map(list, found):
-        for at, column, convert in converters:
-            values[at] = convert(values[at], column, connection)
-        rows.append(model.from_db(connection.alias, names, values))
-    return rows
-
-
-@functools.cache
-def _plan(model: type[models.Model], vendor: str) -> tuple[list[str], str, list[tuple[int, Any, Any]]]:
-    """Of a model on this kind of database: its fields, the query's beginning, and what makes columns into values."""
-    columns = [field.get_col(model._meta.db_table) for field in model._meta.concrete_fields]
-    converters = [
-        (at, column, convert)
-        for at, column in enumerate(columns)
-        for convert in (*connection.ops.get_db_converters(column), *column.get_db_converters(connection))
-    ]
-    listed = ", ".join(f'"{column.target.column}"' for column in columns)
-    names = [str(column.target.attname) for column in columns]
-    return names, f"SELECT {listed} FROM {model._meta.db_table}", converters  # noqa: S608 - names of our own columns
-
-
 def can_read(room: Room, membership: Membership | None) -> bool:
     """The rule of `rooms_for`, for rows at hand."""
     if membership is None:
@@ -120,11 +88,50 @@ def can_read(room: Room, membership: Membership | None) -> bool:
     return not membership.is_banned
 
 
+def unwelcome_in(rooms: Mapping[str, Set[int]]) -> dict[str, dict[int, str]]:
+    """Of the users in many rooms, by slug, those who may not read them, with why: the codes of `room.closed`."""
+    is_private = dict(Room.objects.filter(slug__in=rooms).values_list("slug", "is_private"))
+    said = Membership.objects.filter(Q(room__is_private=True) | ~Q(banned_until=None), room__slug__in=rooms)
+    memberships = {(one.room.slug, one.user_id): one for one in said.select_related("room")}
+    unwelcome: dict[str, dict[int, str]] = {}
+    for slug, user_ids in rooms.items():
+        for user_id in user_ids:
+            membership = memberships.get((slug, user_id))
+            if slug not in is_private:
+                why = "deleted"
+            elif membership is not None and membership.is_banned:
+                why = "banned"
+            elif is_private[slug] and membership is None:
+                why = "removed"
+            else:
+                continue
+            unwelcome.setdefault(slug, {})[user_id] = why
+    return unwelcome
+
+
 def writable_room_for(user_id: int, slug: str) -> Room:
     """The room, locked, if the user may write to it. Raises Refused `not_found` or `forbidden`."""
     room = room_for(user_id, slug, lock=True)
     check_writable(room)
     return room
+
+
+def writers_for(
+    by: Iterable[auth.Identity | None], user_ids: Iterable[int]
+) -> tuple[dict[int, Any], set[auth.Identity]]:
+    """The users who exist, by id, and those of `by` that still let their user in. Belongs inside a transaction."""
+    users = {one.pk: one for one in rows_by(get_user_model(), id=set(user_ids))}
+    return users, {one for one, now in auth.look_again({one for one in by if one}, users).items() if now is not None}
+
+
+def check_still_in(by: auth.Identity | None, user_id: int) -> None:
+    """Refuse who was signed out, or whose token was revoked, since the socket was let in. None: not by a socket."""
+    if by is not None and by not in writers_for([by], [user_id])[1]:
+        raise signed_out()
+
+
+def signed_out() -> Refused:
+    return Refused(ErrorCode.UNAUTHORIZED, "you are signed out")
 
 
 def check_writable(room: Room) -> None:

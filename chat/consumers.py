@@ -68,11 +68,15 @@ class ChatConsumer(RealtimeConsumer):
                     limit=limit,
                 )
             case MessagePost(room=slug, id=client_id, body=body):
-                return await writer().post(services.Post(user_id, slug, client_id, body))
+                return await writer().post(services.Post(user_id, slug, client_id, body, self.identity))
             case MessageEdit(room=slug, seq=seq, body=body):
-                return await threads.write(services.edit_message, user_id=user_id, slug=slug, seq=seq, body=body)
+                return await threads.write(
+                    services.edit_message, user_id=user_id, slug=slug, seq=seq, body=body, by=self.identity
+                )
             case MessageDelete(room=slug, seq=seq):
-                return await threads.write(services.delete_message, user_id=user_id, slug=slug, seq=seq)
+                return await threads.write(
+                    services.delete_message, user_id=user_id, slug=slug, seq=seq, by=self.identity
+                )
         return await super().handle(command)
 
     async def _join(self, command: RoomJoin) -> Joined:
@@ -112,5 +116,9 @@ async def _read_standings(groups: list[str]) -> dict[str, Standing]:
     return await threads.read(history.read_standings, groups)
 
 
-# What the hub repairs the rooms from: the database.
-RECORD = Source(_read_changes, _read_standings)
+async def _read_shut_out(users: dict[str, set[int]]) -> dict[str, dict[int, str]]:
+    return await threads.read(history.read_shut_out, users)
+
+
+# What the hub repairs the rooms from, and asks who may be in them: the database.
+RECORD = Source(_read_changes, _read_standings, _read_shut_out)

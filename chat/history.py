@@ -139,9 +139,21 @@ def read_changes(group: str, after: int) -> Changes:
 
 
 def read_standings(groups: list[str]) -> dict[str, Standing]:
-    """Epoch and position of each of the rooms that exist: the hub asks every few seconds for all it has."""
-    found = Room.objects.filter(slug__in=[slug_of(one) for one in groups]).values_list("slug", "epoch", "position")
-    return {group_of(slug): Standing(epoch, position) for slug, epoch, position in found}
+    """Where each of the rooms that exist stands: the hub asks every few seconds for all it has."""
+    rooms = Room.objects.filter(slug__in=[slug_of(one) for one in groups])
+    found = rooms.values_list("slug", "epoch", "position", "access_version")
+    return {group_of(slug): Standing(epoch, position, access) for slug, epoch, position, access in found}
+
+
+def read_shut_out(users: dict[str, set[int]]) -> dict[str, dict[int, str]]:
+    """Of the users in each of the rooms, those who may not read it any more, each with the event that says so."""
+    rooms = {slug_of(group): user_ids for group, user_ids in users.items()}
+    found: dict[str, dict[int, str]] = {}
+    for slug, user_ids in access.unwelcome_in(rooms).items():
+        found[group_of(slug)] = {
+            user_id: encode(RoomClosed(room=slug, code=code)) for user_id, code in user_ids.items()
+        }
+    return found
 
 
 def _messages(room: Room) -> QuerySet[Message]:

@@ -44,6 +44,8 @@ class Room(models.Model):
     changed_position = models.PositiveBigIntegerField(default=0, editable=False)
     # Changes up to here can no longer be told one by one.
     purged_position = models.PositiveBigIntegerField(default=0, editable=False)
+    # Rises with each change of who may read the room.
+    access_version = models.PositiveBigIntegerField(default=0, editable=False)
     # Renewed when the database was restored: positions of another epoch mean nothing.
     epoch = models.CharField(max_length=16, default=new_epoch, editable=False)
 

@@ -13,18 +13,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.contrib.auth import get_user_model
 from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from chat import access, conf
 from chat.frames import group_of, message_event
 from chat.models import Membership, Message, Room, new_epoch
 from chat.protocol import Changed, Posted, RoomChanged, RoomClosed
+from realtime.auth import Identity
 from realtime.names import normalize_name
 from realtime.protocol import ErrorCode, Refused, encode
-from realtime.publish import publish, publish_end, publish_in_order
+from realtime.publish import publish, publish_access_changed, publish_end, publish_in_order
+from realtime.rows import rows_by
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +52,7 @@ class Post:
     slug: str
     client_id: UUID
     body: str
+    by: Identity | None = None  # What the user is let in by; None: not by a socket.
 
 
 def post_messages(posts: Sequence[Post]) -> list[Posted | Refused]:
@@ -81,9 +84,10 @@ def post_message(*, user_id: int, slug: str, client_id: UUID, body: str) -> Post
     return result
 
 
-def edit_message(*, user_id: int, slug: str, seq: int, body: str) -> Changed:
+def edit_message(*, user_id: int, slug: str, seq: int, body: str, by: Identity | None = None) -> Changed:
     """Change the body of one's own message. To the same body: nothing happens. Of a deleted one: `conflict`."""
     with transaction.atomic():
+        access.check_still_in(by, user_id)
         room = access.writable_room_for(user_id, slug)
         message = access.message_in(room, seq)
         if not access.can_edit(user_id, message):
@@ -97,9 +101,10 @@ def edit_message(*, user_id: int, slug: str, seq: int, body: str) -> Changed:
     return Changed(position=message.position)
 
 
-def delete_message(*, user_id: int, slug: str, seq: int) -> Changed:
+def delete_message(*, user_id: int, slug: str, seq: int, by: Identity | None = None) -> Changed:
     """Empty one's own message, or as a moderator anybody's. What is deleted stays deleted."""
     with transaction.atomic():
+        access.check_still_in(by, user_id)
         room = access.writable_room_for(user_id, slug)
         message = access.message_in(room, seq)
         if not access.can_delete(user_id, message, room):
@@ -155,8 +160,12 @@ def delete_room(*, room_id: int) -> None:
     with transaction.atomic():
         room = Room.objects.select_for_update().get(pk=room_id)
         room.delete()
-        event = RoomClosed(room=room.slug, code="deleted")
-        transaction.on_commit(lambda: publish_end(group_of(room.slug), event), robust=True)
+
+
+def tell_room_deleted(slug: str) -> None:
+    """The room is gone, whoever deleted it: see signals.py."""
+    event = RoomClosed(room=slug, code="deleted")
+    transaction.on_commit(lambda: publish_end(group_of(slug), event), robust=True)
 
 
 def renew_epochs() -> int:
@@ -196,6 +205,18 @@ def remove_membership(*, room_id: int, user_id: int) -> None:
     Membership.objects.filter(room=room_id, user=user_id).delete()
 
 
+def note_access_changed(room_id: int) -> None:
+    """Who may read the room has changed: whoever may not any more is shut out, wherever their sockets are.
+
+    Called for each membership and room that is saved or deleted, by whomever: see signals.py.
+    """
+    with transaction.atomic():
+        Room.objects.filter(pk=room_id).update(access_version=F("access_version") + 1)
+        slug = Room.objects.filter(pk=room_id).values_list("slug", flat=True).first()
+        if slug is not None:
+            transaction.on_commit(lambda: publish_access_changed(group_of(slug)), robust=True)
+
+
 def _post_one_by_one(posts: Sequence[Post]) -> list[Posted | Refused]:
     results: list[Posted | Refused] = []
     for post in posts:
@@ -215,13 +236,15 @@ def _post_one_by_one(posts: Sequence[Post]) -> list[Posted | Refused]:
 def _post_all(posts: Sequence[Post]) -> list[Posted | Refused]:
     rooms = access.locked_rooms_for([(one.user_id, one.slug) for one in posts])
     known = _already_posted(posts, rooms)
-    authors = {one.pk: one for one in access.rows_by(get_user_model(), id={one.user_id for one in posts})}
+    authors, still_in = access.writers_for([one.by for one in posts], [one.user_id for one in posts])
     now = timezone.now()
     results: list[Posted | Refused] = []
     messages: list[Message] = []
     for post in posts:
         room = rooms.get((post.user_id, post.slug))
         try:
+            if post.by is not None and post.by not in still_in:
+                raise access.signed_out()
             if room is None:
                 raise access.room_not_found()
             key = (room.pk, post.user_id, post.client_id)
@@ -251,7 +274,7 @@ def _already_posted(posts: Sequence[Post], rooms: dict[tuple[int, str], Room]) -
     """Those of `posts` that are repetitions, by room, author and the client's id. Read under the rooms' locks."""
     if not rooms:
         return {}
-    repeated = access.rows_by(Message, client_id={_uuid_parameter(one.client_id) for one in posts})
+    repeated = rows_by(Message, client_id={_uuid_parameter(one.client_id) for one in posts})
     return {
         (one.room_id, one.author_id, one.client_id): Posted(seq=one.seq, position=one.posted_position, at=one.at)
         for one in repeated

@@ -6,6 +6,7 @@ Sessions and tokens are secrets: they stand in no log line, and in no report of 
 import functools
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from django.conf import settings as django_settings
 from django.db import Error as DatabaseError
@@ -15,7 +16,7 @@ from realtime import auth, conf, threads
 from realtime.auth import Identity
 from realtime.protocol import ErrorCode, Refused
 from realtime.proxy import is_loopback, network_of
-from realtime.security import Kind, log_event
+from realtime.security import Kind, address_of, log_event
 from realtime.throttle import Buckets
 
 logger = logging.getLogger(__name__)
@@ -60,6 +61,15 @@ def tries() -> TokenTries:
     return TokenTries(burst=tunables.token_failures, per_minute=tunables.token_failures_per_minute)
 
 
+def is_from_own_page(scope: dict[str, Any], connection: str) -> bool:
+    """Whether a handshake with a session cookie comes from a page of this site; logged when it does not."""
+    is_own = auth.is_own_origin(scope)
+    if not is_own:
+        origin = auth.origin_of(scope)
+        log_event(Kind.ORIGIN_REFUSED, address=address_of(scope), connection=connection, detail=origin)
+    return is_own
+
+
 @sensitive_variables("session_key")
 async def identify_by_session(session_key: str, permission: str | None, connection: str) -> Identity | None:
     """None: it lets nobody in. Raises Refused when the database cannot be asked."""
@@ -86,6 +96,14 @@ async def identify_by_token(
     if identity is None:
         log_event(Kind.TOKEN_REFUSED, address=address, connection=connection)
     return identity
+
+
+async def note_token_use(token_id: int) -> None:
+    """See `auth.note_token_use`; without a database it is not noted."""
+    try:
+        await threads.write(auth.note_token_use, token_id)
+    except Refused:
+        logger.debug("the use of token %s was not noted", token_id)
 
 
 @sensitive_variables("secret")

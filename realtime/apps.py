@@ -5,4 +5,6 @@ class RealtimeConfig(AppConfig):
     name = "realtime"
 
     def ready(self) -> None:
-        from realtime import checks  # noqa: F401 - registers them
+        from realtime import checks, signals  # noqa: F401 - registers the checks
+
+        signals.connect()

@@ -5,10 +5,9 @@ Synchronous functions that read the database run in one thread hop. Nothing here
 
 import hashlib
 import secrets
-from collections.abc import Collection, Iterable, Set
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Set
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,9 +15,7 @@ from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model, load_backend
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import UserManager
-from django.contrib.sessions.backends.db import SessionStore as DatabaseSession
-from django.contrib.sessions.models import Session
-from django.db import connection
+from django.db import transaction
 from django.db.models import Q
 from django.http import parse_cookie
 from django.http.request import split_domain_port, validate_host
@@ -28,13 +25,15 @@ from django.utils.http import is_same_domain
 from django.views.decorators.debug import sensitive_variables
 
 from realtime.models import AccessToken
+from realtime.publish import publish_users_changed
+from realtime.rows import rows_by
+from realtime.sessions import Kept, read_sessions
 
 TOKEN_PREFIX = "hub"  # noqa: S105 - not a secret: the word that tokens begin with
 TOKEN_CHARS = 200
 TOKEN_DIGITS = 18  # More than a database's integer holds.
 NO_SHA256 = "-" * 64  # As long as one, and none.
 NOTE_USE_EVERY = timedelta(minutes=1)
-LOAD_SESSION = f"SELECT session_data FROM {Session._meta.db_table} WHERE session_key = %s AND expire_date > %s"  # noqa: S608
 LOCAL_HOSTS = [".localhost", "127.0.0.1", "[::1]"]  # Django's own default under DEBUG.
 
 
@@ -49,6 +48,10 @@ class Identity:
     token_id: int | None = None
     # What the token was given; None: everything, as for a session.
     scopes: frozenset[str] | None = None
+    # When the session or the token ends by itself; None: never.
+    expires_at: datetime | None = None
+    # Of what the session and the password were when it was looked at: as long as both are the same, so is the verdict.
+    proof: int | None = None
 
     def has_any_scope(self, scopes: Set[str]) -> bool:
         """Whether it has one of them; where none is asked for, it has."""
@@ -93,55 +96,54 @@ def identify_session(session_key: str, permission: str | None) -> Identity | Non
     Unlike get_user this never writes: it would renew the session of a user whose hash is by a fallback key, and a
     socket cannot give the browser the new cookie.
     """
-    session = _load_session(session_key)
+    kept = read_sessions([session_key]).get(session_key)
+    if kept is None:
+        return None
+    values = kept.values()
     try:
-        user_id = get_user_model()._meta.pk.to_python(session[SESSION_KEY])
-        backend_path = session[BACKEND_SESSION_KEY]
+        user_id = get_user_model()._meta.pk.to_python(values[SESSION_KEY])
+        backend_path = values[BACKEND_SESSION_KEY]
     except KeyError:
         return None
     if backend_path not in settings.AUTHENTICATION_BACKENDS:
         return None
     user = _load_user(backend_path, user_id)
-    if user is None or not user.is_active:
+    if user is None or not user.is_active or not _is_signed_in(user, values):
         return None
-    if hasattr(user, "get_session_auth_hash"):
-        kept = session.get(HASH_SESSION_KEY) or ""
-        hashes: Iterable[str] = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
-        if not any(constant_time_compare(kept, one) for one in hashes):
-            return None
-    return _identity(user, permission, session_key=session_key)
+    return _identity(user, permission, session_key=session_key, expires_at=kept.expires_at, proof=_proof_of(user, kept))
 
 
 @sensitive_variables()
-def _load_session(session_key: str) -> Any:
-    """The session's values; none for a session that does not exist or has expired.
+def _is_signed_in(user: Any, session: dict[str, Any]) -> bool:
+    """Whether the session is the user's, of the password that they have now."""
+    if session.get(SESSION_KEY) != user._meta.pk.value_to_string(user):
+        return False
+    if session.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS:
+        return False
+    if not hasattr(user, "get_session_auth_hash"):
+        return True
+    kept = session.get(HASH_SESSION_KEY) or ""
+    hashes: Iterable[str] = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
+    return any(constant_time_compare(kept, one) for one in hashes)
 
-    Of Django's own database sessions by a query written by hand, as in `_load_user`: building the two anew costs more
-    than half of all that a handshake takes, and after a restart everybody comes at once.
-    """
-    store = import_module(settings.SESSION_ENGINE).SessionStore
-    if store is not DatabaseSession:
-        return store(session_key)
-    if not (session_key.isascii() and session_key.isalnum()):
-        return {}  # No key of Django's, and nothing that a database should be asked for.
-    now = connection.ops.adapt_datetimefield_value(timezone.now())
-    with connection.cursor() as cursor:
-        cursor.execute(LOAD_SESSION, [session_key, now])
-        row = cursor.fetchone()
-    return store().decode(row[0]) if row else {}
+
+@sensitive_variables()
+def _proof_of(user: Any, session: Kept) -> int:
+    return hash((session.text, user.password))
 
 
 def _load_user(backend_path: str, user_id: Any) -> Any:
     """As the backend's `get_user`."""
     backend = load_backend(backend_path)
-    model = get_user_model()
-    manager = model._default_manager
-    # Only where nothing of the project's own decides who is found.
-    if type(backend) is not ModelBackend or type(manager) is not UserManager:
+    if not _finds_plainly(backend):
         return backend.get_user(user_id)
-    query = f"SELECT * FROM {model._meta.db_table} WHERE {model._meta.pk.column} = %s"  # noqa: S608 - our own names
-    found = list(manager.raw(query, [user_id]))
+    found = rows_by(get_user_model(), id=[user_id])
     return found[0] if found else None
+
+
+def _finds_plainly(backend: Any) -> bool:
+    """Whether nothing of the project's own decides who is found."""
+    return type(backend).get_user is ModelBackend.get_user and type(get_user_model()._default_manager) is UserManager
 
 
 # By access token
@@ -170,6 +172,7 @@ def create_token(
 def revoke_token(token: AccessToken) -> None:
     """From now on the token lets nobody in. Revoking twice keeps the first time."""
     AccessToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now())
+    transaction.on_commit(lambda: publish_users_changed([token.user_id]), robust=True)
 
 
 def token_id_of(text: str) -> int:
@@ -198,7 +201,85 @@ def identify_token(text: str, permission: str | None) -> Identity | None:
     token = AccessToken.objects.select_related("user").filter(pk=token_id_of(text)).first()
     if token is None:
         return None
-    return _identity(token.user, permission, token_id=token.pk, scopes=frozenset(token.scopes.split()))
+    return _identity(
+        token.user,
+        permission,
+        token_id=token.pk,
+        expires_at=token.expires_at,
+        scopes=_scopes_of(token),
+    )
+
+
+def _scopes_of(token: AccessToken) -> frozenset[str]:
+    return frozenset(token.scopes.split())
+
+
+# Of those who are in already
+
+
+@sensitive_variables()
+def renew(identities: Collection[Identity], permission: str | None) -> dict[Identity, Identity | None]:
+    """The identities as they are now; None: it lets nobody in any more. A few queries for all of them."""
+    users = _load_users({one.user_id for one in identities})
+    permitted = _permitted(users, permission)
+    return {
+        one: now and replace(now, permitted=now.user_id in permitted)
+        for one, now in look_again(identities, users).items()
+    }
+
+
+@sensitive_variables()
+def look_again(identities: Collection[Identity], users: Mapping[int, Any]) -> dict[Identity, Identity | None]:
+    """As `renew`, without permissions, for who has read the `users` already: two queries at most.
+
+    For a command that changes something, within its transaction: from the moment of the change it is refused.
+    """
+    sessions = read_sessions({one.session_key for one in identities if one.session_key})
+    tokens = {one.pk: one for one in rows_by(AccessToken, id={one.token_id for one in identities if one.token_id})}
+    now = timezone.now()
+    found: dict[Identity, Identity | None] = {}
+    for one in identities:
+        user = users.get(one.user_id)
+        if user is None or not user.is_active:
+            found[one] = None
+        elif one.session_key is not None:
+            found[one] = _renewed(one, user, sessions.get(one.session_key))
+        else:
+            token = tokens.get(one.token_id or 0)
+            usable = token is not None and token.user_id == user.pk and token.is_usable(now)
+            found[one] = (
+                replace(one, expires_at=token.expires_at, scopes=_scopes_of(token)) if token and usable else None
+            )
+    return found
+
+
+@sensitive_variables()
+def _renewed(identity: Identity, user: Any, session: Kept | None) -> Identity | None:
+    if session is None:
+        return None
+    proof = _proof_of(user, session)
+    # To decode a session costs more than all the rest.
+    if proof != identity.proof and not _is_signed_in(user, session.values()):
+        return None
+    return replace(identity, expires_at=session.expires_at, proof=proof)
+
+
+def _load_users(ids: Collection[int]) -> dict[int, Any]:
+    backends = [load_backend(path) for path in settings.AUTHENTICATION_BACKENDS]
+    if all(map(_finds_plainly, backends)):
+        return {user.pk: user for user in rows_by(get_user_model(), id=ids)}
+    found = ((user_id, next(filter(None, (one.get_user(user_id) for one in backends)), None)) for user_id in ids)
+    return {user_id: user for user_id, user in found if user is not None}
+
+
+def _permitted(users: Mapping[int, Any], permission: str | None) -> Collection[int]:
+    if permission is None:
+        return users.keys()
+    manager: Any = get_user_model()._default_manager
+    [path, *others] = settings.AUTHENTICATION_BACKENDS
+    if not others and type(load_backend(path)) is ModelBackend and isinstance(manager, UserManager):
+        return set(manager.with_perm(permission, backend=path).filter(pk__in=users).values_list("pk", flat=True))
+    return {user_id for user_id, user in users.items() if user.has_perm(permission)}
 
 
 def note_token_use(token_id: int) -> None:
@@ -209,21 +290,12 @@ def note_token_use(token_id: int) -> None:
     )
 
 
-def _identity(
-    user: Any,
-    permission: str | None,
-    *,
-    session_key: str | None = None,
-    token_id: int | None = None,
-    scopes: frozenset[str] | None = None,
-) -> Identity:
+def _identity(user: Any, permission: str | None, **credential: Any) -> Identity:
     return Identity(
         user_id=user.pk,
         name=user.get_username(),
         permitted=permission is None or user.has_perm(permission),
-        session_key=session_key,
-        token_id=token_id,
-        scopes=scopes,
+        **credential,
     )
 
 

@@ -78,6 +78,12 @@ class Realtime:
         low=0.1,
         high=60,
     )
+    sweep_seconds: float = tunable(
+        30.0,
+        "Time between two looks whether all who are in may still be: what no signal told of is late by so much.",
+        low=0.5,
+        high=600,
+    )
     pending_events: int = tunable(
         256, "Events kept for a socket while its join is read; past that the join starts again.", low=16, high=65_536
     )

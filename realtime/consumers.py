@@ -168,6 +168,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         task = asyncio.current_task()
         assert task is not None
         self.outbox = outbox_for(scope, send, abort=task.cancel)
+        self._looked_after = False
         COUNTERS.sockets += 1
         try:
             await self._live(send)
@@ -186,14 +187,9 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
 
     async def _live(self, send: Any) -> None:
         await self._receive()  # websocket.connect
+        asked = hub().sockets.recheck.times
         session_key = auth.session_key_of(self.scope)
-        if session_key is not None and not auth.is_own_origin(self.scope):
-            log_event(
-                Kind.ORIGIN_REFUSED,
-                address=address_of(self.scope),
-                connection=self.connection,
-                detail=auth.origin_of(self.scope),
-            )
+        if session_key is not None and not admission.is_from_own_page(self.scope, self.connection):
             await send({"type": "websocket.close", "code": CloseCode.FORBIDDEN})  # Before accept: HTTP 403.
             return
         identity, reachable = None, True
@@ -211,11 +207,12 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         if not self.identity.permitted or not self.identity.has_any_scope(self.endpoint_scopes):
             self.send_frame(Error(code=ErrorCode.FORBIDDEN, detail="you may not use this"))
             await self._end(CloseCode.FORBIDDEN, "Forbidden")
+        hub().sockets.add(self, asked)
         self._greet()
         async with asyncio.timeout(threads.ANSWER_SECONDS):
             await self.opened()
         if self.identity.token_id is not None:
-            self._tasks.append(asyncio.create_task(self._note_token_use(self.identity.token_id)))
+            self._tasks.append(asyncio.create_task(admission.note_token_use(self.identity.token_id)))
         while True:
             command = await self._next_command()
             if isinstance(command, Ping):
@@ -332,6 +329,8 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
             self.answer(command, answer)
         except Refused as refused:
             self._refuse(command, refused)
+            if refused.code == ErrorCode.UNAUTHORIZED:
+                hub().sockets.recheck.ask([self.identity.user_id])
         except DatabaseError as error:
             logger.warning("%s of %s: the database failed: %r", type(command).__name__, self.connection, error)
             self._refuse(command, threads.refused_unavailable())
@@ -353,12 +352,6 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
     def _refuse(self, command: Command | None, refused: Refused) -> None:
         ref = command.ref if command is not None else None
         self.send_frame(Error(ref=ref, code=refused.code, detail=refused.detail, retry_after_ms=refused.retry_after_ms))
-
-    async def _note_token_use(self, token_id: int) -> None:
-        try:
-            await threads.write(auth.note_token_use, token_id)
-        except Refused:
-            logger.debug("the use of token %s was not noted", token_id)
 
     # The end
 
@@ -383,6 +376,8 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
 
     async def _clean_up(self) -> None:
         hub().service.remove(self.outbox)
+        if hasattr(self, "identity"):
+            hub().sockets.remove(self)
         try:
             # What was sent before a clean close is done: nobody is told of it, but it was asked for.
             if self._work is not None:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from realtime import process, publish
+from realtime import publish
 
 logger = logging.getLogger(__name__)
 
@@ -38,11 +38,19 @@ class Server(Protocol):
         """What still runs for a socket or a request."""
 
 
+_is_draining = False
+
+
+def is_draining() -> bool:
+    """Whether this process is about to end."""
+    return _is_draining
+
+
 async def drain(server: Server) -> None:
     """Return when nothing runs any more, at most END_SECONDS and a little later."""
     loop = asyncio.get_running_loop()
     started = loop.time()
-    process.begin_drain()
+    _begin()
     server.stop_listening()
     asked: set[Socket] = set()
     batch = max(LEAST_BATCH, math.ceil(len(server.sockets()) * BATCH_SECONDS / SPREAD_SECONDS))
@@ -62,3 +70,8 @@ async def drain(server: Server) -> None:
             one.cancel()
         await asyncio.wait(running, timeout=CANCEL_SECONDS)
     await publish.flushed(PUBLISH_SECONDS)
+
+
+def _begin() -> None:
+    global _is_draining
+    _is_draining = True

@@ -51,16 +51,20 @@ class Standing:
 
     epoch: str
     position: int
+    # Rises with each change of who may be in the group.
+    access: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The record that an ordered group can be repaired from, as two reads of it."""
+    """The record that an ordered group can be repaired from, as reads of it."""
 
     # (group, position) -> what changed after it, rising.
     read_changes: Callable[[str, int], Awaitable[Changes]]
     # Many groups -> those that exist. Asked every few seconds: it must be one query.
     read_standings: Callable[[list[str]], Awaitable[dict[str, Standing]]]
+    # The user ids in many groups -> of those who may not be in them, the last frame that they get of the group.
+    read_shut_out: Callable[[dict[str, set[int]]], Awaitable[dict[str, dict[int, str]]]] | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -125,6 +129,11 @@ class Group:
     @property
     def is_empty(self) -> bool:
         return not self._live and not self._waiting
+
+    @property
+    def user_ids(self) -> set[int]:
+        """The users who are in it here, or about to be."""
+        return {one.user_id for one in (*self._live, *self._waiting) if one.user_id is not None}
 
     @property
     def standing(self) -> Standing | None:

@@ -23,6 +23,8 @@ from realtime.outbox import Outbox
 from realtime.presence import Announce
 from realtime.presence_tracker import Tracker
 from realtime.protocol import Person, Presence, Refused, encode
+from realtime.publish import USERS_GROUP
+from realtime.revocation import Members, Sockets
 from realtime.service_state import ServiceState
 from realtime.turn import Turn
 
@@ -57,6 +59,9 @@ class Hub:
         self._turn = Turn()
         self.service = ServiceState()
         self._tracker = Tracker(self.tell, url=settings.REDIS_URL)
+        # Who is in, and may be revoked.
+        self.sockets = Sockets()
+        self.members = Members(lambda: {name: one.group for name, one in self._subscriptions.items()})
 
     async def open(self) -> None:
         """Begin to listen to the channel layer; otherwise the first join does."""
@@ -68,6 +73,10 @@ class Hub:
                 self._spawn(self._receive(channel))
                 self._spawn(self._tracker.run())
                 self._channel = channel
+                self._spawn(self.sockets.recheck.run())
+                self._spawn(self.members.recheck.run())
+                # Until it stands, and while Redis is away, the sweeps do its work.
+                self._spawn(self._layer.group_add(USERS_GROUP, channel))
 
     async def join(
         self,
@@ -200,10 +209,15 @@ class Hub:
 
     def regained(self) -> None:
         self.service.regained()
-        self._compare_asked.set()
+        self._look_at_all()
 
     def overflowed(self) -> None:
+        self._look_at_all()
+
+    def _look_at_all(self) -> None:
         self._compare_asked.set()
+        self.sockets.recheck.ask(None)
+        self.members.recheck.ask(None)
 
     # What was missed
 
@@ -239,6 +253,8 @@ class Hub:
             recorded = await source.read_standings([*groups])
             for name, (group, had) in groups.items():
                 group.compare(had, recorded.get(name))
+                if name in recorded:
+                    self.members.note_version(name, recorded[name].access)
 
     # What comes from the channel layer
 
@@ -256,8 +272,14 @@ class Hub:
                 await asyncio.sleep(0)
 
     def _take(self, message: dict[str, Any]) -> None:
+        if message["group"] == USERS_GROUP:
+            self.sockets.recheck.ask(None if message["recheck"] == "all" else message["recheck"])
+            return
         subscription = self._subscriptions.get(message["group"])
         if subscription is None:
+            return
+        if "recheck" in message:
+            self.members.recheck.ask([message["group"]])
             return
         if (shut_out := message.get("shut_out")) is not None:
             subscription.group.close(message["text"], None if shut_out == "all" else set(shut_out))

@@ -1,5 +1,7 @@
 """Access tokens: how a client without a session cookie is let in."""
 
+from datetime import datetime
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -33,6 +35,10 @@ class AccessToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} (hub_{self.pk}_…)"
+
+    def is_usable(self, at: datetime) -> bool:
+        """Whether it let its user in at this time. Reads nothing."""
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > at)
 
     @property
     def state(self) -> str:

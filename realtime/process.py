@@ -42,17 +42,6 @@ def _this_process() -> Process:
 
 
 PROCESS = _this_process()
-_is_draining = False
-
-
-def begin_drain() -> None:
-    """From now on this process says that it ends."""
-    global _is_draining
-    _is_draining = True
-
-
-def is_draining() -> bool:
-    return _is_draining
 
 
 def with_services(application: Application, services: Sequence[Service]) -> Application:

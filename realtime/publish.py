@@ -20,6 +20,9 @@ from realtime.protocol import encode
 
 logger = logging.getLogger(__name__)
 
+# Every process hears of this group, whoever is connected to it.
+USERS_GROUP = "realtime.users"
+
 EXIT_SECONDS = 2.0  # How long the end of a script may wait for what it published.
 
 
@@ -50,6 +53,16 @@ def publish_end(group: str, frame: msgspec.Struct, *, user_ids: Collection[int] 
     """Send `frame` to these users' members of the group, or to all for None, as the last that they get of it."""
     shut_out: list[int] | str = "all" if user_ids is None else list(user_ids)
     _send({"group": group, "text": encode(frame), "shut_out": shut_out})
+
+
+def publish_access_changed(group: str) -> None:
+    """Have every process look whether its members of the group may still be in it."""
+    _send({"group": group, "recheck": True})
+
+
+def publish_users_changed(user_ids: Collection[int] | None) -> None:
+    """Have every process look whether its sockets of these users, or of all for None, may still be there."""
+    _send({"group": USERS_GROUP, "recheck": "all" if user_ids is None else list(user_ids)})
 
 
 def _send(message: dict[str, Any]) -> None:

@@ -29,6 +29,8 @@ class Kind(StrEnum):
     FORWARDING_IGNORED = "forwarding_ignored"
     PROTOCOL_ABUSE = "protocol_abuse"
     TOKEN_LIMITED = "token_limited"  # noqa: S105 - not a secret
+    SOCKET_ENDED = "socket_ended"
+    SHUT_OUT = "shut_out"
     TOKEN_REFUSED = "token_refused"  # noqa: S105 - not a secret
 
 

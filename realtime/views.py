@@ -9,7 +9,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 
 from realtime import threads
-from realtime.process import PROCESS, is_draining
+from realtime.drain import is_draining
+from realtime.process import PROCESS
 
 CHECK_SECONDS = 1.0
 

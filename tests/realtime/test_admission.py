@@ -7,7 +7,7 @@ import pytest
 from django.db import OperationalError
 from django.views.debug import ExceptionReporter
 
-from realtime import admission, auth
+from realtime import admission, auth, sessions
 from realtime.admission import TokenTries
 from realtime.protocol import Refused
 
@@ -83,11 +83,11 @@ async def test_a_report_of_an_error_shows_no_secret(monkeypatch: pytest.MonkeyPa
     """Whatever fails underneath: Django's report holds the local variables of every frame."""
     settings.DEBUG = False
 
-    def fail(secret: str) -> str:
+    def fail(*_: object, **__: object) -> str:
         raise ZeroDivisionError
 
     monkeypatch.setattr(auth, "_sha256", fail)
-    monkeypatch.setattr(auth, "_load_session", fail)
+    monkeypatch.setattr(sessions, "rows_by", fail)
     ask = (
         lambda: admission.identify_by_token(TOKEN, None, "web-1:1", "203.0.113.7"),
         lambda: admission.identify_by_session(SECRET, None, "web-1:1"),

@@ -132,7 +132,8 @@ async def test_a_group_frees_itself_when_its_last_member_leaves(hub: Hub, truth:
     assert hub.groups == [GROUP]
     hub.leave(GROUP, second)
     await until(lambda: hub.groups == [])
-    assert get_channel_layer()._get_layer().groups == {}
+    groups = get_channel_layer()._get_layer().groups
+    assert not [name for name in groups if name.endswith(GROUP)]
 
 
 async def test_leaving_and_joining_at_once_ends_subscribed(hub: Hub, truth: Truth) -> None:

@@ -1,0 +1,32 @@
+"""From Django's signals to the members of rooms: what anybody, anywhere in Django, changes about who may read them."""
+
+from collections.abc import Collection
+from typing import Any
+
+from django.db.models.signals import post_delete, post_save
+
+from chat import services
+from chat.models import Membership, Room
+
+
+def connect() -> None:
+    """Called once, when all models are there."""
+    post_save.connect(_membership_changed, sender=Membership, dispatch_uid="chat.membership_saved")
+    post_delete.connect(_membership_changed, sender=Membership, dispatch_uid="chat.membership_deleted")
+    post_save.connect(_room_saved, sender=Room, dispatch_uid="chat.room_saved")
+    post_delete.connect(_room_deleted, sender=Room, dispatch_uid="chat.room_deleted")
+
+
+def _membership_changed(instance: Membership, origin: Any = None, **_: object) -> None:
+    # With its room, all who are in it are told at once.
+    if not isinstance(origin, Room) and getattr(origin, "model", None) is not Room:
+        services.note_access_changed(instance.room_id)
+
+
+def _room_saved(instance: Room, created: bool, update_fields: Collection[str] | None, **_: object) -> None:
+    if not created and (update_fields is None or "is_private" in update_fields):
+        services.note_access_changed(instance.pk)
+
+
+def _room_deleted(instance: Room, **_: object) -> None:
+    services.tell_room_deleted(instance.slug)

@@ -1,0 +1,78 @@
+"""From Django's signals to the sockets: what anybody changes about a user, a session or a token, wherever in Django.
+
+Each is only a hint that somebody should be looked at: see revocation.py. What sends no signal is found by its sweep.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth import SESSION_KEY, get_user_model
+from django.contrib.auth.models import Group, Permission
+from django.db import transaction
+from django.db.models.signals import m2m_changed, post_delete, post_save
+from django.utils import timezone
+
+from realtime import sessions
+from realtime.models import AccessToken
+from realtime.publish import publish_users_changed
+
+# Saved at each sign-in, or each use: they change nobody's rights.
+OF_NO_MATTER = {"last_login", "last_used_at"}
+
+
+def connect() -> None:
+    """Called once, when all models are there."""
+    user: Any = get_user_model()
+    post_save.connect(_user_saved, sender=user, dispatch_uid="realtime.user_saved")
+    post_delete.connect(_user_deleted, sender=user, dispatch_uid="realtime.user_deleted")
+    post_save.connect(_token_changed, sender=AccessToken, dispatch_uid="realtime.token_saved")
+    post_delete.connect(_token_changed, sender=AccessToken, dispatch_uid="realtime.token_deleted")
+    if (session := sessions.model()) is not None:
+        post_delete.connect(_session_deleted, sender=session, dispatch_uid="realtime.session_deleted")
+    for name in ("groups", "user_permissions"):
+        if (relation := getattr(user, name, None)) is not None:
+            m2m_changed.connect(_rights_changed, sender=relation.through, dispatch_uid=f"realtime.{name}")
+    m2m_changed.connect(
+        _all_rights_changed, sender=Group.permissions.through, dispatch_uid="realtime.group_permissions"
+    )
+    for model in (Group, Permission):
+        post_delete.connect(_all_rights_changed, sender=model, dispatch_uid=f"realtime.{model.__name__}")
+
+
+def _tell(user_ids: Collection[int] | None) -> None:
+    transaction.on_commit(lambda: publish_users_changed(user_ids), robust=True)
+
+
+def _user_saved(instance: Any, created: bool, update_fields: Collection[str] | None, **_: object) -> None:
+    if not created and not (update_fields and set(update_fields) <= OF_NO_MATTER):
+        _tell([instance.pk])
+
+
+def _user_deleted(instance: Any, **_: object) -> None:
+    _tell([instance.pk])
+
+
+def _token_changed(instance: AccessToken, created: bool = False, **_: object) -> None:
+    if not created:
+        _tell([instance.user_id])
+
+
+def _session_deleted(instance: Any, **_: object) -> None:
+    ends: datetime = instance.expire_date
+    if ends <= timezone.now():
+        return  # Cleared away: nobody lives by it.
+    user_id = instance.get_decoded().get(SESSION_KEY)
+    if user_id is not None:
+        _tell([get_user_model()._meta.pk.to_python(user_id)])
+
+
+def _rights_changed(instance: Any, action: str, pk_set: set[int] | None, reverse: bool, **_: object) -> None:
+    if action.startswith("post_"):
+        # From the other side, `pk_set` are users; cleared, all that were.
+        _tell((pk_set or None) if reverse else [instance.pk])
+
+
+def _all_rights_changed(action: str = "post_delete", **_: object) -> None:
+    if action.startswith("post_"):
+        _tell(None)

@@ -1,0 +1,333 @@
+"""Who may not be in any more is out within a second, whatever process the socket is on and the change is made by.
+
+Each change is made by a process that has no sockets of its own; the socket is on web-2.
+"""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from itertools import count
+from uuid import uuid4
+
+import pytest
+
+from tests.cluster.running import Cluster
+from tests.wire import Client
+
+pytestmark = pytest.mark.cluster
+
+SECONDS = 1.0
+ENDED = (4003, "Session ended")
+
+_names = count(1)
+
+FIND = """
+from datetime import timedelta
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group, Permission
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+from realtime.models import AccessToken
+from realtime import auth
+from chat import services
+from chat.models import Membership, Room
+user = get_user_model().objects.get(username={name!r})
+"""
+
+
+@pytest.fixture
+def name() -> str:
+    return f"mallory-{next(_names)}"
+
+
+async def change(cluster: Cluster, name: str, code: str) -> float:
+    """Run the code in another process; when its change was made, at the latest."""
+    printed = await asyncio.to_thread(
+        cluster.shell, FIND.format(name=name) + code + "\nimport time; print(time.monotonic())"
+    )
+    return float(printed.splitlines()[-1])
+
+
+@asynccontextmanager
+async def ended_by(
+    cluster: Cluster, name: str, code: str, *, by: str = "cookie", path: str = "/ws/chat/", seconds: float = SECONDS
+) -> AsyncIterator[tuple[int, str]]:
+    """The close of the user's socket after the change; another user's socket stays."""
+    mine = await asyncio.to_thread(cluster.make_user, name, "view_dashboard")
+    other = await asyncio.to_thread(cluster.make_user, "bystander", "view_dashboard")
+    async with (
+        cluster.client(path, process="web-2", **{by: mine[by]}) as client,
+        cluster.client(path, process="web-2", **{by: other[by]}) as bystander,
+    ):
+        closing = asyncio.create_task(closed_at(client))
+        changed_at = await change(cluster, name, code)
+        close, at = await asyncio.wait_for(closing, seconds + 5)
+        assert at - changed_at < seconds
+        yield close
+        assert (await bystander.request("ping"))["type"] == "pong"
+
+
+async def closed_at(client: Client) -> tuple[tuple[int, str], float]:
+    close = await client.closed(60)
+    return close, time.monotonic()
+
+
+SESSION_ENDS = {
+    "session deleted": "Session.objects.all().filter(pk__in=[s.pk for s in Session.objects.all()"
+    " if s.get_decoded().get('_auth_user_id') == str(user.pk)]).delete()",
+    "password changed": "user.set_password('another'); user.save()",
+    "deactivated": "user.is_active = False; user.save()",
+    "deleted": "user.delete()",
+}
+
+
+@pytest.mark.parametrize("how", SESSION_ENDS)
+async def test_a_socket_by_session_ends_with_it(cluster: Cluster, name: str, how: str) -> None:
+    async with ended_by(cluster, name, SESSION_ENDS[how]) as close:
+        assert close == ENDED
+
+
+TOKEN_ENDS = {
+    "revoked": "auth.revoke_token(user.access_tokens.get())",
+    "deleted": "user.access_tokens.get().delete()",
+    "deactivated": "user.is_active = False; user.save()",
+    "said to expire": "token = user.access_tokens.get(); token.expires_at = timezone.now(); token.save()",
+}
+
+
+@pytest.mark.parametrize("how", TOKEN_ENDS)
+async def test_a_socket_by_token_ends_with_it(cluster: Cluster, name: str, how: str) -> None:
+    async with ended_by(cluster, name, TOKEN_ENDS[how], by="token") as close:
+        assert close == ENDED
+
+
+PERMISSION_ENDS = {
+    "permission taken away": "user.user_permissions.clear()",
+    "permission taken from its users": "Permission.objects.get(codename='view_dashboard').user_set.remove(user)",
+}
+
+
+@pytest.mark.parametrize("how", PERMISSION_ENDS)
+async def test_who_loses_the_permission_leaves_the_dashboard(cluster: Cluster, name: str, how: str) -> None:
+    async with ended_by(cluster, name, PERMISSION_ENDS[how], path="/ws/monitor/") as close:
+        assert close == (4005, "Forbidden")
+
+
+GROUP_ENDS = {
+    "left the group": "user.groups.clear()",
+    "group lost the permission": "Group.objects.get(name={name!r}).permissions.clear()",
+    "group deleted": "Group.objects.get(name={name!r}).delete()",
+}
+
+
+@pytest.mark.parametrize("how", GROUP_ENDS)
+async def test_who_loses_a_group_s_permission_leaves_the_dashboard(cluster: Cluster, name: str, how: str) -> None:
+    mine = await asyncio.to_thread(cluster.make_user, name)
+    await change(
+        cluster,
+        name,
+        f"""
+group = Group.objects.create(name={name!r})
+group.permissions.add(Permission.objects.get(codename='view_dashboard'))
+user.groups.add(group)
+""",
+    )
+    async with cluster.client("/ws/monitor/", process="web-2", cookie=mine["cookie"]) as client:
+        closing = asyncio.create_task(closed_at(client))
+        changed_at = await change(cluster, name, GROUP_ENDS[how].format(name=name))
+        close, at = await closing
+        assert close == (4005, "Forbidden")
+        assert at - changed_at < SECONDS
+
+
+async def test_other_sessions_stay_signed_in(cluster: Cluster, name: str) -> None:
+    first = await asyncio.to_thread(cluster.make_user, name)
+    second = await asyncio.to_thread(cluster.make_user, name)
+    async with (
+        cluster.client(process="web-2", cookie=first["cookie"]) as ends,
+        cluster.client(process="web-2", cookie=second["cookie"]) as stays,
+        cluster.client(process="web-1", token=first["token"]) as machine,
+    ):
+        await change(cluster, name, f"Session.objects.get(pk={first['cookie']!r}).delete()")
+        assert await ends.closed(SECONDS + 5) == ENDED
+        for one in (stays, machine):
+            assert (await one.request("ping"))["type"] == "pong"
+
+
+async def test_a_session_that_expires_closes_its_socket_by_a_timer(cluster: Cluster, name: str) -> None:
+    mine = await asyncio.to_thread(cluster.make_user, name)
+    code = f"Session.objects.filter(pk={mine['cookie']!r}).update(expire_date=timezone.now() + timedelta(seconds=3))"
+    changed_at = await change(cluster, name, code)
+    async with cluster.client(process="web-2", cookie=mine["cookie"]) as client:
+        close, at = await closed_at(client)
+        assert close == ENDED
+        assert at - changed_at < 3 + SECONDS
+
+
+async def test_a_token_that_expires_closes_its_socket_by_a_timer(cluster: Cluster, name: str) -> None:
+    mine = await asyncio.to_thread(cluster.make_user, name)
+    code = "user.access_tokens.update(expires_at=timezone.now() + timedelta(seconds=3))"
+    changed_at = await change(cluster, name, code)
+    async with cluster.client(process="web-2", token=mine["token"]) as client:
+        close, at = await closed_at(client)
+        assert close == ENDED
+        assert at - changed_at < 3 + SECONDS
+
+
+# Rooms
+
+ROOM_ENDS: dict[str, tuple[str, str]] = {
+    "removed by the service": ("removed", "services.remove_membership(room_id=room.pk, user_id=user.pk)"),
+    "removed in a shell": ("removed", "Membership.objects.get(room=room, user=user).delete()"),
+    "banned by the service": (
+        "banned",
+        "services.set_membership(room_id=room.pk, user_id=user.pk, banned_until=timezone.now() + timedelta(days=1))",
+    ),
+    "room deleted in a shell": ("deleted", "room.delete()"),
+}
+
+
+@asynccontextmanager
+async def in_room(cluster: Cluster, name: str, *, private: bool) -> AsyncIterator[tuple[Client, Client, str]]:
+    """The user's socket on web-2 and a moderator's on web-1, both in a new room."""
+    mine = await asyncio.to_thread(cluster.make_user, name)
+    other = await asyncio.to_thread(cluster.make_user, "moderator")
+    slug = f"room-of-{name}"
+    await change(
+        cluster,
+        name,
+        f"""
+room = services.create_room(slug={slug!r}, title="Room", is_private={private})
+for one in (user, get_user_model().objects.get(username="moderator")):
+    services.set_membership(room_id=room.pk, user_id=one.pk)
+""",
+    )
+    async with (
+        cluster.client(process="web-2", cookie=mine["cookie"]) as client,
+        cluster.client(process="web-1", cookie=other["cookie"]) as moderator,
+    ):
+        for one in (client, moderator):
+            assert (await one.join(slug))["type"] == "ok"
+        yield client, moderator, slug
+
+
+@pytest.mark.parametrize("how", ROOM_ENDS)
+async def test_who_may_not_be_in_a_room_hears_nothing_more_of_it(cluster: Cluster, name: str, how: str) -> None:
+    why, code = ROOM_ENDS[how]
+    async with in_room(cluster, name, private=True) as (client, moderator, slug):
+        closing = asyncio.create_task(client.event("room.closed"))
+        changed_at = await change(cluster, name, f"room = Room.objects.get(slug={slug!r})\n{code}")
+        assert await closing == {"type": "room.closed", "room": slug, "code": why}
+        assert time.monotonic() - changed_at < SECONDS
+        assert (await client.post(slug, "may I?"))["code"] == "not_found"
+        if why != "deleted":
+            assert (await moderator.post(slug, "not for everybody"))["type"] == "ok"
+            await moderator.event("message.posted")
+        # Whatever was sent before the answer to this has come by then.
+        await client.request("ping")
+        assert not [frame for frame in client.kept if frame.get("room") == slug and frame["type"] != "presence.changed"]
+
+
+async def test_a_room_made_private_keeps_only_its_members(cluster: Cluster, name: str) -> None:
+    async with in_room(cluster, name, private=False) as (client, moderator, slug):
+        await change(cluster, name, "user.memberships.all().delete()")
+        assert (await client.post(slug, "anybody may"))["type"] == "ok"
+        closing = asyncio.create_task(client.event("room.closed"))
+        code = f"services.change_room(room_id=Room.objects.get(slug={slug!r}).pk, is_private=True)"
+        changed_at = await change(cluster, name, code)
+        assert (await closing)["code"] == "removed"
+        assert time.monotonic() - changed_at < SECONDS
+        assert (await moderator.post(slug, "among ourselves"))["type"] == "ok"
+
+
+# Hints that are not given, or lost
+
+
+@pytest.fixture(scope="module")
+def sweeping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with Cluster(tmp_path_factory.mktemp("sweeping"), processes=2, HUBBUB_SWEEP_SECONDS="1") as one:
+        yield one
+
+
+UNTOLD: dict[str, tuple[str, str]] = {
+    "bulk deactivation": ("cookie", "get_user_model().objects.filter(pk=user.pk).update(is_active=False)"),
+    "raw deletion of the session": (
+        "cookie",
+        "from django.db import connection\n"
+        "connection.cursor().execute('DELETE FROM django_session WHERE session_key = %s', [{cookie!r}])",
+    ),
+    "bulk revocation": ("token", "AccessToken.objects.filter(user=user).update(revoked_at=timezone.now())"),
+    "bulk change of the password": ("cookie", "get_user_model().objects.filter(pk=user.pk).update(password='other')"),
+}
+
+
+@pytest.mark.parametrize("how", UNTOLD)
+async def test_what_no_signal_tells_of_is_found_by_the_sweep(sweeping: Cluster, name: str, how: str) -> None:
+    by, code = UNTOLD[how]
+    mine = await asyncio.to_thread(sweeping.make_user, name)
+    async with sweeping.client(process="web-2", **{by: mine[by]}) as client:
+        closing = asyncio.create_task(closed_at(client))
+        changed_at = await change(sweeping, name, code.format(**mine))
+        close, at = await closing
+        assert close == ENDED
+        assert at - changed_at < 1 + SECONDS
+
+
+@pytest.mark.parametrize("how", UNTOLD)
+async def test_nothing_is_taken_from_the_moment_of_the_change(cluster: Cluster, name: str, how: str) -> None:
+    by, code = UNTOLD[how]
+    mine = await asyncio.to_thread(cluster.make_user, name)
+    async with cluster.client(process="web-2", **{by: mine[by]}) as client:
+        await client.join("general")
+        seq = (await client.post("general", "while I may"))["seq"]
+        await change(cluster, name, code.format(**mine))
+        # The sweep is half a minute away, or whatever is left of it: each command looks for itself.
+        posting = {"type": "message.post", "room": "general", "id": str(uuid4()), "body": "and now?"}
+        editing = {"type": "message.edit", "room": "general", "seq": seq, "body": "changed"}
+        deleting = {"type": "message.delete", "room": "general", "seq": seq}
+        for ref, command in enumerate([posting, editing, deleting], 100):
+            await client.send({**command, "ref": ref})
+        # The first refusal is also a reason to look at the socket, which then ends.
+        assert await client.closed() == ENDED
+        answers = {frame["ref"]: frame for frame in client.kept if frame["type"] in ("ok", "error")}
+        assert answers
+        assert {one.get("code") for one in answers.values()} == {"unauthorized"}
+    left = await asyncio.to_thread(
+        cluster.shell,
+        f"""
+        from chat.models import Message
+        print(*Message.objects.filter(author__username={name!r}).values_list("body", flat=True), sep="|")
+        """,
+    )
+    assert left == "while I may"
+
+
+async def test_a_change_while_redis_hangs_reaches_rooms_and_sockets_all_the_same(sweeping: Cluster, name: str) -> None:
+    redis = next(pid for pid, line in sweeping.pids().items() if "redis.sock" in line)
+    async with in_room(sweeping, name, private=True) as (client, _, slug):
+        os.kill(redis, signal.SIGSTOP)
+        try:
+            closing = asyncio.create_task(client.event("room.closed"))
+            code = f"services.remove_membership(room_id=Room.objects.get(slug={slug!r}).pk, user_id=user.pk)"
+            changed_at = await change(sweeping, name, code)
+            assert (await closing)["code"] == "removed"
+            assert time.monotonic() - changed_at < 4
+            ending = asyncio.create_task(closed_at(client))
+            changed_at = await change(sweeping, name, "user.is_active = False; user.save()")
+            close, at = await ending
+            assert close == ENDED
+            assert at - changed_at < 1 + SECONDS
+        finally:
+            os.kill(redis, signal.SIGCONT)
+
+
+async def test_a_ban_that_no_signal_tells_of_is_found_by_the_sweep(sweeping: Cluster, name: str) -> None:
+    async with in_room(sweeping, name, private=False) as (client, _, slug):
+        closing = asyncio.create_task(client.event("room.closed"))
+        code = "user.memberships.update(banned_until=timezone.now() + timedelta(days=1))"
+        changed_at = await change(sweeping, name, code)
+        assert (await closing) == {"type": "room.closed", "room": slug, "code": "banned"}
+        assert time.monotonic() - changed_at < 3
