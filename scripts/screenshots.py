@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from playwright.async_api import Browser, Page, async_playwright, expect
@@ -16,9 +16,11 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 from realtime import embedded_redis
 from tests.browser.conftest import FLAGS
 from tests.servers import ROOT, Site
+from tests.wire import opened
 
 IMAGES = ROOT / "docs" / "images"
 SIZE = {"width": 1280, "height": 800}
+PRESENT = 4  # Of the demo's people in the room that is shown.
 
 
 def main() -> None:
@@ -48,13 +50,13 @@ def take(folder: Path) -> None:
 
     site = Site(folder)
     demo.make_site()
-    cookie = site.make_user(demo.STAFF)["cookie"]
+    cookie, *others = (site.make_user(name)["cookie"] for name in demo.PEOPLE[:PRESENT])
     # Two of them: the name of the one that serves the dashboard is on it.
     with site.serving("hubbub", 2) as servers:
-        asyncio.run(_take(servers[0].url, cookie))
+        asyncio.run(_take(servers[0].url, cookie, others))
 
 
-async def _take(url: str, cookie: str) -> None:
+async def _take(url: str, cookie: str, others: list[str]) -> None:
     async with opened_browser() as browser:
         page = await page_of(browser)
         await page.goto(f"{url}/account/sign-in/")
@@ -64,14 +66,26 @@ async def _take(url: str, cookie: str) -> None:
         await page.context.add_cookies([{"name": "sessionid", "value": cookie, "url": url}])
         await page.goto(f"{url}/")
         await save(page, "lobby")
-        await page.goto(f"{url}/rooms/operations/")
-        await page.wait_for_selector("html[data-state=open] #room[data-ready=true]")
-        await save(page, "room")
+        async with people_in("operations", url, others):
+            await page.goto(f"{url}/rooms/operations/")
+            await page.wait_for_selector("html[data-state=open] #room[data-ready=true]")
+            await expect(page.locator(".people .person")).to_have_count(len(others) + 1)
+            await save(page, "room")
         await page.evaluate("localStorage.setItem('django.admin.navSidebarIsOpen', 'false')")  # Room for the columns.
         await page.goto(f"{url}/admin/chat/room/")
         await save(page, "admin")
         await show_samples(page, f"{url}/monitor/")
         await save(page, "dashboard")
+
+
+@asynccontextmanager
+async def people_in(room: str, url: str, cookies: list[str]) -> AsyncIterator[None]:
+    """Those with these sessions are in the room meanwhile."""
+    async with AsyncExitStack() as stack:
+        for cookie in cookies:
+            client = await stack.enter_async_context(opened(url, cookie=cookie))
+            await client.join(room)
+        yield
 
 
 async def show_samples(page: Page, address: str) -> None:

@@ -223,14 +223,37 @@ test("a page that is open for days forgets the oldest and can read them again", 
   assert.equal(kinds(state)[0], "older");
 });
 
-test("people come and go; in a big room only their number is told", () => {
-  const change = (more) => ({ type: "event", frame: { type: "presence.changed", room: "general", ...more } });
-  let state = run(fresh(), { type: "joined", answer: answer({ present: { count: 1, users: [ALICE] } }) });
-  state = run(state, change({ count: 2, joined: [BOB], left: [] }));
+const changed = (more) => ({ type: "event", frame: { type: "presence.changed", room: "general", ...more } });
+const joinedWith = (present) => run(fresh(), { type: "joined", answer: answer({ present }) });
+
+test("people come and go, and stand in the order of their names", () => {
+  let state = joinedWith({ count: 1, users: [BOB] });
+  state = run(state, changed({ count: 2, joined: [ALICE], left: [] }));
   assert.deepEqual(state.present, { count: 2, users: [ALICE, BOB] });
-  state = run(state, change({ count: 1, joined: [], left: [ALICE] }));
-  assert.deepEqual(state.present.users, [BOB]);
-  assert.equal(run(state, change({ count: 400 })).present.count, 400);
+  state = run(state, changed({ count: 2, joined: [{ id: 2, name: "aaron" }], left: [] }));
+  assert.deepEqual(state.present.users.map(({ name }) => name), ["aaron", "alice"]);
+  state = run(state, changed({ count: 1, joined: [], left: [ALICE] }));
+  assert.deepEqual(state.present, { count: 1, users: [{ id: 2, name: "aaron" }] });
+});
+
+test("in a big room only the number is known, and all names again when they are told again", () => {
+  assert.deepEqual(joinedWith({ count: 101, users: [] }).present, { count: 101, users: null });
+  let state = run(joinedWith({ count: 1, users: [ALICE] }), changed({ count: 400 }));
+  assert.deepEqual(state.present, { count: 400, users: null });
+  state = run(state, changed({ count: 2, joined: [ALICE, BOB], left: [] }));
+  assert.deepEqual(state.present, { count: 2, users: [ALICE, BOB] });
+});
+
+test("who is here may be unknown at first, and is told as an event", () => {
+  let state = joinedWith(null);
+  assert.equal(state.present, null);
+  state = run(state, changed({ count: 2, joined: [BOB, ALICE], left: [] }));
+  assert.deepEqual(state.present, { count: 2, users: [ALICE, BOB] });
+});
+
+test("an event about people that repeats what is known changes nothing", () => {
+  const state = joinedWith({ count: 2, users: [ALICE, BOB] });
+  assert.deepEqual(run(state, changed({ count: 2, joined: [BOB], left: [] })).present, state.present);
 });
 
 test("a body is sent in normal form, without half characters, and counted as the server counts", () => {

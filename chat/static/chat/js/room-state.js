@@ -20,7 +20,7 @@ export function initial({ room, me, pending = [] }) {
     unseen: 0,
     away: false,
     editing: null, // seq
-    present: null, // {count, users} or null when not known
+    present: null, // {count, users}, or null when not known; users is null when they are too many to be named
     closed: null, // removed | banned | deleted | not_found
   };
 }
@@ -143,7 +143,7 @@ function joined(state, answer) {
     room: answer.room,
     epoch: answer.epoch,
     position: answer.position,
-    present: answer.present ?? null,
+    present: named(answer.present),
   };
   if (answer.complete) return arrive(next, answer.messages);
   const page = { ...next, messages: [], floor: answer.more ? (answer.messages[0]?.seq ?? 0) : 0, more: answer.more, early: {} };
@@ -233,12 +233,22 @@ function withPending(state, id, changes) {
   return { ...state, pending: state.pending.map((post) => (post.id === id ? { ...post, ...changes } : post)) };
 }
 
+function named(present) {
+  if (present === null) return null;
+  return { ...present, users: present.users.length === present.count ? byName(present.users) : null };
+}
+
+/** Without `joined` nobody is named; the first event that names people again has all of them as `joined`. */
 function presence(present, { count, joined: came, left }) {
-  if (present === null || came === undefined || came === null) return { count, users: present?.users ?? [] };
-  const gone = new Set((left ?? []).map(({ id }) => id));
-  const users = new Map(present.users.filter(({ id }) => !gone.has(id)).map((user) => [user.id, user]));
+  if (came === undefined) return { count, users: null };
+  const gone = new Set(left.map(({ id }) => id));
+  const users = new Map((present?.users ?? []).filter(({ id }) => !gone.has(id)).map((user) => [user.id, user]));
   for (const user of came) users.set(user.id, user);
-  return { count, users: [...users.values()] };
+  return { count, users: byName([...users.values()]) };
+}
+
+function byName(users) {
+  return [...users].sort((one, other) => one.name.localeCompare(other.name) || one.id - other.id);
 }
 
 function lastSeq(state) {

@@ -23,6 +23,7 @@ export class RoomView {
   #calls;
   #shown = new Map(); // key -> {element, signature}
   #atEnd = true;
+  #present; // Who is shown; undefined: nobody has been yet.
   #height = 0; // Of the log, as it was when somebody last scrolled.
   #title = document.title;
   #icon = document.querySelector("link[rel=icon]");
@@ -58,7 +59,7 @@ export class RoomView {
     this.#root.dataset.ready = state.joined;
     this.#renderHead(state);
     this.#renderLog(state);
-    this.#renderPeople(state.present);
+    this.#renderPeople(state);
     const { archived } = state.room;
     part(this.#root, "empty").hidden = !state.joined || archived || state.messages.length + state.pending.length > 0;
     part(this.#root, "archived").hidden = !archived;
@@ -124,20 +125,26 @@ export class RoomView {
     this.#askForOlder();
   }
 
-  #renderPeople(present) {
+  #renderPeople({ present, joined, me }) {
+    if (!joined || present === this.#present) return; // Before there is an answer their place is kept free.
+    this.#present = present;
     const people = part(this.#root, "people");
+    const toggle = part(this.#root, "people-toggle");
     const known = present !== null;
     this.#root.classList.toggle("has-people", known);
-    part(this.#root, "people-toggle").hidden = !known;
-    people.hidden = !known;
+    toggle.hidden = people.hidden = !known;
     if (!known) return;
-    part(this.#root, "people-count").textContent = present.count;
-    part(people, "people-list").replaceChildren(...present.users.map(({ name }) => {
+    const count = present.count.toLocaleString("en");
+    for (const place of this.#root.querySelectorAll("[data-role=people-count]")) place.textContent = count;
+    toggle.setAttribute("aria-label", `People here: ${count}`);
+    part(people, "people-many").hidden = present.users !== null;
+    part(people, "people-list").replaceChildren(...(present.users ?? []).map(({ id, name }) => {
       const item = stamp("person");
+      part(item, "you").hidden = id !== me.id;
       const avatar = part(item, "avatar");
       avatar.textContent = initialsOf(name);
       avatar.classList.add(`tint-${tintOf(name)}`);
-      part(item, "name").textContent = name;
+      part(item, "name").textContent = part(item, "name").title = name; // A long one is cut.
       return item;
     }));
   }
@@ -189,12 +196,23 @@ export class RoomView {
     });
     this.#listenForPress();
     const wide = matchMedia("(min-width: 56.25rem)");
-    part(this.#root, "people-toggle").addEventListener("click", () => {
+    const [toggle, people] = [part(this.#root, "people-toggle"), part(this.#root, "people")];
+    const told = () => {
+      const shown = wide.matches ? !this.#root.classList.contains("hides-people") : people.matches(":popover-open");
+      toggle.setAttribute("aria-expanded", shown);
+    };
+    toggle.addEventListener("click", () => {
       if (wide.matches) this.#root.classList.toggle("hides-people");
-      else part(this.#root, "people").togglePopover();
+      else people.togglePopover();
+      told();
     });
+    people.addEventListener("toggle", told);
     // A sheet that was open on a narrow page has its place on a wide one.
-    wide.addEventListener("change", () => part(this.#root, "people").hidePopover());
+    wide.addEventListener("change", () => {
+      people.hidePopover();
+      told();
+    });
+    told();
     matchMedia("(min-width: 40rem)").addEventListener("change", () => part(this.#root, "rooms").hidePopover());
   }
 
