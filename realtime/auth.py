@@ -261,6 +261,8 @@ def _renewed(identity: Identity, user: Any, session: Kept | None) -> Identity | 
     # To decode a session costs more than all the rest.
     if proof != identity.proof and not _is_signed_in(user, session.values()):
         return None
+    if (session.expires_at, proof) == (identity.expires_at, identity.proof):
+        return identity
     return replace(identity, expires_at=session.expires_at, proof=proof)
 
 

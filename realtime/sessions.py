@@ -1,5 +1,6 @@
 """Sessions as they are on record, many by one query. Reads only: a socket cannot give a browser a new cookie."""
 
+import functools
 from collections.abc import Collection
 from datetime import datetime
 from importlib import import_module
@@ -37,7 +38,12 @@ def store() -> Any:
 
 def model() -> Any:
     """The model behind the engine; None for one that keeps its sessions elsewhere."""
-    find = getattr(store(), "get_model_class", None)
+    return _model_of(settings.SESSION_ENGINE)
+
+
+@functools.cache
+def _model_of(engine: str) -> Any:
+    find = getattr(import_module(engine).SessionStore, "get_model_class", None)
     return find() if find is not None else None
 
 

@@ -1,8 +1,10 @@
 """The admin in a real browser: it works under the strict content security policy, and open pages follow it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -13,6 +15,8 @@ from realtime.auth import TOKEN_PREFIX
 from tests.cluster.running import Cluster
 
 pytestmark = [pytest.mark.browser, pytest.mark.cluster]
+
+T = TypeVar("T")
 
 SECONDS = 15_000  # For what is waited for, in milliseconds.
 
@@ -115,3 +119,69 @@ async def test_a_token_made_in_the_admin_is_shown_once_and_works(cluster: Cluste
         await client.event("auth.required")
         await client.send({"type": "auth", "token": token})
         assert (await client.closed())[0] == 4001
+
+
+async def test_what_the_admin_takes_away_is_gone_within_a_second_on_other_processes(
+    browser: Browser, cluster: Cluster, root: Staff
+) -> None:
+    name, slug = f"mallory-{uuid4().hex[:8]}", f"club-{uuid4().hex[:8]}"
+    mine = await asyncio.to_thread(cluster.make_user, name)
+    await asyncio.to_thread(
+        cluster.shell,
+        f"""
+        from django.contrib.auth import get_user_model
+        from chat import services
+        room = services.create_room(slug={slug!r}, title="The Club", is_private=True)
+        services.set_membership(room_id=room.pk, user_id=get_user_model().objects.get(username={name!r}).pk)
+        """,
+    )
+    page = await page_of(browser, cluster, name)
+    await page.goto(f"{cluster.url}/rooms/{slug}/")
+    await page.wait_for_selector("html[data-state=open] #room[data-ready=true]")
+    # Wherever the admin's own pages come from, one of these is on another process.
+    async with (
+        cluster.client(cookie=mine["cookie"], process="web-1") as first,
+        cluster.client(cookie=mine["cookie"], process="web-2") as second,
+    ):
+        for one in (first, second):
+            await one.join(slug)
+        await root.open(f"chat/membership/?q={name}")
+        told = [asyncio.create_task(timed(one.event("room.closed"))) for one in (first, second)]
+        await root.act("ban", name)
+        await expect(root.page.locator(".messagelist .success")).to_be_visible()
+        banned_at = time.monotonic()
+        for one in told:
+            frame, at = await one
+            assert frame["code"] == "banned"
+            assert at - banned_at < 1
+        await expect(page.get_by_text("You cannot enter this room for now.")).to_be_visible(timeout=SECONDS)
+
+        await root.open(f"accounts/user/?q={name}")
+        await root.page.locator("#result_list th a", has_text=name).click()
+        await root.page.locator("#id_is_active").uncheck()
+        ended = [asyncio.create_task(timed(one.closed())) for one in (first, second)]
+        await root.page.locator("input[name=_save]").click()
+        await expect(root.page.locator(".messagelist .success")).to_be_visible()
+        deactivated_at = time.monotonic()
+        for end in ended:
+            close, at = await end
+            assert close == (4003, "Session ended")
+            assert at - deactivated_at < 1
+    # The page has tried once more, and has been told that nobody is signed in.
+    await page.wait_for_url(f"**/sign-in/?next=*{slug}*", timeout=SECONDS)
+
+
+async def test_signing_out_ends_the_other_tabs(browser: Browser, cluster: Cluster) -> None:
+    page = await page_of(browser, cluster, "alice")
+    await page.goto(f"{cluster.url}/rooms/general/")
+    await page.wait_for_selector("html[data-state=open] #room[data-ready=true]")
+    other = await page.context.new_page()
+    await other.goto(f"{cluster.url}/")
+    await other.get_by_role("button", name="Account of").click()
+    await other.get_by_role("button", name="Sign out").click()
+    await page.wait_for_url("**/sign-in/?next=*general*", timeout=SECONDS)
+
+
+async def timed(what: Awaitable[T]) -> tuple[T, float]:
+    """Its result, and when it came."""
+    return await what, time.monotonic()
