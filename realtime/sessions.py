@@ -72,5 +72,6 @@ def _load_one_by_one(keys: Collection[str]) -> dict[str, Kept]:
     for key in keys:
         session = store()(key)
         if values := dict(session.items()):
-            found[key] = Kept(repr(sorted(values.items())), session.get_expiry_date(), values)
+            # When it ends is known only to where it is kept.
+            found[key] = Kept(repr(sorted(values.items())), None, values)
     return found
