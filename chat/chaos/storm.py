@@ -4,6 +4,7 @@ Says each fault in a line as it goes, and at the end what was lost, and how long
 """
 
 import asyncio
+import re
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +22,8 @@ from chat.chaos.site import Site
 CALM_SECONDS = (0.5, 4.0)  # Between being whole again and the next fault.
 WHOLE_SECONDS = 60.0
 SHOWN_BREACHES = 30
+SHOWN_COMPLAINTS = 20
+COMPLAINT = re.compile(r"\b(WARNING|ERROR|CRITICAL|\w+Error)\b")
 
 Say = Callable[[str], None]
 
@@ -44,6 +47,8 @@ class Outcome:
     made: list[Made] = field(default_factory=list)
     report: Report = field(default_factory=Report)
     tracebacks: int = 0
+    # What the servers logged as wrong, in the order it came.
+    complaints: list[str] = field(default_factory=list)
 
     @property
     def is_whole(self) -> bool:
@@ -70,6 +75,7 @@ async def run(*, seconds: float, processes: int, seed: int, stop: asyncio.Event,
         for report in await asyncio.gather(*(party.finish() for party in parties)):
             outcome.report.add(report)
         outcome.tracebacks = sum("Traceback (most recent call last)" in line for line in site.lines)
+        outcome.complaints = [line for line in site.lines if COMPLAINT.search(line)]
     return outcome
 
 
@@ -138,6 +144,11 @@ def table(outcome: Outcome) -> list[str]:
     lines += [f"  {one.kind}: {one.text}" for one in report.breaches[:SHOWN_BREACHES]]
     if len(report.breaches) > SHOWN_BREACHES:
         lines.append(f"  … and {len(report.breaches) - SHOWN_BREACHES} more")
+    if not outcome.is_whole and outcome.complaints:
+        lines += [
+            "The last complaints of the servers:",
+            *(f"  {one}" for one in outcome.complaints[-SHOWN_COMPLAINTS:]),
+        ]
     if outcome.tracebacks:
         lines.append(f"The servers logged {outcome.tracebacks} tracebacks.")
     return lines
