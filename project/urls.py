@@ -8,6 +8,8 @@ from project.accounts.views import enter_admin
 admin.site.site_header = admin.site.site_title = "Hubbub"
 admin.site.index_title = "Administration"
 
+handler500 = "project.errors.failed"
+
 urlpatterns = [
     path("admin/login/", enter_admin),  # Stands before the admin's own, which has another look.
     path("admin/", admin.site.urls),
