@@ -40,6 +40,7 @@ class ChatConsumer(RealtimeConsumer):
         MessageEdit: WRITE,
         MessageDelete: WRITE,
     }
+    posts = (MessagePost, MessageEdit, MessageDelete)
 
     @property
     def body_chars(self) -> int:

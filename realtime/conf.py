@@ -69,6 +69,25 @@ class Realtime:
     bad_frames: int = tunable(
         20, "Malformed frames within ten seconds that close a socket with 4008.", low=1, high=10_000
     )
+    posts_per_second: float = tunable(
+        10.0,
+        "Messages that a user may post, edit or delete in the long run, over all processes.",
+        low=0.1,
+        high=1_000_000,
+    )
+    posts_burst: int = tunable(30, "Messages at once, after a pause: what was written offline.", low=1, high=1_000_000)
+    commands_per_second: float = tunable(
+        50.0, "Commands of any kind, pings too, of a user in the long run, over all processes.", low=1, high=1_000_000
+    )
+    commands_burst: int = tunable(
+        200, "Commands at once, after a pause: a page that comes back joins its rooms.", low=1, high=1_000_000
+    )
+    refused_commands: int = tunable(
+        200,
+        "Commands refused as `rate_limited` within ten seconds; a user who does not stop is closed with 4102.",
+        low=1,
+        high=1_000_000,
+    )
     gap_ms: int = tunable(
         50, "How long a missing position is waited for before it is read from the database.", low=0, high=5_000
     )

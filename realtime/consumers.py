@@ -7,22 +7,19 @@ import asyncio
 import itertools
 import logging
 import secrets
-import time
-from collections import deque
 from collections.abc import Mapping, Set
 from typing import Any, ClassVar, NoReturn
 
 import msgspec
 from channels.consumer import AsyncConsumer
-from django.db import Error as DatabaseError
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from realtime import admission, auth, conf, threads
 from realtime.group import Member, Source
 from realtime.hub import hub
+from realtime.limits import ledger
 from realtime.metrics import COUNTERS
-from realtime.outage import Outage
 from realtime.outbox import DRAIN, AsgiOutbox, outbox_for, send_close
 from realtime.presence import Announce
 from realtime.process import PROCESS
@@ -47,7 +44,8 @@ from realtime.protocol import (
     parse_auth,
 )
 from realtime.security import Kind, address_of, log_event
-from realtime.work import Work
+from realtime.throttle import Strikes
+from realtime.work import Work, carry_out
 
 logger = logging.getLogger(__name__)
 
@@ -57,8 +55,6 @@ WORK_SECONDS = 4.5  # For the commands of a socket that ends: a post has four.
 # Names of connections: counted from a number that no other process began with.
 FIRST_CONNECTION = secrets.randbits(32) << 16
 _connections = itertools.count()
-
-_late = Outage("a command was not answered in time")
 
 
 class Disconnected(Exception):
@@ -79,6 +75,8 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
     endpoint_scopes: ClassVar[Set[str]] = frozenset()
     # And this one for that command.
     command_scopes: ClassVar[Mapping[type, str]] = {}
+    # Those of them that change what others see: of these a user may send fewer.
+    posts: ClassVar[tuple[type[Command], ...]] = ()
     identity: auth.Identity
     _decoders: ClassVar[dict[type, "msgspec.json.Decoder[Any]"]] = {}
 
@@ -161,8 +159,8 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         self._receive = receive
         self._members: dict[str, Member] = {}
         self._pending: dict[str, Member] = {}
-        # Made when there is something to put in: an empty deque takes more memory than the rest of an idle consumer.
-        self._bad_frames: deque[float] | None = None
+        # Made when there is something to put in: a deque takes more memory than the rest of an idle consumer.
+        self._bad_frames: Strikes | None = None
         self._work: Work | None = None
         self._tasks: list[asyncio.Task[None]] = []
         task = asyncio.current_task()
@@ -215,9 +213,11 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
             self._tasks.append(asyncio.create_task(admission.note_token_use(self.identity.token_id)))
         while True:
             command = await self._next_command()
+            if command is None or self._is_over_limit(command):
+                continue
             if isinstance(command, Ping):
                 self.send_frame(Pong(ref=command.ref))
-            elif command is not None:
+            else:
                 if self._work is None:
                     self._work = Work(self._do, self.is_concurrent, self._tunables.commands_in_work)
                 await self._work.take(command)
@@ -306,48 +306,35 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
 
     def _count_bad_frame(self) -> None:
         COUNTERS.bad_frames += 1
-        now = time.monotonic()
-        if self._bad_frames is None:
-            self._bad_frames = deque(maxlen=self._tunables.bad_frames)
-        self._bad_frames.append(now)
-        full = len(self._bad_frames) == self._bad_frames.maxlen
-        if full and now - self._bad_frames[0] <= BAD_FRAMES_SECONDS:
+        self._bad_frames = self._bad_frames or Strikes(self._tunables.bad_frames, BAD_FRAMES_SECONDS)
+        if self._bad_frames.add():
             log_event(Kind.PROTOCOL_ABUSE, address=address_of(self.scope), connection=self.connection)
             self.outbox.close(CloseCode.ABUSE, "Protocol abuse")
 
     # Commands
 
+    def _is_over_limit(self, command: Command) -> bool:
+        """Whether there were too many of the user's, which has been answered."""
+        user_id = self.identity.user_id
+        if (refused := ledger().refuse(user_id, is_post=isinstance(command, self.posts))) is None:
+            return False
+        self._refuse(command, refused)
+        if ledger().gives_up(user_id, address_of(self.scope), self.connection):
+            self.outbox.close(CloseCode.RATE_LIMITED, "Rate limited")
+        return True
+
     async def _do(self, command: Command, received: float) -> None:
-        by = received + threads.ANSWER_SECONDS
-        if asyncio.get_running_loop().time() >= by:
-            return self._refuse_as_late(command)
-        in_time = asyncio.timeout_at(by)
-        try:
-            self._check_scope(command)
-            async with in_time:
-                answer = await self.handle(command)
-            self.answer(command, answer)
-        except Refused as refused:
+        refused = await carry_out(self._handle, command, received + threads.ANSWER_SECONDS, self.connection)
+        if refused is not None:
             self._refuse(command, refused)
             if refused.code == ErrorCode.UNAUTHORIZED:
                 hub().sockets.recheck.ask([self.identity.user_id])
-        except DatabaseError as error:
-            logger.warning("%s of %s: the database failed: %r", type(command).__name__, self.connection, error)
-            self._refuse(command, threads.refused_unavailable())
-        except Exception:
-            if in_time.expired():
-                return self._refuse_as_late(command)
-            logger.exception("%s of %s failed", type(command).__name__, self.connection)
-            self._refuse(command, Refused(ErrorCode.INTERNAL, "this went wrong here and was logged"))
 
-    def _check_scope(self, command: Command) -> None:
+    async def _handle(self, command: Command) -> None:
         scope = self.command_scopes.get(type(command))
         if scope is not None and not self.identity.has_any_scope({scope}):
             raise Refused(ErrorCode.FORBIDDEN, f"this token has not been given {scope}")
-
-    def _refuse_as_late(self, command: Command) -> None:
-        _late.failed(f"{type(command).__name__} of {self.connection}")
-        self._refuse(command, threads.refused_unavailable())
+        self.answer(command, await self.handle(command))
 
     def _refuse(self, command: Command | None, refused: Refused) -> None:
         ref = command.ref if command is not None else None

@@ -28,6 +28,8 @@ class Counters:
     slow_readers: int = 0
     presence_changes: int = 0
     presence_losses: int = 0
+    # By the limit's name in docs/settings.md: what was refused, or closed, because of it.
+    limited: Counter[str] = field(default_factory=Counter)
     # By kind: see `security.Kind`.
     security_events: Counter[str] = field(default_factory=Counter)
     lags_ms: list[float] = field(default_factory=list)

@@ -31,6 +31,8 @@ class Kind(StrEnum):
     TOKEN_LIMITED = "token_limited"  # noqa: S105 - not a secret
     SOCKET_ENDED = "socket_ended"
     SHUT_OUT = "shut_out"
+    RATE_LIMITED = "rate_limited"
+    FLOOD_CLOSED = "flood_closed"
     TOKEN_REFUSED = "token_refused"  # noqa: S105 - not a secret
 
 

@@ -1,9 +1,10 @@
-"""Token buckets, one per key: how often somebody may do something.
+"""How often somebody may do something: token buckets, one per key; and strikes, for who is out after so many.
 
 Local to this process and without a clock of its own running: nothing waits, nothing is written, no task.
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Hashable
 
 MOST_KEYS = 10_000  # About 1 MB of addresses.
@@ -79,3 +80,19 @@ class Buckets:
             if self._full_at[oldest] > now and len(self._full_at) <= self._most_keys:
                 break
             del self._full_at[oldest]
+
+
+class Strikes:
+    """Out after `most` within so many seconds."""
+
+    __slots__ = ("_seconds", "_times")
+
+    def __init__(self, most: int, seconds: float) -> None:
+        self._seconds = seconds
+        self._times: deque[float] = deque(maxlen=most)
+
+    def add(self) -> bool:
+        """Count one; whether this one is too many."""
+        now = time.monotonic()
+        self._times.append(now)
+        return len(self._times) == self._times.maxlen and now - self._times[0] <= self._seconds

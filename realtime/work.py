@@ -4,10 +4,19 @@ An idle socket has no task for them: that lives for as long as there are command
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from realtime.protocol import Command
+from django.db import Error as DatabaseError
+
+from realtime import threads
+from realtime.outage import Outage
+from realtime.protocol import Command, ErrorCode, Refused
+
+logger = logging.getLogger(__name__)
+
+_late = Outage("a command was not answered in time")
 
 
 class Work:
@@ -77,3 +86,31 @@ class Work:
             if self._answered is not None:
                 self._answered.set()
                 self._answered = None
+
+
+async def carry_out(
+    handle: Callable[[Command], Awaitable[None]], command: Command, by: float, connection: str
+) -> Refused | None:
+    """Have `handle` do and answer the command by then, in the loop's time; or why it is refused. Never raises."""
+    if asyncio.get_running_loop().time() >= by:
+        return _refused_as_late(command, connection)
+    in_time = asyncio.timeout_at(by)
+    try:
+        async with in_time:
+            await handle(command)
+        return None
+    except Refused as refused:
+        return refused
+    except DatabaseError as error:
+        logger.warning("%s of %s: the database failed: %r", type(command).__name__, connection, error)
+        return threads.refused_unavailable()
+    except Exception:
+        if in_time.expired():
+            return _refused_as_late(command, connection)
+        logger.exception("%s of %s failed", type(command).__name__, connection)
+        return Refused(ErrorCode.INTERNAL, "this went wrong here and was logged")
+
+
+def _refused_as_late(command: Command, connection: str) -> Refused:
+    _late.failed(f"{type(command).__name__} of {connection}")
+    return threads.refused_unavailable()

@@ -9,12 +9,24 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from socket import create_server
+
+from realtime.conf import Realtime, env_name
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 30.0
 STOP_SECONDS = 15.0
+
+# Clients in tests are quicker than people, and one user stands for many. What the limits do, tests of limits show.
+RAISED_LIMITS = {
+    f"HUBBUB_{name}": "100000"
+    for name in ("POSTS_PER_SECOND", "POSTS_BURST", "COMMANDS_PER_SECOND", "COMMANDS_BURST", "REFUSED_COMMANDS")
+}
+
+# For a server of such a site, what stands in docs/settings.md.
+DEFAULT_LIMITS = {env_name(one): str(one.default) for one in fields(Realtime) if env_name(one) in RAISED_LIMITS}
 
 KINDS = {
     "hubbub": ["-m", "realtime.server", "-v", "0", "-b", "127.0.0.1", "-p", "{port}", "{application}"],
@@ -75,7 +87,8 @@ class Site:
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
         self.env = {name: value for name, value in os.environ.items() if not name.startswith("HUBBUB_")}
-        self.env |= {"HUBBUB_VAR": str(folder), "DATABASE_URL": f"sqlite:///{folder}/site.sqlite3", **settings}
+        self.env |= RAISED_LIMITS | {"HUBBUB_VAR": str(folder), "DATABASE_URL": f"sqlite:///{folder}/site.sqlite3"}
+        self.env |= settings
         self.manage("migrate", "-v0")
         self.manage("collectstatic", "--noinput", "-v0")
 

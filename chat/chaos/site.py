@@ -23,6 +23,9 @@ POLL_SECONDS = 0.05
 # What would make it another site than the one that is tried out; tunables stay, since they are what is tried.
 NOT_FOR_IT = {"REDIS_URL", "DATABASE_URL", "SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS"}
 NOT_FOR_IT |= {"HUBBUB_VAR", "HUBBUB_TLS", "HUBBUB_PROCESS"}
+# After each fault everybody says at once what they could not: how soon it is whole again must not be a limit's doing.
+RAISED_LIMITS = {"HUBBUB_POSTS_PER_SECOND": "1000", "HUBBUB_POSTS_BURST": "1000"}
+RAISED_LIMITS |= {"HUBBUB_COMMANDS_PER_SECOND": "1000", "HUBBUB_COMMANDS_BURST": "1000"}
 PREPARE = "import django; django.setup(); from chat.chaos.prepare import main; main()"
 
 
@@ -41,7 +44,8 @@ class Site:
     async def __aenter__(self) -> "Site":
         self.folder = Path(tempfile.mkdtemp(prefix="hubbub-chaos-"))
         try:
-            self._environ = {name: value for name, value in os.environ.items() if name not in NOT_FOR_IT}
+            given = {name: value for name, value in os.environ.items() if name not in NOT_FOR_IT}
+            self._environ = RAISED_LIMITS | given
             self._environ |= {"HUBBUB_VAR": os.fspath(self.folder), "NO_COLOR": "1"}
             # A session of its own: Ctrl-C is for us, who stop it afterwards.
             self._up = await asyncio.create_subprocess_exec(

@@ -17,7 +17,7 @@ from typing import Any
 
 from chat.chaos.recording import Address
 from realtime.embedded_redis import run_dir, tethered
-from tests.servers import ROOT, Site
+from tests.servers import RAISED_LIMITS, ROOT, Site
 from tests.wire import Client, opened
 
 START_SECONDS = 60.0
@@ -35,7 +35,7 @@ class Cluster(Site):
             for name, value in os.environ.items()
             if not name.startswith("HUBBUB_") and name not in ("REDIS_URL", "DATABASE_URL")
         }
-        self.env |= {"HUBBUB_VAR": str(folder), **settings}
+        self.env |= RAISED_LIMITS | {"HUBBUB_VAR": str(folder), **settings}
         self.run_dir = run_dir(folder)
         self._arguments = ["--processes", str(processes), "--port", "0", *arguments]
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()

@@ -150,7 +150,7 @@ for (const code of [4001, 4002, 4004, 4005, 4008, 4009]) {
   });
 }
 
-for (const code of [1006, 1011, 1012, 4101, 4102, 4103]) {
+for (const code of [1006, 1011, 1012, 4101, 4103]) {
   test(`after ${code} it comes back`, async () => {
     connect();
     browser.socket.ends(code);
@@ -158,6 +158,24 @@ for (const code of [1006, 1011, 1012, 4101, 4102, 4103]) {
     assert.equal(browser.sockets.length, 2);
   });
 }
+
+test("after 4102 it leaves the server alone for a while, whoever looks, and then sends what was kept", async () => {
+  connect();
+  const answer = socket.keep(post("a"));
+  browser.socket.refuses(browser.socket.sent[0], "rate_limited", { retry_after_ms: 3000 });
+  browser.socket.ends(4102);
+  await browser.pass(4_999);
+  browser.wake();
+  assert.equal(browser.sockets.length, 1);
+  assert.equal(lastWhy().final, false);
+  await browser.pass(501);
+  assert.equal(browser.sockets.length, 2);
+  browser.socket.greets();
+  await settle();
+  assert.deepEqual(browser.socket.sent.map(({ id }) => id), ["a"]);
+  browser.socket.answers(browser.socket.sent[0], { seq: 1 });
+  assert.equal((await answer).seq, 1);
+});
 
 test("after 4003 it tries once more: the session may have been renewed", async () => {
   connect();

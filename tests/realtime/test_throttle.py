@@ -1,8 +1,10 @@
 """Token buckets: how much goes at once, how fast it comes back, and that nobody can fill the memory."""
 
+import time
+
 import pytest
 
-from realtime.throttle import Buckets
+from realtime.throttle import Buckets, Strikes
 
 
 class Clock:
@@ -122,3 +124,16 @@ def test_what_is_given_back_can_be_taken_again_and_no_more(buckets: Buckets, clo
     buckets.give_back("alice")
     buckets.give_back("nobody")
     assert [buckets.take("alice") > 0 for _ in range(6)] == [False] * 5 + [True]
+
+
+def test_out_after_so_many_strikes_and_not_before() -> None:
+    strikes = Strikes(3, seconds=60)
+    assert [strikes.add() for _ in range(4)] == [False, False, True, True]
+
+
+def test_strikes_of_long_ago_do_not_count() -> None:
+    strikes = Strikes(2, seconds=0.0)
+    strikes.add()
+    while time.monotonic() == strikes._times[0]:
+        pass
+    assert not strikes.add()

@@ -186,8 +186,9 @@ function reasonOf({ code, message }) {
   switch (code) {
     case "lost":
       return "The connection was lost; try again.";
-    case "unavailable":
     case "rate_limited":
+      return "This is too fast; try again in a moment.";
+    case "unavailable":
       return "The server is busy; try again in a moment.";
     case "not_found":
       return "This is no longer open to you.";

@@ -20,6 +20,8 @@ const STEADY_MS = 5_000; // A connection that lasted this long lets the back-off
 const TOO_BIG = 1009;
 const RESTART = 1012;
 const SESSION_ENDED = 4003;
+const RATE_LIMITED = 4102;
+const CALM_MS = 5_000; // After 4102, before the back-off: the server has asked us in vain to be slower.
 
 export { Lost, Refused };
 
@@ -36,6 +38,7 @@ export class Socket {
   #timer = null; // Until the next try, or until `hello` is overdue.
   #helloAt = null;
   #triedAfterEnd = false;
+  #calmUntil = 0; // Not even somebody who looks makes us connect before.
   #limits = { frame_bytes: Infinity };
   #wanted = false;
   #stopped = false;
@@ -154,7 +157,9 @@ export class Socket {
     this.#stopped = !this.#wanted || this.#isFinal(code);
     this.#report("offline", { code, reason, final: this.#stopped });
     if (this.#stopped) return;
-    this.#timer = this.#env.setTimeout(() => this.#connect(), backoffMs(this.#tries++, this.#env.random));
+    const calmMs = code === RATE_LIMITED ? CALM_MS : 0;
+    this.#calmUntil = this.#env.now() + calmMs;
+    this.#timer = this.#env.setTimeout(() => this.#connect(), calmMs + backoffMs(this.#tries++, this.#env.random));
   }
 
   /** 40xx: the server does not want us back. After 4003 one more try: the session may have been renewed in another tab. */
@@ -182,7 +187,7 @@ export class Socket {
   /** The network is back, or somebody looks: do not let them wait for a timer. */
   #wake() {
     if (this.isOpen) this.#heartbeat.check();
-    else if (this.#wanted && !this.#stopped && this.#ws === null) this.#connect();
+    else if (this.#wanted && !this.#stopped && this.#ws === null && this.#env.now() >= this.#calmUntil) this.#connect();
   }
 
   #report(state, why = {}) {

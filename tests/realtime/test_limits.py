@@ -1,0 +1,130 @@
+"""How much a user may do: at once, in the long run, and what happens to who does not stop."""
+
+import logging
+
+import pytest
+
+from realtime.conf import Realtime
+from realtime.limits import MOST_TOLD, Ledger
+from realtime.metrics import COUNTERS
+from realtime.protocol import ErrorCode
+
+ALICE, BOB = 1, 2
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def ledger_of(clock: Clock, **tunables: float) -> Ledger:
+    return Ledger(Realtime(**tunables), clock)
+
+
+@pytest.fixture
+def ledger(clock: Clock) -> Ledger:
+    return ledger_of(clock)
+
+
+def posted(ledger: Ledger, user_id: int, times: int) -> int:
+    """How many of so many posts were let through."""
+    return sum(ledger.refuse(user_id, is_post=True) is None for _ in range(times))
+
+
+def test_thirty_posts_go_at_once_and_ten_a_second_after_that(ledger: Ledger, clock: Clock) -> None:
+    assert posted(ledger, ALICE, 100) == 30
+    clock.now += 1
+    assert posted(ledger, ALICE, 100) == 10
+
+
+def test_who_floods_takes_nothing_from_others(ledger: Ledger) -> None:
+    posted(ledger, ALICE, 10_000)
+    assert posted(ledger, BOB, 30) == 30
+
+
+def test_commands_have_a_limit_of_their_own(ledger: Ledger) -> None:
+    assert posted(ledger, ALICE, 100) == 30
+    # The hundred posts were commands, too.
+    assert sum(ledger.refuse(ALICE, is_post=False) is None for _ in range(300)) == 100
+
+
+def test_a_refusal_says_when_it_may_be_sent_again_and_that_is_true(ledger: Ledger, clock: Clock) -> None:
+    posted(ledger, ALICE, 30)
+    refused = ledger.refuse(ALICE, is_post=True)
+    assert refused is not None
+    assert (refused.code, refused.retry_after_ms) == (ErrorCode.RATE_LIMITED, pytest.approx(100, abs=1))
+    assert refused.retry_after_ms
+    clock.now += refused.retry_after_ms / 1000
+    assert posted(ledger, ALICE, 1) == 1
+
+
+def test_each_refusal_is_counted_by_its_limit(ledger: Ledger) -> None:
+    before = COUNTERS.limited["posts"]
+    posted(ledger, ALICE, 37)
+    assert COUNTERS.limited["posts"] == before + 7
+
+
+def test_who_goes_on_is_given_up_and_who_waits_is_not(clock: Clock) -> None:
+    ledger = ledger_of(clock, refused_commands=20)
+    assert [ledger.gives_up(ALICE, None, "web-1:1") for _ in range(21)].index(True) == 20
+    for _ in range(1000):
+        assert not ledger.gives_up(BOB, None, "web-1:2")
+        clock.now += 0.5
+
+
+def test_a_flood_is_one_line_a_minute(ledger: Ledger, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "realtime.security")
+    for _ in range(10_000):
+        ledger.gives_up(ALICE, "203.0.113.7", "web-1:1")
+    assert [line.split(" ")[0] for line in caplog.messages] == ["rate_limited", "flood_closed"]
+    assert "address=203.0.113.7 user=1 connection=web-1:1" in caplog.text
+    clock.now += 61
+    ledger.gives_up(ALICE, "203.0.113.7", "web-1:1")
+    assert len(caplog.messages) == 3
+
+
+# With other processes
+
+
+def test_what_was_used_is_told_once_and_only_what_was_let_through(ledger: Ledger) -> None:
+    posted(ledger, ALICE, 50)
+    assert ledger.posts.tell() == {ALICE: 30}
+    assert ledger.commands.tell() == {ALICE: 50}
+    assert ledger.posts.tell() == {}
+
+
+def test_what_others_used_counts_here(ledger: Ledger, clock: Clock) -> None:
+    ledger.posts.hear({ALICE: 25})
+    assert posted(ledger, ALICE, 100) == 5
+    assert posted(ledger, BOB, 100) == 30
+    assert ledger.posts.tell() == {ALICE: 5, BOB: 30}
+
+
+def test_three_processes_that_exchange_let_no_more_through_than_one(clock: Clock) -> None:
+    ledgers = [ledger_of(clock) for _ in range(3)]
+    let_through = 0
+    for _ in range(60):
+        for _ in range(10):
+            let_through += sum(posted(one, ALICE, 100) for one in ledgers)
+            clock.now += 0.1
+        told = [one.posts.tell() for one in ledgers]
+        for number, one in enumerate(ledgers):
+            for other in told[:number] + told[number + 1 :]:
+                one.posts.hear(other)
+    # Each burst may go once, before the others hear of it.
+    assert 600 <= let_through <= 600 + 3 * 30 + 3 * 10
+
+
+def test_of_very_many_users_those_are_told_who_used_most(clock: Clock) -> None:
+    ledger = ledger_of(clock)
+    for user_id in range(MOST_TOLD + 500):
+        posted(ledger, user_id, 2 if user_id >= 500 else 1)
+    assert ledger.posts.tell() == dict.fromkeys(range(500, MOST_TOLD + 500), 2)
