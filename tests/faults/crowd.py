@@ -1,7 +1,8 @@
 """Many clients in one event loop, each as cheap as can be, so that it is the server that is measured."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from random import Random
 from typing import Any
 
@@ -44,7 +45,8 @@ class Guest(asyncio.Protocol):
         self._come_to("asked")
 
     def leave(self, *, abruptly: bool) -> None:
-        (self.transport.abort if abruptly else self.transport.close)()
+        if self.transport is not None:
+            (self.transport.abort if abruptly else self.transport.close)()
 
     # Called by the loop
 
@@ -81,7 +83,7 @@ class Guest(asyncio.Protocol):
                 self._come_to("joined")
             case "error" | "auth.required":
                 self._fail(str(frame))
-            case _:
+            case _ if "position" in frame:  # What else comes is about now, not on record.
                 self.events.append(frame)
 
     def _come_to(self, stage: str) -> None:
@@ -96,8 +98,9 @@ class Guest(asyncio.Protocol):
                 future.set_exception(ConnectionError(reason))
 
 
-async def gather_guests(guests: Sequence[Guest], together: int) -> None:
-    """Bring them all into their room, so many at once."""
+@asynccontextmanager
+async def gathered(guests: Sequence[Guest], together: int) -> AsyncIterator[None]:
+    """Bring them all into their room, so many at once; cut them all off in the end."""
     limit = asyncio.Semaphore(together)
 
     async def bring(guest: Guest) -> None:
@@ -106,7 +109,12 @@ async def gather_guests(guests: Sequence[Guest], together: int) -> None:
             guest.ask()
             await guest.reached("joined")
 
-    await asyncio.gather(*(bring(one) for one in guests))
+    try:
+        await asyncio.gather(*(bring(one) for one in guests))
+        yield
+    finally:
+        for guest in guests:
+            guest.leave(abruptly=True)
 
 
 async def come_and_go(port: int, cookies: Sequence[str], rooms: Sequence[str], cycles: Iterable[int]) -> None:

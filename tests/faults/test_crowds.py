@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from tests.cluster.running import Cluster
-from tests.faults.crowd import Guest, come_and_go, gather_guests
+from tests.faults.crowd import Guest, come_and_go, gathered
 from tests.faults.figures import note
 from tests.servers import Server, Site
 from tests.wire import Client, opened
@@ -64,36 +64,31 @@ async def test_two_thousand_sockets_that_reconnect_at_once_are_all_back(lone_pro
     def crowd(resume: str = "") -> list[Guest]:
         return [Guest(port, cookies[number % USERS], ROOMS[0], resume) for number in range(CROWD)]
 
-    first = crowd()
-    await gather_guests(first, together=50)
-    joined = first[0].joined
     async with (
         lone_process.client("/ws/monitor/", token=staff["token"]) as monitor,
         lone_process.client(token=staff["token"]) as root,
     ):
-        for guest in first:
-            guest.leave(abruptly=True)
+        first = crowd()
+        async with gathered(first, together=50):
+            joined = first[0].joined
         await root.post(ROOMS[0], "while they were away")
         back = crowd(f',"after":{joined["position"]},"epoch":"{joined["epoch"]}"')
         began = time.monotonic()
-        await gather_guests(back, together=CROWD)
-        took = time.monotonic() - began
-        assert took < 30
-        assert {len(one.joined["messages"]) for one in back} == {1}
-        assert all(one.joined["complete"] for one in back)
-        await root.post(ROOMS[0], "welcome back")
-        async with asyncio.timeout(10):
-            while not all(one.events for one in back):
-                await asyncio.sleep(0.05)
-        assert {tuple(event["type"] for event in one.events) for one in back} == {("message.posted",)}
-        # The greatest within ten seconds, in the first sample that was made after all were back.
-        samples = [await monitor.event("metrics.sampled") for _ in range(2)]
-        lag_ms = max(one["processes"][0]["lag_max_ms"] for one in samples)
-        note("all back after", took)
-        note("loop lag, ms", lag_ms)
-        assert lag_ms < 500
-    for guest in back:
-        guest.leave(abruptly=True)
+        async with gathered(back, together=CROWD):
+            note("all back after", time.monotonic() - began)
+            assert time.monotonic() - began < 30
+            assert {len(one.joined["messages"]) for one in back} == {1}
+            assert all(one.joined["complete"] for one in back)
+            await root.post(ROOMS[0], "welcome back")
+            async with asyncio.timeout(10):
+                while not all(one.events for one in back):
+                    await asyncio.sleep(0.05)
+            assert {tuple(event["type"] for event in one.events) for one in back} == {("message.posted",)}
+            # The greatest within ten seconds, in the first sample that was made after all were back.
+            samples = [await monitor.event("metrics.sampled") for _ in range(2)]
+            lag_ms = max(one["processes"][0]["lag_max_ms"] for one in samples)
+            note("loop lag, ms", lag_ms)
+            assert lag_ms < 500
     assert "Traceback" not in lone_process.text
 
 
