@@ -19,7 +19,10 @@ USERS = 100
 # What the server can do is measured, not what it allows one user. The limits are at work, they are just never reached.
 RAISED_LIMITS = {
     f"HUBBUB_{name}": "1000000"
-    for name in ("POSTS_PER_SECOND", "POSTS_BURST", "COMMANDS_PER_SECOND", "COMMANDS_BURST", "REFUSED_COMMANDS")
+    for name in (
+        *("POSTS_PER_SECOND", "POSTS_BURST", "COMMANDS_PER_SECOND", "COMMANDS_BURST", "REFUSED_COMMANDS"),
+        *("SOCKETS", "SOCKETS_PER_USER", "UNAUTHENTICATED"),
+    )
 }
 ROOMS = tuple(f"bench-{number}" for number in range(1, 41))
 

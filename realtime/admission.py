@@ -8,14 +8,13 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from django.conf import settings as django_settings
 from django.db import Error as DatabaseError
 from django.views.decorators.debug import sensitive_variables
 
 from realtime import auth, conf, threads
 from realtime.auth import Identity
 from realtime.protocol import ErrorCode, Refused
-from realtime.proxy import is_loopback, network_of
+from realtime.proxy import network_of, stands_for_many
 from realtime.security import Kind, address_of, log_event
 from realtime.throttle import Buckets
 
@@ -40,7 +39,7 @@ class TokenTries:
         """0.0, or the seconds until there may be another try."""
         key = network_of(address)
         is_blameless = not self._by_address.wait(key, self._burst)
-        wait = 0.0 if _stands_for_many(address) else self._by_address.wait(key)
+        wait = 0.0 if stands_for_many(address) else self._by_address.wait(key)
         if not wait and not is_blameless:
             wait = self._by_token.wait(token_id)
         if not wait:
@@ -118,8 +117,3 @@ async def _ask(identify: Identify, secret: str, permission: str | None, connecti
     except DatabaseError as error:
         logger.warning("who %s is cannot be read: %r", connection, error)
         raise threads.refused_unavailable() from error
-
-
-def _stands_for_many(address: str | None) -> bool:
-    """Whether it may be a proxy's: all come from this machine as long as settings name no proxy."""
-    return not getattr(django_settings, "TRUSTED_PROXIES", ()) and is_loopback(address)

@@ -88,6 +88,30 @@ class Realtime:
         low=1,
         high=1_000_000,
     )
+    sockets: int = tunable(
+        10_000,
+        "Sockets of one process, some 30 KB each; past that a handshake is answered with 503 and Retry-After.",
+        low=1,
+        high=1_000_000,
+    )
+    sockets_per_user: int = tunable(
+        50,
+        "Sockets of a user, over all processes: tabs and programs; one more is closed with 4009.",
+        low=1,
+        high=1_000_000,
+    )
+    unauthenticated: int = tunable(
+        1_000, "Sockets of one process that have still to send their token; past that 503.", low=1, high=1_000_000
+    )
+    unauthenticated_per_address: int = tunable(
+        50,
+        "The same from one address (this machine's only where a proxy is trusted), or 64-bit network; past that 503.",
+        low=1,
+        high=1_000_000,
+    )
+    groups_per_socket: int = tunable(
+        100, "Groups, such as chat's rooms, that a socket is in at once; another is `forbidden`.", low=1, high=100_000
+    )
     gap_ms: int = tunable(
         50, "How long a missing position is waited for before it is read from the database.", low=0, high=5_000
     )

@@ -18,9 +18,9 @@ from django.views.decorators.debug import sensitive_variables
 from realtime import admission, auth, conf, threads
 from realtime.group import Member, Source
 from realtime.hub import hub
-from realtime.limits import ledger
+from realtime.limits import RETRY_SECONDS, ledger
 from realtime.metrics import COUNTERS
-from realtime.outbox import DRAIN, AsgiOutbox, outbox_for, send_close
+from realtime.outbox import DRAIN, AsgiOutbox, outbox_for, send_close, send_denial
 from realtime.presence import Announce
 from realtime.process import PROCESS
 from realtime.protocol import (
@@ -111,6 +111,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         A socket that is in the group already stays in it until then, and joining again reads the state afresh.
         """
         self.abandon(group)
+        ledger().check_groups({*self._members, *self._pending, group})
         user = self.identity
         self._pending[group] = await hub().join(group, self.outbox, source, user.user_id, user.name, announce)
 
@@ -161,6 +162,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         self._pending: dict[str, Member] = {}
         # Made when there is something to put in: a deque takes more memory than the rest of an idle consumer.
         self._bad_frames: Strikes | None = None
+        self._seat: int | str | None = None
         self._work: Work | None = None
         self._tasks: list[asyncio.Task[None]] = []
         task = asyncio.current_task()
@@ -185,6 +187,9 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
 
     async def _live(self, send: Any) -> None:
         await self._receive()  # websocket.connect
+        address = address_of(self.scope)
+        if ledger().is_full():
+            return await self._send_full(send)
         asked = hub().sockets.recheck.times
         session_key = auth.session_key_of(self.scope)
         if session_key is not None and not admission.is_from_own_page(self.scope, self.connection):
@@ -196,12 +201,20 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
                 identity = await admission.identify_by_session(session_key, self.permission, self.connection)
             except Refused:
                 reachable = False
+        if identity is None and reachable:
+            self._seat = ledger().seat_unknown(address)
+            if self._seat is None:
+                return await self._send_full(send)
         await send({"type": "websocket.accept"})
         if isinstance(self.outbox, AsgiOutbox):
             self._tasks.append(asyncio.create_task(self.outbox.run()))
         if not reachable:
             await self._end(CloseCode.OVERLOADED, "Database out of reach")
         self.identity = identity or await self._identify_by_token()
+        ledger().leave(self._seat)
+        self._seat = ledger().seat_user(self.identity.user_id, address, self.connection)
+        if self._seat is None:
+            await self._end(CloseCode.TOO_MANY, "Too many connections")
         if not self.identity.permitted or not self.identity.has_any_scope(self.endpoint_scopes):
             self.send_frame(Error(code=ErrorCode.FORBIDDEN, detail="you may not use this"))
             await self._end(CloseCode.FORBIDDEN, "Forbidden")
@@ -221,6 +234,9 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
                 if self._work is None:
                     self._work = Work(self._do, self.is_concurrent, self._tunables.commands_in_work)
                 await self._work.take(command)
+
+    async def _send_full(self, send: Any) -> None:
+        await send_denial(self.scope, send, 503, (b"Retry-After", b"%d" % RETRY_SECONDS))
 
     @sensitive_variables()
     async def _identify_by_token(self) -> auth.Identity:
@@ -362,6 +378,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
             logger.debug("socket %s could not be closed", self.connection)
 
     async def _clean_up(self) -> None:
+        ledger().leave(self._seat)
         hub().service.remove(self.outbox)
         if hasattr(self, "identity"):
             hub().sockets.remove(self)

@@ -1,4 +1,4 @@
-"""How much a user may do, over all processes: decided here at once, from buckets of this process.
+"""How much a user may do and how many sockets there may be: decided here at once, by what this process knows.
 
 What others have used comes once a second, by `realtime.limits_exchange`. Without Redis this process decides alone.
 """
@@ -7,17 +7,21 @@ import functools
 import heapq
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from operator import itemgetter
+from typing import Any
 
 from realtime import conf
 from realtime.metrics import COUNTERS
 from realtime.protocol import ErrorCode, Refused
+from realtime.proxy import network_of, stands_for_many
 from realtime.security import Kind, log_event
 from realtime.throttle import Buckets
 
 REFUSED_SECONDS = 10.0  # Within which `refused_commands` may be refused.
 QUIET_SECONDS = 60.0  # Who goes on and on is logged once in so long.
+
+RETRY_SECONDS = 5  # Whoever finds no place: within so long those who did not say who they are have gone.
 
 # What one process tells of in a round: some tens of kilobytes. Of more users, those who used most.
 MOST_TOLD = 2_000
@@ -42,7 +46,7 @@ class Allowance:
     def tell(self) -> dict[int, int]:
         """What users took since the last call."""
         used, self._used = self._used, {}
-        return used if len(used) <= MOST_TOLD else dict(heapq.nlargest(MOST_TOLD, used.items(), key=itemgetter(1)))
+        return _greatest(used)
 
     def hear(self, used: Mapping[int, int]) -> None:
         """What users took in another process is taken here as well."""
@@ -59,6 +63,15 @@ class Ledger:
         most = tunables.refused_commands
         self._patience = Buckets(per_second=most / REFUSED_SECONDS, burst=most, clock=clock)
         self._untold = Buckets(per_second=1 / QUIET_SECONDS, burst=1, clock=clock)
+        self._tunables = tunables
+        # Sockets by user, and by address those that have no user yet; "" is for addresses that stand for many.
+        self._seats: dict[int | str, int] = {}
+        self._unknown = 0
+        # Users with many sockets here, whom the others are told of: a tenth of the limit, so no crowd of them.
+        self._least_told = max(2, tunables.sockets_per_user // 10)
+        self._many: dict[int, int] = {}
+        # The same of the other processes, together.
+        self.sockets_elsewhere: dict[int, int] = {}
 
     def refuse(self, user_id: int, *, is_post: bool) -> Refused | None:
         """Count a command of the user's; what to answer instead of doing it, if there were too many."""
@@ -79,6 +92,67 @@ class Ledger:
         self.log(kind, user_id, address=address, user=user_id, connection=connection)
         return is_over
 
+    # Sockets
+
+    def is_full(self) -> bool:
+        """Whether the process has too many sockets, with the one that asks."""
+        if COUNTERS.sockets <= self._tunables.sockets:
+            return False
+        self._refused("sockets", "", detail=f"{self._tunables.sockets} sockets")
+        return True
+
+    def seat_unknown(self, address: str | None) -> str | None:
+        """A place for a socket that has still to say who it is, to be given back by `leave`; None: there is none."""
+        key = "" if stands_for_many(address) else network_of(address)
+        if self._unknown >= self._tunables.unauthenticated:
+            self._refused("unauthenticated", "", address=address)
+            return None
+        if key and self._seats.get(key, 0) >= self._tunables.unauthenticated_per_address:
+            self._refused("unauthenticated_per_address", key, address=address)
+            return None
+        self._unknown += 1
+        self._seats[key] = self._seats.get(key, 0) + 1
+        return key
+
+    def seat_user(self, user_id: int, address: str | None, connection: str) -> int | None:
+        """A place for one of the user's sockets, in the same way."""
+        count = self._seats.get(user_id, 0) + 1
+        if count + self.sockets_elsewhere.get(user_id, 0) > self._tunables.sockets_per_user:
+            self._refused("sockets_per_user", user_id, address=address, user=user_id, connection=connection)
+            return None
+        self._seats[user_id] = count
+        if count >= self._least_told:
+            self._many[user_id] = count
+        return user_id
+
+    def leave(self, seat: int | str | None) -> None:
+        if seat is None:
+            return
+        count = self._seats.pop(seat) - 1
+        if count:
+            self._seats[seat] = count
+        if isinstance(seat, str):
+            self._unknown -= 1
+        elif seat in self._many:
+            if count >= self._least_told:
+                self._many[seat] = count
+            else:
+                del self._many[seat]
+
+    def check_groups(self, groups: Collection[str]) -> None:
+        """Raises Refused when these are too many for one socket."""
+        if len(groups) > self._tunables.groups_per_socket:
+            COUNTERS.limited["groups_per_socket"] += 1
+            raise Refused(ErrorCode.FORBIDDEN, "this socket is in too many rooms: leave one first")
+
+    def many_sockets(self) -> dict[int, int]:
+        """Users with many sockets here, to be told to the others."""
+        return _greatest(self._many)
+
+    def _refused(self, limit: str, who: int | str, *, detail: str = "", **of: Any) -> None:
+        COUNTERS.limited[limit] += 1
+        self.log(Kind.TOO_MANY_SOCKETS, f"{limit} {who}", detail=detail or limit, **of)
+
     def log(
         self,
         kind: Kind,
@@ -92,6 +166,10 @@ class Ledger:
         """Log the event once for as long as `who` goes on with it."""
         if not self._untold.take((kind, who)):
             log_event(kind, address=address, user=user, connection=connection, detail=detail)
+
+
+def _greatest(counts: dict[int, int]) -> dict[int, int]:
+    return counts if len(counts) <= MOST_TOLD else dict(heapq.nlargest(MOST_TOLD, counts.items(), key=itemgetter(1)))
 
 
 @functools.cache

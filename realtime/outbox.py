@@ -270,6 +270,15 @@ async def send_close(send: Send, code: int, reason: str) -> None:
         await send({"type": "websocket.close", "code": REPLACED_CODES[code], "reason": reason})
 
 
+async def send_denial(scope: dict[str, Any], send: Send, status: int, *headers: tuple[bytes, bytes]) -> None:
+    """Refuse a handshake with this HTTP status; stock daphne has only 403."""
+    if "websocket.http.response" in (scope.get("extensions") or ()):
+        await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
+        await send({"type": "websocket.http.response.body", "body": b""})
+    else:
+        await send({"type": "websocket.close"})
+
+
 def outbox_for(scope: dict[str, Any], send: Send, abort: Callable[[], object]) -> Outbox:
     """The outbox of a socket: the fast one where the server offers its connection."""
     connection = (scope.get("extensions") or {}).get(EXTENSION)

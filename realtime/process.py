@@ -11,6 +11,7 @@ from typing import Any
 
 from realtime import publish
 from realtime.hub import hub
+from realtime.limits_exchange import exchange_limits
 from realtime.metrics import measure_loop_lag
 
 logger = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ def with_services(application: Application, services: Sequence[Service]) -> Appl
         loop = asyncio.get_running_loop()
         if loop not in tasks:
             publish.send_from(loop)
-            tasks[loop] = [asyncio.create_task(_keep_running(one)) for one in (_listen, measure_loop_lag, *services)]
+            tasks[loop] = [asyncio.create_task(_keep_running(one)) for one in (*OWN_SERVICES, *services)]
         if scope["type"] == "lifespan":
             await _answer_lifespan(receive, send)
         else:
@@ -66,6 +67,9 @@ def with_services(application: Application, services: Sequence[Service]) -> Appl
 
 async def _listen() -> None:
     await hub().open()
+
+
+OWN_SERVICES = (_listen, measure_loop_lag, exchange_limits)
 
 
 async def _keep_running(service: Service) -> None:

@@ -123,6 +123,11 @@ def is_loopback(address: str | None) -> bool:
     return address is None or (parsed is not None and parsed.is_loopback)
 
 
+def stands_for_many(address: str | None) -> bool:
+    """Whether it may be a proxy's: all come from this machine as long as settings name no proxy."""
+    return not getattr(settings, "TRUSTED_PROXIES", ()) and is_loopback(address)
+
+
 def network_of(address: str | None) -> str:
     """What a limit by address counts as one: an IPv4 address, and the network of an IPv6 one."""
     if address is None:

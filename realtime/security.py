@@ -33,6 +33,7 @@ class Kind(StrEnum):
     SHUT_OUT = "shut_out"
     RATE_LIMITED = "rate_limited"
     FLOOD_CLOSED = "flood_closed"
+    TOO_MANY_SOCKETS = "too_many_sockets"
     TOKEN_REFUSED = "token_refused"  # noqa: S105 - not a secret
 
 

@@ -22,7 +22,10 @@ STOP_SECONDS = 15.0
 # Clients in tests are quicker than people, and one user stands for many. What the limits do, tests of limits show.
 RAISED_LIMITS = {
     f"HUBBUB_{name}": "100000"
-    for name in ("POSTS_PER_SECOND", "POSTS_BURST", "COMMANDS_PER_SECOND", "COMMANDS_BURST", "REFUSED_COMMANDS")
+    for name in (
+        *("POSTS_PER_SECOND", "POSTS_BURST", "COMMANDS_PER_SECOND", "COMMANDS_BURST", "REFUSED_COMMANDS"),
+        *("SOCKETS_PER_USER", "UNAUTHENTICATED"),
+    )
 }
 
 # For a server of such a site, what stands in docs/settings.md.

@@ -1,13 +1,14 @@
 """How much a user may do: at once, in the long run, and what happens to who does not stop."""
 
 import logging
+from typing import Any
 
 import pytest
 
 from realtime.conf import Realtime
 from realtime.limits import MOST_TOLD, Ledger
 from realtime.metrics import COUNTERS
-from realtime.protocol import ErrorCode
+from realtime.protocol import ErrorCode, Refused
 
 ALICE, BOB = 1, 2
 
@@ -128,3 +129,66 @@ def test_of_very_many_users_those_are_told_who_used_most(clock: Clock) -> None:
     for user_id in range(MOST_TOLD + 500):
         posted(ledger, user_id, 2 if user_id >= 500 else 1)
     assert ledger.posts.tell() == dict.fromkeys(range(500, MOST_TOLD + 500), 2)
+
+
+# Sockets
+
+
+@pytest.fixture
+def proxied(settings: Any) -> None:
+    """Addresses are clients' own, those of this machine too."""
+    settings.TRUSTED_PROXIES = ["unix"]
+
+
+def seated(ledger: Ledger, address: str | None, times: int) -> int:
+    return sum(ledger.seat_unknown(address) is not None for _ in range(times))
+
+
+def test_an_address_has_so_many_sockets_without_a_user(ledger: Ledger, proxied: None) -> None:
+    assert seated(ledger, "127.0.0.1", 500) == 50
+    assert seated(ledger, "203.0.113.8", 1) == 1
+    ledger.leave("127.0.0.1")
+    assert seated(ledger, "127.0.0.1", 500) == 1
+
+
+def test_a_network_of_ipv6_is_one_address(ledger: Ledger, proxied: None) -> None:
+    assert sum(seated(ledger, f"2001:db8:1:2::{number:x}", 1) for number in range(500)) == 50
+
+
+def test_this_machine_may_be_a_proxy_and_all_together_are_limited_still(ledger: Ledger, settings: Any) -> None:
+    settings.TRUSTED_PROXIES = []
+    assert seated(ledger, "127.0.0.1", 600) + seated(ledger, None, 600) == 1000
+    assert seated(ledger, "203.0.113.8", 1) == 0
+
+
+def test_a_user_has_so_many_sockets(ledger: Ledger) -> None:
+    assert [ledger.seat_user(ALICE, None, "web-1:1") for _ in range(60)].count(ALICE) == 50
+    assert ledger.seat_user(BOB, None, "web-1:2") == BOB
+    ledger.leave(ALICE)
+    assert ledger.seat_user(ALICE, None, "web-1:3") == ALICE
+    assert ledger.many_sockets() == {ALICE: 50}
+
+
+def test_nothing_is_left_of_sockets_that_have_gone(ledger: Ledger, proxied: None) -> None:
+    seats = [ledger.seat_user(ALICE, None, "web-1:1") for _ in range(60)]
+    seats += [ledger.seat_user(user_id, None, "web-1:1") for user_id in range(2, 500)]
+    strangers = [ledger.seat_unknown(f"203.0.113.{number % 250}") for number in range(2000)]
+    for seat in [*seats, *strangers]:
+        ledger.leave(seat)
+    assert ledger._seats == {}
+    assert ledger.many_sockets() == {}
+    assert ledger._unknown == 0
+
+
+def test_a_full_process_says_so(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = ledger_of(clock, sockets=10)
+    monkeypatch.setattr(COUNTERS, "sockets", 10)
+    assert not ledger.is_full()
+    monkeypatch.setattr(COUNTERS, "sockets", 11)
+    assert ledger.is_full()
+
+
+def test_a_socket_is_in_so_many_groups(ledger: Ledger) -> None:
+    ledger.check_groups({str(number) for number in range(100)})
+    with pytest.raises(Refused, match="too many rooms"):
+        ledger.check_groups({str(number) for number in range(101)})

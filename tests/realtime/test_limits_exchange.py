@@ -1,0 +1,129 @@
+"""What processes tell each other of their users, over a real Redis: it is heard, forgotten in time, and may be lost."""
+
+import os
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from redis.exceptions import RedisError
+
+from realtime.conf import Realtime
+from realtime.limits import Ledger
+from realtime.limits_exchange import KEY, SILENT_SECONDS, Exchange
+from realtime.presence_store import connect
+from tests.realtime.test_limits import ALICE, BOB, Clock, posted
+
+
+class Process:
+    """A ledger with its exchange; all have the same clock."""
+
+    def __init__(self, clock: Clock, url: str | None = None) -> None:
+        self.redis: Any = connect(url or os.environ["REDIS_URL"])
+        self.ledger = Ledger(Realtime(), clock)
+        self.exchange = Exchange(self.redis, self.ledger, clock)
+
+    def seat(self, user_id: int, times: int) -> int:
+        return [self.ledger.seat_user(user_id, None, "web-1:1") for _ in range(times)].count(user_id)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def processes(clock: Clock) -> AsyncIterator[list[Process]]:
+    some = [Process(clock) for _ in range(3)]
+    await some[0].redis.delete(KEY)
+    await rounds(some, 2)  # They come to know each other.
+    yield some
+    for one in some:
+        await one.redis.aclose()
+
+
+async def rounds(processes: list[Process], count: int = 1) -> None:
+    for _ in range(count):
+        for one in processes:
+            await one.exchange.round()
+
+
+async def test_what_a_user_did_elsewhere_counts_here(processes: list[Process]) -> None:
+    one, other, third = processes
+    assert posted(one.ledger, ALICE, 20) == 20
+    await rounds(processes, 2)
+    assert posted(other.ledger, ALICE, 100) == 10
+    assert posted(other.ledger, BOB, 100) == 30
+    await rounds(processes, 2)
+    assert posted(third.ledger, ALICE, 100) == 0
+
+
+async def test_a_users_sockets_are_counted_over_all_processes(processes: list[Process]) -> None:
+    one, other, _ = processes
+    assert one.seat(ALICE, 30) == 30
+    await rounds(processes, 2)
+    assert other.seat(ALICE, 100) == 20
+    assert other.seat(BOB, 50) == 50
+    for _ in range(30):
+        one.ledger.leave(ALICE)
+    await rounds(processes, 2)
+    assert other.seat(ALICE, 100) == 30
+
+
+async def test_a_process_that_died_is_soon_forgotten(processes: list[Process], clock: Clock) -> None:
+    dead, *living = processes
+    dead.seat(ALICE, 50)
+    await rounds(processes, 2)
+    assert living[0].seat(ALICE, 1) == 0
+    clock.now += SILENT_SECONDS / 2
+    await rounds(living)
+    clock.now += SILENT_SECONDS
+    await rounds(living, 2)
+    assert living[0].seat(ALICE, 1) == 1
+    assert await living[0].redis.hlen(KEY) == len(living)
+
+
+async def test_what_a_dead_process_left_means_nothing_to_a_new_one(processes: list[Process], clock: Clock) -> None:
+    posted(processes[0].ledger, ALICE, 30)
+    processes[0].seat(ALICE, 50)
+    await rounds(processes[:1])
+    new = Process(clock)
+    await rounds([new], 3)
+    assert posted(new.ledger, ALICE, 30) == 30
+    assert new.seat(ALICE, 1) == 1
+    await new.redis.aclose()
+
+
+async def test_redis_may_forget_everything(processes: list[Process]) -> None:
+    one, other, _ = processes
+    one.seat(ALICE, 50)
+    await rounds(processes, 2)
+    await one.redis.flushall()
+    await rounds(processes, 2)
+    assert other.seat(ALICE, 1) == 0
+    posted(one.ledger, ALICE, 30)
+    await rounds(processes, 2)
+    assert posted(other.ledger, ALICE, 1) == 0
+
+
+async def test_what_another_release_says_is_passed_over(processes: list[Process]) -> None:
+    await processes[0].redis.hset(KEY, "stranger", b"\xff nonsense")
+    posted(processes[0].ledger, ALICE, 30)
+    await rounds(processes, 2)
+    assert posted(processes[1].ledger, ALICE, 1) == 0
+
+
+async def test_without_redis_each_decides_alone_and_keeps_nothing_to_tell(clock: Clock, tmp_path: Any) -> None:
+    lonely = Process(clock, f"unix://{tmp_path}/nobody.sock")
+    for _ in range(3):
+        assert posted(lonely.ledger, ALICE, 30) == 30
+        with pytest.raises((RedisError, OSError)):
+            await lonely.exchange.round()
+        assert lonely.ledger.posts.tell() == {}
+        clock.now += 3
+    await lonely.redis.aclose()
+
+
+async def test_it_is_one_field_for_each_process_and_ends_by_itself(processes: list[Process]) -> None:
+    await rounds(processes)
+    assert await processes[0].redis.hlen(KEY) == 3
+    assert 0 < await processes[0].redis.ttl(KEY) <= 60
