@@ -317,6 +317,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
             self._count_bad_frame()
             self.send_frame(Error(code=ErrorCode.INVALID, detail="frames are text, not binary"))
         elif len(text) > self._tunables.frame_bytes or len(text.encode()) > self._tunables.frame_bytes:
+            COUNTERS.limited["frame_bytes"] += 1
             await self._end(CloseCode.FRAME_TOO_BIG, "Frame too big")
         return text
 

@@ -28,6 +28,7 @@ from zope.interface import implementer
 
 from realtime.drain import drain
 from realtime.listening import BACKLOG
+from realtime.metrics import COUNTERS
 from realtime.outbox import CLOSE_SECONDS, DRAIN, EXTENSION, RawOutbox
 from realtime.protocol import CloseCode
 from realtime.request import HttpFactory
@@ -161,6 +162,7 @@ class Inbox:
         self._messages.append(message)
         if len(self._messages) == MOST_UNREAD:
             self._is_paused = True
+            COUNTERS.limited["unread"] += 1
             self._transport.pauseProducing()
         self._wake()
 

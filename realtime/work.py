@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from django.db import Error as DatabaseError
 
 from realtime import threads
+from realtime.metrics import COUNTERS
 from realtime.outage import Outage
 from realtime.protocol import Command, ErrorCode, Refused
 
@@ -46,6 +47,8 @@ class Work:
             self._worker = asyncio.create_task(self._work(self._commands))
         self._commands.append((command, asyncio.get_running_loop().time()))
         self._count += 1
+        if self._count >= self._most:
+            COUNTERS.limited["commands_in_work"] += 1
         while self._count >= self._most:
             self._answered = asyncio.Event()
             await self._answered.wait()
