@@ -69,6 +69,9 @@ class Recheck(Generic[K]):
                 async with asyncio.timeout_at(sweep_at):
                     await self._asked.wait()
             except TimeoutError:
+                pass
+            # Also when so much is asked for that nobody ever waits.
+            if loop.time() >= sweep_at:
                 self._are_all_due = True
             if self._are_all_due:
                 sweep_at = loop.time() + conf.settings().sweep_seconds

@@ -80,6 +80,21 @@ async def test_everybody_is_due_at_each_sweep(settings: Any) -> None:
         await due.until(lambda: due.calls == [None, None])
 
 
+async def test_hints_without_end_do_not_put_off_the_sweep(settings: Any) -> None:
+    settings.REALTIME = replace(conf.settings(), sweep_seconds=0.5)
+    due = Due()
+
+    async def check(keys: set[int] | None) -> None:
+        await due.check(keys)
+        recheck.ask([7])  # The next has come while this one was looked at.
+        await asyncio.sleep(0.01)
+
+    recheck: Recheck[int] = Recheck(check)
+    async with running(recheck):
+        recheck.ask([7])
+        await due.until(lambda: due.calls.count(None) == 2)
+
+
 class Closed:
     is_closing = False
 
