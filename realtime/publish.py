@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 # Every process hears of this group, whoever is connected to it.
 USERS_GROUP = "realtime.users"
 
+TYPE = "realtime.frame"
+
 EXIT_SECONDS = 2.0  # How long the end of a script may wait for what it published.
 
 
@@ -57,16 +59,16 @@ def publish_end(group: str, frame: msgspec.Struct, *, user_ids: Collection[int] 
 
 def publish_access_changed(group: str) -> None:
     """Have every process look whether its members of the group may still be in it."""
-    _send({"group": group, "recheck": True})
+    _sender().put_recheck(group, [None])
 
 
 def publish_users_changed(user_ids: Collection[int] | None) -> None:
     """Have every process look whether its sockets of these users, or of all for None, may still be there."""
-    _send({"group": USERS_GROUP, "recheck": "all" if user_ids is None else list(user_ids)})
+    _sender().put_recheck(USERS_GROUP, [None] if user_ids is None else user_ids)
 
 
 def _send(message: dict[str, Any]) -> None:
-    message["type"] = "realtime.frame"
+    message["type"] = TYPE
     _sender().put(message)
 
 
@@ -95,6 +97,10 @@ class _Sender:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self._queue: deque[dict[str, Any]] = deque()
+        # (group, user ids, or None for all) to be looked at: those of one group that wait together are one message.
+        # Somebody who ends ten thousand sessions at once neither fills the queue nor keeps others waiting.
+        self._rechecks: deque[tuple[str, Collection[int | None]]] = deque()
+        self._recheck_messages: deque[dict[str, Any]] = deque()
         self._capacity = conf.settings().layer_capacity
         self.draining: asyncio.Task[None] | None = None
         self._sent = threading.Event()
@@ -109,6 +115,11 @@ class _Sender:
         self._sent.clear()
         self.loop.call_soon_threadsafe(self._wake)
 
+    def put_recheck(self, group: str, user_ids: Collection[int | None]) -> None:
+        self._rechecks.append((group, user_ids))
+        self._sent.clear()
+        self.loop.call_soon_threadsafe(self._wake)
+
     def wait_until_sent(self, seconds: float) -> bool:
         return self._sent.wait(seconds)
 
@@ -119,8 +130,7 @@ class _Sender:
     async def _drain(self) -> None:
         layer = get_channel_layer()
         try:
-            while self._queue:
-                message = self._queue.popleft()
+            while (message := self._next()) is not None:
                 try:
                     async with asyncio.timeout(conf.settings().layer_timeout_seconds):
                         await layer.group_send(message["group"], message)
@@ -133,13 +143,29 @@ class _Sender:
                     self._failing = False
         finally:
             self.draining = None
-            if not self._queue:
+            if not self._queue and not self._rechecks:
                 self._sent.set()
+
+    def _next(self) -> dict[str, Any] | None:
+        if self._rechecks:
+            by_group: dict[str, set[int | None]] = {}
+            while self._rechecks:
+                group, user_ids = self._rechecks.popleft()
+                asked = by_group.setdefault(group, set())
+                asked |= {*user_ids}
+            for group, asked in by_group.items():
+                recheck = "all" if None in asked else list(asked)
+                self._recheck_messages.append({"type": TYPE, "group": group, "recheck": recheck})
+        for waiting in (self._recheck_messages, self._queue):
+            if waiting:
+                return waiting.popleft()
+        return None
 
     def _failed(self, error: Exception) -> None:
         # What waits behind would only time out in its turn: the database has it.
-        COUNTERS.publish_failures += 1 + len(self._queue)
+        COUNTERS.publish_failures += 1 + len(self._queue) + len(self._recheck_messages)
         self._queue.clear()
+        self._recheck_messages.clear()
         if not self._failing:
             logger.warning("Redis is away, nothing is published: %r", error)
         self._failing = True

@@ -6,14 +6,15 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 from channels.layers import get_channel_layer
 
 from realtime import publish as publishing
-from realtime.publish import flush, publish
+from realtime.metrics import COUNTERS
+from realtime.publish import USERS_GROUP, flush, publish, publish_access_changed, publish_users_changed
 
 GROUP = "room.general"
 
@@ -60,6 +61,61 @@ async def test_in_a_servers_own_loop_frames_keep_their_order(heard: Any) -> None
     for number in range(200):
         publish(GROUP, str(number))
     assert [(await next_frame(heard))["text"] for _ in range(200)] == [str(number) for number in range(200)]
+
+
+@pytest.fixture
+async def asked() -> AsyncIterator[list[Any]]:
+    """Whom this process is asked to look at, as it is asked."""
+    layer = get_channel_layer()
+    channel = await layer.new_channel()
+    await layer.group_add(USERS_GROUP, channel)
+    found: list[Any] = []
+
+    async def listen() -> None:
+        while True:
+            found.append((await layer.receive(channel))["recheck"])
+
+    listening = asyncio.create_task(listen())
+    yield found
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
+    await layer.flush()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_any_number_of_users_that_changed_at_once_is_told_and_takes_no_message_s_place(
+    heard: Any, asked: list[Any]
+) -> None:
+    publishing.send_from(asyncio.get_running_loop())
+    failures, sent = COUNTERS.publish_failures, COUNTERS.published
+    for number in range(30_000):  # Three times what may wait.
+        publish_users_changed([number % 20_000])
+    publish(GROUP, "one")
+    await until(lambda: len(asked) > 0)
+    assert sorted(asked[0]) == list(range(20_000))
+    assert (await next_frame(heard))["text"] == "one"
+    assert (COUNTERS.publish_failures - failures, COUNTERS.published - sent) == (0, 2)
+
+
+async def test_all_of_them_is_more_than_some(asked: list[Any]) -> None:
+    publishing.send_from(asyncio.get_running_loop())
+    for user_ids in ([1], None, [2]):
+        publish_users_changed(user_ids)
+    await until(lambda: asked == ["all"])
+
+
+async def test_a_room_whose_members_change_at_once_is_told_of_once(heard: Any) -> None:
+    publishing.send_from(asyncio.get_running_loop())
+    for _ in range(100):
+        publish_access_changed(GROUP)
+    publish(GROUP, "one")
+    assert (await next_frame(heard))["recheck"] == "all"
+    assert (await next_frame(heard))["text"] == "one"
 
 
 async def test_a_script_sends_what_it_published_before_it_ends(heard: Any) -> None:
