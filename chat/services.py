@@ -5,6 +5,7 @@ or from a consumer through `realtime.threads.write`.
 """
 
 import logging
+import threading
 import unicodedata
 from collections.abc import Sequence
 from copy import copy
@@ -37,6 +38,8 @@ INSERT_MESSAGE = (
     f"VALUES ({', '.join(['%s'] * len(INSERTED))})"
 )
 SAVE_POSITIONS = f"UPDATE {Room._meta.db_table} SET position = %s, last_seq = %s WHERE id = %s"  # noqa: S608
+
+_of_transaction = threading.local()
 
 CHANGEABLE = {"title": "title", "topic": "topic", "is_private": None, "is_archived": "archived"}
 
@@ -208,13 +211,28 @@ def remove_membership(*, room_id: int, user_id: int) -> None:
 def note_access_changed(room_id: int) -> None:
     """Who may read the room has changed: whoever may not any more is shut out, wherever their sockets are.
 
-    Called for each membership and room that is saved or deleted, by whomever: see signals.py.
+    Called for each membership and room that is saved or deleted, by whomever: see signals.py. Whose transaction it is
+    may have locked other rows, of other rooms too: the room's own is touched after it, or each could wait for another.
     """
-    with transaction.atomic():
+    told: set[int] | None = getattr(_of_transaction, "told", None)
+    if told is None or told:
+        # Shared by the calls of one transaction: nothing is in it until that is committed.
+        told = _of_transaction.told = set()
+
+    def tell(told: set[int] = told) -> None:
+        if room_id not in told:
+            told.add(room_id)
+            _tell_access_changed(room_id)
+
+    transaction.on_commit(tell, robust=True)
+
+
+def _tell_access_changed(room_id: int) -> None:
+    slug = Room.objects.filter(pk=room_id).values_list("slug", flat=True).first()
+    if slug is not None:
+        # Before the version: that may have to wait for a lock.
+        publish_access_changed(group_of(slug))
         Room.objects.filter(pk=room_id).update(access_version=F("access_version") + 1)
-        slug = Room.objects.filter(pk=room_id).values_list("slug", flat=True).first()
-        if slug is not None:
-            transaction.on_commit(lambda: publish_access_changed(group_of(slug)), robust=True)
 
 
 def _post_one_by_one(posts: Sequence[Post]) -> list[Posted | Refused]:

@@ -1,0 +1,46 @@
+"""Whom a change of who may read a room is told to, and when. On SQLite and on PostgreSQL."""
+
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from chat import services
+from chat.models import Membership, Room
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
+
+
+def version_of(room: Room) -> int:
+    return Room.objects.values_list("access_version", flat=True).get(pk=room.pk)
+
+
+def test_who_deletes_a_user_never_holds_a_room_that_a_post_or_an_edit_waits_for(alice: Any, attic: Room) -> None:
+    before = version_of(attic)
+    with transaction.atomic():
+        # It locks the user's messages as well, and rooms in an order of its own: each could wait for the other.
+        with CaptureQueriesContext(connection) as asked:
+            alice.delete()
+        assert not [one for one in asked if one["sql"].startswith(f'UPDATE "{Room._meta.db_table}"')]
+    assert version_of(attic) == before + 1
+
+
+def test_many_changes_in_one_transaction_are_told_of_once_for_each_room(attic: Room, lounge: Room) -> None:
+    before = version_of(attic)
+    services.set_membership(room_id=lounge.pk, user_id=Membership.objects.all()[0].user_id)
+    with transaction.atomic():
+        Membership.objects.all().delete()
+    assert version_of(attic) == before + 1
+    assert version_of(lounge) == 2
+
+
+def test_what_was_rolled_back_is_not_told_and_what_comes_after_it_is(alice: Any, bob: Any, attic: Room) -> None:
+    before = version_of(attic)
+    with transaction.atomic():
+        services.remove_membership(room_id=attic.pk, user_id=alice.pk)
+        transaction.set_rollback(True)
+    assert version_of(attic) == before
+    for count, user in enumerate((alice, bob), 1):
+        services.remove_membership(room_id=attic.pk, user_id=user.pk)
+        assert version_of(attic) == before + count
