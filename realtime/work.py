@@ -55,8 +55,11 @@ class Work:
 
     async def finish(self, seconds: float) -> None:
         """Wait until all that was taken is answered, at most `seconds`."""
-        if self._count:
-            await asyncio.wait(self._tasks(), timeout=seconds)
+        loop = asyncio.get_running_loop()
+        by = loop.time() + seconds
+        # Again and again: what waits behind a command that has to be alone gets its task only later.
+        while (running := [task for task in self._tasks() if not task.done()]) and loop.time() < by:
+            await asyncio.wait(running, timeout=by - loop.time())
 
     async def cancel(self) -> None:
         """End what is still in work, unanswered."""
