@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 # A join waits no longer for Redis: the subscription goes on, and what was missed by then is read when it stands.
 SUBSCRIBE_SECONDS = 0.5
 
+RECEIVE_RETRY_SECONDS = 0.1
+
 # Messages of the layer before the event loop gets a turn.
 MESSAGES_PER_TURN = 100
 
@@ -261,7 +263,13 @@ class Hub:
     async def _receive(self, channel: str) -> None:
         messages = 0
         while True:
-            message = await self._layer.receive(channel)
+            try:
+                message = await self._layer.receive(channel)
+            except Exception:
+                # Not even readable; or a layer other than ours, which cannot receive for now.
+                logger.exception("nothing could be received from the channel layer")
+                await asyncio.sleep(RECEIVE_RETRY_SECONDS)
+                continue
             try:
                 self._take(message)
             except Exception:

@@ -177,6 +177,16 @@ async def test_a_message_that_is_no_frame_does_not_make_the_process_deaf(hub: Hu
     assert caplog.text.count("dropped") == 3
 
 
+async def test_what_cannot_even_be_read_does_not_make_the_process_deaf(hub: Hub, truth: Truth) -> None:
+    listener, _ = await live_member(hub, truth)
+    await confirmed(hub, listener)
+    layer = get_channel_layer()._get_layer()
+    name = layer._get_group_channel_name(GROUP)
+    await layer._get_shard(name).publish(name, b"\xc1")  # A byte that MessagePack never uses.
+    await send(1)
+    await until(lambda: "#1" in listener.got)
+
+
 async def test_a_channel_that_opens_slowly_is_opened_once(
     hub: Hub, truth: Truth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
