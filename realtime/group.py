@@ -153,7 +153,7 @@ class Group:
         one that `is_out`.
         """
         if self._epoch and epoch != self._epoch:
-            self._forget_positions()
+            self._begin_anew()  # From now on no comparison would find it.
         self._epoch = epoch
         kept, member.kept = member.kept or [], None
         for at, frames in kept:

@@ -263,6 +263,9 @@ async def test_a_room_made_again_under_the_same_name_begins_anew(hub: Hub, truth
     await send(2)
     await until(lambda: "#2" in new.got)
     assert [text for text in new.got if text != "probe"] == ["#1", "#2"]
+    # What it has is of another room: no comparison will find that any more.
+    assert old._closing == (1012, "Restored")
+    assert not new.is_closing
 
 
 async def test_an_event_without_a_position_reaches_those_who_are_just_joining(hub: Hub, truth: Truth) -> None:
