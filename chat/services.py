@@ -227,6 +227,14 @@ def note_access_changed(room_id: int) -> None:
     transaction.on_commit(tell, robust=True)
 
 
+def note_move(membership: Membership) -> None:
+    """Before it is saved: if it was of another room, whoever leaves that must be out of it as well."""
+    if membership.pk is not None:
+        for room_id in Membership.objects.filter(pk=membership.pk).values_list("room_id", flat=True):
+            if room_id != membership.room_id:
+                note_access_changed(room_id)
+
+
 def _tell_access_changed(room_id: int) -> None:
     slug = Room.objects.filter(pk=room_id).values_list("slug", flat=True).first()
     if slug is not None:

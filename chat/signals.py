@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from django.db.models.signals import post_delete, post_save
+from django.db.models.signals import post_delete, post_save, pre_save
 
 from chat import services
 from chat.models import Membership, Room
@@ -11,10 +11,15 @@ from chat.models import Membership, Room
 
 def connect() -> None:
     """Called once, when all models are there."""
+    pre_save.connect(_membership_moves, sender=Membership, dispatch_uid="chat.membership_moves")
     post_save.connect(_membership_changed, sender=Membership, dispatch_uid="chat.membership_saved")
     post_delete.connect(_membership_changed, sender=Membership, dispatch_uid="chat.membership_deleted")
     post_save.connect(_room_saved, sender=Room, dispatch_uid="chat.room_saved")
     post_delete.connect(_room_deleted, sender=Room, dispatch_uid="chat.room_deleted")
+
+
+def _membership_moves(instance: Membership, **_: object) -> None:
+    services.note_move(instance)
 
 
 def _membership_changed(instance: Membership, origin: Any = None, **_: object) -> None:

@@ -44,3 +44,11 @@ def test_what_was_rolled_back_is_not_told_and_what_comes_after_it_is(alice: Any,
     for count, user in enumerate((alice, bob), 1):
         services.remove_membership(room_id=attic.pk, user_id=user.pk)
         assert version_of(attic) == before + count
+
+
+def test_a_membership_that_is_moved_is_told_of_in_both_rooms(alice: Any, attic: Room, lounge: Room) -> None:
+    before = version_of(attic)
+    membership = Membership.objects.get(room=attic, user=alice)
+    membership.room = lounge
+    membership.save()
+    assert (version_of(attic), version_of(lounge)) == (before + 1, 1)
