@@ -16,6 +16,9 @@ from realtime import auth
 from realtime.protocol import ErrorCode, Refused
 from realtime.rows import rows_by
 
+# What a token must have been given.
+WRITE = frozenset({"chat.write"})
+
 ENTER_ROOM = f"""
     SELECT room.*, membership.role AS member_role,
            membership.banned_until IS NOT NULL AND membership.banned_until > %s AS is_banned
@@ -119,9 +122,10 @@ def writable_room_for(user_id: int, slug: str) -> Room:
 def writers_for(
     by: Iterable[auth.Identity | None], user_ids: Iterable[int]
 ) -> tuple[dict[int, Any], set[auth.Identity]]:
-    """The users who exist, by id, and those of `by` that still let their user in. Belongs inside a transaction."""
+    """The users who exist, by id, and those of `by` that still let their user write. Belongs inside a transaction."""
     users = {one.pk: one for one in rows_by(get_user_model(), id=set(user_ids))}
-    return users, {one for one, now in auth.look_again({one for one in by if one}, users).items() if now is not None}
+    renewed = auth.look_again({one for one in by if one}, users)
+    return users, {one for one, now in renewed.items() if now is not None and now.has_any_scope(WRITE)}
 
 
 def check_still_in(by: auth.Identity | None, user_id: int) -> None:

@@ -24,7 +24,7 @@ JOIN_ATTEMPTS = 3
 
 # Scopes of access tokens.
 READ = "chat.read"
-WRITE = "chat.write"
+(WRITE,) = access.WRITE
 
 
 class ChatConsumer(RealtimeConsumer):

@@ -14,7 +14,8 @@ from chat import services, writer
 from chat.models import Message, Room
 from chat.protocol import Posted
 from chat.services import Post, post_messages
-from realtime import threads
+from realtime import auth, threads
+from realtime.models import AccessToken
 from realtime.protocol import Refused
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
@@ -261,3 +262,15 @@ async def test_a_full_or_read_only_disk_refuses_posts_and_they_are_saved_when_tr
     assert [problem in line for line in caplog.messages] == [True]
     saved = await threads.write(post_messages, batch)
     assert ([outcome(one) for one in saved][-1], await Message.objects.acount()) == ((100, 100), 100)
+
+
+def test_a_token_that_may_not_write_any_more_writes_nothing_whoever_was_told(alice: Any, lounge: Room) -> None:
+    token, text = auth.create_token(user=alice, name="test", expires_at=None)
+    by = auth.identify_token(text, None)
+    post = Post(alice.pk, lounge.slug, uuid4(), "hello", by)
+    assert outcome(post_messages([post])[0]) == (1, 1)
+    AccessToken.objects.filter(pk=token.pk).update(scopes="chat.read monitor.read")
+    assert outcome(post_messages([Post(alice.pk, lounge.slug, uuid4(), "hello", by)])[0]) == "unauthorized"
+    with pytest.raises(Refused, match="signed out"):
+        services.edit_message(user_id=alice.pk, slug=lounge.slug, seq=1, body="changed", by=by)
+    assert [one.body for one in Message.objects.all()] == ["hello"]
