@@ -224,6 +224,10 @@ class WebSocketProtocol(DaphneWebSocketProtocol):  # type: ignore[misc]
     def dropConnection(self, abort: bool = False) -> None:
         if self.connection is not None:
             self.connection.closed()
+            if self.wasClean and self.connection.buffered_bytes:
+                # autobahn takes a close frame that breaks the rules for the answer to its own complaint about it, and
+                # would cut the connection before that has left.
+                abort = False
         transport = self.transport
         super().dropConnection(abort)
         if not abort and transport is not None:

@@ -1,0 +1,225 @@
+"""Frames and bytes that nobody thought of: always an answer or a clean end, never a traceback, never on record."""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chat.protocol import COMMANDS
+from tests.raw import CLOSE, TEXT, frame, opened
+from tests.servers import Server, Site
+
+pytestmark = pytest.mark.cluster
+
+FRAMES = 20  # In one example: they go out together, on one socket.
+STREAMS = 4
+CLOSES = {1000, 1002, 1005, 1007, 1009}  # 1000 and 1005: what it closed with itself, said back.
+
+# Frames
+
+NAMES = [*sorted({one.__struct_config__.tag for one in COMMANDS.__args__}), "auth", "ok", "hello", "message.posted", ""]
+FIELDS = ["ref", "room", "id", "body", "seq", "before", "after", "around", "limit", "epoch", "token", "type", "x"]
+
+texts = st.text(st.characters(exclude_categories=()), max_size=20)  # Lone surrogates and NUL among them.
+numbers = st.integers(-(2**70), 2**70) | st.floats() | st.integers(-2, 101)
+rooms = st.sampled_from(["lounge", "nowhere", "LOUNGE", "lounge\x00", "../lounge", "\ud800", ""])
+ids = st.uuids().map(str) | texts
+values = st.recursive(
+    st.none() | st.booleans() | numbers | texts | rooms | ids,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=6,
+)
+commands = st.builds(
+    lambda name, ref, fields: {"type": name, "ref": ref, **fields},
+    st.sampled_from(NAMES),
+    st.integers(0, 2**53) | values,
+    st.dictionaries(st.sampled_from(FIELDS), values, max_size=4)
+    | st.fixed_dictionaries(
+        {},
+        optional={"room": rooms, "id": ids, "body": texts, "seq": numbers, "limit": numbers, "before": numbers},
+    ),
+)
+# Nearly right, so that some get past the parser.
+plausible = st.builds(
+    lambda fields, ref, slip: {**fields, "ref": ref, **slip},
+    st.one_of(
+        st.builds(lambda text, one: {"type": "message.post", "room": "lounge", "id": one, "body": text}, texts, ids),
+        st.builds(lambda seq: {"type": "message.edit", "room": "lounge", "seq": seq, "body": "x"}, numbers),
+        st.builds(lambda seq: {"type": "message.delete", "room": "lounge", "seq": seq}, numbers),
+        st.builds(
+            lambda after, one: {"type": "room.join", "room": "lounge", "after": after, "epoch": one}, numbers, texts
+        ),
+        st.builds(
+            lambda seq, most: {"type": "room.history", "room": "lounge", "around": seq, "limit": most}, numbers, numbers
+        ),
+        st.builds(lambda room: {"type": "room.leave", "room": room}, rooms),
+    ),
+    st.integers(0, 2**53),
+    st.just({}) | st.just({}) | st.dictionaries(st.sampled_from(FIELDS), values, max_size=1),
+)
+# Python writes NaN and Infinity as words, and what has no character as an escape: no JSON, some of it.
+objects = (plausible | commands | values).map(json.dumps)
+broken = st.builds(
+    lambda text, at, junk: text[:at] + junk + text[at:], objects, st.integers(0, 60), st.text(max_size=3)
+)
+deep = st.builds(
+    lambda word, times: word * times, st.sampled_from(["[", '{"a":', "9", "[[]", '"']), st.integers(1, 2500)
+)
+frames = st.one_of(
+    objects.map(lambda text: frame(TEXT, text.encode())),
+    broken.map(lambda text: frame(TEXT, text.encode())),
+    deep.map(lambda text: frame(TEXT, text.encode())),
+    st.text(max_size=40).map(lambda text: frame(TEXT, text.encode())),
+    st.binary(max_size=40).map(lambda payload: frame(2, payload)),
+)
+
+# Bytes after the handshake
+
+pieces = st.one_of(
+    st.binary(max_size=40),
+    st.builds(
+        lambda opcode, payload, first, masked, size: frame(opcode, payload, first=first, masked=masked, size=size),
+        st.integers(0, 15),
+        st.binary(max_size=130),
+        st.sampled_from([0x00, 0x80, 0x80, 0x90, 0xC0, 0xF0]),
+        st.booleans(),
+        st.none() | st.integers(0, 2**64 - 1),
+    ),
+)
+streams = st.lists(pieces, min_size=1, max_size=6).map(b"".join)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    site = Site(tmp_path_factory.mktemp("site"))
+    site.shell("from chat import services; services.create_room(slug='lounge', title='Lounge')")
+    return site
+
+
+@pytest.fixture(scope="module")
+def cookie(site: Site) -> str:
+    return site.make_user("alice")["cookie"]
+
+
+@pytest.fixture(scope="module")
+def server(site: Site) -> Iterator[Server]:
+    with site.serving("hubbub", 1, HUBBUB_BAD_FRAMES="10000") as (one,):
+        yield one
+        log = one.log.read_text()
+        assert "Traceback" not in log
+        assert "ERROR" not in log
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as one:
+        yield one
+
+
+async def answers_to(server: Server, cookie: str, sent: list[bytes]) -> list[dict[str, Any]]:
+    """Join, send all at once, and return every frame up to the answer to the ping at the end."""
+    async with opened(server, cookie) as raw:
+        raw.send(frame(TEXT, b'{"type": "room.join", "ref": "fuzz-join", "room": "lounge"}'))
+        raw.send(*sent)
+        got: list[dict[str, Any]] = []
+        answered = 0
+        while answered < len(sent) + 1:
+            opcode, payload = await raw.frame()
+            assert opcode == TEXT, (opcode, payload)
+            got.append(json.loads(payload))
+            answered += got[-1]["type"] in ("ok", "error", "pong")
+        raw.send(frame(TEXT, b'{"type": "ping", "ref": "fuzz-end"}'))
+        while (one := json.loads((await raw.frame())[1])).get("ref") != "fuzz-end":
+            # Events of one's own posts may still be on the way; answers may not: each frame has had its one.
+            assert one["type"] not in ("ok", "error", "pong"), one
+        return got
+
+
+def check_frames(server: Server, site: Site, cookie: str, runner: asyncio.Runner, sent: list[bytes]) -> None:
+    before = on_record(site)
+    got = runner.run(answers_to(server, cookie, sent))
+    codes = {one["code"] for one in got if one["type"] == "error"}
+    assert codes <= {"invalid", "not_found", "too_long", "forbidden", "conflict"}
+    # What the room counts, and no hole in it: a post that was sent before is answered with the number that it had.
+    saved = {one["seq"] for one in got if one["type"] == "ok" and one.get("seq", 0) > before}
+    assert on_record(site) - before == len(saved)
+
+
+def check_streams(server: Server, cookie: str, runner: asyncio.Runner, sent: list[bytes]) -> None:
+    async def end_of(stream: bytes) -> None:
+        async with opened(server, cookie) as raw:
+            # A close at the end, which is read only if what came before left the rules intact.
+            raw.send(stream, frame(CLOSE, (1000).to_bytes(2)))
+            raw.writer.write_eof()
+            code = await raw.close_code()
+            assert code in CLOSES | {1006} or 3000 <= code < 5000, code
+
+    async def all_at_once() -> None:
+        async with opened(server, cookie) as neighbour:
+            await asyncio.gather(*map(end_of, sent))
+            neighbour.send(frame(TEXT, b'{"type": "ping", "ref": 1}'))
+            assert await neighbour.frame() == (TEXT, b'{"type":"pong","ref":1}')
+
+    runner.run(all_at_once())
+
+
+def on_record(site: Site) -> int:
+    with closing(sqlite3.connect(site.folder / "site.sqlite3")) as database:
+        count: int = database.execute("SELECT count(*) FROM chat_message").fetchone()[0]
+        return count
+
+
+def lists_of(strategy: st.SearchStrategy[bytes], size: int) -> st.SearchStrategy[list[bytes]]:
+    return st.lists(strategy, min_size=size, max_size=size)
+
+
+def examples(count: int, *, derandomize: bool) -> Callable[[Any], Any]:
+    return settings(
+        max_examples=count,
+        derandomize=derandomize,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+@given(sent=lists_of(frames, FRAMES))
+@examples(130, derandomize=True)
+def test_any_frame_has_one_answer(
+    server: Server, site: Site, cookie: str, runner: asyncio.Runner, sent: list[bytes]
+) -> None:
+    check_frames(server, site, cookie, runner, sent)
+
+
+@given(sent=lists_of(streams, STREAMS))
+@examples(100, derandomize=True)
+def test_any_bytes_end_their_socket_only(
+    server: Server, cookie: str, runner: asyncio.Runner, sent: list[bytes]
+) -> None:
+    check_streams(server, cookie, runner, sent)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@given(sent=lists_of(frames, FRAMES))
+@examples(4_500, derandomize=False)
+def test_ninety_thousand_frames_have_one_answer_each(
+    server: Server, site: Site, cookie: str, runner: asyncio.Runner, sent: list[bytes]
+) -> None:
+    check_frames(server, site, cookie, runner, sent)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@given(sent=lists_of(streams, STREAMS))
+@examples(2_500, derandomize=False)
+def test_ten_thousand_streams_of_bytes_end_their_sockets_only(
+    server: Server, cookie: str, runner: asyncio.Runner, sent: list[bytes]
+) -> None:
+    check_streams(server, cookie, runner, sent)
