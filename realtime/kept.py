@@ -136,6 +136,8 @@ class Kept:
         async with self.changing:
             if self.child is not None:
                 await self._end(self.child)
+        if self._replacement is not None:
+            await asyncio.wait([self._replacement])  # The one that was replaced may still be ending.
 
     def kill(self) -> None:
         for child in self._alive:

@@ -89,7 +89,8 @@ class Supervisor:
             for one in stage:
                 one.stopping = True
         if self._restart is not None:
-            await self._restart  # It sees that, and ends what it had begun.
+            # It sees that, and ends what it had begun. Whatever went wrong with it, the rest has to be stopped.
+            await asyncio.wait([self._restart])
         for stage in reversed(self._stages):
             await asyncio.gather(*(one.stop() for one in stage))
         for keeper in self._keepers:

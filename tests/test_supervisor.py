@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -128,6 +129,49 @@ async def test_a_replacement_that_does_not_come_up_leaves_the_old_one(make_scrip
     assert old.is_alive
     await script.stop()
     await keeper
+
+
+async def test_a_stop_waits_for_the_one_that_has_just_been_replaced(make_script, console: list[str]) -> None:  # type: ignore[no-untyped-def]
+    code = """
+import signal, sys, time
+def end(*_):
+    print('draining')
+    time.sleep(1)
+    sys.exit()
+signal.signal(signal.SIGTERM, end)
+print('ready')
+time.sleep(60)
+"""
+    script = make_script("web", code)
+
+    async def leaves(child: Child) -> None:
+        await until(lambda: "draining" in child.last_lines)
+
+    script.leaves = leaves
+    keeper = asyncio.create_task(script.keep())
+    await script.ready.wait()
+    old = script.child
+    os.kill(old.pid, signal.SIGTERM)
+    await until(lambda: script.child is not old)
+    script.child.kill()  # The new one ends at once, long before the old one.
+    await script.stop()
+    assert not old.is_alive
+    await keeper
+
+
+async def test_a_restart_that_failed_does_not_keep_the_rest_from_being_stopped(  # type: ignore[no-untyped-def]
+    make_script, console: list[str]
+) -> None:
+    script = make_script("web", STAYS)
+    supervisor = Supervisor([[script]], console=Console(), announce=lambda: console.append("announced"))
+    run = asyncio.create_task(supervisor.run())
+    await until(lambda: "announced" in console)
+    script.folder = script.folder / "gone"  # So that no other can be started.
+    supervisor._hang_up()
+    await until(lambda: supervisor._restart is not None and supervisor._restart.done())
+    supervisor._ask_stop()
+    await run
+    assert not script.child.is_alive
 
 
 async def test_one_that_ignores_the_request_to_end_is_killed(make_script, console: list[str]) -> None:  # type: ignore[no-untyped-def]
