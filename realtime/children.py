@@ -35,8 +35,10 @@ class Console:
         self.print(f"{prefix} {text}")
 
     def print(self, text: str) -> None:
+        encoding = sys.stdout.encoding or "utf-8"
         try:
-            sys.stdout.write(text + "\n")
+            # What this terminal has no letters for must not end who reads a child's output: the child would soon wait.
+            sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
             sys.stdout.flush()
         except OSError:
             pass  # The terminal is gone: no reason to stop serving.

@@ -1,6 +1,7 @@
 """The supervisor's parts that can be told apart from a whole site: sockets, locks, back-off, order."""
 
 import asyncio
+import io
 import os
 import signal
 import socket
@@ -191,6 +192,19 @@ async def test_endless_output_without_a_line_break_is_cut(make_script, console: 
     assert sum(line.count("x") for line in console) == 300_000
     await script.stop()
     await keeper
+
+
+async def test_output_that_the_terminal_has_no_letters_for_is_read_all_the_same(  # type: ignore[no-untyped-def]
+    make_script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(terminal, encoding="ascii"))
+    script = make_script("web", "import sys; sys.stdout.buffer.write('…\\nready\\n'.encode()); " + STAYS)
+    keeper = asyncio.create_task(script.keep())
+    await asyncio.wait_for(script.ready.wait(), 20)
+    await script.stop()
+    await keeper
+    assert b"web       | ?\n" in terminal.getvalue()
 
 
 def test_a_port_is_taken_by_a_listener_that_would_share_it() -> None:
