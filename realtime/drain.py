@@ -37,6 +37,9 @@ class Server(Protocol):
     def applications(self) -> "Collection[asyncio.Future[None]]":
         """What still runs for a socket or a request."""
 
+    def is_transferring(self) -> bool:
+        """Whether a request is still arriving, or an answer being sent."""
+
 
 _is_draining = False
 
@@ -61,7 +64,7 @@ async def drain(server: Server) -> None:
             if socket.drain():
                 asked.add(socket)
         running = server.applications()
-        if passed >= END_SECONDS or not (running or server.takes_sockets):
+        if passed >= END_SECONDS or not (running or server.takes_sockets or server.is_transferring()):
             break
         await asyncio.sleep(BATCH_SECONDS)
     if running:

@@ -8,8 +8,11 @@ through `ws_factory`, which `Server.run` assigns. What it relies on beyond their
 """
 
 import asyncio
+import logging
+import os
 import re
 import socket
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -31,13 +34,17 @@ from realtime.listening import BACKLOG
 from realtime.metrics import COUNTERS
 from realtime.outbox import CLOSE_SECONDS, DRAIN, EXTENSION, RawOutbox
 from realtime.protocol import CloseCode
-from realtime.request import HttpFactory
+from realtime.request import HttpFactory, Request
+
+logger = logging.getLogger(__name__)
 
 # Transports whose buffers are known to stand in `dataBuffer` and `_tempDataBuffer`, and nowhere else. TLS has its own.
 FAST_TRANSPORTS = (tcp.Server, unix.Server)
 
 # With so much in a transport's buffer, what else is for its socket waits in the outbox.
 PAUSE_BYTES = 64 * 1024
+
+THREADS_END_SECONDS = 0.5  # After the drain.
 
 # Frames of a client that wait for its consumer; what one packet brought may be more.
 MOST_UNREAD = 64
@@ -294,6 +301,10 @@ class Server(DaphneServer):  # type: ignore[misc]
                     listener.listen(BACKLOG)
                     listener.detach()
         super().run()
+        # The interpreter waits for its threads, also for one that hangs in a query.
+        leave = threading.Timer(THREADS_END_SECONDS, _leave)
+        leave.daemon = True
+        leave.start()
 
     def listen_success(self, port: Any) -> None:
         self._ports = [*getattr(self, "_ports", ()), port]
@@ -339,6 +350,19 @@ class Server(DaphneServer):  # type: ignore[misc]
         """The consumers and requests that still run."""
         running = (details.get("application_instance") for details in self.connections.values())
         return [one for one in running if one is not None and not one.done()]
+
+    def is_transferring(self) -> bool:
+        """Whether a request is still arriving, or an answer being sent, which its application has handed over."""
+        arriving = any(
+            isinstance(protocol, Request) and not {"disconnected", "application_instance"} & details.keys()
+            for protocol, details in self.connections.items()
+        )
+        return arriving or any(isinstance(one, FAST_TRANSPORTS) for one in reactor.getWriters())
+
+
+def _leave() -> None:
+    logger.warning("threads that did not end in time were cut off")
+    os._exit(0)
 
 
 def _skip_formatting(_: object) -> str:
