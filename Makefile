@@ -5,11 +5,14 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 PROCESSES ?= 3
 ROUNDS ?= 5
+# Test processes at once; most tests wait for something most of their time. A file's tests stay together.
+WORKERS ?= 2
 
 BIN := .venv/bin
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--no-emit-index-url --custom-compile-command "make lock"
 SOCKETIO := bench/peers/socketio
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
@@ -21,10 +24,10 @@ help: ## List what make can do
 run: .venv/.installed ## Run everything on this machine (HOST, PORT, PROCESSES)
 	@exec $(BIN)/python manage.py up --host $(HOST) --port $(PORT) --processes $(PROCESSES)
 
-test: .venv/.installed-dev ## Run all tests, those in a real browser and on PostgreSQL too
+test: .venv/.installed-dev ## Run all tests, those in a real browser and on PostgreSQL too (WORKERS)
 	@command -v node >/dev/null || { echo "Node.js is missing: sudo apt-get install nodejs" >&2; exit 1; }
 	@node --test tests/js/*.test.js
-	@$(BIN)/python -m pytest
+	@$(PYTEST)
 
 soak: .venv/.installed-dev ## Run the long tests of faults, which make test leaves out
 	@$(BIN)/python -m pytest -m soak
@@ -34,7 +37,7 @@ check: .venv/.installed-dev ## Lint, format, types, migrations, and the fast tes
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/python manage.py makemigrations --check --dry-run
-	@$(BIN)/python -m pytest -q -m "not cluster and not browser and not soak"
+	@$(PYTEST) -q -m "not cluster and not browser and not soak"
 
 bench: .venv/.installed .venv-bench/.installed ## Measure this server and its peers side by side, in a quarter of an hour (ROUNDS)
 	@command -v npm >/dev/null && npm ci --silent --no-audit --no-fund --prefix $(SOCKETIO) || true
