@@ -33,6 +33,13 @@ django.setup()
 from tests.cluster.running import Cluster  # noqa: E402
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Several processes test at once: each has surroundings of its own, and must not read the settings with ours."""
+    for name in ("DJANGO_SETTINGS_MODULE", "HUBBUB_VAR", "REDIS_URL"):
+        del os.environ[name]
+
+
 def pytest_unconfigure() -> None:
     _resources.close()
 

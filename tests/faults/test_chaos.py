@@ -6,8 +6,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -19,6 +21,13 @@ from tests.servers import ROOT
 pytestmark = pytest.mark.cluster
 
 SECONDS = 100.0
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A short one: the names of sockets in it have little room."""
+    with tempfile.TemporaryDirectory(prefix="storm-") as name:
+        yield Path(name)
 
 
 class Storm:
@@ -78,8 +87,8 @@ class Storm:
 
 @pytest.mark.timeout(500)
 @pytest.mark.parametrize("minutes", [0.25, pytest.param(5.0, marks=pytest.mark.soak)])
-def test_a_storm_loses_nothing_and_leaves_nothing_behind(tmp_path: Path, minutes: float) -> None:
-    storm = Storm(tmp_path, "--minutes", str(minutes))
+def test_a_storm_loses_nothing_and_leaves_nothing_behind(folder: Path, minutes: float) -> None:
+    storm = Storm(folder, "--minutes", str(minutes))
     assert storm.end(minutes * 60) == 0, storm.output
     assert "21 people in 3 rooms" in storm.output
     assert re.search(
@@ -90,10 +99,10 @@ def test_a_storm_loses_nothing_and_leaves_nothing_behind(tmp_path: Path, minutes
     assert storm.left_behind() == []
 
 
-def test_a_message_that_vanishes_from_the_database_is_found_also_after_ctrl_c(tmp_path: Path) -> None:
-    storm = Storm(tmp_path, "--minutes", "5")
+def test_a_message_that_vanishes_from_the_database_is_found_also_after_ctrl_c(folder: Path) -> None:
+    storm = Storm(folder, "--minutes", "5")
     storm.wait_for(r"^\d\d:\d\d ")
-    [database] = tmp_path.glob("*/hubbub.sqlite3")
+    [database] = folder.glob("*/hubbub.sqlite3")
     with sqlite3.connect(database, timeout=20) as connection:
         connection.execute("DELETE FROM chat_message WHERE id = (SELECT MIN(id) FROM chat_message)")
     connection.close()
@@ -104,8 +113,8 @@ def test_a_message_that_vanishes_from_the_database_is_found_also_after_ctrl_c(tm
     assert storm.left_behind() == []
 
 
-def test_a_second_ctrl_c_ends_it_without_a_comparison(tmp_path: Path) -> None:
-    storm = Storm(tmp_path, "--minutes", "5")
+def test_a_second_ctrl_c_ends_it_without_a_comparison(folder: Path) -> None:
+    storm = Storm(folder, "--minutes", "5")
     storm.wait_for("people in 3 rooms")
     frozen = storm.web_processes()
     for process in frozen:
