@@ -137,7 +137,10 @@ class Recorder:
         except ConnectionClosed:
             # Who tries again waits for the next socket, instead of trying this one until the event loop gets a turn.
             self._admitted.clear()
-            del self._waiting[ref]
+            # It may have been put away with its socket meanwhile.
+            self._waiting.pop(ref, None)
+            if not answer.cancel():
+                answer.exception()
             raise SocketLost from None
         return await answer
 

@@ -7,9 +7,10 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager
 from itertools import count
+from typing import TypeVar
 from uuid import uuid4
 
 import pytest
@@ -18,6 +19,8 @@ from tests.cluster.running import Cluster
 from tests.wire import Client
 
 pytestmark = pytest.mark.cluster
+
+T = TypeVar("T")
 
 SECONDS = 1.0
 ENDED = (4003, "Session ended")
@@ -73,6 +76,11 @@ async def ended_by(
 async def closed_at(client: Client) -> tuple[tuple[int, str], float]:
     close = await client.closed(60)
     return close, time.monotonic()
+
+
+async def timed(what: Awaitable[T]) -> tuple[T, float]:
+    """Its result, and when it came."""
+    return await what, time.monotonic()
 
 
 SESSION_ENDS = {
@@ -218,10 +226,11 @@ for one in (user, get_user_model().objects.get(username="moderator")):
 async def test_who_may_not_be_in_a_room_hears_nothing_more_of_it(cluster: Cluster, name: str, how: str) -> None:
     why, code = ROOM_ENDS[how]
     async with in_room(cluster, name, private=True) as (client, moderator, slug):
-        closing = asyncio.create_task(client.event("room.closed"))
+        closing = asyncio.create_task(timed(client.event("room.closed")))
         changed_at = await change(cluster, name, f"room = Room.objects.get(slug={slug!r})\n{code}")
-        assert await closing == {"type": "room.closed", "room": slug, "code": why}
-        assert time.monotonic() - changed_at < SECONDS
+        closed, at = await closing
+        assert closed == {"type": "room.closed", "room": slug, "code": why}
+        assert at - changed_at < SECONDS
         assert (await client.post(slug, "may I?"))["code"] == "not_found"
         if why != "deleted":
             assert (await moderator.post(slug, "not for everybody"))["type"] == "ok"
@@ -235,11 +244,12 @@ async def test_a_room_made_private_keeps_only_its_members(cluster: Cluster, name
     async with in_room(cluster, name, private=False) as (client, moderator, slug):
         await change(cluster, name, "user.memberships.all().delete()")
         assert (await client.post(slug, "anybody may"))["type"] == "ok"
-        closing = asyncio.create_task(client.event("room.closed"))
+        closing = asyncio.create_task(timed(client.event("room.closed")))
         code = f"services.change_room(room_id=Room.objects.get(slug={slug!r}).pk, is_private=True)"
         changed_at = await change(cluster, name, code)
-        assert (await closing)["code"] == "removed"
-        assert time.monotonic() - changed_at < SECONDS
+        closed, at = await closing
+        assert closed["code"] == "removed"
+        assert at - changed_at < SECONDS
         assert (await moderator.post(slug, "among ourselves"))["type"] == "ok"
 
 
@@ -310,11 +320,12 @@ async def test_a_change_while_redis_hangs_reaches_rooms_and_sockets_all_the_same
     async with in_room(sweeping, name, private=True) as (client, _, slug):
         os.kill(redis, signal.SIGSTOP)
         try:
-            closing = asyncio.create_task(client.event("room.closed"))
+            closing = asyncio.create_task(timed(client.event("room.closed")))
             code = f"services.remove_membership(room_id=Room.objects.get(slug={slug!r}).pk, user_id=user.pk)"
             changed_at = await change(sweeping, name, code)
-            assert (await closing)["code"] == "removed"
-            assert time.monotonic() - changed_at < 4
+            closed, at = await closing
+            assert closed["code"] == "removed"
+            assert at - changed_at < 4
             ending = asyncio.create_task(closed_at(client))
             changed_at = await change(sweeping, name, "user.is_active = False; user.save()")
             close, at = await ending
@@ -326,8 +337,9 @@ async def test_a_change_while_redis_hangs_reaches_rooms_and_sockets_all_the_same
 
 async def test_a_ban_that_no_signal_tells_of_is_found_by_the_sweep(sweeping: Cluster, name: str) -> None:
     async with in_room(sweeping, name, private=False) as (client, _, slug):
-        closing = asyncio.create_task(client.event("room.closed"))
+        closing = asyncio.create_task(timed(client.event("room.closed")))
         code = "user.memberships.update(banned_until=timezone.now() + timedelta(days=1))"
         changed_at = await change(sweeping, name, code)
-        assert (await closing) == {"type": "room.closed", "room": slug, "code": "banned"}
-        assert time.monotonic() - changed_at < 3
+        closed, at = await closing
+        assert closed == {"type": "room.closed", "room": slug, "code": "banned"}
+        assert at - changed_at < 1 + SECONDS
