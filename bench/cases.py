@@ -289,6 +289,7 @@ def _check_read(side: Side, payloads: list[bytes], answered: int, first: int) ->
         texts = [side.shown(one) for one in payloads]
     else:
         events = [json.loads(one) for one in payloads]
+        events = [one for one in events if one["type"] != "presence.changed"]
         texts = [one["message"]["body"] for one in events]
         positions = [one["position"] for one in events]
         if positions != list(range(positions[0], positions[0] + answered)):
