@@ -7,6 +7,7 @@ import asyncio
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -89,8 +90,8 @@ class Side:
                 room.enter(Person(10**6 + number, f"guest-{number}"))
             await asyncio.sleep(1 / CHANGES_PER_SECOND)
 
-    def _tell(self, room: str, frame: object) -> None:
-        self.told += 1
+    def _tell(self, room: str, current: Callable[[], str | None]) -> None:
+        self.told += current() is not None
 
     async def _probe(self) -> None:
         while self.is_probed:

@@ -17,8 +17,8 @@ from chat.protocol import (
 from chat.writer import writer
 from realtime import threads
 from realtime.consumers import RealtimeConsumer
-from realtime.group import Changes, Source, Standing
 from realtime.protocol import ErrorCode, Ok, Refused
+from realtime.record import Changes, Source, Standing
 
 JOIN_ATTEMPTS = 3
 

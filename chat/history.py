@@ -18,9 +18,9 @@ from chat.frames import group_of, message_event, message_state, room_changed, ro
 from chat.models import Message, Room
 from chat.protocol import History, Joined, MessageState, RoomClosed, encode_messages, frame_size
 from realtime import conf as realtime_conf
-from realtime.group import Changes, Standing
 from realtime.presence import MOST_NAMED, MOST_NAMES_BYTES
 from realtime.protocol import ErrorCode, Refused, encode
+from realtime.record import Changes, Standing
 
 PAGE_SECONDS = 1.0
 # Read at a time for a repair, which every socket of the room is sent: after a long outage all of it at once would fill

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from realtime import admission, auth, conf, threads
-from realtime.group import Member, Source
+from realtime.group import Member
 from realtime.hub import hub
 from realtime.limits import RETRY_SECONDS, ledger
 from realtime.metrics import COUNTERS
@@ -43,6 +43,7 @@ from realtime.protocol import (
     parse,
     parse_auth,
 )
+from realtime.record import Source
 from realtime.security import Kind, address_of, log_event
 from realtime.throttle import Strikes
 from realtime.work import Work, carry_out

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import sys
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from realtime.metrics import COUNTERS
 from realtime.outbox import Outbox, broadcast, wait_until_taken
 from realtime.presence import People
 from realtime.protocol import CloseCode, Person, Refused
+from realtime.record import Changes, Source, Standing
 from realtime.turn import WRITES_PER_TURN, Turn
 
 logger = logging.getLogger(__name__)
@@ -30,41 +31,6 @@ TOGETHER_CHARS = 16 * 1024
 ALWAYS = sys.maxsize
 
 Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What changed in an ordered group. `position`: all up to here is told; `more`: there is more beyond.
-
-    `closed`: the group has ended, and this is the last frame of it.
-    """
-
-    position: int
-    frames: list[tuple[int, str]]
-    more: bool = False
-    closed: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where an ordered group stands on record. Positions of another epoch mean nothing."""
-
-    epoch: str
-    position: int
-    # Rises with each change of who may be in the group.
-    access: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """The record that an ordered group can be repaired from, as reads of it."""
-
-    # (group, position) -> what changed after it, rising.
-    read_changes: Callable[[str, int], Awaitable[Changes]]
-    # Many groups -> those that exist. Asked every few seconds: it must be one query.
-    read_standings: Callable[[list[str]], Awaitable[dict[str, Standing]]]
-    # The user ids in many groups -> of those who may not be in them, the last frame that they get of the group.
-    read_shut_out: Callable[[dict[str, set[int]]], Awaitable[dict[str, dict[int, str]]]] | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -121,6 +87,7 @@ class Group:
         self._delivered = 0
         self._version = -1
         self._newest: str | None = None
+        self._current: Callable[[], str | None] | None = None
         self._due: asyncio.Handle | None = None
         self._gap_timer: asyncio.TimerHandle | None = None
         self._repairing: asyncio.Task[None] | None = None
@@ -190,6 +157,14 @@ class Group:
         if self._due is None:
             # In the loop's next round: what else has come by then goes out together with it.
             self._due = asyncio.get_running_loop().call_soon(self._go_on)
+
+    def tell(self, current: Callable[[], str | None]) -> None:
+        """Send the members a frame of how things stand, without a position. `current` makes it when its turn has come.
+
+        Who goes live later has been told that, or something newer, by the answer to its join. None: nothing to tell.
+        """
+        self._current = current
+        self._go_on()
 
     def compare(self, had: Standing, recorded: Standing | None) -> None:
         """Find what was missed. `had`: how far this process was before `recorded` was read; None: no such group."""
@@ -319,7 +294,9 @@ class Group:
             self._due.cancel()
             self._due = None
         while self._fanning_out is None:
-            if self._ready:
+            if self._current is not None:
+                self._tell_current(self._current)
+            elif self._ready:
                 texts, arrived = self._next_together()
                 if texts:
                     self._fan_out(Frames(*texts))
@@ -333,6 +310,16 @@ class Group:
                 self._fan_out(frames, latest=self.name)
             else:
                 return
+
+    def _tell_current(self, current: Callable[[], str | None]) -> None:
+        self._current = None
+        if (text := current()) is None:
+            return
+        frames = Frames(text)
+        for member in self._waiting:
+            if member.kept is None:
+                member.outbox.put_frames(frames)
+        self._fan_out(frames)
 
     def _next_together(self) -> tuple[list[str], list[Member]]:
         """What is ready, as far as it may go out in one write; and those who are live from the next one on."""

@@ -6,24 +6,24 @@ What the layer loses, the hub finds by comparing the ordered groups with their r
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import msgspec
 from channels.layers import get_channel_layer
 from django.conf import settings
 
 from realtime import conf
-from realtime.group import Group, Member, Source, Standing
+from realtime.group import Group, Member
 from realtime.metrics import COUNTERS
 from realtime.outbox import Outbox
 from realtime.presence import Announce
 from realtime.presence_tracker import Tracker
-from realtime.protocol import Person, Presence, Refused, encode
+from realtime.protocol import Person, Presence, Refused
 from realtime.publish import USERS_GROUP
+from realtime.record import Source, Standing
 from realtime.revocation import Members, Sockets
 from realtime.service_state import ServiceState
 from realtime.turn import Turn
@@ -60,7 +60,7 @@ class Hub:
         self._tasks: set[asyncio.Task[None]] = set()
         self._turn = Turn()
         self.service = ServiceState()
-        self._tracker = Tracker(self.tell, url=settings.REDIS_URL)
+        self._tracker = Tracker(self._tell, url=settings.REDIS_URL)
         # Who is in, and may be revoked.
         self.sockets = Sockets()
         self.members = Members(lambda: {name: one.group for name, one in self._subscriptions.items()})
@@ -117,11 +117,6 @@ class Hub:
         """See `Group.go_live`."""
         self._subscriptions[name].group.go_live(member, position, epoch)
 
-    def tell(self, name: str, frame: msgspec.Struct | str) -> None:
-        """Send a frame without a position to the group's members in this process only."""
-        if (subscription := self._subscriptions.get(name)) is not None:
-            subscription.group.take(frame if isinstance(frame, str) else encode(frame), None, None)
-
     def presence(self, name: str, member: Member) -> Presence | None:
         """Who is present in the group, as its members know it, and this member; None: not known (yet)."""
         people = self._subscriptions[name].group.people
@@ -159,6 +154,11 @@ class Hub:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    def _tell(self, name: str, current: Callable[[], str | None]) -> None:
+        """Tell the group's members in this process only: see `Group.tell`."""
+        if (subscription := self._subscriptions.get(name)) is not None:
+            subscription.group.tell(current)
 
     # Subscriptions
 

@@ -8,15 +8,16 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import islice
 
-import msgspec
 from redis.exceptions import RedisError
 
 from realtime import conf
 from realtime.metrics import COUNTERS
 from realtime.presence import Announce, People
 from realtime.presence_store import News, PresenceStore, connect
+from realtime.protocol import encode
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +34,8 @@ GROUPS_WRITTEN = 100
 GROUPS_READ = 200
 TOLD_PER_TURN = 400
 
-# Send a frame to the members of the group in this process.
-Tell = Callable[[str, msgspec.Struct | str], None]
+# Tell the members of the group in this process, when it is their turn, what the function makes then: see `Group.tell`.
+Tell = Callable[[str, Callable[[], str | None]], None]
 
 
 class Tracker:
@@ -215,20 +216,27 @@ class Tracker:
                 await asyncio.sleep(0)
 
     def _tell_one(self, people: People) -> int:
-        """How many sockets it was told to."""
+        """How many sockets it is for."""
         if people.announce is None:
             return 0
-        change = people.change(keep=self._settled_at > 0)
-        if change is None or not people.sockets:
-            return 0
+        self._tell(people.name, partial(self._current, people))
+        return len(people.sockets)
+
+    def _current(self, people: People) -> str | None:
+        """The frame that tells those who are members now what has changed for them; None: nothing."""
+        if people.announce is None or (change := people.change(keep=self._settled_at > 0)) is None:
+            return None
+        if not people.sockets:
+            return None
         # A timer may come a little early: it is the next round all the same.
         people.tell_at = self._now + max(self._interval, change.count / USERS_PER_SECOND) - LEAST_SECONDS / 2
         COUNTERS.presence_changes += 1
         try:
-            self._tell(people.name, people.announce(people.name, change))
+            frame = people.announce(people.name, change)
+            return frame if isinstance(frame, str) else encode(frame)
         except Exception:
             logger.exception("who is in %s was not told", people.name)
-        return len(people.sockets)
+            return None
 
     # After trouble
 

@@ -12,9 +12,10 @@ from typing import Any, Generic, Protocol, TypeVar
 from django.utils import timezone
 
 from realtime import auth, conf, threads
-from realtime.group import Group, Source
+from realtime.group import Group
 from realtime.outbox import Outbox
 from realtime.protocol import CloseCode, Refused
+from realtime.record import Source
 from realtime.security import Kind, address_of, log_event
 
 logger = logging.getLogger(__name__)

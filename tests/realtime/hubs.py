@@ -6,9 +6,9 @@ from typing import Any
 
 from channels.layers import get_channel_layer
 
-from realtime.group import Changes, Source, Standing
 from realtime.hub import Hub
 from realtime.outbox import AsgiOutbox
+from realtime.record import Changes, Source, Standing
 
 GROUP = "room.general"
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 
 from redis import Redis
 
@@ -40,7 +41,7 @@ class Side:
     """One process."""
 
     def __init__(self, url: str) -> None:
-        self.tracker = Tracker(lambda group, _: self.deliveries.update([group]), url=url, interval_seconds=INTERVAL)
+        self.tracker = Tracker(self._tell, url=url, interval_seconds=INTERVAL)
         self.deliveries: Counter[str] = Counter()
         self.changes: dict[str, list[Change]] = {}
         self.running = asyncio.create_task(self.tracker.run())
@@ -67,6 +68,10 @@ class Side:
             self.running.cancel()
             await asyncio.wait([self.running], timeout=0.1)
         await self.tracker.close()
+
+    def _tell(self, group: str, current: Callable[[], str | None]) -> None:
+        if current() is not None:
+            self.deliveries.update([group])
 
     def _announce(self, group: str, change: Change) -> str:
         self.changes.setdefault(group, []).append(change)

@@ -12,6 +12,7 @@ from realtime.group import Member
 from realtime.hub import Hub
 from realtime.presence import Change, People
 from realtime.protocol import Person, Presence
+from realtime.turn import WRITES_PER_TURN
 from tests.realtime.hubs import Listener, until
 from tests.realtime.sides import ALICE, BOB, CHARLIE, GRACE, GROUP, INTERVAL, Page, Side, names
 
@@ -242,6 +243,58 @@ async def test_members_of_a_hubs_group_are_present_from_their_joining_to_their_l
     await until(lambda: hub.groups == [] and not hub._tracker._groups)
 
 
+async def test_a_joining_member_is_not_told_afterwards_what_its_answer_already_said(hub: Hub) -> None:
+    async def join(person: Person) -> tuple[Listener, Member]:
+        outbox = Listener()
+        member = await hub.join(GROUP, outbox, None, person.id, person.name, lambda _, change: f"{change.count}")
+        return outbox, member
+
+    earlier, alices = await join(ALICE)
+    hub.go_live(GROUP, alices)
+    joining, bobs = await join(BOB)
+    await until(lambda: earlier.got == ["1"])
+    _, charlies = await join(CHARLIE)
+    hub.go_live(GROUP, charlies)
+    await until(lambda: earlier.got == ["1", "2"])
+    assert hub.presence(GROUP, bobs) == Presence(3, [ALICE, CHARLIE, BOB])
+    hub.go_live(GROUP, bobs)
+    assert joining.got == []
+    await until(lambda: earlier.got == ["1", "2", "3"])
+    assert joining.got == ["3"]
+    await everybody_is_gone(hub)
+
+
+async def test_who_comes_in_the_middle_of_a_delivery_is_told_who_is_there_when_it_has_ended(hub: Hub) -> None:
+    async def join(person: Person) -> tuple[Listener, Member]:
+        outbox = Listener()
+        return outbox, await hub.join(GROUP, outbox, None, person.id, person.name, lambda _, change: f"{change.count}")
+
+    outboxes = []
+    for number in range(1, WRITES_PER_TURN + 200):
+        outbox, member = await join(Person(number, f"user-{number}"))
+        hub.go_live(GROUP, member)
+        outboxes.append(outbox)
+    first, last = outboxes[0], outboxes[-1]
+    people = hub._tracker._groups[GROUP]
+    await until(lambda: people.told is not None and last.got != [])
+    before = len(people.told or {})
+    assert before == len(outboxes)
+    hub._take({"group": GROUP, "text": "much"})
+    while "much" not in first.got:
+        await asyncio.sleep(0)
+    late, lates = await join(Person(10_000, "late"))
+    assert "much" not in last.got
+    del people.here[1]
+    hub._tracker._tell_one(people)
+    # The others have not heard of it yet, and whoever comes now is told what they know.
+    assert hub.presence(GROUP, lates) == Presence(before + 1, [])
+    hub.go_live(GROUP, lates)
+    await until(lambda: "much" in last.got)
+    await until(lambda: late.got != [])
+    assert late.got == [first.got[-1]] == [f"{before}"]
+    await everybody_is_gone(hub)
+
+
 async def test_who_is_shut_out_of_a_hubs_group_is_not_present_any_more(hub: Hub) -> None:
     def announce(group: str, change: Change) -> str:
         return f"{change.count} {len(change.left or [])} left"
@@ -265,5 +318,10 @@ async def test_who_is_shut_out_of_a_hubs_group_is_not_present_any_more(hub: Hub)
     assert outboxes[0].got[-1] == "out"
     hub.leave(GROUP, members[0])
     assert hub.presence(GROUP, members[2]) == Presence(1, [BOB])
+    await everybody_is_gone(hub)
+
+
+async def everybody_is_gone(hub: Hub) -> None:
+    """Also from Redis, which all tests share."""
     hub._take({"group": GROUP, "text": "closed", "shut_out": "all"})
     await until(lambda: hub.groups == [] and not hub._tracker._groups)

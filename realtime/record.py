@@ -1,0 +1,39 @@
+"""The record of ordered groups: what their frames are taken from again when some were missed. A leaf."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What changed in an ordered group. `position`: all up to here is told; `more`: there is more beyond.
+
+    `closed`: the group has ended, and this is the last frame of it.
+    """
+
+    position: int
+    frames: list[tuple[int, str]]
+    more: bool = False
+    closed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where an ordered group stands on record. Positions of another epoch mean nothing."""
+
+    epoch: str
+    position: int
+    # Rises with each change of who may be in the group.
+    access: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The record that an ordered group can be repaired from, as reads of it."""
+
+    # (group, position) -> what changed after it, rising.
+    read_changes: Callable[[str, int], Awaitable[Changes]]
+    # Many groups -> those that exist. Asked every few seconds: it must be one query.
+    read_standings: Callable[[list[str]], Awaitable[dict[str, Standing]]]
+    # The user ids in many groups -> of those who may not be in them, the last frame that they get of the group.
+    read_shut_out: Callable[[dict[str, set[int]]], Awaitable[dict[str, dict[int, str]]]] | None = None
