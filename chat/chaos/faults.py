@@ -96,7 +96,7 @@ async def freeze_redis(ground: Ground) -> str:
 
 async def empty_redis(ground: Ground) -> str:
     await ground.redis()
-    await asyncio.to_thread(_delete_all_keys, str(ground.site.redis_socket))
+    await asyncio.to_thread(delete_all_keys, str(ground.site.redis_socket))
     return ""
 
 
@@ -140,7 +140,8 @@ async def _frozen(process: psutil.Process) -> AsyncIterator[None]:
         process.resume()
 
 
-def _delete_all_keys(path: str) -> None:
+def delete_all_keys(path: str) -> None:
+    """All that is in the Redis on the UNIX socket `path`."""
     with redis.Redis(unix_socket_path=path, socket_timeout=5) as client:
         try:
             client.flushall()

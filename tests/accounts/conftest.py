@@ -15,7 +15,7 @@ def no_tries(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(tries, "_away_until", float("-inf"))
     tries._local.cache_clear()
     with redis.Redis.from_url(settings.REDIS_URL) as client:
-        if keys := client.keys(f"{tries.PREFIX}:*"):
-            client.delete(*keys)
+        for key in client.scan_iter(f"{tries.PREFIX}:*"):
+            client.delete(key)
     yield
     tries._redis.cache_clear()

@@ -6,8 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
-import redis
-
+from chat.chaos.faults import delete_all_keys
 from realtime import embedded_redis
 
 
@@ -56,6 +55,4 @@ class OwnRedis:
             os.kill(self._pid, signal.SIGCONT)
 
     def empty(self) -> None:
-        """FLUSHALL."""
-        with redis.from_url(self.url, socket_timeout=5) as client:
-            client.flushall()
+        delete_all_keys(os.fspath(self.path))

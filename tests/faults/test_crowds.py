@@ -120,7 +120,7 @@ async def held(window: Client) -> dict[str, int]:
     with redis.from_url(os.environ["REDIS_URL"]) as client:
         found["subscriptions"] = len(client.pubsub_channels())
         found["keys"] = client.dbsize()
-        found["redis_clients"] = len(client.client_list())
+        found["redis_clients"] = client.info("clients")["connected_clients"]
     return found
 
 
