@@ -41,7 +41,8 @@ class Staff:
     async def choose_user(self, name: str) -> None:
         await self.page.locator(".select2-selection").last.click()
         await self.page.locator(".select2-search__field").fill(name)
-        await self.page.locator(".select2-results__option", has_text=name).click()
+        # Others may have the name as a part of theirs.
+        await self.page.get_by_role("option", name=name, exact=True).click()
 
 
 @pytest.fixture

@@ -52,8 +52,7 @@ def client(proxy: Proxy) -> Iterator[socket.socket]:
 
 
 def connected(proxy: Proxy) -> socket.socket:
-    port = int(proxy.url.rpartition(":")[2].partition("/")[0])
-    return socket.create_connection(("127.0.0.1", port), timeout=5)
+    return socket.create_connection(("127.0.0.1", proxy.port), timeout=5)
 
 
 def said_back(client: socket.socket, text: bytes) -> bool:
@@ -125,6 +124,17 @@ def test_a_black_hole_answers_nothing_and_loses_nothing(proxy: Proxy, client: so
         assert said_back(late, b"late")
 
 
+def test_lost_connections_stay_silent_and_new_ones_pass(proxy: Proxy, client: socket.socket) -> None:
+    proxy.lose()
+    client.sendall(b"hello?")
+    with connected(proxy) as other:
+        assert said_back(other, b"new")
+    proxy.pass_on()
+    client.settimeout(0.2)
+    with pytest.raises(TimeoutError):
+        client.recv(1)
+
+
 def test_who_is_away_refuses_and_comes_back_on_the_same_port(proxy: Proxy, client: socket.socket) -> None:
     url = proxy.url
     proxy.go_away()
@@ -139,7 +149,8 @@ def test_who_is_away_refuses_and_comes_back_on_the_same_port(proxy: Proxy, clien
 
 
 def test_a_target_that_is_away_resets_whoever_comes(tmp_path: Path) -> None:
-    with Proxy(tmp_path / "nobody.sock") as proxy, connected(proxy) as client, pytest.raises(ConnectionResetError):
+    # At the latest when he listens: the reset may be there before he has been told that he is connected.
+    with Proxy(tmp_path / "nobody.sock") as proxy, pytest.raises(ConnectionResetError), connected(proxy) as client:
         client.recv(1)
 
 
