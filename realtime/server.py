@@ -44,6 +44,10 @@ FAST_TRANSPORTS = (tcp.Server, unix.Server)
 # With so much in a transport's buffer, what else is for its socket waits in the outbox.
 PAUSE_BYTES = 64 * 1024
 
+# From the request for a socket to the application's answer. Daphne's five are no more than what a database that hangs
+# is waited for: the client would be refused, and not told to come again.
+HANDSHAKE_SECONDS = 10
+
 THREADS_END_SECONDS = 0.5  # After the drain.
 
 # Frames of a client that wait for its consumer; what one packet brought may be more.
@@ -375,6 +379,10 @@ autobahn_protocol.pformat = _skip_formatting
 
 class Cli(CommandLineInterface):  # type: ignore[misc]
     server_class = Server
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parser.set_defaults(websocket_connect_timeout=HANDSHAKE_SECONDS)
 
 
 if __name__ == "__main__":
