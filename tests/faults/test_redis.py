@@ -203,7 +203,8 @@ async def test_the_way_to_redis_takes_200_ms(healthy: Cluster, proxy: Proxy) -> 
         await talk.say(60)
         await talk.whole()
         assert longest_answer(talk) < 1  # No command waits for Redis.
-        assert 0.3 < max(talk.delays(since)) < FOUND_SECONDS
+        # There and back twice, and not more for each that waits: sooner than by comparing with the database.
+        assert 0.3 < max(talk.delays(since)) < 1.5
         assert_nobody_was_cut(talk)
 
 

@@ -162,6 +162,25 @@ def test_redis_away_neither_raises_nor_waits() -> None:
     assert ran.stderr.count("Redis is away") == 1
 
 
+async def test_what_waits_goes_to_redis_together_and_in_order(heard: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    batches: list[int] = []
+    send = publishing._send_together
+
+    async def watched(layer: Any, messages: list[Any]) -> int:
+        batches.append(len(messages))
+        return await send(layer, messages)
+
+    monkeypatch.setattr(publishing, "_send_together", watched)
+    publishing.send_from(asyncio.get_running_loop())
+    sent = COUNTERS.published
+    for number in range(100):
+        publish("no group!" if number == 50 else GROUP, str(number))
+    expected = [str(number) for number in range(100) if number != 50]
+    assert [(await next_frame(heard))["text"] for _ in expected] == expected
+    assert batches == [64, 36]
+    assert COUNTERS.published - sent == 99
+
+
 async def test_a_name_that_is_no_group_is_logged_and_disturbs_nothing(heard: Any, caplog: Any) -> None:
     publish("no group!", "lost")
     publish(GROUP, "fine")
