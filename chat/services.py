@@ -90,8 +90,8 @@ def post_message(*, user_id: int, slug: str, client_id: UUID, body: str) -> Post
 def edit_message(*, user_id: int, slug: str, seq: int, body: str, by: Identity | None = None) -> Changed:
     """Change the body of one's own message. To the same body: nothing happens. Of a deleted one: `conflict`."""
     with transaction.atomic():
-        access.check_still_in(by, user_id)
         room = access.writable_room_for(user_id, slug)
+        access.check_still_in(by, user_id)
         message = access.message_in(room, seq)
         if not access.can_edit(user_id, message):
             raise Refused(ErrorCode.FORBIDDEN, "only who wrote a message may edit it")
@@ -107,8 +107,8 @@ def edit_message(*, user_id: int, slug: str, seq: int, body: str, by: Identity |
 def delete_message(*, user_id: int, slug: str, seq: int, by: Identity | None = None) -> Changed:
     """Empty one's own message, or as a moderator anybody's. What is deleted stays deleted."""
     with transaction.atomic():
-        access.check_still_in(by, user_id)
         room = access.writable_room_for(user_id, slug)
+        access.check_still_in(by, user_id)
         message = access.message_in(room, seq)
         if not access.can_delete(user_id, message, room):
             raise Refused(ErrorCode.FORBIDDEN, "only who wrote a message, or a moderator, may delete it")

@@ -2,13 +2,15 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import IntegrityError, OperationalError, connection
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from chat import services, writer
 from chat.models import Message, Room
@@ -274,3 +276,42 @@ def test_a_token_that_may_not_write_any_more_writes_nothing_whoever_was_told(ali
     with pytest.raises(Refused, match="signed out"):
         services.edit_message(user_id=alice.pk, slug=lounge.slug, seq=1, body="changed", by=by)
     assert [one.body for one in Message.objects.all()] == ["hello"]
+
+
+@pytest.mark.parametrize("verb", [services.edit_message, services.delete_message])
+def test_a_token_revoked_while_an_edit_waits_for_its_room_changes_nothing(alice: Any, lounge: Room, verb: Any) -> None:
+    token, text = auth.create_token(user=alice, name="test", expires_at=None)
+    by = auth.identify_token(text, None)
+    post_messages([Post(alice.pk, lounge.slug, uuid4(), "hello", by)])
+    more = {"body": "changed"} if verb is services.edit_message else {}
+    outcomes: list[object] = []
+
+    def change() -> None:
+        try:
+            outcomes.append(verb(user_id=alice.pk, slug=lounge.slug, seq=1, by=by, **more))
+        except Refused as refused:
+            outcomes.append(refused.code)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=change)
+    with transaction.atomic():
+        Room.objects.select_for_update().get(pk=lounge.pk)
+        thread.start()
+        until_somebody_waits_for_a_lock()
+        AccessToken.objects.filter(pk=token.pk).update(revoked_at=timezone.now())
+    thread.join(10)
+    assert outcomes == ["unauthorized"]
+    assert [one.body for one in Message.objects.all()] == ["hello"]
+
+
+def until_somebody_waits_for_a_lock() -> None:
+    """On SQLite nothing of a transaction that writes begins before it has the lock: there is nothing to wait for."""
+    deadline = time.monotonic() + 5
+    while connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone()[0]:
+                return
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
