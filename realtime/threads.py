@@ -6,11 +6,14 @@ What is not done in time, or finds no database, is Refused `unavailable`: the so
 
 import asyncio
 import functools
+import os
 import select
+import socket
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar
 
 from django.db import Error as DatabaseError
@@ -29,6 +32,10 @@ R = TypeVar("R")
 # From the asking for a job to its result, and from the receipt of a command to its answer. Not a tunable: the limits
 # of the databases (below, and in the project's settings) are chosen to lie within it.
 ANSWER_SECONDS = 4.0
+# After it was given up, a job that still waits for PostgreSQL has its connection cut. The server's own limits end it
+# sooner, if there is anybody who hears of it: behind a route that takes everything and answers nothing, a thread would
+# wait for ever, and all that is asked of it with it.
+CUT_OFF_SECONDS = 4.0
 RETRY_AFTER_MS = 1000
 
 # PostgreSQL has no limits by itself. The last frees a room whose lock a process holds that has been stopped.
@@ -37,6 +44,8 @@ POSTGRESQL_LIMITS = (
 )
 
 _local = threading.local()
+# Of our threads, by their idents: the connection to PostgreSQL, as psycopg knows it.
+_connections: dict[int, Any] = {}
 
 
 class Pool:
@@ -47,6 +56,8 @@ class Pool:
         self._threads = threads
         self._executor: ThreadPoolExecutor | None = None
         self.outage = Outage(f"the database, asked by {name}")
+        # What each thread is at, by the thread's ident.
+        self._in_work: dict[int, asyncio.Future[Any]] = {}
 
     async def run(self, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """The result of `fn(*args, **kwargs)` in one of the threads.
@@ -91,6 +102,7 @@ class Pool:
         if answer.done() or time.monotonic() - asked_at > ANSWER_SECONDS:
             error = _NOT_BEGUN
         else:
+            self._in_work[threading.get_ident()] = answer
             try:
                 _drop_ended_connections()
                 result = call()
@@ -99,6 +111,8 @@ class Pool:
                 if isinstance(raised, DatabaseError):
                     # Whether the connection still works is not known: the next job gets a new one.
                     connections.close_all()
+            finally:
+                del self._in_work[threading.get_ident()]
         answer.get_loop().call_soon_threadsafe(self._finish, answer, result, error)
         del error  # Its traceback holds this frame.
 
@@ -125,6 +139,15 @@ class Pool:
     def _give_up(self, answer: "asyncio.Future[Any]") -> None:
         if not answer.done():
             answer.set_exception(self._unavailable(f"not done within {ANSWER_SECONDS:g} s"))
+            answer.get_loop().call_later(CUT_OFF_SECONDS, self._cut_off, answer)
+
+    def _cut_off(self, answer: "asyncio.Future[Any]") -> None:
+        for thread, in_work in [*self._in_work.items()]:
+            if in_work is answer and (asked := _connections.get(thread)) is not None and not asked.closed:
+                self.outage.failed("no answer at all: the connection is cut")
+                # The thread finds it ended. The descriptor itself stays psycopg's.
+                with suppress(OSError), socket.socket(fileno=os.dup(asked.fileno())) as one:
+                    one.shutdown(socket.SHUT_RDWR)
 
 
 _NOT_BEGUN = Exception("nobody waited for the job any more when its turn came")
@@ -210,12 +233,14 @@ def _mark_thread() -> None:
 
 def _set_limits(connection: BaseDatabaseWrapper, **_: object) -> None:
     if connection.vendor == "postgresql" and getattr(_local, "is_ours", False):
+        _connections[threading.get_ident()] = connection.connection
         with connection.cursor() as cursor:
             cursor.execute(POSTGRESQL_LIMITS)
 
 
 def _close_connections(everyone: threading.Barrier) -> None:
     connections.close_all()
+    _connections.pop(threading.get_ident(), None)
     everyone.wait(timeout=10)
 
 

@@ -1,4 +1,4 @@
-"""A TCP proxy of the tests' own, between processes and Redis: it can be slow, cut, reset, silent or away.
+"""A TCP proxy of the tests' own, between processes and Redis or PostgreSQL: it can be slow, cut, reset, silent or away.
 
 It runs in a thread of its own, so that it goes on whatever the test's event loop does.
 """
@@ -44,6 +44,10 @@ class Proxy:
         self._loop.close()
 
     @property
+    def port(self) -> int:
+        return self._port
+
+    @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self._port}/0"
 
@@ -64,6 +68,10 @@ class Proxy:
     def black_hole(self) -> None:
         """Take connections and bytes, and pass nothing on: what a lost route or a hung host looks like."""
         self._do(self._stop_flowing())
+
+    def lose(self) -> None:
+        """All connections are as in a black hole, and stay so; new ones are passed on."""
+        self._do(self._lose_all())
 
     def cut(self) -> None:
         """End all connections in order, with FIN. New ones are taken."""
@@ -96,6 +104,11 @@ class Proxy:
     async def _stop_flowing(self) -> None:
         self.flowing.clear()
 
+    async def _lose_all(self) -> None:
+        self.flowing.clear()
+        self.flowing = asyncio.Event()
+        self.flowing.set()
+
     async def _end_all(self, linger: bytes | None) -> None:
         links = {**self._links}
         for link, task in links.items():
@@ -121,10 +134,11 @@ class Link:
 
     def __init__(self, proxy: Proxy, client: asyncio.StreamWriter) -> None:
         self._proxy = proxy
+        self._flowing = proxy.flowing
         self._writers = [client]
 
     async def run(self, reader: asyncio.StreamReader, target: Path) -> None:
-        await self._proxy.flowing.wait()
+        await self._flowing.wait()
         upstream, writer = await asyncio.open_unix_connection(target)
         self._writers.append(writer)
         ways = [asyncio.create_task(self._pass_on(*way)) for way in ((reader, writer), (upstream, self._writers[0]))]
@@ -157,7 +171,7 @@ class Link:
             while True:
                 due, chunk = await chunks.get()
                 await asyncio.sleep(due - asyncio.get_running_loop().time())
-                await self._proxy.flowing.wait()
+                await self._flowing.wait()
                 if not chunk:
                     return
                 writer.write(chunk)

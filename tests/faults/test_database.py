@@ -13,6 +13,7 @@ import pytest
 from chat.chaos.log import Answer
 from tests.cluster.running import Cluster
 from tests.faults.figures import note
+from tests.faults.proxy import Proxy
 from tests.faults.talking import Talk, talking
 from tests.postgresql import PostgreSQL
 from tests.wire import Client
@@ -90,6 +91,23 @@ async def test_a_postgresql_that_stands_still_blocks_nobody(
         finally:
             postgresql.resume()
         await watch.recovered(within=5.0)
+
+
+async def test_a_postgresql_behind_a_route_that_swallows_everything_is_given_up(
+    postgresql: PostgreSQL, tmp_path: Path
+) -> None:
+    """Whatever waits for an answer on those connections would wait for ever: they never come back."""
+    with Proxy(postgresql.folder / ".s.PGSQL.5432") as proxy:
+        url = f"postgres://hubbub@127.0.0.1:{proxy.port}/postgres"
+        with Cluster(tmp_path, processes=2, DATABASE_URL=url) as cluster:
+            async with talking(cluster) as talk, watching(cluster, talk) as watch:
+                await talk.say(20)
+                proxy.black_hole()
+                watch.begin()
+                await newcomers_are_sent_away(cluster, watch.cookie)
+                await watch.endure(5.0)
+                proxy.lose()
+                await watch.recovered(within=10.0)
 
 
 async def test_a_postgresql_that_restarts_between_two_posts_costs_none(
