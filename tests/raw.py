@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tests.servers import Server
 
-SECONDS = 10.0
+SECONDS = 30.0
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 CONTINUATION = 0
 

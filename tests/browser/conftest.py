@@ -5,7 +5,9 @@ import shutil
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
+
+expect.set_options(timeout=30_000)  # Milliseconds: a cold page on a busy machine.
 
 FLAGS = [
     "--disable-gpu",

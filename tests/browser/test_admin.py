@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.cluster]
 
 T = TypeVar("T")
 
-SECONDS = 15_000  # For what is waited for, in milliseconds.
+SECONDS = 30_000  # For what is waited for, in milliseconds.
 
 
 @dataclass

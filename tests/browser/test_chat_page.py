@@ -15,7 +15,7 @@ from tests.cluster.running import Cluster, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.cluster]
 
-SECONDS = 15_000  # For what is waited for, in milliseconds.
+SECONDS = 30_000  # For what is waited for, in milliseconds.
 MESSAGE = ".message .message-body"
 LONG_WORD = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft" * 4
 CONNECTION = "document.documentElement.dataset.connection"

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from tests.browser.visitor import TIMEOUT_MS, Visitor, visiting
-from tests.cluster.running import Cluster
+from tests.cluster.running import Cluster, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.cluster]
 
@@ -58,7 +58,8 @@ async def test_no_page_of_a_visitor_breaks_the_policy(browser: Browser, cluster:
         assert visitor.problems == []
         check_headers(visitor)
         await visitor.page.evaluate("document.body.setAttribute('style', 'color: red')")
-        assert "Content Security Policy" in visitor.problems[0]  # The browser would have told.
+        await until(lambda: visitor.problems)  # The browser would have told.
+        assert "Content Security Policy" in visitor.problems[0]
 
 
 async def test_no_page_of_a_member_breaks_the_policy(browser: Browser, cluster: Cluster) -> None:

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.cluster.running import Cluster
+from tests.cluster.running import Cluster, until
 
 pytestmark = pytest.mark.cluster
 
@@ -55,5 +55,7 @@ async def test_guessing_on_two_processes_gives_no_more_tries(cluster: Cluster) -
     assert sorted(answers) == [200] * 10 + [429] * 4
     for process in processes:
         assert await asyncio.to_thread(sign_in, process, name, PASSWORD) == 429
+    # Each answer comes before its line has gone through two pipes.
+    await until(lambda: cluster.text.count("sign_in_limited address=- user=") >= 6)
     assert cluster.text.count("sign_in_failed address=- user=") == 10
     assert cluster.text.count("sign_in_limited address=- user=") == 6

@@ -87,10 +87,10 @@ async def test_a_client_that_never_reads_is_cut_and_the_others_do_not_notice(
         grown = server.memory_info().rss - before
         assert grown < STUCK * MIB + NOISE_BYTES, f"{grown / MIB:.1f} MiB"
         note("memory grown, MiB", grown / MIB)
-        await until_connections(server.pid, 2, seconds=3.5)  # Within 2 s of the last of them being too slow.
+        await until_connections(server.pid, 2, seconds=6)  # 2 s after the last of them was too slow.
         longest = await reading
         note("others waited", longest)
-        assert longest < 1.0
+        assert longest < 1.5  # They are cut after two seconds: so nobody waits for that.
     pinging.cancel()
 
 

@@ -20,8 +20,8 @@ from tests.wire import Client
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 
-TROUBLE_SECONDS = [5.0, pytest.param(10.0, marks=pytest.mark.soak)]
-ANSWER_SECONDS = 5.0
+TROUBLE_SECONDS = [7.0, pytest.param(10.0, marks=pytest.mark.soak)]
+ANSWER_SECONDS = 6.5  # Four by the clock of the process, five as promised, and what a busy machine is late.
 PING_SECONDS = (
     1.0  # Far above what it takes on a busy machine, far below what a blocked loop or thread would make of it.
 )
@@ -105,7 +105,7 @@ async def test_a_postgresql_behind_a_route_that_swallows_everything_is_given_up(
                 proxy.black_hole()
                 watch.begin()
                 await newcomers_are_sent_away(cluster, watch.cookie)
-                await watch.endure(5.0)
+                await watch.endure(7.0)
                 proxy.lose()
                 await watch.recovered(within=10.0)
 

@@ -11,7 +11,7 @@ from tests.servers import Server, Site
 
 pytestmark = pytest.mark.cluster
 
-ORDERLY_SECONDS = 15.0
+ORDERLY_SECONDS = 18.0  # Fifteen are promised; after thirteen it cuts what is left, and a busy machine is late.
 
 
 @pytest.fixture(scope="module")

@@ -120,6 +120,7 @@ Open = Callable[..., Page]
 
 async def test_of_two_tabs_on_two_processes_only_the_last_to_close_is_a_leaving(open_page: Open) -> None:
     bob = open_page("bob", "web-2")
+    await bob.sees("bob")
     tabs = [open_page("alice", "web-1"), open_page("alice", "web-2")]
     for page in (bob, *tabs):
         await page.sees("alice", "bob")

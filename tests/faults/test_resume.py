@@ -11,7 +11,7 @@ import pytest
 
 from chat.chaos.checking import check, read_record
 from chat.chaos.recording import Recorder
-from tests.cluster.running import Cluster
+from tests.cluster.running import Cluster, until
 from tests.faults.talking import talking
 from tests.wire import Client, Frame
 
@@ -51,15 +51,20 @@ async def test_who_joins_or_comes_back_while_messages_flow_misses_nothing(
 ) -> None:
     async with talking(cluster) as talk, AsyncExitStack() as stack:
         await talk.say(20)
-        newcomers = []
+        newcomers: list[Recorder] = []
         for number in range(12):
             process = f"web-{1 + number % 2}"
             newcomer = Recorder(f"newcomer-{number}", talk.room, cluster.addresses_of(process), token=returner["token"])
             newcomers.append(await stack.enter_async_context(newcomer))
-            for earlier in newcomers[-3:]:
+            for earlier in newcomers[-4:-1]:
                 earlier.cut()
             await asyncio.sleep(0.15)
+        # However fast that was, each comes back once at least.
         await asyncio.gather(*(one.wait_until_joined() for one in newcomers))
+        had = [len(one.log.recoveries) for one in newcomers]
+        for one in newcomers:
+            one.cut()
+        await until(lambda: all(len(one.log.recoveries) > before for one, before in zip(newcomers, had, strict=True)))
         await talk.say(40)
         await talk.whole()
         record = await asyncio.to_thread(read_record, cluster.database_url, talk.room)

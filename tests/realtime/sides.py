@@ -14,8 +14,8 @@ from realtime.protocol import Person, Presence
 GROUP = "room.general"
 ALICE, BOB, CHARLIE = (Person(user_id, name) for user_id, name in ((1, "alice"), (2, "bob"), (3, "charlie")))
 INTERVAL = 0.05
-GRACE = 0.4
-LEASE = 1.0
+GRACE = 1.0
+LEASE = 2.5
 
 
 class Page:

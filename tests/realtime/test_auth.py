@@ -321,9 +321,10 @@ def test_the_time_does_not_tell_why_a_token_is_refused(alice: Any, bob: Any) -> 
             began = time.perf_counter()
             assert auth.identify_token(text, None) is None
             took[name].append(time.perf_counter() - began)
-    medians = {name: statistics.median(times) for name, times in took.items()}
+    # The quicker ones: what they take by themselves, whatever else the machine did half of the time.
+    quick = {name: statistics.quantiles(times, n=10)[0] for name, times in took.items()}
     # Some 0.1 ms: far below what a network lets anybody see.
-    assert max(medians.values()) - min(medians.values()) < 0.5 * min(medians.values()), medians
+    assert max(quick.values()) - min(quick.values()) < 0.5 * min(quick.values()), quick
 
 
 def test_the_last_use_is_noted_to_the_minute(alice: Any) -> None:

@@ -277,7 +277,7 @@ async def test_an_event_without_a_position_reaches_those_who_are_just_joining(hu
     await send(text="closed")
     await until(lambda: "closed" in first.got and "closed" in ahead.got)
     hub.go_live(GROUP, member, 100)
-    assert pending.got == ["closed"]
+    assert [text for text in pending.got if text != "probe"] == ["closed"]
 
 
 async def test_a_batch_of_many_frames_lets_the_loop_go_on(hub: Hub, truth: Truth) -> None:

@@ -34,7 +34,8 @@ async def test_all_groups_are_compared_by_one_read(hub: Hub, truth: Truth, often
     assert sorted(truth.comparisons[1]) == sorted(f"room.{number}" for number in range(20))
 
 
-async def test_what_is_only_late_is_not_read_from_the_database(hub: Hub, truth: Truth, often: None) -> None:
+async def test_what_is_only_late_is_not_read_from_the_database(hub: Hub, truth: Truth, settings: Any) -> None:
+    settings.REALTIME = replace(conf.settings(), compare_seconds=0.1, gap_ms=2000)
     listener, _ = await live_member(hub, truth)
     await confirmed(hub, listener)
     for position in range(1, 60):

@@ -36,7 +36,7 @@ async def test_a_killed_process_leaves_no_ghost(redis: Redis, sides: Any) -> Non
     began = asyncio.get_running_loop().time()
     await a.kill()
     await until(lambda: names(there) == {"bob", "charlie"})
-    assert LEASE - 2 * INTERVAL < asyncio.get_running_loop().time() - began < LEASE + 0.5
+    assert LEASE / 2 < asyncio.get_running_loop().time() - began < LEASE + 3
     assert c.left() == ["alice"]
     await until(lambda: len(redis.smembers(f"{PREFIX}:processes")) == 2)
     assert len([*redis.scan_iter(f"{PREFIX}:process:*")]) == 2
@@ -64,7 +64,7 @@ async def test_what_redis_forgets_is_written_again_and_nobody_seems_to_leave(red
         await asyncio.sleep(random.uniform(0, 3 * INTERVAL))
     late = sides()
     elsewhere = late.enter(CHARLIE)
-    await until(lambda: names(elsewhere) == {"alice", "bob", "charlie"}, seconds=1)
+    await until(lambda: names(elsewhere) == {"alice", "bob", "charlie"}, seconds=4)
     await asyncio.sleep(1.5 * LEASE)
     assert names(here) == names(there) == names(elsewhere) == {"alice", "bob", "charlie"}
     assert a.left() == b.left() == late.left() == []

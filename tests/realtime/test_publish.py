@@ -2,11 +2,14 @@
 
 import asyncio
 import os
+import socket
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -138,26 +141,33 @@ async def test_a_script_sends_what_it_published_before_it_ends(heard: Any) -> No
     assert [(await next_frame(heard))["text"] for _ in range(20)] == [str(number) for number in range(20)]
 
 
-def test_redis_away_neither_raises_nor_waits() -> None:
+@pytest.mark.parametrize("listens", [False, True], ids=["away", "silent"])
+def test_a_redis_that_is_away_or_never_answers_neither_raises_nor_is_waited_for(tmp_path: Path, listens: bool) -> None:
     script = """
         import time, django
         django.setup()
         from realtime.metrics import COUNTERS
         from realtime.publish import flush, publish
+        publish("room.general", "the first one has the publisher's thread import what it needs")
+        flush()
         began = time.monotonic()
         for number in range(100):
             publish("room.general", str(number))
         assert time.monotonic() - began < 0.5
         flush()
-        assert COUNTERS.publish_failures == 100, COUNTERS
+        assert COUNTERS.publish_failures == 101, COUNTERS
     """
-    ran = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)],
-        env=os.environ | {"REDIS_URL": "unix:///nowhere/redis.sock"},
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "redis.sock"))
+        if listens:
+            listener.listen()
+        ran = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(script)],
+            env=os.environ | {"REDIS_URL": f"unix://{tmp_path}/redis.sock"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr.count("Redis is away") == 1
 
@@ -188,7 +198,21 @@ async def test_a_name_that_is_no_group_is_logged_and_disturbs_nothing(heard: Any
     assert "no group!" in caplog.text
 
 
-def test_flush_waits_no_longer_than_it_is_told() -> None:
+def test_flush_waits_no_longer_than_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    release = threading.Event()
+
+    async def hang(layer: Any, messages: list[Any]) -> int:
+        while not release.is_set():
+            await asyncio.sleep(0.01)
+        return len(messages)
+
+    monkeypatch.setattr(publishing, "_send_together", hang)
+    monkeypatch.setattr(publishing, "_current", None)
     began = time.monotonic()
-    flush(0.2)
-    assert time.monotonic() - began < 2
+    publish(GROUP, "stuck")
+    flush(0.3)
+    assert 0.3 <= time.monotonic() - began < 2
+    release.set()
+    flush()
+    assert publishing._current is not None
+    assert publishing._current._sent.is_set()

@@ -107,7 +107,7 @@ async def test_what_is_stuck_and_what_waits_behind_it_is_refused_in_time(monkeyp
         with pytest.raises(Refused) as caught:
             await task
         assert caught.value.code == "unavailable"
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 3
     assert COUNTERS.database_failures == failures + 2
     release.set()
     await threads.write(done.append, "afterwards")
