@@ -95,7 +95,7 @@ class ChatConsumer(RealtimeConsumer):
                 )
                 if self.is_shut_out(group):
                     raise access.room_not_found()
-                if not self.has_overflowed(group):
+                if not self.must_read_again(group, joined.position):
                     joined.present = self.presence(group)
                     self.answer(command, joined)
                     self.go_live(group, joined.position, joined.epoch)

@@ -120,9 +120,9 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         """Who is present, to be told to this pending member right before `go_live`. See `Hub.presence`."""
         return hub().presence(group, self._pending[group])
 
-    def has_overflowed(self, group: str) -> bool:
-        """Whether more came than is kept for a pending member: join again and read the state again."""
-        return self._pending[group].overflowed
+    def must_read_again(self, group: str, position: int) -> bool:
+        """Whether something above `position`, where the state was read, was not kept: join again and read it again."""
+        return not hub().kept_all_after(group, self._pending[group], position)
 
     def is_shut_out(self, group: str) -> bool:
         """Whether the user was shut out of the group since `join`: its state must not be told."""

@@ -42,6 +42,8 @@ class Member:
     user_name: str = ""
     kept: list[tuple[int, Frames]] | None = field(default_factory=list)
     overflowed: bool = False
+    # What the group delivered above this was kept for it; None: the group had no state yet when it entered.
+    since: int | None = None
     # Live, but it has already been told up to here, which the group has not reached yet.
     told: int = 0
     # It was shut out of the group, and told so.
@@ -109,15 +111,24 @@ class Group:
 
     def enter(self, outbox: Outbox, user_id: int | None = None, user_name: str = "") -> Member:
         """A new pending member."""
-        member = Member(outbox, user_id, user_name)
+        member = Member(outbox, user_id, user_name, since=None if self._position is None else self._delivered)
         self._waiting.add(member)
         return member
+
+    def kept_all_after(self, member: Member, position: int) -> bool:
+        """Whether a pending member that was told the state at `position` would miss nothing by going live."""
+        if member.overflowed:
+            return False
+        if self._position is None or self._delivered <= position:
+            return True
+        # Of two who enter a group that had no state yet, the one who has read the later state may be first to go live:
+        # the group begins there, and what came between the two was kept for nobody.
+        return member.since is not None and member.since <= position
 
     def go_live(self, member: Member, position: int, epoch: str) -> None:
         """The member has been told the state at `position`: send it what was kept above, from now on all that comes.
 
-        Not for a member that has `overflowed`: more came than could be kept, so its state must be read again. Nor for
-        one that `is_out`.
+        Not without `kept_all_after(position)`: the state must be read again. Nor for a member that `is_out`.
         """
         if self._epoch and epoch != self._epoch:
             self._begin_anew()  # From now on no comparison would find it.
@@ -216,6 +227,10 @@ class Group:
     def _forget_positions(self) -> None:
         self._position = None
         self._recorded = self._delivered = 0
+        for member in self._waiting:
+            if member.kept is not None:
+                # What it was kept is of the old positions.
+                member.since, member.kept = None, []
         self._held.clear()
         self._ready.clear()
 

@@ -113,6 +113,10 @@ class Hub:
             raise
         return member
 
+    def kept_all_after(self, name: str, member: Member, position: int) -> bool:
+        """See `Group.kept_all_after`."""
+        return self._subscriptions[name].group.kept_all_after(member, position)
+
     def go_live(self, name: str, member: Member, position: int = 0, epoch: str = "") -> None:
         """See `Group.go_live`."""
         self._subscriptions[name].group.go_live(member, position, epoch)

@@ -21,6 +21,9 @@ FRAME_BYTES = 256 * 1024
 OUTBOX_BYTES = 1024 * 1024
 GROWTH_BYTES = 40 * 1024 * 1024  # Of a process that is asked for far more than that in all.
 LONGEST = "\U0001f642" * 4000  # Four bytes a character.
+FRESH_ROOMS = 150
+JOINING = 8
+POSTS = 8
 NOWHERE = "unix:///nonexistent/redis.sock"
 
 
@@ -73,6 +76,42 @@ async def test_who_joins_or_comes_back_while_messages_flow_misses_nothing(
         assert report.is_whole, str(report)
         assert len(report.recoveries) >= len(newcomers)
         assert any(one.log.view.resumed for one in newcomers)
+
+
+async def test_those_who_join_a_room_at_once_that_nobody_was_in_miss_nothing(cluster: Cluster, cookie: str) -> None:
+    """Whoever has read the later state may be the first who is live."""
+    rooms = cluster.shell(
+        f"""
+        from uuid import uuid4
+        from chat import services
+        for _ in range({FRESH_ROOMS}):
+            print(services.create_room(slug=f"fresh-{{uuid4().hex[:12]}}", title="Test").slug)
+        """
+    ).split()
+    async with AsyncExitStack() as stack:
+        poster = await stack.enter_async_context(cluster.client(cookie=cookie, process="web-2"))
+        joining = [
+            await stack.enter_async_context(cluster.client(cookie=cookie, process="web-1")) for _ in range(JOINING)
+        ]
+
+        async def seen_by(client: Client, room: str, delay: float) -> list[int]:
+            await asyncio.sleep(delay)
+            seen = [one["seq"] for one in (await client.join(room))["messages"]]
+            while len(seen) < POSTS:
+                event = await client.event("message.posted", 5)
+                if event["room"] == room:
+                    seen.append(event["message"]["seq"])
+            await client.request("room.leave", room=room)
+            return seen
+
+        async def post_all(room: str) -> None:
+            for number in range(POSTS):
+                await poster.post(room, str(number))
+
+        for room in rooms:
+            everybody = [seen_by(one, room, number * 0.002) for number, one in enumerate(joining)]
+            *seen, _ = await asyncio.gather(*everybody, post_all(room))
+            assert seen == [list(range(1, POSTS + 1))] * JOINING
 
 
 # From where

@@ -114,6 +114,36 @@ async def test_a_join_that_too_much_comes_into_is_marked(hub: Hub, truth: Truth,
     assert joining.got == ["#30"]
 
 
+async def test_of_two_who_come_first_the_one_who_read_less_has_to_read_again(hub: Hub, truth: Truth) -> None:
+    earlier, later = Listener(), Listener()
+    early = await hub.join(GROUP, earlier, truth.source)
+    late = await hub.join(GROUP, later, truth.source)
+    # The first has read the state at 0; then two changes were made, and the second has read the state at 2.
+    truth.position = 2
+    assert hub.kept_all_after(GROUP, late, 2)
+    hub.go_live(GROUP, late, 2)
+    assert not hub.kept_all_after(GROUP, early, 0)
+    hub.leave(GROUP, early)
+    early = await hub.join(GROUP, earlier, truth.source)
+    assert hub.kept_all_after(GROUP, early, 2)
+    truth.position = 3
+    hub._take({"group": GROUP, "position": 3, "text": "#3"})
+    await until(lambda: later.got == ["#3"])
+    # What came since it entered was kept, whatever it has read meanwhile.
+    assert hub.kept_all_after(GROUP, early, 2)
+    hub.go_live(GROUP, early, 2)
+    assert earlier.got == ["#3"]
+
+
+async def test_what_was_read_before_the_group_s_present_state_has_to_be_read_again(hub: Hub, truth: Truth) -> None:
+    """Say, from a replica that is behind."""
+    await live_member(hub, truth, position=5)
+    member = await hub.join(GROUP, Listener(), truth.source)
+    assert not hub.kept_all_after(GROUP, member, 4)
+    assert hub.kept_all_after(GROUP, member, 5)
+    assert hub.kept_all_after(GROUP, member, 6)
+
+
 async def test_of_versions_only_newer_ones_pass(hub: Hub) -> None:
     listener, _ = await live_member(hub)
     await confirmed(hub, listener)
