@@ -16,9 +16,9 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from realtime import admission, auth, conf, threads
-from realtime.group import Member
 from realtime.hub import hub
 from realtime.limits import RETRY_SECONDS, ledger
+from realtime.member import Member
 from realtime.metrics import COUNTERS
 from realtime.outbox import DRAIN, AsgiOutbox, outbox_for, send_close, send_denial
 from realtime.presence import Announce

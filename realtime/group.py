@@ -5,15 +5,15 @@ Knows text and positions; nothing of the channel layer (that is the hub's) and n
 
 import asyncio
 import logging
-import sys
 from collections import deque
 from collections.abc import Callable, Collection, Coroutine
-from dataclasses import dataclass, field
 from typing import Any
 
 from realtime import conf
 from realtime.frame import Frames
+from realtime.member import ALWAYS, Member
 from realtime.metrics import COUNTERS
+from realtime.outage import Outage
 from realtime.outbox import Outbox, broadcast, wait_until_taken
 from realtime.presence import People
 from realtime.protocol import CloseCode, Person, Refused
@@ -27,27 +27,7 @@ REPAIR_RETRY_SECONDS = 1.0
 # What is ready goes out in one write per socket up to so much: in a burst a system call carries many frames.
 TOGETHER_CHARS = 16 * 1024
 
-# Sent whatever position the member has been told: an event that has none.
-ALWAYS = sys.maxsize
-
 Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
-
-
-@dataclass(slots=True, eq=False)
-class Member:
-    """One socket in one group. Pending until `go_live`: what comes meanwhile is kept for it."""
-
-    outbox: Outbox
-    user_id: int | None = None
-    user_name: str = ""
-    kept: list[tuple[int, Frames]] | None = field(default_factory=list)
-    overflowed: bool = False
-    # What the group delivered above this was kept for it; None: the group had no state yet when it entered.
-    since: int | None = None
-    # Live, but it has already been told up to here, which the group has not reached yet.
-    told: int = 0
-    # It was shut out of the group, and told so.
-    is_out: bool = False
 
 
 class Group:
@@ -93,6 +73,7 @@ class Group:
         self._due: asyncio.Handle | None = None
         self._gap_timer: asyncio.TimerHandle | None = None
         self._repairing: asyncio.Task[None] | None = None
+        self._outage = Outage(f"the repair of {name}")
         self._fanning_out: asyncio.Task[None] | None = None
 
     @property
@@ -117,13 +98,7 @@ class Group:
 
     def kept_all_after(self, member: Member, position: int) -> bool:
         """Whether a pending member that was told the state at `position` would miss nothing by going live."""
-        if member.overflowed:
-            return False
-        if self._position is None or self._delivered <= position:
-            return True
-        # Of two who enter a group that had no state yet, the one who has read the later state may be first to go live:
-        # the group begins there, and what came between the two was kept for nobody.
-        return member.since is not None and member.since <= position
+        return member.kept_all_after(position, None if self._position is None else self._delivered)
 
     def go_live(self, member: Member, position: int, epoch: str) -> None:
         """The member has been told the state at `position`: send it what was kept above, from now on all that comes.
@@ -228,9 +203,7 @@ class Group:
         self._position = None
         self._recorded = self._delivered = 0
         for member in self._waiting:
-            if member.kept is not None:
-                # What it was kept is of the old positions.
-                member.since, member.kept = None, []
+            member.begin_anew()
         self._held.clear()
         self._ready.clear()
 
@@ -265,31 +238,31 @@ class Group:
             self._repairing = self._spawn(self._repair(self.source))
 
     async def _repair(self, source: Source) -> None:
-        more = True
-        failing = False
-        while more and self._position is not None:
-            COUNTERS.repairs += 1
-            try:
-                changes = await source.read_changes(self.name, self._position)
-                failing = False
-            except Refused:  # The threads have said so, once for all groups.
-                await asyncio.sleep(REPAIR_RETRY_SECONDS)
-                continue
-            except Exception as error:  # noqa: BLE001 - whatever the record raises: tried again
-                if not failing:
-                    logger.warning("could not repair %s after position %s: %r", self.name, self._position, error)
-                failing = True
-                await asyncio.sleep(REPAIR_RETRY_SECONDS)
-                continue
-            self._apply(changes)
-            more = changes.more
-            if more:
+        try:
+            while self._position is not None and await self._repair_part(source, self._position):
                 while self._fanning_out is not None:
                     await asyncio.wait([self._fanning_out])
                 await wait_until_taken(self._live.values())
-        self._repairing = None
+        finally:
+            self._repairing = None
         self._clear()
         self._go_on()
+
+    async def _repair_part(self, source: Source, position: int) -> bool:
+        """Whether there is more to repair, or to try again."""
+        COUNTERS.repairs += 1
+        try:
+            changes = await source.read_changes(self.name, position)
+        except Refused:  # The threads have said so, once for all groups.
+            await asyncio.sleep(REPAIR_RETRY_SECONDS)
+            return True
+        except Exception as error:  # noqa: BLE001 - whatever the record raises: tried again
+            self._outage.failed(repr(error))
+            await asyncio.sleep(REPAIR_RETRY_SECONDS)
+            return True
+        self._outage.worked()
+        self._apply(changes)
+        return changes.more
 
     def _apply(self, changes: Changes) -> None:
         if changes.closed is not None:
@@ -312,16 +285,16 @@ class Group:
             if self._current is not None:
                 self._tell_current(self._current)
             elif self._ready:
-                texts, arrived = self._next_together()
-                if texts:
-                    self._fan_out(Frames(*texts))
+                ready, arrived = self._next_together()
+                if ready:
+                    self._fan_out(Frames.together(ready))
                 for member in arrived:
                     self._waiting.discard(member)
                     self._live[member] = member.outbox
             elif self._newest is not None:
                 frames, self._newest = Frames(self._newest), None
                 for member in self._waiting:
-                    self._keep(member, self._version, frames)
+                    member.keep(self._version, frames)
                 self._fan_out(frames, latest=self.name)
             else:
                 return
@@ -336,24 +309,26 @@ class Group:
                 member.outbox.put_frames(frames)
         self._fan_out(frames)
 
-    def _next_together(self) -> tuple[list[str], list[Member]]:
+    def _next_together(self) -> tuple[list[Frames], list[Member]]:
         """What is ready, as far as it may go out in one write; and those who are live from the next one on."""
-        texts: list[str] = []
+        ready: list[Frames] = []
         arrived: list[Member] = []
         size = 0
         while self._ready and not arrived:
             position, text = self._ready[0]
+            frames = None
             if text is not None:
                 size += len(text)
-                if texts and size > TOGETHER_CHARS:
+                if ready and size > TOGETHER_CHARS:
                     break
-                texts.append(text)
+                frames = Frames(text)
+                ready.append(frames)
             self._ready.popleft()
             if position is not None:
                 self._delivered = position
             if self._waiting:
-                arrived = self._tell_waiting(position, None if text is None else Frames(text))
-        return texts, arrived
+                arrived = self._tell_waiting(position, frames)
+        return ready, arrived
 
     def _tell_waiting(self, position: int | None, frames: Frames | None) -> list[Member]:
         """Those that were ahead and now have all up to `position`."""
@@ -361,21 +336,13 @@ class Group:
         for member in self._waiting:
             if member.kept is not None:
                 if frames is not None:
-                    self._keep(member, ALWAYS if position is None else position, frames)
+                    member.keep(ALWAYS if position is None else position, frames)
                 continue
             if frames is not None and (position is None or position > member.told):
                 member.outbox.put_frames(frames)
             if position is not None and position >= member.told:
                 arrived.append(member)
         return arrived
-
-    def _keep(self, member: Member, position: int, frames: Frames) -> None:
-        if member.kept is None:
-            return
-        if len(member.kept) >= conf.settings().pending_events:
-            member.overflowed = True
-        else:
-            member.kept.append((position, frames))
 
     def _fan_out(self, frames: Frames, latest: str | None = None) -> None:
         """Write to all live members: at once when they are few, else in slices with a turn of the loop between."""

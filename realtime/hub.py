@@ -16,7 +16,8 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 
 from realtime import conf
-from realtime.group import Group, Member
+from realtime.group import Group
+from realtime.member import Member
 from realtime.metrics import COUNTERS
 from realtime.outbox import Outbox
 from realtime.presence import Announce

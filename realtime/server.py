@@ -98,7 +98,8 @@ class Connection:
     def written(self) -> None:
         """Something stands in the transport's buffer now."""
         self.is_behind = True
-        self.is_paused = self._transport._tempDataLen + len(self._transport.dataBuffer) > PAUSE_BYTES
+        # It is over only when all has been sent: what is written before that goes behind what waits in the outbox.
+        self.is_paused = self.is_paused or self.buffered_bytes > PAUSE_BYTES
         self._tell()
 
     def attach(self, outbox: RawOutbox) -> None:

@@ -8,8 +8,8 @@ import pytest
 from redis import Redis
 
 from realtime import presence, presence_tracker
-from realtime.group import Member
 from realtime.hub import Hub
+from realtime.member import Member
 from realtime.presence import Change, People
 from realtime.protocol import Person, Presence
 from realtime.turn import WRITES_PER_TURN
