@@ -28,6 +28,7 @@ from realtime.names import normalize_name
 from realtime.protocol import ErrorCode, Refused, encode
 from realtime.publish import publish, publish_access_changed, publish_end, publish_in_order
 from realtime.rows import rows_by
+from realtime.text import MOST_MARKS, has_endless_marks
 
 logger = logging.getLogger(__name__)
 
@@ -67,9 +68,10 @@ def post_messages(posts: Sequence[Post]) -> list[Posted | Refused]:
     """
     if not posts:
         return []
+    bodies = [_cleaned(post.body) for post in posts]
     try:
         with transaction.atomic():
-            return _post_all(posts)
+            return _post_all(posts, bodies)
     except (OperationalError, InterfaceError):
         raise
     except Exception:
@@ -89,6 +91,7 @@ def post_message(*, user_id: int, slug: str, client_id: UUID, body: str) -> Post
 
 def edit_message(*, user_id: int, slug: str, seq: int, body: str, by: Identity | None = None) -> Changed:
     """Change the body of one's own message. To the same body: nothing happens. Of a deleted one: `conflict`."""
+    cleaned = _cleaned(body)
     with transaction.atomic():
         room = access.writable_room_for(user_id, slug)
         access.check_still_in(by, user_id)
@@ -97,7 +100,7 @@ def edit_message(*, user_id: int, slug: str, seq: int, body: str, by: Identity |
             raise Refused(ErrorCode.FORBIDDEN, "only who wrote a message may edit it")
         if message.deleted_at is not None:
             raise Refused(ErrorCode.CONFLICT, "this message is deleted")
-        body = _clean(body)
+        body = _accepted(cleaned)
         if body != message.body:
             message.body, message.edited_at = body, timezone.now()
             _save_change(room, message, "body", "edited_at")
@@ -259,14 +262,14 @@ def _post_one_by_one(posts: Sequence[Post]) -> list[Posted | Refused]:
     return results
 
 
-def _post_all(posts: Sequence[Post]) -> list[Posted | Refused]:
+def _post_all(posts: Sequence[Post], bodies: Sequence[str | Refused]) -> list[Posted | Refused]:
     rooms = access.locked_rooms_for([(one.user_id, one.slug) for one in posts])
     known = _already_posted(posts, rooms)
     authors, still_in = access.writers_for([one.by for one in posts], [one.user_id for one in posts])
     now = timezone.now()
     results: list[Posted | Refused] = []
     messages: list[Message] = []
-    for post in posts:
+    for post, body in zip(posts, bodies, strict=True):
         room = rooms.get((post.user_id, post.slug))
         try:
             if post.by is not None and post.by not in still_in:
@@ -279,7 +282,7 @@ def _post_all(posts: Sequence[Post]) -> list[Posted | Refused]:
                 author = authors.get(post.user_id)
                 if author is None:
                     raise access.room_not_found()  # The account was deleted under an open socket.
-                message = _new_message(room, author, post, _clean(post.body), now)
+                message = _new_message(room, author, post, _accepted(body), now)
                 messages.append(message)
                 known[key] = Posted(seq=message.seq, position=message.position, at=message.at)
             # A copy: each answer gets the ref of its own command.
@@ -367,7 +370,9 @@ def _publish_messages(room: Room, messages: Sequence[Message]) -> None:
 
 
 def _clean(body: str) -> str:
-    """The text as it is kept. Raises Refused."""
+    """The text as it is kept. Raises Refused. Not for within a transaction: others would wait for it."""
+    if has_endless_marks(body):
+        raise Refused(ErrorCode.INVALID, f"a message has at most {MOST_MARKS} marks on one letter")
     body = unicodedata.normalize("NFC", body).strip()
     if not body:
         raise Refused(ErrorCode.INVALID, "a message needs some text")
@@ -376,3 +381,17 @@ def _clean(body: str) -> str:
     if len(body) > (most := conf.settings().body_chars):
         raise Refused(ErrorCode.TOO_LONG, f"a message has at most {most} characters")
     return body
+
+
+def _cleaned(body: str) -> str | Refused:
+    """The same, for when it is known whether the text matters."""
+    try:
+        return _clean(body)
+    except Refused as refused:
+        return refused
+
+
+def _accepted(cleaned: str | Refused) -> str:
+    if isinstance(cleaned, Refused):
+        raise cleaned
+    return cleaned

@@ -88,6 +88,18 @@ class Realtime:
         low=1,
         high=1_000_000,
     )
+    partial_frames_per_second: float = tunable(
+        50.0,
+        "WebSocket pings, pongs and parts of messages that a socket may send in the long run.",
+        low=1,
+        high=1_000_000,
+    )
+    partial_frames_burst: int = tunable(
+        200,
+        "The same at once; past that it is closed with 4102 and not read any more.",
+        low=1,
+        high=1_000_000,
+    )
     sockets: int = tunable(
         10_000,
         "Sockets of one process, some 30 KB each; past that a handshake is answered with 503 and Retry-After.",

@@ -27,9 +27,6 @@ REPLACEMENT_SECONDS = 30.0
 COMMAND_SETTLES_SECONDS = 1.0
 COMMAND_STARTS_SECONDS = 5.0
 
-# Largest frame either way; what a client may send is less, and the consumer says so in words.
-SOCKET_BYTES = 262_144
-
 
 class CannotStart(Exception):
     """A child died again and again before it was ready, or answers wrongly; the text says why."""
@@ -254,13 +251,15 @@ class KeptWeb(Kept):
         escaped = "".join(f"\\{one}" if one in ":=\\" else one for one in os.fspath(path))
         descriptor = self._listener.fileno()
         tunables = conf.settings()
+        # Either way, for whatever runs there. What comes for our consumers is bounded by `frame_bytes` alone.
+        most = str(max(tunables.frame_bytes, tunables.sent_frame_bytes))
         child = await Child.start(
             [
                 *(sys.executable, "-m", "realtime.server", "-v", "0"),
                 *("--fd", str(descriptor), "-e", f"unix:{escaped}:mode=600:lockfile=0"),
                 *("--ping-interval", str(tunables.ping_seconds), "--ping-timeout", str(tunables.ping_timeout_seconds)),
                 *("--websocket_timeout", "-1"),
-                *("--websocket-max-message-size", str(SOCKET_BYTES), "--websocket-max-frame-size", str(SOCKET_BYTES)),
+                *("--websocket-max-message-size", most, "--websocket-max-frame-size", most),
                 self.application,
             ],
             show=self.show,

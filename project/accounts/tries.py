@@ -27,6 +27,8 @@ PREFIX = "hubbub:tries"
 # Somebody waits for the page: a Redis that hangs must not be waited for by each in turn.
 TIMEOUT_SECONDS = 0.5
 AWAY_SECONDS = 5.0
+# No name is longer; of what is, the rest does not matter, and normalizing it could take minutes.
+NAME_CHARS = 150
 
 
 def try_sign_in(name: str, address: str) -> float:
@@ -62,7 +64,7 @@ def _source(kind: str, address: str) -> str:
 
 def _account(name: str) -> str:
     # Hashed: of bounded length, and what people type into the wrong field stands nowhere.
-    alike = unicodedata.normalize("NFKC", name).strip().casefold()
+    alike = unicodedata.normalize("NFKC", name[: NAME_CHARS + 1]).strip().casefold()
     return f"sign-in:account:{hashlib.sha256(alike.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 

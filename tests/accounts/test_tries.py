@@ -75,6 +75,13 @@ def test_another_spelling_of_a_name_gives_no_more_tries(alice: Any, name: str) -
     assert sign_in("alice", PASSWORD).status_code == 429
 
 
+def test_a_name_that_takes_long_to_normalize_keeps_nobody_waiting(alice: Any) -> None:
+    """Python sorts marks on one letter in time by the square of their number: of so many, for a quarter of an hour."""
+    began = time.monotonic()
+    assert sign_in("\u0300" * 400_000 + "\u0327" * 400_000).status_code == 200
+    assert time.monotonic() - began < 5
+
+
 def test_the_limit_does_not_tell_which_names_exist(alice: Any) -> None:
     for name, address in (("alice", HERE), ("nobody", THERE)):
         for _ in range(3):

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
@@ -177,6 +178,39 @@ def test_what_fails_after_the_commit_does_not_make_a_saved_post_look_refused(
 
     monkeypatch.setattr(services, "publish_in_order", fail)
     assert [outcome(one) for one in post_messages([post_by(alice, lounge)])] == [(1, 1)]
+
+
+ENDLESS = "a" + "\u0300" * 4_000 + "\u0327" * 4_000
+
+
+def test_endless_marks_are_refused_before_they_are_sorted_and_hold_nobody(alice: Any, bob: Any, lounge: Room) -> None:
+    began = time.monotonic()
+    results = post_messages([post_by(alice, lounge, ENDLESS) for _ in range(100)] + [post_by(bob, lounge, "hello")])
+    assert [outcome(one) for one in results] == ["invalid"] * 100 + [(1, 1)]
+    with pytest.raises(Refused, match="marks"):
+        services.edit_message(user_id=bob.pk, slug=lounge.slug, seq=1, body=ENDLESS)
+    assert time.monotonic() - began < 3  # A tenth of a second for each, they would take ten.
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "Z͑ͫ̓ͪ̂ͫ̽͏̴̙̤̞͉͚̯̞̠͍A̴̵̜̰͔ͫ͗͢L̠ͨͧͩ͘G̴̻͈͍͔̹̑͗̎̅͛́Ǫ̵̹̻̝̳͂̌̌͘!͖̬̰̙̗̿̋ͥͥ̂ͣ̐́́͜͞",
+        "בְּרֵאשִׁית בָּרָא אֱלֹהִים",
+        "بِسْمِ ٱللَّهِ",
+        "กำลังจะไปที่นั่น",
+        "👩‍❤️‍💋‍👨" * 50,
+        "!" * 500 + "😀" * 500,
+    ],
+)
+def test_text_with_marks_as_people_write_it_is_taken(alice: Any, lounge: Room, body: str) -> None:
+    assert outcome(post_messages([post_by(alice, lounge, body)])[0]) == (1, 1)
+    assert Message.objects.get().body == unicodedata.normalize("NFC", body)
+
+
+def test_what_is_posted_again_is_answered_alike_whatever_its_new_body_is(alice: Any, lounge: Room) -> None:
+    post_messages([post_by(alice, lounge, "x", client_id := uuid4())])
+    assert outcome(post_messages([post_by(alice, lounge, ENDLESS, client_id)])[0]) == (1, 1)
 
 
 # The writer

@@ -7,12 +7,13 @@ from daphne import server as daphne_server
 from daphne import ws_protocol
 from twisted.internet import abstract, tcp, unix
 
-from realtime import server
+from realtime import websocket
 from realtime.frame import Frames, wire_bytes
+from realtime.outbox import RawOutbox
 
 
 def test_a_transport_keeps_what_it_has_to_send_where_the_fast_path_looks() -> None:
-    for transport in server.FAST_TRANSPORTS:
+    for transport in websocket.FAST_TRANSPORTS:
         assert issubclass(transport, abstract.FileDescriptor)
         # Nothing between the transport and its socket buffers anything else.
         assert transport.write in (abstract.FileDescriptor.write, tcp.Server.write, unix.Server.write)
@@ -25,7 +26,7 @@ def test_a_transport_keeps_what_it_has_to_send_where_the_fast_path_looks() -> No
 
 def test_tls_is_never_written_past() -> None:
     # startTLS gives the transport another class, so that its type is not exactly one of these.
-    assert set(server.FAST_TRANSPORTS) == {tcp.Server, unix.Server}
+    assert set(websocket.FAST_TRANSPORTS) == {tcp.Server, unix.Server}
 
 
 def test_autobahn_writes_at_once_and_closes_by_the_methods_we_override() -> None:
@@ -45,7 +46,7 @@ def test_daphne_builds_its_protocols_from_what_we_replace() -> None:
     assert '"application_instance"' in source
     assert "for socket_description in self.endpoints" in source
     assert list(inspect.signature(daphne_server.Server.create_application).parameters) == ["self", "protocol", "scope"]
-    assert issubclass(server.WebSocketProtocol, ws_protocol.WebSocketProtocol)
+    assert issubclass(websocket.WebSocketProtocol, ws_protocol.WebSocketProtocol)
 
 
 def test_a_frame_has_the_header_that_its_size_asks_for() -> None:
@@ -57,3 +58,63 @@ def test_a_frame_has_the_header_that_its_size_asks_for() -> None:
     assert wire_bytes("x" * 65_535)[:4] == b"\x81\x7e\xff\xff"
     assert wire_bytes("x" * 65_536)[:10] == b"\x81\x7f\x00\x00\x00\x00\x00\x01\x00\x00"
     assert Frames("x" * 70_000).wire[10:] == b"x" * 70_000
+
+
+class Transport:
+    """Keeps what is written, until the test says how much of it has been sent."""
+
+    def __init__(self) -> None:
+        self.dataBuffer = b""
+        self._tempDataLen = 0
+        self.disconnecting = self.is_aborted = False
+        self.written: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+        self.dataBuffer += data
+
+    def unregisterProducer(self) -> None: ...
+
+    def registerProducer(self, producer: object, streaming: bool) -> None: ...
+
+    def abortConnection(self) -> None:
+        self.is_aborted = True
+
+
+class Protocol:
+    def __init__(self) -> None:
+        self.transport = Transport()
+
+
+async def test_nothing_overtakes_what_waits_when_the_protocol_itself_writes_in_between() -> None:
+    """A ping of autobahn's, say, while the transport has sent a part of what it had."""
+    protocol = Protocol()
+    transport = protocol.transport
+    connection = websocket.Connection(protocol, {})  # type: ignore[arg-type]
+    connection.opened()
+    outbox = RawOutbox(connection)
+    big = "x" * (websocket.PAUSE_BYTES + 1)
+    for text in (big, "second", "third"):
+        outbox.put(text)
+    assert transport.written == [wire_bytes(big)]
+    transport.dataBuffer = transport.dataBuffer[-100:]
+    transport.write(b"ping")
+    connection.written()
+    outbox.put("fourth")
+    outbox.put_frames(Frames("a sample"), latest="samples")
+    outbox.put_frames(Frames("a newer sample"), latest="samples")
+    assert transport.written == [wire_bytes(big), b"ping"]
+    transport.dataBuffer = b""
+    connection.resumeProducing()
+    expected = [wire_bytes(text) for text in ("second", "third", "fourth", "a newer sample")]
+    assert transport.written[2:] == expected
+
+
+async def test_who_sends_much_before_its_handshake_is_answered_is_cut() -> None:
+    protocol = websocket.WebSocketProtocol()
+    protocol.transport = transport = Transport()
+    protocol.state = protocol.STATE_CONNECTING
+    protocol.data = b"x" * 1000
+    protocol._dataReceived(b"x" * websocket.MOST_BEFORE_OPEN_BYTES)
+    assert transport.is_aborted
+    assert len(protocol.data) == 1000
