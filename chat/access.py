@@ -19,6 +19,8 @@ from realtime.rows import rows_by
 # What a token must have been given.
 WRITE = frozenset({"chat.write"})
 
+LOCK_NOT_AVAILABLE = "55P03"  # SQLSTATE, PostgreSQL's appendix A.
+
 ENTER_ROOM = f"""
     SELECT room.*, membership.role AS member_role,
            membership.banned_until IS NOT NULL AND membership.banned_until > %s AS is_banned
@@ -82,6 +84,18 @@ def locked_rooms_for(wanted: Iterable[tuple[int, str]]) -> dict[tuple[int, str],
         for user_id, slug in wanted
         if (room := rooms.get(slug)) and can_read(room, memberships.get((user_id, room.pk)))
     }
+
+
+def is_lock_timeout(error: BaseException) -> bool:
+    """Whether PostgreSQL has waited for a lock as long as it may. SQLite has one lock for everything."""
+    return getattr(error.__cause__, "sqlstate", None) == LOCK_NOT_AVAILABLE
+
+
+def wait_shortly_for_locks() -> None:
+    """In this transaction, since it was waited for before."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '100ms'")
 
 
 def can_read(room: Room, membership: Membership | None) -> bool:

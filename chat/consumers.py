@@ -83,6 +83,9 @@ class ChatConsumer(RealtimeConsumer):
     async def _join(self, command: RoomJoin) -> Joined:
         """Enter the group, read the room, answer, then what came meanwhile: so no change falls between."""
         group = group_of(command.room)
+        if not self.is_active(group):
+            # For who may not be in it, no subscription is made; nor does the time of that tell which rooms are in use.
+            await threads.read(access.room_for, self.identity.user_id, command.room)
         try:
             for _ in range(JOIN_ATTEMPTS):
                 await self.join(group, RECORD, presence_changed)

@@ -6,7 +6,6 @@ or from a consumer through `realtime.threads.write`.
 
 import logging
 import threading
-import unicodedata
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -19,7 +18,8 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from chat import access, conf
+from chat import access
+from chat.body import accepted, cleaned
 from chat.frames import group_of, message_event
 from chat.models import Membership, Message, Room, new_epoch
 from chat.protocol import Changed, Posted, RoomChanged, RoomClosed
@@ -28,7 +28,6 @@ from realtime.names import normalize_name
 from realtime.protocol import ErrorCode, Refused, encode
 from realtime.publish import publish, publish_access_changed, publish_end, publish_in_order
 from realtime.rows import rows_by
-from realtime.text import MOST_MARKS, has_endless_marks
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +40,8 @@ INSERT_MESSAGE = (
 SAVE_POSITIONS = f"UPDATE {Room._meta.db_table} SET position = %s, last_seq = %s WHERE id = %s"  # noqa: S608
 
 _of_transaction = threading.local()
+
+HELD_UP_MS = 1000  # Until a post to a room that somebody holds is to be tried again.
 
 CHANGEABLE = {"title": "title", "topic": "topic", "is_private": None, "is_archived": "archived"}
 
@@ -68,12 +69,14 @@ def post_messages(posts: Sequence[Post]) -> list[Posted | Refused]:
     """
     if not posts:
         return []
-    bodies = [_cleaned(post.body) for post in posts]
+    bodies = [cleaned(post.body) for post in posts]
     try:
         with transaction.atomic():
             return _post_all(posts, bodies)
-    except (OperationalError, InterfaceError):
-        raise
+    except (OperationalError, InterfaceError) as error:
+        if not access.is_lock_timeout(error) or len({post.slug for post in posts}) == 1:
+            raise
+        return _post_room_by_room(posts)
     except Exception:
         if len(posts) == 1:
             raise
@@ -91,7 +94,7 @@ def post_message(*, user_id: int, slug: str, client_id: UUID, body: str) -> Post
 
 def edit_message(*, user_id: int, slug: str, seq: int, body: str, by: Identity | None = None) -> Changed:
     """Change the body of one's own message. To the same body: nothing happens. Of a deleted one: `conflict`."""
-    cleaned = _cleaned(body)
+    text = cleaned(body)
     with transaction.atomic():
         room = access.writable_room_for(user_id, slug)
         access.check_still_in(by, user_id)
@@ -100,7 +103,7 @@ def edit_message(*, user_id: int, slug: str, seq: int, body: str, by: Identity |
             raise Refused(ErrorCode.FORBIDDEN, "only who wrote a message may edit it")
         if message.deleted_at is not None:
             raise Refused(ErrorCode.CONFLICT, "this message is deleted")
-        body = _accepted(cleaned)
+        body = accepted(text)
         if body != message.body:
             message.body, message.edited_at = body, timezone.now()
             _save_change(room, message, "body", "edited_at")
@@ -246,6 +249,25 @@ def _tell_access_changed(room_id: int) -> None:
         Room.objects.filter(pk=room_id).update(access_version=F("access_version") + 1)
 
 
+def _post_room_by_room(posts: Sequence[Post]) -> list[Posted | Refused]:
+    """After somebody held a room for too long: those of other rooms have nothing to do with it."""
+    results: dict[int, Posted | Refused] = {}
+    for slug in dict.fromkeys(post.slug for post in posts):
+        numbers = [number for number, post in enumerate(posts) if post.slug == slug]
+        of_room = [posts[number] for number in numbers]
+        try:
+            with transaction.atomic():
+                access.wait_shortly_for_locks()
+                saved = _post_all(of_room, [cleaned(post.body) for post in of_room])
+        except (OperationalError, InterfaceError) as error:
+            if not access.is_lock_timeout(error):
+                raise
+            refused = Refused(ErrorCode.UNAVAILABLE, "this room is held up; try again", retry_after_ms=HELD_UP_MS)
+            saved = [refused] * len(of_room)
+        results |= zip(numbers, saved, strict=True)
+    return [results[number] for number in range(len(posts))]
+
+
 def _post_one_by_one(posts: Sequence[Post]) -> list[Posted | Refused]:
     results: list[Posted | Refused] = []
     for post in posts:
@@ -282,7 +304,7 @@ def _post_all(posts: Sequence[Post], bodies: Sequence[str | Refused]) -> list[Po
                 author = authors.get(post.user_id)
                 if author is None:
                     raise access.room_not_found()  # The account was deleted under an open socket.
-                message = _new_message(room, author, post, _accepted(body), now)
+                message = _new_message(room, author, post, accepted(body), now)
                 messages.append(message)
                 known[key] = Posted(seq=message.seq, position=message.position, at=message.at)
             # A copy: each answer gets the ref of its own command.
@@ -367,31 +389,3 @@ def _publish_messages(room: Room, messages: Sequence[Message]) -> None:
     frames = [(message.position, encode(message_event(room.slug, message))) for message in messages]
     # Robust: what fails after the commit must not make a saved post look refused.
     transaction.on_commit(lambda: publish_in_order(group_of(room.slug), frames), robust=True)
-
-
-def _clean(body: str) -> str:
-    """The text as it is kept. Raises Refused. Not for within a transaction: others would wait for it."""
-    if has_endless_marks(body):
-        raise Refused(ErrorCode.INVALID, f"a message has at most {MOST_MARKS} marks on one letter")
-    body = unicodedata.normalize("NFC", body).strip()
-    if not body:
-        raise Refused(ErrorCode.INVALID, "a message needs some text")
-    if "\x00" in body:
-        raise Refused(ErrorCode.INVALID, "a message cannot contain the character NUL")
-    if len(body) > (most := conf.settings().body_chars):
-        raise Refused(ErrorCode.TOO_LONG, f"a message has at most {most} characters")
-    return body
-
-
-def _cleaned(body: str) -> str | Refused:
-    """The same, for when it is known whether the text matters."""
-    try:
-        return _clean(body)
-    except Refused as refused:
-        return refused
-
-
-def _accepted(cleaned: str | Refused) -> str:
-    if isinstance(cleaned, Refused):
-        raise cleaned
-    return cleaned

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from django.core.exceptions import BadRequest
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -45,6 +45,21 @@ def no_nul(get_response: GetResponse) -> GetResponse:
             or any("\0" in one for one in request.COOKIES.values())
         ):
             raise BadRequest("an address or a cookie contains the character NUL")
+        return get_response(request)
+
+    return middleware
+
+
+def utf8_forms(get_response: GetResponse) -> GetResponse:
+    """Refuse a form in another encoding. Browsers send none; Django decodes a multipart form by any that Python has.
+
+    Among those are some that decode no text, and some that make text which no database takes: errors of ours.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if (request.content_params or {}).get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
+            request.POST = QueryDict()  # The page that says so looks for a token in the form.
+            raise BadRequest("a form is not in UTF-8")
         return get_response(request)
 
     return middleware

@@ -53,6 +53,7 @@ MIDDLEWARE = [
     "project.middleware.security_headers",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "project.middleware.no_nul",
+    "project.middleware.utf8_forms",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

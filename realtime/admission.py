@@ -3,8 +3,10 @@
 Sessions and tokens are secrets: they stand in no log line, and in no report of an error either.
 """
 
+import asyncio
 import functools
 import logging
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
 
@@ -34,6 +36,26 @@ class TokenTries:
         self._burst = burst
         self._by_address = Buckets(per_second=per_minute / 60, burst=burst)
         self._by_token = Buckets(per_second=per_minute / 60, burst=burst)
+        # By address and by token: tries whose outcome is not known yet.
+        self._under_way: Counter[str | int] = Counter()
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def begun(self, address: str | None, token_id: int) -> float:
+        """As `begin`; but while others are under way that may turn out well, this one waits for their outcome."""
+        key = network_of(address)
+        while wait := self.begin(address, token_id):
+            if not (self._under_way[key] or self._under_way[token_id]):
+                break
+            turn = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled():
+                    self._wake()  # It was this one's turn.
+                raise
+        self._wake()
+        return wait
 
     def begin(self, address: str | None, token_id: int) -> float:
         """0.0, or the seconds until there may be another try."""
@@ -45,12 +67,29 @@ class TokenTries:
         if not wait:
             self._by_address.charge(key)
             self._by_token.charge(token_id)
+            for one in (key, token_id):
+                self._under_way[one] += 1
         return wait
 
-    def take_back(self, address: str | None, token_id: int) -> None:
-        """The try did not fail."""
-        self._by_address.give_back(network_of(address))
-        self._by_token.give_back(token_id)
+    def end(self, address: str | None, token_id: int, *, has_failed: bool) -> None:
+        """Only those that failed count."""
+        key = network_of(address)
+        if not has_failed:
+            self._by_address.give_back(key)
+            self._by_token.give_back(token_id)
+        for one in (key, token_id):
+            self._under_way[one] -= 1
+            if not self._under_way[one]:
+                del self._under_way[one]
+        self._wake()
+
+    def _wake(self) -> None:
+        """Whoever waits longest looks again; then it is the next one's turn."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
 
 
 @functools.cache
@@ -81,7 +120,11 @@ async def identify_by_token(
 ) -> Identity | None:
     """As `identify_by_session`; Refused `rate_limited` after too many that let nobody in."""
     token_id = auth.token_id_of(token)
-    wait = tries().begin(address, token_id)
+    try:
+        async with asyncio.timeout(threads.ANSWER_SECONDS):
+            wait = await tries().begun(address, token_id)
+    except TimeoutError:
+        raise threads.refused_unavailable() from None
     if wait:
         log_event(Kind.TOKEN_LIMITED, address=address, connection=connection)
         raise Refused(ErrorCode.RATE_LIMITED, "too many wrong tokens", retry_after_ms=round(wait * 1000) + 1)
@@ -90,8 +133,7 @@ async def identify_by_token(
         identity = await _ask(auth.identify_token, token, permission, connection)
         has_failed = identity is None
     finally:
-        if not has_failed:
-            tries().take_back(address, token_id)
+        tries().end(address, token_id, has_failed=has_failed)
     if identity is None:
         log_event(Kind.TOKEN_REFUSED, address=address, connection=connection)
     return identity

@@ -57,6 +57,10 @@ class Identity:
         """Whether it has one of them; where none is asked for, it has."""
         return self.scopes is None or not scopes or not scopes.isdisjoint(self.scopes)
 
+    def covers(self, other: "Identity") -> bool:
+        """Whether it has all the scopes that the other one has."""
+        return self.scopes is None or (other.scopes is not None and other.scopes <= self.scopes)
+
 
 # By session cookie
 

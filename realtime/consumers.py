@@ -18,7 +18,7 @@ from django.views.decorators.debug import sensitive_variables
 from realtime import admission, auth, conf, threads
 from realtime.hub import hub
 from realtime.limits import RETRY_SECONDS, ledger
-from realtime.member import Member
+from realtime.memberships import Memberships
 from realtime.metrics import COUNTERS
 from realtime.outbox import DRAIN, AsgiOutbox, outbox_for, send_close, send_denial
 from realtime.presence import Announce
@@ -111,40 +111,35 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
 
         A socket that is in the group already stays in it until then, and joining again reads the state afresh.
         """
-        self.abandon(group)
-        ledger().check_groups({*self._members, *self._pending, group})
-        user = self.identity
-        self._pending[group] = await hub().join(group, self.outbox, source, user.user_id, user.name, announce)
+        await self._memberships.join(group, self.identity, source, announce)
+
+    def is_active(self, group: str) -> bool:
+        """Whether somebody here is in the group: then joining it does not wait for Redis."""
+        return hub().is_active(group)
 
     def presence(self, group: str) -> Presence | None:
         """Who is present, to be told to this pending member right before `go_live`. See `Hub.presence`."""
-        return hub().presence(group, self._pending[group])
+        return self._memberships.presence(group)
 
     def must_read_again(self, group: str, position: int) -> bool:
         """Whether something above `position`, where the state was read, was not kept: join again and read it again."""
-        return not hub().kept_all_after(group, self._pending[group], position)
+        return not hub().kept_all_after(group, self._memberships.pending(group), position)
 
     def is_shut_out(self, group: str) -> bool:
         """Whether the user was shut out of the group since `join`: its state must not be told."""
-        return self._pending[group].is_out
+        return self._memberships.pending(group).is_out
 
     def go_live(self, group: str, position: int = 0, epoch: str = "") -> None:
         """Call it right after the state at `position` of `epoch` was queued, with nothing awaited between."""
-        if (before := self._members.pop(group, None)) is not None:
-            hub().leave(group, before)
-        member = self._members[group] = self._pending.pop(group)
-        hub().go_live(group, member, position, epoch)
+        self._memberships.go_live(group, position, epoch)
 
     def abandon(self, group: str) -> None:
         """Give up a `join`; a membership from before stays."""
-        if (member := self._pending.pop(group, None)) is not None:
-            hub().leave(group, member)
+        self._memberships.abandon(group)
 
     def leave(self, group: str) -> None:
         """Leave the group; nothing happens when the socket is not in it."""
-        self.abandon(group)
-        if (member := self._members.pop(group, None)) is not None:
-            hub().leave(group, member)
+        self._memberships.leave(group)
 
     def answer(self, command: Command, answer: Ok) -> None:
         """Queue the answer now; for a `handle` that must do something after it, and then returns the same answer."""
@@ -159,8 +154,6 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         self._tunables = conf.settings()
         self.connection = f"{PROCESS.name}:{FIRST_CONNECTION + next(_connections):x}"
         self._receive = receive
-        self._members: dict[str, Member] = {}
-        self._pending: dict[str, Member] = {}
         # Made when there is something to put in: a deque takes more memory than the rest of an idle consumer.
         self._bad_frames: Strikes | None = None
         self._seat: int | str | None = None
@@ -169,6 +162,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         task = asyncio.current_task()
         assert task is not None
         self.outbox = outbox_for(scope, send, abort=task.cancel)
+        self._memberships = Memberships(self.outbox)
         self._looked_after = False
         COUNTERS.sockets += 1
         try:
@@ -396,5 +390,4 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
                 await asyncio.gather(*self._tasks, *rest, return_exceptions=True)
             finally:
                 # Only now: a join that was in work when the socket went has entered its group since.
-                for group in [*self._members, *self._pending]:
-                    self.leave(group)
+                self._memberships.leave_all()

@@ -127,6 +127,11 @@ class Hub:
         people = self._subscriptions[name].group.people
         return None if people is None else people.seen_by(Person(member.user_id, member.user_name))
 
+    def is_active(self, name: str) -> bool:
+        """Whether it has members here, and is subscribed to."""
+        subscription = self._subscriptions.get(name)
+        return subscription is not None and subscription.stands
+
     def leave(self, name: str, member: Member) -> None:
         """Take the member out of the group; the last one out unsubscribes this process, which nobody waits for."""
         subscription = self._subscriptions.get(name)
@@ -259,9 +264,9 @@ class Hub:
             COUNTERS.comparisons += 1
             recorded = await source.read_standings([*groups])
             for name, (group, had) in groups.items():
-                group.compare(had, recorded.get(name))
                 if name in recorded:
                     self.members.note_version(name, recorded[name].access)
+                group.compare(had, recorded.get(name))
 
     # What comes from the channel layer
 

@@ -137,6 +137,8 @@ class Sockets:
     def _judge(self, socket: Socket, now: auth.Identity | None) -> None:
         if socket.outbox.is_closing:
             return
+        if now is not None and not now.covers(socket.identity):
+            now = None  # It may come again, for what it still may: what it is in now may be more.
         if now is not None and now.permitted and now.has_any_scope(socket.endpoint_scopes):
             socket.identity = now
             self._note_expiry(socket)

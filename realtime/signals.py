@@ -4,7 +4,7 @@ Each is only a hint that somebody should be looked at: see revocation.py. What s
 """
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth import SESSION_KEY, get_user_model
@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models.signals import m2m_changed, post_delete, post_save
 from django.utils import timezone
 
-from realtime import sessions
+from realtime import conf, sessions
 from realtime.models import AccessToken
 from realtime.publish import publish_users_changed
 
@@ -29,6 +29,7 @@ def connect() -> None:
     post_save.connect(_token_changed, sender=AccessToken, dispatch_uid="realtime.token_saved")
     post_delete.connect(_token_changed, sender=AccessToken, dispatch_uid="realtime.token_deleted")
     if (session := sessions.model()) is not None:
+        post_save.connect(_session_saved, sender=session, dispatch_uid="realtime.session_saved")
         post_delete.connect(_session_deleted, sender=session, dispatch_uid="realtime.session_deleted")
     for name in ("groups", "user_permissions"):
         if (relation := getattr(user, name, None)) is not None:
@@ -58,11 +59,20 @@ def _token_changed(instance: AccessToken, created: bool = False, **_: object) ->
         _tell([instance.user_id])
 
 
+def _session_saved(instance: Any, created: bool, **_: object) -> None:
+    # One that lasts is found by the sweep as it is, and saved at many requests.
+    if not created and instance.expire_date <= timezone.now() + timedelta(seconds=2 * conf.settings().sweep_seconds):
+        _tell_user_of(instance)
+
+
 def _session_deleted(instance: Any, **_: object) -> None:
     ends: datetime = instance.expire_date
-    if ends <= timezone.now():
-        return  # Cleared away: nobody lives by it.
-    user_id = instance.get_decoded().get(SESSION_KEY)
+    if ends > timezone.now():  # Else it is cleared away: nobody lives by it.
+        _tell_user_of(instance)
+
+
+def _tell_user_of(session: Any) -> None:
+    user_id = session.get_decoded().get(SESSION_KEY)
     if user_id is not None:
         _tell([get_user_model()._meta.pk.to_python(user_id)])
 

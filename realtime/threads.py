@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar
 
+import psycopg
 from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError, connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -32,7 +33,7 @@ R = TypeVar("R")
 # From the asking for a job to its result, and from the receipt of a command to its answer. Not a tunable: the limits
 # of the databases (below, and in the project's settings) are chosen to lie within it.
 ANSWER_SECONDS = 4.0
-# After it was given up, a job that still waits for PostgreSQL has its connection cut. The server's own limits end it
+# So long after that, a job that still waits for PostgreSQL has its connection cut. The server's own limits end it
 # sooner, if there is anybody who hears of it: behind a route that takes everything and answers nothing, a thread would
 # wait for ever, and all that is asked of it with it.
 CUT_OFF_SECONDS = 4.0
@@ -73,10 +74,14 @@ class Pool:
         answer: asyncio.Future[R] = loop.create_future()
         self._executor.submit(self._do, functools.partial(fn, *args, **kwargs), answer, time.monotonic())
         timer = loop.call_later(ANSWER_SECONDS, self._give_up, answer)
+        asked_at = loop.time()
         try:
             return await answer
         finally:
             timer.cancel()
+            if answer in self._in_work.values():
+                # Given up, here or by who asked.
+                loop.call_at(asked_at + ANSWER_SECONDS + CUT_OFF_SECONDS, self._cut_off, answer)
 
     def close(self) -> None:
         """End the threads and close their connections; the next `run` makes new ones."""
@@ -139,14 +144,13 @@ class Pool:
     def _give_up(self, answer: "asyncio.Future[Any]") -> None:
         if not answer.done():
             answer.set_exception(self._unavailable(f"not done within {ANSWER_SECONDS:g} s"))
-            answer.get_loop().call_later(CUT_OFF_SECONDS, self._cut_off, answer)
 
     def _cut_off(self, answer: "asyncio.Future[Any]") -> None:
         for thread, in_work in [*self._in_work.items()]:
             if in_work is answer and (asked := _connections.get(thread)) is not None and not asked.closed:
                 self.outage.failed("no answer at all: the connection is cut")
                 # The thread finds it ended. The descriptor itself stays psycopg's.
-                with suppress(OSError), socket.socket(fileno=os.dup(asked.fileno())) as one:
+                with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(asked.fileno())) as one:
                     one.shutdown(socket.SHUT_RDWR)
 
 

@@ -213,6 +213,41 @@ def test_what_is_posted_again_is_answered_alike_whatever_its_new_body_is(alice: 
     assert outcome(post_messages([post_by(alice, lounge, ENDLESS, client_id)])[0]) == (1, 1)
 
 
+def test_a_room_that_somebody_holds_keeps_nobody_out_of_another(alice: Any, lounge: Room, published: Any) -> None:
+    """On PostgreSQL; SQLite has one lock for all rooms."""
+    if connection.vendor != "postgresql":
+        return
+    garden = services.create_room(slug="garden", title="Garden")
+    held, release = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            Room.objects.select_for_update().get(pk=lounge.pk)
+            held.set()
+            release.wait(30)
+        connection.close()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert held.wait(10)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '1s'")
+        batch = [post_by(alice, room, str(number)) for number, room in enumerate([lounge, garden, lounge, garden])]
+        began = time.monotonic()
+        results = post_messages(batch)
+        assert time.monotonic() - began < 3
+        assert [outcome(one) for one in results] == ["unavailable", (1, 1), "unavailable", (2, 2)]
+        assert published == [("room.garden", [1, 2])]
+        with pytest.raises(OperationalError):
+            post_messages(batch[:1])
+    finally:
+        release.set()
+        holder.join()
+        connection.close()
+    assert [outcome(one) for one in post_messages(batch)] == [(1, 1), (1, 1), (2, 2), (2, 2)]
+
+
 # The writer
 
 

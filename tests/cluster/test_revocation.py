@@ -106,6 +106,7 @@ TOKEN_ENDS = {
     "revoked": "auth.revoke_token(user.access_tokens.get())",
     "deleted": "user.access_tokens.get().delete()",
     "deactivated": "user.is_active = False; user.save()",
+    "fewer scopes": "token = user.access_tokens.get(); token.scopes = 'chat.write'; token.save()",
     "said to expire": "token = user.access_tokens.get(); token.expires_at = timezone.now(); token.save()",
 }
 
@@ -187,6 +188,21 @@ async def test_a_token_that_expires_closes_its_socket_by_a_timer(cluster: Cluste
         close, at = await closed_at(client)
         assert close == ENDED
         assert at - changed_at < 6 + SECONDS
+
+
+async def test_a_session_that_is_said_to_end_soon_closes_its_socket_then(cluster: Cluster, name: str) -> None:
+    mine = await asyncio.to_thread(cluster.make_user, name)
+    async with cluster.client(process="web-2", cookie=mine["cookie"]) as client:
+        closing = asyncio.create_task(closed_at(client))
+        code = f"""
+session = Session.objects.get(pk={mine["cookie"]!r})
+session.expire_date = timezone.now() + timedelta(seconds=3)
+session.save()
+"""
+        changed_at = await change(cluster, name, code)
+        close, at = await closing
+        assert close == ENDED
+        assert 2 < at - changed_at < 3 + SECONDS
 
 
 # Rooms

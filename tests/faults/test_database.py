@@ -100,14 +100,32 @@ async def test_a_postgresql_behind_a_route_that_swallows_everything_is_given_up(
     with Proxy(postgresql.folder / ".s.PGSQL.5432") as proxy:
         url = f"postgres://hubbub@127.0.0.1:{proxy.port}/postgres"
         with Cluster(tmp_path, processes=2, DATABASE_URL=url) as cluster:
-            async with talking(cluster) as talk, watching(cluster, talk) as watch:
+            async with talking(cluster) as talk, watching(cluster, talk) as watch, AsyncExitStack() as stack:
                 await talk.say(20)
+                readers = [
+                    await stack.enter_async_context(
+                        cluster.client(cookie=watch.cookie, process=f"web-{1 + number % 2}")
+                    )
+                    for number in range(8)
+                ]
                 proxy.black_hole()
                 watch.begin()
+                # Each of these gives up its job before the pool would: it must not hold its thread for ever either.
+                wanted = [
+                    asyncio.create_task(one.request(command, room=talk.room, **fields))
+                    for one, command, fields in (
+                        (watch.sockets[0], "message.edit", {"seq": 1, "body": "changed"}),
+                        (watch.sockets[1], "message.delete", {"seq": 1}),
+                        *((client, "room.history", {"before": 9}) for client in readers),
+                    )
+                ]
                 await newcomers_are_sent_away(cluster, watch.cookie)
+                assert {(await one)["code"] for one in wanted} == {"unavailable"}
                 await watch.endure(7.0)
                 proxy.lose()
                 await watch.recovered(within=10.0)
+                for client in readers:
+                    assert (await client.request("room.history", room=talk.room, before=9))["type"] == "ok"
 
 
 async def test_a_postgresql_that_restarts_between_two_posts_costs_none(
@@ -158,7 +176,7 @@ class Watch:
         self.cookie = cookie
         self._cluster = cluster
         self._talk = talk
-        self._sockets = sockets
+        self.sockets = sockets
         self._monitor = monitor
         self._began = self._ended = 0.0
         self._lines = 0
@@ -174,9 +192,9 @@ class Watch:
         samples, _, *pings = await asyncio.gather(
             count_samples(self._monitor, until_then),
             publishing,
-            *(slowest_ping(one, until_then) for one in self._sockets),
+            *(slowest_ping(one, until_then) for one in self.sockets),
         )
-        for one in self._sockets:
+        for one in self.sockets:
             await one.event("test.noted", 1.0)
         note("ping", max(pings))
         assert max(pings) < PING_SECONDS
@@ -199,7 +217,7 @@ class Watch:
         first = min(one.answered_at or 0.0 for one in tried) - ended
         note("working again after", max(first, 0.0))
         assert first < within
-        for one in self._sockets:
+        for one in self.sockets:
             assert (await one.request("ping"))["type"] == "pong"
         await until_ready(self._cluster, "web-1")
         lines = self._cluster.output[self._lines :]

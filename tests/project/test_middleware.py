@@ -93,3 +93,33 @@ def test_a_nul_in_a_field_is_an_error_beside_it(client: Client, name: str) -> No
     response = client.post(reverse(name), {"username": "a\0b", "password": "x", "password1": "x\0", "password2": "x\0"})
     assert response.status_code == 200
     assert "Null characters are not allowed" in str(response.context["form"].errors["username"])
+
+
+PARTS = b'--b\r\nContent-Disposition: form-data; name="username"\r\n\r\n\\ud800\r\n--b--\r\n'
+
+
+@pytest.mark.database
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("multipart/form-data; boundary=b; charset=hex", PARTS),
+        ("multipart/form-data; boundary=b; charset=undefined", PARTS),
+        ("multipart/form-data; boundary=b; charset=unicode_escape", PARTS),
+        ("multipart/form-data; boundary=b; charset=nonsense", PARTS),
+        ("application/x-www-form-urlencoded; charset=utf-16", b"username=a"),
+    ],
+)
+def test_a_form_in_another_encoding_is_a_bad_request(kind: str, body: bytes) -> None:
+    """As anybody may send it who has asked for the page before."""
+    client = Client(enforce_csrf_checks=True)
+    secret = "a" * 32
+    client.cookies["csrftoken"] = secret
+    response = client.generic("POST", reverse("sign-in"), body, kind, headers={"X-CSRFToken": secret})
+    assert response.status_code == 400
+    assert lacking(response) == []
+
+
+def test_a_form_of_parts_in_utf8_is_read_as_ever(client: Client) -> None:
+    response = client.post(reverse("sign-in"), {"username": "Zoë", "password": "x"})
+    assert response.status_code == 200
+    assert response.wsgi_request.POST["username"] == "Zoë"

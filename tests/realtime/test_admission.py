@@ -1,5 +1,6 @@
 """How often a wrong token may be tried, and that no report of an error shows one."""
 
+import asyncio
 import sys
 from typing import Any
 
@@ -50,11 +51,54 @@ def test_who_guesses_at_a_token_does_not_shut_out_its_owner(tries: TokenTries) -
 def test_good_tokens_use_nothing_up(tries: TokenTries) -> None:
     for _ in range(1000):
         assert tries.begin("203.0.113.7", 7) == 0.0
-        tries.take_back("203.0.113.7", 7)
+        tries.end("203.0.113.7", 7, has_failed=False)
 
 
 def test_many_at_once_are_not_all_the_first(tries: TokenTries) -> None:
     assert fail(tries, "203.0.113.7", 7, 500).count(0.0) == 10
+
+
+async def test_good_tokens_that_come_all_at_once_are_all_heard(tries: TokenTries) -> None:
+    outcomes: list[float] = []
+
+    async def one(token_id: int) -> None:
+        outcomes.append(await tries.begun("203.0.113.7", token_id))
+        await asyncio.sleep(0.001)
+        tries.end("203.0.113.7", token_id, has_failed=False)
+
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(one(token_id % 3) for token_id in range(300)))
+    assert outcomes == [0.0] * 300
+    assert not tries._under_way
+    assert not tries._waiting
+
+
+async def test_of_wrong_ones_that_come_all_at_once_no_more_are_heard(tries: TokenTries) -> None:
+    heard = 0
+
+    async def one(token_id: int) -> None:
+        nonlocal heard
+        if not await tries.begun("203.0.113.7", token_id):
+            heard += 1
+            await asyncio.sleep(0.001)
+            tries.end("203.0.113.7", token_id, has_failed=True)
+
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(one(token_id) for token_id in range(300)))
+    assert heard == 10
+
+
+async def test_who_gives_up_waiting_holds_up_nobody(tries: TokenTries) -> None:
+    for token_id in range(10):
+        assert not await tries.begun("203.0.113.7", token_id)
+    waiting = [asyncio.create_task(tries.begun("203.0.113.7", token_id)) for token_id in range(10, 13)]
+    await asyncio.sleep(0)
+    tries.end("203.0.113.7", 0, has_failed=False)
+    waiting[0].cancel()  # In the moment that it was its turn.
+    async with asyncio.timeout(5):
+        assert await waiting[1] == 0.0
+    waiting[2].cancel()
+    await asyncio.wait(waiting)
 
 
 def test_this_machine_may_be_a_proxy_that_settings_do_not_name(tries: TokenTries, settings: Any) -> None:

@@ -1,0 +1,58 @@
+"""One socket's places in groups: those it is a live member of, and those it is about to be."""
+
+from collections.abc import Iterator
+
+from realtime.auth import Identity
+from realtime.hub import hub
+from realtime.limits import ledger
+from realtime.member import Member
+from realtime.outbox import Outbox
+from realtime.presence import Announce
+from realtime.protocol import Presence
+from realtime.record import Source
+
+
+class Memberships:
+    __slots__ = ("_live", "_outbox", "_pending")
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self._live: dict[str, Member] = {}
+        self._pending: dict[str, Member] = {}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**self._live, **self._pending})
+
+    async def join(self, group: str, user: Identity, source: Source | None, announce: Announce | None) -> None:
+        """See `RealtimeConsumer.join`. Raises Refused when the socket is in too many groups."""
+        self.abandon(group)
+        # Of what it was shut out of, its place is free.
+        self._live = {name: member for name, member in self._live.items() if not member.is_out}
+        ledger().check_groups({*self, group})
+        self._pending[group] = await hub().join(group, self._outbox, source, user.user_id, user.name, announce)
+
+    def pending(self, group: str) -> Member:
+        return self._pending[group]
+
+    def go_live(self, group: str, position: int, epoch: str) -> None:
+        if (before := self._live.pop(group, None)) is not None:
+            hub().leave(group, before)
+        member = self._live[group] = self._pending.pop(group)
+        hub().go_live(group, member, position, epoch)
+
+    def presence(self, group: str) -> Presence | None:
+        return hub().presence(group, self._pending[group])
+
+    def abandon(self, group: str) -> None:
+        """Give up a `join`; a membership from before stays."""
+        if (member := self._pending.pop(group, None)) is not None:
+            hub().leave(group, member)
+
+    def leave(self, group: str) -> None:
+        self.abandon(group)
+        if (member := self._live.pop(group, None)) is not None:
+            hub().leave(group, member)
+
+    def leave_all(self) -> None:
+        for group in [*self]:
+            self.leave(group)
