@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import json
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -81,13 +82,18 @@ async def in_shell(cluster: Cluster, code: str) -> None:
 
 
 async def make_room(cluster: Cluster, slug: str, messages: int = 0) -> None:
+    await in_shell(cluster, f"from chat import services; services.create_room(slug={slug!r}, title={slug.title()!r})")
+    if messages:
+        await write_lines(cluster, slug, range(messages))
+
+
+async def write_lines(cluster: Cluster, slug: str, numbers: range) -> None:
     code = f"""
         from uuid import uuid4
         from django.contrib.auth import get_user_model
         from chat import services
-        services.create_room(slug={slug!r}, title={slug.title()!r})
         author, _ = get_user_model().objects.get_or_create(username="scribe")
-        for number in range({messages}):
+        for number in {numbers!r}:
             services.post_message(user_id=author.pk, slug={slug!r}, client_id=uuid4(), body=f"line {{number}}.")
         """
     await in_shell(cluster, code)
@@ -240,6 +246,54 @@ async def test_scrolling_back_reads_older_messages_and_keeps_the_place(cluster: 
         await log.evaluate("log => log.scrollTop = 0")
     await says(page, "line 0.")
     assert await page.locator(".message").count() == 130
+
+
+async def test_scrolling_back_before_a_long_absence_is_caught_up_with_leaves_no_hole(
+    cluster: Cluster, open_room: Open
+) -> None:
+    await make_room(cluster, "absence", 130)
+    page = await open_room(cluster, "alice", "absence")
+    sockets: list[WebSocketRoute] = []
+    asked: list[str] = []
+    held: list[str | bytes] = []
+
+    def hold_the_join(socket: WebSocketRoute) -> None:
+        """Its answer comes to the page only when that has asked for history too."""
+        server = socket.connect_to_server()
+
+        def to_server(text: str | bytes) -> None:
+            asked.append(json.loads(text)["type"])
+            server.send(text)
+
+        def to_page(text: str | bytes) -> None:
+            held.append(text)
+            while held and asked != ["room.join"]:
+                socket.send(held.pop(0))
+
+        socket.on_message(to_server)
+        server.on_message(to_page)
+
+    def pass_through(socket: WebSocketRoute) -> None:
+        socket.connect_to_server()
+        sockets.append(socket)
+
+    await page.route_web_socket("**/ws/chat/", pass_through)
+    await page.reload()
+    await ready(page)
+    await page.route_web_socket("**/ws/chat/", lambda socket: socket.close())
+    await sockets[-1].close(code=1012)
+    await write_lines(cluster, "absence", range(130, 480))  # More than a page that comes back is told one by one.
+    await page.route_web_socket("**/ws/chat/", hold_the_join)
+    await page.evaluate("dispatchEvent(new Event('online'))")
+    await until(lambda: asked)
+    log = page.locator(".log")
+    await log.evaluate("log => log.scrollTop = 0")
+    await until(lambda: "room.history" in asked)
+    await says(page, "line 479.")
+    while await page.get_by_text("This is where the room begins").count() == 0:
+        await log.evaluate("log => log.scrollTop = 0")
+    shown = "log => [...log.querySelectorAll('[data-seq]')].map(({dataset}) => Number(dataset.seq))"
+    assert await log.evaluate(shown) == [*range(1, 481)]
 
 
 async def test_who_reads_above_is_not_moved_but_told(cluster: Cluster, open_room: Open) -> None:

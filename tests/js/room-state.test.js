@@ -76,7 +76,7 @@ test("history goes in above, and its end is the beginning of the room", () => {
   assert.equal(state.floor, 3);
   state = run(state, { type: "history.asked" });
   assert.equal(rows(state)[0].loading, true);
-  state = run(state, { type: "history.came", answer: { messages: [message(1), message(2)], more: false } });
+  state = run(state, { type: "history.came", before: 3, answer: { messages: [message(1), message(2)], more: false } });
   assert.deepEqual(state.messages.map(({ seq }) => seq), [1, 2, 3, 4]);
   assert.equal(kinds(state)[0], "beginning");
 });
@@ -86,7 +86,45 @@ test("an edit that overtakes the page it belongs to is not lost", () => {
     joinedAt(4, [message(3), message(4)], true),
     { type: "history.asked" },
     event("message.edited", 5, message(1, { body: "edited" })),
-    { type: "history.came", answer: { messages: [message(1, { body: "stale" }), message(2)], more: false } },
+    { type: "history.came", before: 3, answer: { messages: [message(1, { body: "stale" }), message(2)], more: false } },
+  );
+  assert.deepEqual(bodies(state), ["edited", "words 2", "words 3", "words 4"]);
+});
+
+test("a message that changes while its page is read, and is missing from it, comes in by its event", () => {
+  const state = run(
+    joinedAt(4, [message(5), message(6)], true),
+    { type: "history.asked" },
+    event("message.edited", 5, message(3, { body: "edited" })),
+    event("message.edited", 6, message(1, { body: "further up" })),
+    { type: "history.came", before: 5, answer: { messages: [message(2), message(4)], more: true } },
+  );
+  assert.deepEqual(state.messages.map(({ seq }) => seq), [2, 3, 4, 5, 6]);
+  assert.equal(state.messages[1].body, "edited");
+});
+
+test("history that was asked for above a page that is gone leaves no hole in the log", () => {
+  let state = run(
+    joinedAt(449, [message(400), message(401)], true),
+    { type: "history.asked" },
+    { type: "joined", answer: answer({ position: 999, messages: [message(950), message(951)], more: true }) },
+  );
+  assert.equal(state.loading, true, "its answer is still to come: no second one is asked for");
+  state = run(state, { type: "history.came", before: 400, answer: { messages: [message(398), message(399)], more: true } });
+  assert.deepEqual(state.messages.map(({ seq }) => seq), [950, 951]);
+  assert.equal(state.loading, false);
+  assert.equal(kinds(state)[0], "older");
+  state = run(state, { type: "history.asked" }, { type: "history.came", before: 950, answer: { messages: [message(949)], more: true } });
+  assert.deepEqual(state.messages.map(({ seq }) => seq), [949, 950, 951]);
+});
+
+test("a join between history's question and its answer loses no edit, and nothing is trimmed meanwhile", () => {
+  const state = run(
+    joinedAt(4, [message(3), message(4)], true),
+    { type: "history.asked" },
+    { type: "joined", answer: answer({ position: 5, complete: true, messages: [message(1, { body: "edited" })], more: true }) },
+    { type: "trimmed", keep: 1 },
+    { type: "history.came", before: 3, answer: { messages: [message(1, { body: "stale" }), message(2)], more: false } },
   );
   assert.deepEqual(bodies(state), ["edited", "words 2", "words 3", "words 4"]);
 });

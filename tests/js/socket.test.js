@@ -278,6 +278,44 @@ test("a post whose answer was lost is sent again with the same id", async () => 
   assert.deepEqual(browser.socket.sent, [], "what was answered is not sent again");
 });
 
+test("sending as the next user of this browser: what one has written is not sent when another is admitted", async () => {
+  let isMine = true;
+  const alices = new Socket("/ws/chat/", { hello: () => isMine }, browser);
+  alices.open();
+  browser.socket.greets();
+  const answer = alices.keep(post("a"));
+  browser.socket.refuses(browser.socket.sent[0], "rate_limited", { retry_after_ms: 3000 });
+  browser.socket.ends(4003);
+  await browser.pass(500);
+  isMine = false;
+  browser.socket.greets({ user: { id: 2, name: "bob" } });
+  await settle();
+  assert.deepEqual(browser.socket.sent, []);
+  assert.equal(browser.socket.closed, true);
+  await browser.pass(60_000);
+  browser.wake();
+  assert.equal(browser.sockets.length, 2);
+  assert.equal(state(), "offline");
+  await assert.rejects(alices.request({ type: "message.delete", room: "general", seq: 1 }), Lost);
+  isMine = true;
+  alices.open();
+  browser.socket.greets();
+  await settle();
+  assert.deepEqual(browser.socket.sent.map(({ id }) => id), ["a"], "it is still Alice's to send");
+  browser.socket.answers(browser.socket.sent[0], { seq: 1 });
+  assert.equal((await answer).seq, 1);
+});
+
+test("a page that closes its socket at the hello keeps what it has for the next one", async () => {
+  const closing = new Socket("/ws/chat/", { hello: () => closing.close() }, browser);
+  const answer = closing.keep(post("a"));
+  closing.open();
+  browser.socket.greets();
+  await browser.pass(60_000); // Would never end if the queue went on without a connection.
+  assert.deepEqual(browser.socket.sent, []);
+  assert.equal(await Promise.race([answer, settle()]), undefined, "neither answered nor given up");
+});
+
 test("rate_limited is waited out as long as it says, and nothing overtakes", async () => {
   connect();
   browser.random = () => 0;

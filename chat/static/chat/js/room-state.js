@@ -13,7 +13,7 @@ export function initial({ room, me, pending = [] }) {
     messages: [], // By seq, rising; every message from `floor` on is here.
     floor: 0,
     more: false,
-    loading: false, // Older messages have been asked for.
+    loading: false, // Older messages have been asked for; until that is answered or has failed, whatever else happens.
     early: {}, // Events for messages below `floor`, by seq: newer than the page that is on its way.
     pending: pending.map((post) => ({ ...post, error: null })), // {id, body, at, error: null | {code, text}}
     newFrom: null, // The first message below the "new" line.
@@ -38,7 +38,7 @@ export function reduce(state, action) {
     case "history.failed":
       return { ...state, loading: false };
     case "history.came":
-      return olderCame(state, action.answer);
+      return olderCame(state, action.before, action.answer);
     case "post.added":
       return { ...state, newFrom: null, pending: [...state.pending, { ...action.post, error: null }] };
     case "post.answered":
@@ -139,7 +139,6 @@ function joined(state, answer) {
     ...state,
     joined: true,
     closed: null,
-    loading: false,
     room: answer.room,
     epoch: answer.epoch,
     position: answer.position,
@@ -192,10 +191,15 @@ function noticed(state, arrived) {
   return { ...state, newFrom, unseen: state.unseen + others.length };
 }
 
-function olderCame(state, { messages, more }) {
+/** The messages right before the seq `before`. */
+function olderCame(state, before, { messages, more }) {
+  const next = { ...state, loading: false, early: {} };
+  // A join has put another page in the place of the one that they adjoin: here they would leave a hole.
+  if (before !== state.floor) return next;
   const floor = more ? (messages[0]?.seq ?? state.floor) : 0;
-  const fresh = messages.map((message) => state.early[message.seq] ?? message);
-  return { ...withMessages({ ...state, floor }, fresh), loading: false, more, early: {} };
+  // Over what was read, and into its gaps: the server leaves out what changes while it reads.
+  const early = Object.values(state.early).filter(({ seq }) => seq >= floor);
+  return withMessages({ ...next, floor, more }, [...messages, ...early]);
 }
 
 /** Our own post, answered: shown from now on as it is saved, though its event may still be on the way. */

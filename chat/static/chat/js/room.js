@@ -43,8 +43,11 @@ const view = new RoomView(root, {
 
 const socket = new Socket(socketPath, {
   hello(frame) {
-    // Somebody else has signed in with this browser: this page is not theirs.
-    if (frame.user.id !== me.id) return location.reload();
+    // Somebody else has signed in with this browser: this page is not theirs, and what it keeps must not be sent as theirs.
+    if (frame.user.id !== me.id) {
+      location.reload(); // Returns at once.
+      return false;
+    }
     view.limit = frame.limits.body_chars;
     degraded = frame.state === "degraded";
     if (degraded) rest();
@@ -137,10 +140,11 @@ async function remove(seq) {
 
 async function loadOlder() {
   if (!state.more || state.loading || !socket.isOpen) return;
+  const before = state.floor;
   change({ type: "history.asked" });
   try {
-    const answer = await socket.request({ type: "room.history", room: slug, before: state.floor, limit: PAGE });
-    change({ type: "history.came", answer });
+    const answer = await socket.request({ type: "room.history", room: slug, before, limit: PAGE });
+    change({ type: "history.came", before, answer });
   } catch (error) {
     // Not at once again: whoever still scrolls asks soon enough.
     setTimeout(() => change({ type: "history.failed" }), error.retryAfterMs ?? RETRY_MS);

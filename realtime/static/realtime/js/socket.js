@@ -1,7 +1,7 @@
 // A connection to the server that comes back by itself. Knows frames, not chat and not the monitor.
 //
 //   const socket = new Socket("/ws/chat/", {
-//     hello(frame) {},             // admitted, also after each reconnect: join again here
+//     hello(frame) {},             // admitted, also after each reconnect: join again here; false: not for this page, so close
 //     event(frame) {},             // what the server tells by itself; unknown types are to be ignored
 //     state(state, why) {},        // "connecting" | "open" | "offline"; also on <html data-state="…">
 //   });
@@ -137,8 +137,9 @@ export class Socket {
     this.#env.root.dataset.connection = hello.connection; // What the server's log calls it.
     this.#heartbeat.start(hello.heartbeat_ms);
     this.#report("open");
-    this.#handlers.hello?.(hello);
-    this.#queue.resume();
+    if (this.#handlers.hello?.(hello) === false) this.close();
+    // Not after a close: what is kept may be another user's, and a queue without a connection would try for ever.
+    if (this.isOpen) this.#queue.resume();
   }
 
   #answer(ref) {
