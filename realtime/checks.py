@@ -93,13 +93,13 @@ def check_connections(**_: Any) -> list[CheckMessage]:
 def check_redis(**_: Any) -> list[CheckMessage]:
     return [
         Warning(
-            f"The Redis at {urlsplit(address).hostname} asks for no password.",
+            f"The Redis at {host} asks for no password.",
             hint="Who reaches it reads and writes what sockets are sent. Give it one (requirepass, or a user by ACL), "
             "and put it into the URL: redis://:password@host:port.",
             id="realtime.W003",
         )
-        for address in sorted(set(_redis_addresses()))
-        if not urlsplit(address).password and is_public(urlsplit(address).hostname or "localhost")
+        for host, has_password in sorted(set(_redis_hosts()))
+        if not has_password and is_public(host)
     ]
 
 
@@ -138,11 +138,17 @@ def is_public(host: str) -> bool:
         return host != "localhost" and not host.endswith(".localhost")
 
 
-def _redis_addresses() -> Iterator[str]:
-    """Those given as URLs; a socket has permissions instead of a password."""
+def _redis_hosts() -> Iterator[tuple[str, bool]]:
+    """(host, whether a password is given) of each Redis on a network; a socket has permissions instead."""
     layers: dict[str, Any] = settings.CHANNEL_LAYERS or {}
     hosts = [one for layer in layers.values() for one in layer.get("CONFIG", {}).get("hosts", ())]
     for given in [getattr(settings, "REDIS_URL", ""), *hosts]:
-        address = given.get("address", "") if isinstance(given, dict) else given
-        if isinstance(address, str) and address.startswith(("redis://", "rediss://")):
-            yield address
+        # As channels_redis takes them: a URL, (host, port), or a dict of what a connection is made with.
+        options = given if isinstance(given, dict) else {"address": given}
+        match options:
+            case {"address": str(address)}:
+                parts = urlsplit(address)
+                if parts.scheme in ("redis", "rediss"):
+                    yield parts.hostname or "localhost", bool(parts.password or options.get("password"))
+            case {"address": [str(host), *_]} | {"host": str(host)}:
+                yield host, bool(options.get("password"))

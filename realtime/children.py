@@ -88,6 +88,11 @@ class Child:
     def is_alive(self) -> bool:
         return self._process.returncode is None
 
+    @property
+    def has_crashed(self) -> bool:
+        """Whether it ended, and not in order."""
+        return self._process.returncode not in (None, 0)
+
     async def ended(self) -> str:
         """Wait for its end; how it ended, for people."""
         code = await self._process.wait()

@@ -320,7 +320,8 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         COUNTERS.bad_frames += 1
         self._bad_frames = self._bad_frames or Strikes(self._tunables.bad_frames, BAD_FRAMES_SECONDS)
         if self._bad_frames.add():
-            log_event(Kind.PROTOCOL_ABUSE, address=address_of(self.scope), connection=self.connection)
+            user = self.identity.user_id if hasattr(self, "identity") else None
+            log_event(Kind.PROTOCOL_ABUSE, address=address_of(self.scope), user=user, connection=self.connection)
             self.outbox.close(CloseCode.ABUSE, "Protocol abuse")
 
     # Commands

@@ -1,6 +1,7 @@
 """What the supervisor keeps alive: Redis, the web processes, and commands beside them."""
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -10,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from realtime import conf
 from realtime.children import Child, Console
 from realtime.embedded_redis import Binary, answers
 from realtime.listening import BACKLOG, bind
@@ -50,7 +50,9 @@ class Kept:
     # Held while a child is being replaced, so that its end is not taken for a crash.
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _alive: set[Child] = field(default_factory=set)
-    _replacement: asyncio.Task[str] | None = None
+    # Set when another has taken the child's place: `keep` then looks after that one, however long this one still ends.
+    _replaced: asyncio.Event = field(default_factory=asyncio.Event)
+    _replacements: set[asyncio.Task[str]] = field(default_factory=set)
 
     async def launch(self) -> Child:
         raise NotImplementedError
@@ -67,7 +69,11 @@ class Kept:
         """Put away what `child`, which has ended, left behind."""
 
     def crashed(self) -> None:
-        """The child ended unasked, and there is no other."""
+        """The child ended unasked, and there is no other, but one that is itself ending."""
+
+    def accepts(self, child: Child) -> bool:
+        """Whether `child`, which is starting, already takes what comes, if anything comes for it at all."""
+        return True
 
     def came_up(self, lived_seconds: float) -> bool:
         """Whether the child that ended after so long had started properly."""
@@ -85,11 +91,14 @@ class Kept:
                 if self.stopping:
                     return
                 child = self.child = self.child or await self._start()
+                self._replaced.clear()
             started = time.monotonic()
             watch = asyncio.create_task(self._watch(child))
-            end = await child.ended()
+            end = await self._end_unless_replaced(child)
             lived = time.monotonic() - started
             watch.cancel()
+            if not end:
+                continue
             async with self.changing:
                 self._put_away(child)
                 if self.child is not child or self.stopping:
@@ -114,16 +123,23 @@ class Kept:
     async def replace(self) -> str:
         """Start another, and end the present one when the other is ready. Why not, or empty."""
         async with self.changing:
-            if self.child is None or self.stopping:
+            old = self.child
+            if old is None or self.stopping:
                 return ""  # It is being started anyway.
             new = await self._start()
             deadline = time.monotonic() + REPLACEMENT_SECONDS
             while problem := await self.probe(new):
+                if old.has_crashed and not self.accepts(new):
+                    # What comes for the dead one would wait for this one, which holds the same socket. As after any
+                    # crash it has to go to the living, and `keep` starts another on a socket of its own.
+                    await self._end(new)
+                    return ""
                 if not new.is_alive or self.stopping or time.monotonic() > deadline:
                     await self._end(new)
                     return problem
                 await asyncio.sleep(PROBE_SECONDS)
-            old, self.child = self.child, new
+            self.child = new
+            self._replaced.set()
         await self._end(old)
         return ""
 
@@ -133,8 +149,8 @@ class Kept:
         async with self.changing:
             if self.child is not None:
                 await self._end(self.child)
-        if self._replacement is not None:
-            await asyncio.wait([self._replacement])  # The one that was replaced may still be ending.
+        if self._replacements:
+            await asyncio.wait(self._replacements)  # Those that were replaced may still be ending.
 
     def kill(self) -> None:
         for child in self._alive:
@@ -144,6 +160,16 @@ class Kept:
         child = await self.launch()
         self._alive.add(child)
         return child
+
+    async def _end_unless_replaced(self, child: Child) -> str:
+        """How `child` ended, for people; empty when another has taken its place before that."""
+        end, replaced = asyncio.create_task(child.ended()), asyncio.create_task(self._replaced.wait())
+        try:
+            await asyncio.wait([end, replaced], return_when=asyncio.FIRST_COMPLETED)
+            return "" if replaced.done() else end.result()
+        finally:
+            end.cancel()
+            replaced.cancel()
 
     async def _end(self, child: Child) -> None:
         end = await child.stop(self.stop_seconds)
@@ -165,7 +191,9 @@ class Kept:
         if self.child is child and not self.changing.locked():
             self.console.line(self.name, "ends as somebody asked it to; another takes its place")
             # A task of its own: this one is cancelled when the child has ended.
-            self._replacement = asyncio.create_task(self.replace())
+            replacement = asyncio.create_task(self.replace())
+            self._replacements.add(replacement)
+            replacement.add_done_callback(self._replacements.discard)
 
 
 @dataclass(kw_only=True)
@@ -250,16 +278,10 @@ class KeptWeb(Kept):
         path.unlink(missing_ok=True)
         escaped = "".join(f"\\{one}" if one in ":=\\" else one for one in os.fspath(path))
         descriptor = self._listener.fileno()
-        tunables = conf.settings()
-        # Either way, for whatever runs there. What comes for our consumers is bounded by `frame_bytes` alone.
-        most = str(max(tunables.frame_bytes, tunables.sent_frame_bytes))
         child = await Child.start(
             [
                 *(sys.executable, "-m", "realtime.server", "-v", "0"),
                 *("--fd", str(descriptor), "-e", f"unix:{escaped}:mode=600:lockfile=0"),
-                *("--ping-interval", str(tunables.ping_seconds), "--ping-timeout", str(tunables.ping_timeout_seconds)),
-                *("--websocket_timeout", "-1"),
-                *("--websocket-max-message-size", most, "--websocket-max-frame-size", most),
                 self.application,
             ],
             show=self.show,
@@ -294,17 +316,28 @@ class KeptWeb(Kept):
     async def stop(self) -> None:
         self.stopping = True
         # From now on connections are refused, instead of waiting for somebody who will not come.
-        self.crashed()
+        self._close()
         await super().stop()
 
     def clear(self, child: Child) -> None:
         if path := self._paths.pop(child.pid, None):
             path.unlink(missing_ok=True)
         if self.stopping:
-            self.crashed()
+            self._close()
+
+    def accepts(self, child: Child) -> bool:
+        # Alone, what comes waits for it anyway. Else it listens, and just after that makes its UNIX socket.
+        return self.is_alone or self._paths[child.pid].exists()
 
     def crashed(self) -> None:
-        # The kernel turns to the living ones at once; open, it would hold connections for the one to come.
+        # The kernel turns to the living ones at once; open, it would hold connections for the one to come. Closing is
+        # not enough where the one that was replaced hangs: it has not let go of the socket.
+        if self._listener is not None:
+            with contextlib.suppress(OSError):  # It did not listen yet.
+                self._listener.shutdown(socket.SHUT_RDWR)
+        self._close()
+
+    def _close(self) -> None:
         if self._listener is not None:
             self._listener.close()
             self._listener = None

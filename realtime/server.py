@@ -12,7 +12,10 @@ import logging
 import os
 import re
 import socket
+import sys
 import threading
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,6 +25,8 @@ from daphne.cli import CommandLineInterface
 from daphne.server import Server as DaphneServer
 from twisted.internet import defer, interfaces, reactor, unix
 
+from realtime import conf
+from realtime.checks import check_address
 from realtime.drain import drain
 from realtime.listening import BACKLOG
 from realtime.outbox import CLOSE_SECONDS, EXTENSION
@@ -140,11 +145,43 @@ def _leave() -> None:
 
 
 class Cli(CommandLineInterface):  # type: ignore[misc]
+    """daphne's command line, with the tunables for what it leaves open."""
+
     server_class = Server
 
     def __init__(self) -> None:
         super().__init__()
-        self.parser.set_defaults(websocket_connect_timeout=HANDSHAKE_SECONDS)
+        # How long a socket may live is no matter of its server.
+        self.parser.set_defaults(websocket_connect_timeout=HANDSHAKE_SECONDS, websocket_timeout=-1)
+
+    def run(self, args: Sequence[str]) -> None:
+        given = self.parser.parse_args(args)
+        # Only the application says where the settings are: daphne, which imports it later, then finds it imported.
+        sys.path.insert(0, ".")
+        self.load_asgi_app(given.application)
+        tunables = conf.settings()
+        # Either way, for whatever runs there. What comes for our consumers is bounded by `frame_bytes` alone.
+        most = max(tunables.frame_bytes, tunables.sent_frame_bytes)
+        self.parser.set_defaults(
+            ping_interval=tunables.ping_seconds,
+            ping_timeout=tunables.ping_timeout_seconds,
+            websocket_max_message_size=most,
+            websocket_max_frame_size=most,
+        )
+        for host in self._hosts(given):
+            for warning in check_address(host):
+                logger.warning("%s", warning)
+        super().run(args)
+
+    def _hosts(self, given: Namespace) -> Iterator[str]:
+        """Those it is told to listen on. None by default, which is this machine's own, nor for what was handed over."""
+        if given.host:
+            yield given.host
+        for endpoint in given.socket_strings:
+            kind, *parts = re.split(r"(?<!\\):", endpoint)
+            if kind in ("tcp", "ssl"):
+                named = (part.removeprefix("interface=") for part in parts if part.startswith("interface="))
+                yield next(named, "").replace("\\", "") or "0.0.0.0"  # noqa: S104 - where it listens then
 
 
 if __name__ == "__main__":

@@ -59,6 +59,7 @@ def make_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignor
 
 
 STAYS = "import time; print('ready'); time.sleep(60)"
+ENDS_SLOWLY = f"import signal; signal.signal(signal.SIGTERM, lambda *_: None); {STAYS}"
 
 
 async def test_stages_start_in_order_and_stop_backwards(make_script, console: list[str]) -> None:  # type: ignore[no-untyped-def]
@@ -157,6 +158,82 @@ time.sleep(60)
     script.child.kill()  # The new one ends at once, long before the old one.
     await script.stop()
     assert not old.is_alive
+    await keeper
+
+
+async def test_a_replacement_that_dies_while_the_old_one_still_ends_is_started_again(  # type: ignore[no-untyped-def]
+    make_script, console: list[str]
+) -> None:
+    script = make_script("web", ENDS_SLOWLY)
+    keeper = asyncio.create_task(script.keep())
+    await script.ready.wait()
+    old = script.child
+    replacing = asyncio.create_task(script.replace())
+    await until(lambda: script.child is not old)
+    new = script.child
+    new.kill()
+    await until(lambda: script.child not in (None, new), 5)
+    assert old.is_alive
+    assert any("ended (killed by SIGKILL); starts again" in line for line in console)
+    old.kill()
+    await replacing
+    await script.stop()
+    await keeper
+
+
+async def test_a_stop_waits_for_all_that_were_replaced_one_after_another(make_script, console: list[str]) -> None:  # type: ignore[no-untyped-def]
+    script = make_script("web", ENDS_SLOWLY)
+    script.stop_seconds = 2
+    keeper = asyncio.create_task(script.keep())
+    replaced = []
+
+    async def leaves(child: Child) -> None:
+        await until(lambda: child in replaced, 60)
+
+    script.leaves = leaves
+    for _ in range(2):
+        await script.ready.wait()
+        old = script.child
+        replaced.append(old)
+        await until(lambda old=old: script.child is not old)
+    await script.stop()
+    assert not any(one.is_alive for one in replaced)
+    await keeper
+
+
+async def test_one_that_dies_does_not_wait_for_a_replacement_that_accepts_nothing_yet(  # type: ignore[no-untyped-def]
+    make_script, console: list[str]
+) -> None:
+    script = make_script("web", STAYS)
+    script.accepts = lambda child: False
+    keeper = asyncio.create_task(script.keep())
+    await script.ready.wait()
+    old, script.command = script.child, ["import time; time.sleep(60)"]
+    replacing = asyncio.create_task(script.replace())
+    await until(lambda: len(script._alive) == 2)
+    script.command = [STAYS]
+    old.kill()
+    assert await asyncio.wait_for(replacing, 5) == ""
+    await until(lambda: script.child not in (None, old), 5)
+    await script.stop()
+    await keeper
+
+
+async def test_one_that_dies_is_followed_by_the_replacement_that_accepts_already(  # type: ignore[no-untyped-def]
+    make_script, console: list[str]
+) -> None:
+    script = make_script("web", STAYS)
+    keeper = asyncio.create_task(script.keep())
+    await script.ready.wait()
+    old, script.command = script.child, [f"import time; time.sleep(0.5); {STAYS}"]
+    replacing = asyncio.create_task(script.replace())
+    await until(lambda: len(script._alive) == 2)
+    old.kill()
+    assert await replacing == ""
+    assert script.child is not old
+    assert script.child.is_alive
+    assert not any("starts again" in line for line in console)
+    await script.stop()
     await keeper
 
 

@@ -90,15 +90,47 @@ async def test_a_killed_process_comes_back_while_the_other_serves(own_cluster: C
     assert own_cluster.pid_of("web-1") != victim
 
 
+async def test_a_replacement_killed_while_the_old_one_hangs_holds_no_connection(own_cluster: Cluster) -> None:
+    old = own_cluster.pid_of("web-1")
+    os.kill(old, signal.SIGSTOP)  # It holds their common socket, and does not even begin to end.
+    own_cluster.up.send_signal(signal.SIGHUP)
+    await until(lambda: is_asked_to_end(old))
+    os.kill(pid_by(own_cluster, "web-1.2.sock"), signal.SIGKILL)
+    # Long before the old one is killed too.
+    await asyncio.to_thread(own_cluster.wait_for_line, "^web-1 .*killed by SIGKILL.*starts again in 0.5 s", 5)
+    check_that_all_are_served(own_cluster)
+    assert old in own_cluster.pids()
+    os.kill(old, signal.SIGCONT)
+    await until(lambda: "web-1" in own_cluster.sockets and old not in own_cluster.pids())
+
+
+async def test_one_killed_while_its_replacement_starts_holds_no_connection(unstarted: Cluster) -> None:
+    hold = unstarted.folder / "hold"
+    (unstarted.folder / "sitecustomize.py").write_text(
+        "import os, time\n"
+        f"while os.environ.get('HUBBUB_PROCESS') == 'web-1' and os.path.exists('{hold}'): time.sleep(0.1)\n"
+    )
+    unstarted.env["PYTHONPATH"] = str(unstarted.folder)
+    unstarted.start()
+    await asyncio.to_thread(unstarted.wait_until_ready)
+    old = unstarted.pid_of("web-1")
+    hold.touch()
+    unstarted.up.send_signal(signal.SIGHUP)
+    await until(lambda: pid_by(unstarted, "web-1.2.sock"))
+    os.kill(old, signal.SIGKILL)
+    await asyncio.to_thread(unstarted.wait_for_line, "^web-1 .*killed by SIGKILL.*starts again in 0.5 s", 5)
+    check_that_all_are_served(unstarted)
+    hold.unlink()
+    await asyncio.to_thread(unstarted.wait_for_line, "^web-2 .*restarted")
+    await until(lambda: "web-1" in unstarted.sockets)
+
+
 @pytest.mark.parametrize(("name", "command"), [("publisher", "publish_metrics"), ("redis", "redis-server")])
 async def test_redis_and_the_publisher_come_back(own_cluster: Cluster, name: str, command: str) -> None:
-    def pid() -> int | None:
-        return next((pid for pid, line in own_cluster.pids().items() if command in line), None)
-
-    victim = pid()
+    victim = pid_by(own_cluster, command)
     assert victim
     os.kill(victim, signal.SIGKILL)
-    await until(lambda: pid() not in (None, victim))
+    await until(lambda: pid_by(own_cluster, command) not in (None, victim))
     assert f"{name:<9} | ended (killed by SIGKILL); starts again" in own_cluster.text
 
 
@@ -321,6 +353,22 @@ def test_health_and_readiness(cluster: Cluster) -> None:
     with urllib.request.urlopen(f"{cluster.url}/readyz", timeout=5) as answer:
         assert "no-cache" in answer.headers["Cache-Control"]
         assert b'"state": "ok", "database": "ok", "redis": "ok", "process": "web-' in answer.read()
+
+
+def check_that_all_are_served(cluster: Cluster) -> None:
+    for _ in range(CONNECTIONS):
+        assert ask(f"{cluster.url}/healthz") == b"ok"
+
+
+def pid_by(cluster: Cluster, mark: str) -> int | None:
+    """The process with `mark` in its command line; the n-th that ran as web-1 has "web-1.n.sock"."""
+    return next((pid for pid, line in cluster.pids().items() if mark in line), None)
+
+
+def is_asked_to_end(pid: int) -> bool:
+    """Whether SIGTERM waits for a stopped process: ShdPnd in proc(5)."""
+    pending = Path(f"/proc/{pid}/status").read_text().partition("ShdPnd:")[2].split()[0]
+    return bool(int(pending, 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def ask(url: str) -> bytes:

@@ -107,6 +107,29 @@ def test_a_redis_elsewhere_without_a_password(settings: Any, address: str, expec
 
 
 @pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        (("redis.example.org", 6379), ["realtime.W003"]),
+        (["10.0.0.5", 6379], ["realtime.W003"]),
+        (("localhost", 6379), []),
+        ({"address": ("10.0.0.5", 6379)}, ["realtime.W003"]),
+        ({"address": ("10.0.0.5", 6379), "password": "secret"}, []),
+        ({"address": "redis://10.0.0.5", "password": "secret"}, []),
+        ({"address": "redis://10.0.0.5", "password": None}, ["realtime.W003"]),
+        ({"host": "10.0.0.5", "port": 6379}, ["realtime.W003"]),
+        ({"host": "10.0.0.5", "port": 6379, "password": "secret"}, []),
+        ({"host": "127.0.0.1", "port": 6379}, []),
+        ({"master_name": "main", "sentinels": [("10.0.0.5", 26379)]}, []),  # Only they know where it is.
+    ],
+)
+def test_a_redis_elsewhere_that_is_named_otherwise_than_by_its_url(
+    settings: Any, host: Any, expected: list[str]
+) -> None:
+    settings.CHANNEL_LAYERS = layers(host)
+    assert found() == expected
+
+
+@pytest.mark.parametrize(
     ("redirect", "proxies", "expected"),
     [(True, [], ["realtime.W005"]), (True, ["127.0.0.1"], []), (False, [], [])],
 )

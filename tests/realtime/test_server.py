@@ -1,7 +1,13 @@
 """What our server relies on inside daphne, autobahn and Twisted: an upgrade that moves it fails here."""
 
 import inspect
+import json
+import os
+import subprocess
+import sys
+from typing import Any
 
+import pytest
 from autobahn.websocket.protocol import WebSocketProtocol
 from daphne import server as daphne_server
 from daphne import ws_protocol
@@ -10,6 +16,7 @@ from twisted.internet import abstract, tcp, unix
 from realtime import websocket
 from realtime.frame import Frames, wire_bytes
 from realtime.outbox import RawOutbox
+from tests.servers import ROOT
 
 
 def test_a_transport_keeps_what_it_has_to_send_where_the_fast_path_looks() -> None:
@@ -118,3 +125,71 @@ async def test_who_sends_much_before_its_handshake_is_answered_is_cut() -> None:
     protocol._dataReceived(b"x" * websocket.MOST_BEFORE_OPEN_BYTES)
     assert transport.is_aborted
     assert len(protocol.data) == 1000
+
+
+def started_by_hand(*options: str, **environ: str) -> tuple[dict[str, Any], str]:
+    """A server just before it listens, from a shell that names no settings: its attributes, and what it has said."""
+    code = """
+import json, sys
+from realtime.server import Cli, Server
+Server.run = lambda self: print(json.dumps(vars(self), default=str))
+Cli().run(sys.argv[1:])
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", code, "-v", "0", *options, "project.asgi:application"],
+        cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"} | environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout), ran.stderr
+
+
+def test_a_server_started_by_hand_goes_by_the_tunables() -> None:
+    tuned = {
+        "ping_interval": 9,
+        "ping_timeout": 7,
+        "websocket_timeout": -1,
+        "websocket_max_message_size": 300_000,
+        "websocket_max_frame_size": 300_000,
+    }
+    environ = {
+        "HUBBUB_PING_SECONDS": "9",
+        "HUBBUB_PING_TIMEOUT_SECONDS": "7",
+        "HUBBUB_FRAME_BYTES": "20000",
+        "HUBBUB_SENT_FRAME_BYTES": "300000",
+    }
+    server, _ = started_by_hand(**environ)
+    assert {name: server[name] for name in tuned} == tuned
+    assert server["endpoints"] == ["tcp:port=8000:interface=127.0.0.1"]
+    options = {
+        "--ping-interval": 60,
+        "--ping-timeout": 50,
+        "--websocket_timeout": 3600,
+        "--websocket-max-message-size": 1000,
+        "--websocket-max-frame-size": 2000,
+    }
+    server, _ = started_by_hand(*(f"{name}={value}" for name, value in options.items()), **environ)
+    assert [server[name] for name in tuned] == list(options.values())
+
+
+@pytest.mark.parametrize(
+    ("options", "host"),
+    [
+        (["-b", "0.0.0.0", "-p", "8001"], "0.0.0.0"),
+        (["-b", "::"], "::"),
+        (["-e", "tcp:port=8001:interface=192.0.2.1"], "192.0.2.1"),
+        (["-e", r"tcp:8001:interface=\:\:"], "::"),
+        (["-u", "/run/one.sock", "-e", "ssl:443:privateKey=key.pem"], "0.0.0.0"),
+        ([], None),
+        (["-p", "8001"], None),
+        (["-e", "tcp:port=8001:interface=127.0.0.1"], None),
+        (["--fd", "3", "-e", "unix:/run/one.sock:mode=600"], None),
+    ],
+)
+def test_a_server_started_by_hand_warns_of_debug_on_a_public_address(options: list[str], host: str | None) -> None:
+    _, said = started_by_hand(*options, DEBUG="true")
+    assert said.count("realtime.W004") == (host is not None)
+    assert host is None or f"(realtime.W004) DEBUG is on, and {host} can be reached from elsewhere." in said
