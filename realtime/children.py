@@ -107,7 +107,8 @@ class Child:
         """Ask it to end; kill it after `seconds`. How it ended, for people."""
         self._send(signal.SIGTERM)
         try:
-            return await asyncio.wait_for(self.ended(), seconds)
+            async with asyncio.timeout(seconds):
+                return await self.ended()
         except TimeoutError:
             self.kill()
             await self.ended()

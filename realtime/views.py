@@ -43,7 +43,8 @@ async def readyz(request: HttpRequest) -> JsonResponse:
 
 async def _verdict(check: Awaitable[None]) -> str:
     try:
-        await asyncio.wait_for(check, CHECK_SECONDS)
+        async with asyncio.timeout(CHECK_SECONDS):
+            await check
     except TimeoutError:
         return "timeout"
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer

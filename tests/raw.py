@@ -26,7 +26,8 @@ class Raw:
 
     async def head(self, seconds: float = SECONDS) -> bytes:
         """The head of an HTTP answer."""
-        return await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), seconds)
+        async with asyncio.timeout(seconds):
+            return await self.reader.readuntil(b"\r\n\r\n")
 
     async def status(self) -> int:
         return int((await self.head()).split(b" ")[1])
@@ -34,7 +35,8 @@ class Raw:
     async def rest(self, seconds: float = SECONDS) -> bytes:
         """All that comes until the other side closes."""
         try:
-            return await asyncio.wait_for(self.reader.read(), seconds)
+            async with asyncio.timeout(seconds):
+                return await self.reader.read()
         except ConnectionResetError:
             return b""
 

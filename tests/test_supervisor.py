@@ -183,7 +183,6 @@ async def test_a_replacement_that_dies_while_the_old_one_still_ends_is_started_a
 
 async def test_a_stop_waits_for_all_that_were_replaced_one_after_another(make_script, console: list[str]) -> None:  # type: ignore[no-untyped-def]
     script = make_script("web", ENDS_SLOWLY)
-    script.stop_seconds = 2
     keeper = asyncio.create_task(script.keep())
     replaced = []
 
@@ -191,7 +190,7 @@ async def test_a_stop_waits_for_all_that_were_replaced_one_after_another(make_sc
         await until(lambda: child in replaced, 60)
 
     script.leaves = leaves
-    for _ in range(2):
+    for script.stop_seconds in (2, 0.2):  # The first of them is the last to end.
         await script.ready.wait()
         old = script.child
         replaced.append(old)
@@ -213,7 +212,8 @@ async def test_one_that_dies_does_not_wait_for_a_replacement_that_accepts_nothin
     await until(lambda: len(script._alive) == 2)
     script.command = [STAYS]
     old.kill()
-    assert await asyncio.wait_for(replacing, 5) == ""
+    async with asyncio.timeout(5):
+        assert await replacing == ""
     await until(lambda: script.child not in (None, old), 5)
     await script.stop()
     await keeper
@@ -278,7 +278,8 @@ async def test_output_that_the_terminal_has_no_letters_for_is_read_all_the_same(
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(terminal, encoding="ascii"))
     script = make_script("web", "import sys; sys.stdout.buffer.write('…\\nready\\n'.encode()); " + STAYS)
     keeper = asyncio.create_task(script.keep())
-    await asyncio.wait_for(script.ready.wait(), 20)
+    async with asyncio.timeout(20):
+        await script.ready.wait()
     await script.stop()
     await keeper
     assert b"web       | ?\n" in terminal.getvalue()

@@ -73,7 +73,8 @@ class Client:
                 return (closed.rcvd.code, closed.rcvd.reason) if closed.rcvd else (1006, "")
 
     async def _read(self, seconds: float) -> Frame:
-        frame: Frame = json.loads(await asyncio.wait_for(self.socket.recv(), seconds))
+        async with asyncio.timeout(seconds):
+            frame: Frame = json.loads(await self.socket.recv())
         return frame
 
     # Chat

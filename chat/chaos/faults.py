@@ -34,7 +34,8 @@ class Ground:
         """Wait as long as a fault of this kind lasts; for how long."""
         seconds = round(self.random.uniform(*HELD_SECONDS), 1)
         try:
-            await asyncio.wait_for(self.stop.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self.stop.wait()
         except TimeoutError:
             pass
         return seconds

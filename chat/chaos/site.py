@@ -101,7 +101,8 @@ class Site:
             stderr=asyncio.subprocess.PIPE,
         )
         try:
-            out, err = await asyncio.wait_for(process.communicate(), PREPARE_SECONDS)
+            async with asyncio.timeout(PREPARE_SECONDS):
+                out, err = await process.communicate()
         finally:
             if process.returncode is None:
                 process.kill()
@@ -154,7 +155,8 @@ class Site:
         if self._up.returncode is None:
             self._up.terminate()
             try:
-                await asyncio.wait_for(self._up.wait(), STOP_SECONDS)
+                async with asyncio.timeout(STOP_SECONDS):
+                    await self._up.wait()
             except TimeoutError:
                 self._up.kill()  # Its children are tethered to it.
                 await self._up.wait()

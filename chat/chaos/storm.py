@@ -157,7 +157,8 @@ def table(outcome: Outcome) -> list[str]:
 async def _wait(event: asyncio.Event, seconds: float) -> bool:
     """Whether it came."""
     try:
-        await asyncio.wait_for(event.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await event.wait()
     except TimeoutError:
         return False
     return True

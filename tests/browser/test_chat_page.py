@@ -360,7 +360,8 @@ async def test_a_restart_under_an_open_page_is_caught_up_with(own_cluster: Clust
             await post(bob, f"word {number}.")
             await asyncio.sleep(0.1)
 
-    await asyncio.wait_for(talk(), 60)
+    async with asyncio.timeout(60):
+        await talk()
     await post(bob, "word last.")
     await says(alice, "word last.")
     for one in range(1, number + 1):

@@ -92,7 +92,8 @@ async def test_a_sample_has_this_host_and_every_process_as_they_report_themselve
                 if counts.keys() == {"web-1", "web-2"} and min(counts.values()) >= 1:
                     return sample
 
-        sample = await asyncio.wait_for(both_sockets_are_counted(), 20)
+        async with asyncio.timeout(20):
+            sample = await both_sockets_are_counted()
     (host,) = sample["hosts"]
     assert "stale_since" not in host
     assert len(host["cores_percent"]) == os.cpu_count()

@@ -71,7 +71,8 @@ async def ended_by(
     ):
         closing = asyncio.create_task(closed_at(client))
         changed_at = await change(cluster, name, code)
-        close, at = await asyncio.wait_for(closing, seconds + 5)
+        async with asyncio.timeout(seconds + 5):
+            close, at = await closing
         assert at - changed_at < seconds
         yield close
         assert (await bystander.request("ping"))["type"] == "pong"

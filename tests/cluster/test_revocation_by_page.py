@@ -215,7 +215,8 @@ async def all_end(clients: list[Client], change: Awaitable[float], seconds: floa
     """How these sockets are closed by the change, each within that time of it."""
     closing = asyncio.gather(*(timed(one.closed(60)) for one in clients))
     changed_at = await change
-    closes = await asyncio.wait_for(closing, seconds + 5)
+    async with asyncio.timeout(seconds + 5):
+        closes = await closing
     assert max(at for _, at in closes) - changed_at < seconds
     return {close for close, _ in closes}
 
@@ -375,7 +376,8 @@ async def see_out(
     """The change closes the room for the client, within that time of it; the other one goes on alone."""
     closing = asyncio.create_task(timed(client.event("room.closed", 60)))
     changed_at = await change
-    closed, at = await asyncio.wait_for(closing, seconds + 5)
+    async with asyncio.timeout(seconds + 5):
+        closed, at = await closing
     assert closed == {"type": "room.closed", "room": room, "code": why}
     assert at - changed_at < seconds
     assert (await client.post(room, "may I?"))["code"] == "not_found"

@@ -325,10 +325,9 @@ async def test_a_closed_terminal_stops_it(unstarted: Cluster) -> None:
     # A session whose terminal this is: closing it sends SIGHUP, which otherwise means a restart.
     ours, theirs = os.openpty()
     take_terminal = "import fcntl, os, sys, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0)"
-    run = "os.execv(sys.argv[1], sys.argv[1:])"
     command = [sys.executable, "manage.py", "up", "--processes", "1", "--port", "0"]
     up = subprocess.Popen(  # noqa: ASYNC220
-        [sys.executable, "-c", f"{take_terminal}; {run}", *command],
+        [sys.executable, "-c", f"{take_terminal}; os.execv(sys.argv[1], sys.argv[1:])", *command],
         cwd=ROOT,
         env=unstarted.env,
         stdin=theirs,
@@ -339,7 +338,8 @@ async def test_a_closed_terminal_stops_it(unstarted: Cluster) -> None:
     try:
         text = b""
         while b"Ctrl-C stops it" not in text:
-            text += await asyncio.wait_for(asyncio.to_thread(os.read, ours, 4096), 60)
+            async with asyncio.timeout(60):
+                text += await asyncio.to_thread(os.read, ours, 4096)
         os.close(ours)
         await asyncio.to_thread(up.wait, STOP_SECONDS)
         await until(lambda: not unstarted.pids())

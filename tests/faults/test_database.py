@@ -286,7 +286,8 @@ async def readiness(cluster: Cluster, process: str) -> tuple[int, str]:
     """The status of /readyz, and the state that it tells."""
     reader, writer = await asyncio.open_unix_connection(cluster.sockets[process])
     writer.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-    answer = (await asyncio.wait_for(reader.read(), 10)).decode()
+    async with asyncio.timeout(10):
+        answer = (await reader.read()).decode()
     writer.close()
     return int(answer.split()[1]), answer.split('"state": "')[1].split('"')[0]
 

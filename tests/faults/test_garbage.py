@@ -212,7 +212,8 @@ async def test_hundreds_of_half_requests_keep_nobody_out(server: Server, cookie:
         async with opened(server, cookie) as member:
             await pings(member)
         for reader, _ in halves:
-            assert await asyncio.wait_for(reader.read(), 10) in (b"", b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            async with asyncio.timeout(10):
+                assert await reader.read() in (b"", b"HTTP/1.1 400 Bad Request\r\n\r\n")
     finally:
         for _, writer in halves:
             writer.transport.abort()

@@ -234,7 +234,8 @@ async def test_what_was_missed_in_bulk_is_repaired_without_closing_who_reads(
         position = 0
         while position < 300:
             await asyncio.sleep(0.005)  # It reads steadily, and slower than a server can write.
-            text = await asyncio.wait_for(client.socket.recv(), 15)
+            async with asyncio.timeout(15):
+                text = await client.socket.recv()
             assert len(text.encode()) <= FRAME_BYTES
             event = json.loads(text)
             if "position" in event:  # Not: who comes and goes.
@@ -278,6 +279,7 @@ async def measured(client: Client, command: str, **fields: Any) -> tuple[Frame, 
     """The answer, and the bytes of its frame."""
     await client.send({"type": command, "ref": "measured", **fields})
     while True:
-        text = await asyncio.wait_for(client.socket.recv(), 10)
+        async with asyncio.timeout(10):
+            text = await client.socket.recv()
         if (frame := json.loads(text)).get("ref") == "measured":
             return frame, len(text.encode())

@@ -54,7 +54,8 @@ async def test_work_goes_on_after_redis_was_away_and_says_so_once(caplog):
 
     task = asyncio.create_task(repeat(work, period=0.02, name="the tester"))
     caplog.set_level("INFO", logger="monitor")
-    await asyncio.wait_for(done.wait(), 10)
+    async with asyncio.timeout(10):
+        await done.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert [one.getMessage().split(" Redis")[0] for one in caplog.records] == [
@@ -68,4 +69,5 @@ async def test_a_bug_in_the_work_is_not_mistaken_for_redis():
         raise KeyError("bug")
 
     with pytest.raises(KeyError):
-        await asyncio.wait_for(repeat(work, period=0.02, name="the tester"), 5)
+        async with asyncio.timeout(5):
+            await repeat(work, period=0.02, name="the tester")

@@ -52,7 +52,8 @@ async def test_frames_go_out_in_order_and_the_close_comes_last() -> None:
         outbox.close(4003, "Session ended")
         outbox.put("too late")
         outbox.close(4008, "only the first counts")
-        await asyncio.wait_for(writer, 5)
+        async with asyncio.timeout(5):
+            await writer
     assert socket.texts == [str(number) for number in range(100)]
     assert socket.sent[-1] == {"type": "websocket.close", "code": 4003, "reason": "Session ended"}
 
@@ -68,7 +69,8 @@ async def test_a_slow_reader_is_closed_and_holds_no_more_than_the_bound(settings
         assert outbox.is_closing
         assert not outbox._frames
         socket.open.set()
-        await asyncio.wait_for(writer, 5)
+        async with asyncio.timeout(5):
+            await writer
     assert socket.close is not None
     assert socket.close["code"] == 4101
 
@@ -79,7 +81,8 @@ async def test_a_reader_that_never_reads_is_cut(settings: Any) -> None:
     socket.open.clear()
     async with running(socket) as (outbox, _):
         outbox.put("x" * 70_000)
-        await asyncio.wait_for(socket.aborted.wait(), 5)
+        async with asyncio.timeout(5):
+            await socket.aborted.wait()
 
 
 async def test_of_frames_where_only_the_newest_matters_a_slow_socket_skips_the_older_ones() -> None:
