@@ -33,7 +33,7 @@ Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 class Group:
     """With a source: an ordered group, whose frames have positions. Everything here runs in one event loop.
 
-    `emptied` is called when it has shut out its last member.
+    `put_out` is called with each member that it has shut out, `emptied` when that was the last.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class Group:
         spawn: Spawn,
         turn: Turn,
         emptied: Callable[[], None] = lambda: None,
+        put_out: Callable[[Member], None] = lambda _: None,
         people: People | None = None,
     ) -> None:
         self.name = name
@@ -52,6 +53,7 @@ class Group:
         self._spawn = spawn
         self._turn = turn
         self._emptied = emptied
+        self._put_out = put_out
         self._live: dict[Member, Outbox] = {}
         # Pending members, and those that are ahead of the group.
         self._waiting: set[Member] = set()
@@ -174,6 +176,7 @@ class Group:
                 if member.kept is None:
                     member.outbox.put_frames(frames)
                 self.remove(member)
+                self._put_out(member)
         if self.people is not None:
             self.people.shut_out(user_ids)
         if self.is_empty:

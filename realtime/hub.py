@@ -99,7 +99,8 @@ class Hub:
         subscription = self._subscriptions.get(name)
         if subscription is None:
             people = None if announce is None else self._tracker.watch(name, announce)
-            group = Group(name, source, self._spawn, self._turn, partial(self._emptied, name), people)
+            ends = partial(self._emptied, name), partial(self.sockets.log_shut_out, name)
+            group = Group(name, source, self._spawn, self._turn, *ends, people)
             subscription = self._subscriptions[name] = Subscription(group)
             if source is not None and self._comparing is None:
                 self._comparing = self._spawn(self._compare_for_ever())

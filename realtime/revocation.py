@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from realtime import auth, conf, threads
 from realtime.group import Group
+from realtime.member import Member
 from realtime.outbox import Outbox
 from realtime.protocol import CloseCode, Refused
 from realtime.record import Source
@@ -115,6 +116,18 @@ class Sockets:
             if not sockets:
                 del self._by_user[user_id]
 
+    def log_shut_out(self, group: str, member: Member) -> None:
+        """The member was put out of the group, whatever for."""
+        sockets = [] if member.user_id is None else self._by_user.get(member.user_id, [])
+        socket = next((one for one in sockets if one.outbox is member.outbox), None)
+        log_event(
+            Kind.SHUT_OUT,
+            address=address_of(socket.scope) if socket else None,
+            user=member.user_id,
+            connection=socket.connection if socket else None,
+            detail=group,
+        )
+
     async def _check(self, user_ids: set[int] | None) -> None:
         sockets = [
             socket
@@ -191,5 +204,4 @@ class Members:
             for name, texts in (await source.read_shut_out(users)).items():
                 for text in set(texts.values()):
                     shut_out = {user_id for user_id, one in texts.items() if one == text}
-                    log_event(Kind.SHUT_OUT, detail=f"{name}: users {', '.join(map(str, sorted(shut_out)))}")
                     groups[name].close(text, shut_out)

@@ -93,7 +93,11 @@ def _count(key: str, amount: int) -> tuple[int, int] | None:
     name = f"{PREFIX}:{key}"
     try:
         # In one transaction: a count that lost its time limit would shut somebody out for ever.
-        with _redis(settings.REDIS_URL).pipeline() as pipe:
+        with _lock:
+            # One for all threads: a second one that two of them make at once would close its connections, while they
+            # are used, as soon as nobody keeps it.
+            client = _redis(settings.REDIS_URL)
+        with client.pipeline() as pipe:
             pipe.set(name, 0, nx=True, ex=conf.settings().tries_seconds)
             pipe.incrby(name, amount)
             pipe.ttl(name)

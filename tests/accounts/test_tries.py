@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from socket import create_server
 from typing import Any
@@ -132,6 +133,27 @@ def test_many_tries_at_once_are_no_more_tries(alice: Any) -> None:
     for thread in threads:
         thread.join()
     assert sorted(bool(wait) for wait in waits) == [False] * 3 + [True] * 3
+
+
+def test_the_first_who_try_at_once_share_one_client(alice: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    together, made, waits = threading.Barrier(2), [], []
+    connect = redis.Redis.from_url
+
+    def slowly(*args: Any, **options: Any) -> Any:
+        made.append(connect(*args, **options))
+        with suppress(threading.BrokenBarrierError):
+            together.wait(0.5)  # For the second one, if there is one.
+        return made[-1]
+
+    monkeypatch.setattr(tries.Redis, "from_url", slowly)
+    tries._redis.cache_clear()
+    threads = [threading.Thread(target=lambda: waits.append(tries.try_sign_in("alice", HERE))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert waits == [0.0, 0.0]
+    assert len(made) == 1
 
 
 def test_the_right_password_uses_up_no_try(alice: Any) -> None:

@@ -6,25 +6,19 @@ Each change is made by a process that has no sockets of its own; the socket is o
 import asyncio
 import os
 import signal
-import time
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from itertools import count
-from typing import TypeVar
 from uuid import uuid4
 
 import pytest
 
+from tests.cluster.revoking import ENDED, NO_COMPARISON, NO_SWEEP, SECONDS, timed
 from tests.cluster.running import Cluster
 from tests.wire import Client
 
 pytestmark = pytest.mark.cluster
 
-T = TypeVar("T")
-
-# One second is promised; the other is for a busy machine. The sweep, which finds everything, is half a minute away.
-SECONDS = 2.0
-ENDED = (4003, "Session ended")
 
 _names = count(1)
 
@@ -43,6 +37,13 @@ publish("nobody", "{{}}")  # Connecting, and all that it imports, is not what is
 flush()
 user = get_user_model().objects.get(username={name!r})
 """
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One in which nothing is found but by being told, by a timer, or by who asks."""
+    with Cluster(tmp_path_factory.mktemp("told"), processes=2, **NO_SWEEP, **NO_COMPARISON) as one:
+        yield one
 
 
 @pytest.fixture
@@ -69,23 +70,13 @@ async def ended_by(
         cluster.client(path, process="web-2", **{by: mine[by]}) as client,
         cluster.client(path, process="web-2", **{by: other[by]}) as bystander,
     ):
-        closing = asyncio.create_task(closed_at(client))
+        closing = asyncio.create_task(timed(client.closed(60)))
         changed_at = await change(cluster, name, code)
         async with asyncio.timeout(seconds + 5):
             close, at = await closing
         assert at - changed_at < seconds
         yield close
         assert (await bystander.request("ping"))["type"] == "pong"
-
-
-async def closed_at(client: Client) -> tuple[tuple[int, str], float]:
-    close = await client.closed(60)
-    return close, time.monotonic()
-
-
-async def timed(what: Awaitable[T]) -> tuple[T, float]:
-    """Its result, and when it came."""
-    return await what, time.monotonic()
 
 
 SESSION_ENDS = {
@@ -150,7 +141,7 @@ user.groups.add(group)
 """,
     )
     async with cluster.client("/ws/monitor/", process="web-2", cookie=mine["cookie"]) as client:
-        closing = asyncio.create_task(closed_at(client))
+        closing = asyncio.create_task(timed(client.closed(60)))
         changed_at = await change(cluster, name, GROUP_ENDS[how].format(name=name))
         close, at = await closing
         assert close == (4005, "Forbidden")
@@ -176,7 +167,7 @@ async def test_a_session_that_expires_closes_its_socket_by_a_timer(cluster: Clus
     code = f"Session.objects.filter(pk={mine['cookie']!r}).update(expire_date=timezone.now() + timedelta(seconds=6))"
     changed_at = await change(cluster, name, code)
     async with cluster.client(process="web-2", cookie=mine["cookie"]) as client:
-        close, at = await closed_at(client)
+        close, at = await timed(client.closed(60))
         assert close == ENDED
         assert at - changed_at < 6 + SECONDS
 
@@ -186,7 +177,7 @@ async def test_a_token_that_expires_closes_its_socket_by_a_timer(cluster: Cluste
     code = "user.access_tokens.update(expires_at=timezone.now() + timedelta(seconds=6))"
     changed_at = await change(cluster, name, code)
     async with cluster.client(process="web-2", token=mine["token"]) as client:
-        close, at = await closed_at(client)
+        close, at = await timed(client.closed(60))
         assert close == ENDED
         assert at - changed_at < 6 + SECONDS
 
@@ -194,7 +185,7 @@ async def test_a_token_that_expires_closes_its_socket_by_a_timer(cluster: Cluste
 async def test_a_session_that_is_said_to_end_soon_closes_its_socket_then(cluster: Cluster, name: str) -> None:
     mine = await asyncio.to_thread(cluster.make_user, name)
     async with cluster.client(process="web-2", cookie=mine["cookie"]) as client:
-        closing = asyncio.create_task(closed_at(client))
+        closing = asyncio.create_task(timed(client.closed(60)))
         code = f"""
 session = Session.objects.get(pk={mine["cookie"]!r})
 session.expire_date = timezone.now() + timedelta(seconds=3)
@@ -300,27 +291,21 @@ async def test_what_no_signal_tells_of_is_found_by_the_sweep(sweeping: Cluster, 
     by, code = UNTOLD[how]
     mine = await asyncio.to_thread(sweeping.make_user, name)
     async with sweeping.client(process="web-2", **{by: mine[by]}) as client:
-        closing = asyncio.create_task(closed_at(client))
+        closing = asyncio.create_task(timed(client.closed(60)))
         changed_at = await change(sweeping, name, code.format(**mine))
         close, at = await closing
         assert close == ENDED
         assert at - changed_at < 1 + SECONDS
 
 
-@pytest.fixture(scope="module")
-def unswept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with Cluster(tmp_path_factory.mktemp("unswept"), processes=2, HUBBUB_SWEEP_SECONDS="600") as one:
-        yield one
-
-
 @pytest.mark.parametrize("how", UNTOLD)
-async def test_nothing_is_taken_from_the_moment_of_the_change(unswept: Cluster, name: str, how: str) -> None:
+async def test_nothing_is_taken_from_the_moment_of_the_change(cluster: Cluster, name: str, how: str) -> None:
     by, code = UNTOLD[how]
-    mine = await asyncio.to_thread(unswept.make_user, name)
-    async with unswept.client(process="web-2", **{by: mine[by]}) as client:
+    mine = await asyncio.to_thread(cluster.make_user, name)
+    async with cluster.client(process="web-2", **{by: mine[by]}) as client:
         await client.join("general")
         seq = (await client.post("general", "while I may"))["seq"]
-        await change(unswept, name, code.format(**mine))
+        await change(cluster, name, code.format(**mine))
         # No sweep comes: each command looks for itself.
         posting = {"type": "message.post", "room": "general", "id": str(uuid4()), "body": "and now?"}
         editing = {"type": "message.edit", "room": "general", "seq": seq, "body": "changed"}
@@ -333,7 +318,7 @@ async def test_nothing_is_taken_from_the_moment_of_the_change(unswept: Cluster, 
         assert answers
         assert {one.get("code") for one in answers.values()} == {"unauthorized"}
     left = await asyncio.to_thread(
-        unswept.shell,
+        cluster.shell,
         f"""
         from chat.models import Message
         print(*Message.objects.filter(author__username={name!r}).values_list("body", flat=True), sep="|")
@@ -353,7 +338,7 @@ async def test_a_change_while_redis_hangs_reaches_rooms_and_sockets_all_the_same
             closed, at = await closing
             assert closed["code"] == "removed"
             assert at - changed_at < 3 + SECONDS
-            ending = asyncio.create_task(closed_at(client))
+            ending = asyncio.create_task(timed(client.closed(60)))
             changed_at = await change(sweeping, name, "user.is_active = False; user.save()")
             close, at = await ending
             assert close == ENDED

@@ -14,8 +14,11 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.running import Cluster, until
-from tests.cluster.test_revocation_by_page import (
+from tests.cluster.browsing import (
+    Browser,
+    browser,
+)
+from tests.cluster.revoking import (
     BY_GROUP,
     BY_NOTHING,
     BY_PERMISSION,
@@ -24,18 +27,19 @@ from tests.cluster.test_revocation_by_page import (
     NAMES,
     NO_COMPARISON,
     NO_SWEEP,
-    ROOM_ENDS,
     SECONDS,
     Alice,
-    Browser,
     all_end,
     are_alive,
-    browser,
     filled,
     in_room,
     make_alice,
     make_root,
     see_out,
+)
+from tests.cluster.running import Cluster, until
+from tests.cluster.test_revocation_by_page import (
+    ROOM_ENDS,
 )
 from tests.raw import TEXT, Raw, connected, frame, handshake
 from tests.servers import Server, Site
@@ -218,19 +222,22 @@ async def test_a_socket_that_ends_with_its_session_is_one_line_of_the_log(site: 
         assert await lines_of(server, "socket_ended", "address=203.0.113.1 ") == [line]
 
 
-async def test_who_is_put_out_of_a_room_is_named_by_one_line_of_the_log(site: Site, server: Server) -> None:
+@pytest.mark.parametrize(
+    "how", ["services.remove_membership(room_id=room, user_id=user)", "services.delete_room(room_id=room)"]
+)
+async def test_who_is_put_out_of_a_room_is_named_by_one_line_of_the_log(site: Site, server: Server, how: str) -> None:
     alice = await make_alice(site)
-    async with opened_from("203.0.113.2", server, alice.cookie) as (raw, _):
+    async with opened_from("203.0.113.2", server, alice.cookie) as (raw, hello):
         join = json.dumps({"type": "room.join", "ref": 1, "room": alice.name})
         raw.send(frame(TEXT, join.encode()))
         while b'"ok"' not in (await raw.frame())[1]:
             pass
-        await change(site, alice, "services.remove_membership(room_id=room, user_id=user)")
+        await change(site, alice, how)
         while b'"room.closed"' not in (await raw.frame())[1]:
             pass
-        # All of a user's sockets are put out together: it is of no one connection.
-        [line] = await lines_of(server, "shut_out", alice.name)
-        assert line.endswith(f"{alice.name}: users {alice.pks['user']}'")
+        connection = hello["connection"]
+        line = f"shut_out address=203.0.113.2 user={alice.pks['user']} connection={connection} 'room.{alice.name}'"
+        assert await lines_of(server, "shut_out", connection) == [line]
 
 
 @pytest.mark.parametrize("who", ["a user", "a stranger"])

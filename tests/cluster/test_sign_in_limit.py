@@ -1,32 +1,19 @@
 """Guessing a password on all processes at once: the tries are counted together."""
 
 import asyncio
-import http.client
 import re
-import socket
 from pathlib import Path
 from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
 
+from tests.cluster.browsing import UnixConnection
 from tests.cluster.running import Cluster, until
 
 pytestmark = pytest.mark.cluster
 
 PASSWORD = "correct horse 7"
-
-
-class UnixConnection(http.client.HTTPConnection):
-    """HTTP to just that process."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__("127.0.0.1")
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(str(self._path))
 
 
 def sign_in(process: Path, name: str, password: str) -> int:

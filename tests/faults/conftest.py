@@ -1,10 +1,12 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from typing import cast
 
 import pytest
 
 from tests.cluster.running import Cluster
 from tests.faults import figures
 from tests.faults.talking import Talk, talking
+from tests.postgresql import PostgreSQL
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -21,3 +23,18 @@ async def talk(own_cluster: Cluster) -> AsyncIterator[Talk]:
         yield one
         if one.report is None:
             await one.whole()
+
+
+@pytest.fixture(scope="package")
+def cluster_on_postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with (
+        PostgreSQL() as server,
+        Cluster(tmp_path_factory.mktemp("on-postgresql"), processes=2, DATABASE_URL=server.url) as one,
+    ):
+        yield one
+
+
+@pytest.fixture(scope="module", params=["cluster", "cluster_on_postgresql"], ids=["sqlite", "postgresql"])
+def on_each_database(request: pytest.FixtureRequest) -> Cluster:
+    """A shared one, for what the database's own locks and transactions decide."""
+    return cast(Cluster, request.getfixturevalue(request.param))

@@ -15,6 +15,11 @@ MEMBERS = 50
 POSTS = 20
 
 
+@pytest.fixture(scope="module")
+def cluster(on_each_database: Cluster) -> Cluster:
+    return on_each_database
+
+
 async def test_fifty_members_with_twenty_posts_each_see_one_order(cluster: Cluster) -> None:
     room, *tokens = cluster.shell(PREPARE.format(members=MEMBERS, name=f"crowd-{uuid4().hex[:8]}")).split()
     async with AsyncExitStack() as stack:

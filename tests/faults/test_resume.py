@@ -50,8 +50,10 @@ def room(cluster: Cluster) -> str:
 
 
 async def test_who_joins_or_comes_back_while_messages_flow_misses_nothing(
-    cluster: Cluster, returner: Credentials
+    on_each_database: Cluster,
 ) -> None:
+    cluster = on_each_database
+    returner = await asyncio.to_thread(cluster.make_user, "returner")
     async with talking(cluster) as talk, AsyncExitStack() as stack:
         await talk.say(20)
         newcomers: list[Recorder] = []

@@ -18,6 +18,11 @@ ROUNDS = 50
 
 
 @pytest.fixture(scope="module")
+def cluster(on_each_database: Cluster) -> Cluster:
+    return on_each_database
+
+
+@pytest.fixture(scope="module")
 def people(cluster: Cluster) -> dict[str, str]:
     """Session cookies."""
     return {name: cluster.make_user(f"same-{name}")["cookie"] for name in ("alice", "bob")}

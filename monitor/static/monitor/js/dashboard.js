@@ -15,8 +15,11 @@ const view = new DashboardView(root, { choose: (subject) => change({ type: "chos
 const socket = new Socket(socketPath, {
   hello(frame) {
     // Somebody else has signed in with this browser: this page is not theirs.
-    if (frame.user.id !== Number(userId)) location.reload();
-    else change({ type: "hello", frame });
+    if (frame.user.id !== Number(userId)) {
+      location.reload(); // Returns at once.
+      return false;
+    }
+    change({ type: "hello", frame });
   },
   event(frame) {
     if (frame.type === "metrics.history") change({ type: "history", frame });
