@@ -1,6 +1,7 @@
 """Bytes on a socket, for what no client library would send: handshakes, frames, and what comes back."""
 
 import asyncio
+import json
 import os
 import struct
 from collections.abc import AsyncIterator
@@ -110,13 +111,14 @@ async def connected(server: Server) -> AsyncIterator[Raw]:
 
 @asynccontextmanager
 async def opened(server: Server, cookie: str, path: str = "/ws/chat/") -> AsyncIterator[Raw]:
-    """A socket that has had its `hello`."""
+    """A socket that has had its `hello`; without a cookie its `auth.required`."""
     async with connected(server) as raw:
-        raw.send(handshake(server, path, f"Cookie: sessionid={cookie}", f"Origin: {server.url}"))
+        who = [f"Cookie: sessionid={cookie}", f"Origin: {server.url}"] if cookie else []
+        raw.send(handshake(server, path, *who))
         assert await raw.status() == 101
-        opcode, hello = await raw.frame()
+        opcode, first = await raw.frame()
         assert opcode == TEXT
-        assert b'"hello"' in hello
+        assert json.loads(first)["type"] == ("hello" if cookie else "auth.required")
         yield raw
 
 

@@ -8,7 +8,9 @@ import signal
 import time
 import urllib.request
 from collections import Counter
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
 
 import pytest
 
@@ -50,33 +52,52 @@ async def test_a_process_that_somebody_ends_sends_its_clients_away_and_is_replac
 async def test_a_rolling_restart_under_load_refuses_nobody_and_is_whole(talk: Talk) -> None:
     cluster = talk.cluster
     await talk.say(20)
-    done = asyncio.Event()
-    visits = Counter[str]()
-
-    async def keep_visiting() -> None:
-        while not done.is_set():
-            await asyncio.to_thread(ask, f"{cluster.url}/healthz")
-            visits["page"] += 1
-
-    cookie = (await asyncio.to_thread(cluster.make_user, "visitor"))["cookie"]
-
-    async def keep_connecting() -> None:
-        while not done.is_set():
-            async with opened(cluster.url, cookie=cookie):
-                visits["socket"] += 1
-
-    visitors = [asyncio.create_task(visit()) for visit in (keep_visiting, keep_connecting)]
-    cluster.up.send_signal(signal.SIGHUP)
-    for name in ("web-1", "web-2", "publisher"):
-        await asyncio.to_thread(cluster.wait_for_line, rf"^{name} .*restarted")
-    done.set()
-    await asyncio.gather(*visitors)
+    async with visitors(cluster) as visits:
+        cluster.up.send_signal(signal.SIGHUP)
+        for name in ("web-1", "web-2", "publisher"):
+            await asyncio.to_thread(cluster.wait_for_line, rf"^{name} .*restarted")
     await talk.say(20)
     report = await talk.whole()
     assert min(visits["page"], visits["socket"]) > 20
     ends = [end for one in talk.everybody for end in one.log.ends if end.was_joined]
     assert {end.code for end in ends} == {RESTART}
     assert max(report.recoveries) < 3
+
+
+async def test_a_process_that_is_alone_restarts_and_refuses_nobody(tmp_path: Path) -> None:
+    with Cluster(tmp_path, processes=1) as cluster:
+        before = cluster.pid_of("web-1")
+        async with visitors(cluster) as visits:
+            cluster.up.send_signal(signal.SIGHUP)
+            await asyncio.to_thread(cluster.wait_for_line, r"^web-1 .*restarted")
+            assert min(visits["page"], visits["socket"]) > 5
+            visits.clear()
+            await until(lambda: min(visits["page"], visits["socket"]) > 5)
+        assert cluster.pid_of("web-1") not in (None, before)
+
+
+@asynccontextmanager
+async def visitors(cluster: Cluster) -> AsyncIterator[Counter[str]]:
+    """A page and a socket of the common port are opened again and again; fails when one is refused. Counts them."""
+    done = asyncio.Event()
+    visits = Counter[str]()
+    cookie = (await asyncio.to_thread(cluster.make_user, "visitor"))["cookie"]
+
+    async def keep_visiting() -> None:
+        while not done.is_set():
+            await asyncio.to_thread(ask, f"{cluster.url}/healthz")
+            visits["page"] += 1
+
+    async def keep_connecting() -> None:
+        while not done.is_set():
+            async with opened(cluster.url, cookie=cookie):
+                visits["socket"] += 1
+
+    async with asyncio.TaskGroup() as group:
+        for visit in (keep_visiting, keep_connecting):
+            group.create_task(visit())
+        yield visits
+        done.set()
 
 
 async def test_what_was_taken_is_answered_before_the_socket_closes(own_cluster: Cluster) -> None:

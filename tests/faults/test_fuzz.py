@@ -92,7 +92,10 @@ pieces = st.one_of(
         st.none() | st.integers(0, 2**64 - 1),
     ),
 )
-streams = st.lists(pieces, min_size=1, max_size=6).map(b"".join)
+streams = st.lists(pieces | frames, min_size=1, max_size=6).map(b"".join)
+
+# Where a socket is, and whether it has said who it is.
+places = st.tuples(st.sampled_from(["/ws/chat/", "/ws/chat/", "/ws/monitor/"]), st.booleans())
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +107,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 @pytest.fixture(scope="module")
 def cookie(site: Site) -> str:
-    return site.make_user("alice")["cookie"]
+    return site.make_user("alice", "view_dashboard")["cookie"]
 
 
 @pytest.fixture(scope="module")
@@ -122,9 +125,9 @@ def runner() -> Iterator[asyncio.Runner]:
         yield one
 
 
-async def answers_to(server: Server, cookie: str, sent: list[bytes]) -> list[dict[str, Any]]:
+async def answers_to(server: Server, cookie: str, sent: list[bytes], path: str) -> list[dict[str, Any]]:
     """Join, send all at once, and return every frame up to the answer to the ping at the end."""
-    async with opened(server, cookie) as raw:
+    async with opened(server, cookie, path) as raw:
         raw.send(frame(TEXT, b'{"type": "room.join", "ref": "fuzz-join", "room": "lounge"}'))
         raw.send(*sent)
         got: list[dict[str, Any]] = []
@@ -141,9 +144,11 @@ async def answers_to(server: Server, cookie: str, sent: list[bytes]) -> list[dic
         return got
 
 
-def check_frames(server: Server, site: Site, cookie: str, runner: asyncio.Runner, sent: list[bytes]) -> None:
+def check_frames(
+    server: Server, site: Site, cookie: str, runner: asyncio.Runner, sent: list[bytes], path: str = "/ws/chat/"
+) -> None:
     before = on_record(site)
-    got = runner.run(answers_to(server, cookie, sent))
+    got = runner.run(answers_to(server, cookie, sent, path))
     codes = {one["code"] for one in got if one["type"] == "error"}
     assert codes <= {"invalid", "not_found", "too_long", "forbidden", "conflict"}
     # What the room counts, and no hole in it: a post that was sent before is answered with the number that it had.
@@ -151,9 +156,13 @@ def check_frames(server: Server, site: Site, cookie: str, runner: asyncio.Runner
     assert on_record(site) - before == len(saved)
 
 
-def check_streams(server: Server, cookie: str, runner: asyncio.Runner, sent: list[bytes]) -> None:
+def check_streams(
+    server: Server, cookie: str, runner: asyncio.Runner, sent: list[bytes], place: tuple[str, bool]
+) -> None:
+    path, is_known = place
+
     async def end_of(stream: bytes) -> None:
-        async with opened(server, cookie) as raw:
+        async with opened(server, cookie if is_known else "", path) as raw:
             # A close at the end, which is read only if what came before left the rules intact.
             raw.send(stream, frame(CLOSE, (1000).to_bytes(2)))
             raw.writer.write_eof()
@@ -197,12 +206,20 @@ def test_any_frame_has_one_answer(
     check_frames(server, site, cookie, runner, sent)
 
 
-@given(sent=lists_of(streams, STREAMS))
+@given(sent=lists_of(frames, FRAMES))
+@examples(10, derandomize=True)
+def test_any_frame_has_one_answer_on_the_dashboard_too(
+    server: Server, site: Site, cookie: str, runner: asyncio.Runner, sent: list[bytes]
+) -> None:
+    check_frames(server, site, cookie, runner, sent, "/ws/monitor/")
+
+
+@given(sent=lists_of(streams, STREAMS), place=places)
 @examples(100, derandomize=True)
 def test_any_bytes_end_their_socket_only(
-    server: Server, cookie: str, runner: asyncio.Runner, sent: list[bytes]
+    server: Server, cookie: str, runner: asyncio.Runner, sent: list[bytes], place: tuple[str, bool]
 ) -> None:
-    check_streams(server, cookie, runner, sent)
+    check_streams(server, cookie, runner, sent, place)
 
 
 @pytest.mark.soak
@@ -217,9 +234,9 @@ def test_ninety_thousand_frames_have_one_answer_each(
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-@given(sent=lists_of(streams, STREAMS))
+@given(sent=lists_of(streams, STREAMS), place=places)
 @examples(2_500, derandomize=False)
 def test_ten_thousand_streams_of_bytes_end_their_sockets_only(
-    server: Server, cookie: str, runner: asyncio.Runner, sent: list[bytes]
+    server: Server, cookie: str, runner: asyncio.Runner, sent: list[bytes], place: tuple[str, bool]
 ) -> None:
-    check_streams(server, cookie, runner, sent)
+    check_streams(server, cookie, runner, sent, place)

@@ -1,6 +1,7 @@
 """How much a user may do: at once, in the long run, and what happens to who does not stop."""
 
 import logging
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -67,10 +68,31 @@ def test_a_refusal_says_when_it_may_be_sent_again_and_that_is_true(ledger: Ledge
     assert posted(ledger, ALICE, 1) == 1
 
 
-def test_each_refusal_is_counted_by_its_limit(ledger: Ledger) -> None:
-    before = COUNTERS.limited["posts"]
+def test_each_refusal_is_counted_by_its_limit(clock: Clock, monkeypatch: pytest.MonkeyPatch, proxied: None) -> None:
+    monkeypatch.setattr(COUNTERS, "limited", Counter())
+    monkeypatch.setattr(COUNTERS, "sockets", 3)
+    ledger = ledger_of(clock, sockets=2, sockets_per_user=3, unauthenticated=5, unauthenticated_per_address=4)
     posted(ledger, ALICE, 37)
-    assert COUNTERS.limited["posts"] == before + 7
+    for _ in range(208):
+        ledger.refuse(BOB, is_post=False)
+        ledger.gives_up(BOB, None, "web-1:1")
+    assert ledger.is_full()
+    seats = [ledger.seat_user(ALICE, None, "web-1:1") for _ in range(5)]
+    seats += [ledger.seat_unknown("203.0.113.7") for _ in range(7)]
+    seats += [ledger.seat_unknown(f"198.51.100.{number}") for number in range(5)]
+    assert seats.count(None) == 2 + 3 + 4
+    with pytest.raises(Refused):
+        ledger.check_groups({str(number) for number in range(101)})
+    assert COUNTERS.limited == {
+        "posts": 7,
+        "commands": 8,
+        "refused_commands": 8,
+        "sockets": 1,
+        "sockets_per_user": 2,
+        "unauthenticated_per_address": 3,
+        "unauthenticated": 4,
+        "groups_per_socket": 1,
+    }
 
 
 def test_who_goes_on_is_given_up_and_who_waits_is_not(clock: Clock) -> None:

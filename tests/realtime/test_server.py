@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from twisted.internet import abstract, tcp, unix
 
 from realtime import websocket
 from realtime.frame import Frames, wire_bytes
+from realtime.metrics import COUNTERS
 from realtime.outbox import RawOutbox
 from tests.servers import ROOT
 
@@ -125,6 +127,25 @@ async def test_who_sends_much_before_its_handshake_is_answered_is_cut() -> None:
     protocol._dataReceived(b"x" * websocket.MOST_BEFORE_OPEN_BYTES)
     assert transport.is_aborted
     assert len(protocol.data) == 1000
+
+
+async def test_who_sends_more_than_is_taken_is_not_read_until_it_was_and_that_is_counted() -> None:
+    said: list[str] = []
+    transport = SimpleNamespace(
+        pauseProducing=lambda: said.append("pause"), resumeProducing=lambda: said.append("resume")
+    )
+    inbox = websocket.Inbox(transport)
+    before = COUNTERS.limited["unread"]
+    for _ in range(websocket.MOST_UNREAD - 1):
+        inbox.put_nowait({"type": "websocket.receive"})
+    assert said == []
+    inbox.put_nowait({"type": "websocket.receive"})
+    assert (said, COUNTERS.limited["unread"] - before) == (["pause"], 1)
+    for _ in range(websocket.MOST_UNREAD - 1):
+        await inbox.get()
+    assert said == ["pause"]
+    await inbox.get()
+    assert said == ["pause", "resume"]
 
 
 def started_by_hand(*options: str, **environ: str) -> tuple[dict[str, Any], str]:

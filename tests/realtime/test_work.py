@@ -2,6 +2,7 @@
 
 import asyncio
 
+from realtime.metrics import COUNTERS
 from realtime.protocol import Command, Ping
 from realtime.work import Work
 
@@ -40,3 +41,26 @@ async def test_what_is_not_answered_in_time_is_waited_for_no_longer() -> None:
     await work.finish(0.05)
     assert 0.04 < asyncio.get_running_loop().time() - began < 1
     await work.cancel()
+
+
+async def test_with_so_many_in_work_nothing_more_is_taken_and_that_is_counted() -> None:
+    answers: asyncio.Queue[None] = asyncio.Queue()
+
+    async def do(command: Command, received: float) -> None:
+        await answers.get()
+
+    work = Work(do, lambda command: True, 3)
+    before = COUNTERS.limited["commands_in_work"]
+    for number in range(2):
+        await work.take(Ping(ref=number))
+    assert COUNTERS.limited["commands_in_work"] == before
+    third = asyncio.create_task(work.take(Ping(ref=2)))
+    done, _ = await asyncio.wait([third], timeout=0.05)
+    assert not done
+    assert COUNTERS.limited["commands_in_work"] == before + 1
+    answers.put_nowait(None)
+    async with asyncio.timeout(5):
+        await third
+    for _ in range(2):
+        answers.put_nowait(None)
+    await work.finish(5)
