@@ -33,7 +33,7 @@ Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 class Group:
     """With a source: an ordered group, whose frames have positions. Everything here runs in one event loop.
 
-    `put_out` is called with each member that it has shut out, `emptied` when that was the last.
+    `put_out` is called with each live member that it shuts out, `emptied` when it has shut out its last member.
     """
 
     def __init__(
@@ -175,8 +175,8 @@ class Group:
                 # Who is still joining hears it by the answer.
                 if member.kept is None:
                     member.outbox.put_frames(frames)
+                    self._put_out(member)
                 self.remove(member)
-                self._put_out(member)
         if self.people is not None:
             self.people.shut_out(user_ids)
         if self.is_empty:

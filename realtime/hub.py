@@ -99,8 +99,15 @@ class Hub:
         subscription = self._subscriptions.get(name)
         if subscription is None:
             people = None if announce is None else self._tracker.watch(name, announce)
-            ends = partial(self._emptied, name), partial(self.sockets.log_shut_out, name)
-            group = Group(name, source, self._spawn, self._turn, *ends, people)
+            group = Group(
+                name,
+                source,
+                self._spawn,
+                self._turn,
+                emptied=partial(self._emptied, name),
+                put_out=partial(self.sockets.log_shut_out, name),
+                people=people,
+            )
             subscription = self._subscriptions[name] = Subscription(group)
             if source is not None and self._comparing is None:
                 self._comparing = self._spawn(self._compare_for_ever())

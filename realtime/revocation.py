@@ -117,16 +117,17 @@ class Sockets:
                 del self._by_user[user_id]
 
     def log_shut_out(self, group: str, member: Member) -> None:
-        """The member was put out of the group, whatever for."""
+        """The member is put out of the group, whatever for. Nothing is logged of a socket that has ended itself."""
         sockets = [] if member.user_id is None else self._by_user.get(member.user_id, [])
-        socket = next((one for one in sockets if one.outbox is member.outbox), None)
-        log_event(
-            Kind.SHUT_OUT,
-            address=address_of(socket.scope) if socket else None,
-            user=member.user_id,
-            connection=socket.connection if socket else None,
-            detail=group,
-        )
+        for socket in sockets:
+            if socket.outbox is member.outbox and not socket.outbox.is_closing:
+                log_event(
+                    Kind.SHUT_OUT,
+                    address=address_of(socket.scope),
+                    user=member.user_id,
+                    connection=socket.connection,
+                    detail=group,
+                )
 
     async def _check(self, user_ids: set[int] | None) -> None:
         sockets = [

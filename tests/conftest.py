@@ -30,6 +30,11 @@ import django  # noqa: E402
 
 django.setup()
 
+# The helpers too say what was compared, when they assert.
+pytest.register_assert_rewrite(
+    "tests.cluster", "tests.faults", "tests.browser", "tests.realtime", "tests.raw", "tests.servers", "tests.wire"
+)
+
 from tests.cluster.running import Cluster  # noqa: E402
 
 

@@ -309,7 +309,7 @@ class Recorder:
         for waiting in self._waiting.values():
             if not waiting.done():
                 waiting.set_exception(SocketLost())
-                waiting.exception()  # Looked at: whose caller was cancelled is asked by nobody else.
+                waiting.exception()  # Looked at here: if its caller was cancelled, nobody else does.
         self._waiting.clear()
         return joined
 

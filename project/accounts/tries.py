@@ -94,8 +94,7 @@ def _count(key: str, amount: int) -> tuple[int, int] | None:
     try:
         # In one transaction: a count that lost its time limit would shut somebody out for ever.
         with _lock:
-            # One for all threads: a second one that two of them make at once would close its connections, while they
-            # are used, as soon as nobody keeps it.
+            # One for all threads: the cache alone lets two that are first make one each, of which one is thrown away.
             client = _redis(settings.REDIS_URL)
         with client.pipeline() as pipe:
             pipe.set(name, 0, nx=True, ex=conf.settings().tries_seconds)
@@ -124,5 +123,5 @@ def _local(most: int, seconds: int) -> Buckets:
     return Buckets(per_second=most / seconds, burst=most)
 
 
-_lock = threading.Lock()  # Views run in threads, and buckets are made for one.
+_lock = threading.Lock()  # Views run in threads; buckets, and the making of the client, are for one at a time.
 _away_until = float("-inf")

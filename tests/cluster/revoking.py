@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from uuid import uuid4
 
@@ -17,7 +18,7 @@ T = TypeVar("T")
 
 # One second is promised; the other is for a busy machine.
 SECONDS = 2.0
-# Too late to find anything: neither does a sweep, nor a comparison of the rooms with the database.
+# Too rare to find anything in time: neither does a sweep, nor a comparison of the rooms with the database.
 NO_SWEEP, NO_COMPARISON = {"HUBBUB_SWEEP_SECONDS": "600"}, {"HUBBUB_COMPARE_SECONDS": "60"}
 ENDED = (4003, "Session ended")
 FORBIDDEN = (4005, "Forbidden")
@@ -126,3 +127,27 @@ async def see_out(
     # Whatever was sent before the answer to this has come by then.
     await client.request("ping")
     assert not [frame for frame in client.kept if frame.get("room") == room]
+
+
+# By a page of the admin, each: what the client is told, the page, and what is changed in its form
+
+TOMORROW = f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d}"
+ROOM, MEMBERSHIP = "/admin/chat/room/", "/admin/chat/membership/"
+# In the room's own page hers is the first row: they stand by name.
+ROOM_ENDS: dict[str, tuple[str, str, dict[str, str | None]]] = {
+    "removed in the room's page": ("removed", ROOM + "{room}/change/", {"memberships-0-DELETE": "on"}),
+    "removed by its list": ("removed", MEMBERSHIP + "{membership}/delete/", {}),
+    "banned in the room's page": (
+        "banned",
+        ROOM + "{room}/change/",
+        {"memberships-0-banned_until_0": TOMORROW, "memberships-0-banned_until_1": "12:00:00"},
+    ),
+    "banned by the action": ("banned", MEMBERSHIP, {"action": "ban", "_selected_action": "{membership}", "index": "0"}),
+    "made private": ("removed", ROOM, {"action": "make_private", "_selected_action": "{room}", "index": "0"}),
+    "room deleted": ("deleted", ROOM + "{room}/delete/", {}),
+    "room deleted by the action": (
+        "deleted",
+        ROOM,
+        {"action": "delete_selected", "_selected_action": "{room}", "index": "0"},
+    ),
+}

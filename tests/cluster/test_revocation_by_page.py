@@ -5,14 +5,10 @@ The pages are web-1's, sent as a browser sends them; the sockets are web-2's.
 
 import asyncio
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.cluster.browsing import (
-    Browser,
-    browser,
-)
+from tests.cluster.browsing import Browser, browser
 from tests.cluster.revoking import (
     BY_GROUP,
     BY_NOTHING,
@@ -21,6 +17,7 @@ from tests.cluster.revoking import (
     FORBIDDEN,
     NO_COMPARISON,
     NO_SWEEP,
+    ROOM_ENDS,
     all_end,
     are_alive,
     filled,
@@ -160,27 +157,6 @@ async def test_who_loses_the_right_in_the_admin_leaves_the_dashboard(
 
 
 # Rooms
-
-TOMORROW = f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d}"
-ROOM, MEMBERSHIP = "/admin/chat/room/", "/admin/chat/membership/"
-# In the room's own page hers is the first row: they stand by name.
-ROOM_ENDS: dict[str, tuple[str, str, dict[str, str | None]]] = {
-    "removed in the room's page": ("removed", ROOM + "{room}/change/", {"memberships-0-DELETE": "on"}),
-    "removed by its list": ("removed", MEMBERSHIP + "{membership}/delete/", {}),
-    "banned in the room's page": (
-        "banned",
-        ROOM + "{room}/change/",
-        {"memberships-0-banned_until_0": TOMORROW, "memberships-0-banned_until_1": "12:00:00"},
-    ),
-    "banned by the action": ("banned", MEMBERSHIP, {"action": "ban", "_selected_action": "{membership}", "index": "0"}),
-    "made private": ("removed", ROOM, {"action": "make_private", "_selected_action": "{room}", "index": "0"}),
-    "room deleted": ("deleted", ROOM + "{room}/delete/", {}),
-    "room deleted by the action": (
-        "deleted",
-        ROOM,
-        {"action": "delete_selected", "_selected_action": "{room}", "index": "0"},
-    ),
-}
 
 
 @pytest.mark.parametrize("how", ROOM_ENDS)

@@ -14,10 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.browsing import (
-    Browser,
-    browser,
-)
+from tests.cluster.browsing import Browser, browser
 from tests.cluster.revoking import (
     BY_GROUP,
     BY_NOTHING,
@@ -27,6 +24,7 @@ from tests.cluster.revoking import (
     NAMES,
     NO_COMPARISON,
     NO_SWEEP,
+    ROOM_ENDS,
     SECONDS,
     Alice,
     all_end,
@@ -38,9 +36,6 @@ from tests.cluster.revoking import (
     see_out,
 )
 from tests.cluster.running import Cluster, until
-from tests.cluster.test_revocation_by_page import (
-    ROOM_ENDS,
-)
 from tests.raw import TEXT, Raw, connected, frame, handshake
 from tests.servers import Server, Site
 
@@ -222,9 +217,13 @@ async def test_a_socket_that_ends_with_its_session_is_one_line_of_the_log(site: 
         assert await lines_of(server, "socket_ended", "address=203.0.113.1 ") == [line]
 
 
-@pytest.mark.parametrize(
-    "how", ["services.remove_membership(room_id=room, user_id=user)", "services.delete_room(room_id=room)"]
-)
+PUT_OUT = {
+    "removed": "services.remove_membership(room_id=room, user_id=user)",
+    "room deleted": "services.delete_room(room_id=room)",
+}
+
+
+@pytest.mark.parametrize("how", PUT_OUT)
 async def test_who_is_put_out_of_a_room_is_named_by_one_line_of_the_log(site: Site, server: Server, how: str) -> None:
     alice = await make_alice(site)
     async with opened_from("203.0.113.2", server, alice.cookie) as (raw, hello):
@@ -232,7 +231,7 @@ async def test_who_is_put_out_of_a_room_is_named_by_one_line_of_the_log(site: Si
         raw.send(frame(TEXT, join.encode()))
         while b'"ok"' not in (await raw.frame())[1]:
             pass
-        await change(site, alice, how)
+        await change(site, alice, PUT_OUT[how])
         while b'"room.closed"' not in (await raw.frame())[1]:
             pass
         connection = hello["connection"]

@@ -25,7 +25,7 @@ async def talk(own_cluster: Cluster) -> AsyncIterator[Talk]:
             await one.whole()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def cluster_on_postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with (
         PostgreSQL() as server,
@@ -36,5 +36,5 @@ def cluster_on_postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture(scope="module", params=["cluster", "cluster_on_postgresql"], ids=["sqlite", "postgresql"])
 def on_each_database(request: pytest.FixtureRequest) -> Cluster:
-    """A shared one, for what the database's own locks and transactions decide."""
+    """For what the database's own locks and transactions decide."""
     return cast(Cluster, request.getfixturevalue(request.param))

@@ -67,9 +67,11 @@ async def test_a_rolling_restart_under_load_refuses_nobody_and_is_whole(talk: Ta
 async def test_a_process_that_is_alone_restarts_and_refuses_nobody(tmp_path: Path) -> None:
     with Cluster(tmp_path, processes=1) as cluster:
         before = cluster.pid_of("web-1")
-        async with visitors(cluster) as visits:
+        cookie = (await asyncio.to_thread(cluster.make_user, "member"))["cookie"]
+        async with opened(cluster.url, cookie=cookie) as member, visitors(cluster) as visits:
             cluster.up.send_signal(signal.SIGHUP)
             await asyncio.to_thread(cluster.wait_for_line, r"^web-1 .*restarted")
+            assert await member.closed() == (RESTART, "Restart")
             assert min(visits["page"], visits["socket"]) > 5
             visits.clear()
             await until(lambda: min(visits["page"], visits["socket"]) > 5)

@@ -49,9 +49,7 @@ def room(cluster: Cluster) -> str:
 # While messages flow
 
 
-async def test_who_joins_or_comes_back_while_messages_flow_misses_nothing(
-    on_each_database: Cluster,
-) -> None:
+async def test_who_joins_or_comes_back_while_messages_flow_misses_nothing(on_each_database: Cluster) -> None:
     cluster = on_each_database
     returner = await asyncio.to_thread(cluster.make_user, "returner")
     async with talking(cluster) as talk, AsyncExitStack() as stack:

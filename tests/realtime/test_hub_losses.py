@@ -2,7 +2,8 @@
 
 import asyncio
 from dataclasses import replace
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from channels.layers import get_channel_layer
@@ -96,6 +97,28 @@ async def test_who_is_shut_out_hears_that_and_nothing_after_it(hub: Hub, truth: 
     assert [text for text in listeners[1].got if text != "probe"] == ["#1", "out"]
     assert [text for text in listeners[2].got if text != "probe"] == ["#1", "#2"]
     assert pending.is_out
+
+
+async def test_each_socket_that_is_put_out_is_one_line_of_the_log_and_one_that_has_ended_none(
+    hub: Hub, truth: Truth, caplog: pytest.LogCaptureFixture
+) -> None:
+    sockets = []
+    for number in range(3):
+        scope = {"client": (f"203.0.113.{number}", 4711)}
+        identity = SimpleNamespace(user_id=1, expires_at=None)
+        sockets.append(SimpleNamespace(identity=identity, connection=f"web-1:{number}", outbox=Listener(), scope=scope))
+        hub.sockets.add(cast(Any, sockets[-1]), hub.sockets.recheck.times)
+    joining, again, ended = sockets
+    for one in (again, ended):
+        hub.go_live(GROUP, await hub.join(GROUP, one.outbox, truth.source, 1), 0)
+    # The first is not in yet; the second reads the state afresh.
+    for one in (joining, again):
+        await hub.join(GROUP, one.outbox, truth.source, 1)
+    ended.outbox.close(4003, "Session ended")
+    hub._take({"group": GROUP, "text": "out", "shut_out": "all"})
+    said = [one.getMessage() for one in caplog.records if one.name == "realtime.security"]
+    assert said == [f"shut_out address=203.0.113.1 user=1 connection=web-1:1 '{GROUP}'"]
+    await until(lambda: hub.groups == [])
 
 
 async def test_sockets_are_told_that_updates_are_slow_and_that_they_are_fast_again(hub: Hub) -> None:
