@@ -13,12 +13,11 @@ from uuid import uuid4
 
 import pytest
 
-from tests.cluster.revoking import ENDED, NO_COMPARISON, NO_SWEEP, SECONDS, timed
+from tests.cluster.revoking import ENDED, NO_COMPARISON, NO_SWEEP, SECONDS, see_out, timed
 from tests.cluster.running import Cluster
 from tests.wire import Client
 
 pytestmark = pytest.mark.cluster
-
 
 _names = count(1)
 
@@ -238,18 +237,8 @@ for one in (user, get_user_model().objects.get(username="moderator")):
 async def test_who_may_not_be_in_a_room_hears_nothing_more_of_it(cluster: Cluster, name: str, how: str) -> None:
     why, code = ROOM_ENDS[how]
     async with in_room(cluster, name, private=True) as (client, moderator, slug):
-        closing = asyncio.create_task(timed(client.event("room.closed")))
-        changed_at = await change(cluster, name, f"room = Room.objects.get(slug={slug!r})\n{code}")
-        closed, at = await closing
-        assert closed == {"type": "room.closed", "room": slug, "code": why}
-        assert at - changed_at < SECONDS
-        assert (await client.post(slug, "may I?"))["code"] == "not_found"
-        if why != "deleted":
-            assert (await moderator.post(slug, "not for everybody"))["type"] == "ok"
-            await moderator.event("message.posted")
-        # Whatever was sent before the answer to this has come by then.
-        await client.request("ping")
-        assert not [frame for frame in client.kept if frame.get("room") == slug and frame["type"] != "presence.changed"]
+        code = f"room = Room.objects.get(slug={slug!r})\n{code}"
+        await see_out(client, moderator, slug, why, change(cluster, name, code))
 
 
 async def test_a_room_made_private_keeps_only_its_members(cluster: Cluster, name: str) -> None:
