@@ -6,13 +6,12 @@ Functions that take `lock=True` belong inside a transaction: the row stays locke
 from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from chat.models import Membership, Message, Room
-from realtime import auth
+from realtime import auth, users
 from realtime.protocol import ErrorCode, Refused
 from realtime.rows import rows_by
 
@@ -28,34 +27,38 @@ ENTER_ROOM = f"""
     LEFT JOIN {Membership._meta.db_table} membership ON membership.room_id = room.id AND membership.user_id = %s
     WHERE room.slug = %s
 """  # noqa: S608 - the names of our own tables
+MEMBER = Membership._meta.get_field("user")
 
 
-def rooms_for(user_id: int) -> QuerySet[Room]:
+def rooms_for(user_id: str) -> QuerySet[Room]:
     """Rooms that the user may enter and read: public ones and those they are a member of, unless banned."""
-    mine = Membership.objects.filter(room=OuterRef("pk"), user=user_id)
+    mine = Membership.objects.filter(room=OuterRef("pk"), user=users.key_of(user_id))
     banned = mine.filter(banned_until__gt=timezone.now())
     return Room.objects.filter(Q(is_private=False) | Exists(mine), ~Exists(banned))
 
 
-def room_for(user_id: int, slug: str, *, lock: bool = False) -> Room:
+def room_for(user_id: str, slug: str, *, lock: bool = False) -> Room:
     """The room, if the user may read it. Raises Refused `not_found`, also for a room that does not exist."""
     if not lock:
         return enter_room(user_id, slug)[0]
     # The row of the room orders all that changes it.
-    room = locked_rooms_for([(user_id, slug)]).get((user_id, slug))
+    key = users.key_of(user_id)
+    room = None if key is None else locked_rooms_for([(key, slug)]).get((key, slug))
     if room is None:
         raise room_not_found()
     return room
 
 
-def enter_room(user_id: int, slug: str) -> tuple[Room, str]:
+def enter_room(user_id: str, slug: str) -> tuple[Room, str]:
     """The room and what the user is in it (see `role_in`), by one query. Raises Refused `not_found`.
 
     Written by hand: a storm of reconnecting clients spends most of its time here, and building this query anew for
     each costs ten times what running it does.
     """
     now = connection.ops.adapt_datetimefield_value(timezone.now())
-    found: list[Any] = list(Room.objects.raw(ENTER_ROOM, [now, user_id, slug]))
+    # As the column holds it: a UUID may be 32 letters there.
+    member = MEMBER.get_db_prep_value(users.key_of(user_id), connection)
+    found: list[Any] = list(Room.objects.raw(ENTER_ROOM, [now, member, slug]))
     for room in found:
         if not room.is_banned and (room.member_role is not None or not room.is_private):
             return room, room.member_role or Membership.Role.MEMBER
@@ -66,8 +69,8 @@ def room_not_found() -> Refused:
     return Refused(ErrorCode.NOT_FOUND, "there is no such room for you")
 
 
-def locked_rooms_for(wanted: Iterable[tuple[int, str]]) -> dict[tuple[int, str], Room]:
-    """The rooms, locked, that each (user id, slug) may read; what is missing is not found for that user.
+def locked_rooms_for(wanted: Iterable[tuple[Any, str]]) -> dict[tuple[Any, str], Room]:
+    """The rooms, locked, that each (user's key, slug) may read; what is missing is not found for that user.
 
     One row lock per room, taken in the order of primary keys: two batches cannot wait for each other in a circle.
     """
@@ -76,13 +79,13 @@ def locked_rooms_for(wanted: Iterable[tuple[int, str]]) -> dict[tuple[int, str],
     rooms = {room.slug: room for room in rows_by(Room, lock, slug={slug for _, slug in wanted})}
     if not rooms:
         return {}
-    room_ids, user_ids = {room.pk for room in rooms.values()}, {user_id for user_id, _ in wanted}
-    rows = rows_by(Membership, room_id=room_ids, user_id=user_ids)
-    memberships = {(row.user_id, row.room_id): row for row in rows}
+    room_ids, keys = {room.pk for room in rooms.values()}, {key for key, _ in wanted}
+    rows = rows_by(Membership, room_id=room_ids, user_id=keys)
+    memberships: dict[tuple[Any, int], Membership] = {(row.user_id, row.room_id): row for row in rows}
     return {
-        (user_id, slug): room
-        for user_id, slug in wanted
-        if (room := rooms.get(slug)) and can_read(room, memberships.get((user_id, room.pk)))
+        (key, slug): room
+        for key, slug in wanted
+        if (room := rooms.get(slug)) and can_read(room, memberships.get((key, room.pk)))
     }
 
 
@@ -105,15 +108,17 @@ def can_read(room: Room, membership: Membership | None) -> bool:
     return not membership.is_banned
 
 
-def unwelcome_in(rooms: Mapping[str, Set[int]]) -> dict[str, dict[int, str]]:
+def unwelcome_in(rooms: Mapping[str, Set[str]]) -> dict[str, dict[str, str]]:
     """Of the users in many rooms, by slug, those who may not read them, with why: the codes of `room.closed`."""
     is_private = dict(Room.objects.filter(slug__in=rooms).values_list("slug", "is_private"))
     said = Membership.objects.filter(Q(room__is_private=True) | ~Q(banned_until=None), room__slug__in=rooms)
-    memberships = {(one.room.slug, one.user_id): one for one in said.select_related("room")}
-    unwelcome: dict[str, dict[int, str]] = {}
+    memberships: dict[tuple[str, Any], Membership] = {
+        (one.room.slug, one.user_id): one for one in said.select_related("room")
+    }
+    unwelcome: dict[str, dict[str, str]] = {}
     for slug, user_ids in rooms.items():
         for user_id in user_ids:
-            membership = memberships.get((slug, user_id))
+            membership = memberships.get((slug, users.key_of(user_id)))
             if slug not in is_private:
                 why = "deleted"
             elif membership is not None and membership.is_banned:
@@ -126,25 +131,23 @@ def unwelcome_in(rooms: Mapping[str, Set[int]]) -> dict[str, dict[int, str]]:
     return unwelcome
 
 
-def writable_room_for(user_id: int, slug: str) -> Room:
+def writable_room_for(user_id: str, slug: str) -> Room:
     """The room, locked, if the user may write to it. Raises Refused `not_found` or `forbidden`."""
     room = room_for(user_id, slug, lock=True)
     check_writable(room)
     return room
 
 
-def writers_for(
-    by: Iterable[auth.Identity | None], user_ids: Iterable[int]
-) -> tuple[dict[int, Any], set[auth.Identity]]:
-    """The users who exist, by id, and those of `by` that still let their user write. Belongs inside a transaction."""
-    users = {one.pk: one for one in rows_by(get_user_model(), id=set(user_ids))}
-    renewed = auth.look_again({one for one in by if one}, users)
-    return users, {one for one, now in renewed.items() if now is not None and now.has_any_scope(WRITE)}
+def writers_for(by: Iterable[auth.Identity | None], keys: Iterable[Any]) -> tuple[dict[Any, Any], set[auth.Identity]]:
+    """The users who exist, by key, and those of `by` that still let their user write. Belongs inside a transaction."""
+    found = users.read_users({*keys})
+    renewed = auth.look_again({one for one in by if one}, {users.id_of(user): user for user in found.values()})
+    return found, {one for one, now in renewed.items() if now is not None and now.has_any_scope(WRITE)}
 
 
-def check_still_in(by: auth.Identity | None, user_id: int) -> None:
+def check_still_in(by: auth.Identity | None, user_id: str) -> None:
     """Refuse who was signed out, or whose token was revoked, since the socket was let in. None: not by a socket."""
-    if by is not None and by not in writers_for([by], [user_id])[1]:
+    if by is not None and by not in writers_for([by], [users.key_of(user_id)])[1]:
         raise signed_out()
 
 
@@ -171,15 +174,16 @@ def last_messages(rooms: Iterable[Room]) -> dict[int, Message]:
     return {message.room_id: message for message in latest.select_related("author")}
 
 
-def role_in(user_id: int, room: Room) -> str:
+def role_in(user_id: str, room: Room) -> str:
     """`moderator`, or `member`: also for who reads a public room without belonging to it."""
-    role = Membership.objects.filter(room=room, user=user_id).values_list("role", flat=True).first()
+    role = Membership.objects.filter(room=room, user=users.key_of(user_id)).values_list("role", flat=True).first()
     return role or Membership.Role.MEMBER
 
 
-def can_edit(user_id: int, message: Message) -> bool:
-    return message.author_id == user_id
+def can_edit(user_id: str, message: Message) -> bool:
+    author: Any = message.author_id
+    return author is not None and author == users.key_of(user_id)
 
 
-def can_delete(user_id: int, message: Message, room: Room) -> bool:
-    return message.author_id == user_id or role_in(user_id, room) == Membership.Role.MODERATOR
+def can_delete(user_id: str, message: Message, room: Room) -> bool:
+    return can_edit(user_id, message) or role_in(user_id, room) == Membership.Role.MODERATOR

@@ -19,7 +19,8 @@ from django.utils.text import Truncator
 
 from chat import services
 from chat.models import Membership, Message, Room
-from realtime.service_admin import ServiceAdmin
+from realtime import users
+from realtime.service_admin import ServiceAdmin, searched_users, user_widget
 
 INLINE_MEMBERS = 100  # More would not fit Django's limit of 1000 fields in a form; they have their own list.
 MODERATED_AT_ONCE = 500  # The same limit: the page that asks for confirmation sends each message's id.
@@ -43,11 +44,19 @@ class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
     model = Membership
     form = MembershipForm
     fields = ["user", "role", "banned_until"]
-    autocomplete_fields = ["user"]
     extra = 0
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
         return super().get_queryset(request).select_related("user", "room")
+
+    def get_ordering(self, request: HttpRequest) -> Any:
+        return [users.name_lookup("user"), "pk"]
+
+    def get_autocomplete_fields(self, request: HttpRequest) -> list[str]:
+        return searched_users(self)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        return super().formfield_for_foreignkey(db_field, request, **user_widget(self, db_field), **kwargs)
 
 
 @admin.register(Room)
@@ -100,7 +109,7 @@ class RoomAdmin(ServiceAdmin):
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         formset.save(commit=False)
         for gone in formset.deleted_objects:
-            services.remove_membership(room_id=gone.room_id, user_id=gone.user_id)
+            services.remove_membership(room_id=gone.room_id, user_id=users.id_of_key(gone.user_id))
         for membership in [*formset.new_objects, *(changed for changed, _ in formset.changed_objects)]:
             _save_membership(membership)
 
@@ -167,14 +176,20 @@ class BannedFilter(admin.SimpleListFilter):
 class MembershipAdmin(ServiceAdmin):
     list_display = ["user", "role", "banned", "banned_until", "room", "created_at"]
     list_filter = ["role", BannedFilter, "room__is_private", "room"]
-    search_fields = ["user__username", "room__slug", "room__title"]
+    search_fields = ["room__slug", "room__title"]
     search_help_text = "Search names of users and rooms."
     fields = ["room", "user", "role", "banned_until"]
-    autocomplete_fields = ["room", "user"]
+    autocomplete_fields = ["room"]
     actions = ["make_moderator", "make_member", "ban", "lift_ban"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
         return super().get_queryset(request).select_related("user", "room")
+
+    def get_ordering(self, request: HttpRequest) -> Any:
+        return [users.name_lookup("user")]
+
+    def get_search_fields(self, request: HttpRequest) -> list[str]:
+        return [*super().get_search_fields(request), *users.name_searches("user")]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Membership | None = None) -> Any:
         return [] if obj is None else ["room", "user"]
@@ -187,7 +202,7 @@ class MembershipAdmin(ServiceAdmin):
         _save_membership(obj)
 
     def delete_model(self, request: HttpRequest, obj: Membership) -> None:
-        services.remove_membership(room_id=obj.room_id, user_id=obj.user_id)
+        services.remove_membership(room_id=obj.room_id, user_id=users.id_of_key(obj.user_id))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
         for membership in queryset:
@@ -249,13 +264,16 @@ class MessageAdmin(ServiceAdmin):
     list_display = ["__str__", "state", "author", "excerpt", "posted_at"]
     list_filter = [MessageStateFilter, ("at", PostedFilter), "room"]
     list_select_related = ["author", "room"]
-    search_fields = ["body", "author__username"]
+    search_fields = ["body"]
     search_help_text = "Search words and the names of authors."
     # Newest first by the primary key: sorting by time would read the whole table.
     ordering = ["-pk"]
     show_full_result_count = False
     readonly_fields = ["room", "seq", "author", "body", "at", "edited_at", "deleted_at", "position", "client_id"]
     actions = ["moderate"]
+
+    def get_search_fields(self, request: HttpRequest) -> list[str]:
+        return [*super().get_search_fields(request), *users.name_searches("author")]
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -310,7 +328,7 @@ class MessageAdmin(ServiceAdmin):
 def _save_membership(membership: Membership) -> None:
     saved = services.set_membership(
         room_id=membership.room_id,
-        user_id=membership.user_id,
+        user_id=users.id_of_key(membership.user_id),
         role=membership.role,
         banned_until=membership.banned_until,
     )

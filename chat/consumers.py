@@ -120,7 +120,7 @@ async def _read_standings(groups: list[str]) -> dict[str, Standing]:
     return await threads.read(history.read_standings, groups)
 
 
-async def _read_shut_out(users: dict[str, set[int]]) -> dict[str, dict[int, str]]:
+async def _read_shut_out(users: dict[str, set[str]]) -> dict[str, dict[str, str]]:
     return await threads.read(history.read_shut_out, users)
 
 

@@ -11,6 +11,7 @@ from chat.protocol import (
     RoomChanged,
     RoomState,
 )
+from realtime import users
 from realtime.presence import Change
 from realtime.protocol import Person
 
@@ -31,7 +32,7 @@ def message_state(message: Message) -> MessageState:
     return MessageState(
         seq=message.seq,
         id=message.client_id,
-        user=Person(author.pk, author.get_username()) if author else Person(None, GONE),
+        user=Person(users.id_of(author), users.name_of(author)) if author else Person(None, GONE),
         body=message.body,
         at=message.at,
         edited_at=message.edited_at,

@@ -37,7 +37,7 @@ ENVELOPE_BYTES = 4_096 + 2 * MOST_NAMES_BYTES + 64 * MOST_NAMED
 _pages: dict[tuple[int, str, int, int | None], "tuple[float, Page | None]"] = {}
 
 
-def open_room(*, user_id: int, slug: str, after: int | None, epoch: str | None) -> Joined:
+def open_room(*, user_id: str, slug: str, after: int | None, epoch: str | None) -> Joined:
     """The answer to a join: all that changed after position `after` if that can be told, else the latest page."""
     room, role = access.enter_room(user_id, slug)
     page = None
@@ -98,7 +98,7 @@ def _latest_page(room: Room, _: int | None) -> Page:
 
 
 def read_history(
-    *, user_id: int, slug: str, before: int | None, after: int | None, around: int | None, limit: int
+    *, user_id: str, slug: str, before: int | None, after: int | None, around: int | None, limit: int
 ) -> History:
     """Up to `limit` messages, oldest first, before, after or around a seq."""
     if [before, after, around].count(None) != 2:
@@ -145,10 +145,10 @@ def read_standings(groups: list[str]) -> dict[str, Standing]:
     return {group_of(slug): Standing(epoch, position, access) for slug, epoch, position, access in found}
 
 
-def read_shut_out(users: dict[str, set[int]]) -> dict[str, dict[int, str]]:
+def read_shut_out(users: dict[str, set[str]]) -> dict[str, dict[str, str]]:
     """Of the users in each of the rooms, those who may not read it any more, each with the event that says so."""
     rooms = {slug_of(group): user_ids for group, user_ids in users.items()}
-    found: dict[str, dict[int, str]] = {}
+    found: dict[str, dict[str, str]] = {}
     for slug, user_ids in access.unwelcome_in(rooms).items():
         found[group_of(slug)] = {
             user_id: encode(RoomClosed(room=slug, code=code)) for user_id, code in user_ids.items()

@@ -74,7 +74,7 @@ class Membership(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        ordering = ["user__username"]
+        ordering = ["pk"]
         constraints = [models.UniqueConstraint(fields=["room", "user"], name="membership_once")]
 
     def __str__(self) -> str:

@@ -23,6 +23,7 @@ from chat.body import accepted, cleaned
 from chat.frames import group_of, message_event
 from chat.models import Membership, Message, Room, new_epoch
 from chat.protocol import Changed, Posted, RoomChanged, RoomClosed
+from realtime import users
 from realtime.auth import Identity
 from realtime.names import normalize_name
 from realtime.protocol import ErrorCode, Refused, encode
@@ -53,7 +54,7 @@ CHANGEABLE = {"title": "title", "topic": "topic", "is_private": None, "is_archiv
 class Post:
     """A message that somebody wants to post. `client_id` is theirs: the same one is one message for ever."""
 
-    user_id: int
+    user_id: str
     slug: str
     client_id: UUID
     body: str
@@ -84,7 +85,7 @@ def post_messages(posts: Sequence[Post]) -> list[Posted | Refused]:
     return _post_one_by_one(posts)
 
 
-def post_message(*, user_id: int, slug: str, client_id: UUID, body: str) -> Posted:
+def post_message(*, user_id: str, slug: str, client_id: UUID, body: str) -> Posted:
     """Save a message. The same `client_id` of the same user in the same room is answered alike and saved once."""
     [result] = post_messages([Post(user_id, slug, client_id, body)])
     if isinstance(result, Refused):
@@ -92,7 +93,7 @@ def post_message(*, user_id: int, slug: str, client_id: UUID, body: str) -> Post
     return result
 
 
-def edit_message(*, user_id: int, slug: str, seq: int, body: str, by: Identity | None = None) -> Changed:
+def edit_message(*, user_id: str, slug: str, seq: int, body: str, by: Identity | None = None) -> Changed:
     """Change the body of one's own message. To the same body: nothing happens. Of a deleted one: `conflict`."""
     text = cleaned(body)
     with transaction.atomic():
@@ -110,7 +111,7 @@ def edit_message(*, user_id: int, slug: str, seq: int, body: str, by: Identity |
     return Changed(position=message.position)
 
 
-def delete_message(*, user_id: int, slug: str, seq: int, by: Identity | None = None) -> Changed:
+def delete_message(*, user_id: str, slug: str, seq: int, by: Identity | None = None) -> Changed:
     """Empty one's own message, or as a moderator anybody's. What is deleted stays deleted."""
     with transaction.atomic():
         room = access.writable_room_for(user_id, slug)
@@ -195,23 +196,24 @@ def renew_epochs() -> int:
 def set_membership(
     *,
     room_id: int,
-    user_id: int,
+    user_id: str,
     role: str = Membership.Role.MEMBER,
     banned_until: datetime | None = None,
 ) -> Membership:
     """Make the user what these say in the room, whatever they were. Raises ValidationError."""
     with transaction.atomic():
-        membership = Membership.objects.select_for_update().filter(room=room_id, user=user_id).first()
-        membership = membership or Membership(room_id=room_id, user_id=user_id)
+        key = users.key_of(user_id)
+        membership = Membership.objects.select_for_update().filter(room=room_id, user=key).first()
+        membership = membership or Membership(room_id=room_id, user_id=key)
         membership.role, membership.banned_until = role, banned_until
         membership.full_clean()
         membership.save()
     return membership
 
 
-def remove_membership(*, room_id: int, user_id: int) -> None:
+def remove_membership(*, room_id: int, user_id: str) -> None:
     """The user is nothing in the room any more; nothing happens if they were not."""
-    Membership.objects.filter(room=room_id, user=user_id).delete()
+    Membership.objects.filter(room=room_id, user=users.key_of(user_id)).delete()
 
 
 def note_access_changed(room_id: int) -> None:
@@ -285,23 +287,25 @@ def _post_one_by_one(posts: Sequence[Post]) -> list[Posted | Refused]:
 
 
 def _post_all(posts: Sequence[Post], bodies: Sequence[str | Refused]) -> list[Posted | Refused]:
-    rooms = access.locked_rooms_for([(one.user_id, one.slug) for one in posts])
+    keys = {user_id: key for user_id in {one.user_id for one in posts} if (key := users.key_of(user_id)) is not None}
+    rooms = access.locked_rooms_for([(keys[one.user_id], one.slug) for one in posts if one.user_id in keys])
     known = _already_posted(posts, rooms)
-    authors, still_in = access.writers_for([one.by for one in posts], [one.user_id for one in posts])
+    authors, still_in = access.writers_for([one.by for one in posts], keys.values())
     now = timezone.now()
     results: list[Posted | Refused] = []
     messages: list[Message] = []
     for post, body in zip(posts, bodies, strict=True):
-        room = rooms.get((post.user_id, post.slug))
+        author_key = keys.get(post.user_id)
+        room = rooms.get((author_key, post.slug))
         try:
             if post.by is not None and post.by not in still_in:
                 raise access.signed_out()
             if room is None:
                 raise access.room_not_found()
-            key = (room.pk, post.user_id, post.client_id)
+            key = (room.pk, author_key, post.client_id)
             if key not in known:
                 access.check_writable(room)
-                author = authors.get(post.user_id)
+                author = authors.get(author_key)
                 if author is None:
                     raise access.room_not_found()  # The account was deleted under an open socket.
                 message = _new_message(room, author, post, accepted(body), now)
@@ -321,20 +325,16 @@ def _post_all(posts: Sequence[Post], bodies: Sequence[str | Refused]) -> list[Po
     return results
 
 
-def _already_posted(posts: Sequence[Post], rooms: dict[tuple[int, str], Room]) -> dict[tuple[int, int, UUID], Posted]:
+def _already_posted(posts: Sequence[Post], rooms: dict[tuple[Any, str], Room]) -> dict[tuple[int, Any, UUID], Posted]:
     """Those of `posts` that are repetitions, by room, author and the client's id. Read under the rooms' locks."""
     if not rooms:
         return {}
-    repeated = rows_by(Message, client_id={_uuid_parameter(one.client_id) for one in posts})
+    repeated = rows_by(Message, client_id={one.client_id for one in posts})
     return {
         (one.room_id, one.author_id, one.client_id): Posted(seq=one.seq, position=one.posted_position, at=one.at)
         for one in repeated
         if one.author_id is not None
     }
-
-
-def _uuid_parameter(value: UUID) -> UUID | str:
-    return value if connection.features.has_native_uuid_field else value.hex
 
 
 def _insert(messages: Sequence[Message]) -> None:

@@ -6,13 +6,14 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from chat import access
+from realtime import users
 from realtime.protocol import Refused
 
 
 @login_required
 @require_safe
 def lobby(request: HttpRequest) -> HttpResponse:
-    rooms = list(access.rooms_for(_user_id(request)).order_by("is_archived", "title", "slug"))
+    rooms = list(access.rooms_for(users.id_of(request.user)).order_by("is_archived", "title", "slug"))
     last = access.last_messages(rooms)
     rows = [(room, last.get(room.pk)) for room in rooms]
     return render(request, "chat/lobby.html", {"rows": rows})
@@ -21,16 +22,11 @@ def lobby(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_safe
 def room(request: HttpRequest, slug: str) -> HttpResponse:
-    user_id = _user_id(request)
+    user_id = users.id_of(request.user)
     try:
         here = access.room_for(user_id, slug)
     except Refused:
         raise Http404 from None
     rooms = access.rooms_for(user_id).order_by("is_archived", "title", "slug")
-    return render(request, "chat/room.html", {"room": here, "rooms": rooms})
-
-
-def _user_id(request: HttpRequest) -> int:
-    """Of a view that requires a login."""
-    assert request.user.pk is not None
-    return request.user.pk
+    me = {"user_id": user_id, "user_name": users.name_of(request.user)}
+    return render(request, "chat/room.html", {"room": here, "rooms": rooms, **me})

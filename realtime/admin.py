@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from realtime import auth
+from realtime import auth, users
 from realtime.models import AccessToken
 from realtime.service_admin import ServiceAdmin
 
@@ -35,7 +35,7 @@ class AccessTokenForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean_user(self) -> Any:
         user = self.cleaned_data["user"]
-        if not user.is_active:
+        if not users.is_active(user):
             raise ValidationError("This user is not active: the token would let nobody in.")
         return user
 
@@ -57,7 +57,8 @@ class StateFilter(admin.SimpleListFilter):
             case "revoked":
                 return queryset.exclude(revoked_at=None)
             case "inactive":
-                return unrevoked.filter(user__is_active=False).exclude(expires_at__lte=timezone.now())
+                inactive = unrevoked.exclude(users.active("user")) if users.is_active_a_column() else unrevoked.none()
+                return inactive.exclude(expires_at__lte=timezone.now())
         return queryset
 
 
@@ -67,10 +68,12 @@ class AccessTokenAdmin(ServiceAdmin):
     list_display = ["name", "user", "state", "scopes", "prefix", "expires_at", "last_used_at", "created_at"]
     list_filter = [StateFilter, "created_at", "last_used_at"]
     list_select_related = ["user"]
-    search_fields = ["name", "user__username"]
+    search_fields = ["name"]
     search_help_text = "Search names of tokens and users."
-    autocomplete_fields = ["user"]
     actions = ["revoke"]
+
+    def get_search_fields(self, request: HttpRequest) -> list[str]:
+        return [*super().get_search_fields(request), *users.name_searches("user")]
 
     def get_fields(self, request: HttpRequest, obj: AccessToken | None = None) -> Any:
         if obj is None:

@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model, load_backend
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, load_backend
 from django.contrib.auth.backends import ModelBackend
-from django.contrib.auth.models import UserManager
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 from django.db.models import Q
 from django.http import parse_cookie
@@ -24,6 +24,7 @@ from django.utils.crypto import constant_time_compare
 from django.utils.http import is_same_domain
 from django.views.decorators.debug import sensitive_variables
 
+from realtime import users
 from realtime.models import AccessToken
 from realtime.publish import publish_users_changed
 from realtime.rows import rows_by
@@ -41,7 +42,7 @@ LOCAL_HOSTS = [".localhost", "127.0.0.1", "[::1]"]  # Django's own default under
 class Identity:
     """Who a socket belongs to, and what lets it in. `permitted`: may use the endpoint."""
 
-    user_id: int
+    user_id: str
     name: str
     permitted: bool
     session_key: str | None = None
@@ -51,6 +52,7 @@ class Identity:
     # When the session or the token ends by itself; None: never.
     expires_at: datetime | None = None
     # Of what the session and the password were when it was looked at: as long as both are the same, so is the verdict.
+    # None: more than these may decide.
     proof: int | None = None
 
     def has_any_scope(self, scopes: Set[str]) -> bool:
@@ -104,15 +106,11 @@ def identify_session(session_key: str, permission: str | None) -> Identity | Non
     if kept is None:
         return None
     values = kept.values()
-    try:
-        user_id = get_user_model()._meta.pk.to_python(values[SESSION_KEY])
-        backend_path = values[BACKEND_SESSION_KEY]
-    except KeyError:
+    key, backend_path = users.key_of(values.get(SESSION_KEY)), values.get(BACKEND_SESSION_KEY, "")
+    if key is None or backend_path not in settings.AUTHENTICATION_BACKENDS:
         return None
-    if backend_path not in settings.AUTHENTICATION_BACKENDS:
-        return None
-    user = _load_user(backend_path, user_id)
-    if user is None or not user.is_active or not _is_signed_in(user, values):
+    user = _load_user(backend_path, key)
+    if user is None or not users.is_active(user) or not _is_signed_in(user, values):
         return None
     return _identity(user, permission, session_key=session_key, expires_at=kept.expires_at, proof=_proof_of(user, kept))
 
@@ -120,34 +118,34 @@ def identify_session(session_key: str, permission: str | None) -> Identity | Non
 @sensitive_variables()
 def _is_signed_in(user: Any, session: dict[str, Any]) -> bool:
     """Whether the session is the user's, of the password that they have now."""
-    if session.get(SESSION_KEY) != user._meta.pk.value_to_string(user):
+    if session.get(SESSION_KEY) != users.id_of(user):
         return False
     if session.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS:
         return False
     if not hasattr(user, "get_session_auth_hash"):
         return True
     kept = session.get(HASH_SESSION_KEY) or ""
-    hashes: Iterable[str] = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
+    fallbacks = getattr(user, "get_session_auth_fallback_hash", tuple)
+    hashes: Iterable[str] = [user.get_session_auth_hash(), *fallbacks()]
     return any(constant_time_compare(kept, one) for one in hashes)
 
 
 @sensitive_variables()
-def _proof_of(user: Any, session: Kept) -> int:
+def _proof_of(user: Any, session: Kept) -> int | None:
+    if getattr(type(user), "get_session_auth_hash", None) is not AbstractBaseUser.get_session_auth_hash:
+        return None
     return hash((session.text, user.password))
 
 
-def _load_user(backend_path: str, user_id: Any) -> Any:
+def _load_user(backend_path: str, key: Any) -> Any:
     """As the backend's `get_user`."""
     backend = load_backend(backend_path)
-    if not _finds_plainly(backend):
-        return backend.get_user(user_id)
-    found = rows_by(get_user_model(), id=[user_id])
-    return found[0] if found else None
+    return users.read_users([key]).get(key) if _finds_plainly(backend) else backend.get_user(key)
 
 
 def _finds_plainly(backend: Any) -> bool:
-    """Whether nothing of the project's own decides who is found."""
-    return type(backend).get_user is ModelBackend.get_user and type(get_user_model()._default_manager) is UserManager
+    """Whether the model's manager alone decides who is found."""
+    return type(backend).get_user is ModelBackend.get_user
 
 
 # By access token
@@ -176,7 +174,7 @@ def create_token(
 def revoke_token(token: AccessToken) -> None:
     """From now on the token lets nobody in. Revoking twice keeps the first time."""
     AccessToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now())
-    transaction.on_commit(lambda: publish_users_changed([token.user_id]), robust=True)
+    transaction.on_commit(lambda: publish_users_changed([users.id_of_key(token.user_id)]), robust=True)
 
 
 def token_id_of(text: str) -> int:
@@ -196,17 +194,22 @@ def identify_token(text: str, permission: str | None) -> Identity | None:
     """
     secret = text[: TOKEN_CHARS + 1].partition("_")[2].partition("_")[2]
     tokens = AccessToken.objects.filter(pk=token_id_of(text)).order_by()
-    row = tokens.values_list("secret_sha256", "expires_at", "revoked_at", "user__is_active").first()
-    kept, expires_at, revoked_at, is_active = row or (NO_SHA256, None, None, False)
+    active = ["user__is_active"] if users.is_active_a_column() else []
+    row = tokens.values_list("secret_sha256", "expires_at", "revoked_at", *active).first()
+    kept, expires_at, revoked_at, is_active = (*row, True)[:4] if row else (NO_SHA256, None, None, False)
     is_right = constant_time_compare(_sha256(secret), kept)
     is_usable = revoked_at is None and is_active and (expires_at is None or expires_at > timezone.now())
     if not (is_right and is_usable):
         return None
-    token = AccessToken.objects.select_related("user").filter(pk=token_id_of(text)).first()
+    token = AccessToken.objects.filter(pk=token_id_of(text)).first()
     if token is None:
         return None
+    user_id = users.id_of_key(token.user_id)
+    user = _load_users([user_id]).get(user_id)
+    if user is None or not users.is_active(user):
+        return None
     return _identity(
-        token.user,
+        user,
         permission,
         token_id=token.pk,
         expires_at=token.expires_at,
@@ -224,27 +227,27 @@ def _scopes_of(token: AccessToken) -> frozenset[str]:
 @sensitive_variables()
 def renew(identities: Collection[Identity], permission: str | None) -> dict[Identity, Identity | None]:
     """The identities as they are now; None: it lets nobody in any more. A few queries for all of them."""
-    users = _load_users({one.user_id for one in identities})
-    permitted = _permitted(users, permission)
+    found = _load_users({one.user_id for one in identities})
+    permitted = _permitted(found, permission)
     return {
         one: now and replace(now, permitted=now.user_id in permitted)
-        for one, now in look_again(identities, users).items()
+        for one, now in look_again(identities, found).items()
     }
 
 
 @sensitive_variables()
-def look_again(identities: Collection[Identity], users: Mapping[int, Any]) -> dict[Identity, Identity | None]:
-    """As `renew`, without permissions, for who has read the `users` already: two queries at most.
+def look_again(identities: Collection[Identity], people: Mapping[str, Any]) -> dict[Identity, Identity | None]:
+    """As `renew`, without permissions, for callers that have read the users already, by id: two queries at most.
 
     For a command that changes something, within its transaction: from the moment of the change it is refused.
     """
     sessions = read_sessions({one.session_key for one in identities if one.session_key})
-    tokens = {one.pk: one for one in rows_by(AccessToken, id={one.token_id for one in identities if one.token_id})}
+    tokens = {one.pk: one for one in rows_by(AccessToken, pk={one.token_id for one in identities if one.token_id})}
     now = timezone.now()
     found: dict[Identity, Identity | None] = {}
     for one in identities:
-        user = users.get(one.user_id)
-        if user is None or not user.is_active:
+        user = people.get(one.user_id)
+        if user is None or not users.is_active(user):
             found[one] = None
         elif one.session_key is not None:
             found[one] = _renewed(one, user, sessions.get(one.session_key))
@@ -263,29 +266,38 @@ def _renewed(identity: Identity, user: Any, session: Kept | None) -> Identity | 
         return None
     proof = _proof_of(user, session)
     # To decode a session costs more than all the rest.
-    if proof != identity.proof and not _is_signed_in(user, session.values()):
+    if (proof is None or proof != identity.proof) and not _is_signed_in(user, session.values()):
         return None
     if (session.expires_at, proof) == (identity.expires_at, identity.proof):
         return identity
     return replace(identity, expires_at=session.expires_at, proof=proof)
 
 
-def _load_users(ids: Collection[int]) -> dict[int, Any]:
+def _load_users(ids: Collection[str]) -> dict[str, Any]:
+    keys = {user_id: key for user_id in ids if (key := users.key_of(user_id)) is not None}
     backends = [load_backend(path) for path in settings.AUTHENTICATION_BACKENDS]
     if all(map(_finds_plainly, backends)):
-        return {user.pk: user for user in rows_by(get_user_model(), id=ids)}
-    found = ((user_id, next(filter(None, (one.get_user(user_id) for one in backends)), None)) for user_id in ids)
-    return {user_id: user for user_id, user in found if user is not None}
+        rows = users.read_users(set(keys.values()))
+        found = {user_id: rows.get(key) for user_id, key in keys.items()}
+    else:
+        found = {
+            user_id: next(filter(None, (one.get_user(key) for one in backends)), None) for user_id, key in keys.items()
+        }
+    return {user_id: user for user_id, user in found.items() if user is not None}
 
 
-def _permitted(users: Mapping[int, Any], permission: str | None) -> Collection[int]:
+def _permitted(people: Mapping[str, Any], permission: str | None) -> Collection[str]:
     if permission is None:
-        return users.keys()
-    manager: Any = get_user_model()._default_manager
+        return people.keys()
     [path, *others] = settings.AUTHENTICATION_BACKENDS
-    if not others and type(load_backend(path)) is ModelBackend and isinstance(manager, UserManager):
-        return set(manager.with_perm(permission, backend=path).filter(pk__in=users).values_list("pk", flat=True))
-    return {user_id for user_id, user in users.items() if user.has_perm(permission)}
+    backend: Any = load_backend(path)
+    if not others and type(backend) is ModelBackend and users.are_permissions_plain():
+        # Inactive ones are found as well: `look_again` drops them, and not every table says who is active.
+        everybody: Any = None
+        allowed = backend.with_perm(permission, is_active=everybody).filter(pk__in=[one.pk for one in people.values()])
+        keys = set(allowed.values_list("pk", flat=True))
+        return {user_id for user_id, user in people.items() if user.pk in keys}
+    return {user_id for user_id, user in people.items() if users.has_perm(user, permission)}
 
 
 def note_token_use(token_id: int) -> None:
@@ -298,9 +310,9 @@ def note_token_use(token_id: int) -> None:
 
 def _identity(user: Any, permission: str | None, **credential: Any) -> Identity:
     return Identity(
-        user_id=user.pk,
-        name=user.get_username(),
-        permitted=permission is None or user.has_perm(permission),
+        user_id=users.id_of(user),
+        name=users.name_of(user),
+        permitted=users.has_perm(user, permission),
         **credential,
     )
 

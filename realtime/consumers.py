@@ -17,7 +17,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from realtime import admission, auth, conf, threads
 from realtime.hub import hub
-from realtime.limits import RETRY_SECONDS, ledger
+from realtime.limits import RETRY_SECONDS, Seat, ledger
 from realtime.memberships import Memberships
 from realtime.metrics import COUNTERS
 from realtime.outbox import DRAIN, AsgiOutbox, outbox_for, send_close, send_denial
@@ -156,7 +156,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         self._receive = receive
         # Made when there is something to put in: a deque takes more memory than the rest of an idle consumer.
         self._bad_frames: Strikes | None = None
-        self._seat: int | str | None = None
+        self._seat: Seat | None = None
         self._work: Work | None = None
         self._tasks: list[asyncio.Task[None]] = []
         task = asyncio.current_task()

@@ -83,7 +83,7 @@ class Group:
         return not self._live and not self._waiting
 
     @property
-    def user_ids(self) -> set[int]:
+    def user_ids(self) -> set[str]:
         """The users who are in it here, or about to be."""
         return {one.user_id for one in (*self._live, *self._waiting) if one.user_id is not None}
 
@@ -92,7 +92,7 @@ class Group:
         """How far this process has it; None: no member has read its state yet."""
         return None if self._position is None else Standing(self._epoch, self._position)
 
-    def enter(self, outbox: Outbox, user_id: int | None = None, user_name: str = "") -> Member:
+    def enter(self, outbox: Outbox, user_id: str | None = None, user_name: str = "") -> Member:
         """A new pending member."""
         member = Member(outbox, user_id, user_name, since=None if self._position is None else self._delivered)
         self._waiting.add(member)
@@ -165,7 +165,7 @@ class Group:
             self._recorded = recorded.position
             self._clear()
 
-    def close(self, text: str, user_ids: Collection[int] | None) -> None:
+    def close(self, text: str, user_ids: Collection[str] | None) -> None:
         """Shut these users out, or everybody for None; `text` is the last that they hear of the group."""
         self._go_on()
         frames = Frames(text)

@@ -86,7 +86,7 @@ class Hub:
         name: str,
         outbox: Outbox,
         source: Source | None = None,
-        user_id: int | None = None,
+        user_id: str | None = None,
         user_name: str = "",
         announce: Announce | None = None,
     ) -> Member:

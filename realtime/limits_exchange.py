@@ -33,9 +33,9 @@ class Report(msgspec.Struct, array_like=True):
     """Of one process: the number of the round, what users did since the last, and users with many sockets."""
 
     number: int
-    posts: dict[int, int]
-    commands: dict[int, int]
-    sockets: dict[int, int]
+    posts: dict[str, int]
+    commands: dict[str, int]
+    sockets: dict[str, int]
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class Other:
 
     number: int
     heard_at: float
-    sockets: dict[int, int] = field(default_factory=dict)
+    sockets: dict[str, int] = field(default_factory=dict)
 
 
 class Exchange:
@@ -91,7 +91,7 @@ class Exchange:
             if (process := name.decode()) != self._process and process not in silent:
                 self._hear(process, value)
                 await asyncio.sleep(0)  # Each may tell of thousands.
-        sockets: dict[int, int] = {}
+        sockets: dict[str, int] = {}
         for other in self._others.values():
             for user_id, count in other.sockets.items():
                 sockets[user_id] = sockets.get(user_id, 0) + count

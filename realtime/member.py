@@ -16,7 +16,7 @@ class Member:
     """Pending until `Group.go_live`: what comes meanwhile is kept for it."""
 
     outbox: Outbox
-    user_id: int | None = None
+    user_id: str | None = None
     user_name: str = ""
     # (position, frames); None: it is live.
     kept: list[tuple[int, Frames]] | None = field(default_factory=list)

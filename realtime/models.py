@@ -7,11 +7,14 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from realtime import users
+
 
 class AccessTokenQuerySet(models.QuerySet["AccessToken"]):
     def usable(self) -> "AccessTokenQuerySet":
         """Those that let somebody in at this moment."""
-        return self.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), revoked_at=None, user__is_active=True)
+        unexpired = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
+        return self.filter(unexpired, users.active("user"), revoked_at=None)
 
 
 class AccessToken(models.Model):
@@ -47,4 +50,4 @@ class AccessToken(models.Model):
             return "revoked"
         if self.expires_at is not None and self.expires_at <= timezone.now():
             return "expired"
-        return "usable" if self.user.is_active else "user not active"
+        return "usable" if users.is_active(self.user) else "user not active"

@@ -16,7 +16,7 @@ MOST_NAMED = 100
 MOST_NAMES_BYTES = 8 * 1024
 
 # The users of one group in one process: name by id.
-Users = dict[int, str]
+Users = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,10 @@ class Keeper(Protocol):
     def has_changed(self, people: "People") -> None:
         """Somebody came to be present here, or is no more."""
 
-    def leaves(self, people: "People", user_id: int) -> None:
+    def leaves(self, people: "People", user_id: str) -> None:
         """The user's last socket has gone: unless another comes soon, `remove` is to be called."""
 
-    def stays(self, people: "People", user_id: int) -> None:
+    def stays(self, people: "People", user_id: str) -> None:
         """Nobody has to be removed."""
 
 
@@ -56,7 +56,7 @@ class People:
         self.name = name
         # Users of this process, those too who have just left: see `presence_grace_seconds`.
         self.here: Users = {}
-        self.sockets: dict[int, int] = {}
+        self.sockets: dict[str, int] = {}
         self.elsewhere: dict[str, Users] = {}
         # None: nobody here is to be told.
         self.announce: Announce | None = None
@@ -77,7 +77,7 @@ class People:
             self.here[person.id] = person.name
             self._keeper.has_changed(self)
 
-    def leave(self, user_id: int | None) -> None:
+    def leave(self, user_id: str | None) -> None:
         """One socket less. With the last of a user's the grace begins."""
         if user_id is None or user_id not in self.sockets:
             return
@@ -86,13 +86,13 @@ class People:
             del self.sockets[user_id]
             self._keeper.leaves(self, user_id)
 
-    def shut_out(self, user_ids: Collection[int] | None) -> None:
+    def shut_out(self, user_ids: Collection[str] | None) -> None:
         """These, or all for None, are in the group no more: nobody waits whether they come back."""
         for user_id in [*self.here] if user_ids is None else user_ids:
             self.sockets.pop(user_id, None)
             self.remove(user_id)
 
-    def remove(self, user_id: int) -> None:
+    def remove(self, user_id: str) -> None:
         self._keeper.stays(self, user_id)
         if self.here.pop(user_id, None) is not None:
             self._keeper.has_changed(self)
@@ -143,8 +143,11 @@ def _presence(users: Users) -> Presence:
 
 
 def _can_be_named(users: Users) -> bool:
-    return len(users) <= MOST_NAMED and sum(len(name.encode()) for name in users.values()) <= MOST_NAMES_BYTES
+    # Ids as well: some teams' are as long as names.
+    return len(users) <= MOST_NAMED and sum(len(f"{one}{name}".encode()) for one, name in users.items()) <= (
+        MOST_NAMES_BYTES
+    )
 
 
-def _persons(users: Iterable[tuple[int, str]]) -> list[Person]:
+def _persons(users: Iterable[tuple[str, str]]) -> list[Person]:
     return [Person(user_id, name) for user_id, name in users]

@@ -33,6 +33,7 @@ SHARED_MS = 600_000
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Users).decode
+_decode_numbers = msgspec.msgpack.Decoder(dict[int, str]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +156,17 @@ def _read(process: str, groups: Collection[str], values: list[bytes | None] | Ex
         values = [None] * len(groups)
     for group, value in zip(groups, values, strict=True):
         try:
-            found[group] = _decode(value) if value else {}
+            found[group] = _users(value) if value else {}
         except msgspec.MsgspecError as error:
             # Another release's, say. It must not keep the other groups from being read.
             logger.warning("who is in %s on %s cannot be read: %r", group, process, error)
             found[group] = {}
     return found
+
+
+def _users(value: bytes) -> Users:
+    try:
+        return _decode(value)
+    except msgspec.ValidationError:
+        # A process of the release before, while it is replaced: there ids were numbers.
+        return {str(user_id): name for user_id, name in _decode_numbers(value).items()}

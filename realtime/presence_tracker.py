@@ -50,7 +50,7 @@ class Tracker:
         self._store = PresenceStore(connect(url), secrets.token_hex(8), self._lease)
         self._groups: dict[str, People] = {}
         # When each stops being present, soonest first.
-        self._leaving: dict[tuple[People, int], float] = {}
+        self._leaving: dict[tuple[People, str], float] = {}
         self._unwritten: dict[People, None] = {}
         self._untold: dict[People, None] = {}
         # Of which process, which group.
@@ -85,10 +85,10 @@ class Tracker:
         self._untold.pop(people, None)
         self._put_away(people)
 
-    def stays(self, people: People, user_id: int) -> None:
+    def stays(self, people: People, user_id: str) -> None:
         self._leaving.pop((people, user_id), None)
 
-    def leaves(self, people: People, user_id: int) -> None:
+    def leaves(self, people: People, user_id: str) -> None:
         self._leaving[people, user_id] = asyncio.get_running_loop().time() + self._grace
 
     def has_changed(self, people: People) -> None:

@@ -110,7 +110,7 @@ class AuthRequired(Event, tag="auth.required", kw_only=True):
 class Person(msgspec.Struct, frozen=True):
     """A user as others see them; `id` is null when the account is gone."""
 
-    id: int | None
+    id: str | None
     name: str
 
 

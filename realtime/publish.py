@@ -55,9 +55,9 @@ def publish_in_order(group: str, frames: Sequence[tuple[int, str]]) -> None:
         _send({"group": group, "frames": list(frames)})
 
 
-def publish_end(group: str, frame: msgspec.Struct, *, user_ids: Collection[int] | None = None) -> None:
+def publish_end(group: str, frame: msgspec.Struct, *, user_ids: Collection[str] | None = None) -> None:
     """Send `frame` to these users' members of the group, or to all for None, as the last that they get of it."""
-    shut_out: list[int] | str = "all" if user_ids is None else list(user_ids)
+    shut_out: list[str] | str = "all" if user_ids is None else list(user_ids)
     _send({"group": group, "text": encode(frame), "shut_out": shut_out})
 
 
@@ -66,7 +66,7 @@ def publish_access_changed(group: str) -> None:
     _sender().put_recheck(group, [None])
 
 
-def publish_users_changed(user_ids: Collection[int] | None) -> None:
+def publish_users_changed(user_ids: Collection[str] | None) -> None:
     """Have every process look whether its sockets of these users, or of all for None, may still be there."""
     _sender().put_recheck(USERS_GROUP, [None] if user_ids is None else user_ids)
 
@@ -103,7 +103,7 @@ class _Sender:
         self._queue: deque[dict[str, Any]] = deque()
         # (group, user ids, or None for all) to be looked at: those of one group that wait together are one message.
         # Somebody who ends ten thousand sessions at once neither fills the queue nor keeps others waiting.
-        self._rechecks: deque[tuple[str, Collection[int | None]]] = deque()
+        self._rechecks: deque[tuple[str, Collection[str | None]]] = deque()
         self._recheck_messages: deque[dict[str, Any]] = deque()
         self._capacity = conf.settings().layer_capacity
         self.draining: asyncio.Task[None] | None = None
@@ -119,7 +119,7 @@ class _Sender:
         self._sent.clear()
         self.loop.call_soon_threadsafe(self._wake)
 
-    def put_recheck(self, group: str, user_ids: Collection[int | None]) -> None:
+    def put_recheck(self, group: str, user_ids: Collection[str | None]) -> None:
         self._rechecks.append((group, user_ids))
         self._sent.clear()
         self.loop.call_soon_threadsafe(self._wake)
@@ -149,7 +149,7 @@ class _Sender:
 
     def _next(self) -> list[dict[str, Any]]:
         if self._rechecks:
-            by_group: dict[str, set[int | None]] = {}
+            by_group: dict[str, set[str | None]] = {}
             while self._rechecks:
                 group, user_ids = self._rechecks.popleft()
                 asked = by_group.setdefault(group, set())

@@ -36,4 +36,4 @@ class Source:
     # Many groups -> those that exist. Asked every few seconds: it must be one query.
     read_standings: Callable[[list[str]], Awaitable[dict[str, Standing]]]
     # The user ids in many groups -> of those who may not be in them, the last frame that they get of the group.
-    read_shut_out: Callable[[dict[str, set[int]]], Awaitable[dict[str, dict[int, str]]]] | None = None
+    read_shut_out: Callable[[dict[str, set[str]]], Awaitable[dict[str, dict[str, str]]]] | None = None

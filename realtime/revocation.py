@@ -96,8 +96,8 @@ class Sockets:
     """The sockets that were let in, by user. Each lives by a session or a token, and is closed with it."""
 
     def __init__(self) -> None:
-        self._by_user: dict[int, list[Socket]] = {}
-        self.recheck: Recheck[int] = Recheck(self._check)
+        self._by_user: dict[str, list[Socket]] = {}
+        self.recheck: Recheck[str] = Recheck(self._check)
 
     def add(self, socket: Socket, asked: int) -> None:
         """`asked`: what `recheck.times` was before its session or token was read."""
@@ -129,7 +129,7 @@ class Sockets:
                     detail=group,
                 )
 
-    async def _check(self, user_ids: set[int] | None) -> None:
+    async def _check(self, user_ids: set[str] | None) -> None:
         sockets = [
             socket
             for user_id in ([*self._by_user] if user_ids is None else user_ids)
@@ -195,7 +195,7 @@ class Members:
         groups = self._groups()
         if names is None:
             self._versions = {name: version for name, version in self._versions.items() if name in groups}
-        by_source: dict[Source, dict[str, set[int]]] = {}
+        by_source: dict[Source, dict[str, set[str]]] = {}
         for name in groups if names is None else names & groups.keys():
             source = groups[name].source
             if source is not None and source.read_shut_out is not None:

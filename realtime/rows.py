@@ -1,7 +1,8 @@
-"""Rows by the values of their columns, for places where building a query costs more than running it. Reads only."""
+"""Rows by the values of their fields, for places where building a query costs more than running it. Reads only."""
 
 import functools
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from django.db import connection, models
@@ -11,36 +12,73 @@ M = TypeVar("M", bound=models.Model)
 
 
 @sensitive_variables()
-def rows_by(model: type[M], ending: str = "", /, **columns: Collection[Any]) -> list[M]:
-    """The rows whose columns have one of the values given for each, by a query written by hand.
+def rows_by(model: type[M], ending: str = "", /, **fields: Collection[Any]) -> list[M]:
+    """The rows whose fields have one of the values given for each, by a query written by hand.
 
     For handshakes and the way of a post: the ORM would spend far longer on building its statements than they take
-    to run. `ending` stands after the WHERE clause as it is.
+    to run. Fields go by their names, or `pk`. `ending` stands after the WHERE clause as it is.
     """
-    if not all(columns.values()):
+    if not all(fields.values()):
         return []
-    names, select, converters = _plan(model, connection.vendor)
-    where = " AND ".join(f"{name} IN ({', '.join(['%s'] * len(values))})" for name, values in columns.items())
+    plan = _plan(model, connection.vendor)
+    if plan is None:
+        return _by_orm(model, ending, fields)
+    conditions, parameters = [], []
+    for name, values in fields.items():
+        column, field = plan.columns[name]
+        conditions.append(f"{column} IN ({', '.join(['%s'] * len(values))})")
+        parameters += [field.get_db_prep_value(value, connection) for value in values]
     with connection.cursor() as cursor:
-        cursor.execute(f"{select} WHERE {where}{ending}", [value for values in columns.values() for value in values])
+        cursor.execute(f"{plan.select} WHERE {' AND '.join(conditions)}{ending}", parameters)
         found = cursor.fetchall()
     rows = []
     for values in map(list, found):
-        for at, column, convert in converters:
+        for at, column, convert in plan.converters:
             values[at] = convert(values[at], column, connection)
-        rows.append(model.from_db(connection.alias, names, values))
+        rows.append(model.from_db(connection.alias, plan.names, values))
     return rows
 
 
-@functools.cache
-def _plan(model: type[models.Model], vendor: str) -> tuple[list[str], str, list[tuple[int, Any, Any]]]:
+def quoted(name: str) -> str:
+    """The name of a table or a column as it stands in SQL: a team may have called it `group`."""
+    return connection.ops.quote_name(name).replace("%", "%%")
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
     """Of a model on this kind of database: its fields, the query's beginning, and what makes columns into values."""
-    columns = [field.get_col(model._meta.db_table) for field in model._meta.concrete_fields]
+
+    names: list[str]
+    select: str
+    converters: list[tuple[int, Any, Any]]
+    # By each name that a field goes by: how its column is written, and what makes values into parameters.
+    columns: dict[str, tuple[str, Any]]
+
+
+@functools.cache
+def _plan(model: type[models.Model], vendor: str) -> _Plan | None:
+    """None: the model's rows do not lie in one table, or do not come as they are."""
+    table, fields = model._meta.db_table, model._meta.concrete_fields
+    for field in fields:
+        if field.model._meta.db_table != table or type(field).select_format is not models.Field.select_format:
+            return None
+    columns = [field.get_col(table) for field in fields]
     converters = [
         (at, column, convert)
         for at, column in enumerate(columns)
         for convert in (*connection.ops.get_db_converters(column), *column.get_db_converters(connection))
     ]
-    listed = ", ".join(f'"{column.target.column}"' for column in columns)
-    names = [str(column.target.attname) for column in columns]
-    return names, f"SELECT {listed} FROM {model._meta.db_table}", converters  # noqa: S608 - names of our own columns
+    listed = ", ".join(quoted(str(field.column)) for field in fields)
+    named = {name: (quoted(str(field.column)), field) for field in fields for name in (field.name, field.attname)}
+    assert model._meta.pk is not None
+    return _Plan(
+        names=[str(field.attname) for field in fields],
+        select=f"SELECT {listed} FROM {quoted(table)}",  # noqa: S608 - names of models' own tables and columns
+        converters=converters,
+        columns={**named, "pk": named[model._meta.pk.name]},
+    )
+
+
+def _by_orm(model: type[M], ending: str, fields: dict[str, Collection[Any]]) -> list[M]:
+    assert not ending
+    return list(model._base_manager.filter(**{f"{name}__in": values for name, values in fields.items()}).order_by())

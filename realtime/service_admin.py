@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.widgets import ForeignKeyRawIdWidget
+from django.contrib.auth import get_user_model
 from django.core.exceptions import NON_FIELD_ERRORS, ObjectDoesNotExist, ValidationError
 from django.db import Error as DatabaseError
 from django.db import IntegrityError
@@ -37,6 +39,12 @@ class ServiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             pass  # Somebody was quicker: at a second look the form itself sees what they did.
         return super().changeform_view(request, object_id, form_url, extra_context)
 
+    def get_autocomplete_fields(self, request: HttpRequest) -> list[str]:
+        return [*super().get_autocomplete_fields(request), *searched_users(self)]
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        return super().formfield_for_foreignkey(db_field, request, **user_widget(self, db_field), **kwargs)
+
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form_class = super().get_form(request, obj, change, **kwargs)
         refusal = getattr(request, "refusal", None)
@@ -64,6 +72,30 @@ class ServiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             named, rest = failures[:NAMED_FAILURES], len(failures) - NAMED_FAILURES
             more = f" and {rest} more" if rest > 0 else ""
             self.message_user(request, f"Not {done}: {'; '.join(named)}{more}.", messages.ERROR)
+
+
+def searched_users(of: Any) -> list[str]:
+    """The foreign keys to users of this ModelAdmin or inline, where its site has a search for users."""
+    if not _has_search(of.admin_site):
+        return []
+    return [field.name for field in of.opts.fields if _is_of_users(field)]
+
+
+def user_widget(of: Any, field: Any) -> dict[str, Any]:
+    """What a foreign key to users is chosen by where there is no search: its key. A list would have all of them."""
+    if not _is_of_users(field) or _has_search(of.admin_site):
+        return {}
+    return {"widget": ForeignKeyRawIdWidget(field.remote_field, of.admin_site)}
+
+
+def _is_of_users(field: Any) -> bool:
+    return field.remote_field is not None and field.remote_field.model is get_user_model()
+
+
+def _has_search(site: Any) -> bool:
+    """Not every team shows its users in the admin, and Django refuses to start with a search that does not exist."""
+    users = get_user_model()
+    return site.is_registered(users) and bool(site.get_model_admin(users).search_fields)
 
 
 def _reason(error: Exception) -> str:

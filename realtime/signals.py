@@ -7,13 +7,15 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.apps import apps
 from django.contrib.auth import SESSION_KEY, get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
+from django.db.models import Model
 from django.db.models.signals import m2m_changed, post_delete, post_save
 from django.utils import timezone
 
-from realtime import conf, sessions
+from realtime import conf, sessions, users
 from realtime.models import AccessToken
 from realtime.publish import publish_users_changed
 
@@ -24,16 +26,17 @@ OF_NO_MATTER = {"last_login", "last_used_at"}
 def connect() -> None:
     """Called once, when all models are there."""
     user: Any = get_user_model()
-    post_save.connect(_user_saved, sender=user, dispatch_uid="realtime.user_saved")
-    post_delete.connect(_user_deleted, sender=user, dispatch_uid="realtime.user_deleted")
+    for model in _models_of_users(user):
+        post_save.connect(_user_saved, sender=model, dispatch_uid="realtime.user_saved")
+        post_delete.connect(_user_deleted, sender=model, dispatch_uid="realtime.user_deleted")
     post_save.connect(_token_changed, sender=AccessToken, dispatch_uid="realtime.token_saved")
     post_delete.connect(_token_changed, sender=AccessToken, dispatch_uid="realtime.token_deleted")
     if (session := sessions.model()) is not None:
         post_save.connect(_session_saved, sender=session, dispatch_uid="realtime.session_saved")
         post_delete.connect(_session_deleted, sender=session, dispatch_uid="realtime.session_deleted")
     for name in ("groups", "user_permissions"):
-        if (relation := getattr(user, name, None)) is not None:
-            m2m_changed.connect(_rights_changed, sender=relation.through, dispatch_uid=f"realtime.{name}")
+        if (through := getattr(getattr(user, name, None), "through", None)) is not None:
+            m2m_changed.connect(_rights_changed, sender=through, dispatch_uid=f"realtime.{name}")
     m2m_changed.connect(
         _all_rights_changed, sender=Group.permissions.through, dispatch_uid="realtime.group_permissions"
     )
@@ -41,22 +44,28 @@ def connect() -> None:
         post_delete.connect(_all_rights_changed, sender=model, dispatch_uid=f"realtime.{model.__name__}")
 
 
-def _tell(user_ids: Collection[int] | None) -> None:
+def _models_of_users(user: Any) -> list[type[Model]]:
+    """The user model, and others whose rows are users: its proxies, and models that inherit tables from each other."""
+    parents = user._meta.get_parent_list()
+    return [model for model in apps.get_models() if issubclass(model, user) or model in parents]
+
+
+def _tell(user_ids: Collection[str] | None) -> None:
     transaction.on_commit(lambda: publish_users_changed(user_ids), robust=True)
 
 
 def _user_saved(instance: Any, created: bool, update_fields: Collection[str] | None, **_: object) -> None:
     if not created and not (update_fields and set(update_fields) <= OF_NO_MATTER):
-        _tell([instance.pk])
+        _tell([users.id_of_key(instance.pk)])
 
 
 def _user_deleted(instance: Any, **_: object) -> None:
-    _tell([instance.pk])
+    _tell([users.id_of_key(instance.pk)])
 
 
 def _token_changed(instance: AccessToken, created: bool = False, **_: object) -> None:
     if not created:
-        _tell([instance.user_id])
+        _tell([users.id_of_key(instance.user_id)])
 
 
 def _session_saved(instance: Any, created: bool, **_: object) -> None:
@@ -74,13 +83,14 @@ def _session_deleted(instance: Any, **_: object) -> None:
 def _tell_user_of(session: Any) -> None:
     user_id = session.get_decoded().get(SESSION_KEY)
     if user_id is not None:
-        _tell([get_user_model()._meta.pk.to_python(user_id)])
+        _tell([str(user_id)])
 
 
-def _rights_changed(instance: Any, action: str, pk_set: set[int] | None, reverse: bool, **_: object) -> None:
+def _rights_changed(instance: Any, action: str, pk_set: set[Any] | None, reverse: bool, **_: object) -> None:
     if action.startswith("post_"):
         # From the other side, `pk_set` are users; cleared, all that were.
-        _tell((pk_set or None) if reverse else [instance.pk])
+        keys = pk_set if reverse else {instance.pk}
+        _tell([users.id_of_key(key) for key in keys] if keys else None)
 
 
 def _all_rights_changed(action: str = "post_delete", **_: object) -> None:

@@ -117,7 +117,7 @@ class Site:
         ran = subprocess.run(
             [sys.executable, *arguments],
             cwd=ROOT,
-            env=self.env | {"DJANGO_SETTINGS_MODULE": "project.settings"},
+            env={"DJANGO_SETTINGS_MODULE": "project.settings"} | self.env,
             capture_output=True,
             text=True,
             timeout=60,
@@ -125,27 +125,28 @@ class Site:
         assert ran.returncode == 0, ran.stderr
         return ran.stdout.strip()
 
-    def make_user(self, name: str, permission: str = "") -> dict[str, str]:
-        """A user with a session and a token: {"cookie": …, "token": …}."""
-        cookie, token = self.shell(
+    def make_user(self, name: str, permission: str = "", **more: str) -> dict[str, str]:
+        """A user with a session and a token: {"cookie": …, "token": …, "id": …}; `more`: what the model asks for."""
+        cookie, token, user_id = self.shell(
             f"""
             from importlib import import_module
             from django.conf import settings
             from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
             from django.contrib.auth.models import Permission
             from realtime.auth import create_token
-            user, _ = get_user_model().objects.get_or_create(username={name!r})
+            users = get_user_model()
+            user, _ = users._default_manager.get_or_create(**{{users.USERNAME_FIELD: {name!r}}}, defaults={more!r})
             if {permission!r}:
                 user.user_permissions.add(Permission.objects.get(codename={permission!r}))
             session = import_module(settings.SESSION_ENGINE).SessionStore()
-            session[SESSION_KEY] = str(user.pk)
+            session[SESSION_KEY] = user._meta.pk.value_to_string(user)
             session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
             session[HASH_SESSION_KEY] = user.get_session_auth_hash()
             session.save()
-            print(session.session_key, create_token(user=user, name="test", expires_at=None)[1])
+            print(session.session_key, create_token(user=user, name="test", expires_at=None)[1], session[SESSION_KEY])
             """
         ).split()
-        return {"cookie": cookie, "token": token}
+        return {"cookie": cookie, "token": token, "id": user_id}
 
     @contextmanager
     def serving(

@@ -5,9 +5,8 @@ Run by `site` in a process of its own, since the settings of that one are anothe
 
 import sys
 
-from django.contrib.auth import get_user_model
-
 from chat import services
+from realtime import users
 from realtime.auth import create_token
 
 
@@ -17,5 +16,5 @@ def main() -> None:
     for slug in rooms:
         services.create_room(slug=slug, title=slug.capitalize())
     for name in names:
-        user = get_user_model()._default_manager.create_user(username=name)
+        user = users.create_user(name)
         sys.stdout.write(create_token(user=user, name="chaos", expires_at=None)[1] + "\n")

@@ -135,7 +135,7 @@ def test_a_page_is_cut_to_fit_a_frame_and_says_so(alice: Any, lounge: Room, sett
     assert joined.more
     assert seqs(joined) == list(range(21 - len(joined.messages), 21))
     assert 3 < len(joined.messages) < 20
-    crowd = [Person(2**63 - number, '"' * (MOST_NAMES_BYTES // MOST_NAMED)) for number in range(MOST_NAMED)]
+    crowd = [Person(f"{number:02}", '"' * (MOST_NAMES_BYTES // MOST_NAMED - 2)) for number in range(MOST_NAMED)]
     joined.present = Presence(MOST_NAMED, crowd)
     assert frame_size(joined) <= 64 * 1024
     assert not join(alice, lounge, after=0, epoch=lounge.epoch).complete

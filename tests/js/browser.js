@@ -80,7 +80,7 @@ export class FakeSocket {
   }
 
   greets(more = {}) {
-    this.says({ type: "hello", user: { id: 1, name: "alice" }, state: "ok", heartbeat_ms: 20_000, limits: { frame_bytes: 16_384 }, ...more });
+    this.says({ type: "hello", user: { id: "1", name: "alice" }, state: "ok", heartbeat_ms: 20_000, limits: { frame_bytes: 16_384 }, ...more });
   }
 
   answers(command, fields = {}) {

@@ -3,8 +3,8 @@ import { test } from "node:test";
 
 import { clean, countChars, initial, initialsOf, lastOwn, reduce, rows, tintOf } from "../../chat/static/chat/js/room-state.js";
 
-const ALICE = { id: 1, name: "alice" };
-const BOB = { id: 2, name: "bob" };
+const ALICE = { id: "1", name: "alice" };
+const BOB = { id: "2", name: "bob" };
 const ROOM = { slug: "general", title: "General", topic: "", role: "member", archived: false };
 const NOON = Date.UTC(2026, 2, 3, 12);
 
@@ -268,10 +268,10 @@ test("people come and go, and stand in the order of their names", () => {
   let state = joinedWith({ count: 1, users: [BOB] });
   state = run(state, changed({ count: 2, joined: [ALICE], left: [] }));
   assert.deepEqual(state.present, { count: 2, users: [ALICE, BOB] });
-  state = run(state, changed({ count: 2, joined: [{ id: 2, name: "aaron" }], left: [] }));
+  state = run(state, changed({ count: 2, joined: [{ id: "2", name: "aaron" }], left: [] }));
   assert.deepEqual(state.present.users.map(({ name }) => name), ["aaron", "alice"]);
   state = run(state, changed({ count: 1, joined: [], left: [ALICE] }));
-  assert.deepEqual(state.present, { count: 1, users: [{ id: 2, name: "aaron" }] });
+  assert.deepEqual(state.present, { count: 1, users: [{ id: "2", name: "aaron" }] });
 });
 
 test("in a big room only the number is known, and all names again when they are told again", () => {

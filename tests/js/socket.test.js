@@ -288,7 +288,7 @@ test("sending as the next user of this browser: what one has written is not sent
   browser.socket.ends(4003);
   await browser.pass(500);
   isMine = false;
-  browser.socket.greets({ user: { id: 2, name: "bob" } });
+  browser.socket.greets({ user: { id: "2", name: "bob" } });
   await settle();
   assert.deepEqual(browser.socket.sent, []);
   assert.equal(browser.socket.closed, true);

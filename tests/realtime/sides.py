@@ -12,7 +12,7 @@ from realtime.presence_tracker import Tracker
 from realtime.protocol import Person, Presence
 
 GROUP = "room.general"
-ALICE, BOB, CHARLIE = (Person(user_id, name) for user_id, name in ((1, "alice"), (2, "bob"), (3, "charlie")))
+ALICE, BOB, CHARLIE = (Person(user_id, name) for user_id, name in (("1", "alice"), ("2", "bob"), ("3", "charlie")))
 INTERVAL = 0.05
 GRACE = 1.0
 LEASE = 2.5

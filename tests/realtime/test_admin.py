@@ -52,7 +52,7 @@ def test_a_new_token_is_shown_once_and_lets_its_user_in(admin: Any, alice: Any) 
     assert len(texts) == 1
     identity = auth.identify_token(texts[0], None)
     assert identity is not None
-    assert identity.user_id == alice.pk
+    assert identity.user_id == str(alice.pk)
     assert identity.scopes == {"chat.write"}
     token = AccessToken.objects.get()
     assert (token.name, token.expires_at.year if token.expires_at else None) == ("probe", 2099)

@@ -43,7 +43,7 @@ def test_a_session_lets_its_user_in(alice: Any, client: Client, django_assert_nu
     with django_assert_num_queries(2):
         identity = auth.identify_session(session_of(client), None)
     assert identity is not None
-    assert (identity.user_id, identity.name, identity.permitted) == (alice.pk, "alice", True)
+    assert (identity.user_id, identity.name, identity.permitted) == (str(alice.pk), "alice", True)
 
 
 def test_a_session_that_is_nobodys_lets_nobody_in(client: Client) -> None:
@@ -214,7 +214,7 @@ def test_a_token_lets_its_user_in(alice: Any) -> None:
     assert text.startswith(f"hub_{token.pk}_")
     identity = auth.identify_token(text, None)
     assert identity is not None
-    assert (identity.user_id, identity.token_id) == (alice.pk, token.pk)
+    assert (identity.user_id, identity.token_id) == (str(alice.pk), token.pk)
 
 
 def test_the_secret_is_not_kept(alice: Any) -> None:

@@ -84,18 +84,18 @@ async def test_a_group_whose_end_was_lost_ends_by_comparing(hub: Hub, truth: Tru
 
 async def test_who_is_shut_out_hears_that_and_nothing_after_it(hub: Hub, truth: Truth) -> None:
     listeners = {}
-    for user_id in (1, 2):
+    for user_id in ("1", "2"):
         listeners[user_id] = Listener()
         member = await hub.join(GROUP, listeners[user_id], truth.source, user_id)
         hub.go_live(GROUP, member, 0)
-    pending = await hub.join(GROUP, Listener(), truth.source, 1)
+    pending = await hub.join(GROUP, Listener(), truth.source, "1")
     await confirmed(hub, *listeners.values())
     await send(1)
-    await get_channel_layer().group_send(GROUP, {"group": GROUP, "text": "out", "shut_out": [1]})
+    await get_channel_layer().group_send(GROUP, {"group": GROUP, "text": "out", "shut_out": ["1"]})
     await send(2)
-    await until(lambda: "#2" in listeners[2].got)
-    assert [text for text in listeners[1].got if text != "probe"] == ["#1", "out"]
-    assert [text for text in listeners[2].got if text != "probe"] == ["#1", "#2"]
+    await until(lambda: "#2" in listeners["2"].got)
+    assert [text for text in listeners["1"].got if text != "probe"] == ["#1", "out"]
+    assert [text for text in listeners["2"].got if text != "probe"] == ["#1", "#2"]
     assert pending.is_out
 
 
@@ -105,15 +105,15 @@ async def test_each_socket_that_is_put_out_is_one_line_of_the_log_and_one_that_h
     sockets = []
     for number in range(3):
         scope = {"client": (f"203.0.113.{number}", 4711)}
-        identity = SimpleNamespace(user_id=1, expires_at=None)
+        identity = SimpleNamespace(user_id="1", expires_at=None)
         sockets.append(SimpleNamespace(identity=identity, connection=f"web-1:{number}", outbox=Listener(), scope=scope))
         hub.sockets.add(cast(Any, sockets[-1]), hub.sockets.recheck.times)
     joining, again, ended = sockets
     for one in (again, ended):
-        hub.go_live(GROUP, await hub.join(GROUP, one.outbox, truth.source, 1), 0)
+        hub.go_live(GROUP, await hub.join(GROUP, one.outbox, truth.source, "1"), 0)
     # The first is not in yet; the second reads the state afresh.
     for one in (joining, again):
-        await hub.join(GROUP, one.outbox, truth.source, 1)
+        await hub.join(GROUP, one.outbox, truth.source, "1")
     ended.outbox.close(4003, "Session ended")
     hub._take({"group": GROUP, "text": "out", "shut_out": "all"})
     said = [one.getMessage() for one in caplog.records if one.name == "realtime.security"]

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from realtime.conf import Realtime
-from realtime.limits import MOST_TOLD, Ledger
+from realtime.limits import MOST_TOLD, Ledger, Stranger
 from realtime.metrics import COUNTERS
 from realtime.protocol import ErrorCode, Refused
 
-ALICE, BOB = 1, 2
+ALICE, BOB = "1", "2"
 
 
 class Clock:
@@ -36,7 +36,7 @@ def ledger(clock: Clock) -> Ledger:
     return ledger_of(clock)
 
 
-def posted(ledger: Ledger, user_id: int, times: int) -> int:
+def posted(ledger: Ledger, user_id: str, times: int) -> int:
     """How many of so many posts were let through."""
     return sum(ledger.refuse(user_id, is_post=True) is None for _ in range(times))
 
@@ -148,9 +148,9 @@ def test_three_processes_that_exchange_let_no_more_through_than_one(clock: Clock
 
 def test_of_very_many_users_those_are_told_who_used_most(clock: Clock) -> None:
     ledger = ledger_of(clock)
-    for user_id in range(MOST_TOLD + 500):
-        posted(ledger, user_id, 2 if user_id >= 500 else 1)
-    assert ledger.posts.tell() == dict.fromkeys(range(500, MOST_TOLD + 500), 2)
+    for number in range(MOST_TOLD + 500):
+        posted(ledger, str(number), 2 if number >= 500 else 1)
+    assert ledger.posts.tell() == dict.fromkeys(map(str, range(500, MOST_TOLD + 500)), 2)
 
 
 # Sockets
@@ -169,8 +169,17 @@ def seated(ledger: Ledger, address: str | None, times: int) -> int:
 def test_an_address_has_so_many_sockets_without_a_user(ledger: Ledger, proxied: None) -> None:
     assert seated(ledger, "127.0.0.1", 500) == 50
     assert seated(ledger, "203.0.113.8", 1) == 1
-    ledger.leave("127.0.0.1")
+    ledger.leave(Stranger("127.0.0.1"))
     assert seated(ledger, "127.0.0.1", 500) == 1
+
+
+def test_a_user_whose_id_reads_like_an_address_takes_no_place_of_that_address(ledger: Ledger, proxied: None) -> None:
+    assert ledger.seat_user("203.0.113.8", None, "web-1:1") == "203.0.113.8"
+    assert seated(ledger, "203.0.113.8", 500) == 50
+    assert ledger.seat_user("", None, "web-1:2") == ""
+    ledger.leave("203.0.113.8")
+    ledger.leave("")
+    assert ledger._unknown == 50
 
 
 def test_a_network_of_ipv6_is_one_address(ledger: Ledger, proxied: None) -> None:
@@ -193,7 +202,7 @@ def test_a_user_has_so_many_sockets(ledger: Ledger) -> None:
 
 def test_nothing_is_left_of_sockets_that_have_gone(ledger: Ledger, proxied: None) -> None:
     seats = [ledger.seat_user(ALICE, None, "web-1:1") for _ in range(60)]
-    seats += [ledger.seat_user(user_id, None, "web-1:1") for user_id in range(2, 500)]
+    seats += [ledger.seat_user(user_id, None, "web-1:1") for user_id in map(str, range(2, 500))]
     strangers = [ledger.seat_unknown(f"203.0.113.{number % 250}") for number in range(2000)]
     for seat in [*seats, *strangers]:
         ledger.leave(seat)

@@ -22,7 +22,7 @@ class Process:
         self.ledger = Ledger(Realtime(), clock)
         self.exchange = Exchange(self.redis, self.ledger, clock)
 
-    def seat(self, user_id: int, times: int) -> int:
+    def seat(self, user_id: str, times: int) -> int:
         return [self.ledger.seat_user(user_id, None, "web-1:1") for _ in range(times)].count(user_id)
 
 

@@ -93,7 +93,7 @@ async def test_another_name_is_told_as_a_join(redis: Redis, sides: Any) -> None:
     await until(lambda: names(there) == {"alice", "bob"})
     here.enter(Person(ALICE.id, "alice.liddell"))
     await until(lambda: names(there) == {"alice.liddell", "bob"})
-    assert b.changes[GROUP][-1] == Change(2, [Person(1, "alice.liddell")], [])
+    assert b.changes[GROUP][-1] == Change(2, [Person("1", "alice.liddell")], [])
 
 
 # Many
@@ -101,11 +101,11 @@ async def test_another_name_is_told_as_a_join(redis: Redis, sides: Any) -> None:
 
 async def test_above_a_hundred_only_the_number_is_told(redis: Redis, sides: Any) -> None:
     a, b = sides(), sides()
-    crowd = [Person(number, f"user-{number}") for number in range(1, 101)]
+    crowd = [Person(str(number), f"user-{number}") for number in range(1, 101)]
     here, there = a.enter(*crowd[:60]), b.enter(*crowd[60:])
     await until(lambda: b.changes.get(GROUP, []) != [] and b.changes[GROUP][-1].count == 100)
     assert there.seen_by(crowd[0]).count == len(there.seen_by(crowd[0]).users) == 100
-    extra = Person(101, "one-too-many")
+    extra = Person("101", "one-too-many")
     assert there.seen_by(extra) == Presence(101, [])
     here.enter(extra)
     await until(lambda: b.changes[GROUP][-1] == Change(101, None, None))
@@ -119,25 +119,27 @@ async def test_above_a_hundred_only_the_number_is_told(redis: Redis, sides: Any)
 
 async def test_who_came_as_one_too_many_hears_all_names_when_they_can_be_told(redis: Redis, sides: Any) -> None:
     a = sides()
-    crowd = [Person(number, f"user-{number}") for number in range(1, 101)]
+    crowd = [Person(str(number), f"user-{number}") for number in range(1, 101)]
     people = a.enter(*crowd)
     await until(lambda: a.changes.get(GROUP, []) != [] and a.changes[GROUP][-1].count == 100)
-    extra = Person(101, "one-too-many")
+    extra = Person("101", "one-too-many")
     page, earlier = Page(people.seen_by(extra)), Page(people.seen_by(crowd[1]))
     assert (page.count, page.names) == (101, None)
     people.enter(extra)
-    people.shut_out([1])
+    people.shut_out(["1"])
     await until(lambda: a.left() == ["user-1"])
     for one in (page, earlier):
         one.hear(a.changes[GROUP][-1])
         assert one.count == 100
-        assert {*one.names} == {*range(2, 102)}
+        assert {*one.names} == {*map(str, range(2, 102))}
 
 
 def test_long_names_are_not_told_where_they_would_fill_a_frame() -> None:
-    long = {number: f"{number}".ljust(150, "\U0001f642") for number in range(1, 30)}
+    long = {str(number): f"{number}".ljust(150, "\U0001f642") for number in range(1, 30)}
     assert presence._presence(long) == Presence(29, [])
     assert len(presence._presence(dict(list(long.items())[:10])).users) == 10
+    long_ids = {f"{number}".ljust(200, "k"): "short" for number in range(60)}
+    assert presence._presence(long_ids) == Presence(60, [])
 
 
 async def test_comings_and_goings_are_gathered(redis: Redis, sides: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +152,7 @@ async def test_comings_and_goings_are_gathered(redis: Redis, sides: Any, monkeyp
     b.changes.clear()
     began = asyncio.get_running_loop().time()
     for number in range(10, 90):
-        a.enter(Person(number, f"user-{number}"))
+        a.enter(Person(str(number), f"user-{number}"))
         b.watch(f"room.{number}")  # Asks for a round at once.
         await asyncio.sleep(0.02)
     took = asyncio.get_running_loop().time() - began
@@ -162,9 +164,9 @@ async def test_comings_and_goings_are_gathered(redis: Redis, sides: Any, monkeyp
 async def test_a_crowd_is_told_less_often(redis: Redis, sides: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(presence_tracker, "USERS_PER_SECOND", 30)
     a = sides()
-    people = a.enter(*(Person(number, f"user-{number}") for number in range(1, 101)))
+    people = a.enter(*(Person(str(number), f"user-{number}") for number in range(1, 101)))
     await until(lambda: GROUP in a.changes)
-    people.enter(Person(101, "one more"))
+    people.enter(Person("101", "one more"))
     await asyncio.sleep(1)
     assert len(a.changes[GROUP]) == 1
     await until(lambda: a.changes[GROUP][-1].count == 101)
@@ -176,7 +178,7 @@ async def test_what_members_are_told_adds_up_to_who_is_there(
 ) -> None:
     monkeypatch.setattr(presence, "MOST_NAMED", 4)
     chance = random.Random(seed)
-    crowd = [Person(number, f"user-{number}") for number in range(1, 9)]
+    crowd = [Person(str(number), f"user-{number}") for number in range(1, 9)]
     a, b = sides(), sides()
     pairs = [(side, side.watch()) for side in (a, b)]
     await until(lambda: all(people.told is not None for _, people in pairs))
@@ -271,7 +273,7 @@ async def test_who_comes_in_the_middle_of_a_delivery_is_told_who_is_there_when_i
 
     outboxes = []
     for number in range(1, WRITES_PER_TURN + 200):
-        outbox, member = await join(Person(number, f"user-{number}"))
+        outbox, member = await join(Person(str(number), f"user-{number}"))
         hub.go_live(GROUP, member)
         outboxes.append(outbox)
     first, last = outboxes[0], outboxes[-1]
@@ -282,9 +284,9 @@ async def test_who_comes_in_the_middle_of_a_delivery_is_told_who_is_there_when_i
     hub._take({"group": GROUP, "text": "much"})
     while "much" not in first.got:
         await asyncio.sleep(0)
-    late, lates = await join(Person(10_000, "late"))
+    late, lates = await join(Person("10000", "late"))
     assert "much" not in last.got
-    del people.here[1]
+    del people.here["1"]
     hub._tracker._tell_one(people)
     # The others have not heard of it yet, and whoever comes now is told what they know.
     assert hub.presence(GROUP, lates) == Presence(before + 1, [])

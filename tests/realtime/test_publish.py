@@ -105,7 +105,7 @@ async def test_any_number_of_users_that_changed_at_once_is_told_and_takes_no_mes
 
 async def test_all_of_them_is_more_than_some(asked: list[Any]) -> None:
     publishing.send_from(asyncio.get_running_loop())
-    for user_ids in ([1], None, [2]):
+    for user_ids in (["1"], None, ["2"]):
         publish_users_changed(user_ids)
     await until(lambda: asked == ["all"])
 

@@ -25,7 +25,7 @@ def test_create_prints_the_token_alone_on_stdout(alice: Any) -> None:
     assert re.fullmatch(r"hub_\d+_[\w-]{30,}\n", out)
     identity = auth.identify_token(out.strip(), None)
     assert identity is not None
-    assert identity.user_id == alice.pk
+    assert identity.user_id == str(alice.pk)
     token = AccessToken.objects.get()
     assert token.name == "grafana"
     assert token.expires_at is not None

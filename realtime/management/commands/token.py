@@ -5,11 +5,11 @@ from argparse import ArgumentParser
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.contrib.auth import get_user_model
+from django.core.exceptions import ObjectDoesNotExist
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from realtime import auth
+from realtime import auth, users
 from realtime.models import AccessToken
 
 MOST_DAYS = 3650
@@ -24,7 +24,7 @@ class Command(BaseCommand):
         create: ArgumentParser = verbs.add_parser(
             "create", help="Make a token and print it: the only time it is shown."
         )
-        create.add_argument("username", help="Whom the token acts as.")
+        create.add_argument("username", help="Whom the token acts as: the name or address that is used to sign in.")
         create.add_argument("--days", type=int, default=30, help="How long it lets in. Default: 30.")
         create.add_argument(
             "--scope",
@@ -54,7 +54,7 @@ class Command(BaseCommand):
         if not 1 <= len(name.strip()) <= most:
             raise CommandError(f"--name must have from 1 to {most} characters.")
         user = _user(username)
-        if not user.is_active:
+        if not users.is_active(user):
             raise CommandError(f"{username} is not active: a token would let nobody in.")
         expires_at = timezone.now() + timedelta(days=days)
         token, text = auth.create_token(
@@ -75,7 +75,7 @@ class Command(BaseCommand):
         rows = [
             (
                 f"{auth.TOKEN_PREFIX}_{token.pk}",
-                token.user.get_username(),
+                users.name_of(token.user),
                 token.state,
                 token.scopes.replace(" ", ",") or "-",
                 _when(token.expires_at),
@@ -107,10 +107,9 @@ class Command(BaseCommand):
 
 
 def _user(username: str) -> Any:
-    users = get_user_model()
     try:
-        return users.objects.get_by_natural_key(username)
-    except users.DoesNotExist:
+        return users.find_by_name(username)
+    except ObjectDoesNotExist:
         raise CommandError(f"There is no user {username!r}.") from None
 
 

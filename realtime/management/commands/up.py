@@ -15,7 +15,7 @@ from django.core.management import BaseCommand, CommandError, CommandParser, cal
 from django.db import Error as DatabaseError
 from django.db import connections
 
-from realtime import embedded_redis
+from realtime import embedded_redis, users
 from realtime.checks import check_address
 from realtime.children import Console
 from realtime.kept import CannotStart, Kept, KeptCommand, KeptRedis, KeptWeb
@@ -114,9 +114,12 @@ class Command(BaseCommand):
         if self._is_empty:
             # Made only now: a start that failed would have lost the password.
             password = secrets.token_urlsafe(12)
-            get_user_model()._default_manager.create_superuser("admin", password=password)
+            admin = users.create_superuser("admin", password)
             connections.close_all()
-            lines.append(f"  sign in    admin / {password}   (shown this once)")
+            if admin is not None:
+                lines.append(f"  sign in    {users.name_of(admin)} / {password}   (shown this once)")
+            else:
+                lines.append("  sign in    make the first user: manage.py createsuperuser")
         lines += [f"  admin      {address(host, port)}admin/", "Ctrl-C stops it."]
         console.print("\n".join(lines))
 

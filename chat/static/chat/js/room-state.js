@@ -252,7 +252,7 @@ function presence(present, { count, joined: came, left }) {
 }
 
 function byName(users) {
-  return [...users].sort((one, other) => one.name.localeCompare(other.name) || one.id - other.id);
+  return [...users].sort((one, other) => one.name.localeCompare(other.name) || (one.id < other.id ? -1 : 1));
 }
 
 function lastSeq(state) {

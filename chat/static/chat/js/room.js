@@ -13,7 +13,7 @@ const PATIENCE_MS = 1_500; // A connection that takes no longer than this is not
 
 const root = document.getElementById("room");
 const { slug, userId, userName, title, topic, archived, socketPath } = root.dataset;
-const me = { id: Number(userId), name: userName };
+const me = { id: userId, name: userName };
 const keepsakes = new Keepsakes(userId, slug);
 const room = { slug, title, topic, role: null, archived: archived === "true" };
 
@@ -44,7 +44,8 @@ const view = new RoomView(root, {
 const socket = new Socket(socketPath, {
   hello(frame) {
     // Somebody else has signed in with this browser: this page is not theirs, and what it keeps must not be sent as theirs.
-    if (frame.user.id !== me.id) {
+    // As text: while it is replaced, a process of the release before still sends a number.
+    if (String(frame.user.id) !== me.id) {
       location.reload(); // Returns at once.
       return false;
     }

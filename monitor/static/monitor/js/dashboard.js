@@ -15,7 +15,8 @@ const view = new DashboardView(root, { choose: (subject) => change({ type: "chos
 const socket = new Socket(socketPath, {
   hello(frame) {
     // Somebody else has signed in with this browser: this page is not theirs.
-    if (frame.user.id !== Number(userId)) {
+    // As text: while it is replaced, a process of the release before still sends a number.
+    if (String(frame.user.id) !== userId) {
       location.reload(); // Returns at once.
       return false;
     }
