@@ -1,17 +1,31 @@
 """The text of a message as it is kept."""
 
+import re
 import unicodedata
 
 from chat import conf
 from realtime.protocol import ErrorCode, Refused
 from realtime.text import MOST_MARKS, has_endless_marks
 
+# White space, control characters, what Unicode ignores by default (zero-width marks, fillers, bidi controls, tags), and
+# letters that are drawn as nothing. The same ranges stand in static/chat/js/body.js; a test compares them.
+BLANK = (
+    "\u0000-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f-\u1160\u1680\u17b4-\u17b5\u180b-\u180f"
+    "\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0"
+    "\ufff0-\ufffb\U00013430-\U00013455\U00016fe4\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+_BLANK_RUN = re.compile(f"[{BLANK}]*")
+_LINE_BREAK = re.compile("[\n\v\f\r\x85\u2028\u2029]")
+
 
 def clean(body: str) -> str:
-    """Raises Refused. Not for within a transaction: others would wait for what a hostile text takes."""
+    """The body in normal form C, without blank lines at both ends. Raises Refused.
+
+    Not for within a transaction: others would wait for what a hostile text takes.
+    """
     if has_endless_marks(body):
         raise Refused(ErrorCode.INVALID, f"a message has at most {MOST_MARKS} marks on one letter")
-    body = unicodedata.normalize("NFC", body).strip()
+    body = without_blank_lines(unicodedata.normalize("NFC", body))
     if not body:
         raise Refused(ErrorCode.INVALID, "a message needs some text")
     if "\x00" in body:
@@ -19,6 +33,20 @@ def clean(body: str) -> str:
     if len(body) > (most := conf.settings().body_chars):
         raise Refused(ErrorCode.TOO_LONG, f"a message has at most {most} characters")
     return body
+
+
+def without_blank_lines(text: str) -> str:
+    """The text from its first line that shows something to its last; empty when nothing of it can be seen."""
+    first = _blanks_before(text)
+    if first == len(text):
+        return ""
+    backwards = text[::-1]
+    last = len(text) - _blanks_before(backwards)
+    # The lines themselves stay whole, with their indents.
+    break_before = _LINE_BREAK.search(backwards, len(text) - first)
+    break_after = _LINE_BREAK.search(text, last)
+    start = len(text) - break_before.start() if break_before else 0
+    return text[start : break_after.start() if break_after else None]
 
 
 def cleaned(body: str) -> str | Refused:
@@ -34,3 +62,10 @@ def accepted(cleaned: str | Refused) -> str:
     if isinstance(cleaned, Refused):
         raise cleaned
     return cleaned
+
+
+def _blanks_before(text: str) -> int:
+    """How many blank characters the text begins with."""
+    run = _BLANK_RUN.match(text)
+    assert run
+    return run.end()

@@ -1,6 +1,7 @@
 """Markup and scripts in what people write and what they are called: shown as it is, wherever it is shown."""
 
 import asyncio
+import unicodedata
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -109,6 +110,109 @@ async def test_markup_in_a_room_is_shown_as_it_was_written(browser: Browser, clu
         await expect(own.locator("textarea")).to_have_value(ATTACKS[-1])
         await mallory.page.keyboard.press("Escape")
         await is_plain(mallory)
+
+
+# By the places of its first and its last letter: whether the element reads from the left.
+READS_FROM_THE_LEFT = """element => {
+    const text = document.createTreeWalker(element, NodeFilter.SHOW_TEXT).nextNode();
+    const left = (from) => {
+        const range = document.createRange();
+        range.setStart(text, from);
+        range.setEnd(text, from + 1);
+        return range.getBoundingClientRect().left;
+    };
+    return left(0) < left(text.length - 1);
+}"""
+SPOOF = "Please sign in at \u202ehttps://evil.example/nigol/moc.knab//:sptth\u202c today"
+REVERSED = "abc \u202edef"
+RISING = unicodedata.normalize("NFC", "".join(letter + "\u0301" * 30 for letter in "abcdefghij"))
+
+
+async def write_and_edit(visitor: Visitor, before: str, after: str) -> None:
+    """Write `before`, and change it to `after` by the page."""
+    await visitor.page.locator("#body").fill(before)
+    await visitor.page.keyboard.press("Enter")
+    row = visitor.page.locator(".message:not(.is-pending)", has_text=before)
+    await row.hover()
+    await row.locator("[data-role=edit]").click()
+    await visitor.page.locator(".editor textarea").fill(after)
+    await visitor.page.keyboard.press("Enter")
+    await expect(visitor.page.locator(".editor")).to_have_count(0)
+
+
+async def test_controls_of_the_direction_turn_neither_links_nor_the_words_of_the_page(
+    browser: Browser, cluster: Cluster, place: Place
+) -> None:
+    name = f"\u202e{uuid4().hex[:8]}"
+    async with visiting(browser, cluster, name) as mallory:
+        await enter(mallory, place.slug)
+        await write_and_edit(mallory, "first", SPOOF)
+        await write_and_edit(mallory, "second", REVERSED)
+        await write_and_edit(mallory, "third", f"\u2067{REVERSED}\n\u202e{REVERSED}")
+        rows = mallory.page.locator(".message.is-own")
+        link = rows.nth(0).locator(".message-body a")
+        await expect(link).to_have_text("https://evil.example/nigol/moc.knab//:sptth")
+        await expect(link).to_have_attribute("href", "https://evil.example/nigol/moc.knab//:sptth")
+        assert await link.evaluate(READS_FROM_THE_LEFT)
+        for mark in await rows.locator(".edited").all():
+            assert await mark.inner_text() == "(edited)"
+            assert await mark.evaluate(READS_FROM_THE_LEFT)
+            text, its_mark = mark.locator("xpath=preceding-sibling::*"), await mark.bounding_box()
+            assert its_mark is not None
+            # And it stands behind what was written, not within.
+            assert its_mark["x"] >= await text.evaluate("text => [...text.getClientRects()].at(-1).right")
+        # The name is turned, as it says of itself; nothing beside it is.
+        head = rows.nth(0).locator(".message-head")
+        assert not await head.locator("[data-role=name]").evaluate(READS_FROM_THE_LEFT)
+        assert await head.locator("time").evaluate(READS_FROM_THE_LEFT)
+        assert mallory.problems == []
+
+
+async def test_the_host_that_a_link_opens_is_the_one_that_is_shown(
+    browser: Browser, cluster: Cluster, place: Place
+) -> None:
+    async with visiting(browser, cluster, "alice") as alice:
+        await enter(alice, place.slug)
+        await alice.page.locator("#body").fill(
+            "https://www.p\u0430ypal.com https://good.example@evil.example/ https://bank.example，请"
+        )
+        await alice.page.keyboard.press("Enter")
+        links = alice.page.locator(".message.is-own:not(.is-pending) .message-body a")
+        await expect(links).to_have_text(["https://www.xn--pypal-4ve.com", "https://bank.example"])
+        assert await links.evaluate_all("links => links.map((link) => link.host)") == [
+            "www.xn--pypal-4ve.com",
+            "bank.example",
+        ]
+
+
+async def test_marks_stay_in_their_row(browser: Browser, cluster: Cluster, place: Place) -> None:
+    async with visiting(browser, cluster, "alice") as alice:
+        await enter(alice, place.slug)
+        for body in ("above", RISING):
+            await alice.page.locator("#body").fill(body)
+            await alice.page.keyboard.press("Enter")
+            await expect(alice.page.locator(".message.is-own:not(.is-pending) .message-body").last).to_have_text(body)
+        rows = alice.page.locator(".message.is-own .message-body")
+        await alice.page.mouse.move(0, 0)
+        with_marks = await rows.nth(0).screenshot()
+        await rows.nth(1).evaluate("body => (body.style.visibility = 'hidden')")
+        assert await rows.nth(0).screenshot() == with_marks
+
+
+async def test_blank_text_cannot_be_sent_and_an_indent_is_kept(
+    browser: Browser, cluster: Cluster, place: Place
+) -> None:
+    code = "    if x:\n        y()\nend"
+    async with visiting(browser, cluster, "alice") as alice:
+        await enter(alice, place.slug)
+        for blank in (" ", "\u200b", "\u3164", "\ufeff", "\u2800", "\u00ad"):
+            await alice.page.locator("#body").fill(blank)
+            await expect(alice.page.locator(".send")).to_be_disabled()
+        await alice.page.locator("#body").fill(f"\n{code}\n\n")
+        await alice.page.keyboard.press("Enter")
+        own = alice.page.locator(".message.is-own:not(.is-pending) .message-body")
+        await expect(own).to_have_count(1)
+        assert await own.text_content() == code
 
 
 async def test_markup_in_names_is_shown_as_it_is_on_all_other_pages(

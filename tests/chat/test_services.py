@@ -160,7 +160,7 @@ def test_an_archived_room_is_read_only(alice: Any, lounge: Room) -> None:
 def test_an_edit_takes_a_position_and_the_same_body_does_not(alice: Any, lounge: Room) -> None:
     post(alice, lounge, "one")
     assert services.edit_message(user_id=alice.pk, slug="lounge", seq=1, body="two").position == 2
-    assert services.edit_message(user_id=alice.pk, slug="lounge", seq=1, body=" two ").position == 2
+    assert services.edit_message(user_id=alice.pk, slug="lounge", seq=1, body="\ntwo\n").position == 2
     message = Message.objects.get()
     assert (message.posted_position, message.position, message.body) == (1, 2, "two")
     assert message.edited_at is not None

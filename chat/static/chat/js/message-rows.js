@@ -67,8 +67,9 @@ export class MessageRows {
       element.classList.add("is-deleted");
       body.textContent = "message deleted";
     } else {
-      fill(body, message.body);
-      if (message.edited_at !== null) body.append(" ", edited(message.edited_at));
+      const text = textOf(message.body);
+      if (message.edited_at === null) body.append(text);
+      else body.append(isolated(text), " ", edited(message.edited_at));
     }
     if (row.mayEdit || row.mayDelete) {
       const actions = stamp("message-actions");
@@ -86,7 +87,7 @@ export class MessageRows {
     const { post } = row;
     const element = this.#shell(row, row.user, post.at);
     element.classList.add("is-own", post.error === null ? "is-pending" : "is-failed");
-    fill(part(element, "body"), post.body);
+    part(element, "body").append(textOf(post.body));
     if (post.error !== null) {
       const failed = stamp("failed-line");
       part(failed, "reason").textContent = post.error.text;
@@ -147,8 +148,10 @@ export function part(element, role) {
   return element.querySelector(`[data-role=${role}]`);
 }
 
-function fill(element, text) {
-  for (const { text: words, href } of linkify(text)) {
+/** What somebody wrote, with its links. No direction that it forces on its letters reaches into a link. */
+function textOf(body) {
+  const element = document.createDocumentFragment();
+  for (const { text: words, href } of linkify(body)) {
     if (href === undefined) {
       element.append(words);
       continue;
@@ -157,14 +160,25 @@ function fill(element, text) {
     link.href = href;
     link.rel = "noopener noreferrer nofollow";
     link.target = "_blank";
+    link.dir = "ltr";
     link.textContent = words;
     element.append(link);
   }
+  return element;
+}
+
+/** Where words of the page follow: a direction that a text forces on its letters ends with it. */
+function isolated(text) {
+  const element = document.createElement("span");
+  element.className = "message-text";
+  element.append(text);
+  return element;
 }
 
 function edited(at) {
   const mark = document.createElement("span");
   mark.className = "edited";
+  mark.dir = "ltr";
   mark.title = fullTime(at);
   mark.textContent = "(edited)";
   return mark;

@@ -1,5 +1,7 @@
 // What is known about one room, as a value: `reduce` takes what happened and gives the next one. No DOM, no socket, no clock.
 
+export { clean, countChars } from "./body.js";
+
 const GROUP_MS = 5 * 60 * 1000; // One person's messages this close together stand as one group.
 
 /** `pending`: posts that an earlier load of the page could not get an answer to. */
@@ -108,16 +110,6 @@ export function rows(state) {
 export function lastOwn(state) {
   if (state.room.archived || state.closed !== null) return null;
   return state.messages.findLast(({ user, deleted }) => user.id === state.me.id && !deleted) ?? null;
-}
-
-/** What a room sends: normal form C, and no half characters. */
-export function clean(body) {
-  return (body.toWellFormed?.() ?? body).normalize("NFC").trim();
-}
-
-/** How many characters the server will count. */
-export function countChars(body) {
-  return [...body].length;
 }
 
 /** One or two letters that stand for a name. */

@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+
+import { clean } from "../../chat/static/chat/js/body.js";
+
+const { kept, blank } = JSON.parse(readFileSync(new URL("../chat/bodies.json", import.meta.url), "utf8"));
+
+test("bodies are kept as the server keeps them", () => {
+  for (const [typed, body] of kept) assert.equal(clean(typed), body, JSON.stringify(typed));
+});
+
+test("what shows nothing is nothing", () => {
+  for (const typed of blank) assert.equal(clean(typed), "", JSON.stringify(typed));
+});
+
+test("what Unicode calls blank is blank, and no letter is but those that are drawn as nothing", () => {
+  for (let code = 0; code < 0x110000; code += 1) {
+    if (code >= 0xd800 && code < 0xe000) continue;
+    const char = String.fromCodePoint(code);
+    if (/[\p{White_Space}\p{Cc}\p{Default_Ignorable_Code_Point}]/u.test(char)) assert.equal(clean(char), "", code.toString(16));
+    if (/[\p{L}\p{N}\p{P}\p{S}\p{Co}]/u.test(char)) assert.ok(clean(char) !== "" || isFiller(code), code.toString(16));
+  }
+});
+
+/** Letters that are drawn as nothing, beside those that Unicode ignores by default. */
+function isFiller(code) {
+  return /\p{Default_Ignorable_Code_Point}/u.test(String.fromCodePoint(code)) || (code >= 0x13441 && code <= 0x13446) || code === 0x1d159 || code === 0x2800;
+}
+
+test("the page and the server mean the same characters", () => {
+  const read = (path, escape) => {
+    const source = readFileSync(new URL(`../../chat/${path}`, import.meta.url), "utf8");
+    const [declared] = /BLANK =[^]*?(?=;\n|\n\))/.exec(source);
+    return [...declared.matchAll(escape)].map(([, code]) => Number.parseInt(code, 16));
+  };
+  const page = read("static/chat/js/body.js", /\\u\{([\dA-F]+)\}/g);
+  assert.ok(page.length > 30);
+  assert.deepEqual(page, read("body.py", /\\[uU]([\da-f]{4}(?:[\da-f]{4})?)/g));
+});
+
+test("a long blank body takes no long time", () => {
+  const began = performance.now();
+  for (const typed of [" ".repeat(64_000), `${"\u3164".repeat(32_000)}x${"\u{e0001}".repeat(32_000)}`, `a${"\n".repeat(64_000)}b`]) clean(typed);
+  assert.ok(performance.now() - began < 1_000);
+});
