@@ -29,7 +29,7 @@ conf.check_known(
     os.environ,
     conf.env_names(Realtime, Chat, Monitor, Accounts)
     | {"HUBBUB_VAR", "HUBBUB_SIGN_UP", "HUBBUB_TLS", "HUBBUB_HSTS_SECONDS", "HUBBUB_HSTS_SUBDOMAINS", "HUBBUB_PROCESS"}
-    | {"HUBBUB_TRUSTED_PROXIES"},
+    | {"HUBBUB_TRUSTED_PROXIES", "HUBBUB_RESTARTS", "HUBBUB_SILENT_RESTARTS"},
 )
 
 # Our apps stand first: their templates and commands (runserver) take the place of Django's and daphne's.

@@ -158,6 +158,9 @@ class Realtime:
     presence_lease_seconds: float = tunable(
         15.0, "How long the people of a process stay present that has died without a word.", low=3, high=600
     )
+    silent_seconds: float = tunable(
+        15.0, "A web process that has answered `manage.py up` nothing for this long is replaced.", low=1, high=600
+    )
     layer_timeout_seconds: float = tunable(5.0, "Time limit of one call to Redis.", low=0.1, high=60)
     layer_capacity: int = tunable(
         10_000,

@@ -1,19 +1,16 @@
-"""What the supervisor keeps alive: Redis, the web processes, and commands beside them."""
+"""What the supervisor keeps alive: how a child is started again or replaced; Redis, and commands beside it."""
 
 import asyncio
-import contextlib
-import json
 import os
-import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from realtime.children import Child, Console
 from realtime.embedded_redis import Binary, answers
-from realtime.listening import BACKLOG, bind
 
 BACK_OFF_SECONDS = 0.5
 MOST_BACK_OFF_SECONDS = 10.0
@@ -21,8 +18,6 @@ SETTLED_SECONDS = 30.0  # Alive for so long: the next death starts the back-off 
 MOST_FAILED_STARTS = 5  # In a row, before it ever was ready.
 ORDERLY_END = "exit code 0"
 PROBE_SECONDS = 0.1
-PROBE_TIMEOUT_SECONDS = 3.0
-LOOK_SECONDS = 0.5  # Between two looks whether one that serves is ending unasked.
 REPLACEMENT_SECONDS = 30.0
 COMMAND_SETTLES_SECONDS = 1.0
 COMMAND_STARTS_SECONDS = 5.0
@@ -47,12 +42,16 @@ class Kept:
     problem: str = "not started yet"
     is_wrong: bool = False  # It does answer, but neither that it is ready nor what it waits for.
     stopping: bool = False
+    restarts: int = 0  # Starts after an end that nobody had asked for; `silences` of them ended a silence.
+    silences: int = 0
+    # Held while a silent child is replaced: of all that share it one at a time, the next only when that one serves.
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     # Held while a child is being replaced, so that its end is not taken for a crash.
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _alive: set[Child] = field(default_factory=set)
     # Set when another has taken the child's place: `keep` then looks after that one, however long this one still ends.
     _replaced: asyncio.Event = field(default_factory=asyncio.Event)
-    _replacements: set[asyncio.Task[str]] = field(default_factory=set)
+    _replacements: set[asyncio.Task[Any]] = field(default_factory=set)
 
     async def launch(self) -> Child:
         raise NotImplementedError
@@ -65,11 +64,24 @@ class Kept:
         """Return when `child`, which was ready, has begun to end in order though nobody here asked it to."""
         await asyncio.Event().wait()
 
+    async def falls_silent(self, child: Child) -> None:
+        """Return when `child` has answered nothing for too long. A child that cannot be asked is never silent."""
+        await asyncio.Event().wait()
+
+    async def answers(self, child: Child) -> bool:
+        return True
+
+    async def serves(self, child: Child) -> None:
+        """Return when `child`, which has just been started, has answered, or has been silent for too long."""
+
     def clear(self, child: Child) -> None:
         """Put away what `child`, which has ended, left behind."""
 
     def crashed(self) -> None:
         """The child ended unasked, and there is no other, but one that is itself ending."""
+
+    def silenced(self, child: Child) -> None:
+        """`child` was killed because it was silent, and another is about to be started."""
 
     def accepts(self, child: Child) -> bool:
         """Whether `child`, which is starting, already takes what comes, if anything comes for it at all."""
@@ -82,6 +94,11 @@ class Kept:
     def show(self, line: str) -> None:
         self.console.line(self.name, line)
 
+    def own_environ(self) -> dict[str, str]:
+        """What tells a process of ours its name, and how often it has been started again."""
+        counts = {"HUBBUB_RESTARTS": str(self.restarts), "HUBBUB_SILENT_RESTARTS": str(self.silences)}
+        return {**self.environ, "HUBBUB_PROCESS": self.name, **counts}
+
     async def keep(self) -> None:
         """Keep it running until `stop`. CannotStart when it does not come up."""
         failed_starts = 0
@@ -93,10 +110,13 @@ class Kept:
                 child = self.child = self.child or await self._start()
                 self._replaced.clear()
             started = time.monotonic()
-            watch = asyncio.create_task(self._watch(child))
-            end = await self._end_unless_replaced(child)
+            watches = [asyncio.create_task(watch(child)) for watch in (self._watch, self._guard)]
+            try:
+                end = await self._end_unless_replaced(child)
+            finally:
+                for watch in watches:
+                    watch.cancel()
             lived = time.monotonic() - started
-            watch.cancel()
             if not end:
                 continue
             async with self.changing:
@@ -107,6 +127,7 @@ class Kept:
                 # Else somebody asked it to end: what waits on its socket waits for the next one.
                 if not self.ready.is_set() or end != ORDERLY_END:
                     self.crashed()
+            self.restarts += 1
             failed_starts = 0 if self.came_up(lived) else failed_starts + 1
             self.ready.clear()
             if failed_starts >= MOST_FAILED_STARTS:
@@ -190,10 +211,54 @@ class Kept:
         await self.leaves(child)
         if self.child is child and not self.changing.locked():
             self.console.line(self.name, "ends as somebody asked it to; another takes its place")
-            # A task of its own: this one is cancelled when the child has ended.
-            replacement = asyncio.create_task(self.replace())
-            self._replacements.add(replacement)
-            replacement.add_done_callback(self._replacements.discard)
+            self._begin(self.replace())
+
+    async def _guard(self, child: Child) -> None:
+        """Have `child` replaced when it is silent."""
+        while True:
+            await self.falls_silent(child)
+            await self.turn.acquire()
+            begun = False
+            try:
+                # It may have waited for its turn, and have come back meanwhile.
+                if not await self.answers(child):
+                    self._begin(self._replace_silent(child))
+                    begun = True
+                    return
+            finally:
+                if not begun:
+                    self.turn.release()
+
+    async def _replace_silent(self, child: Child) -> None:
+        """Kill `child`, and start another on the same socket, which serves what waits there. Gives back the turn."""
+        try:
+            async with self.changing:
+                if self.child is not child or self.stopping:
+                    return
+                self.silences += 1
+                self.restarts += 1
+                self.console.line(
+                    self.name, f"has not answered for too long; it is killed and replaced ({self.silences} so far)"
+                )
+                child.kill()
+                self.silenced(child)
+                try:
+                    new = self.child = await self._start()
+                except OSError as error:
+                    self.console.line(self.name, f"its replacement cannot be started: {error}")
+                    return  # `keep` tries again, as after a crash.
+                self._replaced.set()
+            await self.serves(new)
+        finally:
+            self.turn.release()
+        await child.ended()
+        self._put_away(child)
+
+    def _begin(self, work: Coroutine[Any, Any, Any]) -> None:
+        """In a task of its own: what watches a child is cancelled when that has ended."""
+        task = asyncio.create_task(work)
+        self._replacements.add(task)
+        task.add_done_callback(self._replacements.discard)
 
 
 @dataclass(kw_only=True)
@@ -236,7 +301,7 @@ class KeptCommand(Kept):
         return await Child.start(
             [sys.executable, "-m", "django", *self.command],
             show=self.show,
-            environ={**self.environ, "HUBBUB_PROCESS": self.name},
+            environ=self.own_environ(),
             folder=self.folder,
             pass_fds=[self.lock],
         )
@@ -248,122 +313,3 @@ class KeptCommand(Kept):
 
     def came_up(self, lived_seconds: float) -> bool:
         return lived_seconds > COMMAND_STARTS_SECONDS
-
-
-@dataclass(kw_only=True)
-class KeptWeb(Kept):
-    """A web process: its own listening socket on the common port, and a UNIX socket to ask it whether it is ready."""
-
-    application: str
-    host: str
-    port: int
-    run_dir: Path
-    allowed_host: str
-    stop_seconds: float = 15.0
-    # Alone on its port: what comes while it restarts waits for it, since no other could take it.
-    is_alone: bool = False
-    _listener: socket.socket | None = None
-    _started: int = 0
-    _paths: dict[int, Path] = field(default_factory=dict)
-
-    async def launch(self) -> Child:
-        if self._listener is None:
-            # Otherwise it listens itself, when it can accept.
-            self._listener = bind(self.host, self.port)
-            if self.is_alone:
-                self._listener.listen(BACKLOG)
-        # Numbered: while one replaces another both have theirs.
-        self._started += 1
-        path = self.run_dir / f"{self.name}.{self._started}.sock"
-        path.unlink(missing_ok=True)
-        escaped = "".join(f"\\{one}" if one in ":=\\" else one for one in os.fspath(path))
-        descriptor = self._listener.fileno()
-        child = await Child.start(
-            [
-                *(sys.executable, "-m", "realtime.server", "-v", "0"),
-                *("--fd", str(descriptor), "-e", f"unix:{escaped}:mode=600:lockfile=0"),
-                self.application,
-            ],
-            show=self.show,
-            environ={**self.environ, "HUBBUB_PROCESS": self.name},
-            folder=self.folder,
-            pass_fds=[descriptor, self.lock],
-        )
-        self._paths[child.pid] = path
-        return child
-
-    async def probe(self, child: Child) -> str:
-        path = self._paths.get(child.pid)
-        if path is None or not path.exists():
-            return "is starting"
-        try:
-            status, problem = await _ask_ready(path, self.allowed_host)
-        except (OSError, TimeoutError, ValueError) as error:
-            return f"does not answer ({type(error).__name__})"
-        self.is_wrong = status not in (200, 503)
-        return problem
-
-    async def leaves(self, child: Child) -> None:
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            try:
-                _, body = await _get(self._paths[child.pid], "/healthz", self.allowed_host)
-            except (OSError, TimeoutError, ValueError):
-                continue
-            if body == b"draining":
-                return
-
-    async def stop(self) -> None:
-        self.stopping = True
-        # From now on connections are refused, instead of waiting for somebody who will not come.
-        self._close()
-        await super().stop()
-
-    def clear(self, child: Child) -> None:
-        if path := self._paths.pop(child.pid, None):
-            path.unlink(missing_ok=True)
-        if self.stopping:
-            self._close()
-
-    def accepts(self, child: Child) -> bool:
-        # Alone, what comes waits for it anyway. Else it listens, and just after that makes its UNIX socket.
-        return self.is_alone or self._paths[child.pid].exists()
-
-    def crashed(self) -> None:
-        # The kernel turns to the living ones at once; open, it would hold connections for the one to come. Closing is
-        # not enough where the one that was replaced hangs: it has not let go of the socket.
-        if self._listener is not None:
-            with contextlib.suppress(OSError):  # It did not listen yet.
-                self._listener.shutdown(socket.SHUT_RDWR)
-        self._close()
-
-    def _close(self) -> None:
-        if self._listener is not None:
-            self._listener.close()
-            self._listener = None
-
-
-async def _ask_ready(path: Path, host: str) -> tuple[int, str]:
-    """The status of /readyz on the UNIX socket `path`, and what it complains of: nothing when it is ready."""
-    status, body = await _get(path, "/readyz", host)
-    if status == 200:
-        return status, ""
-    if status != 503:
-        return status, f"/readyz, asked as {host}, answers {status}"
-    found = json.loads(body)
-    complaints = (f"{part}: {found[part]}" for part in ("database", "redis") if found.get(part, "ok") != "ok")
-    return status, ", ".join(complaints) or str(found.get("state"))
-
-
-async def _get(path: Path, page: str, host: str) -> tuple[int, bytes]:
-    """Status and body of a page on the UNIX socket `path`. OSError, TimeoutError or ValueError when there is none."""
-    async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
-        reader, writer = await asyncio.open_unix_connection(path)
-        try:
-            writer.write(f"GET {page} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
-            head, _, body = (await reader.read()).partition(b"\r\n\r\n")
-        finally:
-            writer.close()
-    if not head:
-        raise ConnectionError
-    return int(head.split(b" ", 2)[1]), body

@@ -28,6 +28,9 @@ class Counters:
     slow_readers: int = 0
     presence_changes: int = 0
     presence_losses: int = 0
+    # Of this process's place under `manage.py up`: starts after an end that was not asked for; those after a silence.
+    restarts: int = 0
+    silent_restarts: int = 0
     # By the limit's name in docs/settings.md: what was refused, or closed, because of it.
     limited: Counter[str] = field(default_factory=Counter)
     # By kind: see `security.Kind`.

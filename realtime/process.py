@@ -12,7 +12,7 @@ from typing import Any
 from realtime import publish
 from realtime.hub import hub
 from realtime.limits_exchange import exchange_limits
-from realtime.metrics import measure_loop_lag
+from realtime.metrics import COUNTERS, measure_loop_lag
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,13 @@ def _this_process() -> Process:
     return Process(host=socket.gethostname(), name=name, pid=pid, started_at=time.time())
 
 
+def _count(text: str | None) -> int:
+    return int(text) if text is not None and text.isdecimal() else 0
+
+
 PROCESS = _this_process()
+COUNTERS.restarts = _count(os.environ.get("HUBBUB_RESTARTS"))
+COUNTERS.silent_restarts = _count(os.environ.get("HUBBUB_SILENT_RESTARTS"))
 
 
 def with_services(application: Application, services: Sequence[Service]) -> Application:

@@ -31,6 +31,11 @@ class Supervisor:
         self._stop_asked_at = 0.0
         self._restart: asyncio.Task[None] | None = None
         self._terminal = _terminal_answers()
+        # On a host under load all may be slow to answer: they must not be lost all at once.
+        self._turn = asyncio.Lock()
+        for stage in stages:
+            for one in stage:
+                one.turn = self._turn
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -116,7 +121,8 @@ class Supervisor:
 
     async def _restart_in_turn(self) -> None:
         for one in self._stages[-1]:
-            problem = await one.replace()
+            async with self._turn:
+                problem = await one.replace()
             if one.stopping:
                 return
             if problem:

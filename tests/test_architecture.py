@@ -43,7 +43,7 @@ WRITES |= {f"a{name}" for name in WRITES}
 WRITERS = {"chat": {"services"}, "realtime": {"auth"}}  # The monitor has no rows.
 JSON_MODULES = {"json", "orjson", "simplejson", "ujson", "msgspec.json"}
 # Reads what another process's /readyz says, before any socket: not the wire.
-MAY_USE_JSON = {"realtime.kept"}
+MAY_USE_JSON = {"realtime.liveness"}
 # Clients of a site, and what breaks it: the other side of the wire. What serves must not know of it.
 CHAOS = "chat.chaos"
 LAYER_USERS = {"realtime.publish", "realtime.hub"}

@@ -15,10 +15,11 @@ from django.core.management import BaseCommand, CommandError, CommandParser, cal
 from django.db import Error as DatabaseError
 from django.db import connections
 
-from realtime import embedded_redis, users
+from realtime import conf, embedded_redis, users
 from realtime.checks import check_address
 from realtime.children import Console
-from realtime.kept import CannotStart, Kept, KeptCommand, KeptRedis, KeptWeb
+from realtime.kept import CannotStart, Kept, KeptCommand, KeptRedis
+from realtime.kept_web import KeptWeb
 from realtime.listening import Taken, claim_port, lock_folder
 from realtime.supervisor import Supervisor
 
@@ -184,6 +185,7 @@ def plan(
             run_dir=run_dir,
             allowed_host=allowed_host,
             is_alone=processes == 1,
+            silent_seconds=conf.settings().silent_seconds,
         )
         for number in range(1, processes + 1)
     ]

@@ -1,0 +1,169 @@
+"""A process that is alive and answers nothing is replaced; one that is only busy, or whose supervisor slept, is not."""
+
+import asyncio
+import os
+import re
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.running import Cluster, until
+from tests.faults.figures import note
+from tests.faults.talking import talking
+
+pytestmark = pytest.mark.cluster
+
+SILENT = r"^{name} .*has not answered"
+START_SECONDS = 10.0  # From the end of the silence until the new process serves: two or three, on a machine at rest.
+BUSY_REQUESTS = 120
+BUSY_SECONDS = 8.0  # Of `tests.faults.busy_urls`, which only a Django that has been set up can import.
+
+
+@pytest.mark.parametrize(
+    ("silent_seconds", "frozen_seconds"), [(3.0, 0.0), pytest.param(15.0, 35.0, marks=pytest.mark.soak)]
+)
+async def test_a_frozen_process_is_replaced_and_no_new_connection_waits_longer(
+    tmp_path: Path, silent_seconds: float, frozen_seconds: float
+) -> None:
+    limit = silent_seconds + START_SECONDS
+    with Cluster(tmp_path, processes=2, HUBBUB_SILENT_SECONDS=str(silent_seconds)) as cluster:
+        async with talking(cluster) as talk:
+            await talk.say(20)
+            victim, other = cluster.pid_of("web-2"), cluster.pid_of("web-1")
+            with frozen(victim):
+                began = time.monotonic()
+                async with newcomers(cluster) as waits:
+                    await until(lambda: cluster.pid_of("web-2") not in (None, victim), limit)
+                    note("replaced after", time.monotonic() - began)
+                    await until(lambda: "web-2" in cluster.sockets, limit)
+                    await asyncio.sleep(max(0.0, began + frozen_seconds - time.monotonic()))
+                assert len(waits) > 20
+                note("a new connection waits", max(waits))
+                assert max(waits) < limit
+                # Nobody is left on it, and it holds nothing.
+                assert victim not in cluster.pids()
+            assert time.monotonic() - began >= silent_seconds
+            await talk.say(40)
+            report = await talk.whole(limit + 20)
+        assert len(report.recoveries) == len(talk.readers)
+        assert cluster.pid_of("web-1") == other
+        lines = [line for line in cluster.output if "has not answered" in line]
+        assert len(lines) == 1, lines
+        # What the process that serves now can tell of it.
+        assert counts_of(cluster, "web-2") == {"HUBBUB_RESTARTS": 1, "HUBBUB_SILENT_RESTARTS": 1}
+        assert counts_of(cluster, "web-1") == {"HUBBUB_RESTARTS": 0, "HUBBUB_SILENT_RESTARTS": 0}
+
+
+async def test_a_frozen_process_that_is_alone_is_replaced_and_what_waited_is_served(tmp_path: Path) -> None:
+    with Cluster(tmp_path, processes=1, HUBBUB_SILENT_SECONDS="2") as cluster:
+        victim = cluster.pid_of("web-1")
+        with frozen(victim):
+            async with asyncio.timeout(2 + START_SECONDS):
+                answers = await asyncio.gather(*(ask(cluster) for _ in range(20)))
+        assert all(answer.endswith(b"ok") for answer in answers)
+        assert cluster.pid_of("web-1") != victim
+
+
+async def test_of_two_frozen_at_once_the_second_is_replaced_when_the_first_serves_again(tmp_path: Path) -> None:
+    with Cluster(tmp_path, processes=3, HUBBUB_SILENT_SECONDS="2") as cluster:
+        before = {name: cluster.pid_of(name) for name in ("web-1", "web-2", "web-3")}
+        with frozen(before["web-1"]), frozen(before["web-2"]):
+            line = await asyncio.to_thread(cluster.wait_for_line, SILENT.format(name="web-[12]"))
+            first = line[0].split()[0]
+            second = "web-2" if first == "web-1" else "web-1"
+            assert before[second] in cluster.pids()
+            await asyncio.to_thread(cluster.wait_for_line, SILENT.format(name=second))
+            assert cluster.pid_of(first) not in (None, before[first])
+            async with asyncio.timeout(START_SECONDS):
+                reader, writer = await asyncio.open_unix_connection(cluster.sockets[first])
+                writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                assert (await reader.read()).endswith(b"ok")
+                writer.close()
+            await until(lambda: cluster.pid_of(second) not in (None, before[second]))
+            await until(lambda: second in cluster.sockets)
+        assert cluster.pid_of("web-3") == before["web-3"]
+        async with asyncio.timeout(START_SECONDS):
+            await asyncio.gather(*(ask(cluster) for _ in range(30)))
+
+
+async def test_ten_seconds_of_a_stopped_supervisor_replace_nobody(tmp_path: Path) -> None:
+    with Cluster(tmp_path, processes=2, HUBBUB_SILENT_SECONDS="3") as cluster:
+        before = {name: cluster.pid_of(name) for name in ("web-1", "web-2", "publisher")}
+        with frozen(cluster.up.pid):
+            await asyncio.sleep(10)
+        # A machine that was suspended: nobody could have answered.
+        with frozen(cluster.up.pid), frozen(before["web-1"]), frozen(before["web-2"]):
+            await asyncio.sleep(5)
+        await asyncio.sleep(4)
+        assert {name: cluster.pid_of(name) for name in before} == before
+        assert "has not answered" not in cluster.text
+
+
+async def test_a_process_at_its_bound_of_requests_is_not_replaced(tmp_path: Path) -> None:
+    settings = {"HUBBUB_SILENT_SECONDS": "2", "DJANGO_SETTINGS_MODULE": "tests.faults.busy_site"}
+    with Cluster(tmp_path, processes=1, **settings) as cluster:
+        victim = cluster.pid_of("web-1")
+        began = time.monotonic()
+        async with asyncio.timeout(BUSY_SECONDS + 30):
+            await asyncio.gather(*(ask(cluster, "/busy/") for _ in range(BUSY_REQUESTS)))
+        assert time.monotonic() - began > BUSY_SECONDS
+        assert cluster.pid_of("web-1") == victim
+        assert "has not answered" not in cluster.text
+
+
+@contextmanager
+def frozen(pid: int | None) -> Iterator[None]:
+    assert pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        try:
+            os.kill(pid, signal.SIGCONT)
+        except ProcessLookupError:
+            pass
+
+
+async def ask(cluster: Cluster, page: str = "/healthz") -> bytes:
+    """The whole answer, by a connection of its own to the common port."""
+    host, port = re.fullmatch(r"http://(.+):(\d+)", cluster.url).groups()  # type: ignore[union-attr]
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        writer.write(f"GET {page} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        return await reader.read()
+    finally:
+        writer.close()
+
+
+@asynccontextmanager
+async def newcomers(cluster: Cluster) -> AsyncIterator[list[float]]:
+    """Ten new connections a second meanwhile; how long each waits for its answer. All are waited for."""
+    waits: list[float] = []
+
+    async def come() -> None:
+        began = time.monotonic()
+        assert (await ask(cluster)).endswith(b"ok")
+        waits.append(time.monotonic() - began)
+
+    async def keep_coming() -> None:
+        while True:
+            coming.append(asyncio.create_task(come()))
+            await asyncio.sleep(0.1)
+
+    coming: list[asyncio.Task[None]] = []
+    task = asyncio.create_task(keep_coming())
+    try:
+        yield waits
+    finally:
+        task.cancel()
+        await asyncio.gather(*coming)
+
+
+def counts_of(cluster: Cluster, name: str) -> dict[str, int]:
+    environ = Path(f"/proc/{cluster.pid_of(name)}/environ").read_bytes().decode().split("\0")
+    pairs = [one.partition("=")[::2] for one in environ]
+    return {key: int(value) for key, value in pairs if key in ("HUBBUB_RESTARTS", "HUBBUB_SILENT_RESTARTS")}
