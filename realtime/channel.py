@@ -31,6 +31,8 @@ class Channel(http.HTTPChannel):  # type: ignore[misc]
 
     # What a limit by address counts it under; None: not by address.
     address: str | None = None
+    # By a UNIX socket.
+    is_local = False
     # Since when it waits for a request; None while it has one.
     waits_since: float | None = None
     # Of what is known to wait for its reader; what had been taken when that was last looked at, and when that changed.

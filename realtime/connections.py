@@ -6,6 +6,7 @@ not take its answer. A WebSocket is none of them: sockets have bounds of their o
 
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, Protocol
 
 from realtime import conf
@@ -24,6 +25,7 @@ class Channel(Protocol):
 
     transport: Any
     address: str | None
+    is_local: bool
     waits_since: float | None
     counted_bytes: int
     taken: object
@@ -60,11 +62,10 @@ class Connections:
 
     def opened(self, channel: Channel) -> None:
         host = _host_of(channel)
-        channel.address = counted_address(host)
+        channel.address, channel.is_local = counted_address(host), host is None
         if len(self._all) >= self._tunables.connections:
             self._limited("connections", channel)
-            # By a UNIX socket its supervisor asks how this process is.
-            if not self.give_way(1) and not self._cut_behind() and host is not None:
+            if not self.give_way(1) and not self._cut_behind() and not channel.is_local:
                 channel.refuse(503, "Service Unavailable", "Retry-After: 5")
         self._all[channel] = None
         if channel.address is not None:
@@ -127,10 +128,15 @@ class Connections:
 
     def give_way(self, count: int) -> int:
         """Close up to so many that wait for a request; how many were found."""
-        leaving = [channel for channel, _ in zip(self._waiting, range(count), strict=False)]
+        leaving = list(islice(self._may_leave(), count))
         for channel in leaving:
             self._close(channel)
         return len(leaving)
+
+    def _may_leave(self) -> Iterator[Channel]:
+        # A supervisor that asks how this process is has the time to do so.
+        by = self._clock() - GRACE_SECONDS
+        return (one for one in self._waiting if not one.is_local or _waits_since(one) <= by)
 
     def look(self) -> None:
         """To be called every LOOK_SECONDS: cut who takes nothing, and close who is idle beside too many others."""

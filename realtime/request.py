@@ -4,6 +4,7 @@ Installed by realtime.server. A request has a bounded time to arrive and a bound
 """
 
 import re
+from http import HTTPStatus
 from typing import Any
 
 from daphne.http_protocol import HTTPFactory as DaphneHTTPFactory
@@ -14,6 +15,8 @@ from realtime.channel import Channel
 from realtime.connections import Connections
 from realtime.metrics import COUNTERS
 
+# Twisted knows none for what is newer than RFC 2616.
+REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 METHOD = re.compile(rb"[A-Z]{1,20}")
 
 
@@ -26,6 +29,9 @@ class Request(WebRequest):  # type: ignore[misc]
     def gotLength(self, length: int | None) -> None:
         super().gotLength(length)
         self._bound(length or 0)
+
+    def setResponseCode(self, code: int, message: bytes | None = None) -> None:
+        super().setResponseCode(code, message or REASONS.get(code))
 
     def handleContentChunk(self, data: bytes) -> None:
         self._received_bytes += len(data)
