@@ -11,16 +11,16 @@ http = get_asgi_application()  # Sets Django up: what follows imports models.
 
 import chat.routing  # noqa: E402
 import monitor.routing  # noqa: E402
+from realtime.inflight import with_bounded_requests  # noqa: E402
 from realtime.process import with_services  # noqa: E402
 from realtime.proxy import with_true_client  # noqa: E402
-from realtime.routing import refuse_unknown_path  # noqa: E402
+from realtime.routing import refuse_unknown_path, with_upgrade_required  # noqa: E402
 
+sockets = [*chat.routing.websocket_urlpatterns, *monitor.routing.websocket_urlpatterns]
 routes = ProtocolTypeRouter(
     {
-        "http": http,
-        "websocket": URLRouter(
-            [*chat.routing.websocket_urlpatterns, *monitor.routing.websocket_urlpatterns, refuse_unknown_path]
-        ),
+        "http": with_upgrade_required(with_bounded_requests(http), sockets),
+        "websocket": URLRouter([*sockets, refuse_unknown_path]),
     }
 )
 application = with_services(with_true_client(routes, settings.TRUSTED_PROXIES), services=[*monitor.routing.services])

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+import resource
 from collections.abc import Iterator
 from importlib import import_module, metadata
 from typing import Any
@@ -10,6 +11,9 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSession
 from django.core.checks import CheckMessage, Error, Warning, register
+
+from realtime import conf
+from realtime.descriptors import needed
 
 OLDEST_DAPHNE = (4, 2)  # realtime/server.py is built on the insides of this one and later.
 IN_MEMORY = "channels.layers.InMemoryChannelLayer"
@@ -113,6 +117,23 @@ def check_proxies(**_: Any) -> list[CheckMessage]:
             "The site is for https alone, and no proxy is trusted to say that a request came by it.",
             hint="Every request is redirected to https, for ever. Name the proxy in HUBBUB_TRUSTED_PROXIES.",
             id="realtime.W005",
+        )
+    ]
+
+
+@register("realtime")
+def check_descriptors(**_: Any) -> list[CheckMessage]:
+    """The server raises the soft limit by itself; the hard one only its surroundings can."""
+    wanted = needed(conf.settings())
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard == resource.RLIM_INFINITY or hard >= wanted:
+        return []
+    return [
+        Warning(
+            f"A process may open {hard} descriptors; the connections that the settings allow need {wanted}.",
+            hint="Past that connections wait. Raise the limit (ulimit -Hn, LimitNOFILE), or lower HUBBUB_SOCKETS and "
+            "HUBBUB_CONNECTIONS.",
+            id="realtime.W006",
         )
     ]
 

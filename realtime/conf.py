@@ -57,6 +57,54 @@ class Realtime:
     request_seconds: float = tunable(
         30.0, "How long an HTTP request may take to arrive, with the pause before it.", low=1, high=600
     )
+    header_bytes: int = tunable(
+        16 * 1024,
+        "Largest head of an HTTP request: its first line (past that 414) and its headers (431).",
+        low=4096,
+        high=64 * 1024,
+    )
+    requests_in_work: int = tunable(
+        32, "HTTP requests in work at once in one process; each takes a thread.", low=1, high=1024
+    )
+    requests_waiting: int = tunable(
+        256, "HTTP requests that may wait until those in work are done; past that 503.", low=0, high=100_000
+    )
+    request_wait_seconds: float = tunable(
+        5.0, "How long an HTTP request waits for those in work; then 503.", low=0.1, high=60
+    )
+    bodies_bytes: int = tunable(
+        1 << 26, "Bodies of HTTP requests that a process holds, in all; past that 503.", low=1 << 20, high=1 << 34
+    )
+    answer_bytes: int = tunable(
+        512 * 1024,
+        "What may wait to be sent on an HTTP connection; past that its view, or its next request, waits.",
+        low=64 * 1024,
+        high=1 << 26,
+    )
+    answers_bytes: int = tunable(
+        1 << 26,
+        "What may wait to be sent of all HTTP answers of a process; past that the slowest clients are cut.",
+        low=1 << 20,
+        high=1 << 34,
+    )
+    slow_answers: int = tunable(
+        64, "Views that may wait for their clients in one process; past that the slowest is cut.", low=1, high=10_000
+    )
+    answer_seconds: float = tunable(
+        30.0, "A client that has taken nothing of an HTTP answer for this long is cut.", low=1, high=600
+    )
+    connections: int = tunable(
+        4_000,
+        "HTTP connections of one process, some 15 KB each; past that those that wait longest for a request are closed.",
+        low=1,
+        high=1_000_000,
+    )
+    connections_per_address: int = tunable(
+        100,
+        "The same from one address, or 64-bit network; past that those are closed that have been idle for 2 s.",
+        low=1,
+        high=1_000_000,
+    )
     outbox_bytes: int = tunable(
         1 << 20,
         "What may wait to be sent to one socket; a slower reader is closed with 4101.",

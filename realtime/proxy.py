@@ -3,6 +3,7 @@
 A layer around the whole ASGI application: pages and sockets get a `scope` in which this is settled.
 """
 
+import functools
 import ipaddress
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -126,6 +127,22 @@ def is_loopback(address: str | None) -> bool:
 def stands_for_many(address: str | None) -> bool:
     """Whether it may be a proxy's: all come from this machine as long as settings name no proxy."""
     return not getattr(settings, "TRUSTED_PROXIES", ()) and is_loopback(address)
+
+
+def counted_address(peer: str | None) -> str | None:
+    """What a limit on connections counts one from `peer` under. None: they are those of many clients, so by nothing.
+
+    That is a UNIX socket, a trusted proxy, and this machine where a proxy is trusted: it may be on it.
+    """
+    proxies = tuple(getattr(settings, "TRUSTED_PROXIES", ()))
+    if peer is None or (proxies and (is_loopback(peer) or peer in _trusted(proxies))):
+        return None
+    return network_of(peer)
+
+
+@functools.lru_cache(maxsize=8)
+def _trusted(proxies: tuple[str, ...]) -> TrustedProxies:
+    return TrustedProxies(proxies)
 
 
 def network_of(address: str | None) -> str:

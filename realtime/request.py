@@ -4,14 +4,19 @@ Installed by realtime.server. A request has a bounded time to arrive and a bound
 """
 
 import re
+from http import HTTPStatus
 from typing import Any
 
 from daphne.http_protocol import HTTPFactory as DaphneHTTPFactory
 from daphne.http_protocol import WebRequest
-from twisted.web import http
 
 from realtime import conf
+from realtime.channel import Channel
+from realtime.connections import Connections
+from realtime.metrics import COUNTERS
 
+# Twisted knows none for what is newer than RFC 2616.
+REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 METHOD = re.compile(rb"[A-Z]{1,20}")
 
 
@@ -25,8 +30,12 @@ class Request(WebRequest):  # type: ignore[misc]
         super().gotLength(length)
         self._bound(length or 0)
 
+    def setResponseCode(self, code: int, message: bytes | None = None) -> None:
+        super().setResponseCode(code, message or REASONS.get(code))
+
     def handleContentChunk(self, data: bytes) -> None:
         self._received_bytes += len(data)
+        self.channel.factory.bodies_bytes += len(data)
         self._bound(self._received_bytes)
         if not self._is_refused:
             super().handleContentChunk(data)
@@ -39,26 +48,44 @@ class Request(WebRequest):  # type: ignore[misc]
         if not METHOD.fullmatch(self.method) or not all(one.isascii() for one in protocols):
             self._refuse(400, "Bad Request")
         # What was refused before may have come whole in the same packet.
-        return None if self._is_refused else super().process()
+        if self._is_refused:
+            return None
+        channel = self.channel
+        done = super().process()
+        if self.transport is None:
+            channel.upgraded()
+        return done
+
+    async def until_taken(self) -> None:
+        """See `Channel.until_taken`."""
+        if (channel := getattr(self, "channel", None)) is not None:
+            await channel.until_taken()
+
+    def finish(self) -> None:
+        self._release()
+        super().finish()
+
+    def connectionLost(self, reason: Any) -> None:
+        self._release()
+        super().connectionLost(reason)
+
+    def _release(self) -> None:
+        if self._received_bytes and self.channel is not None:
+            self.channel.factory.bodies_bytes -= self._received_bytes
+            self._received_bytes = 0
 
     def _bound(self, size: int) -> None:
-        if size > conf.settings().request_bytes:
+        tunables = conf.settings()
+        if size > tunables.request_bytes:
             self._refuse(413, "Content Too Large")
+        elif self.channel.factory.bodies_bytes > tunables.bodies_bytes and not self._is_refused:
+            COUNTERS.limited["bodies_bytes"] += 1
+            self._refuse(503, "Service Unavailable", "Retry-After: 5")
 
-    def _refuse(self, status: int, reason: str) -> None:
-        if self._is_refused:
-            return
-        self._is_refused = True
-        self.channel.transport.write(f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\n\r\n".encode())
-        self.channel.loseConnection()
-
-
-class Channel(http.HTTPChannel):  # type: ignore[misc]
-    """A connection. Its time limit is for a request as a whole, with the pause before it."""
-
-    def resetTimeout(self) -> None:
-        # Twisted gives a client that sends one byte now and then all the time in the world.
-        pass
+    def _refuse(self, status: int, reason: str, *headers: str) -> None:
+        if not self._is_refused:
+            self._is_refused = True
+            self.channel.refuse(status, reason, *headers)
 
 
 class HttpFactory(DaphneHTTPFactory):  # type: ignore[misc]
@@ -66,7 +93,11 @@ class HttpFactory(DaphneHTTPFactory):  # type: ignore[misc]
 
     def __init__(self, server: Any) -> None:
         super().__init__(server)
-        self.timeOut = conf.settings().request_seconds
+        tunables = conf.settings()
+        self.timeOut = tunables.request_seconds
+        self.connections = Connections(tunables)
+        # Of requests that arrive or are in work.
+        self.bodies_bytes = 0
 
     def buildProtocol(self, address: Any) -> Any:
         channel = super().buildProtocol(address)

@@ -34,6 +34,8 @@ class Kind(StrEnum):
     RATE_LIMITED = "rate_limited"
     FLOOD_CLOSED = "flood_closed"
     TOO_MANY_SOCKETS = "too_many_sockets"
+    TOO_MANY_CONNECTIONS = "too_many_connections"
+    TOO_MANY_REQUESTS = "too_many_requests"
     TOKEN_REFUSED = "token_refused"  # noqa: S105 - not a secret
 
 

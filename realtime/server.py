@@ -26,7 +26,9 @@ from daphne.server import Server as DaphneServer
 from twisted.internet import defer, interfaces, reactor, unix
 
 from realtime import conf
-from realtime.checks import check_address
+from realtime.checks import check_address, check_descriptors
+from realtime.connections import LOOK_SECONDS
+from realtime.descriptors import Gate, needed, raise_limit
 from realtime.drain import drain
 from realtime.listening import BACKLOG
 from realtime.outbox import CLOSE_SECONDS, EXTENSION
@@ -56,6 +58,12 @@ class Server(DaphneServer):  # type: ignore[misc]
     @http_factory.setter
     def http_factory(self, factory: Any) -> None:
         self._http_factory = HttpFactory(self)
+        self._gate = Gate(self._limit, self._http_factory.connections)
+        reactor.callLater(LOOK_SECONDS, self._look)
+
+    def _look(self) -> None:
+        reactor.callLater(LOOK_SECONDS, self._look)
+        self._http_factory.connections.look()
 
     @property
     def ws_factory(self) -> Any:
@@ -73,6 +81,7 @@ class Server(DaphneServer):  # type: ignore[misc]
     takes_sockets = True
 
     def run(self) -> None:
+        self._limit = raise_limit(needed(conf.settings()))
         for endpoint in self.endpoints:
             if passed := re.fullmatch(r"fd:fileno=(\d+)", endpoint):
                 # It comes bound, and takes connections only now that there is somebody to accept them.
@@ -87,6 +96,7 @@ class Server(DaphneServer):  # type: ignore[misc]
 
     def listen_success(self, port: Any) -> None:
         self._ports = [*getattr(self, "_ports", ()), port]
+        self._gate.guard(port)
         super().listen_success(port)
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
@@ -101,6 +111,12 @@ class Server(DaphneServer):  # type: ignore[misc]
             self.connections[protocol]["application_instance"] = asyncio.ensure_future(running)
             return inbox
         return super().create_application(protocol, scope)
+
+    async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
+        await super().handle_reply(protocol, message)
+        if message.get("more_body") and isinstance(protocol, Request):
+            # Else an application would pour out an answer as fast as it can, whoever takes it.
+            await protocol.until_taken()
 
     def kill_all_applications(self) -> Any:
         """The end of this process: see realtime.drain.
@@ -171,6 +187,8 @@ class Cli(CommandLineInterface):  # type: ignore[misc]
         for host in self._hosts(given):
             for warning in check_address(host):
                 logger.warning("%s", warning)
+        for warning in check_descriptors():
+            logger.warning("%s", warning)
         super().run(args)
 
     def _hosts(self, given: Namespace) -> Iterator[str]:

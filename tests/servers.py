@@ -40,11 +40,28 @@ KINDS = {
     ],
 }
 
+# As `ulimit -n 300` and `ulimit -Sn 256` before the command do it.
+_LIMITED = """
+import os, resource, sys
+limit = eval(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_NOFILE, (limit[0], limit[1] or resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
+"""
+KINDS["hubbub with 300 descriptors"] = ["-c", _LIMITED, "(300, 300)", *KINDS["hubbub"]]
+KINDS["hubbub with a soft limit of 256"] = ["-c", _LIMITED, "(256, None)", *KINDS["hubbub"]]
+
 
 def free_port() -> int:
     with create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
+
+
+def command_of(kind: str) -> list[str]:
+    """What follows `python`. `hubbub on PATH` listens on a UNIX socket as well."""
+    if kind.startswith("hubbub on "):
+        return [*KINDS["hubbub"][:-1], "-u", kind.removeprefix("hubbub on "), KINDS["hubbub"][-1]]
+    return KINDS[kind]
 
 
 class Server:
@@ -56,7 +73,13 @@ class Server:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = site.folder / f"{name}.log"
-        command = [sys.executable, *(part.format(port=self.port, application=application) for part in KINDS[kind])]
+        command = [
+            sys.executable,
+            *(
+                part.replace("{port}", str(self.port)).replace("{application}", application)
+                for part in command_of(kind)
+            ),
+        ]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=site.env | settings | {"HUBBUB_PROCESS": name}, stdout=log, stderr=log

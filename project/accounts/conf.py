@@ -24,6 +24,11 @@ class Accounts:
     sign_up_tries_per_address: int = tunable(
         20, "Tries to make an account from one address: each tells whether a name is taken.", low=1, high=100_000
     )
+    password_hashes: int = tunable(2, "Password hashes that one process makes at once.", low=1, high=64)
+    password_hashes_waiting: int = tunable(
+        12, "Forms that may wait for a hash in one process; one more is answered with 503.", low=0, high=1000
+    )
+    password_seconds: float = tunable(5.0, "How long a form waits for its hash to begin; then 503.", low=0.1, high=60)
 
 
 def settings() -> Accounts:

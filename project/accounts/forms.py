@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib.auth.forms import AuthenticationForm, UserCreationForm, UsernameField
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
 from project.accounts.models import User
 
@@ -44,9 +44,9 @@ class SignUpForm(UserCreationForm):  # type: ignore[type-arg]
     def create(self) -> User | None:
         """The new user, or None with an error on the form: somebody took the name a moment ago."""
         try:
-            with transaction.atomic():
-                user: User = self.save()
-                return user
+            # In no transaction: it makes the hash first, and SQLite's other writers would wait for that. It is one row.
+            user: User = self.save()
+            return user
         except IntegrityError:
             self.add_error("username", ValidationError(NAME_TAKEN, code="unique"))
             return None

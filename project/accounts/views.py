@@ -16,6 +16,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from project.accounts import tries
 from project.accounts.forms import SignInForm, SignUpForm
+from project.accounts.hashing import Busy
 from project.accounts.models import User
 from realtime.security import Kind, log_event
 
@@ -32,7 +33,12 @@ class SignIn(LoginView):
         if wait := tries.try_sign_in(name, _address(request)):
             log_event(Kind.SIGN_IN_LIMITED, address=_address(request), user=_account(name))
             return _too_many_tries(request, wait)
-        return super().post(request, *args, **kwargs)
+        try:
+            return super().post(request, *args, **kwargs)
+        except Busy:
+            # Nothing was found out.
+            tries.forgive_sign_in(name, _address(request))
+            raise
 
     def form_valid(self, form: Any) -> HttpResponse:
         tries.forgive_sign_in(form.data.get("username", ""), _address(self.request))
