@@ -29,7 +29,7 @@ conf.check_known(
     os.environ,
     conf.env_names(Realtime, Chat, Monitor, Accounts)
     | {"HUBBUB_VAR", "HUBBUB_SIGN_UP", "HUBBUB_TLS", "HUBBUB_HSTS_SECONDS", "HUBBUB_HSTS_SUBDOMAINS", "HUBBUB_PROCESS"}
-    | {"HUBBUB_TRUSTED_PROXIES"},
+    | {"HUBBUB_TRUSTED_PROXIES", "HUBBUB_PREFIX"},
 )
 
 # Our apps stand first: their templates and commands (runserver) take the place of Django's and daphne's.
@@ -85,6 +85,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Without REDIS_URL: the private Redis that `manage.py up` and `runserver` start.
 REDIS_URL = env.read_redis_url("REDIS_URL", f"unix://{socket_path(VAR_DIR)}")
+# What the names of channels and keys begin with; without it, an id kept in the database.
+REDIS_PREFIX = os.environ.get("HUBBUB_PREFIX", "")
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "realtime.layer.RedisPubSubLayer",
@@ -97,7 +99,6 @@ CHANNEL_LAYERS = {
                     "socket_connect_timeout": REALTIME.layer_timeout_seconds,
                 }
             ],
-            "prefix": "hubbub",
             "capacity": REALTIME.layer_capacity,
         },
     },

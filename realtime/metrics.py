@@ -24,6 +24,7 @@ class Counters:
     database_failures: int = 0
     layer_losses: int = 0
     layer_overflows: int = 0
+    foreign_frames: int = 0
     bad_frames: int = 0
     slow_readers: int = 0
     presence_changes: int = 0

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from realtime import publish
+from realtime import publish, site, site_lease
 from realtime.hub import hub
 from realtime.limits_exchange import exchange_limits
 from realtime.metrics import measure_loop_lag
@@ -55,6 +55,7 @@ def with_services(application: Application, services: Sequence[Service]) -> Appl
     async def wrapped(scope: Any, receive: Any, send: Any) -> None:
         loop = asyncio.get_running_loop()
         if loop not in tasks:
+            site.is_served = True
             publish.send_from(loop)
             tasks[loop] = [asyncio.create_task(_keep_running(one)) for one in (*OWN_SERVICES, *services)]
         if scope["type"] == "lifespan":
@@ -69,7 +70,7 @@ async def _listen() -> None:
     await hub().open()
 
 
-OWN_SERVICES = (_listen, measure_loop_lag, exchange_limits)
+OWN_SERVICES = (site_lease.hold, _listen, measure_loop_lag, exchange_limits)
 
 
 async def _keep_running(service: Service) -> None:
@@ -85,6 +86,12 @@ async def _keep_running(service: Service) -> None:
 async def _answer_lifespan(receive: Any, send: Any) -> None:
     while True:
         message = await receive()
+        if message["type"] == "lifespan.startup":
+            try:
+                await asyncio.to_thread(site_lease.claim_at_start)
+            except site_lease.REFUSALS as error:
+                await send({"type": "lifespan.startup.failed", "message": str(error)})
+                continue
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return

@@ -31,6 +31,7 @@ from realtime.drain import drain
 from realtime.listening import BACKLOG
 from realtime.outbox import CLOSE_SECONDS, EXTENSION
 from realtime.request import HttpFactory, Request
+from realtime.site_lease import REFUSALS, claim_at_start
 from realtime.websocket import FAST_TRANSPORTS, Connection, WebSocketProtocol
 
 logger = logging.getLogger(__name__)
@@ -171,6 +172,10 @@ class Cli(CommandLineInterface):  # type: ignore[misc]
         for host in self._hosts(given):
             for warning in check_address(host):
                 logger.warning("%s", warning)
+        try:
+            claim_at_start()
+        except REFUSALS as error:
+            sys.exit(str(error))
         super().run(args)
 
     def _hosts(self, given: Namespace) -> Iterator[str]:
