@@ -2,8 +2,10 @@
 
 import ipaddress
 import re
+import stat
 from collections.abc import Iterator
 from importlib import import_module, metadata
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -113,6 +115,24 @@ def check_proxies(**_: Any) -> list[CheckMessage]:
             "The site is for https alone, and no proxy is trusted to say that a request came by it.",
             hint="Every request is redirected to https, for ever. Name the proxy in HUBBUB_TRUSTED_PROXIES.",
             id="realtime.W005",
+        )
+    ]
+
+
+@register("realtime")
+def check_data_folder(**_: Any) -> list[CheckMessage]:
+    folder = Path(getattr(settings, "VAR_DIR", "") or "/nonexistent")
+    try:
+        mode = stat.S_IMODE(folder.stat().st_mode)
+    except OSError:
+        return []  # Not made yet: it is made for its owner only.
+    if not mode & 0o077:
+        return []
+    return [
+        Warning(
+            f"The data folder {folder} is open to other users of this machine (mode {mode:03o}).",
+            hint=f"The database, the secret key and the sockets are in it. Close it: chmod -R go= {folder}",
+            id="realtime.W008",
         )
     ]
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from realtime import publish, site, site_lease
+from realtime import probes, publish, site, site_lease
 from realtime.hub import hub
 from realtime.limits_exchange import exchange_limits
 from realtime.metrics import measure_loop_lag
@@ -58,7 +58,9 @@ def with_services(application: Application, services: Sequence[Service]) -> Appl
             site.is_served = True
             publish.send_from(loop)
             tasks[loop] = [asyncio.create_task(_keep_running(one)) for one in (*OWN_SERVICES, *services)]
-        if scope["type"] == "lifespan":
+        if probes.is_probe(scope):
+            await probes.answer(scope, send, PROCESS.name)
+        elif scope["type"] == "lifespan":
             await _answer_lifespan(receive, send)
         else:
             await application(scope, receive, send)

@@ -156,6 +156,7 @@ class Cli(CommandLineInterface):  # type: ignore[misc]
         self.parser.set_defaults(websocket_connect_timeout=HANDSHAKE_SECONDS, websocket_timeout=-1)
 
     def run(self, args: Sequence[str]) -> None:
+        os.umask(0o077)  # The database and the sockets that it makes are for its user only.
         given = self.parser.parse_args(args)
         # Only the application says where the settings are: daphne, which imports it later, then finds it imported.
         sys.path.insert(0, ".")

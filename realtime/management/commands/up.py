@@ -51,6 +51,7 @@ class Command(BaseCommand):
             self.stderr.write(str(warning), self.style.WARNING)
         for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_DFL)  # Nothing is there yet that would have to be stopped in order.
+        os.umask(0o077)  # Whatever is made from here on, by any of its processes, is for this user only.
         try:
             run_dir, lock = claim(Path(settings.VAR_DIR))
         except (Taken, OSError) as error:
