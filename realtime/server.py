@@ -21,6 +21,8 @@ from typing import Any
 
 import realtime.reactor  # noqa: F401 - before daphne is imported  # isort: skip
 
+from daphne import cli
+from daphne.access import AccessLogGenerator
 from daphne.cli import CommandLineInterface
 from daphne.server import Server as DaphneServer
 from twisted.internet import defer, interfaces, reactor, unix
@@ -39,6 +41,8 @@ logger = logging.getLogger(__name__)
 # From the request for a socket to the application's answer. Daphne's five are no more than what a database that hangs
 # is waited for: the client would be refused, and not told to come again.
 HANDSHAKE_SECONDS = 10
+
+ACCESS_CHARS = 500  # Of a request in the access log.
 
 THREADS_END_SECONDS = 0.5  # After the drain.
 
@@ -143,6 +147,17 @@ class Server(DaphneServer):  # type: ignore[misc]
 def _leave() -> None:
     logger.warning("threads that did not end in time were cut off")
     os._exit(0)
+
+
+class AccessLog(AccessLogGenerator):  # type: ignore[misc]
+    """daphne's, where a request's line is bounded and stays one line."""
+
+    def write_entry(self, host: Any, date: Any, request: str, **more: Any) -> None:
+        cut = request if len(request) <= ACCESS_CHARS else f"{request[:ACCESS_CHARS]}…"
+        super().write_entry(host, date, "".join(one if one.isprintable() else repr(one)[1:-1] for one in cut), **more)
+
+
+cli.AccessLogGenerator = AccessLog
 
 
 class Cli(CommandLineInterface):  # type: ignore[misc]
