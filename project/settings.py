@@ -86,7 +86,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Without REDIS_URL: the private Redis that `manage.py up` and `runserver` start.
 REDIS_URL = env.read_redis_url("REDIS_URL", f"unix://{socket_path(VAR_DIR)}")
 # What the names of channels and keys begin with; without it, an id kept in the database.
-REDIS_PREFIX = os.environ.get("HUBBUB_PREFIX", "")
+REDIS_PREFIX = os.environ.get("HUBBUB_PREFIX")
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "realtime.layer.RedisPubSubLayer",

@@ -1,7 +1,6 @@
 """`manage.py up`: spreading, restarts, ends, and what it says when it cannot."""
 
 import asyncio
-import http.client
 import json
 import os
 import signal
@@ -12,9 +11,8 @@ import sys
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -270,18 +268,6 @@ async def test_a_rolling_restart_refuses_no_connection(own_cluster: Cluster) -> 
     assert len(own_cluster.pids()) == 5
 
 
-@pytest.mark.parametrize("host", ["10.42.8.201:8400", "anything.example", "a b", ""])
-def test_probes_answer_whatever_the_host(cluster: Cluster, host: str) -> None:
-    address = urlsplit(cluster.url)
-    for path in ("/healthz", "/readyz"):
-        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
-        with closing(connection):
-            connection.putrequest("GET", path, skip_host=True)
-            connection.putheader("Host", host)
-            connection.endheaders()
-            assert connection.getresponse().status == 200
-
-
 def test_it_serves_without_the_redis_of_others_and_finds_it_when_it_comes(tmp_path: Path) -> None:
     path = tmp_path / "redis.sock"
     with Cluster(tmp_path / "site", processes=1, REDIS_URL=f"unix://{path}") as site:
@@ -360,15 +346,6 @@ async def test_a_closed_terminal_stops_it(unstarted: Cluster) -> None:
     finally:
         up.kill()
         up.wait()
-
-
-def test_health_and_readiness(cluster: Cluster) -> None:
-    assert ask(f"{cluster.url}/healthz") == b"ok"
-    with urllib.request.urlopen(f"{cluster.url}/readyz", timeout=5) as answer:
-        assert "no-cache" in answer.headers["Cache-Control"]
-        found = json.load(answer)
-    assert found.pop("process").startswith("web-")
-    assert found == dict.fromkeys(("state", "database", "redis", "migrations", "disk"), "ok")
 
 
 def check_that_all_are_served(cluster: Cluster) -> None:

@@ -20,15 +20,8 @@ def server(folder: Path, *lines: str) -> Iterator[Path]:
     found = find_binary()
     assert found
     path = folder / "redis.sock"
-    config = "\n".join(
-        (
-            f"unixsocket {path}",
-            f"dir {folder}",
-            'save ""',
-            *(() if any("port" in one for one in lines) else ("port 0",)),
-        )
-        + lines
-    )
+    network = () if any("port" in one for one in lines) else ("port 0",)
+    config = "\n".join((f"unixsocket {path}", f"dir {folder}", 'save ""', *network, *lines))
     process = subprocess.Popen(
         tethered([str(found.path), "-"]), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     )
@@ -66,20 +59,18 @@ def cause_at(call: Callable[[], object]) -> str:
 )
 def test_the_cause_of_a_real_error_has_its_name(tmp_path: Path, lines: list[str], words: str) -> None:
     if "cluster-enabled yes" in lines:
-        lines = [
-            f"port {free_port()}",
-            "cluster-enabled yes",
-            "cluster-config-file nodes.conf",
-            f"cluster-port {free_port()}",
-        ]
+        ports = (f"port {free_port()}", f"cluster-port {free_port()}")
+        lines = [*ports, "cluster-enabled yes", "cluster-config-file nodes.conf"]
     with server(tmp_path, *lines) as path, redis.Redis(unix_socket_path=str(path)) as client:
         assert words in cause_at(lambda: client.set("key", "value", px=1000))
 
 
 def test_a_wrong_password_has_its_name(tmp_path: Path) -> None:
-    with server(tmp_path, "requirepass secret") as path:
-        with redis.Redis(unix_socket_path=str(path), password="wrong") as client:
-            assert "wrong user or password" in cause_at(client.ping)
+    with (
+        server(tmp_path, "requirepass secret") as path,
+        redis.Redis(unix_socket_path=str(path), password="wrong") as client,
+    ):
+        assert "wrong user or password" in cause_at(client.ping)
     assert cause_at(redis.Redis(unix_socket_path=str(path)).ping) == "its UNIX socket does not exist"
 
 
