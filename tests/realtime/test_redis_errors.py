@@ -74,7 +74,7 @@ def test_a_wrong_password_has_its_name(tmp_path: Path) -> None:
     assert cause_at(redis.Redis(unix_socket_path=str(path)).ping) == "its UNIX socket does not exist"
 
 
-def test_a_wrong_ca_and_a_port_without_tls_have_their_names(tmp_path: Path) -> None:
+def test_a_wrong_ca_has_its_name(tmp_path: Path) -> None:
     subprocess.run(
         [
             *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"),
