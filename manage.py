@@ -5,8 +5,14 @@ import os
 import signal
 import sys
 
+# What these write are source files, for others to read as well.
+WRITE_SOURCE = {"makemigrations", "squashmigrations", "optimizemigration", "startapp", "startproject", "makemessages"}
+
 
 def main() -> None:
+    if sys.argv[1:2] and sys.argv[1] not in WRITE_SOURCE:
+        # The database, the secret key and all else below HUBBUB_VAR are for this user only.
+        os.umask(0o077)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
     if sys.argv[1:2] == ["up"]:
         # Until it can stop in order, Ctrl-C ends it at once: raised during imports, it could be shown or swallowed.

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 
 from redis.exceptions import RedisError
 
+from realtime.redis_errors import cause_of
+
 logger = logging.getLogger(__name__)
 
 # A timer may fire this much early: such a beat still belongs to the number that it was meant for.
@@ -33,11 +35,11 @@ async def repeat(work: Callable[[], Awaitable[None]], *, period: float, phase: f
         try:
             await work()
             if failures:
-                logger.info("%s reaches Redis again", name)
+                logger.info("%s can use Redis again", name)
             failures = 0
         except (RedisError, OSError) as error:
             if not failures:
-                logger.warning("%s cannot reach Redis and goes on trying: %r", name, error)
+                logger.warning("%s cannot use Redis and retries: %s", name, cause_of(error))
             failures += 1
         wait = seconds_to_next(time.time(), period, phase)
         backing_off = min(period * (2**failures - 1), LONGEST_WAIT_SECONDS) if failures else 0.0

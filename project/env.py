@@ -4,6 +4,7 @@ import ipaddress
 import os
 import re
 import secrets
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -49,6 +50,13 @@ def read_int(name: str, default: int, *, low: int, high: int) -> int:
     if not low <= value <= high:
         raise ImproperlyConfigured(f"{name}={value} is out of range: {low} to {high} is allowed.")
     return value
+
+
+def read_choice(name: str, default: str, choices: Collection[str]) -> str:
+    text = os.environ.get(name, default)
+    if text not in choices:
+        raise ImproperlyConfigured(f"{name}={text!r} is none of: {', '.join(choices)}.")
+    return text
 
 
 def read_list(name: str, default: list[str]) -> list[str]:

@@ -29,7 +29,8 @@ conf.check_known(
     os.environ,
     conf.env_names(Realtime, Chat, Monitor, Accounts)
     | {"HUBBUB_VAR", "HUBBUB_SIGN_UP", "HUBBUB_TLS", "HUBBUB_HSTS_SECONDS", "HUBBUB_HSTS_SUBDOMAINS", "HUBBUB_PROCESS"}
-    | {"HUBBUB_TRUSTED_PROXIES", "HUBBUB_RESTARTS", "HUBBUB_SILENT_RESTARTS"},
+    | {"HUBBUB_TRUSTED_PROXIES", "HUBBUB_RESTARTS", "HUBBUB_SILENT_RESTARTS"}
+    | {"HUBBUB_PREFIX", "HUBBUB_LOG_FORMAT"},
 )
 
 # Our apps stand first: their templates and commands (runserver) take the place of Django's and daphne's.
@@ -85,6 +86,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Without REDIS_URL: the private Redis that `manage.py up` and `runserver` start.
 REDIS_URL = env.read_redis_url("REDIS_URL", f"unix://{socket_path(VAR_DIR)}")
+# What the names of channels and keys begin with; without it, an id kept in the database.
+REDIS_PREFIX = os.environ.get("HUBBUB_PREFIX")
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "realtime.layer.RedisPubSubLayer",
@@ -97,7 +100,6 @@ CHANNEL_LAYERS = {
                     "socket_connect_timeout": REALTIME.layer_timeout_seconds,
                 }
             ],
-            "prefix": "hubbub",
             "capacity": REALTIME.layer_capacity,
         },
     },
@@ -152,16 +154,18 @@ SECURE_HSTS_SECONDS = HSTS_SECONDS if TLS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.read_bool("HUBBUB_HSTS_SUBDOMAINS", False)
 # Hosts below ours are not ours to bind: to leave them out is a choice, and no slip to be told of.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 
+# See project/logs.py: each line has a time and a process, and neither its length nor the number of lines is unbounded.
+LOG_FORMATS = {"text": "Line", "json": "JsonLine"}
+LOG_FORMAT = env.read_choice("HUBBUB_LOG_FORMAT", "text", LOG_FORMATS)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
+    "formatters": {"line": {"()": f"project.logs.{LOG_FORMATS[LOG_FORMAT]}"}},
     "filters": {"brief": {"()": "project.logs.Brief"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["brief"]}},
+    "handlers": {"console": {"class": "project.logs.BoundedHandler", "formatter": "line", "filters": ["brief"]}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "realtime": {"level": "INFO"},

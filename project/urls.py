@@ -15,6 +15,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("account/", include("project.accounts.urls")),
     path("monitor/", include("monitor.urls")),
-    path("", include("realtime.urls")),
     path("", include("chat.urls")),
 ]

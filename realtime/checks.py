@@ -3,8 +3,10 @@
 import ipaddress
 import re
 import resource
+import stat
 from collections.abc import Iterator
 from importlib import import_module, metadata
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -134,6 +136,24 @@ def check_descriptors(**_: Any) -> list[CheckMessage]:
             hint="Past that connections wait. Raise the limit (ulimit -Hn, LimitNOFILE), or lower HUBBUB_SOCKETS and "
             "HUBBUB_CONNECTIONS.",
             id="realtime.W006",
+        )
+    ]
+
+
+@register("realtime")
+def check_data_folder(**_: Any) -> list[CheckMessage]:
+    folder = Path(getattr(settings, "VAR_DIR", "") or "/nonexistent")
+    try:
+        mode = stat.S_IMODE(folder.stat().st_mode)
+    except OSError:
+        return []  # Not made yet: it is made for its owner only.
+    if not mode & 0o077:
+        return []
+    return [
+        Warning(
+            f"The data folder {folder} is open to other users of this machine (mode {mode:03o}).",
+            hint=f"The database, the secret key and the sockets are in it. Close it: chmod -R go= {folder}",
+            id="realtime.W008",
         )
     ]
 

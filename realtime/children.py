@@ -12,7 +12,7 @@ from realtime.embedded_redis import tethered
 
 KEPT_LINES = 15  # Told as the reason when it cannot start: enough for a traceback's end.
 READ_BYTES = 65_536
-LONGEST_LINE_BYTES = 65_536
+LONGEST_LINE_BYTES = 16_384
 END_OF_OUTPUT_SECONDS = 1.0
 
 # Prefixes in turn; red is left to errors.
@@ -136,6 +136,9 @@ class Child:
             self._take(rest)
 
     def _take(self, line: bytes) -> None:
+        # What a child prints must not move the cursor of the terminal that it is shown on.
         text = line.decode(errors="replace").rstrip()
+        if not text.isprintable():
+            text = "".join(one if one.isprintable() or one == "\t" else repr(one)[1:-1] for one in text)
         self.last_lines.append(text)
         self._show(text)

@@ -23,8 +23,9 @@ LONGEST_NAME_BYTES = 24  # "web-999.99999.sock" has to fit beside "redis.sock"
 START_SECONDS = 10.0
 STOP_SECONDS = 5.0
 
-# The bundled 6.2.14 has known holes in scripting and HyperLogLog: it gets neither, nor anything that administers.
-BUNDLED_ACL = (
+# What its only user may do, whichever server it is: neither scripts nor HyperLogLog, where servers have had holes (the
+# bundled 6.2.14 has known ones), nor anything that administers.
+ACL = (
     "user default on nopass ~* &* -@all +@connection +@pubsub +@string +@hash +@sortedset +@set +@stream "
     "+@transaction +@keyspace +time -@dangerous -@scripting -@admin +info"
 )
@@ -50,9 +51,8 @@ class Binary:
             'save ""',
             "appendonly no",
             "loglevel warning",
+            ACL,
         ]
-        if self.is_bundled:
-            lines.append(BUNDLED_ACL)
         return "\n".join(lines) + "\n"
 
 

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 from channels.layers import get_channel_layer
 from django.conf import settings
 
-from realtime import conf
+from realtime import conf, site
 from realtime.group import Group
 from realtime.member import Member
 from realtime.metrics import COUNTERS
@@ -25,6 +25,7 @@ from realtime.presence_tracker import Tracker
 from realtime.protocol import Person, Presence, Refused
 from realtime.publish import USERS_GROUP
 from realtime.record import Source, Standing
+from realtime.redis_errors import cause_of
 from realtime.revocation import Members, Sockets
 from realtime.service_state import ServiceState
 from realtime.turn import Turn
@@ -70,6 +71,7 @@ class Hub:
         """Begin to listen to the channel layer; otherwise the first join does."""
         async with self._opening:
             if self._channel is None:
+                await site.known()
                 if (watch := getattr(self._layer, "watch", None)) is not None:
                     watch(self)
                 channel = await self._layer.new_channel()
@@ -190,7 +192,7 @@ class Hub:
                 await self._layer.group_add(subscription.group.name, self._channel)
                 subscription.stands = True
         except Exception as error:  # noqa: BLE001 - of a layer other than ours, which does not raise here
-            logger.warning("could not subscribe to %s: %r", subscription.group.name, error)
+            logger.warning("could not subscribe to %s: %s", subscription.group.name, cause_of(error))
         finally:
             subscription.beginning = None
         if asyncio.get_running_loop().time() - began > SUBSCRIBE_SECONDS:
@@ -211,7 +213,7 @@ class Hub:
                 try:
                     await self._layer.group_discard(group.name, self._channel)
                 except Exception as error:  # noqa: BLE001 - whatever Redis raises: it ends with its connection
-                    logger.warning("could not unsubscribe from %s: %r", group.name, error)
+                    logger.warning("could not unsubscribe from %s: %s", group.name, cause_of(error))
             if group.is_empty:
                 del self._subscriptions[group.name]
                 group.end()

@@ -17,7 +17,10 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from realtime import site
 from realtime.metrics import COUNTERS
+from realtime.redis_errors import cause_of
+from realtime.site_lease import on_connect
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +50,8 @@ class Watcher(Protocol):
 
 class RedisPubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]
     """Channel layer for `CHANNEL_LAYERS`. Options as in channels_redis, and `capacity`: messages that may wait.
+
+    Its prefix is the site's own (realtime.site), whatever the option `prefix` says.
 
     What is asked for while Redis is away is done when it is back: subscribing does not raise for that. Sending does.
     """
@@ -84,18 +89,33 @@ class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]
     def __init__(self, hosts: Any = None, *, capacity: int = 10_000, **options: Any) -> None:
         super().__init__(hosts, **options)
         self._capacity = capacity
+        self._is_stranger_told = False
         self._shards = [Shard(host, self) for host in decode_hosts(hosts)]
         self._lost: set[Shard] = set()
         self.watchers: list[Watcher] = []
+
+    @property
+    def prefix(self) -> str:
+        """What all names begin with. PrefixUnknown before the site is known."""
+        return site.prefix()
+
+    @prefix.setter
+    def prefix(self, _: str) -> None:
+        """channels_redis assigns one."""
+
+    async def send(self, channel: str, message: dict[str, Any]) -> None:
+        await self._get_shard(channel).publish(channel, self._payload(message))
+
+    async def group_send(self, group: str, message: dict[str, Any]) -> None:
+        channel = self._get_group_channel_name(group)
+        await self._get_shard(channel).publish(channel, self._payload(message))
 
     async def group_send_together(self, messages: Sequence[tuple[str, dict[str, Any]]]) -> int:
         by_shard: dict[Shard, list[tuple[str, bytes]]] = {}
         for group, message in messages:
             try:
                 channel = self._get_group_channel_name(_checked(group))
-                by_shard.setdefault(self._get_shard(channel), []).append(
-                    (channel, self.channel_layer.serialize(message))
-                )
+                by_shard.setdefault(self._get_shard(channel), []).append((channel, self._payload(message)))
             except (TypeError, ValueError):
                 logger.exception("not published")
         for shard, ready in by_shard.items():
@@ -113,7 +133,11 @@ class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]
     # Called by the shards
 
     def take(self, name: str, payload: bytes) -> None:
-        """A message has come."""
+        """A message has come. One with the mark of another database is dropped: a copy of ours has the same prefix."""
+        mark, payload = payload[: site.MARK_BYTES], payload[site.MARK_BYTES :]
+        if mark != (ours := site.current().mark) and site.NO_MARK not in (mark, ours):
+            self._drop_strange()
+            return
         for channel in (name,) if name in self.channels else self.groups.get(name, ()):
             if (queue := self.channels.get(channel)) is None:
                 continue
@@ -128,19 +152,29 @@ class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]
                 for watcher in self.watchers:
                     watcher.overflowed()
 
+    def _drop_strange(self) -> None:
+        COUNTERS.foreign_frames += 1
+        if not self._is_stranger_told:
+            self._is_stranger_told = True
+            logger.error("frames of another site come under the prefix %s and are dropped", self.prefix)
+
+    def _payload(self, message: dict[str, Any]) -> bytes:
+        payload: bytes = self.channel_layer.serialize(message)
+        return site.current().mark + payload
+
     def lost(self, shard: "Shard", error: Exception) -> None:
         if shard in self._lost:
             return
         self._lost.add(shard)
         COUNTERS.layer_losses += 1
-        logger.warning("Redis is away: %r", error)
+        logger.warning("Redis cannot be used: %s", cause_of(error))
         for watcher in self.watchers:
             watcher.lost()
 
     def regained(self, shard: "Shard") -> None:
         if shard in self._lost:
             self._lost.discard(shard)
-            logger.warning("Redis is back")
+            logger.warning("Redis can be used again")
         if not self._lost:
             for watcher in self.watchers:
                 watcher.regained()
@@ -152,7 +186,8 @@ class Shard(RedisSingleShardConnection):  # type: ignore[misc]
     def __init__(self, host: Any, layer: LoopLayer) -> None:
         # RESP2: with it a listening connection answers in lists, pings too. One retry, at once: a pooled connection
         # dies with each restart of Redis.
-        super().__init__({**host, "protocol": 2, "retry": Retry(NoBackoff(), 1)}, layer)
+        options = {"protocol": 2, "retry": Retry(NoBackoff(), 1), "redis_connect_func": on_connect}
+        super().__init__({**host, **options}, layer)
         self._redis: Redis | None = None
         self._layer = layer
         self._wanted: set[str] = set()
@@ -166,6 +201,7 @@ class Shard(RedisSingleShardConnection):  # type: ignore[misc]
         await self.publish_together([(channel, message)])
 
     async def publish_together(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        site.check()
         if self._redis is None:
             self._redis = Redis(connection_pool=create_pool(self.host))
         if len(messages) == 1:
@@ -217,6 +253,7 @@ class Shard(RedisSingleShardConnection):  # type: ignore[misc]
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _listen_once(self) -> None:
+        site.check()
         connection = create_pool({**self.host, "retry": Retry(NoBackoff(), 0)}).make_connection()
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
@@ -236,6 +273,7 @@ class Shard(RedisSingleShardConnection):  # type: ignore[misc]
             self._layer.regained(self)
         while True:
             answer = await connection.read_response(timeout=PING_SECONDS, disconnect_on_error=False)
+            site.check()
             if answer is None:
                 if silent:
                     raise TimeoutError(f"no answer for {2 * PING_SECONDS:g} s")

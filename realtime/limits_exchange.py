@@ -15,11 +15,13 @@ from django.conf import settings
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from realtime import site
 from realtime.limits import Ledger, ledger
 from realtime.outage import Outage
 from realtime.presence_store import connect
+from realtime.redis_errors import cause_of
 
-KEY = "hubbub:limits"
+KEY = "limits"
 KEY_SECONDS = 60
 INTERVAL_SECONDS = 1.0
 TIMEOUT_SECONDS = 2.0
@@ -68,7 +70,7 @@ class Exchange:
                 await self.round()
                 _outage.worked()
             except (RedisError, OSError, TimeoutError) as error:
-                _outage.failed(repr(error))
+                _outage.failed(cause_of(error))
                 self._others.clear()
                 self._ledger.sockets_elsewhere = {}
             await asyncio.sleep(max(0.0, began + INTERVAL_SECONDS - self._clock()))
@@ -78,12 +80,13 @@ class Exchange:
         self._number += 1
         own = self._ledger
         report = Report(self._number, own.posts.tell(), own.commands.tell(), own.many_sockets())
+        key = site.key(KEY)
         async with asyncio.timeout(TIMEOUT_SECONDS), self._redis.pipeline(transaction=False) as pipe:
-            pipe.hset(KEY, self._process, msgspec.msgpack.encode(report))
-            pipe.hgetall(KEY)
-            pipe.expire(KEY, KEY_SECONDS)
+            pipe.hset(key, self._process, msgspec.msgpack.encode(report))
+            pipe.hgetall(key)
+            pipe.expire(key, KEY_SECONDS)
             if silent := self._silent():
-                pipe.hdel(KEY, *silent)
+                pipe.hdel(key, *silent)
             _, found, *_ = await pipe.execute()
         for process in silent:
             del self._others[process]

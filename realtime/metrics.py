@@ -3,7 +3,9 @@
 import asyncio
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+
+import msgspec
 
 LAG_PROBE_SECONDS = 0.1
 LAG_PROBES_KEPT = 100
@@ -24,6 +26,7 @@ class Counters:
     database_failures: int = 0
     layer_losses: int = 0
     layer_overflows: int = 0
+    foreign_frames: int = 0
     bad_frames: int = 0
     slow_readers: int = 0
     presence_changes: int = 0
@@ -44,6 +47,26 @@ class Counters:
 
 
 COUNTERS = Counters()
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """What `/counters` answers; docs/counters.md lists it. `counters`: by name; those by kind or limit are maps."""
+
+    process: str
+    loop_lag_ms: float
+    counters: dict[str, int | dict[str, int]]
+
+
+def report(process: str) -> Report:
+    """All counters of this process, whose name is `process`."""
+    counters: dict[str, int | dict[str, int]] = {}
+    for one in fields(COUNTERS):
+        value = getattr(COUNTERS, one.name)
+        if isinstance(value, Counter):
+            counters[one.name] = {str(name): count for name, count in [*value.items()]}
+        elif isinstance(value, int):
+            counters[one.name] = value
+    return Report(process=process, loop_lag_ms=round(COUNTERS.loop_lag_ms, 1), counters=counters)
 
 
 async def measure_loop_lag() -> None:

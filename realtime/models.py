@@ -51,3 +51,16 @@ class AccessToken(models.Model):
         if self.expires_at is not None and self.expires_at <= timezone.now():
             return "expired"
         return "usable" if users.is_active(self.user) else "user not active"
+
+
+class SiteIdentity(models.Model):
+    """The site's id, in one row: its channels and keys in Redis begin with it (see realtime.site)."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
+    site_id = models.CharField(max_length=32, editable=False)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="realtime_one_site")]
+
+    def __str__(self) -> str:
+        return self.site_id

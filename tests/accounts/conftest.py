@@ -15,7 +15,7 @@ def no_tries(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(tries, "_away_until", float("-inf"))
     tries._local.cache_clear()
     with redis.Redis.from_url(settings.REDIS_URL) as client:
-        for key in client.scan_iter(f"{tries.PREFIX}:*"):
+        for key in client.scan_iter(f"hubbub:{tries.PREFIX}:*"):
             client.delete(key)
     yield
     tries._redis.cache_clear()

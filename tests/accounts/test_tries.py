@@ -181,7 +181,7 @@ def test_no_count_is_kept_for_ever(alice: Any) -> None:
     sign_in("alice")
     sign_in("alice", PASSWORD)
     with redis.Redis.from_url(django_settings.REDIS_URL) as client:
-        keys = [*client.scan_iter(f"{tries.PREFIX}:*")]
+        keys = [*client.scan_iter(f"hubbub:{tries.PREFIX}:*")]
         assert len(keys) == 2
         assert all(0 < client.ttl(key) <= 120 for key in keys)
         assert not any(b"alice" in key for key in keys)

@@ -54,5 +54,5 @@ def make_process() -> Callable[..., Process]:
 
 async def forget_all(redis: Any) -> None:
     """What FLUSHALL does to the monitor: the development Redis does not allow that command."""
-    async for key in redis.scan_iter(f"{PREFIX}:*"):
+    async for key in redis.scan_iter(f"hubbub:{PREFIX}:*"):
         await redis.delete(key)

@@ -85,5 +85,5 @@ def names(people: People) -> set[str] | None:
 
 def forget_everything(redis: Redis) -> int:
     """FLUSHALL, which the private Redis does not allow."""
-    keys = [*redis.scan_iter(f"{PREFIX}:*")]
+    keys = [*redis.scan_iter(f"hubbub:{PREFIX}:*")]
     return int(redis.delete(*keys)) if keys else 0

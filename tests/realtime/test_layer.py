@@ -15,6 +15,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from realtime import embedded_redis
 from realtime.layer import RedisPubSubLayer
 from realtime.metrics import COUNTERS
+from realtime.site import NO_MARK
 
 
 class Told:
@@ -66,7 +67,7 @@ async def test_what_is_sent_right_after_subscribing_arrives(path: Path, layer: A
             for number in range(200):
                 await layer.group_add(f"g{number}", channel)
                 # By another connection: nothing but the confirmation puts it after the subscription.
-                assert await other.publish(f"asgi__group__g{number}", layer.serialize({"n": number})) == 1
+                assert await other.publish(f"hubbub__group__g{number}", NO_MARK + layer.serialize({"n": number})) == 1
                 assert (await layer.receive(channel))["n"] == number
 
 

@@ -38,8 +38,8 @@ async def test_a_killed_process_leaves_no_ghost(redis: Redis, sides: Any) -> Non
     await until(lambda: names(there) == {"bob", "charlie"})
     assert LEASE / 2 < asyncio.get_running_loop().time() - began < LEASE + 3
     assert c.left() == ["alice"]
-    await until(lambda: len(redis.smembers(f"{PREFIX}:processes")) == 2)
-    assert len([*redis.scan_iter(f"{PREFIX}:process:*")]) == 2
+    await until(lambda: len(redis.smembers(f"hubbub:{PREFIX}:processes")) == 2)
+    assert len([*redis.scan_iter(f"hubbub:{PREFIX}:process:*")]) == 2
 
 
 async def test_who_returns_from_a_killed_process_was_never_away(redis: Redis, sides: Any) -> None:
@@ -138,7 +138,7 @@ async def test_who_missed_too_many_changes_reads_everything_again(redis: Redis, 
     # All processes write, and each loses the place where it was reading.
     here.enter(CHARLIE)
     for _ in range(20):
-        redis.delete(f"{PREFIX}:changes")
+        redis.delete(f"hubbub:{PREFIX}:changes")
         await asyncio.sleep(INTERVAL / 3)
     await until(lambda: names(here) == names(there) == {"alice", "bob", "charlie"})
 
@@ -156,9 +156,9 @@ async def test_one_group_that_cannot_be_read_or_told_does_not_stop_the_others(
     a.enter(ALICE, group="room.odd")
     odd = b.enter(BOB, group="room.odd")
     await until(lambda: names(odd) == {"alice", "bob"})
-    (key,) = [one for one in redis.scan_iter(f"{PREFIX}:process:*") if redis.hget(one, "room.broken") is None]
+    (key,) = [one for one in redis.scan_iter(f"hubbub:{PREFIX}:process:*") if redis.hget(one, "room.broken") is None]
     redis.hset(key, "room.odd", b"\xc1")
-    redis.xadd(f"{PREFIX}:changes", {"process": key.decode().split(":")[-1], "groups": "room.odd"})
+    redis.xadd(f"hubbub:{PREFIX}:changes", {"process": key.decode().split(":")[-1], "groups": "room.odd"})
     await until(lambda: names(odd) == {"bob"})
     a.enter(CHARLIE)
     good = b.enter(BOB)
@@ -183,7 +183,7 @@ async def test_nothing_stays_in_redis_for_ever(redis: Redis, sides: Any) -> None
                 people.leave(user.id)
             side.tracker.unwatch(f"room.{number}")
     await until(lambda: not a.tracker._groups and not b.tracker._groups)
-    assert [redis.hlen(key) for key in redis.scan_iter(f"{PREFIX}:process:*")] == [1, 1]
+    assert [redis.hlen(key) for key in redis.scan_iter(f"hubbub:{PREFIX}:process:*")] == [1, 1]
     assert not a.tracker._leaving
     assert not a.tracker._unread
     assert not a.tracker._unknown

@@ -5,14 +5,16 @@ import signal
 from argparse import ArgumentTypeError
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from monitor import conf
 from monitor.publisher import Publisher
 from monitor.readings import CPU_SOURCES, HostReader
 from monitor.schedule import cancel
 from monitor.store import Store, connect
+from realtime import site
 from realtime.process import PROCESS
+from realtime.site_lease import REFUSALS, claim_at_start, hold
 
 
 class Command(BaseCommand):
@@ -36,11 +38,17 @@ class Command(BaseCommand):
         parser.add_argument("--host", default=PROCESS.host, help="What this host is called. Default: its name.")
 
     def handle(self, *args: Any, source: str, interval: float, host: str, **options: Any) -> None:
+        try:
+            claim_at_start()
+        except REFUSALS as error:
+            raise CommandError(str(error)) from None
         asyncio.run(_publish(HostReader(source, host), interval))
 
 
 async def _publish(host: HostReader, interval: float) -> None:
+    site.is_served = True
     async with connect() as redis:
+        holding = asyncio.create_task(hold())
         publisher = Publisher(Store(redis), host, interval=interval)
         running, stopped = asyncio.create_task(publisher.run()), asyncio.Event()
         running.add_done_callback(lambda _: stopped.set())
@@ -50,6 +58,7 @@ async def _publish(host: HostReader, interval: float) -> None:
         if running.done():
             running.result()  # A bug: shown, and the exit code tells.
         await cancel(running)
+        await cancel(holding)
         await publisher.end()
 
 

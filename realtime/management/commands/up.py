@@ -21,6 +21,8 @@ from realtime.children import Console
 from realtime.kept import CannotStart, Kept, KeptCommand, KeptRedis
 from realtime.kept_web import KeptWeb
 from realtime.listening import Taken, claim_port, lock_folder
+from realtime.redis_errors import cause_of
+from realtime.site_lease import REFUSALS, claim_at_start
 from realtime.supervisor import Supervisor
 
 # What an earlier run that was killed may still take: its web processes close their sockets in order.
@@ -50,6 +52,7 @@ class Command(BaseCommand):
             self.stderr.write(str(warning), self.style.WARNING)
         for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_DFL)  # Nothing is there yet that would have to be stopped in order.
+        os.umask(0o077)  # Whatever is made from here on, by any of its processes, is for this user only.
         try:
             run_dir, lock = claim(Path(settings.VAR_DIR))
         except (Taken, OSError) as error:
@@ -77,6 +80,12 @@ class Command(BaseCommand):
         for number in STOP_SIGNALS:
             signal.signal(number, leave)  # Until the supervisor takes over.
         self._prepare(migrate=migrate)
+        if binary is None:
+            # Said here in one line, instead of five times by each process.
+            try:
+                claim_at_start(self.stderr.write)
+            except REFUSALS as error:
+                raise CommandError(str(error)) from None
         console = Console()
         stages = plan(
             console=console, lock=lock, run_dir=run_dir, binary=binary, processes=processes, host=host, port=port
@@ -215,7 +224,7 @@ def redis_name(binary: embedded_redis.Binary | None) -> str:
         with redis.from_url(settings.REDIS_URL, socket_timeout=5) as client:
             found: dict[str, Any] = client.info("server")
     except redis.RedisError as error:
-        return f"AWAY ({type(error).__name__}): everything arrives seconds late until it comes"
+        return f"AWAY ({cause_of(error)}): everything arrives seconds late until it comes"
     version = f"Valkey {found['valkey_version']}" if "valkey_version" in found else f"Redis {found['redis_version']}"
     if binary is None:
         return f"{version}, by REDIS_URL"

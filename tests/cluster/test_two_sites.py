@@ -1,0 +1,224 @@
+"""Two sites on one Redis hear nothing of each other; a copy of a site's database does not start beside it."""
+
+import asyncio
+import json
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from tests.faults.redis_server import OwnRedis
+from tests.postgresql import PostgreSQL
+from tests.servers import ROOT, Server, Site
+from tests.wire import opened
+
+pytestmark = pytest.mark.cluster
+
+KEY = "one key for both"
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
+    with OwnRedis(tmp_path / "redis.sock") as one:
+        one.start()
+        yield one
+
+
+def make_site(folder: Path, url: str, **settings: str) -> Site:
+    folder.mkdir(mode=0o700)
+    return Site(folder, REDIS_URL=url, SECRET_KEY=KEY, **settings)
+
+
+def prefix_of(site: Site) -> str:
+    return site.shell("from realtime import site; print(site.identify().prefix)")
+
+
+def copied(original: Site, folder: Path) -> Site:
+    """A site whose database is a copy of the other's, as `cp` or pg_dump makes it."""
+    folder.mkdir(mode=0o700)
+    shutil.copy(original.folder / "site.sqlite3", folder / "site.sqlite3")
+    return Site(folder, REDIS_URL=original.env["REDIS_URL"], SECRET_KEY=KEY)
+
+
+def refusal(site: Site, *command: str) -> str:
+    """What a command that must not start says."""
+    ran = subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env=site.env | {"DJANGO_SETTINGS_MODULE": "project.settings"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ran.returncode == 1, ran.stderr
+    return ran.stderr.strip()
+
+
+def readiness(server: Server) -> dict[str, Any]:
+    try:
+        answer = urllib.request.urlopen(f"{server.url}/readyz", timeout=5)
+    except urllib.error.HTTPError as error:
+        answer = error
+    with answer:
+        found: dict[str, Any] = json.load(answer)
+        return found
+
+
+async def until_redis_is(server: Server, words: str) -> None:
+    async with asyncio.timeout(20):
+        while words not in (await asyncio.to_thread(readiness, server))["redis"]:
+            await asyncio.sleep(0.1)
+
+
+async def test_two_sites_on_one_redis_also_with_other_database_numbers_hear_nothing_of_each_other(
+    tmp_path: Path, own_redis: OwnRedis
+) -> None:
+    first = await asyncio.to_thread(make_site, tmp_path / "first", f"{own_redis.url}?db=0")
+    second = await asyncio.to_thread(make_site, tmp_path / "second", f"{own_redis.url}?db=1")
+    with first.serving("hubbub", 1) as (here,), second.serving("hubbub", 1) as (there,):
+        alice, bob = first.make_user("alice")["cookie"], second.make_user("bob")["cookie"]
+        async with opened(here.url, cookie=alice) as talks, opened(there.url, cookie=bob) as hears:
+            await asyncio.gather(talks.join("general"), hears.join("general"))
+            await talks.post("general", "for the first site")
+            assert (await talks.event("message.posted"))["message"]["body"] == "for the first site"
+            await hears.post("general", "for the second site")
+            # The first that the second site hears is its own, over the same Redis.
+            assert (await hears.event("message.posted"))["message"]["body"] == "for the second site"
+        with redis.from_url(own_redis.url) as client:
+            names = [one.decode() for one in (*client.pubsub_channels(), *client.scan_iter())]
+    prefixes = (await asyncio.to_thread(prefix_of, first), await asyncio.to_thread(prefix_of, second))
+    assert len({*prefixes}) == 2
+    assert [one for one in names if not one.startswith(prefixes)] == []
+
+
+def test_a_copy_of_the_database_is_refused_in_one_line_until_it_has_an_id_of_its_own(
+    tmp_path: Path, own_redis: OwnRedis
+) -> None:
+    site = make_site(tmp_path / "site", own_redis.url)
+    with site.serving("hubbub", 1):
+        copy = copied(site, tmp_path / "copy")
+        copy.env["REDIS_URL"] += "?db=3"
+        server = ["-m", "realtime.server", "-p", "0", "project.asgi:application"]
+        for command in (["manage.py", "up", "--port", "0"], server, ["manage.py", "publish_metrics"]):
+            said = refusal(copy, *command)
+            assert said.count("\n") == 0
+            assert f"another database uses Redis under this site's prefix {prefix_of(site)}" in said
+            assert '"manage.py renew_site"' in said
+        assert copy.manage("renew_site").endswith(f"{prefix_of(copy)}.")
+        assert prefix_of(copy) != prefix_of(site)
+        with copy.serving("hubbub", 1) as (one,):
+            assert readiness(one)["redis"] == "ok"
+
+
+def test_two_sites_that_were_given_the_same_prefix_are_told_of_the_setting(tmp_path: Path, own_redis: OwnRedis) -> None:
+    first = make_site(tmp_path / "first", own_redis.url, HUBBUB_PREFIX="shared")
+    second = make_site(tmp_path / "second", own_redis.url, HUBBUB_PREFIX="shared")
+    with first.serving("hubbub", 1):
+        assert "give it another HUBBUB_PREFIX" in refusal(second, "manage.py", "up", "--port", "0")
+
+
+def test_a_site_that_moved_starts_once_the_lease_of_its_old_processes_has_ended(
+    tmp_path: Path, own_redis: OwnRedis
+) -> None:
+    site = make_site(tmp_path / "site", own_redis.url)
+    with site.serving("hubbub", 1):
+        pass
+    moved = copied(site, tmp_path / "moved")
+    with redis.from_url(own_redis.url) as client:
+        assert 50_000 < client.pttl(f"{prefix_of(site)}:site") <= 60_000
+        client.pexpire(f"{prefix_of(site)}:site", 4_000)  # As it is almost a minute later.
+    with moved.serving("hubbub", 1) as (one,):
+        assert readiness(one)["redis"] == "ok"
+
+
+async def test_a_process_that_finds_anothers_fingerprint_after_a_flush_leaves_redis_alone_and_serves(
+    tmp_path: Path, own_redis: OwnRedis
+) -> None:
+    site = await asyncio.to_thread(make_site, tmp_path / "site", own_redis.url)
+    name = f"{await asyncio.to_thread(prefix_of, site)}:site"
+    with site.serving("hubbub", 2) as (one, two):
+        cookie = site.make_user("alice")["cookie"]
+        with redis.from_url(own_redis.url) as client:
+            own = client.get(name)
+            own_redis.empty()
+            async with asyncio.timeout(20):
+                while client.get(name) != own:  # Written again.
+                    await asyncio.sleep(0.1)
+            client.set(name, "sqlite:1:1", px=15_000)
+            await until_redis_is(one, "another database uses Redis")
+            await until_redis_is(two, "another database uses Redis")
+            for key in {*client.scan_iter()} - {name.encode()}:
+                client.delete(key)
+            assert (await asyncio.to_thread(readiness, one))["state"] == "degraded"
+            async with (
+                opened(one.url, cookie=cookie) as talks,
+                opened(two.url, cookie=cookie) as hears,
+            ):
+                await asyncio.gather(talks.join("general"), hears.join("general"))
+                await talks.post("general", "by the database")
+                assert (await hears.event("message.posted", 5))["message"]["body"] == "by the database"
+            assert [*client.scan_iter()] == [name.encode()]
+            assert one.log.read_text().count("Redis is not used") == 1
+            # The other one's lease ends.
+            await until_redis_is(one, "ok")
+
+
+def test_a_process_that_starts_without_its_database_serves_probes_and_uses_no_channel(
+    tmp_path: Path, own_redis: OwnRedis
+) -> None:
+    with PostgreSQL() as server:
+        site = make_site(tmp_path / "site", own_redis.url, DATABASE_URL=server.url)
+        prefix = prefix_of(site)
+        server.stop()
+        with site.serving("hubbub", 1) as (one,), redis.from_url(own_redis.url) as client:
+            assert client.pubsub_channels() == []
+            found = readiness(one)
+            assert found["state"] == "unavailable"
+            assert "prefix is not known yet" in found["redis"]
+            server.start()
+            asyncio.run(until_redis_is(one, "ok"))
+            asyncio.run(until_subscribed(client, prefix))
+
+
+def test_with_a_prefix_by_the_setting_no_database_is_needed(tmp_path: Path, own_redis: OwnRedis) -> None:
+    with PostgreSQL() as server:
+        site = make_site(tmp_path / "site", own_redis.url, DATABASE_URL=server.url, HUBBUB_PREFIX="told")
+        server.stop()
+        with site.serving("hubbub", 1), redis.from_url(own_redis.url) as client:
+            asyncio.run(until_subscribed(client, "told"))
+
+
+async def until_subscribed(client: redis.Redis, prefix: str) -> None:
+    async with asyncio.timeout(20):
+        while not any(one.startswith(prefix.encode()) for one in client.pubsub_channels()):
+            await asyncio.sleep(0.1)
+
+
+def test_two_hosts_that_are_first_at_once_make_one_id(tmp_path: Path) -> None:
+    with PostgreSQL() as server:
+        site = make_site(tmp_path / "site", "unix:///nowhere", DATABASE_URL=server.url)
+        code = "from realtime import site; from django.db import connection; connection.ensure_connection(); "
+        code = f"import django; django.setup(); {code} input(); print(site.identify().prefix)"
+        both = [
+            subprocess.Popen(
+                [sys.executable, "-c", code],
+                cwd=ROOT,
+                env=site.env | {"DJANGO_SETTINGS_MODULE": "project.settings"},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for _ in range(4)
+        ]
+        for one in both:
+            assert one.stdin
+            one.stdin.write("\n")
+            one.stdin.flush()
+        assert len({one.communicate(timeout=60)[0] for one in both}) == 1
