@@ -22,6 +22,9 @@ from realtime.record import Changes, Source, Standing
 
 JOIN_ATTEMPTS = 3
 
+# Rooms that a socket resumes in parts at the same time: of more, the parts of the first are counted from the beginning.
+MOST_RESUMING = 100
+
 # Scopes of access tokens.
 READ = "chat.read"
 (WRITE,) = access.WRITE
@@ -41,6 +44,8 @@ class ChatConsumer(RealtimeConsumer):
         MessageDelete: WRITE,
     }
     posts = (MessagePost, MessageEdit, MessageDelete)
+    # How many parts each room was told in since it was last told to its end.
+    _parts: dict[str, int] | None = None
 
     @property
     def body_chars(self) -> int:
@@ -95,11 +100,19 @@ class ChatConsumer(RealtimeConsumer):
                     slug=command.room,
                     after=command.after,
                     epoch=command.epoch,
+                    may_be_partial=self._may_tell_a_part(command.room),
+                    present_bytes=self.presence_bytes(group),
                 )
                 if self.is_shut_out(group):
                     raise access.room_not_found()
+                if joined.partial:
+                    # A socket that had joined before has to leave: an event would be beyond what it has been told.
+                    self.leave(group)
+                    self._count_part(command.room)
+                    return joined
                 if not self.must_read_again(group, joined.position):
-                    joined.present = self.presence(group)
+                    self._forget_parts(command.room)
+                    joined.present = self.presence(group, history.room_for_present(joined))
                     self.answer(command, joined)
                     self.go_live(group, joined.position, joined.epoch)
                     return joined
@@ -110,6 +123,19 @@ class ChatConsumer(RealtimeConsumer):
         finally:
             self.abandon(group)
         raise Refused(ErrorCode.UNAVAILABLE, "the room is too busy to join just now", retry_after_ms=1000)
+
+    def _may_tell_a_part(self, room: str) -> bool:
+        return (self._parts or {}).get(room, 0) < conf.settings().resume_parts
+
+    def _count_part(self, room: str) -> None:
+        parts = self._parts = self._parts or {}
+        parts[room] = parts.pop(room, 0) + 1
+        if len(parts) > MOST_RESUMING:
+            del parts[next(iter(parts))]
+
+    def _forget_parts(self, room: str) -> None:
+        if self._parts is not None and self._parts.pop(room, None) is not None and not self._parts:
+            self._parts = None
 
 
 async def _read_changes(group: str, after: int) -> Changes:

@@ -5,7 +5,6 @@ No transaction: with SQLite's IMMEDIATE it would take the write lock.
 """
 
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
@@ -18,7 +17,6 @@ from chat.frames import group_of, message_event, message_state, room_changed, ro
 from chat.models import Message, Room
 from chat.protocol import History, Joined, MessageState, RoomClosed, encode_messages, frame_size
 from realtime import conf as realtime_conf
-from realtime.presence import MOST_NAMED, MOST_NAMES_BYTES
 from realtime.protocol import ErrorCode, Refused, encode
 from realtime.record import Changes, Standing
 
@@ -27,48 +25,82 @@ PAGE_SECONDS = 1.0
 # the outboxes of those who read well.
 REPAIRED_CHANGES = 100
 REPAIRED_CHARS = 128 * 1024
-KEPT_PAGES = 32  # Each is at most a frame long.
+KEPT_PAGES = 32  # Each is at most `page_bytes` long.
 
-# What stands around the messages in an answer: the room with its title and topic, each at most 12 bytes a character,
-# and those who are present (see realtime.presence), of whose names each byte may take two.
-ENVELOPE_BYTES = 4_096 + 2 * MOST_NAMES_BYTES + 64 * MOST_NAMED
+# What stands around the messages in an answer, but for the room's title and topic and those who are present: names of
+# fields, numbers, and a `ref` of 64 characters, each of which may take 12 bytes.
+ENVELOPE_BYTES = 1_536
 
-# (room, epoch, position, after) -> until when, and the page. Written by the reader threads, an entry at a time.
-_pages: dict[tuple[int, str, int, int | None], "tuple[float, Page | None]"] = {}
+# What others take in a frame changes from join to join. Pages differ by so much at least, so that one serves many.
+SHARED_BYTES = 1_024
+
+# Changed messages read at a time: a part holds as many as fit, and most resumes need no more.
+READ_CHANGES = 64
+
+# (room, epoch, position, after, size) -> until when, and the page. Written by the reader threads, an entry at a time.
+_pages: dict[tuple[int, str, int, int | None, int], "tuple[float, Page | None]"] = {}
 
 
-def open_room(*, user_id: str, slug: str, after: int | None, epoch: str | None) -> Joined:
-    """The answer to a join: all that changed after position `after` if that can be told, else the latest page."""
+def open_room(
+    *,
+    user_id: str,
+    slug: str,
+    after: int | None,
+    epoch: str | None,
+    may_be_partial: bool = True,
+    present_bytes: int = 0,
+) -> Joined:
+    """The answer to a join: the changes after position `after`, or the first part of them; else the latest page.
+
+    It leaves `present_bytes` of the frame to those who are present.
+    """
     room, role = access.enter_room(user_id, slug)
+    state = room_state(room, role)
+    size = _page_bytes() - ENVELOPE_BYTES - frame_size(state) - present_bytes
+    size -= size % SHARED_BYTES
     page = None
     if after is not None and epoch == room.epoch and room.purged_position <= after <= room.position:
-        page = _recent(room, after, _changes_since)
-    if page is None:
-        page = _recent(room, None, _latest_page)
+        page = _recent(room, after, size, _changes_since)
+    if page is None or (page.partial and not may_be_partial):
+        page = _recent(room, None, size, _latest_page)
     assert page is not None
     return Joined(
-        room=room_state(room, role),
+        room=state,
         epoch=room.epoch,
-        position=room.position,
+        position=page.position,
         complete=page.complete,
+        partial=page.partial,
         # As it was encoded for whoever asked first.
         messages=cast(list[MessageState], page.messages),
         more=page.more,
     )
 
 
+def room_for_present(joined: Joined) -> int:
+    """Bytes of the frame that those who are present may take, beside the messages of `open_room`."""
+    messages = memoryview(cast(msgspec.Raw, joined.messages)).nbytes
+    return _page_bytes() - ENVELOPE_BYTES - frame_size(joined.room) - messages
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The messages of an answer to a join, encoded once for all who join at the same position."""
+    """The messages of an answer to a join, encoded once for all who join at the same position.
 
+    `partial`: there are changes after `position`.
+    """
+
+    position: int
     messages: msgspec.Raw
     complete: bool
     more: bool
+    partial: bool = False
 
 
-def _recent(room: Room, after: int | None, read: Callable[[Room, int | None], Page | None]) -> Page | None:
+def _recent(
+    room: Room, after: int | None, size: int, read: Callable[[Room, int | None, int], Page | None]
+) -> Page | None:
     """What `read` says of the room at this position, or said less than a second ago: many come back at once."""
-    key = (room.pk, room.epoch, room.position, after)
+    key = (room.pk, room.epoch, room.position, after, size)
     now = time.monotonic()
     known = _pages.get(key)
     if known is None or known[0] < now:
@@ -76,25 +108,45 @@ def _recent(room: Room, after: int | None, read: Callable[[Room, int | None], Pa
             _pages.pop(old, None)
         if len(_pages) >= KEPT_PAGES:
             _pages.clear()
-        known = _pages[key] = (now + PAGE_SECONDS, read(room, after))
+        known = _pages[key] = (now + PAGE_SECONDS, read(room, after, size))
     return known[1]
 
 
-def _changes_since(room: Room, after: int | None) -> Page | None:
-    """None: too many, or too large for a frame."""
+def _changes_since(room: Room, after: int | None, size: int) -> Page | None:
+    """As many of the changes as fit, at least one; None when there are too many in all."""
+    assert after is not None
     most = conf.settings().resume_changes
-    changed = list(_messages(room).filter(position__gt=after).order_by("position")[: most + 1])
-    messages = encode_messages([message_state(one) for one in changed])
-    if len(changed) > most or len(messages) > _room_in_frame():
+    # Each change has a position of its own.
+    if room.position - after > most and _changed(room, after)[most : most + 1].exists():
         return None
-    return Page(msgspec.Raw(messages), complete=True, more=True)
+    fitting: list[bytes] = []
+    position, used = after, 2
+    while rows := list(_changed(room, position)[:READ_CHANGES]):
+        for one in rows:
+            message = encode(message_state(one)).encode()
+            used += len(message) + 1
+            if fitting and used > size:
+                return Page(position, _array(fitting), complete=True, more=True, partial=True)
+            fitting.append(message)
+            position = one.position
+        if len(rows) < READ_CHANGES:
+            break
+    return Page(room.position, _array(fitting), complete=True, more=True)
 
 
-def _latest_page(room: Room, _: int | None) -> Page:
+def _changed(room: Room, after: int) -> QuerySet[Message]:
+    return _messages(room).filter(position__gt=after).order_by("position")
+
+
+def _array(encoded: list[bytes]) -> msgspec.Raw:
+    return msgspec.Raw(b"[" + b",".join(encoded) + b"]")
+
+
+def _latest_page(room: Room, _: int | None, size: int) -> Page:
     rows = list(_messages(room).order_by("-seq")[: conf.settings().page_messages])[::-1]
-    messages, cut = _fitting([message_state(one) for one in rows], drop_first=True)
-    more = cut or (bool(messages) and messages[0].seq > 1)
-    return Page(msgspec.Raw(encode_messages(messages)), complete=False, more=more)
+    messages = _fitting([message_state(one) for one in rows], size, keep=len(rows) - 1)
+    more = bool(messages) and messages[0].seq > 1
+    return Page(room.position, msgspec.Raw(encode_messages(messages)), complete=False, more=more)
 
 
 def read_history(
@@ -106,14 +158,18 @@ def read_history(
     messages = _messages(access.room_for(user_id, slug))
     if after is not None:
         rows = list(messages.filter(seq__gt=after).order_by("seq")[: limit + 1])
-        return _page(rows[:limit], more=len(rows) > limit, drop_first=False)
+        page = _history(rows[:limit], keep=0)
+        return History(messages=page, more=len(page) < len(rows))
     if around is not None:
         newer = list(messages.filter(seq__gte=around).order_by("seq")[: (limit + 1) // 2])
         older = list(messages.filter(seq__lt=around).order_by("-seq")[: limit // 2 + 1])
         rows = [*older[: limit // 2][::-1], *newer]
-        return _page(rows, more=len(older) > limit // 2, drop_first=True)
+        page = _history(rows, keep=min(len(older), limit // 2) if newer else len(rows) - 1)
+        is_cut = bool(page) and page[0].seq != rows[0].seq
+        return History(messages=page, more=is_cut or len(older) > limit // 2)
     rows = list(messages.filter(seq__lt=before).order_by("-seq")[: limit + 1])
-    return _page(rows[:limit][::-1], more=len(rows) > limit, drop_first=True)
+    page = _history(rows[:limit][::-1], keep=min(len(rows), limit) - 1)
+    return History(messages=page, more=len(page) < len(rows))
 
 
 def read_changes(group: str, after: int) -> Changes:
@@ -160,19 +216,22 @@ def _messages(room: Room) -> QuerySet[Message]:
     return Message.objects.filter(room=room, position__lte=room.position).select_related("author")
 
 
-def _page(rows: list[Message], *, more: bool, drop_first: bool) -> History:
-    messages, cut = _fitting([message_state(one) for one in rows], drop_first=drop_first)
-    return History(messages=messages, more=more or cut)
+def _history(rows: list[Message], *, keep: int) -> list[MessageState]:
+    return _fitting([message_state(one) for one in rows], _page_bytes() - ENVELOPE_BYTES, keep=keep)
 
 
-def _fitting(messages: list[MessageState], *, drop_first: bool) -> tuple[list[MessageState], bool]:
-    """As many as fit into a frame, and whether some were left out."""
-    kept = deque(messages)
-    size = len(encode_messages(messages))
-    while kept and size > _room_in_frame():
-        size -= frame_size(kept.popleft() if drop_first else kept.pop()) + 1
-    return list(kept), len(kept) < len(messages)
+def _fitting(messages: list[MessageState], size: int, *, keep: int) -> list[MessageState]:
+    """As many as fit, in a row: the one at index `keep`, whatever its size, and those nearest to it."""
+    used = len(encode_messages(messages))
+    first, last = 0, len(messages) - 1
+    while used > size and first < last:
+        if keep - first > last - keep:
+            dropped, first = messages[first], first + 1
+        else:
+            dropped, last = messages[last], last - 1
+        used -= frame_size(dropped) + 1
+    return messages[first : last + 1]
 
 
-def _room_in_frame() -> int:
-    return realtime_conf.settings().sent_frame_bytes - ENVELOPE_BYTES
+def _page_bytes() -> int:
+    return min(conf.settings().page_bytes, realtime_conf.settings().sent_frame_bytes)

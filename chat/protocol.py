@@ -86,13 +86,15 @@ class MessageState(msgspec.Struct, frozen=True):
 class Joined(Ok, tag="ok", kw_only=True):
     """`complete`: `messages` is every message changed since `after`, by position; else the latest page, by seq.
 
-    `present`: who is in the room now; None when that is not known yet.
+    `partial`: only the changes up to `position` fit. The socket is not in the room yet; it joins again from there.
+    `present`: who is in the room now; None when that is not known yet, and in a partial answer.
     """
 
     room: RoomState
     epoch: str
     position: int
     complete: bool
+    partial: bool = False
     messages: list[MessageState]
     more: bool
     read: int | None = None

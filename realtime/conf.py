@@ -37,10 +37,16 @@ class Realtime:
         15, "A socket that has not answered the ping by then is cut; at most the time between pings.", low=1, high=300
     )
     frame_bytes: int = tunable(
-        16 * 1024, "Largest frame taken from a client: four times the longest message.", low=1024, high=1 << 20
+        64 * 1024,
+        "Largest frame taken from a client: the longest message, in JSON that escapes every character.",
+        low=1024,
+        high=1 << 20,
     )
     sent_frame_bytes: int = tunable(
-        256 * 1024, "Largest frame sent: pages of history are cut to fit.", low=64 * 1024, high=1 << 22
+        96 * 1024,
+        "Largest frame sent; over a slow link of 5 kB/s it arrives within 20 s, before a page asks for a sign of life.",
+        low=64 * 1024,
+        high=1 << 22,
     )
     token_failures: int = tunable(
         10, "Wrong access tokens that an address, or all who try one token, may send at once.", low=1, high=10_000

@@ -117,9 +117,13 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         """Whether somebody here is in the group: then joining it does not wait for Redis."""
         return hub().is_active(group)
 
-    def presence(self, group: str) -> Presence | None:
+    def presence(self, group: str, most_bytes: int | None = None) -> Presence | None:
         """Who is present, to be told to this pending member right before `go_live`. See `Hub.presence`."""
-        return self._memberships.presence(group)
+        return self._memberships.presence(group, most_bytes)
+
+    def presence_bytes(self, group: str) -> int:
+        """What that takes in a frame, as it is now."""
+        return self._memberships.presence_bytes(group)
 
     def must_read_again(self, group: str, position: int) -> bool:
         """Whether something above `position`, where the state was read, was not kept: join again and read it again."""

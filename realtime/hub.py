@@ -132,10 +132,18 @@ class Hub:
         """See `Group.go_live`."""
         self._subscriptions[name].group.go_live(member, position, epoch)
 
-    def presence(self, name: str, member: Member) -> Presence | None:
-        """Who is present in the group, as its members know it, and this member; None: not known (yet)."""
+    def presence(self, name: str, member: Member, most_bytes: int | None = None) -> Presence | None:
+        """Who is present in the group, as its members know it, and this member; None: not known (yet).
+
+        Nobody is named when that would take more than `most_bytes` of a frame.
+        """
         people = self._subscriptions[name].group.people
-        return None if people is None else people.seen_by(Person(member.user_id, member.user_name))
+        return None if people is None else people.seen_by(Person(member.user_id, member.user_name), most_bytes)
+
+    def presence_bytes(self, name: str, member: Member) -> int:
+        """At least what `presence` takes in a frame."""
+        people = self._subscriptions[name].group.people
+        return 0 if people is None else people.size_for(Person(member.user_id, member.user_name))
 
     def is_active(self, name: str) -> bool:
         """Whether it has members here, and is subscribed to."""

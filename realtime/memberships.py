@@ -40,8 +40,11 @@ class Memberships:
         member = self._live[group] = self._pending.pop(group)
         hub().go_live(group, member, position, epoch)
 
-    def presence(self, group: str) -> Presence | None:
-        return hub().presence(group, self._pending[group])
+    def presence(self, group: str, most_bytes: int | None = None) -> Presence | None:
+        return hub().presence(group, self._pending[group], most_bytes)
+
+    def presence_bytes(self, group: str) -> int:
+        return hub().presence_bytes(group, self._pending[group])
 
     def abandon(self, group: str) -> None:
         """Give up a `join`; a membership from before stays."""

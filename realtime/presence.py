@@ -9,7 +9,7 @@ from typing import Protocol
 
 import msgspec
 
-from realtime.protocol import Person, Presence
+from realtime.protocol import Person, Presence, encode
 
 # More are not named, only counted: neither on a page nor in a frame is there room for them.
 MOST_NAMED = 100
@@ -63,6 +63,7 @@ class People:
         # What all members here know; None: nothing yet.
         self.told: Users | None = None
         self._presence: Presence | None = None
+        self._presence_bytes = 0
         # Some members were told how many are present, and not who.
         self._lacks_names = False
         self.tell_at = self.write_at = 0.0
@@ -97,23 +98,38 @@ class People:
         if self.here.pop(user_id, None) is not None:
             self._keeper.has_changed(self)
 
-    def seen_by(self, person: Person) -> Presence | None:
+    def seen_by(self, person: Person, most_bytes: int | None = None) -> Presence | None:
         """What to tell a socket that is about to enter: who is present, itself among them. None: not known yet.
 
-        It is what all others have been told, so what they are told next fits it as well.
+        It is what all others have been told, so what they are told next fits it as well. What would be longer than
+        `most_bytes` is told without names.
         """
         if self.told is None:
             return None
+        if most_bytes is not None and self.size_for(person) > most_bytes:
+            self._lacks_names = True
+            return Presence(len({*self.told, person.id} - {None}), [])
         if person.id is None or person.id in self.told:
-            if self._presence is None:
-                self._presence = _presence(self.told)
-            return self._presence
+            return self._all_told(self.told)
         if len(self.told) < MOST_NAMED:
             seen = _presence({**self.told, person.id: person.name})
         else:
             seen = Presence(len(self.told) + 1, [])
         self._lacks_names = self._lacks_names or not seen.users
         return seen
+
+    def size_for(self, person: Person) -> int:
+        """Bytes that `seen_by` takes in a frame, at most."""
+        if self.told is None:
+            return len("null")
+        self._all_told(self.told)
+        return self._presence_bytes + len(encode(person).encode()) + 1
+
+    def _all_told(self, told: Users) -> Presence:
+        if self._presence is None:
+            self._presence = _presence(told)
+            self._presence_bytes = len(encode(self._presence).encode())
+        return self._presence
 
     def change(self, *, keep: bool) -> Change | None:
         """What has changed since the members were told; None when nothing has. `keep`: nobody is said to have left."""

@@ -255,6 +255,8 @@ class Recorder:
                 answer = await self.request(RoomJoin, room=self.room, after=view.position, epoch=view.epoch)
             except SocketLost:
                 return
+            if answer.get("partial"):
+                continue
             if answer["type"] == "ok":
                 break
             if not _may_help_again(answer):

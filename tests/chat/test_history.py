@@ -11,9 +11,8 @@ import pytest
 from chat import conf, history, services
 from chat.models import Message, Room
 from chat.protocol import Joined, frame_size
-from realtime import conf as realtime_conf
 from realtime.presence import MOST_NAMED, MOST_NAMES_BYTES
-from realtime.protocol import Person, Presence, Refused
+from realtime.protocol import Person, Presence, Refused, encode
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 
@@ -23,8 +22,8 @@ def post(user: Any, room: Room, count: int = 1, body: str = "hello") -> None:
         services.post_message(user_id=user.pk, slug=room.slug, client_id=uuid4(), body=body)
 
 
-def join(user: Any, room: Room, after: int | None = None, epoch: str | None = None) -> Joined:
-    joined = history.open_room(user_id=user.pk, slug=room.slug, after=after, epoch=epoch)
+def join(user: Any, room: Room, after: int | None = None, epoch: str | None = None, **more: Any) -> Joined:
+    joined = history.open_room(user_id=user.pk, slug=room.slug, after=after, epoch=epoch, **more)
     return msgspec.json.decode(msgspec.json.encode(joined), type=Joined)
 
 
@@ -128,25 +127,114 @@ def test_too_many_changes_start_afresh(alice: Any, lounge: Room, settings: Any) 
 # Size
 
 
-def test_a_page_is_cut_to_fit_a_frame_and_says_so(alice: Any, lounge: Room, settings: Any) -> None:
-    settings.REALTIME = replace(realtime_conf.settings(), sent_frame_bytes=64 * 1024)
-    post(alice, lounge, 20, body="\U0001f642" * 1000)
+PAGE_BYTES = 32 * 1024
+LONGEST = "\U0001f642" * 4_000
+
+
+def test_a_room_of_the_longest_messages_is_opened_by_a_page_of_32_kib(alice: Any, lounge: Room) -> None:
+    post(alice, lounge, 20, body="\U0001f642" * 1_500)
     joined = join(alice, lounge)
     assert joined.more
     assert seqs(joined) == list(range(21 - len(joined.messages), 21))
     assert 3 < len(joined.messages) < 20
-    crowd = [Person(f"{number:02}", '"' * (MOST_NAMES_BYTES // MOST_NAMED - 2)) for number in range(MOST_NAMED)]
-    joined.present = Presence(MOST_NAMED, crowd)
-    assert frame_size(joined) <= 64 * 1024
-    assert not join(alice, lounge, after=0, epoch=lounge.epoch).complete
+    assert 24 * 1024 < frame_size(joined) <= PAGE_BYTES
 
     older = history.read_history(user_id=alice.pk, slug="lounge", before=13, after=None, around=None, limit=50)
     assert older.more
     assert seqs(older)[-1] == 12
-    assert frame_size(older) <= 64 * 1024
+    assert frame_size(older) <= PAGE_BYTES
     newer = history.read_history(user_id=alice.pk, slug="lounge", before=None, after=2, around=None, limit=50)
     assert newer.more
     assert seqs(newer)[0] == 3
+    assert frame_size(newer) <= PAGE_BYTES
+
+
+@pytest.mark.parametrize("around", [1, 2, 10, 20, 25])
+def test_history_around_a_message_has_that_message_however_long_the_others_are(
+    alice: Any, lounge: Room, around: int
+) -> None:
+    post(alice, lounge, 20, body=LONGEST)
+    page = history.read_history(user_id=alice.pk, slug="lounge", before=None, after=None, around=around, limit=50)
+    assert frame_size(page) <= PAGE_BYTES
+    assert min(around, 20) in seqs(page)
+    assert page.more == (seqs(page)[0] > 1)
+
+
+def test_one_message_is_told_whatever_its_size(alice: Any, lounge: Room, settings: Any) -> None:
+    settings.CHAT = replace(conf.settings(), body_chars=20_000)
+    post(alice, lounge, 3, body="\U0001f642" * 20_000)
+    assert seqs(join(alice, lounge)) == [3]
+    part = join(alice, lounge, after=0, epoch=lounge.epoch)
+    assert (seqs(part), part.position, part.partial) == ([1], 1, True)
+    assert seqs(history.read_history(user_id=alice.pk, slug="lounge", before=3, after=None, around=None, limit=9)) == [
+        2
+    ]
+
+
+def test_a_page_leaves_room_for_a_hundred_who_are_present(alice: Any, lounge: Room) -> None:
+    post(alice, lounge, 200, body="a line as people write them")
+    crowd = Presence(MOST_NAMED, [Person(2**53 - n, "n" * (MOST_NAMES_BYTES // MOST_NAMED)) for n in range(MOST_NAMED)])
+    size = len(encode(crowd).encode())
+    joined = join(alice, lounge, present_bytes=size)
+    answer = history.open_room(user_id=alice.pk, slug="lounge", after=None, epoch=None, present_bytes=size)
+    assert history.room_for_present(answer) >= size
+    joined.present = crowd
+    joined.ref = "\u0001" * 64
+    assert frame_size(joined) <= PAGE_BYTES
+    assert len(joined.messages) == 50
+
+
+# In parts
+
+
+def resumed(user: Any, room: Room, after: int) -> list[Joined]:
+    """The parts of a resume, each asked for from where the one before has ended."""
+    parts: list[Joined] = []
+    while not parts or parts[-1].partial:
+        parts.append(join(user, room, after=after, epoch=room.epoch))
+        after = parts[-1].position
+    return parts
+
+
+def test_a_resume_that_does_not_fit_comes_in_parts_without_a_hole_or_a_double(alice: Any, lounge: Room) -> None:
+    post(alice, lounge, 150, body="words " * 100)
+    services.edit_message(user_id=alice.pk, slug="lounge", seq=3, body="edited " * 100)
+    parts = resumed(alice, lounge, after=10)
+    assert all(one.complete and one.more and frame_size(one) <= PAGE_BYTES for one in parts)
+    assert [one.partial for one in parts] == [True] * (len(parts) - 1) + [False]
+    assert len(parts) > 2
+    assert [seq for one in parts for seq in seqs(one)] == [*range(11, 151), 3]
+    assert [one.position for one in parts[:-1]] == [seqs(one)[-1] for one in parts[:-1]]
+    assert parts[-1].position == 151
+
+
+def test_what_changes_between_two_parts_comes_once_and_last(alice: Any, lounge: Room) -> None:
+    post(alice, lounge, 40, body="\U0001f642" * 3_000)
+    first = join(alice, lounge, after=0, epoch=lounge.epoch)
+    assert (first.partial, seqs(first)) == (True, [1, 2])
+    services.edit_message(user_id=alice.pk, slug="lounge", seq=20, body="short")
+    services.edit_message(user_id=alice.pk, slug="lounge", seq=1, body="short")
+    rest = [seq for one in resumed(alice, lounge, after=2) for seq in seqs(one)]
+    assert rest == [*range(3, 20), *range(21, 41), 20, 1]
+
+
+def test_more_changes_than_are_read_at_a_time_and_positions_of_the_room_itself(
+    alice: Any, lounge: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "READ_CHANGES", 4)
+    post(alice, lounge, 8)
+    services.change_room(room_id=lounge.pk, title="Lobby")
+    for after, expected in ((0, 8), (1, 7), (4, 4), (8, 0), (9, 0)):
+        joined = join(alice, lounge, after=after, epoch=lounge.epoch)
+        assert (joined.position, len(joined.messages), joined.partial) == (9, expected, False)
+
+
+def test_a_client_that_may_not_be_told_another_part_starts_afresh(alice: Any, lounge: Room) -> None:
+    post(alice, lounge, 9, body="\U0001f642" * 3_000)
+    joined = join(alice, lounge, after=0, epoch=lounge.epoch, may_be_partial=False)
+    assert (joined.complete, joined.partial, seqs(joined), joined.position) == (False, False, [8, 9], 9)
+    # Nothing is refused to one who needs no other part.
+    assert join(alice, lounge, after=8, epoch=lounge.epoch, may_be_partial=False).complete
 
 
 # Scrolling

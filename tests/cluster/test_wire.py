@@ -164,7 +164,7 @@ async def test_a_session_cookie_is_greeted_first(cluster: Cluster) -> None:
         hello = alice.hello
         assert (hello["protocol"], hello["user"]["name"], hello["state"]) == (1, "alice", "ok")
         assert hello["connection"].startswith("web-2:")
-        assert hello["limits"] == {"frame_bytes": 16384, "body_chars": 4000}
+        assert hello["limits"] == {"frame_bytes": 65536, "body_chars": 4000}
         assert hello["server_time"].endswith("Z")
 
 

@@ -9,6 +9,7 @@ export class FakeBrowser {
   #timers = new Map();
   #lastTimer = 0;
   #wakes = [];
+  #offlines = [];
 
   now = () => this.#now;
 
@@ -20,6 +21,7 @@ export class FakeBrowser {
 
   signIn = () => void this.signIns++;
   onWake = (wake) => void this.#wakes.push(wake);
+  onOffline = (offline) => void this.#offlines.push(offline);
   clearTimeout = (timer) => void this.#timers.delete(timer);
 
   setTimeout = (run, ms) => {
@@ -33,6 +35,10 @@ export class FakeBrowser {
 
   wake() {
     for (const wake of this.#wakes) wake();
+  }
+
+  goOffline() {
+    for (const offline of this.#offlines) offline();
   }
 
   /** Time passes, and what is due runs in its turn. */
@@ -60,6 +66,7 @@ export class FakeBrowser {
 export class FakeSocket {
   sent = [];
   closed = false;
+  bufferedAmount = 0;
 
   constructor(path) {
     this.path = path;
@@ -80,7 +87,7 @@ export class FakeSocket {
   }
 
   greets(more = {}) {
-    this.says({ type: "hello", user: { id: "1", name: "alice" }, state: "ok", heartbeat_ms: 20_000, limits: { frame_bytes: 16_384 }, ...more });
+    this.says({ type: "hello", user: { id: "1", name: "alice" }, state: "ok", heartbeat_ms: 20_000, limits: { frame_bytes: 65_536 }, ...more });
   }
 
   answers(command, fields = {}) {

@@ -55,6 +55,28 @@ test("a complete resume keeps what was had and applies what changed", () => {
   assert.equal(state.more, false, "what stands above is known already");
 });
 
+test("a resume in parts applies each, and keeps who is present until the last", () => {
+  const bob = { count: 1, users: [BOB] };
+  let state = run(fresh(), { type: "joined", answer: answer({ position: 2, messages: [message(1), message(2)], present: bob }) });
+  state = run(state, {
+    type: "joined",
+    answer: answer({ position: 4, complete: true, partial: true, more: true, messages: [message(3), message(1, { body: "once" })] }),
+  });
+  assert.deepEqual([state.position, state.joined, state.present.count], [4, true, 1]);
+  assert.deepEqual(bodies(state), ["once", "words 2", "words 3"]);
+  state = run(state, {
+    type: "joined",
+    answer: answer({ position: 6, complete: true, partial: false, more: true, messages: [message(1, { body: "twice" }), message(4)] }),
+  });
+  assert.deepEqual([state.position, state.present], [6, null]);
+  assert.deepEqual(bodies(state), ["twice", "words 2", "words 3", "words 4"]);
+});
+
+test("a post that was too long is found with its reason after a reload", () => {
+  const refused = { id: "p1", body: "long", at: at(1), error: { code: "too_long", text: "This is too long." } };
+  assert.deepEqual(fresh([refused, { id: "p2", body: "short", at: at(2) }]).pending.map(({ error }) => error?.code ?? null), ["too_long", null]);
+});
+
 test("an incomplete resume drops what was had", () => {
   const state = run(joinedAt(2, [message(1), message(2)]), {
     type: "joined",

@@ -15,7 +15,7 @@ from realtime.conf import Realtime
 def test_a_tunable_is_read_from_its_variable_and_else_has_its_default() -> None:
     tunables = conf.from_env(Realtime, {"HUBBUB_AUTH_SECONDS": "2.5", "HUBBUB_READER_THREADS": "7"})
     assert (tunables.auth_seconds, tunables.reader_threads) == (2.5, 7)
-    assert tunables.frame_bytes == Realtime().frame_bytes == 16 * 1024
+    assert tunables.frame_bytes == Realtime().frame_bytes == 64 * 1024
 
 
 @pytest.mark.parametrize("text", ["", "soon", "1s", "nan", "-1", "0", "1e9"])

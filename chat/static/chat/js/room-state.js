@@ -17,7 +17,7 @@ export function initial({ room, me, pending = [] }) {
     more: false,
     loading: false, // Older messages have been asked for; until that is answered or has failed, whatever else happens.
     early: {}, // Events for messages below `floor`, by seq: newer than the page that is on its way.
-    pending: pending.map((post) => ({ ...post, error: null })), // {id, body, at, error: null | {code, text}}
+    pending: pending.map((post) => ({ error: null, ...post })), // {id, body, at, error: null | {code, text}}
     newFrom: null, // The first message below the "new" line.
     unseen: 0,
     away: false,
@@ -129,12 +129,12 @@ function joined(state, answer) {
   const known = state.epoch === answer.epoch ? lastSeq(state) : null;
   const next = {
     ...state,
-    joined: true,
+    joined: state.joined || !answer.partial, // After a part the page asks for the next one; no event comes before the last.
     closed: null,
     room: answer.room,
     epoch: answer.epoch,
     position: answer.position,
-    present: named(answer.present),
+    present: answer.partial ? state.present : named(answer.present),
   };
   if (answer.complete) return arrive(next, answer.messages);
   const page = { ...next, messages: [], floor: answer.more ? (answer.messages[0]?.seq ?? 0) : 0, more: answer.more, early: {} };

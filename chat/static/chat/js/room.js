@@ -69,21 +69,29 @@ view.render(state);
 look();
 document.addEventListener("visibilitychange", look);
 socket.open();
-state.pending.forEach(send);
+state.pending.filter(({ error }) => error === null).forEach(send);
 if (matchMedia("(hover: hover)").matches) view.composer.focus();
 
 function change(action) {
   const before = state;
   state = reduce(state, action);
   if (view.isAtEnd && state.messages.length > 1.5 * KEPT_MESSAGES) state = reduce(state, { type: "trimmed", keep: KEPT_MESSAGES });
-  if (state.pending !== before.pending) keepsakes.pending = state.pending.map(({ id, body, at }) => ({ id, body, at }));
+  if (state.pending !== before.pending) keepsakes.pending = state.pending.map(kept);
   view.render(state);
 }
 
+/** What a reload finds of a post. What was too long is not sent again by itself. */
+function kept({ id, body, at, error }) {
+  return error?.code === "too_long" ? { id, body, at, error } : { id, body, at };
+}
+
 async function join() {
-  const known = state.epoch === null ? {} : { after: state.position, epoch: state.epoch };
   try {
-    change({ type: "joined", answer: await socket.request({ type: "room.join", room: slug, ...known }) });
+    for (let answer = { partial: true }; answer.partial; ) {
+      const known = state.epoch === null ? {} : { after: state.position, epoch: state.epoch };
+      answer = await socket.request({ type: "room.join", room: slug, ...known });
+      change({ type: "joined", answer });
+    }
   } catch (error) {
     if (error.code === "lost") return; // The next hello joins.
     if (error.code === "not_found") change({ type: "closed", code: "not_found" });

@@ -17,7 +17,9 @@ export function browser() {
       addEventListener("pageshow", wake);
       document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && wake());
     },
-    now: () => Date.now(),
+    onOffline: (offline) => addEventListener("offline", offline),
+    // A clock that nobody sets: what is measured by it are spans.
+    now: () => performance.now(),
     random: Math.random,
     setTimeout: (run, ms) => setTimeout(run, ms),
     clearTimeout: (timer) => clearTimeout(timer),

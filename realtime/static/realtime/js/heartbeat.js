@@ -1,4 +1,5 @@
-// Notices a connection that has died without a word. Compares timestamps, since timers of hidden tabs are slowed.
+// Notices a connection that has died without a word. Compares times, since timers of hidden tabs are slowed. A
+// connection on which bytes still move is not dead: see `moved`.
 
 const GRACE_MS = 8_000; // From the ping to giving the connection up.
 const LATE_MS = 4_000; // A check this late ran in a tab that slept: what came meanwhile has not been handled yet.
@@ -7,17 +8,19 @@ export class Heartbeat {
   #env;
   #ping;
   #dead;
+  #moved;
   #intervalMs;
   #heardAt = 0;
   #pingedAt = null;
   #dueAt = 0;
   #timer = null;
 
-  /** `ping()` sends one, `dead()` is told that nothing came back. */
-  constructor({ env, ping, dead }) {
+  /** `ping()` sends one, `dead()` is told that nothing came back. `moved()`: whether bytes were sent since it was last asked. */
+  constructor({ env, ping, dead, moved = () => false }) {
     this.#env = env;
     this.#ping = ping;
     this.#dead = dead;
+    this.#moved = moved;
   }
 
   start(intervalMs) {
@@ -45,13 +48,17 @@ export class Heartbeat {
     const now = this.#env.now();
     const overslept = now - this.#dueAt > LATE_MS;
     if (this.#pingedAt !== null && !overslept && now - this.#pingedAt >= GRACE_MS) {
-      this.stop();
-      this.#dead();
-      return;
+      if (!this.#moved()) {
+        this.stop();
+        this.#dead();
+        return;
+      }
+      this.#pingedAt = now; // It stands behind what is still being sent.
     }
     if (now - this.#heardAt >= this.#intervalMs && (this.#pingedAt === null || overslept)) {
       this.#pingedAt = now;
       this.#ping();
+      this.#moved();
     }
     this.#schedule();
   }

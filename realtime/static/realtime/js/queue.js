@@ -39,11 +39,6 @@ export class Queue {
     this.#timer = null;
   }
 
-  /** The first one broke the connection: it is not sent again. */
-  refuseFirst(error) {
-    if (this.#sending) this.#kept.shift()?.reject(error);
-  }
-
   async #next() {
     if (!this.#running || this.#sending || this.#timer !== null || this.#kept.length === 0) return;
     const first = this.#kept[0];

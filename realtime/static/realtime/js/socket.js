@@ -40,6 +40,7 @@ export class Socket {
   #triedAfterEnd = false;
   #calmUntil = 0; // Not even somebody who looks makes us connect before.
   #limits = { frame_bytes: Infinity };
+  #unsent = 0; // Bytes, when the heartbeat last looked.
   #wanted = false;
   #stopped = false;
 
@@ -52,8 +53,10 @@ export class Socket {
       env,
       ping: () => this.request({ type: "ping" }).catch(() => {}),
       dead: () => this.#lost({ code: 1006, reason: "Nothing heard" }),
+      moved: () => this.#hasMoved(),
     });
     env.onWake(() => this.#wake());
+    env.onOffline(() => this.#ws !== null && this.#lost({ code: 1006, reason: "Offline" }));
   }
 
   /** Connect, and stay connected until `close`. */
@@ -80,11 +83,10 @@ export class Socket {
     if (!this.isOpen) return Promise.reject(new Lost());
     const ref = ++this.#lastRef;
     const text = JSON.stringify({ ...command, ref });
-    if (new TextEncoder().encode(text).length > this.#limits.frame_bytes) {
-      return Promise.reject(new Refused({ code: "too_long", detail: "This is too long to be sent." }));
-    }
+    const size = new TextEncoder().encode(text).length;
+    if (size > this.#limits.frame_bytes) return Promise.reject(tooLong());
     return new Promise((resolve, reject) => {
-      this.#waiting.set(ref, { resolve, reject });
+      this.#waiting.set(ref, { resolve, reject, size });
       this.#ws.send(text);
     });
   }
@@ -151,8 +153,7 @@ export class Socket {
   #lost({ code, reason }) {
     // A restart is no failure: whom it moves several times within seconds must not wait longer each time.
     const steady = this.#helloAt !== null && (code === RESTART || this.#env.now() - this.#helloAt >= STEADY_MS);
-    // Refuse first: what was too big must not be in the queue when the others are told that they are lost.
-    if (code === TOO_BIG) this.#queue.refuseFirst(new Refused({ code: "too_long", detail: "This is too long to be sent." }));
+    if (code === TOO_BIG) this.#refuseLargest();
     this.#drop();
     if (steady) this.#tries = 0;
     this.#stopped = !this.#wanted || this.#isFinal(code);
@@ -161,6 +162,20 @@ export class Socket {
     const calmMs = code === RATE_LIMITED ? CALM_MS : 0;
     this.#calmUntil = this.#env.now() + calmMs;
     this.#timer = this.#env.setTimeout(() => this.#connect(), calmMs + backoffMs(this.#tries++, this.#env.random));
+  }
+
+  /** One of those without an answer was too big, or a proxy's limit is lower than ours: sent again it would end the next connection. */
+  #refuseLargest() {
+    const [ref] = [...this.#waiting].reduce((one, other) => (other[1].size > one[1].size ? other : one), [null, { size: 0 }]);
+    this.#answer(ref)?.reject(tooLong());
+  }
+
+  /** Whether something of what was to be sent has gone since this was last asked. */
+  #hasMoved() {
+    const unsent = this.#ws?.bufferedAmount ?? 0;
+    const moved = unsent < this.#unsent;
+    this.#unsent = unsent;
+    return moved;
   }
 
   /** 40xx: the server does not want us back. After 4003 one more try: the session may have been renewed in another tab. */
@@ -195,4 +210,8 @@ export class Socket {
     this.#env.root.dataset.state = state;
     this.#handlers.state?.(state, why);
   }
+}
+
+function tooLong() {
+  return new Refused({ code: "too_long", detail: "This is too long to be sent." });
 }
