@@ -9,15 +9,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from bench import cases, chart, machine, processes, report
+from bench import cases, chart, fanout, machine, processes, report
 from bench.figures import Table
 from bench.ground import ROOT, Ground, prepared
 
-Case = Callable[[Ground, int, cases.Say], Table]
+Case = Callable[[Ground, int, fanout.Say, Sequence[str]], Table]
 
-FANOUT_SOCKETS = tuple(cases.FANOUT_SIDES)
+FANOUT_SOCKETS = tuple(fanout.FANOUT_SIDES)
 CASES: dict[str, Case] = {
-    "latency": cases.latency,
+    "latency": fanout.latency,
     "connections": cases.connections,
     "memory": cases.memory,
     "posts": cases.posts,
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name, run in _chosen(options).items():
             _warn_if_busy()
             print(name, flush=True)
-            tables.append(run(ground, options.rounds, _say))
+            tables.append(run(ground, options.rounds, _say, options.side))
     print("\n" + report.terminal(tables))
     command = f"make bench ROUNDS={options.rounds}" if options.case == "all" else f"python -m bench {options.case}"
     report.save(options.json, machine.describe(), command, tables)
@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("case", nargs="?", default="all", choices=names, help="document: write docs from the results")
     parser.add_argument("--rounds", type=int, default=5, help="how often each side has its turn")
     parser.add_argument("--sockets", type=int, action="append", help="of fanout; may be given several times")
-    parser.add_argument("--side", action="append", default=[], help="of fanout: only these sides")
+    parser.add_argument("--side", action="append", default=[], help="only these sides, in each case")
     parser.add_argument("--json", type=Path, default=RESULTS, help="where the results go, or come from")
     return parser
 
@@ -65,12 +65,12 @@ def _chosen(options: argparse.Namespace) -> dict[str, Case]:
     chosen: dict[str, Case] = {}
     if options.case in ("all", "fanout"):
         for sockets in options.sockets or FANOUT_SOCKETS:
-            chosen[f"fanout, {sockets:,} sockets"] = _fanout(sockets, options.side)
+            chosen[f"fanout, {sockets:,} sockets"] = _fanout(sockets)
     return chosen | {name: case for name, case in CASES.items() if options.case in ("all", name)}
 
 
-def _fanout(sockets: int, sides: Sequence[str]) -> Case:
-    return lambda ground, rounds, say: cases.fanout(ground, sockets, rounds, say, sides)
+def _fanout(sockets: int) -> Case:
+    return lambda ground, rounds, say, only: fanout.fanout(ground, sockets, rounds, say, only)
 
 
 def _document(results: Path) -> int:

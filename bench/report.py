@@ -17,6 +17,7 @@ HEADS = {
     "cpu_us": "server's CPU time, µs each",
     "alone_rate": "one message at a time: per second",
     "alone_us": "CPU time, µs each",
+    "load_us": "load client's CPU time, µs each",
     "p50_ms": "p50, ms",
     "p99_ms": "p99, ms",
     "last_ms": "until the last has it, ms",
