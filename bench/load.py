@@ -117,6 +117,10 @@ class Members:
         shown = f", as {frames[0][1][:100]!r}" if frames else ""
         return f"strays: {len(sizes)} members had {sum(sizes)} bytes while nothing was sent{shown}"
 
+    def has_something(self) -> bool:
+        """Whether bytes wait to be read."""
+        return bool(self._poll.poll(0, 1))
+
     def burst(self, sender: Sender, numbers: range) -> Burst:
         """Have the messages sent, and read until every member has all of them."""
         self._forget()
