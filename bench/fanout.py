@@ -74,12 +74,15 @@ class Lane:
         """What goes wrong inside does not count as measured: it is kept as a problem of this side."""
         with self.side.turn():
             try:
-                if (strays := self.members.strays()) is not None:
-                    raise Broken(strays)
-                self.sender.settle()
                 yield
             except Broken as problem:
                 self.row.problems.append(str(problem))
+
+    def settle(self) -> None:
+        """Before each measurement. Raises Broken when members have had strays since the last one."""
+        if (strays := self.members.strays()) is not None:
+            raise Broken(strays)
+        self.sender.settle()
 
 
 @contextlib.contextmanager
@@ -105,7 +108,7 @@ def lanes(
         for lane in made:
             # Strays after the last turn are errors as well.
             with lane.counted():
-                pass
+                lane.settle()
 
 
 def installed(kinds: Iterable[type[Side]], say: Say, only: Sequence[str] = ()) -> list[type[Side]]:
@@ -143,6 +146,7 @@ def _burst(lane: Lane, sockets: int) -> float:
     """Deliveries per second; 1 when the burst does not count."""
     rate = 1.0
     with lane.counted():
+        lane.settle()
         time.sleep(SETTLE_SECONDS)
         numbers = lane.numbers(lane.messages)
         deliveries = len(numbers) * sockets
@@ -163,6 +167,7 @@ def _alone(lane: Lane, sockets: int) -> None:
     messages = max(ALONE_MESSAGES, ALONE_DELIVERIES // sockets)
     seconds = 0.0
     with lane.counted():
+        lane.settle()
         server = machine.cpu_seconds(lane.side.pid)
         for _ in range(messages):
             numbers = lane.numbers(1)
@@ -195,6 +200,7 @@ def _latency(lane: Lane) -> None:
     waits: list[float] = []
     lasts: list[float] = []
     with lane.counted():
+        lane.settle()
         for number in lane.numbers(LATENCY_MESSAGES):
             time.sleep(0.005)
             took, payload = lane.members.single(lane.sender, number)

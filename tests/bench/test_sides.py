@@ -128,11 +128,13 @@ def test_an_installed_side_delivers_bursts_and_lone_messages_to_all(ground: Grou
     with fanout.lanes(ground, [kind], MEMBERS, nothing, room="bench-2") as running:
         for lane in running:
             with lane.counted():
+                lane.settle()
                 burst = lane.members.burst(lane.sender, numbers := lane.numbers(100))
                 assert burst.problem is None
                 lane.check(burst.payloads, numbers)
             for _ in range(2):
                 with lane.counted():
+                    lane.settle()
                     waits, payload = lane.members.single(lane.sender, number := lane.numbers(1).start)
                     lane.check([payload], range(number, number + 1))
                     assert len(waits) == MEMBERS
