@@ -1,10 +1,16 @@
 """What is said where a peer is ahead of us, and where none is; and what stands beside each side's figures."""
 
+from pathlib import Path
+
+import pytest
+
 from bench import report
+from bench.__main__ import main
 from bench.figures import Row, Table
 from bench.ground import RAISED_LIMITS
 from bench.standing import ahead_lines, summary
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 MACHINE = {"processor": "one"}
 
 
@@ -93,3 +99,20 @@ def test_the_readme_gets_the_summary() -> None:
         "- Messages in bursts to 200 sockets: 100 deliveries a second; FastAPI with Redis: 50.0. "
         "Ahead of us: Socketify (2.00 ×).",
     ]
+
+
+def test_document_fills_the_page_and_the_readme_between_their_marks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, path in (("DOCUMENT", "docs/performance.md"), ("README", "README.md")):
+        copy = tmp_path / Path(path).name
+        copy.write_text((ROOT / path).read_text())
+        monkeypatch.setattr(f"bench.__main__.{name}", copy)
+    monkeypatch.setattr("bench.__main__.PICTURE", tmp_path / "performance.svg")
+    report.save(tmp_path / "bench.json", MACHINE, "make bench ROUNDS=5", [FANOUT])
+    assert main(["document", "--json", str(tmp_path / "bench.json")]) == 0
+    page, readme = (tmp_path / name for name in ("performance.md", "README.md"))
+    assert "Socketify (2.00 ×)" in page.read_text()
+    assert "Messages in bursts to 200 sockets: 100 deliveries a second" in readme.read_text()
+    assert "## Where to go next" in readme.read_text()
+    assert (tmp_path / "performance.svg").read_text().startswith("<svg")
