@@ -1,4 +1,4 @@
-"""Peers that are strong where ours is not: a module of nginx, and two WebSocket servers written in C and C++."""
+"""Peers that are strong where ours is not: a module of nginx, and two WebSocket servers that are compiled."""
 
 import shutil
 import socket

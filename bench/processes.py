@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import redis
 
 from bench import machine
-from bench.fanout import SETTLE_SECONDS, Say
+from bench.fanout import SETTLE_SECONDS, Say, installed
 from bench.figures import Row, Table
 from bench.ground import Ground
 from bench.load import Broken, Members, connect
@@ -34,6 +34,8 @@ class Shape:
 def processes(ground: Ground, rounds: int, say: Say, only: Sequence[str] = ()) -> Table:
     """CPU time per message of the poster's process, of each other one, and of Redis; commands and bytes of Redis."""
     table = Table("processes", "A room on several processes", "other_us")
+    if not installed([Hubbub], say, only):
+        return table
     for number, (count, sockets) in enumerate(SHAPES):
         room = f"bench-{35 + number}"
         with contextlib.ExitStack() as stack:

@@ -59,6 +59,10 @@ def test_the_ratio_is_of_medians() -> None:
 
 def test_every_target_can_do_without_what_was_not_measured() -> None:
     assert {one.line({})[-1] for one in TARGETS} == {"not measured"}
+    names = ("fanout-200", "fanout-1000", "fanout-2000", "fanout-5000", "latency", "connections", "memory", "posts")
+    without_rows = {name: table(name) for name in (*names, "lag", "processes")}
+    assert {one.line(without_rows)[-1] for one in TARGETS} == {"not measured"}
+    assert report.as_markdown({}, "", list(without_rows.values()))
 
 
 def test_a_burst_that_lost_frames_is_told() -> None:
