@@ -39,7 +39,7 @@ check: .venv/.installed-dev ## Lint, format, types, migrations, and the fast tes
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 	@$(PYTEST) -q -m "not cluster and not browser and not soak"
 
-bench: .venv/.installed .venv-bench/.installed ## Measure this server and its peers side by side, in a quarter of an hour (ROUNDS)
+bench: .venv/.installed .venv-bench/.installed ## Measure this server and its peers side by side, in twenty minutes (ROUNDS)
 	@command -v npm >/dev/null && npm ci --silent --no-audit --no-fund --prefix $(SOCKETIO) || true
 	@$(BIN)/python -m bench --rounds $(ROUNDS)
 

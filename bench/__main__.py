@@ -9,15 +9,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from bench import cases, chart, machine, processes, report
+from bench import against, cases, chart, fanout, machine, processes, report
 from bench.figures import Table
 from bench.ground import ROOT, Ground, prepared
 
-Case = Callable[[Ground, int, cases.Say], Table]
+Case = Callable[[Ground, int, fanout.Say, Sequence[str]], Table]
 
-FANOUT_SOCKETS = tuple(cases.FANOUT_SIDES)
+FANOUT_SOCKETS = tuple(fanout.FANOUT_SIDES)
 CASES: dict[str, Case] = {
-    "latency": cases.latency,
+    "latency": fanout.latency,
     "connections": cases.connections,
     "memory": cases.memory,
     "posts": cases.posts,
@@ -26,14 +26,30 @@ CASES: dict[str, Case] = {
 }
 BUSY = 0.1  # Above this part of the machine, others disturb what is measured.
 RESULTS = ROOT / "var" / "bench.json"
+AGAINST = ROOT / "var" / "against.json"
 DOCUMENT = ROOT / "docs" / "performance.md"
+README = ROOT / "README.md"
 PICTURE = ROOT / "docs" / "images" / "performance.svg"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if options.case == "document":
-        return _document(options.json)
+        return _document(options.json or RESULTS)
+    if options.against is not None:
+        chosen = against.CASES if options.case == "all" else (options.case,)
+        results = options.json or AGAINST
+        against.against(
+            options.against.resolve(),
+            ROOT,
+            chosen,
+            options.sockets or (),
+            options.rounds,
+            results,
+            is_same_client=options.same_client,
+        )
+        return 0
+    options.json = options.json or RESULTS
     machine.raise_descriptor_limit()
     began = time.monotonic()
     tables: list[Table] = []
@@ -41,10 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name, run in _chosen(options).items():
             _warn_if_busy()
             print(name, flush=True)
-            tables.append(run(ground, options.rounds, _say))
+            tables.append(run(ground, options.rounds, _say, options.side))
+            report.save(options.json, machine.describe(), _command(options), tables)  # What comes next may fail.
     print("\n" + report.terminal(tables))
-    command = f"make bench ROUNDS={options.rounds}" if options.case == "all" else f"python -m bench {options.case}"
-    report.save(options.json, machine.describe(), command, tables)
     options.json.with_suffix(".svg").write_text(chart.chart(tables))
     print(f"\n{time.monotonic() - began:.0f} s. Results: {options.json} and {options.json.with_suffix('.svg').name}")
     return 0
@@ -56,27 +71,37 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("case", nargs="?", default="all", choices=names, help="document: write docs from the results")
     parser.add_argument("--rounds", type=int, default=5, help="how often each side has its turn")
     parser.add_argument("--sockets", type=int, action="append", help="of fanout; may be given several times")
-    parser.add_argument("--side", action="append", default=[], help="of fanout: only these sides")
-    parser.add_argument("--json", type=Path, default=RESULTS, help="where the results go, or come from")
+    parser.add_argument("--side", action="append", default=[], help="only these sides, in each case")
+    parser.add_argument("--against", type=Path, help="another checkout, to be measured in turn with this one")
+    parser.add_argument("--same-client", action="store_true", help="measure the other one by this one's load client")
+    parser.add_argument("--json", type=Path, help="where the results go, or come from")
     return parser
+
+
+def _command(options: argparse.Namespace) -> str:
+    is_all = options.case == "all" and not options.side and not options.sockets
+    return f"make bench ROUNDS={options.rounds}" if is_all else f"python -m bench {options.case}"
 
 
 def _chosen(options: argparse.Namespace) -> dict[str, Case]:
     chosen: dict[str, Case] = {}
     if options.case in ("all", "fanout"):
         for sockets in options.sockets or FANOUT_SOCKETS:
-            chosen[f"fanout, {sockets:,} sockets"] = _fanout(sockets, options.side)
+            chosen[f"fanout, {sockets:,} sockets"] = _fanout(sockets)
     return chosen | {name: case for name, case in CASES.items() if options.case in ("all", name)}
 
 
-def _fanout(sockets: int, sides: Sequence[str]) -> Case:
-    return lambda ground, rounds, say: cases.fanout(ground, sockets, rounds, say, sides)
+def _fanout(sockets: int) -> Case:
+    return lambda ground, rounds, say, only: fanout.fanout(ground, sockets, rounds, say, only)
 
 
 def _document(results: Path) -> int:
     described, command, tables = report.load(results)
-    text = DOCUMENT.read_text()
-    DOCUMENT.write_text(report.replace_between_marks(text, report.as_markdown(described, command, tables)))
+    for document, content in (
+        (DOCUMENT, report.as_markdown(described, command, tables)),
+        (README, report.as_summary(described, command, tables)),
+    ):
+        document.write_text(report.replace_between_marks(document.read_text(), content))
     PICTURE.write_text(chart.chart(tables))
     return 0
 

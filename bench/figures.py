@@ -8,12 +8,17 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Row:
-    """What was measured of one side in one case: for each quantity its samples, one a round."""
+    """What was measured of one side in one case: for each quantity its samples, one a round.
+
+    `signs_in`, `saves`: how it does so; "" where a case does not ask.
+    """
 
     name: str
     label: str
     samples: dict[str, list[float]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    signs_in: str = ""
+    saves: str = ""
 
     def add(self, **quantities: float) -> None:
         for name, value in quantities.items():
@@ -70,3 +75,11 @@ def spread(samples: Sequence[float]) -> str:
         return "–"
     text = short(median(samples))
     return text if len(samples) == 1 else f"{text} ({short(min(samples))} … {short(max(samples))})"
+
+
+def latest(table: Table, quantity: str) -> str:
+    """The last round in a line."""
+    return ", ".join(
+        f"{row.name} {short(row.samples[quantity][-1]) if row.samples.get(quantity) else 'does not count'}"
+        for row in table.rows
+    )

@@ -1,4 +1,4 @@
-"""What all sides stand on during a run: a folder, one private Redis, and a database for us and one for the peers."""
+"""What all sides stand on during a run: a folder, a database for us and one for the peers, places for Redis."""
 
 import json
 import os
@@ -32,27 +32,26 @@ class Ground:
     """`cookies` of ours and `peer_cookies`: a session for each of USERS users in either database."""
 
     folder: Path
-    redis_socket: Path
     cookies: list[str]
     peer_cookies: list[str]
 
-    @property
-    def redis_url(self) -> str:
-        return f"unix://{self.redis_socket}"
+    def redis_socket(self, name: str) -> Path:
+        """Where a private Redis of this name listens, once it runs."""
+        return self.folder / f"{name}.sock"
 
     @property
     def peer_database(self) -> Path:
         return self.folder / "peers.sqlite3"
 
-    def environ(self, **more: str) -> dict[str, str]:
+    def environ(self, redis_socket: Path, **more: str) -> dict[str, str]:
         """For our own processes."""
-        ours = {"HUBBUB_VAR": str(self.folder), "REDIS_URL": self.redis_url}
+        ours = {"HUBBUB_VAR": str(self.folder), "REDIS_URL": f"unix://{redis_socket}"}
         return _clean_environ() | RAISED_LIMITS | ours | more
 
-    def peer_environ(self, **more: str) -> dict[str, str]:
+    def peer_environ(self, redis_socket: Path, **more: str) -> dict[str, str]:
         return _clean_environ() | {
-            "REDIS_URL": self.redis_url,
-            "REDIS_SOCKET": str(self.redis_socket),
+            "REDIS_URL": f"unix://{redis_socket}",
+            "REDIS_SOCKET": str(redis_socket),
             "BENCH_DATABASE": str(self.peer_database),
             **more,
         }
@@ -60,16 +59,16 @@ class Ground:
 
 @contextmanager
 def prepared() -> Iterator[Ground]:
-    """A ground; Redis runs on the load client's core, where this process is, too."""
-    machine.pin_to_client_core()
+    """A ground. This process, and each Redis that it starts, runs on the load client's core while the block runs."""
     folder = Path(tempfile.mkdtemp(prefix="hubbub-bench-"))
     try:
-        with embedded_redis.running(folder / "redis.sock"):
-            bare = Ground(folder, folder / "redis.sock", [], [])
-            ours = _prepare(bare.environ(DJANGO_SETTINGS_MODULE="project.settings"), *ROOMS)
-            settings = "bench.peers.channels_site.settings"
-            peers = _prepare(bare.peer_environ(DJANGO_SETTINGS_MODULE=settings))
-            yield Ground(folder, folder / "redis.sock", ours, peers)
+        with machine.on_core(machine.client_core()):
+            bare = Ground(folder, [], [])
+            with embedded_redis.running(redis := bare.redis_socket("prepare")):
+                ours = _prepare(bare.environ(redis, DJANGO_SETTINGS_MODULE="project.settings"), *ROOMS)
+                settings = "bench.peers.channels_site.settings"
+                peers = _prepare(bare.peer_environ(redis, DJANGO_SETTINGS_MODULE=settings))
+            yield Ground(folder, ours, peers)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -2,7 +2,8 @@
 
 All members of a room are sent the same bytes. So one of them, the recorder, is parsed and verified frame by frame, and
 of each other one a running CRC-32 is kept and compared with the recorder's: a frame that is lost, doubled, swapped or
-damaged anywhere shows, and a delivery costs the client one system call and little more.
+damaged anywhere shows, and a delivery costs the client one system call and little more. Each message carries the mark
+of its sender: a frame without it, or one that comes while nothing is sent, is a stray, and a stray is an error.
 """
 
 import gc
@@ -19,6 +20,7 @@ from bench.frames import CLOSE, TEXT, FrameReader
 
 CONNECTING = 32  # Connections in the making at once: fewer than a listener's usual backlog of 50.
 STALL_SECONDS = 8.0  # Without a byte for so long, what is missing is lost.
+NOISE_SECONDS = 30.0  # A server that goes on sending for so long will not be quiet.
 BUFFER_BYTES = 1 << 18
 
 # A client that waits in epoll is woken by the server's own send, at the cost of that server: more than the send itself
@@ -35,16 +37,27 @@ class Broken(Exception):
 
 
 class Sender(Protocol):
-    """Who makes a server send. `fd`: what it reads its progress from, if anything."""
+    """What makes a server send. `fd`: the descriptor that it reads its progress from, if any.
+
+    `mark`: the bytes that stand in each of its messages, and in no message of another sender.
+    """
+
+    mark: bytes
 
     @property
     def fd(self) -> int | None: ...
+
+    def settle(self) -> None:
+        """Read what is left of the last run, and what others had sent meanwhile."""
 
     def begin(self, numbers: range) -> None:
         """Start sending the messages of these numbers, in order, without waiting for their delivery."""
 
     def go_on(self) -> None:
         """`fd` is readable."""
+
+    def delivered(self, size: int) -> None:
+        """The last member has so many bytes of what was begun."""
 
     def close(self) -> None: ...
 
@@ -73,6 +86,7 @@ class Members:
     def __init__(self, sockets: list[socket.socket]) -> None:
         self._sockets = {one.fileno(): one for one in sockets}
         self._recorder = sockets[0].fileno()
+        self._last = sockets[-1].fileno()
         self._reader = FrameReader()
         self._crcs = dict.fromkeys(self._sockets, 0)
         self._bytes = dict.fromkeys(self._sockets, 0)
@@ -90,17 +104,30 @@ class Members:
             one.close()
 
     def drain(self, quiet_seconds: float = 0.2) -> None:
-        """Read and forget until nothing has come for a while."""
-        while events := self._poll.poll(quiet_seconds, EVENTS):
-            for fd, _ in events:
-                if not self._sockets[fd].recv_into(self._buffer):
-                    raise Broken("the server closed a socket")
+        """Read and forget what joining brings, until nothing has come for a while."""
+        self._read_until_quiet(quiet_seconds)
+
+    def strays(self, quiet_seconds: float = 0.2) -> str | None:
+        """What has come since the last run, and comes until it is quiet, though nothing was sent; None when nothing."""
+        self._forget()
+        frames = self._reader.feed(self._read_until_quiet(quiet_seconds))
+        sizes = [size for size in self._bytes.values() if size]
+        if not sizes:
+            return None
+        shown = f", as {frames[0][1][:100]!r}" if frames else ""
+        return f"strays: {len(sizes)} members had {sum(sizes)} bytes while nothing was sent{shown}"
+
+    def has_something(self) -> bool:
+        """Whether bytes wait to be read."""
+        return bool(self._poll.poll(0, 1))
 
     def burst(self, sender: Sender, numbers: range) -> Burst:
         """Have the messages sent, and read until every member has all of them."""
         self._forget()
         count, members = len(numbers), len(self._sockets)
-        recorder, payloads, recorded = self._recorder, [], 0
+        recorder, recorded, last, told = self._recorder, 0, self._last, 0
+        payloads: list[bytes] = []
+        strays: list[bytes] = []
         target: int | None = None
         total = 0
         first_at = last_at = 0.0
@@ -132,42 +159,76 @@ class Members:
                     total += size
                     if fd == recorder:
                         recorded += size
-                        payloads += self._texts(bytes(chunk))
+                        for text in self._texts(bytes(chunk)):
+                            (payloads if sender.mark in text else strays).append(text)
                         if len(payloads) >= count:
                             target = recorded * members
+                if sizes[last] > told:
+                    told = sizes[last]
+                    sender.delivered(told)
                 if total > arrived:
                     last_at = clock()
                     first_at = first_at or woken_at
                     stalled_at = last_at + STALL_SECONDS
         missing = (target or 0) - total
-        return Burst(first_at, last_at, payloads, self._problem(count, len(payloads), missing))
+        return Burst(first_at, last_at, payloads, self._problem(count, payloads, strays, missing))
 
     def single(self, sender: Sender, number: int) -> tuple[list[float], bytes]:
         """Have one message sent; seconds until each member had it, and the recorder's copy. Raises Broken."""
         self._forget()
-        arrivals: list[float] = []
+        arrived_at: dict[int, float] = {}
         payloads: list[bytes] = []
+        strays: list[bytes] = []
+        total = recorded = 0
+        target: int | None = None
         poll, clock = self._poll.poll, time.perf_counter
         with _no_garbage_collection(), self._with(sender) as sender_fd:
             sender.begin(range(number, number + 1))
-            while len(arrivals) < len(self._sockets):
+            while target is None or total < target:
                 events = poll(STALL_SECONDS, EVENTS)
                 if not events:
-                    raise Broken(f"only {len(arrivals)} of {len(self._sockets)} members had the message")
+                    if strays:
+                        break
+                    had = sum(size >= max(recorded, 1) for size in self._bytes.values())
+                    raise Broken(f"only {had} of {len(self._sockets)} members had the message")
                 for fd, _ in events:
                     if fd == sender_fd:
                         sender.go_on()
                         continue
                     size = self._sockets[fd].recv_into(self._buffer)
-                    arrivals.append(clock())
+                    if not size:
+                        raise Broken("the server closed a socket")
+                    arrived_at[fd] = clock()
                     chunk = bytes(memoryview(self._buffer)[:size])
                     self._crcs[fd] = zlib.crc32(chunk, self._crcs[fd])
+                    self._bytes[fd] += size
+                    total += size
                     if fd == self._recorder:
-                        payloads += self._texts(chunk)
+                        recorded += size
+                        for text in self._texts(chunk):
+                            (payloads if sender.mark in text else strays).append(text)
+                        if payloads:
+                            target = recorded * len(self._sockets)
         sent_at = sender.sent_at()
-        if (problem := self._problem(1, len(payloads), 0)) is not None:
+        if (problem := self._problem(1, payloads, strays, 0)) is not None:
             raise Broken(problem)
-        return [at - sent_at for at in arrivals], payloads[0]
+        return [at - sent_at for at in arrived_at.values()], payloads[0]
+
+    def _read_until_quiet(self, quiet_seconds: float) -> bytes:
+        """What the recorder had; how many bytes each member had is counted."""
+        recorded = b""
+        noisy_until = time.monotonic() + NOISE_SECONDS
+        while events := self._poll.poll(quiet_seconds, EVENTS):
+            if time.monotonic() > noisy_until:
+                raise Broken(f"strays: members have had frames for {NOISE_SECONDS:.0f} s while nothing was sent")
+            for fd, _ in events:
+                size = self._sockets[fd].recv_into(self._buffer)
+                if not size:
+                    raise Broken("the server closed a socket")
+                self._bytes[fd] += size
+                if fd == self._recorder:
+                    recorded += self._buffer[:size]
+        return recorded
 
     def _texts(self, chunk: bytes) -> list[bytes]:
         frames = self._reader.feed(chunk)
@@ -176,6 +237,7 @@ class Members:
         return [payload for _, payload in frames]
 
     def _forget(self) -> None:
+        self._reader = FrameReader()
         for fd in self._sockets:
             self._crcs[fd] = self._bytes[fd] = 0
 
@@ -190,9 +252,11 @@ class Members:
             if fd is not None:
                 self._poll.unregister(fd)
 
-    def _problem(self, count: int, recorded: int, missing: int) -> str | None:
-        if recorded != count:
-            return f"a member had {recorded} of {count} messages"
+    def _problem(self, count: int, payloads: list[bytes], strays: list[bytes], missing: int) -> str | None:
+        if strays:
+            return f"strays: a member had {len(strays)} frames that nothing here sent, as {strays[0][:100]!r}"
+        if len(payloads) != count:
+            return f"a member had {len(payloads)} of {count} messages"
         if missing > 0:
             short = sum(size < self._bytes[self._recorder] for size in self._bytes.values())
             return f"{short} of {len(self._sockets)} members had not all messages"

@@ -31,11 +31,6 @@ ALL_CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORES = server_cores()
 
 
-def pin_to_client_core() -> None:
-    """From now on this process, and what it starts without naming a core, runs on the load client's core."""
-    os.sched_setaffinity(0, {client_core()})
-
-
 @contextlib.contextmanager
 def on_core(core: int) -> Iterator[None]:
     """What is started inside runs on `core`: a child has its parent's affinity from its first instruction."""

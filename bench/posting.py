@@ -1,4 +1,4 @@
-"""Many clients that post, each its next message when the last one is answered, and one reader who sees them all."""
+"""Many clients that post, each its next message when the last one is answered, and one reader that gets them all."""
 
 import select
 import socket
@@ -12,12 +12,16 @@ from bench.load import STALL_SECONDS, Broken
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """`seconds`: from the first post to the last answer. `read`: what the reader got meanwhile and after."""
+    """`seconds`: from the first post to the last answer.
+
+    `read`: the messages that the reader got meanwhile and after. `aside`: frames that it got beside them.
+    """
 
     answered: int
     seconds: float
     waits: list[float]
     read: list[bytes]
+    aside: list[bytes]
 
 
 def post_for(
@@ -26,8 +30,12 @@ def post_for(
     reader: socket.socket,
     make: Callable[[int], bytes],
     check: Callable[[bytes], None],
+    mark: bytes,
 ) -> Posting:
-    """Keep one post of each sender in work for so long; then wait for the answers and for the reader."""
+    """Keep one post of each sender in work for so long; then wait for the answers and for the reader.
+
+    `mark` stands in each message.
+    """
     poll = select.epoll()
     by_fd = {one.fileno(): one for one in senders}
     readers = {fd: FrameReader() for fd in (*by_fd, reader.fileno())}
@@ -36,6 +44,7 @@ def post_for(
     sent_at = {}
     waits: list[float] = []
     read: list[bytes] = []
+    aside: list[bytes] = []
     number = 0
     clock = time.perf_counter
     began = last_answer = clock()
@@ -55,7 +64,7 @@ def post_for(
                     if opcode == CLOSE:
                         raise Broken(f"the server closed a socket: {payload!r}")
                     if one is reader:
-                        read.append(payload)
+                        (read if mark in payload else aside).append(payload)
                         continue
                     check(payload)
                     last_answer = clock()
@@ -66,4 +75,4 @@ def post_for(
                         sent_at[fd] = clock()
     finally:
         poll.close()
-    return Posting(len(waits), last_answer - began, waits, read)
+    return Posting(len(waits), last_answer - began, waits, read, aside)

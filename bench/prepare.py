@@ -1,4 +1,4 @@
-"""Run in a Django of its own: `python -m bench.prepare USERS [ROOM …]`. Prints {"cookies": […], "user_ids": […]}.
+"""Run in a Django of its own: `python -m bench.prepare USERS [ROOM …]`. Prints {"cookies": […]}.
 
 Makes the database, users with sessions, and our rooms. Works for our settings and for the peers'.
 """
@@ -39,7 +39,7 @@ def main() -> None:
 
         for slug in rooms:
             services.create_room(slug=slug, title=slug)
-    print(json.dumps({"cookies": cookies, "user_ids": [user.pk for user in users]}))
+    print(json.dumps({"cookies": cookies}))
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ class Side:
         self.told = 0
         self.worst_ms = 0.0
         self.rooms: list[People] = []
-        self.persons = [Person(first_id + number, f"member-{first_id + number}") for number in range(SOCKETS)]
+        self.persons = [Person(str(first_id + number), f"member-{first_id + number}") for number in range(SOCKETS)]
 
     async def run(self, phases: list[Phase]) -> None:
         running = asyncio.create_task(self.tracker.run())
@@ -85,9 +85,9 @@ class Side:
             room = self.rooms[number % ROOMS]
             person = self.persons[number % ROOMS]
             if number % 2:
-                room.shut_out([person.id or 0])
+                room.shut_out([person.id or ""])
             else:
-                room.enter(Person(10**6 + number, f"guest-{number}"))
+                room.enter(Person(str(10**6 + number), f"guest-{number}"))
             await asyncio.sleep(1 / CHANGES_PER_SECOND)
 
     def _tell(self, room: str, current: Callable[[], str | None]) -> None:

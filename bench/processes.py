@@ -2,16 +2,18 @@
 
 import contextlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import redis
 
 from bench import machine
-from bench.cases import SETTLE_SECONDS, Say
+from bench.fanout import SETTLE_SECONDS, Say, installed
 from bench.figures import Row, Table
 from bench.ground import Ground
 from bench.load import Broken, Members, connect
 from bench.sides import Hubbub
+from realtime import embedded_redis
 
 # (processes, sockets on each).
 SHAPES = ((1, 1), (1, 200), (2, 1), (2, 200), (3, 1), (3, 200))
@@ -29,16 +31,20 @@ class Shape:
     first: int = 0
 
 
-def processes(ground: Ground, rounds: int, say: Say) -> Table:
+def processes(ground: Ground, rounds: int, say: Say, only: Sequence[str] = ()) -> Table:
     """CPU time per message of the poster's process, of each other one, and of Redis; commands and bytes of Redis."""
     table = Table("processes", "A room on several processes", "other_us")
-    client = redis.from_url(ground.redis_url)
+    if not installed([Hubbub], say, only):
+        return table
     for number, (count, sockets) in enumerate(SHAPES):
         room = f"bench-{35 + number}"
         with contextlib.ExitStack() as stack:
-            sides = [
-                Hubbub(ground, room, machine.SERVER_CORES[one % len(machine.SERVER_CORES)]) for one in range(count)
-            ]
+            socket = ground.redis_socket(f"processes-{number}")
+            stack.enter_context(embedded_redis.running(socket))
+            client = redis.from_url(f"unix://{socket}")
+            stack.callback(client.close)
+            cores = [machine.SERVER_CORES[one % len(machine.SERVER_CORES)] for one in range(count)]
+            sides = [Hubbub(ground, room, core, socket) for core in cores]
             for side in sides:
                 stack.callback(side.stop)
                 side.start()
@@ -53,7 +59,6 @@ def processes(ground: Ground, rounds: int, say: Say) -> Table:
             for samples in row.samples.values():
                 del samples[0]  # It warmed up.
         say(f"  {table.title}: {row.label}, {row.median('publishes'):.2f} publishes a message")
-    client.close()
     return table
 
 

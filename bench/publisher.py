@@ -1,6 +1,7 @@
 """A script that publishes, told on standard input: `python -m bench.publisher hubbub GROUP` or `… redis CHANNEL`.
 
-`burst FIRST LAST SIZE` publishes so many texts of so many bytes; it answers with the time at which it began.
+`burst MARK FIRST LAST SIZE` publishes so many texts of so many bytes; it answers with the time at which it began.
+`more …` does the same without an answer.
 """
 
 import os
@@ -13,16 +14,13 @@ def main() -> None:
     kind, name = sys.argv[1:]
     publish = _hubbub(name) if kind == "hubbub" else _redis(name)
     for line in sys.stdin:
-        _, first, last, size = line.split()
-        texts = [text_of(number, int(size)) for number in range(int(first), int(last))]
+        word, mark, first, last, size = line.split()
+        texts = [f"{mark}{number:08d}.".ljust(int(size), "x") for number in range(int(first), int(last))]
         began = time.perf_counter()
         for text in texts:
             publish(text)
-        print(began, flush=True)
-
-
-def text_of(number: int, size: int) -> str:
-    return f"n{number:08d}.".ljust(size, "x")
+        if word == "burst":
+            print(began, flush=True)
 
 
 def _hubbub(group: str) -> Callable[[str], None]:

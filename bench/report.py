@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import model
+from bench import model, standing
 from bench.figures import Row, Table, short, spread
+from bench.ground import RAISED_LIMITS
 from bench.targets import TARGETS
 
 # What each quantity is called in a table's head. Those that are not named here are for the JSON alone.
@@ -17,6 +18,7 @@ HEADS = {
     "cpu_us": "server's CPU time, µs each",
     "alone_rate": "one message at a time: per second",
     "alone_us": "CPU time, µs each",
+    "load_us": "load client's CPU time, µs each",
     "p50_ms": "p50, ms",
     "p99_ms": "p99, ms",
     "last_ms": "until the last has it, ms",
@@ -29,12 +31,15 @@ HEADS = {
     "subscribers": "deliveries by Redis",
 }
 RATIO_TO = {"rate": "× ours", "p50_ms": "× ours", "kib": "× ours"}
+SIDES = {"signs_in": "signs in", "saves": "saves"}  # Of a row: what is said beside its figures.
+METHOD = 2  # Since then a script has as many messages in flight as the others, and not all of them.
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
 def save(path: Path, machine: Mapping[str, str], command: str, tables: Sequence[Table]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     content = {
+        "method": METHOD,
         "machine": dict(machine),
         "command": command,
         "tables": [dataclasses.asdict(table) for table in tables],
@@ -50,9 +55,31 @@ def load(path: Path) -> tuple[dict[str, str], str, list[Table]]:
 
 def as_markdown(machine: Mapping[str, str], command: str, tables: Sequence[Table]) -> str:
     """Everything between the marks of docs/performance.md."""
-    parts = [f"Measured with `{command}` on {', '.join(machine.values())}.", targets(tables)]
+    parts = [measured_with(machine, command), "### Goals", targets(tables), "### Where peers are ahead", ahead(tables)]
+    limits = ", ".join(f"`{name}`" for name in RAISED_LIMITS)
+    parts.append(
+        "In all tables below, limits that are made for one user or one process are raised to 1,000,000 on our side. "
+        f"They are at work, and never reached: {limits}. The peers have no such limits."
+    )
     parts += [f"### {table.title}\n\n{markdown(*lines(table))}{problems(table)}" for table in tables]
     return "\n\n".join([*parts, cost_model(tables)])
+
+
+def as_summary(machine: Mapping[str, str], command: str, tables: Sequence[Table]) -> str:
+    """What stands between the marks of the README."""
+    return "\n".join([measured_with(machine, command), "", *(f"- {one}" for one in standing.summary(tables))])
+
+
+def measured_with(machine: Mapping[str, str], command: str) -> str:
+    return f"Measured with `{command}` on {', '.join(machine.values())}."
+
+
+def ahead(tables: Sequence[Table]) -> str:
+    found = standing.ahead_lines(tables)
+    if not found:
+        return "In no row of the tables below is a peer ahead."
+    head = ("case", "measured", "ahead of our posts", "ahead of what our script publishes")
+    return "Every row in which a peer is ahead of us, by how many times:\n\n" + markdown(head, found)
 
 
 def cost_model(tables: Sequence[Table]) -> str:
@@ -94,19 +121,23 @@ def targets(tables: Sequence[Table]) -> str:
 def lines(table: Table) -> tuple[Sequence[str], list[Sequence[str]]]:
     """A table's head and lines: medians, with the least and the greatest of the rounds."""
     quantities = [name for name in HEADS if any(name in row.samples for row in table.rows)]
+    said = [name for name in SIDES if any(getattr(row, name) for row in table.rows)]
     ratio = RATIO_TO.get(table.quantity)
-    head = ["", *(HEADS[name] for name in quantities), *([ratio] if ratio else [])]
+    head = ["", *(SIDES[name] for name in said), *(HEADS[name] for name in quantities), *([ratio] if ratio else [])]
     ours = table.median("hubbub")
     body: list[Sequence[str]] = []
     for row in table.rows:
         cells = [spread(row.samples.get(name, [])) for name in quantities]
-        body.append([row.label, *cells, *([short(row.median(table.quantity) / ours)] if ratio else [])])
+        asides = [getattr(row, name) for name in said]
+        body.append([row.label, *asides, *cells, *([short(row.median(table.quantity) / ours)] if ratio else [])])
     return head, body
 
 
 def problems(table: Table) -> str:
     lost = [
-        f"{row.label}: {len(row.problems)} bursts lost frames ({row.problems[0]})" for row in table.rows if row.problems
+        f"{row.label}: {len(row.problems)} measurements do not count (the first: {row.problems[0]})"
+        for row in table.rows
+        if row.problems
     ]
     return f"\n\n{'; '.join(lost)}." if lost else ""
 

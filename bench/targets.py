@@ -63,7 +63,7 @@ def _cost_of_many(tables: Tables) -> float:
 
 def _worst_redis_traffic(tables: Tables) -> float:
     """Publishes and deliveries of a message, over what is right: one, and one per process that has members."""
-    if "processes" not in tables:
+    if "processes" not in tables or not tables["processes"].rows:
         return math.nan
     shapes = [(row, int(row.name.partition("x")[0])) for row in tables["processes"].rows]
     return max(max(row.median("publishes"), row.median("subscribers") / count) for row, count in shapes)

@@ -1,5 +1,6 @@
 /* The bound for any language: sockets, and a loop that calls send() on each. `bare PORT`, told on standard input.
- * `burst FIRST LAST SIZE`: to every socket so many frames of so many bytes, one send() per socket and frame. */
+ * `burst MARK FIRST LAST SIZE`: to every socket so many frames of so many bytes, one send() per socket and frame; it
+ * answers with the time at which it began. `more …` does the same without an answer. */
 
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -40,8 +41,8 @@ static void *accept_all(void *listener) {
     return NULL;
 }
 
-static size_t frame_of(unsigned char *frame, int number, int size) {
-    char mark[16];
+static size_t frame_of(unsigned char *frame, const char *mark, int number, int size) {
+    char text[32];
     size_t header = size > 125 ? 4 : 2;
     frame[0] = 0x81;
     frame[1] = size > 125 ? 126 : (unsigned char)size;
@@ -50,7 +51,7 @@ static size_t frame_of(unsigned char *frame, int number, int size) {
         frame[3] = (unsigned char)size;
     }
     memset(frame + header, 'x', (size_t)size);
-    memcpy(frame + header, mark, (size_t)snprintf(mark, sizeof mark, "n%08d.", number));
+    memcpy(frame + header, text, (size_t)snprintf(text, sizeof text, "%s%08d.", mark, number));
     return header + (size_t)size;
 }
 
@@ -58,20 +59,23 @@ int main(int argc, char **argv) {
     static unsigned char frame[MOST_BYTES + 4];
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int listener = socket(AF_INET, SOCK_STREAM, 0), on = 1, first, last, size;
+    char word[6], mark[16];
     pthread_t acceptor;
     if (argc < 2) return 2;
     address.sin_port = htons((unsigned short)atoi(argv[1]));
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 128)) return 1;
     pthread_create(&acceptor, NULL, accept_all, &listener);
-    while (scanf(" burst %d %d %d", &first, &last, &size) == 3) {
+    while (scanf(" %5s %15s %d %d %d", word, mark, &first, &last, &size) == 5) {
         struct timespec now;
-        if (size < 10 || size >= MOST_BYTES) return 2;
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        printf("%.9f\n", (double)now.tv_sec + (double)now.tv_nsec / 1e9);
-        fflush(stdout);
+        if (size < 32 || size >= MOST_BYTES) return 2;
+        if (!strcmp(word, "burst")) {
+            clock_gettime(CLOCK_MONOTONIC, &now);
+            printf("%.9f\n", (double)now.tv_sec + (double)now.tv_nsec / 1e9);
+            fflush(stdout);
+        }
         for (int number = first; number < last; number++) {
-            size_t bytes = frame_of(frame, number, size);
+            size_t bytes = frame_of(frame, mark, number, size);
             for (int member = 0; member < count; member++) send(members[member], frame, bytes, MSG_NOSIGNAL);
         }
     }

@@ -1,6 +1,7 @@
 """The bound for Python: sockets, and a loop that calls `send` on each. `python bare.py PORT`, told on standard input.
 
-`burst FIRST LAST SIZE`: to every socket so many frames of so many bytes, one `send` per socket and frame.
+`burst MARK FIRST LAST SIZE`: to every socket so many frames of so many bytes, one `send` per socket and frame; it
+answers with the time at which it began. `more …` does the same without an answer.
 """
 
 import socket
@@ -20,11 +21,12 @@ def main() -> None:
     listener = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=128)
     threading.Thread(target=accept, args=(listener, members), daemon=True).start()
     for line in sys.stdin:
-        _, first, last, size = line.split()
-        print(time.perf_counter(), flush=True)
+        word, mark, first, last, size = line.split()
+        if word == "burst":
+            print(time.perf_counter(), flush=True)
         sends = [one.send for one in members]
         for number in range(int(first), int(last)):
-            frame = frame_of(number, int(size))
+            frame = frame_of(mark, number, int(size))
             for send in sends:
                 send(frame)
 
@@ -44,9 +46,8 @@ def accept(listener: socket.socket, members: list[socket.socket]) -> None:
             connection.close()
 
 
-def frame_of(number: int, size: int) -> bytes:
-    payload = b"n%08d." % number
-    payload += b"x" * (size - len(payload))
+def frame_of(mark: str, number: int, size: int) -> bytes:
+    payload = f"{mark}{number:08d}.".ljust(size, "x").encode()
     return struct.pack("!BBH", 0x81, 126, size) + payload if size > 125 else struct.pack("!BB", 0x81, size) + payload
 
 

@@ -1,6 +1,6 @@
 """A chat on FastAPI: Redis pub/sub between processes, a connection manager in each. As its users write it.
 
-`/ws` passes on what it gets; `/ws/saved` saves it to SQLite first. REDIS_URL, BENCH_DATABASE.
+`/ws` passes on what it gets; `/ws/saved` saves it to SQLite first. REDIS_URL, BENCH_CHANNEL, BENCH_DATABASE.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import redis.asyncio as redis
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 from fastapi.concurrency import run_in_threadpool
 
-CHANNEL = "chat"
+CHANNEL = os.environ["BENCH_CHANNEL"]
 
 
 class ConnectionManager:

@@ -59,12 +59,18 @@ def test_the_ratio_is_of_medians() -> None:
 
 def test_every_target_can_do_without_what_was_not_measured() -> None:
     assert {one.line({})[-1] for one in TARGETS} == {"not measured"}
+    names = ("fanout-200", "fanout-1000", "fanout-2000", "fanout-5000", "latency", "connections", "memory", "posts")
+    without_rows = {name: table(name) for name in (*names, "lag", "processes")}
+    assert {one.line(without_rows)[-1] for one in TARGETS} == {"not measured"}
+    assert report.as_markdown({}, "", list(without_rows.values()))
 
 
 def test_a_burst_that_lost_frames_is_told() -> None:
     measured = table(hubbub=[1.0])
     measured.rows[0].problems.append("2 of 5 members had not all messages")
-    assert "lost frames" in report.terminal([measured])
+    assert "Hubbub: 1 measurements do not count (the first: 2 of 5 members had not all messages)" in report.terminal(
+        [measured]
+    )
 
 
 def test_results_are_read_as_they_were_saved(tmp_path: Path) -> None:

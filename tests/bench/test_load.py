@@ -1,7 +1,9 @@
-"""The load client says so when a frame is lost, doubled, swapped, damaged, or given to some only."""
+"""The load client says so when a frame is lost, doubled, swapped, damaged, given to some only, or not of this run."""
 
 import socket
+import time
 from collections.abc import Callable, Iterator
+from threading import Timer
 
 import pytest
 
@@ -12,16 +14,24 @@ from realtime.frame import wire_bytes
 MEMBERS = 5
 FRAMES = [wire_bytes(f"message {number}") for number in range(20)]
 WHOLE = b"".join(FRAMES)
+STRAY = wire_bytes("another side's")
 
 
 class Scripted:
     """A sender that writes to each member what `streams` says."""
 
     fd = None
+    mark = b"message"
 
     def __init__(self, servers: list[socket.socket], streams: Callable[[int], bytes]) -> None:
         self._servers = servers
         self._streams = streams
+        self.told: list[int] = []
+
+    def settle(self) -> None: ...
+
+    def delivered(self, size: int) -> None:
+        self.told.append(size)
 
     def begin(self, numbers: range) -> None:
         for index, server in enumerate(self._servers):
@@ -115,9 +125,94 @@ def test_a_single_message_that_one_member_never_gets_is_an_error(pairs: Pairs) -
         members.single(Scripted(servers[:-1], lambda index: FRAMES[0]), 0)
 
 
-def test_what_others_had_sent_before_is_forgotten(pairs: Pairs) -> None:
+def test_what_joining_brings_is_forgotten(pairs: Pairs) -> None:
     members, servers = pairs
     for server in servers:
         server.sendall(b"earlier")
     members.drain(quiet_seconds=0.05)
     assert burst(pairs, lambda index: WHOLE).problem is None
+
+
+def test_a_server_that_is_never_quiet_is_an_error(pairs: Pairs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "NOISE_SECONDS", -1.0)
+    members, servers = pairs
+    servers[0].sendall(STRAY)
+    with pytest.raises(Broken, match="strays"):
+        members.drain(quiet_seconds=0.05)
+
+
+def test_another_servers_frames_on_the_same_channel_are_errors(pairs: Pairs) -> None:
+    # As two servers on one constant channel of one Redis: every member has every message of the other side, too.
+    doubled = b"".join(one for frame in FRAMES for one in (STRAY, frame))
+    problem = burst(pairs, lambda index: doubled).problem
+    assert problem is not None
+    assert problem.startswith("strays: a member had 20 frames that nothing here sent, as b\"another side's")
+
+
+def test_a_stray_to_one_member_is_an_error(pairs: Pairs) -> None:
+    problem = burst(pairs, lambda index: STRAY + WHOLE if index == 4 else WHOLE).problem
+    assert problem is not None
+
+
+def test_a_stray_to_the_recorder_alone_is_an_error(pairs: Pairs) -> None:
+    problem = burst(pairs, lambda index: STRAY + WHOLE if index == 0 else WHOLE).problem
+    assert problem is not None
+    assert problem.startswith("strays")
+
+
+def test_a_stray_is_not_the_message_that_is_waited_for(pairs: Pairs) -> None:
+    members, servers = pairs
+    with pytest.raises(Broken, match="strays"):
+        members.single(Scripted(servers, lambda index: STRAY), 0)
+
+
+def test_a_stray_beside_a_single_message_is_an_error(pairs: Pairs) -> None:
+    members, servers = pairs
+    with pytest.raises(Broken, match="strays"):
+        members.single(Scripted(servers, lambda index: STRAY + FRAMES[0]), 0)
+
+
+def test_what_comes_while_nothing_is_sent_is_a_stray(pairs: Pairs) -> None:
+    members, servers = pairs
+    assert members.strays(quiet_seconds=0.05) is None
+    servers[0].sendall(STRAY)
+    servers[3].sendall(STRAY + STRAY)
+    size = 3 * len(STRAY)
+    shown = 'b"another side\'s"'
+    assert members.strays(0.05) == f"strays: 2 members had {size} bytes while nothing was sent, as {shown}"
+    assert members.strays(quiet_seconds=0.05) is None
+
+
+def test_a_frame_that_comes_after_the_burst_is_a_stray(pairs: Pairs) -> None:
+    members, servers = pairs
+    assert burst(pairs, lambda index: WHOLE).problem is None
+    servers[2].sendall(FRAMES[-1])
+    assert (members.strays(quiet_seconds=0.05) or "").startswith("strays: 1 members had")
+
+
+def test_a_message_that_comes_in_parts_is_there_with_its_last_byte(pairs: Pairs) -> None:
+    members, servers = pairs
+
+    class InParts(Scripted):
+        fd = None
+
+        def begin(self, numbers: range) -> None:
+            for server in servers:
+                server.sendall(FRAMES[0][:4])
+            Timer(0.05, lambda: [server.sendall(FRAMES[0][4:]) for server in servers]).start()
+
+        def sent_at(self) -> float:
+            return began
+
+    began = time.perf_counter()
+    waits, payload = members.single(InParts(servers, lambda index: b""), 0)
+    assert payload == b"message 0"
+    assert len(waits) == MEMBERS
+    assert min(waits) >= 0.05
+
+
+def test_the_sender_is_told_what_the_last_member_has(pairs: Pairs) -> None:
+    members, servers = pairs
+    sender = Scripted(servers, lambda index: WHOLE)
+    assert members.burst(sender, range(len(FRAMES))).problem is None
+    assert sender.told[-1] == len(WHOLE)

@@ -1,0 +1,123 @@
+"""Where we stand beside the peers: each row in which one is ahead of us, and the summary of the README. Pure."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.figures import Row, Table, short
+
+OURS = ("hubbub", "hubbub-publish", "hubbub-join")
+BOUNDS = ("bare", "bare-c")  # Loops that show what the kernel can carry: no servers.
+NO_PEER = "no peer"
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A quantity that sides are compared by. `more`: whether more is better."""
+
+    quantity: str
+    what: str
+    unit: str
+    more: bool
+
+    def lead(self, ours: float, theirs: float) -> float:
+        """How many times as good theirs is; NaN when either was not measured."""
+        if not ours or not theirs:
+            return math.nan
+        return theirs / ours if self.more else ours / theirs
+
+
+BURST_RATE = Measure("rate", "in bursts, deliveries a second", "deliveries a second", True)
+BURST_CPU = Measure("cpu_us", "in bursts, CPU time of a delivery", "µs of CPU time a delivery", False)
+LONE_RATE = Measure("alone_rate", "one message at a time, deliveries a second", "deliveries a second", True)
+LONE_CPU = Measure("alone_us", "one message at a time, CPU time of a delivery", "µs of CPU time a delivery", False)
+RECEIPT = Measure("p50_ms", "until a member has it, p50", "ms", False)
+LAST = Measure("last_ms", "until the last member has it", "ms", False)
+RATE = Measure("rate", "a second", "a second", True)
+CPU = Measure("cpu_us", "CPU time of each", "µs of CPU time each", False)
+MEMORY = Measure("kib", "memory of each", "KiB", False)
+LAG = Measure("p99_ms", "p99", "ms", False)
+
+MEASURES: dict[str, Sequence[Measure]] = {
+    "fanout": (BURST_RATE, BURST_CPU, LONE_RATE, LONE_CPU),
+    "latency": (RECEIPT, LAST),
+    "connections": (RATE, CPU),
+    "memory": (MEMORY,),
+    "posts": (RATE, CPU),
+    "lag": (LAG,),
+}
+
+
+def ahead_lines(tables: Sequence[Table]) -> list[Sequence[str]]:
+    """(case, measure, the peers ahead of our posts, those ahead of what a script of ours publishes)."""
+    lines: list[Sequence[str]] = []
+    for table in tables:
+        for measure in MEASURES.get(table.name.partition("-")[0], ()):
+            posted = _ahead(table, measure, _ours(table))
+            published = _ahead(table, measure, "hubbub-publish")
+            if posted or published:
+                script = "" if table.row("hubbub-publish") is None else _named(published)
+                lines.append((table.title, measure.what, _named(posted), script))
+    return lines
+
+
+def summary(tables: Sequence[Table]) -> list[str]:
+    """A sentence for each of the rows that people ask for first."""
+    by_name = {table.name: table for table in tables}
+    return [sentence for one in SUMMARY if (sentence := one.sentence(by_name)) is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """`beside`: the peer that most people know, and its name here."""
+
+    what: str
+    table: str
+    measure: Measure
+    beside: tuple[str, str]
+
+    def sentence(self, tables: Mapping[str, Table]) -> str | None:
+        if (table := tables.get(self.table)) is None or table.row(_ours(table)) is None:
+            return None
+        name, called = self.beside
+        ours, theirs = (table.median(one, self.measure.quantity) for one in (_ours(table), name))
+        text = f"{self.what}: {short(ours)} {self.measure.unit}"
+        if not math.isnan(theirs):
+            text += f"; {called}: {short(theirs)}"
+        ahead = _ahead(table, self.measure, _ours(table))
+        return f"{text}. Ahead of us: {_named(ahead)}."
+
+
+FASTAPI = ("fastapi", "FastAPI with Redis")
+SUMMARY = (
+    Sentence("Messages in bursts to 2,000 sockets", "fanout-2000", BURST_RATE, FASTAPI),
+    Sentence("One message at a time to 2,000 sockets", "fanout-2000", LONE_CPU, FASTAPI),
+    Sentence("Messages in bursts to 200 sockets", "fanout-200", BURST_RATE, FASTAPI),
+    Sentence("One message at a time to 200 sockets", "fanout-200", LONE_CPU, FASTAPI),
+    Sentence(
+        "A post until a member of 200 has it", "latency", RECEIPT, ("fastapi-saved", "FastAPI that saves to SQLite")
+    ),
+    Sentence("Connections that sign in and join", "connections", RATE, FASTAPI),
+    Sentence("An idle connection", "memory", MEMORY, FASTAPI),
+    Sentence("Posts saved", "posts", RATE, ("transactions", "a transaction for each")),
+)
+
+
+def _ours(table: Table) -> str:
+    """Peers' connections are members at once: what compares to that is ours until it has joined."""
+    return "hubbub-join" if table.row("hubbub-join") else "hubbub"
+
+
+def _ahead(table: Table, measure: Measure, name: str) -> list[tuple[float, Row]]:
+    """The peers that are better than our row `name`, with how many times, the best first."""
+    ours = table.median(name, measure.quantity)
+    leads = ((measure.lead(ours, row.median(measure.quantity)), row) for row in _peers(table))
+    return sorted((one for one in leads if one[0] > 1), key=lambda one: -one[0])
+
+
+def _peers(table: Table) -> Iterator[Row]:
+    return (row for row in table.rows if row.name not in OURS + BOUNDS)
+
+
+def _named(ahead: Sequence[tuple[float, Row]]) -> str:
+    return ", ".join(f"{row.label} ({short(lead)} ×)" for lead, row in ahead) or NO_PEER
