@@ -16,6 +16,7 @@ from realtime.conf import settings as realtime_settings
 
 # What the history's frame has besides its samples, generously.
 ENVELOPE_BYTES = 200
+PAGE_SECONDS = 0.5  # A page says how old its newest sample is: not older than this is it given to another tab.
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,11 @@ class History:
         self._lock = asyncio.Lock()
         self._read_began = -1.0
         self._newest: StreamId | None = None
+        self._newest_made_at = 0.0  # By our own monotonic clock.
         self._interval_ms = round(conf.settings().sample_seconds * 1000)
         self._samples: deque[bytes] = deque(maxlen=conf.settings().kept_samples)
         self._page: Page | None = None
+        self._page_made_at = 0.0
 
     async def page(self) -> Page:
         """With every sample that was published before the call."""
@@ -46,15 +49,17 @@ class History:
             if self._read_began < asked:
                 self._read_began = time.monotonic()
                 await self._top_up()
-            if self._page is None:
+            if self._page is None or time.monotonic() - self._page_made_at > PAGE_SECONDS:
                 self._page = self._encode()
             return self._page
 
     async def _top_up(self) -> None:
         try:
-            found = await self._store.samples_after(self._newest, conf.settings().kept_samples)
+            found, age = await self._store.samples_after(self._newest, conf.settings().kept_samples)
         except (RedisError, OSError):
             return
+        if found:
+            self._newest_made_at = time.monotonic() - age
         for self._newest, text, self._interval_ms in found:
             self._samples.append(text)
             self._page = None
@@ -62,10 +67,12 @@ class History:
     def _encode(self) -> Page:
         epoch, seq = self._newest or (0, 0)
         every, samples = thin([*self._samples], realtime_settings().sent_frame_bytes - ENVELOPE_BYTES)
+        self._page_made_at = time.monotonic()
         frame = MetricsHistory(
             epoch=epoch,
             interval_ms=self._interval_ms,
             every=every,
+            age_ms=round(1000 * (self._page_made_at - self._newest_made_at)) if self._newest else None,
             samples=[msgspec.Raw(text) for text in samples],
         )
         return Page(encode(frame).decode(), version_of(epoch, seq) if self._newest else -1)

@@ -6,6 +6,8 @@ from typing import Any
 
 from redis.exceptions import WatchError
 
+MAX_LEASE_MS = 60_000  # The bound of HUBBUB_LEASE_SECONDS: another publisher's lease may be longer than ours.
+
 
 class Hold(Enum):
     TAKEN = "taken"
@@ -26,7 +28,12 @@ class Lease:
         """Take the lease, or renew it. TAKEN also for one who had it and let it end: others may have had it since."""
         if await self._redis.set(self._key, self._token, nx=True, px=self._ms):
             return Hold.TAKEN
-        return Hold.RENEWED if await self._change_ours(self._ms) else Hold.REFUSED
+        if await self._change_ours(self._ms):
+            return Hold.RENEWED
+        if await self._redis.pttl(self._key) > MAX_LEASE_MS:
+            # Redis' clock was set back: a holder that died then would keep the lease until it is right again.
+            await self._redis.pexpire(self._key, self._ms)
+        return Hold.REFUSED
 
     async def release(self) -> None:
         """Let the next one have it at once."""

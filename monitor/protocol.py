@@ -25,8 +25,12 @@ class Network(msgspec.Struct, frozen=True):
 
 
 class Host(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One host's reading. `stale_since` stands only where the host has not reported lately."""
+    """One host's reading. Two hosts may share a name, never an id.
 
+    `stale_since` stands only where the host has not reported lately.
+    """
+
+    id: str
     name: str
     cpu_percent: float
     cores_percent: tuple[float, ...]
@@ -40,9 +44,10 @@ class Host(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Process(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One server process's reading of itself. `id` is `host:name:pid`; the lag is the event loop's."""
+    """One server process's reading of itself. `id` is `host:name:pid`, by the host's id; lags are the event loop's."""
 
     id: str
+    host_name: str
     sockets: int
     frames_in_per_second: float
     deliveries_per_second: float
@@ -66,11 +71,15 @@ class MetricsSampled(Event, tag="metrics.sampled"):
 
 
 class MetricsHistory(Event, tag="metrics.history"):
-    """Recent samples, oldest first, as they were sent. `every`: of so many samples in a row one is here."""
+    """Recent samples, oldest first, as they were sent. `every`: of so many samples in a row one is here.
+
+    `age_ms`: how long ago the newest was made, by the server's clock alone; None where there is none.
+    """
 
     epoch: int
     interval_ms: int
     every: int
+    age_ms: int | None
     samples: list[msgspec.Raw]
 
 

@@ -3,11 +3,11 @@
 import asyncio
 import logging
 import math
-import time
 
 from redis.exceptions import RedisError
 
 from monitor import conf
+from monitor.clock import Clock, SampleTimes, steady
 from monitor.lease import Hold
 from monitor.protocol import GROUP, decode_sample, encode, version_of
 from monitor.readings import HostReader
@@ -24,13 +24,15 @@ RELEASE_SECONDS = 0.5
 
 
 class Publisher:
-    """Call `beat` on the schedule of `beat_seconds`. Several may run: one leads."""
+    """Call `beat` on the schedule of `beat_seconds`. Several may run: one leads. `clock` never goes backwards."""
 
-    def __init__(self, store: Store, host: HostReader, *, interval: float) -> None:
+    def __init__(self, store: Store, host: HostReader, *, interval: float, clock: Clock = steady) -> None:
         tunables = conf.settings()
         self._store = store
         self._host = host
         self._interval = interval
+        self._clock = clock
+        self._times = SampleTimes(clock)
         self._stale_seconds = max(tunables.stale_seconds, 2.5 * interval)
         self._kept_samples = tunables.kept_samples
         self._lease = store.lease("leader", tunables.lease_seconds)
@@ -38,10 +40,8 @@ class Publisher:
         self._leads = False
         self._epoch = 0
         self._seq = 0
-        # Numbers of the intervals last reported and last sampled. Compared for equality, never for order: a clock
-        # that was set back must not silence us.
-        self._reported: int | None = None
-        self._sampled: int | None = None
+        # Numbers of the intervals last reported and last sampled.
+        self._reported = self._sampled = -1
 
     async def run(self) -> None:
         """For ever; whoever cancels it calls `end`."""
@@ -57,7 +57,7 @@ class Publisher:
 
     async def beat(self) -> None:
         """Report once an interval; hold or try for the lease; send the interval's sample if it has none."""
-        now = time.time()
+        now = self._clock()
         number = number_at(now, self._interval)
         if number != self._reported:
             await self._store.report(self._host.read())
@@ -67,17 +67,19 @@ class Publisher:
             self._stand_down()
             return
         if not self._leads or hold is Hold.TAKEN:
-            await self._begin_to_lead()
-        if number != self._sampled:
-            await self._sample(max(now, number * self._interval))
+            await self._begin_to_lead(now)
+        if number > self._sampled:
+            await self._sample()
             self._sampled = number
 
-    async def _begin_to_lead(self) -> None:
+    async def _begin_to_lead(self, now: float) -> None:
         if newest := await self._store.newest_sample():
-            (epoch, _), text = newest
+            (epoch, _), text, age = newest
             self._epoch = max(self._epoch, epoch)
-            # The one who led before may have sent this interval's sample.
-            self._sampled = number_at(decode_sample(text).at.timestamp(), self._interval)
+            self._times.follow(decode_sample(text).at.timestamp())
+            # The one who led before may have sent this interval's sample. Its clock need not be ours: the sample
+            # belongs to the interval of ours that began closest to it.
+            self._sampled = number_at(now - age + self._interval / 2, self._interval)
         self._epoch = await self._store.take_epoch(above=self._epoch)
         self._seq = 0
         self._leads = True
@@ -88,15 +90,17 @@ class Publisher:
             logger.warning("another publisher leads")
         self._leads = False
 
-    async def _sample(self, at: float) -> None:
+    async def _sample(self) -> None:
         self._seq += 1
+        now = await self._store.time()
+        at = self._times.next(max(now, number_at(now, self._interval) * self._interval))
         readings = await self._store.readings()
         sample = make_sample(readings, epoch=self._epoch, seq=self._seq, at=at, stale_seconds=self._stale_seconds)
         text = encode(sample)
         interval_ms = round(self._interval * 1000)
         # Kept before it is sent: a refusal means that another leads, and a tab that opens now misses nothing.
         if await self._store.keep_sample(
-            self._epoch, self._seq, text, interval_ms=interval_ms, kept=self._kept_samples
+            self._epoch, self._seq, text, made_at=now, interval_ms=interval_ms, kept=self._kept_samples
         ):
             publish(GROUP, text.decode(), version=version_of(self._epoch, self._seq))
         else:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import psutil
 
 from monitor.protocol import Host, Network, Process, Usage
+from realtime.host import digest
 from realtime.metrics import COUNTERS
 from realtime.process import PROCESS
 
@@ -57,8 +58,10 @@ CPU_SOURCES: dict[str, Callable[[], CpuReader | DemoCpuReader]] = {
 class HostReader:
     """Reads this host; rates are since the call before."""
 
-    def __init__(self, source: str, name: str = PROCESS.host) -> None:
-        self._name = name
+    def __init__(self, source: str, name: str = "") -> None:
+        """`name`: of a host that is not this one's own name, which makes it another host on the dashboard."""
+        self._name = name or PROCESS.host.name
+        self._id = PROCESS.host.id if self._name == PROCESS.host.name else digest(PROCESS.host.id, name)
         self._cpu = CPU_SOURCES[source]()
         self._network = _network_bytes()
         self._read_at = time.monotonic()
@@ -75,6 +78,7 @@ class HostReader:
         memory, disk = psutil.virtual_memory(), psutil.disk_usage("/")
         one, five, fifteen = os.getloadavg()
         return Host(
+            id=self._id,
             name=self._name,
             cpu_percent=total,
             cores_percent=cores,
@@ -83,7 +87,7 @@ class HostReader:
             disk_bytes=Usage(disk.used, disk.total),
             network_bytes_per_second=Network(received, sent),
             load=(round(one, 2), round(five, 2), round(fifteen, 2)),
-            uptime_seconds=round(time.time() - psutil.boot_time()),
+            uptime_seconds=round(_seconds_since_boot()),
         )
 
 
@@ -108,6 +112,7 @@ class ProcessReader:
         lags = sorted(COUNTERS.lags_ms) or [0.0]
         return Process(
             id=PROCESS.id,
+            host_name=PROCESS.host.name,
             sockets=COUNTERS.sockets,
             frames_in_per_second=round((now.frames_in - before.frames_in) / seconds, 1),
             deliveries_per_second=round((now.deliveries - before.deliveries) / seconds, 1),
@@ -124,6 +129,12 @@ def percentile(rising: list[float], percent: int) -> float:
 
 def _counts() -> _Counts:
     return _Counts(time.monotonic(), COUNTERS.frames_in, COUNTERS.deliveries)
+
+
+def _seconds_since_boot() -> float:
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.time() - psutil.boot_time()  # Not on Linux: wrong for as long as the clock is.
 
 
 def _network_bytes() -> tuple[int, int]:

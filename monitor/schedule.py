@@ -1,13 +1,13 @@
-"""Work on a fixed schedule: beats lie on multiples of a period on the wall clock, so that they never drift."""
+"""Work on a fixed schedule: beats lie on multiples of a period on a steady clock, so that they never drift."""
 
 import asyncio
 import logging
 import math
-import time
 from collections.abc import Awaitable, Callable
 
 from redis.exceptions import RedisError
 
+from monitor.clock import steady
 from realtime.redis_errors import cause_of
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ async def repeat(work: Callable[[], Awaitable[None]], *, period: float, phase: f
             if not failures:
                 logger.warning("%s cannot use Redis and retries: %s", name, cause_of(error))
             failures += 1
-        wait = seconds_to_next(time.time(), period, phase)
+        wait = seconds_to_next(steady(), period, phase)
         backing_off = min(period * (2**failures - 1), LONGEST_WAIT_SECONDS) if failures else 0.0
         await asyncio.sleep(max(wait, backing_off))
 

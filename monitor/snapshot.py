@@ -32,11 +32,11 @@ def make_sample(
         epoch=epoch,
         seq=seq,
         at=_utc(at),
-        hosts=tuple(sorted(hosts, key=lambda host: host.name)),
+        hosts=tuple(sorted(hosts, key=lambda host: (host.name, host.id))),
         processes=tuple(
             sorted(
                 (one for one in processes if one.stale_since is None or _slot(one) not in living),
-                key=lambda process: process.id,
+                key=lambda process: (process.host_name, process.id),
             )
         ),
     )

@@ -4,8 +4,6 @@ All of it may be lost at any time. Only simple commands: the development Redis a
 """
 
 import asyncio
-import time
-from collections.abc import Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -23,7 +21,8 @@ from realtime.site_lease import on_connect
 # In names of keys, after the site's own prefix.
 PREFIX = "monitor"
 
-# How long a reading is kept: longer than it is shown. What is left of it tells the age by Redis' clock alone.
+# How long a reading is kept: longer than it is shown. What is left of it tells the age by Redis' clock alone. More than
+# this is left only after that clock was set back: the reading is then as old as it can be told, and ends in time.
 READING_MS = 300_000
 # The caller repeats in seconds anyway, so it must not hang longer.
 TIMEOUT_SECONDS = 2.0
@@ -58,18 +57,26 @@ class Store:
         for name, text, left_ms in zip(names, answers[::2], answers[1::2], strict=True):
             if text is None:
                 await self._redis.srem(_key("reporters"), name)
-            elif (reading := decode_reading(name.partition(":")[0], text)) is not None:
+                continue
+            if left_ms > READING_MS:
+                await self._redis.pexpire(_key(name), READING_MS)
+                left_ms = READING_MS
+            if (reading := decode_reading(name.partition(":")[0], text)) is not None:
                 found.append((reading, (READING_MS - left_ms) / 1000))
         return found
 
     async def take_epoch(self, above: int) -> int:
-        """An epoch greater than `above` and than all before. It is the time or more: Redis may have forgotten them."""
+        """An epoch greater than `above` and than all before. It is the time or more: Redis may have forgotten them.
+
+        The time is Redis' own: the clocks of two publishers may differ.
+        """
+        now = await self.time()
         async with self._redis.pipeline() as pipe:
             while True:
                 try:
                     await pipe.watch(_key("epoch"))
                     last = int(await pipe.get(_key("epoch")) or 0)
-                    epoch = max(int(time.time()), last + 1, above + 1)
+                    epoch = max(int(now), last + 1, above + 1)
                     pipe.multi()
                     pipe.set(_key("epoch"), epoch)
                     await pipe.execute()
@@ -77,9 +84,15 @@ class Store:
                 except WatchError:
                     continue
 
-    async def keep_sample(self, epoch: int, seq: int, text: bytes, *, interval_ms: int, kept: int) -> bool:
-        """Append the sample. False: a newer one is there already, so another publisher leads."""
-        fields = {"text": text, "interval_ms": interval_ms}
+    async def time(self) -> float:
+        """Redis' clock, which all publishers share, as a UNIX time. It may be set at any time, back too."""
+        return _seconds(await self._redis.time())
+
+    async def keep_sample(
+        self, epoch: int, seq: int, text: bytes, *, made_at: float, interval_ms: int, kept: int
+    ) -> bool:
+        """Append the sample, made at `made_at` of Redis' clock. False: a newer one is there, so another leads."""
+        fields = {"text": text, "interval_ms": interval_ms, "made_at": repr(made_at)}
         try:
             # The sample's own (epoch, seq) as the entry's id: Redis then refuses whatever does not rise.
             await self._redis.xadd(_key("samples"), fields, id=f"{epoch}-{seq}", maxlen=kept, approximate=False)
@@ -87,17 +100,28 @@ class Store:
             return False
         return True
 
-    async def newest_sample(self) -> tuple[StreamId, bytes] | None:
+    async def newest_sample(self) -> tuple[StreamId, bytes, float] | None:
+        """The newest sample as (id, text, age in seconds)."""
         entries = await self._redis.xrevrange(_key("samples"), count=1)
-        return (_stream_id(entries[0][0]), entries[0][1][b"text"]) if entries else None
+        if not entries:
+            return None
+        at, one = entries[0]
+        return _stream_id(at), one[b"text"], max(0.0, await self.time() - _made_at(one))
 
-    async def samples_after(self, after: StreamId | None, count: int) -> list[tuple[StreamId, bytes, int]]:
-        """At most the `count` newest samples above `after` as (id, text, interval in ms), oldest first."""
+    async def samples_after(
+        self, after: StreamId | None, count: int
+    ) -> tuple[list[tuple[StreamId, bytes, int]], float]:
+        """At most the `count` newest samples above `after` as (id, text, interval in ms), oldest first; the last's age.
+
+        The age, in seconds, is by Redis' clock alone; nothing when that was set back meanwhile.
+        """
         low = "-" if after is None else f"({after[0]}-{after[1]}"
-        entries: Sequence[tuple[bytes, dict[bytes, bytes]]] = await self._redis.xrevrange(
-            _key("samples"), min=low, count=count
-        )
-        return [(_stream_id(at), one[b"text"], int(one[b"interval_ms"])) for at, one in reversed(entries)]
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.xrevrange(_key("samples"), min=low, count=count)
+            pipe.time()
+            entries, now = await pipe.execute()
+        found = [(_stream_id(at), one[b"text"], int(one[b"interval_ms"])) for at, one in reversed(entries)]
+        return found, max(0.0, _seconds(now) - _made_at(entries[0][1])) if entries else 0.0
 
 
 def connect() -> Redis:
@@ -128,10 +152,19 @@ def _key(name: str) -> str:
 
 def _name_of(reading: Reading) -> str:
     match reading:
-        case Host(name=name):
-            return f"host:{name}"
-        case Process(id=name):
-            return f"process:{name}"
+        case Host():
+            return f"host:{reading.id}"
+        case Process():
+            return f"process:{reading.id}"
+
+
+def _made_at(entry: dict[bytes, bytes]) -> float:
+    return float(entry.get(b"made_at", "inf"))  # Not there: another release's.
+
+
+def _seconds(time: tuple[int, int]) -> float:
+    """Of the answer to TIME: seconds and microseconds."""
+    return time[0] + time[1] / 1_000_000
 
 
 def _stream_id(text: bytes) -> StreamId:

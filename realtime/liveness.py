@@ -99,7 +99,11 @@ async def ask_ready(path: Path, host: str) -> tuple[int, str]:
     if status != 503:
         return status, f"/readyz, asked as {host}, answers {status}"
     found = json.loads(body)
-    complaints = (f"{part}: {found[part]}" for part in ("database", "redis") if found.get(part, "ok") != "ok")
+    complaints = (
+        f"{part}: {found[part]}"
+        for part in ("database", "migrations", "redis", "disk")
+        if found.get(part, "ok") != "ok"
+    )
     return status, ", ".join(complaints) or str(found.get("state"))
 
 

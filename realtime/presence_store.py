@@ -26,11 +26,15 @@ PREFIX = "presence"
 # A field of each process's hash: when it is new, the hash had been lost. No group has this name.
 LEASE = ""
 
+GONE = -2  # PTTL's answer for a key that does not exist.
 TIMEOUT_SECONDS = 2.0
 # Entries of the stream that tells of changes: a minute and more of them. Who has missed one reads everything again.
 MOST_CHANGES = 1_000
 # Of what all processes share. Each of them writes it anew every second.
 SHARED_MS = 600_000
+# More than the bound of HUBBUB_PRESENCE_LEASE_SECONDS is left of a lease only after Redis' clock was set back. A living
+# owner renews it; the lease of a dead one would last as much longer.
+MAX_LEASE_MS = 600_000
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Users).decode
@@ -59,6 +63,7 @@ class PresenceStore:
         self._lease_ms = round(lease_seconds * 1000)
         self._others: set[str] = set()
         self._ended: set[str] = set()
+        self._too_long: set[str] = set()
         # The last entry of the stream that was read.
         self._after: bytes | None = None
 
@@ -74,13 +79,15 @@ class PresenceStore:
             pipe.smembers(processes)
             pipe.xrange(changes, min=self._after or "-", max="+", count=MOST_CHANGES if self._after else 1)
             for other in others:
-                pipe.exists(_key(other))
+                pipe.pttl(_key(other))
             if some:
                 pipe.hset(key, mapping=some)
             if empty := [name for name in groups if name not in some]:
                 pipe.hdel(key, *empty)
             if self._ended:
                 pipe.srem(processes, *self._ended)
+            for other in self._too_long:
+                pipe.pexpire(_key(other), self._lease_ms)
             pipe.pexpire(processes, SHARED_MS)
             pipe.pexpire(key, self._lease_ms)
             if groups or self._after is None:
@@ -90,12 +97,14 @@ class PresenceStore:
                 pipe.pexpire(changes, SHARED_MS)
             answers = await pipe.execute()
             is_new, _, members, entries, *there = answers
-            alive = {other for other, exists in zip(others, there, strict=False) if exists}
+            left_ms = dict(zip(others, there, strict=False))
             registered = {one.decode() for one in members} - {self._process}
             if unknown := sorted(registered - self._others):
                 for other in unknown:
-                    pipe.exists(_key(other))
-                alive |= {other for other, exists in zip(unknown, await pipe.execute(), strict=True) if exists}
+                    pipe.pttl(_key(other))
+                left_ms |= dict(zip(unknown, await pipe.execute(), strict=True))
+        alive = {other for other, ms in left_ms.items() if ms != GONE}
+        self._too_long = {other for other, ms in left_ms.items() if ms > MAX_LEASE_MS}
         self._others, self._ended = alive, registered - alive
         if self._after is None:
             self._after = answers[-2]

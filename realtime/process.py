@@ -3,13 +3,13 @@
 import asyncio
 import logging
 import os
-import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from realtime import probes, publish, site, site_lease
+from realtime.host import Host, this_host
 from realtime.hub import hub
 from realtime.limits_exchange import exchange_limits
 from realtime.metrics import COUNTERS, measure_loop_lag
@@ -26,20 +26,20 @@ RESTART_SECONDS = 1.0
 class Process:
     """`id` is unique among all processes of all hosts; `name` is what people call it."""
 
-    host: str
+    host: Host
     name: str
     pid: int
     started_at: float
 
     @property
     def id(self) -> str:
-        return f"{self.host}:{self.name}:{self.pid}"
+        return f"{self.host.id}:{self.name}:{self.pid}"
 
 
 def _this_process() -> Process:
     pid = os.getpid()
     name = os.environ.get("HUBBUB_PROCESS") or f"pid-{pid}"
-    return Process(host=socket.gethostname(), name=name, pid=pid, started_at=time.time())
+    return Process(host=this_host(), name=name, pid=pid, started_at=time.time())
 
 
 def _count(text: str | None) -> int:

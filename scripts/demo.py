@@ -117,6 +117,7 @@ class _Machine:
         total = len(cores) * 4 * GIB
         load = round(cpu / 100 * len(cores), 2)
         return Host(
+            id=self._name,
             name=self._name,
             cpu_percent=cpu,
             cores_percent=cores,
@@ -133,6 +134,7 @@ class _Machine:
         for number in (1, 2, 3):
             yield Process(
                 id=f"{self._name}:web-{number}:{4100 + 7 * number}",
+                host_name=self._name,
                 sockets=212 + 17 * number - chance.randint(0, 4),
                 frames_in_per_second=round(chance.uniform(11, 19), 1),
                 deliveries_per_second=round(chance.uniform(480, 700), 1),

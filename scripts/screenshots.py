@@ -99,7 +99,12 @@ async def show_samples(page: Page, address: str) -> None:
     async with connect() as redis:
         for sample in earlier:
             await Store(redis).keep_sample(
-                sample.epoch, sample.seq, encode(sample), interval_ms=demo.INTERVAL_MS, kept=demo.SAMPLES
+                sample.epoch,
+                sample.seq,
+                encode(sample),
+                made_at=sample.at.timestamp(),
+                interval_ms=demo.INTERVAL_MS,
+                kept=demo.SAMPLES,
             )
     await page.goto(address)
     await page.wait_for_selector("html[data-state=open]")

@@ -104,6 +104,9 @@ def _count(key: str, amount: int) -> tuple[int, int] | None:
             pipe.incrby(name, amount)
             pipe.ttl(name)
             _, count, seconds_left = pipe.execute()
+            if seconds_left > conf.settings().tries_seconds:
+                # Redis' clock was set back: nobody is to wait until it is right again.
+                client.expire(name, seconds_left := conf.settings().tries_seconds)
     except RedisError as error:
         _away_until = time.monotonic() + AWAY_SECONDS
         logger.warning("tries to sign in are counted by this process alone for now, Redis: %s", cause_of(error))

@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { columns, find, freshness, hostFacts, initial, level, nameParts, newest, reduce, subject, timeRange } from "../../monitor/static/monitor/js/dashboard-state.js";
+import { columns, find, freshness, hostFacts, hostLabel, hostLabelOf, initial, level, nameParts, newest, reduce, subject, timeRange } from "../../monitor/static/monitor/js/dashboard-state.js";
 
 const START = Date.parse("2026-03-01T12:00:00Z");
 const cpu = (host) => host.cpu_percent;
 
 function host(name, changes = {}) {
   return {
+    id: name,
     name,
     cpu_percent: 12,
     cores_percent: [10, 14],
@@ -25,8 +26,8 @@ function frame(seq, { epoch = 7, hosts = [host("alpha")], processes = [] } = {})
   return { type: "metrics.sampled", epoch, seq, at: new Date(START + seq * 2000).toISOString(), hosts, processes };
 }
 
-function history(samples, { every = 1 } = {}) {
-  return { type: "metrics.history", epoch: 7, interval_ms: 2000, every, samples };
+function history(samples, { every = 1, epoch = 7, age_ms = 0 } = {}) {
+  return { type: "metrics.history", epoch, interval_ms: 2000, every, age_ms, samples };
 }
 
 function opened(...actions) {
@@ -47,7 +48,7 @@ test("a live sample is appended, an old or repeated one is not", () => {
 
 test("a greater epoch begins again at 1, a smaller one is of a leader that is gone", () => {
   let state = opened({ type: "sample", frame: frame(9), now: START });
-  state = reduce(state, { type: "sample", frame: frame(1, { epoch: 8 }), now: START });
+  state = reduce(state, { type: "sample", frame: { ...frame(1, { epoch: 8 }), at: frame(10).at }, now: START });
   state = reduce(state, { type: "sample", frame: frame(10, { epoch: 7 }), now: START });
   assert.deepEqual(state.samples.map(({ epoch, seq }) => [epoch, seq]), [[7, 9], [8, 1]]);
 });
@@ -81,13 +82,78 @@ test("stale allows for a slower publisher", () => {
   assert.equal(freshness(state, START + 40_000).word, "stale");
 });
 
-test("a history that ended long ago is stale at once, whatever our own clock says", () => {
-  const wrongClock = 1_000_000;
+test("a history that ended long ago is stale at once, whatever our own clock and the servers' say", () => {
+  for (const serverTime of [START - 3_600_000, START + 32_000, START + 3_600_000]) {
+    const ours = 1_000_000;
+    let state = reduce(initial({ staleMs: 7000 }), { type: "connection", state: "open" });
+    const hello = { connection: "web-1:x", server_time: new Date(serverTime).toISOString() };
+    state = reduce(state, { type: "hello", frame: hello, now: ours });
+    state = reduce(state, { type: "history", frame: history([frame(1)], { age_ms: 30_000 }), now: ours });
+    assert.deepEqual(freshness(state, ours), { word: "stale", ageMs: 30_000 });
+  }
+});
+
+test("a fresh history is live at once, also where a server's clock is an hour ahead of the samples' times", () => {
   let state = reduce(initial({ staleMs: 7000 }), { type: "connection", state: "open" });
-  const hello = { connection: "web-1:x", server_time: new Date(START + 32_000).toISOString() };
-  state = reduce(state, { type: "hello", frame: hello, now: wrongClock });
-  state = reduce(state, { type: "history", frame: history([frame(1)]), now: wrongClock });
-  assert.deepEqual(freshness(state, wrongClock), { word: "stale", ageMs: 30_000 });
+  const hello = { connection: "web-1:x", server_time: new Date(START + 3_600_000).toISOString() };
+  state = reduce(state, { type: "hello", frame: hello, now: START });
+  state = reduce(state, { type: "history", frame: history([frame(1)], { age_ms: 700 }), now: START });
+  assert.deepEqual(freshness(state, START), { word: "live", ageMs: 700 });
+});
+
+test("a history that knows less than we do does not change the age of our newest sample", () => {
+  let state = opened({ type: "sample", frame: frame(3), now: 5000 });
+  state = reduce(state, { type: "history", frame: history([frame(1)], { age_ms: 60_000 }), now: 6000 });
+  assert.deepEqual(freshness(state, 6000), { word: "live", ageMs: 1000 });
+  state = reduce(state, { type: "history", frame: history([], { age_ms: null }), now: 7000 });
+  assert.deepEqual(freshness(state, 7000), { word: "live", ageMs: 2000 });
+});
+
+// A clock that was set back by ten minutes, in samples of a server that does not keep their times from falling.
+const setBack = (seq) => ({ ...frame(seq, { epoch: 8 }), at: new Date(START - 600_000 + seq * 2000).toISOString() });
+
+for (const [how, open] of [
+  ["in an open tab", () => [1, 2, 3].reduce((state, seq) => reduce(state, { type: "sample", frame: setBack(seq), now: START }), opened({ type: "history", frame: history([frame(1), frame(2)]), now: START }))],
+  ["in a tab that opens", () => opened({ type: "history", frame: history([frame(1), frame(2), setBack(1), setBack(2), setBack(3)]), now: START })],
+]) {
+  test(`charts go on after a clock was set back, ${how}`, () => {
+    const state = open();
+    const [times, values] = columns(state, "host:alpha", [cpu]);
+    assert.deepEqual(values, [12, 12, 12]);
+    assert.ok(times.every((time, index) => index === 0 || time > times[index - 1]));
+    const [from, to] = timeRange(state);
+    assert.ok(from < times[0] && times.at(-1) === to);
+  });
+}
+
+test("charts go on after a clock was set forward", () => {
+  const later = (seq) => ({ ...frame(seq), at: new Date(START + 3_600_000 + seq * 2000).toISOString() });
+  const state = opened({ type: "history", frame: history([frame(1), frame(2), later(3), later(4)]), now: START });
+  const [times, values] = columns(state, "host:alpha", [cpu]);
+  assert.deepEqual(values, [12, 12, null, 12, 12]);
+  assert.ok(timeRange(state)[0] <= times.at(-2));
+});
+
+test("a server that has forgotten everything, and counts its epochs from an earlier time, is followed", () => {
+  let state = opened({ type: "sample", frame: frame(9), now: START });
+  state = reduce(state, { type: "history", frame: history([frame(1, { epoch: 3 })], { epoch: 3 }), now: START });
+  state = reduce(state, { type: "sample", frame: frame(2, { epoch: 3 }), now: START });
+  assert.deepEqual(state.samples.map(({ epoch, seq }) => [epoch, seq]), [[3, 1], [3, 2]]);
+});
+
+test("two hosts with one name are two, and are told apart by their ids", () => {
+  const [first, second] = [host("app", { id: "3f9a01", cpu_percent: 1 }), host("app", { id: "3f9b02", cpu_percent: 2 })];
+  const processes = [{ id: "3f9b02:web-1:100", host_name: "app", sockets: 3 }];
+  const state = opened({ type: "sample", frame: frame(1, { hosts: [first, second, host("other")], processes }), now: START });
+  const sample = newest(state);
+  assert.equal(sample.hosts.size, 3);
+  assert.deepEqual(columns(state, "host:3f9b02", [cpu])[1], [2]);
+  assert.deepEqual([first, second].map((one) => hostLabel(sample, one)), ["app (3f9a)", "app (3f9b)"]);
+  assert.equal(hostLabel(sample, host("other")), "other");
+  assert.equal(hostLabelOf(sample, processes[0]), "app (3f9b)");
+  const similar = host("app", { id: "3f9aff" });
+  const more = newest(opened({ type: "sample", frame: frame(1, { hosts: [first, similar] }), now: START }));
+  assert.deepEqual([first, similar].map((one) => hostLabel(more, one)), ["app (3f9a0)", "app (3f9af)"]);
 });
 
 test("connecting, waiting, offline", () => {

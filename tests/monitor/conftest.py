@@ -31,7 +31,7 @@ def make_host() -> Callable[..., Host]:
             "load": (0.1, 0.2, 0.3),
             "uptime_seconds": 86_400,
         }
-        return Host(name=name, **{**fields, **changes})
+        return Host(**{"id": name, "name": name, **fields, **changes})
 
     return make
 
@@ -47,7 +47,7 @@ def make_process() -> Callable[..., Process]:
             "lag_max_ms": 1.1,
             "memory_bytes": 80_000_000,
         }
-        return Process(id=id, **{**fields, **changes})
+        return Process(**{"id": id, "host_name": id.split(":")[0], **fields, **changes})
 
     return make
 

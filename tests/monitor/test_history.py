@@ -1,6 +1,7 @@
 import asyncio
 
 import msgspec
+import pytest
 
 from monitor.history import History, thin
 from monitor.protocol import encode, version_of
@@ -14,8 +15,10 @@ def text_of(seq, *hosts, epoch=EPOCH):
     return encode(make_sample(readings, epoch=epoch, seq=seq, at=EPOCH + seq * 2, stale_seconds=7))
 
 
-async def keep(store, seq, *hosts, epoch=EPOCH):
-    return await store.keep_sample(epoch, seq, text_of(seq, *hosts, epoch=epoch), interval_ms=2000, kept=300)
+async def keep(store, seq, *hosts, epoch=EPOCH, made_at=0.0):
+    return await store.keep_sample(
+        epoch, seq, text_of(seq, *hosts, epoch=epoch), made_at=made_at, interval_ms=2000, kept=300
+    )
 
 
 async def test_the_history_has_the_very_bytes_that_were_published_oldest_first(store, make_host):
@@ -29,9 +32,31 @@ async def test_the_history_has_the_very_bytes_that_were_published_oldest_first(s
     assert page.version == version_of(EPOCH, 3)
 
 
+@pytest.mark.parametrize(("made_ago", "age"), [(3.0, 3.0), (30.0, 30.0), (-600.0, 0.0)])
+async def test_the_history_says_how_old_its_newest_sample_is(store, made_ago, age):
+    await keep(store, 1, made_at=0.0)
+    await keep(store, 2, made_at=await store.time() - made_ago)
+    frame = msgspec.json.decode((await History(store).page()).text)
+    assert age * 1000 <= frame["age_ms"] < (age + 2) * 1000
+
+
+async def test_the_age_goes_on_while_redis_is_away_and_whatever_its_clock_does(store, monkeypatch):
+    await keep(store, 1, made_at=await store.time())
+    history = History(store)
+    await history.page()
+
+    async def away(*args):
+        raise ConnectionError
+
+    monkeypatch.setattr(store, "samples_after", away)
+    await asyncio.sleep(1.2)
+    assert 1200 <= msgspec.json.decode((await history.page()).text)["age_ms"] < 5000
+
+
 async def test_a_history_without_samples_is_empty_and_lies_below_any_sample(store):
     page = await History(store).page()
-    assert msgspec.json.decode(page.text)["samples"] == []
+    frame = msgspec.json.decode(page.text)
+    assert (frame["samples"], frame["age_ms"]) == ([], None)
     assert page.version < version_of(1, 1)
 
 

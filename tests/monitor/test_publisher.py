@@ -1,7 +1,9 @@
 """Leading: by a real Redis, with the clock of the publisher in the test's hand."""
 
 import asyncio
+import itertools
 from dataclasses import dataclass
+from datetime import datetime
 
 import msgspec
 import pytest
@@ -11,7 +13,7 @@ from monitor.lease import Hold
 from monitor.publisher import Publisher
 from monitor.readings import HostReader
 from monitor.schedule import cancel
-from monitor.store import Store, connect
+from monitor.store import READING_MS, Store, connect
 from realtime import embedded_redis
 from tests.cluster.running import until
 from tests.monitor.conftest import forget_all
@@ -19,7 +21,10 @@ from tests.monitor.conftest import forget_all
 
 @dataclass
 class Clock:
+    """`now`: the publishers' steady clocks. `set_by`: how far Redis' clock, which gives the times, is from it."""
+
     now: float = 1_900_000_000.0
+    set_by: float = 0.0
 
     def time(self) -> float:
         return self.now
@@ -28,8 +33,11 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     one = Clock()
-    monkeypatch.setattr("monitor.publisher.time", one)
-    monkeypatch.setattr("monitor.store.time", one)
+
+    async def time(store):
+        return one.now + one.set_by
+
+    monkeypatch.setattr(Store, "time", time)
     return one
 
 
@@ -46,9 +54,13 @@ def published(monkeypatch):
 
 
 @pytest.fixture
-def make_publisher(store, settings):
+def make_publisher(store, settings, clock):
     settings.MONITOR = Monitor(lease_seconds=60)  # Unlike the clock of these tests, Redis's own goes on.
-    return lambda name="alpha": Publisher(store, HostReader("demo", name), interval=2.0)
+
+    def make(name="alpha", ahead=0.0):
+        return Publisher(store, HostReader("demo", name), interval=2.0, clock=lambda: clock.now + ahead)
+
+    return make
 
 
 @pytest.fixture
@@ -123,7 +135,7 @@ async def test_a_leader_that_slept_through_its_lease_sends_nothing_more(make_pub
     clock.now += 2
     await beat_until(second, lambda: len(published) == 2)
     # As if it had been stopped between renewing its lease and sending.
-    await first._sample(clock.now)
+    await first._sample()
     assert len(published) == 2
     assert not first._leads
     await first.beat()
@@ -160,12 +172,81 @@ async def test_an_epoch_is_above_all_before_and_not_below_the_time(store):
     assert await store.take_epoch(above=epochs[-1] + 10) == epochs[-1] + 11
 
 
-async def test_a_clock_that_is_set_back_does_not_silence_the_dashboard(make_publisher, published, clock):
+def times_of(published):
+    return [datetime.fromisoformat(frame["at"]).timestamp() for _, frame in published]
+
+
+@pytest.mark.parametrize("seconds", [-3600.0, -600.0, -0.3, 600.0, 3600.0])
+async def test_times_never_fall_and_samples_go_on_when_the_clock_is_set(make_publisher, published, clock, seconds):
+    publisher = make_publisher()
+    for step in range(40):
+        if step == 12:
+            clock.set_by = seconds
+        await publisher.beat()
+        clock.now += 0.5
+    # One each two seconds, whatever was set.
+    assert [frame["seq"] for _, frame in published] == list(range(1, 11))
+    times = times_of(published)
+    steps = [after - before for before, after in itertools.pairwise(times)]
+    assert all(0.9 <= step <= 2.1 for step in steps[:2] + steps[3:])
+    assert min(steps) > 0
+    if seconds > 0:
+        assert times[-1] == clock.now - 2 + seconds
+
+
+async def test_times_are_right_again_some_time_after_the_clock_was_set_back(make_publisher, published, clock):
     publisher = make_publisher()
     await publisher.beat()
-    clock.now -= 3600
-    await publisher.beat()
-    assert len(published) == 2
+    clock.set_by = -10.0
+    for _ in range(15):
+        clock.now += 2
+        await publisher.beat()
+    assert times_of(published)[-1] == clock.now - 10
+
+
+@pytest.mark.parametrize("ahead", [-3600.0, 3600.0])
+async def test_times_never_fall_when_a_publisher_leads_whose_clock_is_an_hour_off(
+    make_publisher, published, clock, ahead
+):
+    first, second = make_publisher("alpha"), make_publisher("beta", ahead=ahead)
+    for leader, other in ((first, second), (second, first), (first, second)):
+        for _ in range(8):
+            await leader.beat()
+            await other.beat()
+            clock.now += 0.5
+        await leader.end()
+    assert len(published) == 6
+    assert times_of(published) == [1_900_000_000.0 + 2 * number for number in range(6)]
+    versions = [version for version, _ in published]
+    assert versions == sorted(set(versions))
+
+
+async def test_a_lease_that_redis_clock_made_too_long_ends_all_the_same(store):
+    async with connect() as redis:
+        first, second = store.lease("test", 60), Store(redis).lease("test", 0.3)
+        await first.hold()
+        # As after an hour back, when the holder died in that moment.
+        await redis.pexpire("hubbub:monitor:test", 3_660_000)
+        assert await second.hold() is Hold.REFUSED
+        async with asyncio.timeout(5):
+            while await second.hold() is not Hold.TAKEN:
+                await asyncio.sleep(0.05)
+
+
+async def test_a_reading_that_redis_clock_made_too_young_ages_all_the_same(store, make_host):
+    await store.report(make_host("alpha"))
+    await store._redis.pexpire("hubbub:monitor:host:alpha", READING_MS + 3_600_000)
+    assert [age for _, age in await store.readings()] == [0]
+    await asyncio.sleep(0.2)
+    assert [0.1 < age < 5 for _, age in await store.readings()] == [True]
+
+
+async def test_two_hosts_with_one_name_are_two_in_a_sample(store, make_host, make_process):
+    for id in ("3f9a01", "77b2c4"):
+        await store.report(make_host("app", id=id))
+        await store.report(make_process(f"{id}:web-1:7", host_name="app"))
+    readings = [reading for reading, _ in await store.readings()]
+    assert sorted(one.id for one in readings) == ["3f9a01", "3f9a01:web-1:7", "77b2c4", "77b2c4:web-1:7"]
 
 
 async def test_a_host_that_stopped_reporting_leaves_the_reporters(store, make_host):

@@ -13,6 +13,9 @@ from realtime.process import PROCESS
 def test_this_host_is_read_whole(source):
     host = HostReader(source, "alpha").read()
     assert host.name == "alpha"
+    assert host.id not in ("alpha", PROCESS.host.id)
+    own = HostReader(source).read()
+    assert (own.id, own.name) == (PROCESS.host.id, PROCESS.host.name)
     assert host.cores_percent
     assert all(0 <= core <= 100 for core in host.cores_percent)
     assert 0 <= host.cpu_percent <= 100

@@ -35,7 +35,11 @@ class Command(BaseCommand):
             metavar="SECONDS",
             help="Time between two samples. Default: HUBBUB_SAMPLE_SECONDS.",
         )
-        parser.add_argument("--host", default=PROCESS.host, help="What this host is called. Default: its name.")
+        parser.add_argument(
+            "--host",
+            default=PROCESS.host.name,
+            help="What this host is called. Default: HUBBUB_HOST_NAME, or its name.",
+        )
 
     def handle(self, *args: Any, source: str, interval: float, host: str, **options: Any) -> None:
         try:

@@ -1,10 +1,12 @@
-// What the dashboard knows, and what follows from it. Pure: no DOM, no clock; times are milliseconds since 1970.
+// What the dashboard knows, and what follows from it. Pure: no DOM, no clock. Times of samples are the server's, in
+// milliseconds since 1970; `now` and `heardAt` are ours, of a clock that nobody sets. The two are never compared.
 
 import { percent } from "./units.js";
 
 const KEPT_SAMPLES = 300;
 const GAP = 1.75; // More than this many steps between two samples is a hole.
 const LEAST_WINDOW_S = 60;
+const SHORT_ID = 4;
 
 /** Values from which a number is tinted and called "high" or "very high". Load is per core. */
 const LIMITS = { cpu: [75, 90], memory: [80, 92], load: [1, 2], lag: [50, 250] };
@@ -18,10 +20,9 @@ export function initial({ staleMs }) {
     wasOpen: false,
     why: {},
     servedBy: null,
-    serverAheadMs: 0,
     samples: [], // Oldest first: {epoch, seq, at, stepMs, hosts: Map, processes: Map}
     heardAt: null, // When the newest sample was made, by our own clock.
-    chosen: null, // "host:alpha" or "process:alpha:web-1:100"
+    chosen: null, // "host:" and its id, or "process:" and its id
   };
 }
 
@@ -30,13 +31,9 @@ export function reduce(state, action) {
     case "connection":
       return { ...state, connection: action.state, why: action.why ?? {}, wasOpen: state.wasOpen || action.state === "open" };
     case "hello": {
-      const { connection, server_time } = action.frame;
+      const { connection } = action.frame;
       const at = connection.lastIndexOf(":");
-      return {
-        ...state,
-        servedBy: at < 0 ? connection : connection.slice(0, at),
-        serverAheadMs: Date.parse(server_time) - action.now,
-      };
+      return { ...state, servedBy: at < 0 ? connection : connection.slice(0, at) };
     }
     case "history":
       return takeHistory(state, action.frame, action.now);
@@ -73,7 +70,19 @@ export function find(sample, key) {
   return key.startsWith("host:") ? sample.hosts.get(key.slice(5)) : sample.processes.get(key.slice(8));
 }
 
-/** A process's name, host and pid out of its id. */
+/** What a host is called: by a part of its id as well where another one has the same name. */
+export function hostLabel(sample, { id = "", name }) {
+  const twins = [...sample.hosts.values()].filter((host) => host.name === name && (host.id ?? "") !== id);
+  return twins.length === 0 ? name : `${name} (${id.slice(0, distinct(id, twins))})`;
+}
+
+/** What the host of a process is called. */
+export function hostLabelOf(sample, process) {
+  const id = nameParts(process.id).host;
+  return hostLabel(sample, { id, name: process.host_name ?? id });
+}
+
+/** A process's name, host's id and pid out of its id. */
 export function nameParts(id) {
   const [, host, name, pid] = /^(.*?):(.*):(.*?)$/.exec(id) ?? [null, "", id, ""];
   return { host, name, pid };
@@ -129,20 +138,24 @@ export function level(kind, value) {
 
 function takeHistory(state, frame, now) {
   const stepMs = frame.interval_ms * frame.every;
-  const merged = new Map(state.samples.map((sample) => [keyOf(sample), sample]));
+  // An epoch below ours: the server has forgotten what it had, and begun anew.
+  const known = frame.samples.length > 0 && frame.epoch < (newest(state)?.epoch ?? 0) ? [] : state.samples;
+  const merged = new Map(known.map((sample) => [keyOf(sample), sample]));
   for (const one of frame.samples) {
     const sample = parsed(one, stepMs);
     if (!merged.has(keyOf(sample))) merged.set(keyOf(sample), sample);
   }
-  const samples = [...merged.values()].sort((a, b) => a.epoch - b.epoch || a.seq - b.seq).slice(-KEPT_SAMPLES);
-  const heardAt = samples.length === 0 ? null : Math.min(now, samples.at(-1).at - state.serverAheadMs);
+  const samples = rising([...merged.values()].sort((a, b) => a.epoch - b.epoch || a.seq - b.seq)).slice(-KEPT_SAMPLES);
+  // A process without Redis may know less than we do: its age is that of its own newest.
+  const last = frame.samples.at(-1);
+  const heardAt = last && keyOf(last) === keyOf(samples.at(-1)) ? now - (frame.age_ms ?? 0) : state.heardAt;
   return { ...state, samples, heardAt, intervalMs: frame.interval_ms };
 }
 
 function takeSample(state, frame, now) {
   const last = newest(state);
   if (last && (frame.epoch - last.epoch || frame.seq - last.seq) <= 0) return state;
-  const samples = [...state.samples, parsed(frame, state.intervalMs)].slice(-KEPT_SAMPLES);
+  const samples = rising([...state.samples, parsed(frame, state.intervalMs)]).slice(-KEPT_SAMPLES);
   return { ...state, samples, heardAt: now };
 }
 
@@ -152,9 +165,24 @@ function parsed({ epoch, seq, at, hosts, processes }, stepMs) {
     seq,
     at: Date.parse(at),
     stepMs,
-    hosts: new Map(hosts.map((host) => [host.name, host])),
+    hosts: new Map(hosts.map((host) => [host.id ?? host.name, host])),
     processes: new Map(processes.map((process) => [process.id, process])),
   };
+}
+
+/** Without those before the newest that claim to be later than what follows them: a chart's times have to rise. */
+function rising(samples) {
+  const kept = [];
+  for (let index = samples.length - 1; index >= 0; index -= 1) {
+    if (kept.length === 0 || samples[index].at < kept.at(-1).at) kept.push(samples[index]);
+  }
+  return kept.reverse();
+}
+
+function distinct(id, others) {
+  let length = Math.min(SHORT_ID, id.length);
+  while (length < id.length && others.some((other) => (other.id ?? "").startsWith(id.slice(0, length)))) length += 1;
+  return length;
 }
 
 function keyOf({ epoch, seq }) {
@@ -162,7 +190,7 @@ function keyOf({ epoch, seq }) {
 }
 
 function keys(sample) {
-  return [...[...sample.hosts.keys()].map((name) => `host:${name}`), ...[...sample.processes.keys()].map((id) => `process:${id}`)];
+  return [...[...sample.hosts.keys()].map((id) => `host:${id}`), ...[...sample.processes.keys()].map((id) => `process:${id}`)];
 }
 
 function push(table, time, reading, picks) {

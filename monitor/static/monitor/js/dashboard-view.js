@@ -1,7 +1,7 @@
 // The only part of the dashboard that touches the page. Rows and cards are kept and filled, never made anew.
 
 import { Charts } from "./charts.js";
-import { columns, freshness, hostFacts, level, nameParts, newest, subject } from "./dashboard-state.js";
+import { columns, find, freshness, hostFacts, hostLabel, hostLabelOf, level, nameParts, newest, subject } from "./dashboard-state.js";
 import { age, bytes, bytesText, decimal, duration, percent } from "./units.js";
 
 const SPARK_SAMPLES = 60;
@@ -43,17 +43,18 @@ export class DashboardView {
   #fill(state, sample) {
     const shown = subject(state);
     fill(this.#part("seq"), sample.seq.toLocaleString("en"));
-    this.#rows("hosts", "host-card", sample.hosts, (card, host) => this.#fillCard(card, host, state));
-    this.#rows("processes", "process-row", sample.processes, fillProcess);
-    this.#rows("facts", "fact-row", sample.hosts, fillFacts);
+    this.#rows("hosts", "host-card", sample.hosts, (card, host) => this.#fillCard(card, host, state, sample));
+    this.#rows("processes", "process-row", sample.processes, (row, process) => fillProcess(row, process, sample));
+    this.#rows("facts", "fact-row", sample.hosts, (row, host) => fillFacts(row, host, sample));
     this.#part("no-processes").hidden = sample.processes.size > 0;
     for (const one of this.#root.querySelectorAll("button[data-subject]")) one.setAttribute("aria-pressed", one.dataset.subject === shown);
     for (const one of this.#root.querySelectorAll("[data-key]:has(button[data-subject])")) {
       one.classList.toggle("is-chosen", one.querySelector("button").dataset.subject === shown);
     }
     if (shown === null) return;
-    const [kind, name] = [shown.slice(0, shown.indexOf(":")), shown.slice(shown.indexOf(":") + 1)];
-    fill(this.#part("charts-of"), kind === "host" ? name : `${nameParts(name).name} on ${nameParts(name).host}`);
+    const reading = find(sample, shown);
+    const isHost = shown.startsWith("host:");
+    fill(this.#part("charts-of"), isHost ? hostLabel(sample, reading) : `${nameParts(reading.id).name} on ${hostLabelOf(sample, reading)}`);
     this.#charts.render(state, shown);
   }
 
@@ -62,12 +63,13 @@ export class DashboardView {
     const { word, ageMs } = freshness(state, now);
     this.#root.dataset.freshness = word;
     fill(this.#part("word"), WORDS[word]);
-    fill(this.#part("detail"), detail(state, word));
+    const madeAt = ageMs === null ? "" : timeOfDay(Date.now() - ageMs);
+    fill(this.#part("detail"), detail(state, word, madeAt));
     fill(this.#part("age"), ageMs === null ? "–" : age(ageMs));
     fill(this.#part("served-by"), state.servedBy ?? "–");
     this.#part("empty").hidden = word !== "waiting";
     // While no sample comes, nothing on the page is of now.
-    const since = word === "live" || state.heardAt === null ? "" : timeOfDay(state.heardAt);
+    const since = word === "live" ? "" : madeAt;
     for (const one of this.#root.querySelectorAll(".state")) {
       const stale = one.dataset.since || since;
       fill(one, stale ? `Stale since ${stale}` : "Live");
@@ -94,13 +96,13 @@ export class DashboardView {
     for (const one of known.values()) one.remove();
   }
 
-  #fillCard(card, host, state) {
+  #fillCard(card, host, state, sample) {
     const facts = hostFacts(host);
-    const key = `host:${host.name}`;
+    const key = `host:${host.id ?? host.name}`;
     const cores = host.cores_percent.length;
     const network = bytes(facts.received + facts.sent);
     setSubject(card, key);
-    set(card, "name", host.name);
+    set(card, "name", hostLabel(sample, host));
     setStale(card, host);
     set(card, "about", `up ${duration(host.uptime_seconds)}`);
     fillMetric(card, "cpu", decimal(facts.cpu), "%", `busiest core ${decimal(facts.busiest)}\u00a0%`, facts.levels.cpu);
@@ -137,11 +139,11 @@ function fillMetric(card, name, text, unit, about, tint) {
   fillLevel(metric, tint);
 }
 
-function fillProcess(row, process) {
-  const { host, name, pid } = nameParts(process.id);
+function fillProcess(row, process, sample) {
+  const { name, pid } = nameParts(process.id);
   setSubject(row, `process:${process.id}`);
   set(row, "name", name);
-  set(row, "host", `${host} · ${pid}`);
+  set(row, "host", `${hostLabelOf(sample, process)} · ${pid}`);
   setStale(row, process);
   set(row, "sockets", process.sockets.toLocaleString("en"));
   set(row, "in", decimal(process.frames_in_per_second));
@@ -152,9 +154,9 @@ function fillProcess(row, process) {
   set(row, "memory", bytesText(process.memory_bytes));
 }
 
-function fillFacts(row, host) {
+function fillFacts(row, host, sample) {
   const facts = hostFacts(host);
-  set(row, "name", host.name);
+  set(row, "name", hostLabel(sample, host));
   set(row, "cpu", `${decimal(facts.cpu)} %`);
   set(row, "busiest", `${decimal(facts.busiest)} %`);
   set(row, "memory", `${decimal(facts.memory)} %`);
@@ -177,11 +179,10 @@ function fillLevel(element, tint) {
   set(element, "level", tint);
 }
 
-function detail(state, word) {
-  const at = state.heardAt === null ? "" : timeOfDay(state.heardAt);
+function detail(state, word, madeAt) {
   switch (word) {
     case "stale":
-      return `since ${at}: no sample comes`;
+      return `since ${madeAt}: no sample comes`;
     case "offline":
       if (!state.why.final) return "Reconnecting…";
       return state.why.code === 4005 ? "Your account may not see this any more" : state.why.reason || "Reload the page to try again";

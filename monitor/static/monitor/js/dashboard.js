@@ -30,10 +30,10 @@ const socket = new Socket(socketPath, {
 });
 
 function change(action) {
-  const now = Date.now();
+  const now = performance.now(); // Ages must not jump with the clock of this machine.
   state = reduce(state, { ...action, now });
   view.render(state, now);
 }
 
-setInterval(() => view.tick(state, Date.now()), TICK_MS);
+setInterval(() => view.tick(state, performance.now()), TICK_MS);
 socket.open();
