@@ -17,6 +17,7 @@ from realtime import conf
 from realtime.metrics import COUNTERS
 
 LINGER_SECONDS = 2.0  # After a refusal: a connection that is closed with unread bytes would lose it on its way.
+LINGER_BYTES = 256 * 1024
 MOST_PIECES = 64  # Of a pipeline, kept one by one.
 
 ACKED_BYTES = 120  # Where `tcpi_bytes_acked` stands in Linux' struct tcp_info.
@@ -45,6 +46,7 @@ class Channel(http.HTTPChannel):  # type: ignore[misc]
     _is_held = False
     _dataBuffer: list[bytes]
     _end: Any = None
+    _discarded_bytes = 0
 
     def connectionMade(self) -> None:
         tunables = conf.settings()
@@ -113,7 +115,7 @@ class Channel(http.HTTPChannel):  # type: ignore[misc]
         head = [f"HTTP/1.1 {status} {reason}", *headers, "Content-Length: 0", "Connection: close", "", ""]
         self.transport.write("\r\n".join(head).encode())
         for reader in ("dataReceived", "lineReceived", "rawDataReceived"):
-            setattr(self, reader, _discard)
+            setattr(self, reader, self._discard)
         self._buffer = b""
         self.setTimeout(None)
         if interfaces.ISSLTransport(self.transport, None) is not None:
@@ -123,6 +125,11 @@ class Channel(http.HTTPChannel):  # type: ignore[misc]
         self._networkProducer.unregisterProducer()
         self.transport.loseWriteConnection()
         self._end = self.callLater(LINGER_SECONDS, self._cut)
+
+    def _discard(self, data: bytes) -> None:
+        self._discarded_bytes += len(data)
+        if self._discarded_bytes > LINGER_BYTES:
+            self.transport.abortConnection()
 
     def _cut(self) -> None:
         self._end = None
@@ -196,7 +203,3 @@ class Channel(http.HTTPChannel):  # type: ignore[misc]
     def _has_room(self) -> None:
         if self._room is not None and not self._room.done():
             self._room.set_result(None)
-
-
-def _discard(data: bytes) -> None:
-    pass
