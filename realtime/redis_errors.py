@@ -97,7 +97,7 @@ def _reply(error: BaseException) -> str:
         return REPLIES[word]
     if isinstance(error, exceptions.AuthenticationError):
         # redis-py takes the first word off these.
-        wants = "authentication required" in text.lower() or "without any password" in text.lower()
+        wants = re.search("authentication required|already authenticated|without any password", text, re.IGNORECASE)
         return REPLIES["NOAUTH"] if wants else REPLIES["WRONGPASS"]
     if "max number of clients" in text:
         return "it has reached its maximum number of clients"

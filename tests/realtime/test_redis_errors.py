@@ -92,11 +92,11 @@ def test_a_wrong_ca_has_its_name(tmp_path: Path) -> None:
         "tls-key-file key.pem",
         "tls-auth-clients no",
     ]
-    with server(tmp_path, *lines, "tls-ca-cert-file cert.pem"):
-        with redis.from_url(f"rediss://localhost:{tls}") as client:
-            assert "its TLS certificate is not trusted" in cause_at(client.ping)
-        with redis.from_url(f"rediss://localhost:{plain}", socket_timeout=2) as client:
-            assert cause_at(client.ping).startswith("TLS failed")
+    with (
+        server(tmp_path, *lines, "tls-ca-cert-file cert.pem"),
+        redis.from_url(f"rediss://localhost:{tls}") as client,
+    ):
+        assert "its TLS certificate is not trusted" in cause_at(client.ping)
     with redis.from_url(f"redis://localhost:{plain}") as client:
         assert cause_at(client.ping) == "connection refused: nothing listens there"
 
