@@ -5,6 +5,9 @@ class RealtimeConfig(AppConfig):
     name = "realtime"
 
     def ready(self) -> None:
-        from realtime import checks, signals  # noqa: F401 - registers the checks
+        from realtime import checks  # Registers them.
 
-        signals.connect()
+        if not checks.missing_apps():  # Else nothing can be imported that says so.
+            from realtime import signals
+
+            signals.connect()
