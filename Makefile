@@ -22,10 +22,12 @@ help: ## List what make can do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/.installed ## Run everything on this machine (HOST, PORT, PROCESSES)
+	@$(BIN)/python -m scripts.bundled_redis
 	@exec $(BIN)/python manage.py up --host $(HOST) --port $(PORT) --processes $(PROCESSES)
 
-test: .venv/.installed-dev ## Run all tests, those in a real browser and on PostgreSQL too (WORKERS)
-	@command -v node >/dev/null || { echo "Node.js is missing: sudo apt-get install nodejs" >&2; exit 1; }
+test: ## Install what all tests need, and run them, those in a real browser and on PostgreSQL too (WORKERS)
+	@PYTHON=$(PYTHON) scripts/setup.sh
+	@$(MAKE) --no-print-directory .venv/.installed-dev
 	@node --test tests/js/*.test.js
 	@$(PYTEST)
 
@@ -33,6 +35,7 @@ soak: .venv/.installed-dev ## Run the long tests of faults, which make test leav
 	@$(BIN)/python -m pytest -m soak
 
 check: .venv/.installed-dev ## Lint, format, types, migrations, and the fast tests
+	@$(BIN)/python -m scripts.bundled_redis
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy

@@ -5,6 +5,6 @@ class ChatConfig(AppConfig):
     name = "chat"
 
     def ready(self) -> None:
-        from chat import signals
+        from chat import checks, signals  # noqa: F401 - registers the checks
 
         signals.connect()

@@ -1,10 +1,22 @@
 from django.apps import AppConfig
+from django.core.exceptions import ImproperlyConfigured
 
 
 class RealtimeConfig(AppConfig):
     name = "realtime"
 
-    def ready(self) -> None:
-        from realtime import checks, signals  # noqa: F401 - registers the checks
+    def import_models(self) -> None:
+        from realtime.checks import missing_apps
 
-        signals.connect()
+        # Without them no model can be imported, and no check is run: the others that are missing are lines of `check`.
+        if needed := [name for name in missing_apps() if name != "django.contrib.sessions"]:
+            raise ImproperlyConfigured(f"INSTALLED_APPS lacks {' and '.join(map(repr, needed))}, which realtime needs.")
+        super().import_models()
+
+    def ready(self) -> None:
+        from realtime import checks  # Registers them.
+
+        if not checks.missing_apps():  # Else nothing can be imported that says so.
+            from realtime import signals
+
+            signals.connect()

@@ -4,26 +4,34 @@ import ipaddress
 import re
 import resource
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSession
 from django.core.checks import CheckMessage, Error, Warning, register
+from django.utils.module_loading import import_string
 
 from realtime import conf
 from realtime.descriptors import needed
 
 OLDEST_DAPHNE = (4, 2)  # realtime/server.py is built on the insides of this one and later.
 IN_MEMORY = "channels.layers.InMemoryChannelLayer"
+NEEDED_APPS = ("django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions")
+PAGES_APP = "django.contrib.staticfiles"
+PAGES_MIDDLEWARE = (
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+)
 
 
 @register("realtime")
 def check_channel_layer(**_: Any) -> list[CheckMessage]:
-    layers: dict[str, Any] = settings.CHANNEL_LAYERS or {}
+    layers: dict[str, Any] = getattr(settings, "CHANNEL_LAYERS", None) or {}
     backend = layers.get("default", {}).get("BACKEND")
     if backend and backend != IN_MEMORY:
         return []
@@ -158,6 +166,109 @@ def check_data_folder(**_: Any) -> list[CheckMessage]:
     ]
 
 
+@register("realtime")
+def check_redis_url(**_: Any) -> list[CheckMessage]:
+    if getattr(settings, "REDIS_URL", ""):
+        return []
+    return [
+        Error(
+            "REDIS_URL is not set.",
+            hint="Presence, limits and /readyz use that Redis beside the channel layer: REDIS_URL = 'redis://…'.",
+            id="realtime.E010",
+        )
+    ]
+
+
+@register("realtime")
+def check_apps(**_: Any) -> list[CheckMessage]:
+    return [
+        Error(
+            f"INSTALLED_APPS lacks {name!r}.",
+            hint="Sockets are let in by Django's sessions and users.",
+            id="realtime.E011",
+        )
+        for name in missing_apps()
+    ]
+
+
+@register("realtime")
+def check_serving(**_: Any) -> list[CheckMessage]:
+    """What the commands that serve read, and other ASGI servers do not need."""
+    found: list[CheckMessage] = []
+    if not getattr(settings, "VAR_DIR", None):
+        hint = "Name a folder for the sockets and the lock of a run: VAR_DIR = BASE_DIR / 'var'."
+        found.append(
+            Warning("VAR_DIR is not set: `up` and `runserver` refuse to start.", hint=hint, id="realtime.W010")
+        )
+    if not getattr(settings, "ASGI_APPLICATION", None):
+        hint = "Name the application with the routes of sockets: ASGI_APPLICATION = 'mysite.asgi.application'."
+        found.append(
+            Warning("ASGI_APPLICATION is not set: `up` and `runserver` refuse to start.", hint=hint, id="realtime.W011")
+        )
+    return found
+
+
+@register("realtime")
+def check_scopes(**_: Any) -> list[CheckMessage]:
+    if hasattr(settings, "TOKEN_SCOPES"):
+        return []
+    return [
+        Warning(
+            "TOKEN_SCOPES is not set: access tokens have no scopes, and open no endpoint that asks for one.",
+            hint="Name them, each with what it allows: TOKEN_SCOPES = {'hands.raise': 'Raise a hand.'}, or {}.",
+            id="realtime.W012",
+        )
+    ]
+
+
+@register("realtime")
+def check_static_root(**_: Any) -> list[CheckMessage]:
+    if settings.STATIC_ROOT or not apps.is_installed(PAGES_APP):
+        return []
+    return [
+        Warning(
+            "STATIC_ROOT is not set: `up` cannot collect static files.",
+            hint="Name a folder for them: STATIC_ROOT = BASE_DIR / 'static'.",
+            id="realtime.W013",
+        )
+    ]
+
+
+@register("realtime")
+def check_some_host(**_: Any) -> list[CheckMessage]:
+    if settings.ALLOWED_HOSTS or settings.DEBUG:
+        return []
+    return [
+        Warning(
+            "ALLOWED_HOSTS is empty and DEBUG is off: pages are answered with 400, sockets with 403.",
+            hint="Name the hosts of the site: ALLOWED_HOSTS = ['chat.example.org'].",
+            id="realtime.W014",
+        )
+    ]
+
+
+def missing_apps() -> list[str]:
+    return [name for name in NEEDED_APPS if not apps.is_installed(name)]
+
+
+def missing_for_pages() -> list[str]:
+    """Which lines of settings an app lacks that has pages for people who are signed in."""
+    lines = [] if apps.is_installed(PAGES_APP) else [f"INSTALLED_APPS lacks {PAGES_APP!r}."]
+    there = [_imported(name) for name in settings.MIDDLEWARE]
+    for name in PAGES_MIDDLEWARE:
+        needed = _imported(name)
+        # Of an app that is missing itself, E011 says so.
+        if needed and not any(isinstance(one, type) and issubclass(one, needed) for one in there):
+            lines.append(f"MIDDLEWARE lacks {name!r}.")
+    return lines
+
+
+def missing_scopes(names: Iterable[str]) -> list[str]:
+    """Those of `names` that no access token can be given. Without TOKEN_SCOPES at all: none, W012 says so."""
+    known = getattr(settings, "TOKEN_SCOPES", None)
+    return [] if known is None else [name for name in names if name not in known]
+
+
 def check_address(host: str) -> list[CheckMessage]:
     """For commands that serve, before they listen on `host`: no setting says where that is."""
     if not settings.DEBUG or not is_public(host):
@@ -179,9 +290,17 @@ def is_public(host: str) -> bool:
         return host != "localhost" and not host.endswith(".localhost")
 
 
+def _imported(name: str) -> Any:
+    """None for what is not there: Django says that by itself."""
+    try:
+        return import_string(name)
+    except (ImportError, RuntimeError):
+        return None
+
+
 def _redis_hosts() -> Iterator[tuple[str, bool]]:
     """(host, whether a password is given) of each Redis on a network; a socket has permissions instead."""
-    layers: dict[str, Any] = settings.CHANNEL_LAYERS or {}
+    layers: dict[str, Any] = getattr(settings, "CHANNEL_LAYERS", None) or {}
     hosts = [one for layer in layers.values() for one in layer.get("CONFIG", {}).get("hosts", ())]
     for given in [getattr(settings, "REDIS_URL", ""), *hosts]:
         # As channels_redis takes them: a URL, (host, port), or a dict of what a connection is made with.

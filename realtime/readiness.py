@@ -197,7 +197,8 @@ async def _disk() -> str:
 
 def disk_problem() -> str:
     """`ok`, or which folder of the site's has no room left."""
-    folders = {"the data folder": Path(settings.VAR_DIR)}
+    # Without VAR_DIR nothing of the engine's is kept: see the check W010.
+    folders = {"the data folder": Path(settings.VAR_DIR)} if getattr(settings, "VAR_DIR", None) else {}
     if connection.vendor == "sqlite":
         folders["the database's folder"] = Path(str(connection.settings_dict["NAME"])).parent
     for name, folder in folders.items():

@@ -16,7 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar
 
-import psycopg
 from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError, connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -148,6 +147,8 @@ class Pool:
     def _cut_off(self, answer: "asyncio.Future[Any]") -> None:
         for thread, in_work in [*self._in_work.items()]:
             if in_work is answer and (asked := _connections.get(thread)) is not None and not asked.closed:
+                import psycopg  # Sites on SQLite need not have it.
+
                 self.outage.failed("no answer at all: the connection is cut")
                 # The thread finds it ended. The descriptor itself stays psycopg's.
                 with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(asked.fileno())) as one:

@@ -12,7 +12,6 @@ from typing import Any
 from uuid import UUID
 
 import dj_database_url
-import psycopg
 
 from chat.chaos.log import Log, Sent
 from chat.chaos.view import Breach, Frame, Kind, View
@@ -84,7 +83,13 @@ def read_record(database_url: str, slug: str) -> Record:
     """The room, by a connection of its own to the database of the site that is checked."""
     database: dict[str, Any] = dict(dj_database_url.parse(database_url))
     is_sqlite = database["ENGINE"].endswith("sqlite3")
-    connection: Any = sqlite3.connect(database["NAME"]) if is_sqlite else psycopg.connect(database_url)
+    connection: Any
+    if is_sqlite:
+        connection = sqlite3.connect(database["NAME"])
+    else:
+        import psycopg  # Sites on SQLite need not have it.
+
+        connection = psycopg.connect(database_url)
     with closing(connection):
         cursor = connection.cursor()
         mark = "?" if is_sqlite else "%s"

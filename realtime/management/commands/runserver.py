@@ -36,6 +36,8 @@ class Command(DaphneCommand):  # type: ignore[misc]
 
 def start_redis(stack: contextlib.ExitStack) -> None:
     """The private Redis until `stack` ends, unless a run on the same data has started it."""
+    if not getattr(settings, "VAR_DIR", None):
+        raise CommandError("VAR_DIR is not set: see manage.py check. Or set REDIS_URL in the environment.")
     var_dir = Path(settings.VAR_DIR)
     try:
         path = embedded_redis.make_run_dir(var_dir) / "redis.sock"

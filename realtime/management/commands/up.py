@@ -48,6 +48,9 @@ class Command(BaseCommand):
             raise CommandError(f"--processes must be 1 to {MOST_PROCESSES}.")
         if not 0 <= port <= 65535:
             raise CommandError("--port must be 0 to 65535.")
+        for name in ("VAR_DIR", "ASGI_APPLICATION", "REDIS_URL"):
+            if not getattr(settings, name, None):
+                raise CommandError(f"{name} is not set: see manage.py check.")
         for warning in check_address(host):
             self.stderr.write(str(warning), self.style.WARNING)
         for number in STOP_SIGNALS:
@@ -167,7 +170,7 @@ def plan(
 ) -> list[list[Kept]]:
     """What to start, in stages: Redis, unless there is one; then all that needs it."""
     environ = {**os.environ, "REDIS_URL": settings.REDIS_URL, "PYTHONUNBUFFERED": "1"}
-    folder = Path(settings.BASE_DIR)
+    folder = Path(getattr(settings, "BASE_DIR", os.curdir)).resolve()
     module, _, name = settings.ASGI_APPLICATION.rpartition(".")
     # The readiness probe comes by a UNIX socket, and still has to name a host that is served.
     allowed_host = next((one.lstrip(".") for one in settings.ALLOWED_HOSTS if one != "*"), "localhost")

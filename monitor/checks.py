@@ -1,0 +1,22 @@
+"""System checks: what the pages of this app need in the settings. docs/settings.md lists them."""
+
+from typing import Any
+
+from django.core.checks import CheckMessage, Error, Warning, register
+
+from realtime.checks import missing_for_pages, missing_scopes
+
+SCOPES = ("monitor.read",)
+
+
+@register("monitor")
+def check_pages(**_: Any) -> list[CheckMessage]:
+    return [Error(line, hint="The pages of monitor need it.", id="monitor.E001") for line in missing_for_pages()]
+
+
+@register("monitor")
+def check_scopes(**_: Any) -> list[CheckMessage]:
+    return [
+        Warning(f"TOKEN_SCOPES lacks {name!r}.", hint="No access token can be given it.", id="monitor.W001")
+        for name in missing_scopes(SCOPES)
+    ]

@@ -1,0 +1,141 @@
+"""Settings of somebody else's project: each that is missing is one line of `check`."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# All that a project of its own needs. Each entry is left out, or made wrong, in its turn.
+WHOLE = {
+    "SECRET_KEY": "'x' * 50",
+    "DEBUG": "False",
+    "ALLOWED_HOSTS": "['testserver', '127.0.0.1']",
+    "INSTALLED_APPS": "['realtime', 'chat', 'monitor', 'django.contrib.auth', 'django.contrib.contenttypes', "
+    "'django.contrib.sessions', 'django.contrib.staticfiles']",
+    "MIDDLEWARE": "['django.contrib.sessions.middleware.SessionMiddleware', "
+    "'django.contrib.auth.middleware.AuthenticationMiddleware']",
+    "ROOT_URLCONF": "'django.contrib.staticfiles.urls'",
+    "DATABASES": "{'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'site.sqlite3'}}",
+    "DEFAULT_AUTO_FIELD": "'django.db.models.BigAutoField'",
+    "USE_TZ": "True",
+    "STATIC_URL": "'static/'",
+    "STATIC_ROOT": "'static'",
+    "REDIS_URL": "'redis://127.0.0.1:6379'",
+    "CHANNEL_LAYERS": "{'default': {'BACKEND': 'realtime.layer.RedisPubSubLayer'}}",
+    "VAR_DIR": "'var'",
+    "ASGI_APPLICATION": "'site.asgi.application'",
+    "TOKEN_SCOPES": "{'chat.read': '', 'chat.write': '', 'monitor.read': ''}",
+}
+ENGINE = {
+    "INSTALLED_APPS": "['realtime', 'django.contrib.auth', 'django.contrib.contenttypes', 'django.contrib.sessions']"
+}
+# What an engine on SQLite, served by another server, never imports.
+ABSENT = ("psycopg", "daphne", "twisted", "autobahn", "psutil", "websockets", "dj_database_url", "whitenoise")
+
+
+def run(folder: Path, settings: dict[str, str], code: str) -> subprocess.CompletedProcess[str]:
+    (folder / "elsewhere.py").write_text("\n".join(f"{name} = {value}" for name, value in settings.items()))
+    keep = {name: value for name, value in os.environ.items() if not name.startswith("HUBBUB_") and name != "REDIS_URL"}
+    environ = keep | {"DJANGO_SETTINGS_MODULE": "elsewhere", "PYTHONPATH": f"{folder}:{ROOT}"}
+    command = [sys.executable, "-W", "error::RuntimeWarning", "-c", code]
+    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=60)
+
+
+def check(folder: Path, settings: dict[str, str]) -> list[str]:
+    """The ids that `manage.py check` finds; that it says no more than one line and one hint for each."""
+    ran = run(folder, settings, "from django.core.management import execute_from_command_line as go; go(['', 'check'])")
+    assert "Traceback" not in ran.stderr, ran.stderr
+    lines = [line for line in ran.stderr.splitlines() if re.match(r"\S+: \(", line)]
+    found = [re.search(r"\((\w+\.[EW]\d+)\)", line)[1] for line in lines]  # type: ignore[index]
+    assert len([one for one in found if not one.startswith("fields.")]) == ran.stderr.count("HINT: "), ran.stderr
+    return found
+
+
+def test_a_whole_project_has_nothing_to_be_told(tmp_path: Path) -> None:
+    assert check(tmp_path, WHOLE) == []
+    assert check(tmp_path, WHOLE | ENGINE) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("CHANNEL_LAYERS", ["realtime.E001"]),
+        ("REDIS_URL", ["realtime.E010"]),
+        ("VAR_DIR", ["realtime.W010"]),
+        ("ASGI_APPLICATION", ["realtime.W011"]),
+        ("TOKEN_SCOPES", ["realtime.W012"]),
+        ("STATIC_ROOT", ["realtime.W013"]),
+        ("ALLOWED_HOSTS", ["realtime.W014"]),
+        ("MIDDLEWARE", ["chat.E001", "chat.E001", "monitor.E001", "monitor.E001"]),
+    ],
+)
+def test_each_setting_that_is_missing_is_one_line(tmp_path: Path, name: str, found: list[str]) -> None:
+    assert check(tmp_path, {key: value for key, value in WHOLE.items() if key != name}) == found
+
+
+def without(app: str) -> dict[str, str]:
+    apps = ENGINE["INSTALLED_APPS"].replace(f", 'django.contrib.{app}'", "")
+    return WHOLE | {"INSTALLED_APPS": apps}
+
+
+def test_a_project_without_sessions_is_told_by_check(tmp_path: Path) -> None:
+    assert "realtime.E011" in check(tmp_path, without("sessions"))
+
+
+@pytest.mark.parametrize("app", ["auth", "contenttypes"])
+def test_an_app_without_which_no_model_can_be_is_named(tmp_path: Path, app: str) -> None:
+    """Django runs no check then: its last line is ours."""
+    ran = run(tmp_path, without(app), "import django; django.setup()")
+    last = ran.stderr.splitlines()[-1]
+    assert last.endswith(f"INSTALLED_APPS lacks 'django.contrib.{app}', which realtime needs.")
+
+
+def test_pages_without_static_files_are_a_line_for_each_app(tmp_path: Path) -> None:
+    apps = WHOLE["INSTALLED_APPS"].replace(", 'django.contrib.staticfiles'", "")
+    assert check(tmp_path, WHOLE | {"INSTALLED_APPS": apps}) == ["chat.E001", "monitor.E001"]
+
+
+def test_scopes_that_no_token_can_be_given(tmp_path: Path) -> None:
+    scopes = {"TOKEN_SCOPES": "{'chat.read': ''}"}
+    assert check(tmp_path, WHOLE | scopes) == ["chat.W001", "monitor.W001"]
+
+
+@pytest.mark.parametrize("name", ["VAR_DIR", "ASGI_APPLICATION"])
+def test_up_says_in_one_line_what_it_lacks(tmp_path: Path, name: str) -> None:
+    settings = {key: value for key, value in (WHOLE | ENGINE).items() if key != name}
+    ran = run(tmp_path, settings, "from django.core.management import execute_from_command_line as go; go(['', 'up'])")
+    assert ran.returncode == 1
+    assert ran.stderr.splitlines()[-1] == f"CommandError: {name} is not set: see manage.py check."
+
+
+def test_an_engine_on_sqlite_imports_nothing_that_it_does_not_use(tmp_path: Path) -> None:
+    code = f"""
+import importlib, importlib.abc, pkgutil, sys
+class Absent(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {ABSENT!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Absent())
+import django
+django.setup()
+from django.core.management import call_command
+call_command("check")
+call_command("migrate", verbosity=0)
+import realtime
+serving = {{"channel", "reactor", "request", "server", "websocket", "runserver", "listening"}}
+for one in pkgutil.walk_packages(realtime.__path__, "realtime."):
+    if one.name.rpartition(".")[2] not in serving | {{"admin", "service_admin"}}:
+        importlib.import_module(one.name)
+import asyncio
+from realtime import threads
+from django.contrib.auth import get_user_model
+print(asyncio.run(threads.read(get_user_model().objects.count)))
+threads.close()
+"""
+    ran = run(tmp_path, WHOLE | ENGINE, code)
+    assert ran.stdout.splitlines()[-1:] == ["0"], ran.stderr
