@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from redis.exceptions import RedisError
 
+from realtime import site
 from realtime.conf import Realtime
 from realtime.limits import Ledger
 from realtime.limits_exchange import KEY, SILENT_SECONDS, Exchange
@@ -34,7 +35,7 @@ def clock() -> Clock:
 @pytest.fixture
 async def processes(clock: Clock) -> AsyncIterator[list[Process]]:
     some = [Process(clock) for _ in range(3)]
-    await some[0].redis.delete(KEY)
+    await some[0].redis.delete(site.key(KEY))
     await rounds(some, 2)  # They come to know each other.
     yield some
     for one in some:
@@ -79,7 +80,7 @@ async def test_a_process_that_died_is_soon_forgotten(processes: list[Process], c
     clock.now += SILENT_SECONDS
     await rounds(living, 2)
     assert living[0].seat(ALICE, 1) == 1
-    assert await living[0].redis.hlen(KEY) == len(living)
+    assert await living[0].redis.hlen(site.key(KEY)) == len(living)
 
 
 async def test_what_a_dead_process_left_means_nothing_to_a_new_one(processes: list[Process], clock: Clock) -> None:
@@ -106,7 +107,7 @@ async def test_redis_may_forget_everything(processes: list[Process]) -> None:
 
 
 async def test_what_another_release_says_is_passed_over(processes: list[Process]) -> None:
-    await processes[0].redis.hset(KEY, "stranger", b"\xff nonsense")
+    await processes[0].redis.hset(site.key(KEY), "stranger", b"\xff nonsense")
     posted(processes[0].ledger, ALICE, 30)
     await rounds(processes, 2)
     assert posted(processes[1].ledger, ALICE, 1) == 0
@@ -125,5 +126,5 @@ async def test_without_redis_each_decides_alone_and_keeps_nothing_to_tell(clock:
 
 async def test_it_is_one_field_for_each_process_and_ends_by_itself(processes: list[Process]) -> None:
     await rounds(processes)
-    assert await processes[0].redis.hlen(KEY) == 3
-    assert 0 < await processes[0].redis.ttl(KEY) <= 60
+    assert await processes[0].redis.hlen(site.key(KEY)) == 3
+    assert 0 < await processes[0].redis.ttl(site.key(KEY)) <= 60
