@@ -13,7 +13,7 @@ from django.utils import timezone
 from chat.models import Membership, Message, Room
 from realtime import auth, users
 from realtime.protocol import ErrorCode, Refused
-from realtime.rows import rows_by
+from realtime.rows import parameter, rows_by
 
 # What a token must have been given.
 WRITE = frozenset({"chat.write"})
@@ -27,7 +27,6 @@ ENTER_ROOM = f"""
     LEFT JOIN {Membership._meta.db_table} membership ON membership.room_id = room.id AND membership.user_id = %s
     WHERE room.slug = %s
 """  # noqa: S608 - the names of our own tables
-MEMBER = Membership._meta.get_field("user")
 
 
 def rooms_for(user_id: str) -> QuerySet[Room]:
@@ -56,8 +55,7 @@ def enter_room(user_id: str, slug: str) -> tuple[Room, str]:
     each costs ten times what running it does.
     """
     now = connection.ops.adapt_datetimefield_value(timezone.now())
-    # As the column holds it: a UUID may be 32 letters there.
-    member = MEMBER.get_db_prep_value(users.key_of(user_id), connection)
+    member = parameter(Membership, "user", users.key_of(user_id))
     found: list[Any] = list(Room.objects.raw(ENTER_ROOM, [now, member, slug]))
     for room in found:
         if not room.is_banned and (room.member_role is not None or not room.is_private):

@@ -17,6 +17,9 @@ from django.db.models import EmailField, Field, Manager, Q, QuerySet
 
 from realtime.rows import rows_by
 
+# Of users who post and join. Some hundred bytes each.
+KEYS_KEPT = 4096
+
 
 def id_of(user: Any) -> str:
     """The user's id as text, in the form that Django keeps in sessions."""
@@ -28,7 +31,8 @@ def id_of_key(key: Any) -> str:
     return key_as_text(_pk(), key)
 
 
-def key_of(user_id: object) -> Any:
+@functools.lru_cache(KEYS_KEPT)
+def key_of(user_id: str | None) -> Any:
     """The primary key that an id stands for; None for a text that no key of this model has."""
     return key_from_text(_pk(), user_id)
 

@@ -135,6 +135,38 @@ async def test_foreign_users_are_limited_over_both_processes(team: Team) -> None
     await be_limited(team)
 
 
+ADMIN_PAGES = ["", "room/1/change/", "room/add/", "membership/", "membership/?q=ada", "membership/add/"]
+ADMIN_PAGES += ["membership/{membership}/change/", "message/", "message/?q=ada"]
+SEE_ADMIN = """
+from django.test import Client
+root = users.create_superuser("root@example.org", "a good password")
+membership = services.set_membership(room_id=1, user_id={id!r})
+client = Client(SERVER_NAME="127.0.0.1")
+client.force_login(root)
+pages = ["/admin/chat/" + page.format(membership=membership.pk) for page in {pages!r}]
+pages += ["/admin/", "/admin/realtime/accesstoken/?q=ada", "/admin/realtime/accesstoken/add/", "/monitor/", "/"]
+pages += ["/admin/realtime/accesstoken/?state=inactive", "/admin/realtime/accesstoken/?state=usable"]
+print([page for page in pages if client.get(page).status_code != 200])
+gone = client.post(f"/admin/chat/membership/{{membership.pk}}/delete/", {{"post": "yes"}})
+added = client.post("/admin/chat/membership/add/", {{"room": "1", "user": {id!r}, "role": "moderator"}})
+print(gone.status_code, added.status_code, services.Membership.objects.get(user_id={id!r}).role)
+"""
+
+
+def test_the_admin_of_a_team_whose_users_are_not_in_it_opens_searches_and_saves(team: Team) -> None:
+    ada = team.site.make_user("ada@example.org")
+    seen = team.site.shell(NAMES + SEE_ADMIN.format(pages=ADMIN_PAGES, **ada))
+    assert seen.splitlines() == ["[]", "302 302 moderator"]
+
+
+def test_tokens_are_made_and_listed_by_the_name_that_foreign_users_sign_in_by(team: Team) -> None:
+    team.site.make_user("ben@example.org")
+    assert team.site.manage("token", "create", "ben@example.org").startswith("hub_")
+    assert "ben@example.org" in team.site.manage("token", "list", "ben@example.org")
+    prepare = "import sys; sys.argv = ['', 'storm', '--', 'one', 'two']; from chat.chaos.prepare import main; main()"
+    assert [line[:4] for line in team.site.shell(prepare).splitlines()] == ["hub_", "hub_"]
+
+
 @pytest.mark.parametrize("model", ["Reader", "Guest", "Account"])
 async def test_users_of_other_kinds_are_signed_out_banned_seen_and_limited(tmp_path: Any, model: str) -> None:
     for team in serving(tmp_path, model):

@@ -8,6 +8,5 @@ urlpatterns = [
     path("sign-up/", LoginView.as_view(template_name="registration/sign-in.html"), name="sign-up"),
     path("sign-out/", LogoutView.as_view(), name="sign-out"),
     path("monitor/", include("monitor.urls")),
-    path("", include("realtime.urls")),
     path("", include("chat.urls")),
 ]

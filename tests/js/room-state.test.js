@@ -284,6 +284,18 @@ test("a page that is open for days forgets the oldest and can read them again", 
 });
 
 const changed = (more) => ({ type: "event", frame: { type: "presence.changed", room: "general", ...more } });
+test("people of one name stand by their ids, which are compared as text", () => {
+  const users = [{ id: "9", name: "sam" }, { id: "5f1d", name: "sam" }, { id: "10", name: "sam" }];
+  assert.deepEqual(joinedWith({ count: 3, users }).present.users.map(({ id }) => id), ["10", "5f1d", "9"]);
+});
+
+test("what one has written oneself is one's own, whatever the id reads like", () => {
+  const me = { id: "5f1d0c1e-2b0a-4f8e-9a57-0c6f5f0d8a11", name: "ada" };
+  const said = { seq: 1, id: "m1", user: me, body: "hi", at: "2026-01-01T00:00:00Z", edited_at: null, deleted: false };
+  const state = run(initial({ room: ROOM, me }), { type: "joined", answer: answer({ messages: [said] }) });
+  assert.equal(lastOwn(state).seq, 1);
+});
+
 const joinedWith = (present) => run(fresh(), { type: "joined", answer: answer({ present }) });
 
 test("people come and go, and stand in the order of their names", () => {
