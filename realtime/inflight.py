@@ -21,7 +21,7 @@ Application = Callable[[Any, Any, Any], Awaitable[None]]
 RETRY_SECONDS = 5
 QUIET_SECONDS = 60.0  # Between two lines on one address.
 # Asked by supervisors and balancers: a busy process is no dead one.
-PROBES = frozenset({"/healthz", "/readyz"})
+PROBES = frozenset({"/healthz", "/readyz", "/counters"})
 BUSY = b"This server is busy. Please try again in a few seconds.\n"
 
 
