@@ -46,7 +46,7 @@ HANDSHAKE_SECONDS = 10
 
 ACCESS_CHARS = 500  # Of a request in the access log.
 
-LOOK_SECONDS = 1.0  # Between two looks at the timeouts of all connections, and at who answers its ping.
+SWEEP_SECONDS = 1.0  # Between two looks at the timeouts of all connections, and at who answers its ping.
 
 THREADS_END_SECONDS = 0.5  # After the drain.
 
@@ -128,7 +128,7 @@ class Server(DaphneServer):  # type: ignore[misc]
     def timeout_checker(self) -> None:
         for protocol in [*self.connections]:
             protocol.check_timeouts()
-        reactor.callLater(LOOK_SECONDS, self.timeout_checker)
+        reactor.callLater(SWEEP_SECONDS, self.timeout_checker)
 
     def kill_all_applications(self) -> Any:
         """The end of this process: see realtime.drain.
