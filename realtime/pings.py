@@ -16,6 +16,10 @@ from typing import Any, NamedTuple
 # window of 64 KiB opens when somebody reads 100 bytes a second.
 STALLED_SECONDS = 60.0
 
+# A kernel that has no memory for what is sent to it answers each retransmission, and the pauses between these double.
+# For less than this, silence does not tell it from a host that has gone.
+SILENT_SECONDS = 35.0
+
 # Of `struct tcp_info` in linux/tcp.h: packets in flight, milliseconds since the last ACK, bytes acknowledged, and
 # bytes that are still to be sent for the first time.
 TCP_INFO_BYTES = 152
@@ -34,7 +38,7 @@ class Look(NamedTuple):
     unacknowledged: int
     # None: not known, as on a UNIX socket.
     acknowledged: int | None = None
-    # Since the last ACK that was due; 0 when none is.
+    # Since the last ACK; 0 when none is due.
     silent_seconds: float = 0.0
 
 
@@ -73,8 +77,8 @@ class Asked:
         # Acknowledged bytes that say that the ping has arrived.
         self._before_pong = None if first.acknowledged is None else first.acknowledged + first.unacknowledged
 
-    def judge(self, now: float, found: Look, timeout: float) -> Verdict:
-        """`timeout`: seconds that a pong may take once the ping has arrived."""
+    def judge(self, now: float, found: Look, interval: float, timeout: float) -> Verdict:
+        """Seconds: of silence before the ping, and that a pong may take once the ping has arrived."""
         if self._has_moved(found):
             self._moved_at = now
         self._last = found
@@ -82,7 +86,8 @@ class Asked:
             self._arrived_at = now
         if found.queued == 0 and self._arrived_at is not None:
             return Verdict.DEAD if now - self._arrived_at >= timeout else Verdict.WAIT
-        if found.silent_seconds >= timeout and now - self._pinged_at >= timeout:
+        silent = max(interval + timeout, SILENT_SECONDS if found.queued else 0)
+        if found.silent_seconds >= silent and now - self._pinged_at >= timeout:
             return Verdict.DEAD
         # Only TCP opens its window in steps: elsewhere each read shows.
         patience = timeout if found.acknowledged is None else max(timeout, STALLED_SECONDS)

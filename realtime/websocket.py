@@ -218,7 +218,7 @@ class WebSocketProtocol(DaphneWebSocketProtocol):  # type: ignore[misc]
         if self._asked is None:
             self._asked = Asked(now, found)
             return
-        verdict = self._asked.judge(now, found, self.server.ping_timeout)
+        verdict = self._asked.judge(now, found, self.server.ping_interval, self.server.ping_timeout)
         if verdict is Verdict.STALLED:
             self.connection.give_up()
         elif verdict is Verdict.DEAD:

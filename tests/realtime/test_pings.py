@@ -9,7 +9,7 @@ import pytest
 
 from realtime.pings import STALLED_SECONDS, Asked, Look, look
 
-TIMEOUT = 15.0
+INTERVAL, TIMEOUT = 20.0, 15.0
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 def verdicts(asked: Asked, *looks: tuple[float, Look]) -> list[str]:
-    return [asked.judge(at, found, TIMEOUT).value for at, found in looks]
+    return [asked.judge(at, found, INTERVAL, TIMEOUT).value for at, found in looks]
 
 
 def test_a_peer_whose_kernel_answers_and_who_sends_no_pong_is_dead_after_the_timeout() -> None:
@@ -43,7 +43,7 @@ def test_a_dead_peer_in_a_busy_room_whose_proxy_takes_everything_is_found_all_th
 
 def test_a_peer_that_has_vanished_acknowledges_nothing() -> None:
     asked = Asked(0, Look(0, 10, 100))
-    looks = [(float(at), Look(0, 10, 100, silent_seconds=at)) for at in range(1, 16)]
+    looks = [(float(at), Look(0, 10, 100, silent_seconds=20 + at)) for at in range(1, 16)]
     assert verdicts(asked, *looks)[-2:] == ["wait", "dead"]
 
 
@@ -56,6 +56,13 @@ def test_a_reader_of_5_kb_a_second_is_not_dead_while_the_pong_waits_behind_what_
 def test_a_reader_of_100_bytes_a_second_moves_in_steps_and_stays() -> None:
     asked = Asked(0, Look(200_000, 230_000, 0))
     looks = [(float(at), Look(200_000, 230_000, 4_096 * (at // 41))) for at in range(1, 400)]
+    assert set(verdicts(asked, *looks)) == {"wait"}
+
+
+def test_a_peer_without_memory_answers_retransmissions_more_and_more_seldom_and_is_not_dead() -> None:
+    asked = Asked(0, Look(200_000, 230_000, 0))
+    last_ack = {at: 0.2 * 2**k for k in range(9) for at in range(60) if 0.2 * 2**k <= at < 0.2 * 2 ** (k + 1)}
+    looks = [(float(at), Look(200_000, 230_000, 0, at - last_ack.get(at, 0.0))) for at in range(1, 60)]
     assert set(verdicts(asked, *looks)) == {"wait"}
 
 
