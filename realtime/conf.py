@@ -117,6 +117,12 @@ class Realtime:
         low=64 * 1024,
         high=1 << 26,
     )
+    backlog_bytes: int = tunable(
+        256 << 20,
+        "What may wait to be sent to all sockets of a process; past it the slowest are closed with 4101.",
+        low=1 << 20,
+        high=1 << 36,
+    )
     commands_in_work: int = tunable(
         32, "Commands of one socket that may wait for their answer; then its frames are not read.", low=1, high=1024
     )

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol
 
 from realtime import conf
+from realtime.backlog import BACKLOG
 from realtime.frame import Frames, wire_bytes
 from realtime.metrics import COUNTERS
 from realtime.protocol import CloseCode
@@ -43,6 +44,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 class Connection(Protocol):
     """A server's connection that takes ready WebSocket frames. See realtime.server."""
 
+    is_open: bool
     # The transport has as much as it should: no more until it has drained.
     is_paused: bool
 
@@ -63,7 +65,7 @@ class Connection(Protocol):
 class Outbox:
     """Frames for one socket. `put` and `close` never wait; past the bound the socket is closed with 4101."""
 
-    __slots__ = ("_bound", "_closing")
+    __slots__ = ("_bound", "_closing", "backlog")
 
     # See RawOutbox; elsewhere there is no such way.
     send_now: Callable[[bytes], int] | None
@@ -71,6 +73,8 @@ class Outbox:
     def __init__(self) -> None:
         self._bound = conf.settings().outbox_bytes
         self._closing: tuple[int, str] | None = None
+        # What the process counts as waiting for this socket: see realtime.backlog.
+        self.backlog = 0
 
     @property
     def is_closing(self) -> bool:
@@ -103,9 +107,15 @@ class Outbox:
     async def run(self) -> None:
         """The socket's writer, where it needs one."""
 
-    def _is_slow(self) -> None:
-        COUNTERS.slow_readers += 1
-        self.close(CloseCode.SLOW_READER, "Slow reader", SLOW_READER_SECONDS)
+    def give_up(self) -> None:
+        """Drop what waits, and close the socket as too slow."""
+        if self._closing is None:
+            COUNTERS.slow_readers += 1
+            self._drop()
+            self.close(CloseCode.SLOW_READER, "Slow reader", SLOW_READER_SECONDS)
+
+    def _drop(self) -> None:
+        raise NotImplementedError
 
     def _begin_close(self, code: int, reason: str) -> None:
         raise NotImplementedError
@@ -153,6 +163,20 @@ class RawOutbox(Outbox):
         if not self._queue:
             self._connection.close(code, reason)
 
+    def recount(self) -> None:
+        """Called when something was written that waits in the transport, and when the socket has ended."""
+        is_kept = self._connection.is_open and self._closing is None
+        waiting = self._bytes + self._connection.buffered_bytes if is_kept else 0
+        if waiting != self.backlog:
+            BACKLOG.set(self, waiting)
+
+    def _drop(self) -> None:
+        if self._queue is not None:
+            self._queue.clear()
+        self._queue = self._latest = None
+        self._bytes = 0
+        BACKLOG.set(self, 0)
+
     def drained(self) -> None:
         """Called when the transport has sent all it had."""
         queue, connection = self._queue, self._connection
@@ -160,6 +184,7 @@ class RawOutbox(Outbox):
             wire = queue.popleft()
             self._bytes -= len(wire)
             connection.write(wire)
+        self.recount()
         if queue:
             return
         self._queue = None
@@ -181,15 +206,16 @@ class RawOutbox(Outbox):
         if not self._connection.is_paused:
             self._connection.write(wire)
             return
+        if not self._connection.is_open:
+            return
         if self._queue is None:
             self._queue = deque()
         self._bytes += len(wire)
         if self._bytes + self._connection.buffered_bytes > self._bound:
-            self._queue = None
-            self._latest = None
-            self._is_slow()
+            self.give_up()
         else:
             self._queue.append(wire)
+            self.recount()
 
     def _abort(self) -> None:
         self._connection.abort()
@@ -222,12 +248,17 @@ class AsgiOutbox(Outbox):
             return
         self._bytes += size
         if self._bytes > self._bound:
-            self._frames.clear()
-            self._latest.clear()
-            self._is_slow()
+            self.give_up()
             return
         self._frames.append((text, size))
         self._wake.set()
+        BACKLOG.set(self, self._bytes)
+
+    def _drop(self) -> None:
+        self._frames.clear()
+        self._latest.clear()
+        self._bytes = 0
+        BACKLOG.set(self, 0)
 
     def put_frames(self, frames: Frames, latest: str | None = None) -> None:
         for text in frames.texts:
@@ -242,13 +273,22 @@ class AsgiOutbox(Outbox):
 
     async def run(self) -> None:
         """Send what is queued until the socket is closed or this is cancelled."""
+        try:
+            await self._run()
+        finally:
+            self._closing = self._closing or (CloseCode.INTERNAL, "")
+            self._drop()
+
+    async def _run(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
             while self._frames:
                 text, size = self._frames.popleft()
                 await self._send({"type": "websocket.send", "text": text})
-                self._bytes -= size
+                # Nothing is counted any more of what was dropped meanwhile.
+                self._bytes = max(0, self._bytes - size)
+                BACKLOG.set(self, self._bytes)
             while self._latest:
                 key = next(iter(self._latest))
                 await self._send({"type": "websocket.send", "text": self._latest.pop(key)})

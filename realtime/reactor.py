@@ -1,6 +1,6 @@
-"""Twisted's reactor for our server, on an event loop whose turns are short. Importing this installs it.
+"""Twisted's reactor for our server, on an event loop whose turns are short, and by a clock that cannot be set.
 
-Import it before daphne, which takes the reactor that there is.
+Importing this installs it. Import it before daphne, which takes the reactor that there is.
 """
 
 import asyncio
@@ -8,9 +8,11 @@ import math
 import select
 import selectors
 import sys
+import time
 from typing import Any
 
 from twisted.internet import asyncioreactor
+from twisted.internet.main import installReactor
 
 # Sockets that are served before timers, threads' answers and deliveries get their turn. asyncio's own loop serves all
 # that are ready: when two thousand shake hands at once, everything else waits for the whole crowd.
@@ -41,5 +43,10 @@ if sys.platform == "linux":  # Elsewhere daphne makes its own.
                     ready.append((key, events & key.events))
             return ready
 
+    class Reactor(asyncioreactor.AsyncioSelectorReactor):  # type: ignore[misc]
+        """Twisted's own goes by `time.time`: set back by an hour, no timer fires for an hour."""
+
+        seconds = staticmethod(time.monotonic)
+
     if "twisted.internet.reactor" not in sys.modules:
-        asyncioreactor.install(asyncio.SelectorEventLoop(BoundedSelector()))
+        installReactor(Reactor(asyncio.SelectorEventLoop(BoundedSelector())))

@@ -46,6 +46,8 @@ HANDSHAKE_SECONDS = 10
 
 ACCESS_CHARS = 500  # Of a request in the access log.
 
+SWEEP_SECONDS = 1.0  # Between two looks at the timeouts of all connections, and at who answers its ping.
+
 THREADS_END_SECONDS = 0.5  # After the drain.
 
 INTERNALS = {
@@ -122,6 +124,11 @@ class Server(DaphneServer):  # type: ignore[misc]
         if message.get("more_body") and isinstance(protocol, Request):
             # Else an application would pour out an answer as fast as it can, whoever takes it.
             await protocol.until_taken()
+
+    def timeout_checker(self) -> None:
+        for protocol in [*self.connections]:
+            protocol.check_timeouts()
+        reactor.callLater(SWEEP_SECONDS, self.timeout_checker)
 
     def kill_all_applications(self) -> Any:
         """The end of this process: see realtime.drain.

@@ -3,13 +3,16 @@
 Imported by realtime.server, after its reactor.
 """
 
-import asyncio
+import socket
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
+from types import SimpleNamespace
 from typing import Any
 
+import daphne.http_protocol
+import daphne.server
+import daphne.ws_protocol
 from autobahn.websocket import protocol as autobahn_protocol
 from autobahn.websocket.types import ConnectionDeny
 from daphne.ws_protocol import WebSocketProtocol as DaphneWebSocketProtocol
@@ -17,8 +20,10 @@ from twisted.internet import interfaces, reactor, tcp, unix
 from zope.interface import implementer
 
 from realtime import conf
+from realtime.inbox import Inbox
 from realtime.metrics import COUNTERS
-from realtime.outbox import CLOSE_SECONDS, DRAIN, RawOutbox
+from realtime.outbox import CLOSE_SECONDS, DRAIN, SLOW_READER_SECONDS, RawOutbox
+from realtime.pings import Asked, Verdict, look
 from realtime.protocol import CloseCode
 from realtime.security import Kind, address_of, log_event
 
@@ -33,8 +38,9 @@ MOST_BEFORE_OPEN_BYTES = 64 * 1024
 
 CLOSE = 8  # The opcode, RFC 6455 section 5.2.
 
-# Frames of a client that wait for its consumer; what one packet brought may be more.
-MOST_UNREAD = 64
+# What the kernel takes for a socket, which it doubles for its own use. By itself it takes up to 4 MiB for a reader that
+# does not read, which then would look like one that does. Over 200 ms this carries a megabyte a second.
+KERNEL_BYTES = 128 * 1024
 
 
 @implementer(interfaces.IPullProducer)
@@ -49,7 +55,7 @@ class Connection:
 
     def __init__(self, protocol: "WebSocketProtocol", scope: dict[str, Any]) -> None:
         self.scope = scope
-        self.inbox = Inbox(protocol.transport)
+        self.inbox = Inbox(protocol.transport, protocol.consumeData)
         self._protocol = protocol
         self._transport: Any = protocol.transport
         self._outbox: RawOutbox | None = None
@@ -72,6 +78,8 @@ class Connection:
     def closed(self) -> None:
         self.is_open = False
         self._tell()
+        if self._outbox is not None:
+            self._outbox.recount()
 
     def written(self) -> None:
         """Something stands in the transport's buffer now."""
@@ -79,6 +87,8 @@ class Connection:
         # It is over only when all has been sent: what is written before that goes behind what waits in the outbox.
         self.is_paused = self.is_paused or self.buffered_bytes > PAUSE_BYTES
         self._tell()
+        if self._outbox is not None:
+            self._outbox.recount()
 
     def attach(self, outbox: RawOutbox) -> None:
         self._outbox = outbox
@@ -103,6 +113,18 @@ class Connection:
         else:
             return False
         return True
+
+    def give_up(self) -> None:
+        """The client takes nothing of what it is sent."""
+        if self._outbox is not None:
+            self._outbox.give_up()
+        else:
+            self.close(CloseCode.SLOW_READER, "Slow reader")
+            reactor.callLater(SLOW_READER_SECONDS, self.abort)
+
+    @property
+    def waiting_bytes(self) -> int:
+        return self.buffered_bytes if self._outbox is None else self._outbox.waiting_bytes
 
     @property
     def buffered_bytes(self) -> int:
@@ -132,58 +154,6 @@ class Connection:
         self._outbox = None
 
 
-class Inbox:
-    """What a socket's consumer has not received yet: one getter, and no memory while it is empty.
-
-    When more gathers than a consumer takes at once, the socket is not read until it has taken that.
-    """
-
-    __slots__ = ("_getter", "_is_paused", "_messages", "_transport")
-
-    def __init__(self, transport: Any) -> None:
-        self._transport = transport
-        self._is_paused = False
-        self._messages: deque[dict[str, Any]] | None = None
-        self._getter: asyncio.Future[None] | None = None
-
-    def put_nowait(self, message: dict[str, Any]) -> None:
-        if self._messages is None:
-            self._messages = deque()
-        self._messages.append(message)
-        if len(self._messages) == MOST_UNREAD:
-            self._is_paused = True
-            COUNTERS.limited["unread"] += 1
-            self._transport.pauseProducing()
-        self._wake()
-
-    def put_first(self, message: dict[str, Any]) -> None:
-        """Before all that waits; only what opens the socket stays first."""
-        if self._messages is None:
-            self._messages = deque()
-        opens = bool(self._messages) and self._messages[0]["type"] == "websocket.connect"
-        self._messages.insert(int(opens), message)
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._getter is not None and not self._getter.done():
-            self._getter.set_result(None)
-
-    async def get(self) -> dict[str, Any]:
-        while self._messages is None:
-            self._getter = asyncio.get_running_loop().create_future()
-            try:
-                await self._getter
-            finally:
-                self._getter = None
-        message = self._messages.popleft()
-        if not self._messages:
-            self._messages = None
-            if self._is_paused:
-                self._is_paused = False
-                self._transport.resumeProducing()
-        return message
-
-
 class WebSocketProtocol(DaphneWebSocketProtocol):  # type: ignore[misc]
     """What a client sends is bounded here where no consumer ever sees it: before the socket is open, and in frames that
     are no whole message."""
@@ -193,6 +163,10 @@ class WebSocketProtocol(DaphneWebSocketProtocol):  # type: ignore[misc]
     # When the bucket of frames that are no whole message will be full again.
     _frames_full_at = 0.0
     _floods = False
+    # Something has come since `check_timeouts` looked; when it saw that last; the ping that was sent since.
+    _was_heard = True
+    _heard_at = 0.0
+    _asked: Asked | None = None
 
     def onConnect(self, request: Any) -> Any:
         if not self.factory.server_class.takes_sockets:
@@ -201,6 +175,7 @@ class WebSocketProtocol(DaphneWebSocketProtocol):  # type: ignore[misc]
         return super().onConnect(request)
 
     def _dataReceived(self, data: bytes) -> None:
+        self._was_heard = True
         if self._floods:
             return
         if self.state == self.STATE_CONNECTING and len(self.data) + len(data) > MOST_BEFORE_OPEN_BYTES:
@@ -208,6 +183,46 @@ class WebSocketProtocol(DaphneWebSocketProtocol):  # type: ignore[misc]
             self.transport.abortConnection()
             return
         super()._dataReceived(data)
+
+    def consumeData(self) -> None:
+        # What a full inbox has no room for waits as it came: as frames it would take many times the memory.
+        if self.connection is None or self.state == self.STATE_CONNECTING:
+            super().consumeData()
+            return
+        inbox = self.connection.inbox
+        while not inbox.is_full and self.state != self.STATE_CLOSED and self.processData():
+            pass
+
+    def check_timeouts(self) -> None:
+        """Called for every socket once a second: so one timer serves them all, and it is cheap for those that speak."""
+        if self.state != self.STATE_OPEN:
+            super().check_timeouts()
+            return
+        now = time.monotonic()
+        if self._was_heard:
+            self._was_heard, self._heard_at, self._asked = False, now, None
+        elif self._asked is not None or now - self._heard_at >= self.server.ping_interval:
+            self._ask(now)
+        if 0 <= self.server.websocket_timeout < self.duration():
+            self.serverClose()
+
+    def _ask(self, now: float) -> None:
+        """Send a ping, or see what the last one came to."""
+        assert self.connection is not None
+        if self._asked is None:
+            self.sendPing()
+        try:
+            found = look(self.transport.socket, self.connection.waiting_bytes)
+        except OSError:
+            return  # It has ended: the transport finds out.
+        if self._asked is None:
+            self._asked = Asked(now, found)
+            return
+        verdict = self._asked.judge(now, found, self.server.ping_interval, self.server.ping_timeout)
+        if verdict is Verdict.STALLED:
+            self.connection.give_up()
+        elif verdict is Verdict.DEAD:
+            self.onAutoPingTimeout()
 
     def onMessageFrameBegin(self, length: int) -> None:
         super().onMessageFrameBegin(length)
@@ -245,6 +260,7 @@ class WebSocketProtocol(DaphneWebSocketProtocol):  # type: ignore[misc]
 
     def onOpen(self) -> None:
         assert self.connection is not None
+        self.transport.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)
         self.connection.opened()
         super().onOpen()
 
@@ -299,6 +315,11 @@ class WebSocketProtocol(DaphneWebSocketProtocol):  # type: ignore[misc]
         # A handshake that failed before onConnect has no server yet.
         if hasattr(self, "server") and self in self.server.connections:
             super().onClose(wasClean, code, reason)
+
+
+# What daphne measures are spans: by the clock that people set, an hour's step would end or keep everything.
+for _module in (daphne.http_protocol, daphne.server, daphne.ws_protocol):
+    _module.time = SimpleNamespace(time=time.monotonic)
 
 
 def _skip_formatting(_: object) -> str:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 R = TypeVar("R")
 
 CHUNK_BYTES = 65_536
+SLOW_CHUNK_BYTES = 500
 NO_LINGER = struct.pack("ii", 1, 0)  # socket(7): closing discards what is unsent and sends RST.
 
 
@@ -28,6 +29,8 @@ class Proxy:
         self._listener: asyncio.Server | None = None
         self._port = 0
         self.delay_seconds = 0.0
+        # Of a WebSocket, each way; None: as fast as they come.
+        self.bytes_per_second: float | None = None
 
     def __enter__(self) -> "Proxy":
         self._thread.start()
@@ -136,6 +139,7 @@ class Link:
         self._proxy = proxy
         self._flowing = proxy.flowing
         self._writers = [client]
+        self._is_websocket = False
 
     async def run(self, reader: asyncio.StreamReader, target: Path) -> None:
         await self._flowing.wait()
@@ -174,8 +178,12 @@ class Link:
                 await self._flowing.wait()
                 if not chunk:
                     return
-                writer.write(chunk)
-                await writer.drain()
+                rate = self._proxy.bytes_per_second if self._is_websocket else None
+                for piece in [chunk] if rate is None else cut(chunk):
+                    writer.write(piece)
+                    await writer.drain()
+                    if rate is not None:
+                        await asyncio.sleep(len(piece) / rate)
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
@@ -187,7 +195,12 @@ class Link:
                 chunk = await reader.read(CHUNK_BYTES)
             except OSError:
                 chunk = b""
+            self._is_websocket = self._is_websocket or b"upgrade: websocket" in chunk.lower()
             await chunks.put((asyncio.get_running_loop().time() + self._proxy.delay_seconds, chunk))
+
+
+def cut(chunk: bytes) -> list[bytes]:
+    return [chunk[start : start + SLOW_CHUNK_BYTES] for start in range(0, len(chunk), SLOW_CHUNK_BYTES)]
 
 
 async def _new_event() -> asyncio.Event:

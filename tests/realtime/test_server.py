@@ -14,6 +14,7 @@ from daphne import server as daphne_server
 from daphne import ws_protocol
 from twisted.internet import abstract, tcp, unix
 
+from realtime import inbox as inbox_module
 from realtime import websocket
 from realtime.frame import Frames, wire_bytes
 from realtime.metrics import COUNTERS
@@ -94,6 +95,8 @@ class Protocol:
     def __init__(self) -> None:
         self.transport = Transport()
 
+    def consumeData(self) -> None: ...
+
 
 async def test_nothing_overtakes_what_waits_when_the_protocol_itself_writes_in_between() -> None:
     """A ping of autobahn's, say, while the transport has sent a part of what it had."""
@@ -134,14 +137,14 @@ async def test_who_sends_more_than_is_taken_is_not_read_until_it_was_and_that_is
     transport = SimpleNamespace(
         pauseProducing=lambda: said.append("pause"), resumeProducing=lambda: said.append("resume")
     )
-    inbox = websocket.Inbox(transport)
+    inbox = inbox_module.Inbox(transport)
     before = COUNTERS.limited["unread"]
-    for _ in range(websocket.MOST_UNREAD - 1):
+    for _ in range(inbox_module.MOST_UNREAD - 1):
         inbox.put_nowait({"type": "websocket.receive"})
     assert said == []
     inbox.put_nowait({"type": "websocket.receive"})
     assert (said, COUNTERS.limited["unread"] - before) == (["pause"], 1)
-    for _ in range(websocket.MOST_UNREAD - 1):
+    for _ in range(inbox_module.MOST_UNREAD - 1):
         await inbox.get()
     assert said == ["pause"]
     await inbox.get()

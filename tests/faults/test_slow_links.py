@@ -1,0 +1,173 @@
+"""Readers on slow links: who moves stays, who does not gets 4101, and what is kept for all of them is bounded."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, closing
+from uuid import uuid4
+
+import psutil
+import pytest
+
+from tests.cluster.running import Cluster
+from tests.faults.figures import note
+from tests.faults.slow_reader import SlowReader
+from tests.stuck import BIG_BODY, MIB, StuckReader, post_many
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
+
+# So often that a pong cannot come in time from behind a page on its way.
+PINGS = {"HUBBUB_PING_SECONDS": "2", "HUBBUB_PING_TIMEOUT_SECONDS": "1"}
+BACKLOG = 4 * MIB
+NOISE_BYTES = 8 * MIB
+UNREAD = 40  # Sockets that send and are not read.
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    bound = {"HUBBUB_BACKLOG_BYTES": str(BACKLOG), "HUBBUB_SOCKETS_PER_USER": "500"}
+    with Cluster(tmp_path_factory.mktemp("slow"), processes=1, **PINGS, **bound) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def people(site: Cluster) -> dict[str, dict[str, str]]:
+    return {name: site.make_user(name) for name in ("alice", "bob")}
+
+
+@pytest.fixture
+def room(site: Cluster) -> str:
+    slug = f"room-{uuid4().hex[:12]}"
+    site.shell(f"from chat import services; services.create_room(slug={slug!r}, title='Test')")
+    return slug
+
+
+def port_of(site: Cluster) -> int:
+    return int(site.url.rpartition(":")[2])
+
+
+async def test_a_reader_of_5_kb_a_second_enters_the_room_with_the_largest_page_and_stays(
+    site: Cluster, people: dict[str, dict[str, str]], room: str
+) -> None:
+    async with site.client(cookie=people["alice"]["cookie"]) as alice:
+        await post_many(alice, room, 50, "words " * 666)
+        async with SlowReader(port_of(site), people["bob"]["cookie"], 5_000) as bob:
+            await bob.wait_for("hello", 10)
+            began = time.monotonic()
+            await bob.send(type="room.join", ref=1, room=room)
+            joined = await bob.wait_for("ok", 12, ref=1)
+            note("joined after", time.monotonic() - began)
+            assert joined["more"]
+            # What is older comes as slowly, page by page.
+            before = joined["messages"][0]["seq"]
+            for ref in (2, 3):
+                await bob.send(type="room.history", ref=ref, room=room, before=before)
+                page = await bob.wait_for("ok", 12, ref=ref)
+                assert page["messages"][-1]["seq"] == before - 1
+                before = page["messages"][0]["seq"]
+            posted = await alice.post(room, "still there?")
+            await bob.wait_for("message.posted", 10, position=posted["position"])
+            assert bob.code is None
+            assert bob.pings  # They came behind the pages, and were answered late.
+
+
+@pytest.mark.parametrize("rate", [10_000, 1_000, 100])
+async def test_a_slow_reader_in_a_busy_room_stays_as_long_as_it_moves(
+    site: Cluster, people: dict[str, dict[str, str]], room: str, rate: int
+) -> None:
+    async with (
+        site.client(cookie=people["alice"]["cookie"]) as alice,
+        SlowReader(port_of(site), people["bob"]["cookie"], 10_000) as bob,
+    ):
+        await bob.wait_for("hello", 10)
+        await bob.send(type="room.join", ref=1, room=room)
+        await bob.wait_for("ok", 10, ref=1)
+        bob.rate = rate
+        began, longest, count = time.monotonic(), 0.0, 0
+        while time.monotonic() - began < 20:  # Ten times what a pong may take, with the silence before the ping.
+            asked = time.monotonic()
+            await alice.post(room, "x" * 500)
+            longest = max(longest, time.monotonic() - asked)
+            count += 1
+            await asyncio.sleep(0.05)
+        assert bob.code is None
+        assert longest < 1.5
+        positions = [one["position"] for one in bob.frames if one["type"] == "message.posted"]
+        assert positions == list(range(1, len(positions) + 1))
+
+
+async def test_a_reader_that_reads_nothing_is_closed_with_4101_after_what_one_may_keep_and_not_the_kernels_4_mib(
+    site: Cluster, people: dict[str, dict[str, str]], room: str
+) -> None:
+    server = psutil.Process(site.pid_of("web-1"))
+    with closing(StuckReader(port_of(site), people["bob"]["token"], room)) as stuck:
+        async with site.client(cookie=people["alice"]["cookie"]) as alice:
+            posted = 0
+            before = server.memory_info().rss
+            while (await asyncio.to_thread(waiting_of, stuck)) and posted < 300:
+                await post_many(alice, room, 10, BIG_BODY)
+                posted += 10
+            note("KiB until it was closed", posted * len(BIG_BODY.encode()) / 1024)
+            assert posted * len(BIG_BODY.encode()) < 2 * MIB
+            assert server.memory_info().rss - before < NOISE_BYTES
+
+
+def waiting_of(stuck: StuckReader) -> bool:
+    """Whether its connection is still open: what the process has closed shows as such after two seconds."""
+    local = stuck.socket.getsockname()[1]
+    return any(
+        one.raddr and one.raddr.port == local and one.status == "ESTABLISHED" for one in psutil.net_connections("tcp")
+    )
+
+
+async def test_what_waits_for_all_sockets_of_a_process_is_bounded_and_the_slowest_are_closed(
+    site: Cluster, people: dict[str, dict[str, str]], room: str
+) -> None:
+    """Each of them may keep 1 MiB by itself."""
+    server, port = psutil.Process(site.pid_of("web-1")), port_of(site)
+    async with AsyncExitStack() as stack:
+        alice = await stack.enter_async_context(site.client(cookie=people["alice"]["cookie"]))
+        healthy = await stack.enter_async_context(site.client(cookie=people["bob"]["cookie"]))
+        await healthy.join(room)
+        stuck = [
+            stack.enter_context(closing(await asyncio.to_thread(StuckReader, port, people["bob"]["token"], room)))
+            for _ in range(20)
+        ]
+        before = server.memory_info().rss
+        await post_many(alice, room, 60, BIG_BODY)  # 0.9 MiB for each of twenty.
+        grown = server.memory_info().rss - before
+        note("memory grown, MiB", grown / MIB)
+        assert grown < BACKLOG + NOISE_BYTES
+        async with asyncio.timeout(15):
+            while len([one for one in stuck if waiting_of(one)]) > 8:
+                await asyncio.sleep(0.2)
+        for position in range(1, 61):
+            assert (await healthy.event("message.posted"))["position"] == position
+        assert (await healthy.request("ping"))["type"] == "pong"
+
+
+async def test_what_is_sent_and_not_taken_waits_as_it_came_and_is_bounded(
+    site: Cluster, people: dict[str, dict[str, str]], room: str
+) -> None:
+    """Each frame is small and the socket's commands are in work: as frames a packet would take fifty times its size."""
+    server, port = psutil.Process(site.pid_of("web-1")), port_of(site)
+    tiny = bytes((0x81, 0x82)) + bytes(4) + b"{}"
+    async with AsyncExitStack() as stack:
+        readers = [
+            stack.enter_context(closing(await asyncio.to_thread(StuckReader, port, people["bob"]["token"], room)))
+            for _ in range(UNREAD)
+        ]
+        before = server.memory_info().rss
+        most = 0
+        for one in readers:
+            one.socket.setblocking(False)
+        for _ in range(20):
+            for one in readers:
+                try:
+                    one.socket.send(tiny * 8_000)
+                except OSError:
+                    pass  # Not read any more, or closed for rubbish.
+            most = max(most, server.memory_info().rss - before)
+            await asyncio.sleep(0.01)
+        note("memory grown, MiB", most / MIB)
+        assert most < UNREAD * 3 * 64 * 1024 + NOISE_BYTES
