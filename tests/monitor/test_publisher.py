@@ -45,8 +45,8 @@ def clock(monkeypatch):
 def published(monkeypatch):
     frames = []
 
-    def publish(group, text, *, version):
-        assert group == "monitor.samples"
+    def publish(group, text, *, version, now):
+        assert (group, now) == ("monitor.samples", True)
         frames.append((version, msgspec.json.decode(text)))
 
     monkeypatch.setattr("monitor.publisher.publish", publish)

@@ -1,4 +1,4 @@
-"""Positions of another epoch mean nothing: no answer of an old one is applied to a new one, in whatever order they come."""
+"""Positions of another epoch mean nothing: no answer of an old one is applied to a new one, in whatever order."""
 
 import asyncio
 import itertools
