@@ -4,6 +4,7 @@ An idle socket has no task for them: that lives for as long as there are command
 """
 
 import asyncio
+import functools
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -17,7 +18,11 @@ from realtime.protocol import Command, ErrorCode, Refused
 
 logger = logging.getLogger(__name__)
 
-_late = Outage("a command was not answered in time")
+
+@functools.cache
+def _late(name: str) -> Outage:
+    """Of the commands of one kind: that one kind is late must not hide another."""
+    return Outage("a command was not answered in time")
 
 
 class Work:
@@ -116,5 +121,5 @@ async def carry_out(do: Callable[[], Awaitable[None]], name: str, by: float, con
 
 
 def _refused_as_late(name: str, connection: str) -> Refused:
-    _late.failed(f"{name} of {connection}")
+    _late(name).failed(f"{name} of {connection}")
     return threads.refused_unavailable()

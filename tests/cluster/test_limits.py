@@ -48,13 +48,15 @@ def bob(site: Site) -> dict[str, str]:
 
 
 async def test_with_as_many_public_rooms_as_may_be_joined_a_private_one_is_not_found_whoever_is_in_it(
-    servers: list[Server], site: Site, alice: dict[str, str], bob: dict[str, str]
+    servers: list[Server], site: Site, alice: dict[str, str]
 ) -> None:
+    name = f"bob-{uuid4().hex[:8]}"
+    bob = site.make_user(name)
     slug = f"private-{uuid4().hex[:8]}"
     site.shell(
         "from chat import services\nfrom django.contrib.auth import get_user_model\n"
         f"room = services.create_room(slug={slug!r}, title='Private', is_private=True)\n"
-        f"user = get_user_model().objects.get(username={bob['name']!r})\n"
+        f"user = get_user_model().objects.get(username={name!r})\n"
         "services.set_membership(room_id=room.pk, user_id=user.pk)"
     )
     url = servers[0].url
