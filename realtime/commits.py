@@ -1,6 +1,7 @@
 """Wait with something until the transactions that its caller is in are committed. A leaf."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.db import connections
 from django.db.transaction import TransactionManagementError
@@ -14,7 +15,12 @@ def after_commit(do: Callable[[], None]) -> None:
     transactions are managed by hand (autocommit is off): Django does not say when such a one is committed.
     """
     in_transaction = []
-    for connection in connections.all(initialized_only=True):
+    # `connections.all(initialized_only=True)` looks each up three times, which takes longer than all else of a publish.
+    opened: Any = connections._connections  # type: ignore[attr-defined]
+    for alias in connections:
+        connection = getattr(opened, alias, None)
+        if connection is None:
+            continue
         if connection.in_atomic_block:
             in_transaction.append(connection)
         elif connection.connection is not None and not connection.autocommit:
