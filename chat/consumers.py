@@ -93,7 +93,7 @@ class ChatConsumer(RealtimeConsumer):
             await threads.read(access.room_for, self.identity.user_id, command.room)
         try:
             for _ in range(JOIN_ATTEMPTS):
-                await self.join(group, RECORD, presence_changed)
+                await self.join(group, RECORD, presence_changed, check_number=False)
                 joined = await threads.read(
                     history.open_room,
                     user_id=self.identity.user_id,
@@ -105,6 +105,7 @@ class ChatConsumer(RealtimeConsumer):
                 )
                 if self.is_shut_out(group):
                     raise access.room_not_found()
+                self.check_number(group)  # After the access: refused for that, one would know that there is the room.
                 if joined.partial:
                     # A socket that had joined before has to leave: an event would be beyond what it has been told.
                     self.leave(group)

@@ -191,7 +191,7 @@ def read_changes(group: str, after: int) -> Changes:
     if after < room.changed_position <= position:
         frames.append((room.changed_position, encode(room_changed(room))))
         frames.sort()
-    return Changes(position, frames, more)
+    return Changes(position, frames, more, epoch=room.epoch)
 
 
 def read_standings(groups: list[str]) -> dict[str, Standing]:

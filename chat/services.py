@@ -161,7 +161,7 @@ def change_room(*, room_id: int, **changes: Any) -> Room:
         room.save(update_fields=[*changed, "position", "changed_position"])
         told = {key: changed[name] for name, key in CHANGEABLE.items() if key and name in changed}
         event = RoomChanged(room=room.slug, position=position, changes=told)
-        transaction.on_commit(lambda: publish(group_of(room.slug), event, position=position), robust=True)
+        publish(group_of(room.slug), event, position=position)
     return room
 
 
@@ -174,8 +174,7 @@ def delete_room(*, room_id: int) -> None:
 
 def tell_room_deleted(slug: str) -> None:
     """The room is gone, whoever deleted it: see signals.py."""
-    event = RoomClosed(room=slug, code="deleted")
-    transaction.on_commit(lambda: publish_end(group_of(slug), event), robust=True)
+    publish_end(group_of(slug), RoomClosed(room=slug, code="deleted"))
 
 
 def renew_epochs() -> int:
@@ -387,5 +386,4 @@ def _save_change(room: Room, message: Message, *fields: str) -> None:
 def _publish_messages(room: Room, messages: Sequence[Message]) -> None:
     # Encoded now, while the lock is held: after the commit a row may already be another's.
     frames = [(message.position, encode(message_event(room.slug, message))) for message in messages]
-    # Robust: what fails after the commit must not make a saved post look refused.
-    transaction.on_commit(lambda: publish_in_order(group_of(room.slug), frames), robust=True)
+    publish_in_order(group_of(room.slug), frames)

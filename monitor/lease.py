@@ -6,7 +6,10 @@ from typing import Any
 
 from redis.exceptions import WatchError
 
+from realtime.redis_keys import cleared_of
+
 MAX_LEASE_MS = 60_000  # The bound of HUBBUB_LEASE_SECONDS: another publisher's lease may be longer than ours.
+NO_END = -1  # PTTL's answer for a key that does not end by itself.
 
 
 class Hold(Enum):
@@ -28,10 +31,12 @@ class Lease:
         """Take the lease, or renew it. TAKEN also for one who had it and let it end: others may have had it since."""
         if await self._redis.set(self._key, self._token, nx=True, px=self._ms):
             return Hold.TAKEN
-        if await self._change_ours(self._ms):
-            return Hold.RENEWED
-        if await self._redis.pttl(self._key) > MAX_LEASE_MS:
-            # Redis' clock was set back: a holder that died then would keep the lease until it is right again.
+        async with cleared_of(self._redis, self._key):
+            if await self._change_ours(self._ms):
+                return Hold.RENEWED
+        left_ms = await self._redis.pttl(self._key)
+        if left_ms > MAX_LEASE_MS or left_ms == NO_END:
+            # Redis' clock was set back, or it is no lease of ours: its holder would keep it for long, or for ever.
             await self._redis.pexpire(self._key, self._ms)
         return Hold.REFUSED
 

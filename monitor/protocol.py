@@ -1,6 +1,7 @@
 """What the monitor says on the wire and keeps in Redis: typed readings, samples and frames. A leaf."""
 
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
 
@@ -10,18 +11,23 @@ from realtime.protocol import Event
 GROUP = "monitor.samples"
 
 
+# JSON's own exact integers; a longer one could be read and not be sent.
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+Name = Annotated[str, msgspec.Meta(max_length=255)]
+
+
 class Usage(msgspec.Struct, frozen=True):
     """Bytes."""
 
-    used: int
-    total: int
+    used: Count
+    total: Count
 
 
 class Network(msgspec.Struct, frozen=True):
     """Bytes per second since the reading before, all interfaces but the loopback."""
 
-    received: int
-    sent: int
+    received: Count
+    sent: Count
 
 
 class Host(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -30,30 +36,30 @@ class Host(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `stale_since` stands only where the host has not reported lately.
     """
 
-    id: str
-    name: str
+    id: Name
+    name: Name
     cpu_percent: float
-    cores_percent: tuple[float, ...]
+    cores_percent: Annotated[tuple[float, ...], msgspec.Meta(max_length=4096)]
     memory_bytes: Usage
     swap_bytes: Usage
     disk_bytes: Usage
     network_bytes_per_second: Network
     load: tuple[float, float, float]
-    uptime_seconds: int
+    uptime_seconds: Count
     stale_since: datetime | None = None
 
 
 class Process(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One server process's reading of itself. `id` is `host:name:pid`, by the host's id; lags are the event loop's."""
 
-    id: str
-    host_name: str
-    sockets: int
+    id: Name
+    host_name: Name
+    sockets: Count
     frames_in_per_second: float
     deliveries_per_second: float
     lag_p99_ms: float
     lag_max_ms: float
-    memory_bytes: int
+    memory_bytes: Count
     stale_since: datetime | None = None
 
 
@@ -96,11 +102,20 @@ def encode(frame: msgspec.Struct) -> bytes:
 
 
 def decode_reading(kind: str, text: bytes) -> Reading | None:
-    """`kind`: host or process. None for what another version of this program wrote."""
+    """`kind`: host or process. None for what another version of this program wrote, or somebody else."""
     try:
         return _reading_decoders[kind].decode(text)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, KeyError, RecursionError, UnicodeError):
         return None
+
+
+def is_sample(text: bytes) -> bool:
+    """Whether it may be sent to dashboards as it is."""
+    try:
+        _sample_decoder.decode(text)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        return False
+    return True
 
 
 def decode_sample(text: bytes) -> MetricsSampled:

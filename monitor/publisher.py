@@ -102,6 +102,6 @@ class Publisher:
         if await self._store.keep_sample(
             self._epoch, self._seq, text, made_at=now, interval_ms=interval_ms, kept=self._kept_samples
         ):
-            publish(GROUP, text.decode(), version=version_of(self._epoch, self._seq))
+            publish(GROUP, text.decode(), version=version_of(self._epoch, self._seq), now=True)
         else:
             self._stand_down()

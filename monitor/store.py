@@ -4,6 +4,8 @@ All of it may be lost at any time. Only simple commands: the development Redis a
 """
 
 import asyncio
+import logging
+import math
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -14,9 +16,12 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError, WatchError
 
 from monitor.lease import Lease
-from monitor.protocol import Host, Process, Reading, decode_reading, encode
+from monitor.protocol import Host, Process, Reading, decode_reading, encode, is_sample
 from realtime import site
+from realtime.redis_keys import cleared_of, is_wrong_kind
 from realtime.site_lease import on_connect
+
+logger = logging.getLogger(__name__)
 
 # In names of keys, after the site's own prefix.
 PREFIX = "monitor"
@@ -24,6 +29,10 @@ PREFIX = "monitor"
 # How long a reading is kept: longer than it is shown. What is left of it tells the age by Redis' clock alone. More than
 # this is left only after that clock was set back: the reading is then as old as it can be told, and ends in time.
 READING_MS = 300_000
+# More reporters than any site has; what is past that is not shown.
+MAX_REPORTERS = 2_000
+# In seconds since 1970. A version, made of it, then fits 63 bits until 2038.
+MAX_EPOCH = 2**31 - 1
 # The caller repeats in seconds anyway, so it must not hang longer.
 TIMEOUT_SECONDS = 2.0
 
@@ -44,19 +53,22 @@ class Store:
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.sadd(_key("reporters"), name)
             pipe.set(_key(name), encode(reading), px=READING_MS)
-            await pipe.execute()
+            async with cleared_of(self._redis, _key("reporters")):
+                await pipe.execute()
 
     async def readings(self) -> list[tuple[Reading, float]]:
-        """All readings with their age in seconds."""
-        names = sorted(one.decode() for one in await self._redis.smembers(_key("reporters")))
+        """All readings with their age in seconds. What is no reading of ours is passed over, and leaves the set."""
+        async with cleared_of(self._redis, _key("reporters")):
+            members = sorted(await self._redis.smembers(_key("reporters")))[:MAX_REPORTERS]
+        names = [one.decode(errors="replace") for one in members]
         async with self._redis.pipeline(transaction=False) as pipe:
             for name in names:
                 pipe.get(_key(name)).pttl(_key(name))
-            answers = await pipe.execute() if names else []
+            answers = await pipe.execute(raise_on_error=False) if names else []
         found = []
-        for name, text, left_ms in zip(names, answers[::2], answers[1::2], strict=True):
-            if text is None:
-                await self._redis.srem(_key("reporters"), name)
+        for member, name, text, left_ms in zip(members, names, answers[::2], answers[1::2], strict=True):
+            if not isinstance(text, bytes) or not isinstance(left_ms, int) or left_ms < 0:
+                await self._redis.srem(_key("reporters"), member)
                 continue
             if left_ms > READING_MS:
                 await self._redis.pexpire(_key(name), READING_MS)
@@ -75,7 +87,8 @@ class Store:
             while True:
                 try:
                     await pipe.watch(_key("epoch"))
-                    last = int(await pipe.get(_key("epoch")) or 0)
+                    async with cleared_of(self._redis, _key("epoch")):
+                        last = _whole_number(await pipe.get(_key("epoch")))
                     epoch = max(int(now), last + 1, above + 1)
                     pipe.multi()
                     pipe.set(_key("epoch"), epoch)
@@ -95,17 +108,26 @@ class Store:
         fields = {"text": text, "interval_ms": interval_ms, "made_at": repr(made_at)}
         try:
             # The sample's own (epoch, seq) as the entry's id: Redis then refuses whatever does not rise.
-            await self._redis.xadd(_key("samples"), fields, id=f"{epoch}-{seq}", maxlen=kept, approximate=False)
-        except ResponseError:
+            async with cleared_of(self._redis, _key("samples")):
+                await self._redis.xadd(_key("samples"), fields, id=f"{epoch}-{seq}", maxlen=kept, approximate=False)
+        except ResponseError as error:
+            if is_wrong_kind(error):
+                raise
             return False
         return True
 
     async def newest_sample(self) -> tuple[StreamId, bytes, float] | None:
         """The newest sample as (id, text, age in seconds)."""
-        entries = await self._redis.xrevrange(_key("samples"), count=1)
+        async with cleared_of(self._redis, _key("samples")):
+            entries = await self._redis.xrevrange(_key("samples"), count=1)
         if not entries:
             return None
         at, one = entries[0]
+        if not _is_ours(at, one):
+            # No publisher would be above it, ever.
+            logger.warning("the newest sample in Redis is not ours: the recent samples were deleted")
+            await self._redis.delete(_key("samples"))
+            return None
         return _stream_id(at), one[b"text"], max(0.0, await self.time() - _made_at(one))
 
     async def samples_after(
@@ -119,8 +141,10 @@ class Store:
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.xrevrange(_key("samples"), min=low, count=count)
             pipe.time()
-            entries, now = await pipe.execute()
-        found = [(_stream_id(at), one[b"text"], int(one[b"interval_ms"])) for at, one in reversed(entries)]
+            async with cleared_of(self._redis, _key("samples")):
+                entries, now = await pipe.execute()
+        entries = [(at, one) for at, one in entries if _is_ours(at, one)]
+        found = [(_stream_id(at), one[b"text"], _whole_number(one[b"interval_ms"])) for at, one in reversed(entries)]
         return found, max(0.0, _seconds(now) - _made_at(entries[0][1])) if entries else 0.0
 
 
@@ -159,12 +183,36 @@ def _name_of(reading: Reading) -> str:
 
 
 def _made_at(entry: dict[bytes, bytes]) -> float:
-    return float(entry.get(b"made_at", "inf"))  # Not there: another release's.
+    try:
+        at = float(entry.get(b"made_at", "inf"))  # Not there: another release's.
+    except ValueError:
+        return math.inf
+    return math.inf if math.isnan(at) else at
 
 
 def _seconds(time: tuple[int, int]) -> float:
     """Of the answer to TIME: seconds and microseconds."""
     return time[0] + time[1] / 1_000_000
+
+
+def _whole_number(text: bytes | None) -> int:
+    """0 for what is none, or more than any that we write."""
+    number = int(text) if text is not None and text.isdigit() and len(text) <= len(str(MAX_EPOCH)) else 0
+    return number if number <= MAX_EPOCH else 0
+
+
+def _is_ours(at: bytes, entry: dict[bytes, bytes]) -> bool:
+    return (
+        _stream_id(at)[0] <= MAX_EPOCH
+        and _whole_number(entry.get(b"interval_ms")) > 0
+        and is_sample(entry.get(b"text", b""))
+    )
+
+
+def _whole_number(text: bytes | None) -> int:
+    """0 for what is none, or more than any that we write."""
+    number = int(text) if text is not None and text.isdigit() and len(text) <= len(str(MAX_EPOCH)) else 0
+    return number if number <= MAX_EPOCH else 0
 
 
 def _stream_id(text: bytes) -> StreamId:

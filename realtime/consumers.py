@@ -4,10 +4,10 @@ Subclasses name their commands and handle them; they never touch the socket, the
 """
 
 import asyncio
-import itertools
 import logging
-import secrets
 from collections.abc import Mapping, Set
+from contextlib import suppress
+from functools import partial
 from typing import Any, ClassVar, NoReturn
 
 import msgspec
@@ -22,8 +22,9 @@ from realtime.memberships import Memberships
 from realtime.metrics import COUNTERS
 from realtime.outbox import DRAIN, AsgiOutbox, outbox_for, send_close, send_denial
 from realtime.presence import Announce
-from realtime.process import PROCESS
+from realtime.process import new_connection_name
 from realtime.protocol import (
+    CLOSE_CODES,
     AuthRequired,
     CloseCode,
     Command,
@@ -52,10 +53,6 @@ logger = logging.getLogger(__name__)
 
 BAD_FRAMES_SECONDS = 10.0
 WORK_SECONDS = 4.5  # For the commands of a socket that ends: a post has four.
-
-# Names of connections: counted from a number that no other process began with.
-FIRST_CONNECTION = secrets.randbits(32) << 16
-_connections = itertools.count()
 
 
 class Disconnected(Exception):
@@ -89,7 +86,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         return None
 
     async def opened(self) -> None:
-        """Called once, after `hello`."""
+        """Called once, after `hello`. Raise Refused to send the client away: see `protocol.CLOSE_CODES`."""
 
     def is_concurrent(self, command: Any) -> bool:
         """Whether `handle` may be called for it while others of this kind are in work; order is then up to `handle`.
@@ -106,12 +103,21 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         """Queue one frame for this socket."""
         self.outbox.put(frame if isinstance(frame, str) else encode(frame))
 
-    async def join(self, group: str, source: Source | None = None, announce: Announce | None = None) -> None:
+    async def join(
+        self, group: str, source: Source | None = None, announce: Announce | None = None, *, check_number: bool = True
+    ) -> None:
         """Enter the group as pending: what comes is kept until `go_live`, or dropped by `abandon`. See `Hub.join`.
 
         A socket that is in the group already stays in it until then, and joining again reads the state afresh.
+        Raises Refused when these are too many, unless that is left to a later `check_number`.
         """
+        if check_number:
+            self._memberships.check_number(group)
         await self._memberships.join(group, self.identity, source, announce)
+
+    def check_number(self, group: str) -> None:
+        """Raises Refused when the socket is in too many groups: that says that there is this one, so access first."""
+        self._memberships.check_number(group)
 
     def is_active(self, group: str) -> bool:
         """Whether somebody here is in the group: then joining it does not wait for Redis."""
@@ -133,8 +139,11 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         """Whether the user was shut out of the group since `join`: its state must not be told."""
         return self._memberships.pending(group).is_out
 
-    def go_live(self, group: str, position: int = 0, epoch: str = "") -> None:
-        """Call it right after the state at `position` of `epoch` was queued, with nothing awaited between."""
+    def go_live(self, group: str, position: int | None = None, epoch: str = "") -> None:
+        """Call it right after the state at `position` of `epoch` was queued, with nothing awaited between.
+
+        Without a `source` it is the state's version, of which only newer ones are sent; None: no state was told.
+        """
         self._memberships.go_live(group, position, epoch)
 
     def abandon(self, group: str) -> None:
@@ -156,10 +165,9 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         self.scope = scope
         self._tunables = conf.settings()
-        self.connection = f"{PROCESS.name}:{FIRST_CONNECTION + next(_connections):x}"
+        self.connection = new_connection_name()
         self._receive = receive
-        # Made when there is something to put in: a deque takes more memory than the rest of an idle consumer.
-        self._bad_frames: Strikes | None = None
+        self._bad_frames: Strikes | None = None  # A deque takes more memory than the rest of an idle consumer.
         self._seat: Seat | None = None
         self._work: Work | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -174,12 +182,12 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         except Disconnected:
             pass
         except asyncio.CancelledError:
-            # Ours: a reader that is stuck for good. Otherwise the server's, which wants to see it.
-            if not self.outbox.is_closing:
+            if not self.outbox.is_closing:  # Else it is ours: a reader that is stuck for good.
                 raise
         except Exception:
             logger.exception("socket %s failed", self.connection)
-            await self._fail(send)
+            with suppress(Exception):  # It may be closed already.
+                await send_close(send, CloseCode.INTERNAL, "Internal error")
         finally:
             COUNTERS.sockets -= 1
             await self._clean_up()
@@ -219,8 +227,10 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
             await self._end(CloseCode.FORBIDDEN, "Forbidden")
         hub().sockets.add(self, asked)
         self._greet()
-        async with asyncio.timeout(threads.ANSWER_SECONDS):
-            await self.opened()
+        by = asyncio.get_running_loop().time() + threads.ANSWER_SECONDS
+        if (refused := await carry_out(self.opened, "opened", by, self.connection)) is not None:
+            self._refuse(None, refused)
+            await self._end(CLOSE_CODES.get(refused.code, CloseCode.REFUSED), "Refused")
         if self.identity.token_id is not None:
             self._tasks.append(asyncio.create_task(admission.note_token_use(self.identity.token_id)))
         while True:
@@ -341,7 +351,8 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         return True
 
     async def _do(self, command: Command, received: float) -> None:
-        refused = await carry_out(self._handle, command, received + threads.ANSWER_SECONDS, self.connection)
+        by, name = received + threads.ANSWER_SECONDS, type(command).__name__
+        refused = await carry_out(partial(self._handle, command), name, by, self.connection)
         if refused is not None:
             self._refuse(command, refused)
             if refused.code == ErrorCode.UNAUTHORIZED:
@@ -371,12 +382,6 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         while (await self._receive())["type"] != "websocket.disconnect":
             pass
         raise Disconnected
-
-    async def _fail(self, send: Any) -> None:
-        try:
-            await send_close(send, CloseCode.INTERNAL, "Internal error")
-        except Exception:  # noqa: BLE001 - it may be closed already
-            logger.debug("socket %s could not be closed", self.connection)
 
     async def _clean_up(self) -> None:
         ledger().leave(self._seat)

@@ -11,18 +11,21 @@ from typing import Any
 
 from realtime import conf
 from realtime.frame import Frames
+from realtime.held import Held
 from realtime.member import ALWAYS, Member
 from realtime.metrics import COUNTERS
 from realtime.outage import Outage
 from realtime.outbox import Outbox, broadcast, wait_until_taken
 from realtime.presence import People
 from realtime.protocol import CloseCode, Person, Refused
-from realtime.record import Changes, Source, Standing
+from realtime.record import Source, Standing
 from realtime.turn import WRITES_PER_TURN, Turn
 
 logger = logging.getLogger(__name__)
 
 REPAIR_RETRY_SECONDS = 1.0
+
+NO_VERSION = -1
 
 # What is ready goes out in one write per socket up to so much: in a burst a system call carries many frames.
 TOGETHER_CHARS = 16 * 1024
@@ -59,17 +62,20 @@ class Group:
         self._waiting: set[Member] = set()
         # Positions of another epoch mean nothing: the room was made anew, or its database restored.
         self._epoch = ""
+        # How often that has happened: an answer to what was asked before means nothing either.
+        self._generation = 0
         # Up to here nothing is missing any more; None: no member has read its state yet.
         self._position: int | None = None
         # The record is known to have come as far as this.
         self._recorded = 0
         # Came before one that is missing.
-        self._held: dict[int, str] = {}
+        self._held = Held(name)
         # In order, for everybody. No position: an event that has none. No text: all up to the position is told.
         self._ready: deque[tuple[int | None, str | None]] = deque()
         # Up to here everybody was told, or is being told now.
         self._delivered = 0
-        self._version = -1
+        # The newest that came, and the newest that everybody was sent, or is being sent now.
+        self._version = self._sent_version = NO_VERSION
         self._newest: str | None = None
         self._current: Callable[[], str | None] | None = None
         self._due: asyncio.Handle | None = None
@@ -90,7 +96,7 @@ class Group:
     @property
     def standing(self) -> Standing | None:
         """How far this process has it; None: no member has read its state yet."""
-        return None if self._position is None else Standing(self._epoch, self._position)
+        return None if self._position is None else Standing(self._epoch, self._position, generation=self._generation)
 
     def enter(self, outbox: Outbox, user_id: str | None = None, user_name: str = "") -> Member:
         """A new pending member."""
@@ -102,11 +108,14 @@ class Group:
         """Whether a pending member that was told the state at `position` would miss nothing by going live."""
         return member.kept_all_after(position, None if self._position is None else self._delivered)
 
-    def go_live(self, member: Member, position: int, epoch: str) -> None:
+    def go_live(self, member: Member, position: int | None, epoch: str) -> None:
         """The member has been told the state at `position`: send it what was kept above, from now on all that comes.
 
+        Without a source it is the state's version. None: the member was told nothing.
         Not without `kept_all_after(position)`: the state must be read again. Nor for a member that `is_out`.
         """
+        if position is None:
+            position = NO_VERSION if self.source is None else 0
         if self._epoch and epoch != self._epoch:
             self._begin_anew()  # From now on no comparison would find it.
         self._epoch = epoch
@@ -120,9 +129,8 @@ class Group:
         if self.source is not None and self._position is None:
             self._position = self._delivered = position
             self._clear()
-        if self.source is None or self._delivered >= position:
-            self._waiting.discard(member)
-            self._live[member] = member.outbox
+        if position <= (self._sent_version if self.source is None else self._delivered):
+            self._arrive(member)
         self._go_on()
 
     def remove(self, member: Member) -> None:
@@ -137,13 +145,12 @@ class Group:
         if version is not None:
             if version > self._version:
                 self._version, self._newest = version, text
-        elif position is None:
+        elif position is None or self.source is None:
             self._ready.append((None, text))
         elif self._position is None or position > self._position:
-            self._held[position] = text
+            self._held.add(position, text)
             self._clear()
-        if self._due is None:
-            # In the loop's next round: what else has come by then goes out together with it.
+        if self._due is None:  # In the loop's next round: what else has come by then goes out together with it.
             self._due = asyncio.get_running_loop().call_soon(self._go_on)
 
     def tell(self, current: Callable[[], str | None]) -> None:
@@ -156,11 +163,12 @@ class Group:
 
     def compare(self, had: Standing, recorded: Standing | None) -> None:
         """Find what was missed. `had`: how far this process was before `recorded` was read; None: no such group."""
+        if had.generation != self._generation:
+            return
         if recorded is None:
             self._begin_repair()  # It will say how it ended.
         elif recorded.epoch != had.epoch or recorded.position < had.position:
-            if self._epoch == had.epoch:
-                self._begin_anew()
+            self._begin_anew()
         elif self._position is not None and recorded.position > self._position:
             self._recorded = recorded.position
             self._clear()
@@ -172,8 +180,7 @@ class Group:
         for member in [*self._live, *self._waiting]:
             if user_ids is None or member.user_id in user_ids:
                 member.is_out = True
-                # Who is still joining hears it by the answer.
-                if member.kept is None:
+                if member.kept is None:  # Else the answer to its join says so.
                     member.outbox.put_frames(frames)
                     self._put_out(member)
                 self.remove(member)
@@ -197,28 +204,25 @@ class Group:
     def _begin_anew(self) -> None:
         """The record is another one, say from a backup: whoever has the old one's state has to start over."""
         logger.warning("the positions of %s are not what they were: its sockets are asked to come again", self.name)
-        self._forget_positions()
+        self._generation += 1
+        self._epoch, self._position = "", None
+        self._recorded = self._delivered = 0
+        self._held.clear()
+        self._ready.clear()
         for member in [*self._live, *self._waiting]:
             if member.kept is None:
                 member.outbox.close(CloseCode.RESTART, "Restored")
-
-    def _forget_positions(self) -> None:
-        self._position = None
-        self._recorded = self._delivered = 0
-        for member in self._waiting:
-            member.begin_anew()
-        self._held.clear()
-        self._ready.clear()
+            else:
+                member.begin_anew()
 
     def _clear(self) -> None:
         """Move what was held, and misses nothing before it any more, to what is ready."""
         if self._position is None:
             return
-        while (text := self._held.pop(self._position + 1, None)) is not None:
+        while (text := self._held.pop(self._position + 1)) is not None:
             self._position += 1
             self._ready.append((self._position, text))
-        for position in [one for one in self._held if one <= self._position]:
-            del self._held[position]
+        self._held.drop_up_to(self._position)
         if self._misses_some and self._gap_timer is None and self._repairing is None:
             # Two processes publish swapped all the time: the missing one is most likely under way.
             wait = conf.settings().gap_ms / 1000
@@ -233,8 +237,7 @@ class Group:
         if self._misses_some and self._position == position:
             self._begin_repair()
         else:
-            # That gap has closed; a later one gets its own time.
-            self._clear()
+            self._clear()  # That gap has closed; a later one gets its own time.
 
     def _begin_repair(self) -> None:
         if self.source is not None and self._position is not None and self._repairing is None:
@@ -254,6 +257,7 @@ class Group:
     async def _repair_part(self, source: Source, position: int) -> bool:
         """Whether there is more to repair, or to try again."""
         COUNTERS.repairs += 1
+        generation, recorded, held = self._generation, self._recorded, [*self._held]
         try:
             changes = await source.read_changes(self.name, position)
         except Refused:  # The threads have said so, once for all groups.
@@ -264,19 +268,24 @@ class Group:
             await asyncio.sleep(REPAIR_RETRY_SECONDS)
             return True
         self._outage.worked()
-        self._apply(changes)
-        return changes.more
-
-    def _apply(self, changes: Changes) -> None:
+        if generation != self._generation:
+            return False  # It was asked for positions that mean nothing any more.
         if changes.closed is not None:
             self.close(changes.closed, None)
-            return
-        if self._position is None or changes.position <= self._position:
-            return
-        self._ready.extend((at, text) for at, text in changes.frames if at > (self._position or 0))
-        self._ready.append((changes.position, None))
-        self._position = changes.position
-        self._go_on()
+        elif changes.epoch is not None and changes.epoch != self._epoch:
+            self._begin_anew()  # Found before a comparison has.
+        else:
+            if (before := self._position) is not None and changes.position > before:
+                self._ready.extend((at, text) for at, text in changes.frames if at > before)
+                self._ready.append((changes.position, None))
+                self._position = changes.position
+                self._go_on()
+            if changes.more:
+                return True
+            self._held.drop_strays(held, changes.position)
+            if self._recorded == recorded:  # Else a comparison has read it since.
+                self._recorded = min(recorded, changes.position)
+        return False
 
     # Delivery: to everybody before what comes next
 
@@ -292,15 +301,32 @@ class Group:
                 if ready:
                     self._fan_out(Frames.together(ready))
                 for member in arrived:
-                    self._waiting.discard(member)
-                    self._live[member] = member.outbox
+                    self._arrive(member)
             elif self._newest is not None:
-                frames, self._newest = Frames(self._newest), None
-                for member in self._waiting:
-                    member.keep(self._version, frames)
-                self._fan_out(frames, latest=self.name)
+                text, self._newest = self._newest, None
+                self._fan_out_newest(Frames(text))
             else:
                 return
+
+    def _arrive(self, member: Member) -> None:
+        self._waiting.discard(member)
+        self._live[member] = member.outbox
+
+    def _fan_out_newest(self, frames: Frames) -> None:
+        version = self._sent_version = self._version
+        level = []
+        for member in [*self._waiting]:
+            if member.kept is not None:
+                member.keep(version if self.source is None else ALWAYS, frames)
+            elif self.source is not None:
+                member.outbox.put_frames(frames, self.name)
+            elif version > member.told:
+                self._arrive(member)
+            elif version == member.told:
+                level.append(member)
+        self._fan_out(frames, latest=self.name)
+        for member in level:  # They were told this one.
+            self._arrive(member)
 
     def _tell_current(self, current: Callable[[], str | None]) -> None:
         self._current = None
@@ -324,9 +350,10 @@ class Group:
                 size += len(text)
                 if ready and size > TOGETHER_CHARS:
                     break
+            self._ready.popleft()  # First: what cannot be sent must not stand before all others for ever.
+            if text is not None:
                 frames = Frames(text)
                 ready.append(frames)
-            self._ready.popleft()
             if position is not None:
                 self._delivered = position
             if self._waiting:

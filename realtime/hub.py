@@ -18,7 +18,9 @@ from django.conf import settings
 from realtime import conf, site
 from realtime.group import Group
 from realtime.member import Member
+from realtime.messages import LastFrame, OneFrame, Recheck, SeveralFrames, Undecodable, decode
 from realtime.metrics import COUNTERS
+from realtime.outage import Outage
 from realtime.outbox import Outbox
 from realtime.presence import Announce
 from realtime.presence_tracker import Tracker
@@ -63,6 +65,7 @@ class Hub:
         self._turn = Turn()
         self.service = ServiceState()
         self._tracker = Tracker(self._tell, url=settings.REDIS_URL)
+        self._strays = Outage("a message over Redis was dropped")
         # Who is in, and may be revoked.
         self.sockets = Sockets()
         self.members = Members(lambda: {name: one.group for name, one in self._subscriptions.items()})
@@ -128,7 +131,7 @@ class Hub:
         """See `Group.kept_all_after`."""
         return self._subscriptions[name].group.kept_all_after(member, position)
 
-    def go_live(self, name: str, member: Member, position: int = 0, epoch: str = "") -> None:
+    def go_live(self, name: str, member: Member, position: int | None = None, epoch: str = "") -> None:
         """See `Group.go_live`."""
         self._subscriptions[name].group.go_live(member, position, epoch)
 
@@ -289,39 +292,50 @@ class Hub:
     # What comes from the channel layer
 
     async def _receive(self, channel: str) -> None:
+        receive = getattr(self._layer, "receive_payload", self._layer.receive)
         messages = 0
         while True:
             try:
-                message = await self._layer.receive(channel)
+                payload = await receive(channel)
             except Exception:
-                # Not even readable; or a layer other than ours, which cannot receive for now.
+                # A layer other than ours, which cannot receive for now, or does not decrypt this.
                 logger.exception("nothing could be received from the channel layer")
                 await asyncio.sleep(RECEIVE_RETRY_SECONDS)
                 continue
             try:
-                self._take(message)
+                self._take(payload)
             except Exception:
-                # Another release's, or somebody else's: it must not make this process deaf.
                 logger.exception("a message of the channel layer was dropped")
             messages += 1
             if messages % MESSAGES_PER_TURN == 0:
                 await asyncio.sleep(0)
 
-    def _take(self, message: dict[str, Any]) -> None:
-        if message["group"] == USERS_GROUP:
-            self.sockets.recheck.ask(None if message["recheck"] == "all" else message["recheck"])
+    def _take(self, payload: bytes | dict[str, Any]) -> None:
+        try:
+            message = decode(payload)
+        except Undecodable as error:
+            # Another release's, or somebody else's.
+            COUNTERS.dropped_messages += 1
+            self._strays.failed(error)
             return
-        subscription = self._subscriptions.get(message["group"])
+        if message.group == USERS_GROUP:
+            if isinstance(message, Recheck):
+                self.sockets.recheck.ask(None if message.recheck == "all" else message.recheck)
+            return
+        subscription = self._subscriptions.get(message.group)
         if subscription is None:
             return
-        if "recheck" in message:
-            self.members.recheck.ask([message["group"]])
-            return
-        if (shut_out := message.get("shut_out")) is not None:
-            subscription.group.close(message["text"], None if shut_out == "all" else set(shut_out))
-            return
-        for position, text in message.get("frames") or [(message.get("position"), message["text"])]:
-            subscription.group.take(text, position, message.get("version"))
+        group = subscription.group
+        match message:
+            case OneFrame():
+                group.take(message.text, message.position, message.version)
+            case SeveralFrames():
+                for position, text in message.frames:
+                    group.take(text, position, None)
+            case LastFrame():
+                group.close(message.text, None if message.shut_out == "all" else set(message.shut_out))
+            case Recheck():
+                self.members.recheck.ask([message.group])
 
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from channels_redis.pubsub import RedisPubSubChannelLayer, RedisPubSubLoopLayer, RedisSingleShardConnection
+from channels_redis.serializers import MsgPackSerializer
 from channels_redis.utils import _wrap_close, create_pool, decode_hosts
 from redis.asyncio import Connection, Redis
 from redis.asyncio.retry import Retry
@@ -18,6 +19,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from realtime import site
+from realtime.messages import Message, encode, to_dict
 from realtime.metrics import COUNTERS
 from realtime.redis_errors import cause_of
 from realtime.site_lease import on_connect
@@ -70,9 +72,20 @@ class RedisPubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]
     async def group_send(self, group: str, message: dict[str, Any]) -> None:
         await self._get_layer().group_send(_checked(group), message)
 
-    async def group_send_together(self, messages: Sequence[tuple[str, dict[str, Any]]]) -> int:
-        """Send each (group, message), in this order, in one round trip: how many. What is no group is logged."""
+    async def group_send_together(self, messages: Sequence[Message]) -> int:
+        """Send each to its group, in this order, in one round trip: how many. What is no group is logged."""
         return await self._get_layer().group_send_together(messages)
+
+    async def receive_payload(self, channel: str) -> bytes | dict[str, Any]:
+        """Like `receive`, but what is plain MessagePack is returned as it came, to be decoded by the caller."""
+        return await self._get_layer().receive_payload(channel)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether messages are MessagePack and nothing else: no encryption, no prefix."""
+        serializer = self._serializer
+        is_msgpack = type(serializer) is MsgPackSerializer
+        return is_msgpack and not serializer.crypter and not serializer.random_prefix_length
 
     def _get_layer(self) -> "LoopLayer":
         loop = asyncio.get_running_loop()
@@ -92,6 +105,7 @@ class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]
         self._is_stranger_told = False
         self._shards = [Shard(host, self) for host in decode_hosts(hosts)]
         self._lost: set[Shard] = set()
+        self._is_plain = self.channel_layer.is_plain
         self.watchers: list[Watcher] = []
 
     @property
@@ -110,17 +124,25 @@ class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]
         channel = self._get_group_channel_name(group)
         await self._get_shard(channel).publish(channel, self._payload(message))
 
-    async def group_send_together(self, messages: Sequence[tuple[str, dict[str, Any]]]) -> int:
+    async def group_send_together(self, messages: Sequence[Message]) -> int:
         by_shard: dict[Shard, list[tuple[str, bytes]]] = {}
-        for group, message in messages:
+        for message in messages:
             try:
-                channel = self._get_group_channel_name(_checked(group))
-                by_shard.setdefault(self._get_shard(channel), []).append((channel, self._payload(message)))
+                channel = self._get_group_channel_name(_checked(message.group))
+                payload = encode(message) if self._is_plain else self.channel_layer.serialize(to_dict(message))
+                by_shard.setdefault(self._get_shard(channel), []).append((channel, site.current().mark + payload))
             except (TypeError, ValueError):
                 logger.exception("not published")
         for shard, ready in by_shard.items():
             await shard.publish_together(ready)
         return sum(len(ready) for ready in by_shard.values())
+
+    async def receive_payload(self, channel: str) -> bytes | dict[str, Any]:
+        if not self._is_plain or (queue := self.channels.get(channel)) is None:
+            message: dict[str, Any] = await self.receive(channel)
+            return message
+        payload: bytes = await queue.get()
+        return payload
 
     async def _subscribe_to_channel(self, channel: str) -> None:
         self.channels[channel] = asyncio.Queue(self._capacity)

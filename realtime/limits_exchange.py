@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from django.conf import settings
@@ -20,6 +20,7 @@ from realtime.limits import Ledger, ledger
 from realtime.outage import Outage
 from realtime.presence_store import connect
 from realtime.redis_errors import cause_of
+from realtime.redis_keys import cleared_of
 
 KEY = "limits"
 KEY_SECONDS = 60
@@ -31,13 +32,17 @@ SILENT_SECONDS = 2.5
 _outage = Outage("what users do on other processes is not counted")
 
 
+# A count of one second, or of sockets; below nothing it would give back what others used.
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**31)]
+
+
 class Report(msgspec.Struct, array_like=True):
     """Of one process: the number of the round, what users did since the last, and users with many sockets."""
 
     number: int
-    posts: dict[str, int]
-    commands: dict[str, int]
-    sockets: dict[str, int]
+    posts: dict[str, Count]
+    commands: dict[str, Count]
+    sockets: dict[str, Count]
 
 
 @dataclass(slots=True)
@@ -87,11 +92,12 @@ class Exchange:
             pipe.expire(key, KEY_SECONDS)
             if silent := self._silent():
                 pipe.hdel(key, *silent)
-            _, found, *_ = await pipe.execute()
+            async with cleared_of(self._redis, key):
+                _, found, *_ = await pipe.execute()
         for process in silent:
             del self._others[process]
         for name, value in found.items():
-            if (process := name.decode()) != self._process and process not in silent:
+            if (process := name.decode(errors="replace")) != self._process and process not in silent:
                 self._hear(process, value)
                 await asyncio.sleep(0)  # Each may tell of thousands.
         sockets: dict[str, int] = {}
@@ -107,7 +113,7 @@ class Exchange:
     def _hear(self, process: str, value: bytes) -> None:
         try:
             report = msgspec.msgpack.decode(value, type=Report)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError, UnicodeError):
             return  # Another release's.
         other = self._others.get(process)
         if other is None:

@@ -23,18 +23,21 @@ class Memberships:
     def __iter__(self) -> Iterator[str]:
         return iter({**self._live, **self._pending})
 
-    async def join(self, group: str, user: Identity, source: Source | None, announce: Announce | None) -> None:
-        """See `RealtimeConsumer.join`. Raises Refused when the socket is in too many groups."""
-        self.abandon(group)
+    def check_number(self, group: str) -> None:
+        """Raises Refused when the socket is in too many groups, this one among them."""
         # Of what it was shut out of, its place is free.
         self._live = {name: member for name, member in self._live.items() if not member.is_out}
         ledger().check_groups({*self, group})
+
+    async def join(self, group: str, user: Identity, source: Source | None, announce: Announce | None) -> None:
+        """See `RealtimeConsumer.join`."""
+        self.abandon(group)
         self._pending[group] = await hub().join(group, self._outbox, source, user.user_id, user.name, announce)
 
     def pending(self, group: str) -> Member:
         return self._pending[group]
 
-    def go_live(self, group: str, position: int, epoch: str) -> None:
+    def go_live(self, group: str, position: int | None, epoch: str) -> None:
         if (before := self._live.pop(group, None)) is not None:
             hub().leave(group, before)
         member = self._live[group] = self._pending.pop(group)

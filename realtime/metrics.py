@@ -27,6 +27,8 @@ class Counters:
     layer_losses: int = 0
     layer_overflows: int = 0
     foreign_frames: int = 0
+    # What came over Redis and was no message of ours.
+    dropped_messages: int = 0
     bad_frames: int = 0
     slow_readers: int = 0
     presence_changes: int = 0

@@ -5,7 +5,7 @@ at any time; who notices writes its own part again.
 """
 
 import asyncio
-import logging
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,10 +16,10 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from realtime import site
+from realtime.outage import Outage
 from realtime.presence import Users
+from realtime.redis_keys import cleared_of
 from realtime.site_lease import on_connect
-
-logger = logging.getLogger(__name__)
 
 # In names of keys, after the site's own prefix.
 PREFIX = "presence"
@@ -35,6 +35,11 @@ SHARED_MS = 600_000
 # More than the bound of HUBBUB_PRESENCE_LEASE_SECONDS is left of a lease only after Redis' clock was set back. A living
 # owner renews it; the lease of a dead one would last as much longer.
 MAX_LEASE_MS = 600_000
+
+# As `secrets.token_hex` makes them; no other process is asked for.
+PROCESS_ID = re.compile(rb"[A-Za-z0-9_.:\-]{1,64}")
+
+_unreadable = Outage("who is in a room elsewhere cannot be read")
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Users).decode
@@ -95,10 +100,13 @@ class PresenceStore:
                 entry = {"process": self._process, "groups": " ".join(groups)}
                 pipe.xadd(changes, entry, maxlen=MOST_CHANGES, approximate=True)
                 pipe.pexpire(changes, SHARED_MS)
-            answers = await pipe.execute()
+            async with cleared_of(self._redis, key, processes, changes):
+                answers = await pipe.execute()
             is_new, _, members, entries, *there = answers
             left_ms = dict(zip(others, there, strict=False))
-            registered = {one.decode() for one in members} - {self._process}
+            if strange := [one for one in members if not PROCESS_ID.fullmatch(one)]:
+                await self._redis.srem(processes, *strange)
+            registered = {one.decode() for one in members if PROCESS_ID.fullmatch(one)} - {self._process}
             if unknown := sorted(registered - self._others):
                 for other in unknown:
                     pipe.pttl(_key(other))
@@ -141,8 +149,10 @@ class PresenceStore:
             return None
         changed: dict[str, set[str]] = {}
         for _, entry in entries[1:]:
-            if (process := entry[b"process"].decode()) != self._process:
-                changed[process] = changed.get(process, set()) | {*entry[b"groups"].decode().split()}
+            process = entry.get(b"process", b"").decode(errors="replace")
+            if process != self._process:
+                groups = entry.get(b"groups", b"").decode(errors="replace").split()
+                changed[process] = changed.get(process, set()) | {*groups}
         self._after = entries[-1][0]
         return changed
 
@@ -169,9 +179,9 @@ def _read(process: str, groups: Collection[str], values: list[bytes | None] | Ex
     for group, value in zip(groups, values, strict=True):
         try:
             found[group] = _users(value) if value else {}
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
             # Another release's, say. It must not keep the other groups from being read.
-            logger.warning("who is in %s on %s cannot be read: %r", group, process, error)
+            _unreadable.failed(f"{group} on {process}: {error!r}")
             found[group] = {}
     return found
 

@@ -1,8 +1,10 @@
 """This server process: its name, and what runs beside its sockets for its whole life."""
 
 import asyncio
+import itertools
 import logging
 import os
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -49,6 +51,14 @@ def _count(text: str | None) -> int:
 PROCESS = _this_process()
 COUNTERS.restarts = _count(os.environ.get("HUBBUB_RESTARTS"))
 COUNTERS.silent_restarts = _count(os.environ.get("HUBBUB_SILENT_RESTARTS"))
+
+# Names of connections: counted from a number that no other process began with.
+_connections = itertools.count(secrets.randbits(32) << 16)
+
+
+def new_connection_name() -> str:
+    """What logs call a socket of this process."""
+    return f"{PROCESS.name}:{next(_connections):x}"
 
 
 def with_services(application: Application, services: Sequence[Service]) -> Application:

@@ -39,6 +39,7 @@ class CloseCode:
     SESSION_ENDED = 4003
     REMOVED = 4004
     FORBIDDEN = 4005
+    REFUSED = 4006
     ABUSE = 4008
     TOO_MANY = 4009
     SLOW_READER = 4101
@@ -54,6 +55,16 @@ class Refused(Exception):
         self.code = code
         self.detail = detail
         self.retry_after_ms = retry_after_ms
+
+
+# How a socket closes that is refused while it opens, and so whether its client comes back. Any other code: REFUSED.
+CLOSE_CODES = {
+    ErrorCode.UNAUTHORIZED: CloseCode.SESSION_ENDED,
+    ErrorCode.FORBIDDEN: CloseCode.FORBIDDEN,
+    ErrorCode.RATE_LIMITED: CloseCode.RATE_LIMITED,
+    ErrorCode.UNAVAILABLE: CloseCode.OVERLOADED,
+    ErrorCode.INTERNAL: CloseCode.INTERNAL,
+}
 
 
 class Malformed(Refused):

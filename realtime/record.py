@@ -8,13 +8,15 @@ from dataclasses import dataclass
 class Changes:
     """What changed in an ordered group. `position`: all up to here is told; `more`: there is more beyond.
 
-    `closed`: the group has ended, and this is the last frame of it.
+    `closed`: the group has ended, and this is the last frame of it. `epoch`: of these positions, as `Standing.epoch`;
+    None: the record has no epochs.
     """
 
     position: int
     frames: list[tuple[int, str]]
     more: bool = False
     closed: str | None = None
+    epoch: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +27,15 @@ class Standing:
     position: int
     # Rises with each change of who may be in the group.
     access: int = 0
+    # Of a group in a process, not of the record: how often its positions have begun anew.
+    generation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """The record that an ordered group can be repaired from, as reads of it."""
 
-    # (group, position) -> what changed after it, rising.
+    # (group, position) -> what changed after it, rising. It sees all that was committed before.
     read_changes: Callable[[str, int], Awaitable[Changes]]
     # Many groups -> those that exist. Asked every few seconds: it must be one query.
     read_standings: Callable[[list[str]], Awaitable[dict[str, Standing]]]

@@ -4,6 +4,7 @@ An idle socket has no task for them: that lives for as long as there are command
 """
 
 import asyncio
+import functools
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -17,7 +18,11 @@ from realtime.protocol import Command, ErrorCode, Refused
 
 logger = logging.getLogger(__name__)
 
-_late = Outage("a command was not answered in time")
+
+@functools.cache
+def _late(name: str) -> Outage:
+    """Of the commands of one kind: that one kind is late must not hide another."""
+    return Outage("a command was not answered in time")
 
 
 class Work:
@@ -94,29 +99,27 @@ class Work:
                 self._answered = None
 
 
-async def carry_out(
-    handle: Callable[[Command], Awaitable[None]], command: Command, by: float, connection: str
-) -> Refused | None:
-    """Have `handle` do and answer the command by then, in the loop's time; or why it is refused. Never raises."""
+async def carry_out(do: Callable[[], Awaitable[None]], name: str, by: float, connection: str) -> Refused | None:
+    """Have `do` done by then, in the loop's time; or why it is refused. Never raises. `name`: what the log calls it."""
     if asyncio.get_running_loop().time() >= by:
-        return _refused_as_late(command, connection)
+        return _refused_as_late(name, connection)
     in_time = asyncio.timeout_at(by)
     try:
         async with in_time:
-            await handle(command)
+            await do()
         return None
     except Refused as refused:
         return refused
     except DatabaseError as error:
-        logger.warning("%s of %s: the database failed: %r", type(command).__name__, connection, error)
+        logger.warning("%s of %s: the database failed: %r", name, connection, error)
         return threads.refused_unavailable()
     except Exception:
         if in_time.expired():
-            return _refused_as_late(command, connection)
-        logger.exception("%s of %s failed", type(command).__name__, connection)
+            return _refused_as_late(name, connection)
+        logger.exception("%s of %s failed", name, connection)
         return Refused(ErrorCode.INTERNAL, "this went wrong here and was logged")
 
 
-def _refused_as_late(command: Command, connection: str) -> Refused:
-    _late.failed(f"{type(command).__name__} of {connection}")
+def _refused_as_late(name: str, connection: str) -> Refused:
+    _late(name).failed(f"{name} of {connection}")
     return threads.refused_unavailable()

@@ -46,8 +46,8 @@ JSON_MODULES = {"json", "orjson", "simplejson", "ujson", "msgspec.json"}
 MAY_USE_JSON = {"realtime.liveness"}
 # Clients of a site, and what breaks it: the other side of the wire. What serves must not know of it.
 CHAOS = "chat.chaos"
-LAYER_USERS = {"realtime.publish", "realtime.hub"}
-SENDERS = {"realtime.publish", "realtime.layer"}
+LAYER_USERS = {"realtime.sender", "realtime.hub"}
+SENDERS = {"realtime.sender", "realtime.layer"}
 
 
 @dataclass
@@ -271,7 +271,7 @@ SAMPLES: dict[Rule, list[tuple[dict[str, str], bool]]] = {
     only_publish_sends_on_the_layer: [
         ({"chat.services": "async_to_sync(layer.group_send)('room', {})"}, False),
         ({"monitor.publisher": "from channels.layers import get_channel_layer"}, False),
-        ({"realtime.publish": "from channels.layers import get_channel_layer\nlayer.group_send('room', {})"}, True),
+        ({"realtime.sender": "from channels.layers import get_channel_layer\nlayer.group_send('room', {})"}, True),
     ],
 }
 

@@ -14,13 +14,14 @@ from typing import Any
 from django.conf import settings
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
 from project.accounts import conf
 from realtime import site
 from realtime.proxy import network_of, parse_address
 from realtime.redis_errors import cause_of
+from realtime.redis_keys import is_wrong_kind
 from realtime.site_lease import on_connect_sync
 from realtime.throttle import Buckets
 
@@ -99,19 +100,33 @@ def _count(key: str, amount: int) -> tuple[int, int] | None:
         with _lock:
             # One for all threads: the cache alone lets two that are first make one each, of which one is thrown away.
             client = _redis(settings.REDIS_URL)
-        with client.pipeline() as pipe:
-            pipe.set(name, 0, nx=True, ex=conf.settings().tries_seconds)
-            pipe.incrby(name, amount)
-            pipe.ttl(name)
-            _, count, seconds_left = pipe.execute()
-            if seconds_left > conf.settings().tries_seconds:
-                # Redis' clock was set back: nobody is to wait until it is right again.
-                client.expire(name, seconds_left := conf.settings().tries_seconds)
+        count, seconds_left = _count_in(client, name, amount)
     except RedisError as error:
         _away_until = time.monotonic() + AWAY_SECONDS
         logger.warning("tries to sign in are counted by this process alone for now, Redis: %s", cause_of(error))
         return None
     return count, seconds_left
+
+
+def _count_in(client: Any, name: str, amount: int) -> tuple[int, int]:
+    seconds = conf.settings().tries_seconds
+    for last_try in (False, True):
+        with client.pipeline() as pipe:
+            pipe.set(name, 0, nx=True, ex=seconds)
+            pipe.incrby(name, amount)
+            pipe.ttl(name)
+            try:
+                _, count, seconds_left = pipe.execute()
+            except ResponseError as error:
+                if last_try or not is_wrong_kind(error):
+                    raise
+            else:
+                # One that never ends would shut somebody out for ever, and one below nothing let everybody in.
+                if (0 <= seconds_left <= seconds and count >= amount) or last_try:
+                    return count, seconds_left
+        # It is not ours: counting begins anew.
+        client.delete(name)
+    raise AssertionError("unreachable")
 
 
 @functools.cache

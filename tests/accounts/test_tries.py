@@ -251,3 +251,23 @@ def test_a_redis_that_hangs_holds_up_one_sign_in_and_not_each(alice: Any, caplog
         assert sign_in("alice", PASSWORD).status_code == 302
     assert time.monotonic() - began < 1
     assert caplog.text.count("counted by this process alone") == 1
+
+
+STRAYS: dict[str, Any] = {
+    "text": lambda client, key: client.set(key, "many"),
+    "a hash": lambda client, key: client.hset(key, "a", "b"),
+    "the greatest number": lambda client, key: client.set(key, 2**63 - 1, ex=100),
+    "a count that never ends": lambda client, key: client.set(key, 1000),
+    "a count below nothing": lambda client, key: client.set(key, -1000, ex=100),
+    "a count that ends in a year": lambda client, key: client.set(key, 1000, ex=31_536_000),
+}
+
+
+@pytest.mark.parametrize("put", STRAYS.values(), ids=STRAYS.keys())
+def test_what_somebody_else_wrote_in_place_of_a_count_is_counted_anew(alice: Any, put: Any, caplog: Any) -> None:
+    with redis.Redis.from_url(django_settings.REDIS_URL) as client:
+        key = f"{tries.PREFIX}:{tries._account('alice')}"
+        client.delete(key)
+        put(client, key)
+    assert [sign_in("alice", address=f"198.51.100.{n}").status_code for n in range(4)] == [200, 200, 200, 429]
+    assert "counted by this process alone" not in caplog.text

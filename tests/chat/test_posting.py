@@ -17,7 +17,7 @@ from chat import services, writer
 from chat.models import Message, Room
 from chat.protocol import Posted
 from chat.services import Post, post_messages
-from realtime import auth, threads
+from realtime import auth, sender, threads
 from realtime.models import AccessToken
 from realtime.protocol import Refused
 
@@ -176,7 +176,7 @@ def test_what_fails_after_the_commit_does_not_make_a_saved_post_look_refused(
     def fail(*_: Any) -> None:
         raise RuntimeError("no publisher")
 
-    monkeypatch.setattr(services, "publish_in_order", fail)
+    monkeypatch.setattr(sender, "put", fail)
     assert [outcome(one) for one in post_messages([post_by(alice, lounge)])] == [(1, 1)]
 
 

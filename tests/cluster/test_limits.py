@@ -47,6 +47,40 @@ def bob(site: Site) -> dict[str, str]:
     return site.make_user(f"bob-{uuid4().hex[:8]}")
 
 
+async def test_with_as_many_public_rooms_as_may_be_joined_a_private_one_is_not_found_whoever_is_in_it(
+    servers: list[Server], site: Site, alice: dict[str, str]
+) -> None:
+    name = f"bob-{uuid4().hex[:8]}"
+    bob = site.make_user(name)
+    slug = f"private-{uuid4().hex[:8]}"
+    site.shell(
+        "from chat import services\nfrom django.contrib.auth import get_user_model\n"
+        f"room = services.create_room(slug={slug!r}, title='Private', is_private=True)\n"
+        f"user = get_user_model().objects.get(username={name!r})\n"
+        "services.set_membership(room_id=room.pk, user_id=user.pk)"
+    )
+    url = servers[0].url
+    async with opened(url, cookie=alice["cookie"]) as stranger, opened(url, cookie=bob["cookie"]) as member:
+        for number in range(3):
+            assert (await stranger.join(f"room-{number}"))["type"] == "ok"
+        nowhere = await stranger.join("there-is-none")
+        empty = await stranger.join(slug)
+        assert (await member.join(slug))["type"] == "ok"
+        used = await stranger.join(slug)
+        for answer in (nowhere, empty, used):
+            del answer["ref"]
+        assert nowhere == empty == used
+        assert nowhere["code"] == "not_found"
+        # The member may know of it, and is told that it is one room too many.
+        for number in range(2):
+            assert (await member.join(f"room-{number}"))["type"] == "ok"
+        assert (await member.join("room-2"))["code"] == "forbidden"
+        assert (await stranger.join("room-3"))["code"] == "forbidden"
+        # What was refused takes no place.
+        assert (await stranger.request("room.leave", room="room-0"))["type"] == "ok"
+        assert (await stranger.join("room-3"))["type"] == "ok"
+
+
 async def post_at_once(client: Client, count: int) -> list[dict[str, Any]]:
     """The answers to so many posts that are sent without waiting."""
     refs = {str(uuid4()) for _ in range(count)}

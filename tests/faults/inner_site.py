@@ -19,7 +19,7 @@ from realtime.consumers import RealtimeConsumer  # noqa: E402
 from realtime.hub import hub  # noqa: E402
 from realtime.metrics import COUNTERS  # noqa: E402
 from realtime.process import with_services  # noqa: E402
-from realtime.protocol import Command, Ok, Ping  # noqa: E402
+from realtime.protocol import Command, Ok, Ping, Refused  # noqa: E402
 
 
 class TroubleRaise(Command, tag="trouble.raise"):
@@ -53,6 +53,9 @@ class TroubleConsumer(RealtimeConsumer):
     async def opened(self) -> None:
         await self.join("trouble")
         self.go_live("trouble")
+        if self.scope["query_string"].startswith(b"refuse="):
+            code = self.scope["query_string"].removeprefix(b"refuse=").decode()
+            raise Refused(code, "no such poll", retry_after_ms=1500)
         if self.scope["query_string"] == b"raise":
             raise RuntimeError("trouble when opened")
         if self.scope["query_string"] == b"hang":

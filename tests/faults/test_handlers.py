@@ -58,12 +58,36 @@ async def test_a_handler_that_raises_is_answered_internal_and_its_socket_lives(s
         assert lines_about(server, bob.hello["connection"]) == []
 
 
-@pytest.mark.parametrize("kind", ["raise", "hang"])
-async def test_a_socket_that_fails_when_it_opens_is_closed_with_1011(server: Server, cookie: str, kind: str) -> None:
+REFUSALS = {
+    "not_found": 4006,
+    "conflict": 4006,
+    "forbidden": 4005,
+    "unauthorized": 4003,
+    "rate_limited": 4102,
+    "unavailable": 4103,
+}
+
+
+@pytest.mark.parametrize(("code", "closes"), REFUSALS.items())
+async def test_refused_while_it_opens_no_such_poll_it_is_answered_and_closed(
+    server: Server, cookie: str, code: str, closes: int
+) -> None:
+    async with trouble(server, cookie) as window:
+        before = (await window.request("inner.ask"))["cleaned_up"]
+        async with trouble(server, cookie, f"?refuse={code}") as alice:
+            assert await alice.closed() == (closes, "Refused")
+            expected = {"type": "error", "code": code, "detail": "no such poll", "retry_after_ms": 1500}
+            assert alice.kept == [expected]
+        await until_only_left(window, before + 1)
+        assert lines_about(server, alice.hello["connection"]) == []
+
+
+@pytest.mark.parametrize(("kind", "closes"), [("raise", 1011), ("hang", 4103)])
+async def test_a_socket_that_fails_when_it_opens_is_closed(server: Server, cookie: str, kind: str, closes: int) -> None:
     async with trouble(server, cookie) as window:
         before = (await window.request("inner.ask"))["cleaned_up"]
         async with trouble(server, cookie, f"?{kind}") as alice:
-            assert (await alice.closed())[0] == 1011
+            assert (await alice.closed())[0] == closes
             assert (await window.request("ping"))["type"] == "pong"
         await until_only_left(window, before + 1)
         assert len(lines_about(server, alice.hello["connection"])) == 1

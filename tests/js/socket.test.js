@@ -177,6 +177,32 @@ test("after 4102 it leaves the server alone for a while, whoever looks, and then
   assert.equal((await answer).seq, 1);
 });
 
+test("refused while it opens (no such poll), the page is told why and does not come back for ever", async () => {
+  connect();
+  browser.socket.says({ type: "error", code: "not_found", detail: "no such poll" });
+  browser.socket.ends(4006, "Refused");
+  assert.equal(lastWhy().final, true);
+  assert.equal(lastWhy().error.detail, "no such poll");
+  await browser.pass(600_000);
+  browser.wake();
+  assert.equal(browser.sockets.length, 1);
+});
+
+test("refused while it opens for being too often, it waits as long as it is told", async () => {
+  connect();
+  browser.socket.says({ type: "error", code: "rate_limited", detail: "too many polls", retry_after_ms: 30_000 });
+  browser.socket.ends(4102, "Refused");
+  assert.equal(lastWhy().final, false);
+  await browser.pass(29_999);
+  browser.wake();
+  assert.equal(browser.sockets.length, 1);
+  await browser.pass(502);
+  assert.equal(browser.sockets.length, 2);
+  browser.socket.greets();
+  browser.socket.ends(1006);
+  assert.equal(lastWhy().error, undefined);
+});
+
 test("after 4003 it tries once more: the session may have been renewed", async () => {
   connect();
   browser.socket.ends(4003);

@@ -9,10 +9,13 @@ import msgspec
 import pytest
 
 from monitor.conf import Monitor
+from monitor.history import History
 from monitor.lease import Hold
+from monitor.protocol import encode
 from monitor.publisher import Publisher
 from monitor.readings import HostReader
 from monitor.schedule import cancel
+from monitor.snapshot import make_sample
 from monitor.store import READING_MS, Store, connect
 from realtime import embedded_redis
 from tests.cluster.running import until
@@ -45,8 +48,8 @@ def clock(monkeypatch):
 def published(monkeypatch):
     frames = []
 
-    def publish(group, text, *, version):
-        assert group == "monitor.samples"
+    def publish(group, text, *, version, now):
+        assert (group, now) == ("monitor.samples", True)
         frames.append((version, msgspec.json.decode(text)))
 
     monkeypatch.setattr("monitor.publisher.publish", publish)
@@ -285,3 +288,98 @@ async def test_samples_come_again_when_redis_does(published, settings, tmp_path)
             await publisher.end()
     versions = [version for version, _ in published]
     assert versions == sorted(set(versions))
+
+
+# What somebody else wrote to Redis
+
+
+async def put_strange_readings(redis):
+    names = [b"\xff", "x", "host:text", "host:list", "host:long", "process:huge", "host:eternal", "host:deep"]
+    await redis.sadd("hubbub:monitor:reporters", *names)
+    await redis.set("hubbub:monitor:x", "1")
+    await redis.set("hubbub:monitor:host:text", "5", px=1000)
+    await redis.hset("hubbub:monitor:host:list", "a", "b")
+    host = (await redis.get("hubbub:monitor:host:alpha")).decode()
+    await redis.set("hubbub:monitor:host:long", host.replace("alpha", "l" * 10_000), px=200_000)
+    await redis.set("hubbub:monitor:host:eternal", host.replace("alpha", "eternal"))
+    await redis.set("hubbub:monitor:host:deep", b"[" * 100_000, px=200_000)
+    process = '{"id":"huge","sockets":%d,"frames_in_per_second":0,"deliveries_per_second":0,"lag_p99_ms":0,'
+    process += '"lag_max_ms":0,"memory_bytes":1}'
+    await redis.set("hubbub:monitor:process:huge", process % 10**30, px=200_000)
+
+
+def of_another_kind(key):
+    async def put(redis):
+        await redis.delete(f"hubbub:monitor:{key}")
+        if key in ("epoch", "leader"):
+            await redis.hset(f"hubbub:monitor:{key}", "a", "b")
+        else:
+            await redis.set(f"hubbub:monitor:{key}", "not ours")
+
+    return put
+
+
+async def put_a_lease_that_never_ends(redis):
+    await redis.set("hubbub:monitor:leader", "not ours")
+
+
+async def put_an_epoch_of_words(redis):
+    await redis.set("hubbub:monitor:epoch", "never")
+
+
+async def put_an_epoch_past_all(redis):
+    await redis.set("hubbub:monitor:epoch", str(10**30))
+
+
+async def put_a_sample_that_is_none(redis):
+    await redis.xadd("hubbub:monitor:samples", {"colour": "red"}, id="1999999999-1")
+
+
+async def put_the_last_sample_of_all(redis):
+    await redis.xadd("hubbub:monitor:samples", {"text": "{}"}, id="18446744073709551615-7")
+
+
+STRAYS = {
+    "readings": put_strange_readings,
+    "the reporters of another kind": of_another_kind("reporters"),
+    "the epoch of another kind": of_another_kind("epoch"),
+    "an epoch of words": put_an_epoch_of_words,
+    "an epoch past all": put_an_epoch_past_all,
+    "the samples of another kind": of_another_kind("samples"),
+    "a sample that is none": put_a_sample_that_is_none,
+    "the last sample of all": put_the_last_sample_of_all,
+    "the lease of another kind": of_another_kind("leader"),
+    "a lease that never ends": put_a_lease_that_never_ends,
+}
+
+
+@pytest.mark.parametrize("stray", STRAYS)
+async def test_what_somebody_else_wrote_does_not_stop_the_samples(store, published, settings, stray):
+    settings.MONITOR = Monitor(lease_seconds=0.5)
+    publisher = Publisher(store, HostReader("demo", "alpha"), interval=0.1)
+    running = asyncio.create_task(publisher.run())
+    try:
+        await until(lambda: len(published) >= 2)
+        await STRAYS[stray](store._redis)
+        if "lease" not in stray:
+            await store._redis.delete("hubbub:monitor:leader")  # It begins to lead anew, and reads all of it.
+        count = len(published)
+        await until(lambda: len(published) >= count + 5)
+    finally:
+        await cancel(running)
+        await publisher.end()
+    versions = [version for version, _ in published]
+    assert versions == sorted(set(versions))
+    assert versions[-1] < 2**63
+    assert [host["name"] for host in published[-1][1]["hosts"]] == ["alpha"]
+
+
+async def test_a_new_tab_is_not_shown_what_somebody_else_wrote_among_the_samples(store, make_host):
+    sample = encode(make_sample([(make_host(), 0.0)], epoch=1_800_000_000, seq=2, at=1.8e9, stale_seconds=7))
+    redis = store._redis
+    await redis.xadd("hubbub:monitor:samples", {"text": b"\xff{", "interval_ms": 1}, id="1800000000-1")
+    await redis.xadd("hubbub:monitor:samples", {"text": sample, "interval_ms": 2000}, id="1800000000-2")
+    await redis.xadd("hubbub:monitor:samples", {"text": sample, "interval_ms": "soon"}, id="1800000000-3")
+    await redis.xadd("hubbub:monitor:samples", {"colour": "red"}, id="1800000000-4")
+    assert await store.samples_after(None, 10) == [((1_800_000_000, 2), sample, 2000)]
+    assert msgspec.json.decode((await History(store).page()).text)["samples"] == [msgspec.json.decode(sample)]

@@ -71,3 +71,21 @@ async def test_a_bug_in_the_work_is_not_mistaken_for_redis():
     with pytest.raises(KeyError):
         async with asyncio.timeout(5):
             await repeat(work, period=0.02, name="the tester")
+
+
+@pytest.mark.parametrize("period", [0.5, 2.0, 60.0])
+async def test_redis_away_for_1024_tries_and_more_the_work_goes_on(period, monkeypatch):
+    waits = []
+
+    async def sleep(seconds):
+        waits.append(seconds)
+
+    async def work():
+        if len(waits) >= 3_000:
+            raise KeyError("enough")
+        raise RedisConnectionError("refused")
+
+    monkeypatch.setattr("monitor.schedule.asyncio.sleep", sleep)
+    with pytest.raises(KeyError):
+        await repeat(work, period=period, name="the tester")
+    assert all(0 < one <= max(period, 4.0) + 0.01 for one in waits)

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from realtime import conf
 from realtime.embedded_redis import running
 from realtime.hub import Hub
 from tests.personas import alice, bob, root  # noqa: F401
-from tests.realtime.hubs import Truth
+from tests.realtime.hubs import GROUP, Truth
 from tests.realtime.sides import GRACE, LEASE, Side
 
 
@@ -26,6 +27,29 @@ async def hub() -> AsyncIterator[Hub]:
     yield one
     await one.close()
     await get_channel_layer().flush()
+
+
+@pytest.fixture
+async def heard() -> AsyncIterator["asyncio.Queue[dict[str, Any]]"]:
+    """What arrives in the group."""
+    layer = get_channel_layer()
+    channel = await layer.new_channel()
+    await layer.group_add(GROUP, channel)
+    queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    async def listen() -> None:
+        while True:
+            await queue.put(await layer.receive(channel))
+
+    listening = asyncio.create_task(listen())
+    async with asyncio.timeout(5):
+        while queue.empty():
+            await layer.group_send(GROUP, {"type": "probe"})
+            await asyncio.sleep(0.02)
+    yield queue
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
+    await layer.flush()
 
 
 # Presence, with a Redis that the test may stop

@@ -85,3 +85,11 @@ async def confirmed(hub: Hub, *listeners: Listener) -> None:
             await asyncio.sleep(0.01)
     for listener in listeners:
         listener._frames.clear()
+
+
+async def next_frame(heard: "asyncio.Queue[dict[str, Any]]") -> dict[str, Any]:
+    while True:
+        async with asyncio.timeout(5):
+            message = await heard.get()
+        if message["type"] != "probe":
+            return message

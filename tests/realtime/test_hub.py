@@ -127,7 +127,7 @@ async def test_of_two_who_come_first_the_one_who_read_less_has_to_read_again(hub
     early = await hub.join(GROUP, earlier, truth.source)
     assert hub.kept_all_after(GROUP, early, 2)
     truth.position = 3
-    hub._take({"group": GROUP, "position": 3, "text": "#3"})
+    hub._take({"type": "realtime.frame", "group": GROUP, "position": 3, "text": "#3"})
     await until(lambda: later.got == ["#3"])
     # What came since it entered was kept, whatever it has read meanwhile.
     assert hub.kept_all_after(GROUP, early, 2)
@@ -200,11 +200,15 @@ async def test_a_message_that_is_no_frame_does_not_make_the_process_deaf(hub: Hu
     listener, _ = await live_member(hub, truth)
     await confirmed(hub, listener)
     layer = get_channel_layer()
-    for odd in ({"type": "other.release"}, {"type": "realtime.frame", "group": GROUP}, {"group": GROUP, "frames": 7}):
+    for odd in (
+        {"type": "other.release"},
+        {"type": "realtime.frame", "group": GROUP},
+        {"type": "realtime.frames", "group": GROUP, "frames": 7},
+    ):
         await layer.group_send(GROUP, odd)
     await send(1)
     await until(lambda: "#1" in listener.got)
-    assert caplog.text.count("dropped") == 3
+    assert caplog.text.count("dropped") == 1
 
 
 async def test_what_cannot_even_be_read_does_not_make_the_process_deaf(hub: Hub, truth: Truth) -> None:
@@ -315,7 +319,8 @@ async def test_a_batch_of_many_frames_lets_the_loop_go_on(hub: Hub, truth: Truth
     await confirmed(hub, listeners[0])
     turns_meanwhile = 0
     await get_channel_layer().group_send(
-        GROUP, {"group": GROUP, "frames": [(at, f"#{at}" + " " * 10_000) for at in range(1, 101)]}
+        GROUP,
+        {"type": "realtime.frames", "group": GROUP, "frames": [(at, f"#{at}" + " " * 10_000) for at in range(1, 101)]},
     )
     while not any("#1 " in text for text in listeners[0].got):
         await asyncio.sleep(0)
@@ -346,7 +351,9 @@ async def test_what_comes_together_goes_out_in_one_write(hub: Hub, truth: Truth)
     await confirmed(hub, listener, ahead)
     listener.writes.clear()
     ahead.writes.clear()
-    await get_channel_layer().group_send(GROUP, {"group": GROUP, "frames": [(at, f"#{at}") for at in range(1, 9)]})
+    await get_channel_layer().group_send(
+        GROUP, {"type": "realtime.frames", "group": GROUP, "frames": [(at, f"#{at}") for at in range(1, 9)]}
+    )
     await until(lambda: "#8" in listener.got and "#8" in ahead.got)
     assert [text for text in listener.got if text != "probe"] == [f"#{at}" for at in range(1, 9)]
     # Who had been told three already is live from the fourth on.

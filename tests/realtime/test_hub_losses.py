@@ -91,7 +91,9 @@ async def test_who_is_shut_out_hears_that_and_nothing_after_it(hub: Hub, truth: 
     pending = await hub.join(GROUP, Listener(), truth.source, "1")
     await confirmed(hub, *listeners.values())
     await send(1)
-    await get_channel_layer().group_send(GROUP, {"group": GROUP, "text": "out", "shut_out": ["1"]})
+    await get_channel_layer().group_send(
+        GROUP, {"type": "realtime.end", "group": GROUP, "text": "out", "shut_out": ["1"]}
+    )
     await send(2)
     await until(lambda: "#2" in listeners["2"].got)
     assert [text for text in listeners["1"].got if text != "probe"] == ["#1", "out"]
@@ -115,7 +117,7 @@ async def test_each_socket_that_is_put_out_is_one_line_of_the_log_and_one_that_h
     for one in (joining, again):
         await hub.join(GROUP, one.outbox, truth.source, "1")
     ended.outbox.close(4003, "Session ended")
-    hub._take({"group": GROUP, "text": "out", "shut_out": "all"})
+    hub._take({"type": "realtime.end", "group": GROUP, "text": "out", "shut_out": "all"})
     said = [one.getMessage() for one in caplog.records if one.name == "realtime.security"]
     assert said == [f"shut_out address=203.0.113.1 user=1 connection=web-1:1 '{GROUP}'"]
     await until(lambda: hub.groups == [])

@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 from redis.exceptions import RedisError
 
@@ -128,3 +129,39 @@ async def test_it_is_one_field_for_each_process_and_ends_by_itself(processes: li
     await rounds(processes)
     assert await processes[0].redis.hlen(site.key(KEY)) == 3
     assert 0 < await processes[0].redis.ttl(site.key(KEY)) <= 60
+
+
+STRAYS = {
+    "counts that are text": msgspec.msgpack.encode([7, {"1": "many"}, {}, {}]),
+    "a count below nothing": msgspec.msgpack.encode([7, {ALICE: -1_000_000}, {}, {ALICE: -50}]),
+    "a count past every number": msgspec.msgpack.encode([7, {ALICE: 2**63}, {}, {}]),
+    "lists in lists": b"\x94\x07\x80\x80\x80" + b"\x91" * 100_000,
+    "too short": msgspec.msgpack.encode([7]),
+}
+
+
+@pytest.mark.parametrize("stray", STRAYS.values(), ids=STRAYS.keys())
+async def test_a_report_that_is_none_of_ours_is_passed_over(processes: list[Process], stray: bytes) -> None:
+    one, other, _ = processes
+    for number in range(2):
+        await one.redis.hset(site.key(KEY), b"\xff stranger", stray.replace(b"\x07", bytes([7 + number]), 1))
+        await rounds(processes)
+    posted(one.ledger, ALICE, 30)
+    one.seat(ALICE, 50)
+    await rounds(processes, 2)
+    assert posted(other.ledger, ALICE, 1) == 0
+    assert other.seat(ALICE, 1) == 0
+
+
+async def test_a_key_of_another_kind_is_deleted_and_processes_count_together_again(
+    processes: list[Process],
+) -> None:
+    one, other, _ = processes
+    await one.redis.delete(site.key(KEY))
+    await one.redis.set(site.key(KEY), "not ours")
+    with pytest.raises(RedisError):
+        await one.exchange.round()
+    await rounds(processes, 2)
+    posted(one.ledger, ALICE, 30)
+    await rounds(processes, 2)
+    assert posted(other.ledger, ALICE, 1) == 0

@@ -25,6 +25,7 @@ def memberships(hub: Hub, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Mem
 
 
 async def enter(memberships: Memberships, group: str) -> None:
+    memberships.check_number(group)
     await memberships.join(group, ALICE, None, None)
     memberships.go_live(group, 0, "")
 
@@ -33,8 +34,8 @@ async def test_what_one_was_shut_out_of_takes_no_place(memberships: Memberships,
     await enter(memberships, "room.one")
     await enter(memberships, "room.two")
     with pytest.raises(Refused):
-        await memberships.join("room.three", ALICE, None, None)
-    hub._take({"group": "room.one", "text": "closed", "shut_out": [ALICE.user_id]})
+        memberships.check_number("room.three")
+    hub._take({"type": "realtime.end", "group": "room.one", "text": "closed", "shut_out": [ALICE.user_id]})
     await enter(memberships, "room.three")
     assert sorted(memberships) == ["room.three", "room.two"]
 

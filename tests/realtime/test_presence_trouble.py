@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +202,67 @@ async def test_a_group_left_and_entered_again_is_read_afresh(redis: Redis, sides
     again = b.enter(BOB)
     await until(lambda: names(again) == {"alice", "bob", "charlie"})
     assert a.left() == []
+
+
+def _strange_members(redis: Redis) -> None:
+    redis.sadd(f"{PREFIX}:processes", b"\xff\xfe", "a\nline", "x" * 100_000, "")
+
+
+def _strange_entries(redis: Redis) -> None:
+    redis.xadd(f"{PREFIX}:changes", {"colour": "red"})
+    redis.xadd(f"{PREFIX}:changes", {b"process": b"\xff", b"groups": b"\xff room.general"})
+
+
+def _strange_parts(redis: Redis) -> None:
+    redis.sadd(f"{PREFIX}:processes", "stranger", "other")
+    redis.hset(f"{PREFIX}:process:stranger", GROUP, b"\xc1")
+    redis.hset(f"{PREFIX}:process:stranger", "", "")
+    redis.set(f"{PREFIX}:process:other", "not a hash")
+    for process in ("stranger", "other"):
+        redis.xadd(f"{PREFIX}:changes", {"process": process, "groups": GROUP})
+
+
+def _of_another_kind(key: str) -> Callable[[Redis], None]:
+    def put(redis: Redis) -> None:
+        redis.delete(f"{PREFIX}:{key}")
+        redis.set(f"{PREFIX}:{key}", "not ours")
+
+    return put
+
+
+def _own_part_of_another_kind(redis: Redis) -> None:
+    for key in [*redis.scan_iter(f"{PREFIX}:process:*")]:
+        redis.set(key, "not ours")
+
+
+def _stream_that_takes_no_more(redis: Redis) -> None:
+    redis.delete(f"{PREFIX}:changes")
+    redis.xadd(f"{PREFIX}:changes", {"process": "x"}, id="18446744073709551615-18446744073709551615")
+
+
+STRAYS: dict[str, Callable[[Redis], None]] = {
+    "members that are no processes": _strange_members,
+    "entries without fields, and no UTF-8": _strange_entries,
+    "parts that cannot be read": _strange_parts,
+    "the set of another kind": _of_another_kind("processes"),
+    "the stream of another kind": _of_another_kind("changes"),
+    "the parts of another kind": _own_part_of_another_kind,
+    "the stream at its last id": _stream_that_takes_no_more,
+}
+
+
+@pytest.mark.parametrize("put", STRAYS.values(), ids=STRAYS.keys())
+async def test_what_somebody_else_wrote_does_not_stop_presence(
+    redis: Redis, sides: Any, put: Callable[[Redis], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    a, b = sides(), sides()
+    here, there = a.enter(ALICE), b.enter(BOB)
+    await until(lambda: names(here) == names(there) == {"alice", "bob"})
+    put(redis)
+    await asyncio.sleep(2 * INTERVAL)
+    here.enter(CHARLIE)
+    await until(lambda: names(here) == names(there) == {"alice", "bob", "charlie"})
+    there.shut_out([BOB.id])
+    await until(lambda: names(here) == names(there) == {"alice", "charlie"}, LEASE + 3)
+    assert "Traceback" not in caplog.text
+    assert len(caplog.records) < 20

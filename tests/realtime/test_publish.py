@@ -9,6 +9,7 @@ import textwrap
 import threading
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,42 +17,10 @@ import pytest
 from channels.layers import get_channel_layer
 
 from realtime import publish as publishing
+from realtime import sender
 from realtime.metrics import COUNTERS
 from realtime.publish import USERS_GROUP, flush, publish, publish_access_changed, publish_users_changed
-from tests.realtime.hubs import until
-
-GROUP = "room.general"
-
-
-@pytest.fixture
-async def heard() -> AsyncIterator["asyncio.Queue[dict[str, Any]]"]:
-    """What arrives in the group."""
-    layer = get_channel_layer()
-    channel = await layer.new_channel()
-    await layer.group_add(GROUP, channel)
-    queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-
-    async def listen() -> None:
-        while True:
-            await queue.put(await layer.receive(channel))
-
-    listening = asyncio.create_task(listen())
-    async with asyncio.timeout(5):
-        while queue.empty():
-            await layer.group_send(GROUP, {"type": "probe"})
-            await asyncio.sleep(0.02)
-    yield queue
-    listening.cancel()
-    await asyncio.gather(listening, return_exceptions=True)
-    await layer.flush()
-
-
-async def next_frame(heard: "asyncio.Queue[dict[str, Any]]") -> dict[str, Any]:
-    while True:
-        async with asyncio.timeout(5):
-            message = await heard.get()
-        if message["type"] != "probe":
-            return message
+from tests.realtime.hubs import GROUP, next_frame, until
 
 
 async def test_from_async_code_and_from_a_thread(heard: Any) -> None:
@@ -172,13 +141,13 @@ def test_a_redis_that_is_away_or_never_answers_neither_raises_nor_is_waited_for(
 
 async def test_what_waits_goes_to_redis_together_and_in_order(heard: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     batches: list[int] = []
-    send = publishing._send_together
+    send = sender._send_together
 
     async def watched(layer: Any, messages: list[Any]) -> int:
         batches.append(len(messages))
         return await send(layer, messages)
 
-    monkeypatch.setattr(publishing, "_send_together", watched)
+    monkeypatch.setattr(sender, "_send_together", watched)
     publishing.send_from(asyncio.get_running_loop())
     sent = COUNTERS.published
     for number in range(100):
@@ -204,13 +173,90 @@ def test_flush_waits_no_longer_than_it_is_told(monkeypatch: pytest.MonkeyPatch) 
             await asyncio.sleep(0.01)
         return len(messages)
 
-    monkeypatch.setattr(publishing, "_send_together", hang)
-    monkeypatch.setattr(publishing, "_current", None)
+    monkeypatch.setattr(sender, "_send_together", hang)
+    monkeypatch.setattr(sender, "_current", None)
     began = time.monotonic()
     publish(GROUP, "stuck")
-    flush(0.3)
+    assert not flush(0.3)
     assert 0.3 <= time.monotonic() - began < 2
     release.set()
-    flush()
-    assert publishing._current is not None
-    assert publishing._current._sent.is_set()
+    assert flush()
+
+
+async def slow_send(layer: Any, messages: list[Any]) -> int:
+    await asyncio.sleep(0.002)
+    sent_slowly.extend(messages)
+    return len(messages)
+
+
+sent_slowly: list[Any] = []
+
+
+def test_flush_never_returns_before_what_was_published_before_it_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From many threads at once, with rechecks among it, while others go on publishing."""
+    monkeypatch.setattr(sender, "_send_together", slow_send)
+    monkeypatch.setattr(sender, "_current", None)
+    sent_slowly.clear()
+    early: list[str] = []
+    stop = threading.Event()
+
+    def publish_and_flush(name: int) -> None:
+        for number in range(40):
+            text = f"{name}-{number}"
+            publish(GROUP, text)
+            publish_access_changed(f"room.{text}")
+            assert flush()
+            groups = {one.group for one in sent_slowly}
+            texts = {getattr(one, "text", None) for one in sent_slowly}
+            if text not in texts or f"room.{text}" not in groups:
+                early.append(text)
+
+    def go_on() -> None:
+        while not stop.is_set():
+            publish(GROUP, "more")
+            publish_users_changed([1])
+            time.sleep(0.0005)
+
+    others = [threading.Thread(target=go_on) for _ in range(3)]
+    threads = [threading.Thread(target=publish_and_flush, args=[one]) for one in range(8)]
+    for one in (*others, *threads):
+        one.start()
+    for one in threads:
+        one.join()
+    stop.set()
+    for one in others:
+        one.join()
+    assert early == []
+    assert flush()
+
+
+def test_flush_says_once_in_each_thread_that_something_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    is_away = True
+
+    async def send(layer: Any, messages: list[Any]) -> int:
+        if is_away:
+            raise OSError("away")
+        return len(messages)
+
+    monkeypatch.setattr(sender, "_send_together", send)
+    monkeypatch.setattr(sender, "_current", None)
+    with ThreadPoolExecutor(1) as earlier, ThreadPoolExecutor(1) as later:
+        earlier.submit(publish, GROUP, "lost").result()
+        publish(GROUP, "lost as well")
+        assert not flush()
+        is_away = False
+        publish(GROUP, "fine")
+        assert flush()
+        # What one thread has asked is no answer for another; one that began later has lost nothing.
+        assert [earlier.submit(flush).result() for _ in range(2)] == [False, True]
+        later.submit(publish, GROUP, "fine").result()
+        assert later.submit(flush).result()
+
+
+async def test_flush_in_the_loop_that_sends_is_an_error_and_flushed_waits(heard: Any) -> None:
+    publishing.send_from(asyncio.get_running_loop())
+    publish(GROUP, "one")
+    with pytest.raises(RuntimeError, match="flushed"):
+        flush()
+    assert await publishing.flushed(5)
+    assert (await next_frame(heard))["text"] == "one"

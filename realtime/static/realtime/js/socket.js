@@ -4,6 +4,7 @@
 //     hello(frame) {},             // admitted, also after each reconnect: join again here; false: not for this page, so close
 //     event(frame) {},             // what the server tells by itself; unknown types are to be ignored
 //     state(state, why) {},        // "connecting" | "open" | "offline"; also on <html data-state="…">
+//                                  // why: { code, reason, final, error? }; error: what the server said before it closed
 //   });
 //   socket.open();
 //   await socket.request({ type: "room.join", room: "general" });   // once; rejects with Refused or Lost
@@ -22,6 +23,7 @@ const RESTART = 1012;
 const SESSION_ENDED = 4003;
 const RATE_LIMITED = 4102;
 const CALM_MS = 5_000; // After 4102, before the back-off: the server has asked us in vain to be slower.
+const LONGEST_CALM_MS = 600_000; // Of what the server asks for.
 
 export { Lost, Refused };
 
@@ -38,6 +40,7 @@ export class Socket {
   #timer = null; // Until the next try, or until `hello` is overdue.
   #helloAt = null;
   #triedAfterEnd = false;
+  #refusal = null; // The last error that answers no command: why the socket is about to be closed.
   #calmUntil = 0; // Not even somebody who looks makes us connect before.
   #limits = { frame_bytes: Infinity };
   #unsent = 0; // Bytes, when the heartbeat last looked.
@@ -99,6 +102,7 @@ export class Socket {
   #connect() {
     this.#env.clearTimeout(this.#timer);
     this.#report("connecting");
+    this.#refusal = null;
     const ws = this.#env.open(this.#path);
     this.#ws = ws;
     // A connection that was given up may still call: it is not ours any more.
@@ -125,6 +129,7 @@ export class Socket {
       case "pong":
         return this.#answer(frame.ref)?.resolve(frame);
       case "error":
+        if (frame.ref === undefined) this.#refusal = frame;
         return this.#answer(frame.ref)?.reject(new Refused(frame));
       default:
         this.#handlers.event?.(frame);
@@ -157,9 +162,11 @@ export class Socket {
     this.#drop();
     if (steady) this.#tries = 0;
     this.#stopped = !this.#wanted || this.#isFinal(code);
-    this.#report("offline", { code, reason, final: this.#stopped });
+    const error = this.#refusal;
+    this.#report("offline", { code, reason, final: this.#stopped, ...(error && { error }) });
     if (this.#stopped) return;
-    const calmMs = code === RATE_LIMITED ? CALM_MS : 0;
+    const askedMs = Math.min(Number(error?.retry_after_ms) || 0, LONGEST_CALM_MS);
+    const calmMs = Math.max(code === RATE_LIMITED ? CALM_MS : 0, askedMs);
     this.#calmUntil = this.#env.now() + calmMs;
     this.#timer = this.#env.setTimeout(() => this.#connect(), calmMs + backoffMs(this.#tries++, this.#env.random));
   }
