@@ -1,7 +1,7 @@
 """HTTP requests in work: so many at once, so many that wait for them, and 503 for the rest.
 
-A layer around the pages of an ASGI application. Each request takes a thread while Django has it; a crowd of them would
-take the processor from all sockets.
+A layer around the pages of an ASGI application; probes are answered before it. Each request takes a thread while
+Django has it; a crowd of them would take the processor from all sockets.
 """
 
 import asyncio
@@ -20,8 +20,6 @@ Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 RETRY_SECONDS = 5
 QUIET_SECONDS = 60.0  # Between two lines on one address.
-# Asked by supervisors and balancers: a busy process is no dead one.
-PROBES = frozenset({"/healthz", "/readyz", "/counters"})
 BUSY = b"This server is busy. Please try again in a few seconds.\n"
 
 
@@ -78,7 +76,7 @@ def with_bounded_requests(application: Application) -> Application:
     """
 
     async def wrapped(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http" or scope["path"] in PROBES:
+        if scope["type"] != "http":
             await application(scope, receive, send)
             return
         own = requests()
