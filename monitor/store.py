@@ -209,12 +209,6 @@ def _is_ours(at: bytes, entry: dict[bytes, bytes]) -> bool:
     )
 
 
-def _whole_number(text: bytes | None) -> int:
-    """0 for what is none, or more than any that we write."""
-    number = int(text) if text is not None and text.isdigit() and len(text) <= len(str(MAX_EPOCH)) else 0
-    return number if number <= MAX_EPOCH else 0
-
-
 def _stream_id(text: bytes) -> StreamId:
     epoch, _, seq = text.partition(b"-")
     return int(epoch), int(seq)
