@@ -18,6 +18,8 @@ from monitor.schedule import cancel
 from monitor.snapshot import make_sample
 from monitor.store import READING_MS, Store, connect
 from realtime import embedded_redis
+from realtime.host import digest
+from realtime.process import PROCESS
 from tests.cluster.running import until
 from tests.monitor.conftest import forget_all
 
@@ -299,12 +301,12 @@ async def put_strange_readings(redis):
     await redis.set("hubbub:monitor:x", "1")
     await redis.set("hubbub:monitor:host:text", "5", px=1000)
     await redis.hset("hubbub:monitor:host:list", "a", "b")
-    host = (await redis.get("hubbub:monitor:host:alpha")).decode()
+    host = (await redis.get(f"hubbub:monitor:host:{digest(PROCESS.host.id, 'alpha')}")).decode()
     await redis.set("hubbub:monitor:host:long", host.replace("alpha", "l" * 10_000), px=200_000)
     await redis.set("hubbub:monitor:host:eternal", host.replace("alpha", "eternal"))
     await redis.set("hubbub:monitor:host:deep", b"[" * 100_000, px=200_000)
-    process = '{"id":"huge","sockets":%d,"frames_in_per_second":0,"deliveries_per_second":0,"lag_p99_ms":0,'
-    process += '"lag_max_ms":0,"memory_bytes":1}'
+    process = '{"id":"huge","host_name":"huge","sockets":%d,"frames_in_per_second":0,"deliveries_per_second":0,'
+    process += '"lag_p99_ms":0,"lag_max_ms":0,"memory_bytes":1}'
     await redis.set("hubbub:monitor:process:huge", process % 10**30, px=200_000)
 
 
@@ -381,5 +383,5 @@ async def test_a_new_tab_is_not_shown_what_somebody_else_wrote_among_the_samples
     await redis.xadd("hubbub:monitor:samples", {"text": sample, "interval_ms": 2000}, id="1800000000-2")
     await redis.xadd("hubbub:monitor:samples", {"text": sample, "interval_ms": "soon"}, id="1800000000-3")
     await redis.xadd("hubbub:monitor:samples", {"colour": "red"}, id="1800000000-4")
-    assert await store.samples_after(None, 10) == [((1_800_000_000, 2), sample, 2000)]
+    assert (await store.samples_after(None, 10))[0] == [((1_800_000_000, 2), sample, 2000)]
     assert msgspec.json.decode((await History(store).page()).text)["samples"] == [msgspec.json.decode(sample)]
