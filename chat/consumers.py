@@ -101,7 +101,7 @@ class ChatConsumer(RealtimeConsumer):
                     after=command.after,
                     epoch=command.epoch,
                     may_be_partial=self._may_tell_a_part(command.room),
-                    present_bytes=self.presence_bytes(group),
+                    present_bytes=self._memberships.presence_bytes(group),
                 )
                 if self.is_shut_out(group):
                     raise access.room_not_found()

@@ -127,10 +127,6 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         """Who is present, to be told to this pending member right before `go_live`. See `Hub.presence`."""
         return self._memberships.presence(group, most_bytes)
 
-    def presence_bytes(self, group: str) -> int:
-        """What that takes in a frame, as it is now."""
-        return self._memberships.presence_bytes(group)
-
     def must_read_again(self, group: str, position: int) -> bool:
         """Whether something above `position`, where the state was read, was not kept: join again and read it again."""
         return not hub().kept_all_after(group, self._memberships.pending(group), position)
