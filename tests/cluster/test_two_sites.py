@@ -98,10 +98,12 @@ async def test_two_sites_on_one_redis_also_with_other_database_numbers_hear_noth
     assert [one for one in names if not one.startswith(prefixes)] == []
 
 
+@pytest.mark.timeout(300)  # A dozen commands, one after another.
 def test_a_copy_of_the_database_is_refused_in_one_line_until_it_has_an_id_of_its_own(
     tmp_path: Path, own_redis: OwnRedis
 ) -> None:
     site = make_site(tmp_path / "site", own_redis.url)
+    prefix = prefix_of(site)
     with site.serving("hubbub", 1):
         copy = copied(site, tmp_path / "copy")
         copy.env["REDIS_URL"] += "?db=3"
@@ -109,10 +111,9 @@ def test_a_copy_of_the_database_is_refused_in_one_line_until_it_has_an_id_of_its
         for command in (["manage.py", "up", "--port", "0"], server, ["manage.py", "publish_metrics"]):
             said = refusal(copy, *command)
             assert said.count("\n") == 0
-            assert f"another database uses Redis under this site's prefix {prefix_of(site)}" in said
+            assert f"another database uses Redis under this site's prefix {prefix}" in said
             assert '"manage.py renew_site"' in said
-        assert copy.manage("renew_site").endswith(f"{prefix_of(copy)}.")
-        assert prefix_of(copy) != prefix_of(site)
+        assert prefix not in copy.manage("renew_site")
         with copy.serving("hubbub", 1) as (one,):
             assert readiness(one)["redis"] == "ok"
 
