@@ -308,8 +308,8 @@ async def put_strange_readings(redis):
     await redis.set(_key("host:long"), host.replace("alpha", "l" * 10_000), px=200_000)
     await redis.set(_key("host:eternal"), host.replace("alpha", "eternal"))
     await redis.set(_key("host:deep"), b"[" * 100_000, px=200_000)
-    process = '{"id":"huge","host_name":"huge","sockets":%d,"frames_in_per_second":0,"deliveries_per_second":0,"lag_p99_ms":0,'
-    process += '"lag_max_ms":0,"memory_bytes":1}'
+    process = '{"id":"huge","host_name":"huge","sockets":%d,"frames_in_per_second":0,'
+    process += '"deliveries_per_second":0,"lag_p99_ms":0,"lag_max_ms":0,"memory_bytes":1}'
     await redis.set(_key("process:huge"), process % 10**30, px=200_000)
 
 
