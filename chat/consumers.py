@@ -93,7 +93,7 @@ class ChatConsumer(RealtimeConsumer):
             await threads.read(access.room_for, self.identity.user_id, command.room)
         try:
             for _ in range(JOIN_ATTEMPTS):
-                await self.join(group, RECORD, presence_changed, check_number=False)
+                await self.join_uncounted(group, RECORD, presence_changed)
                 joined = await threads.read(
                     history.open_room,
                     user_id=self.identity.user_id,

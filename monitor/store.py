@@ -187,7 +187,7 @@ def _made_at(entry: dict[bytes, bytes]) -> float:
         at = float(entry.get(b"made_at", "inf"))  # Not there: another release's.
     except ValueError:
         return math.inf
-    return math.inf if math.isnan(at) else at
+    return at if math.isfinite(at) else math.inf
 
 
 def _seconds(time: tuple[int, int]) -> float:

@@ -71,10 +71,8 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
     permission: ClassVar[str | None] = None
     # An access token needs one of these scopes to use the endpoint; empty: any token will do.
     endpoint_scopes: ClassVar[Set[str]] = frozenset()
-    # And this one for that command.
-    command_scopes: ClassVar[Mapping[type, str]] = {}
-    # Those of them that change what others see: of these a user may send fewer.
-    posts: ClassVar[tuple[type[Command], ...]] = ()
+    command_scopes: ClassVar[Mapping[type, str]] = {}  # And this one for that command.
+    posts: ClassVar[tuple[type[Command], ...]] = ()  # What others see: of these a user may send fewer.
     identity: auth.Identity
     _decoders: ClassVar[dict[type, "msgspec.json.Decoder[Any]"]] = {}
 
@@ -103,20 +101,19 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
         """Queue one frame for this socket."""
         self.outbox.put(frame if isinstance(frame, str) else encode(frame))
 
-    async def join(
-        self, group: str, source: Source | None = None, announce: Announce | None = None, *, check_number: bool = True
-    ) -> None:
+    async def join(self, group: str, source: Source | None = None, announce: Announce | None = None) -> None:
         """Enter the group as pending: what comes is kept until `go_live`, or dropped by `abandon`. See `Hub.join`.
 
         A socket that is in the group already stays in it until then, and joining again reads the state afresh.
-        Raises Refused when these are too many, unless that is left to a later `check_number`.
+        Raises Refused when these are too many. Who must not learn by that of a group joins it by `join_uncounted`.
         """
-        if check_number:
-            self._memberships.check_number(group)
+        self._memberships.check_number(group)
+        await self.join_uncounted(group, source, announce)
+
+    async def join_uncounted(self, group: str, source: Source | None, announce: Announce | None) -> None:
         await self._memberships.join(group, self.identity, source, announce)
 
     def check_number(self, group: str) -> None:
-        """Raises Refused when the socket is in too many groups: that says that there is this one, so access first."""
         self._memberships.check_number(group)
 
     def is_active(self, group: str) -> bool:

@@ -122,7 +122,10 @@ def _count_in(client: Any, name: str, amount: int) -> tuple[int, int]:
                     raise
             else:
                 # One that never ends would shut somebody out for ever, and one below nothing let everybody in.
-                if (0 <= seconds_left <= seconds and count >= amount) or last_try:
+                if (seconds_left >= 0 and count >= amount) or last_try:
+                    if seconds_left > seconds:
+                        # Redis' clock was set back: nobody is to wait until it is right again.
+                        client.expire(name, seconds_left := seconds)
                     return count, seconds_left
         # It is not ours: counting begins anew.
         client.delete(name)

@@ -16,10 +16,8 @@ from monitor.publisher import Publisher
 from monitor.readings import HostReader
 from monitor.schedule import cancel
 from monitor.snapshot import make_sample
-from monitor.store import READING_MS, Store, connect
+from monitor.store import READING_MS, Store, _key, connect
 from realtime import embedded_redis
-from realtime.host import digest
-from realtime.process import PROCESS
 from tests.cluster.running import until
 from tests.monitor.conftest import forget_all
 
@@ -297,48 +295,53 @@ async def test_samples_come_again_when_redis_does(published, settings, tmp_path)
 
 async def put_strange_readings(redis):
     names = [b"\xff", "x", "host:text", "host:list", "host:long", "process:huge", "host:eternal", "host:deep"]
-    await redis.sadd("hubbub:monitor:reporters", *names)
-    await redis.set("hubbub:monitor:x", "1")
-    await redis.set("hubbub:monitor:host:text", "5", px=1000)
-    await redis.hset("hubbub:monitor:host:list", "a", "b")
-    host = (await redis.get(f"hubbub:monitor:host:{digest(PROCESS.host.id, 'alpha')}")).decode()
-    await redis.set("hubbub:monitor:host:long", host.replace("alpha", "l" * 10_000), px=200_000)
-    await redis.set("hubbub:monitor:host:eternal", host.replace("alpha", "eternal"))
-    await redis.set("hubbub:monitor:host:deep", b"[" * 100_000, px=200_000)
-    process = '{"id":"huge","host_name":"huge","sockets":%d,"frames_in_per_second":0,"deliveries_per_second":0,'
-    process += '"lag_p99_ms":0,"lag_max_ms":0,"memory_bytes":1}'
-    await redis.set("hubbub:monitor:process:huge", process % 10**30, px=200_000)
+    await redis.sadd(_key("reporters"), *names)
+    await redis.set(_key("x"), "1")
+    await redis.set(_key("host:text"), "5", px=1000)
+    await redis.hset(_key("host:list"), "a", "b")
+    [own] = [
+        one
+        async for one in redis.scan_iter(_key("host:*"))
+        if await redis.type(one) == b"string" and b"text" not in one
+    ]
+    host = (await redis.get(own)).decode()
+    await redis.set(_key("host:long"), host.replace("alpha", "l" * 10_000), px=200_000)
+    await redis.set(_key("host:eternal"), host.replace("alpha", "eternal"))
+    await redis.set(_key("host:deep"), b"[" * 100_000, px=200_000)
+    process = '{"id":"huge","host_name":"huge","sockets":%d,"frames_in_per_second":0,'
+    process += '"deliveries_per_second":0,"lag_p99_ms":0,"lag_max_ms":0,"memory_bytes":1}'
+    await redis.set(_key("process:huge"), process % 10**30, px=200_000)
 
 
 def of_another_kind(key):
     async def put(redis):
-        await redis.delete(f"hubbub:monitor:{key}")
+        await redis.delete(_key(key))
         if key in ("epoch", "leader"):
-            await redis.hset(f"hubbub:monitor:{key}", "a", "b")
+            await redis.hset(_key(key), "a", "b")
         else:
-            await redis.set(f"hubbub:monitor:{key}", "not ours")
+            await redis.set(_key(key), "not ours")
 
     return put
 
 
 async def put_a_lease_that_never_ends(redis):
-    await redis.set("hubbub:monitor:leader", "not ours")
+    await redis.set(_key("leader"), "not ours")
 
 
 async def put_an_epoch_of_words(redis):
-    await redis.set("hubbub:monitor:epoch", "never")
+    await redis.set(_key("epoch"), "never")
 
 
 async def put_an_epoch_past_all(redis):
-    await redis.set("hubbub:monitor:epoch", str(10**30))
+    await redis.set(_key("epoch"), str(10**30))
 
 
 async def put_a_sample_that_is_none(redis):
-    await redis.xadd("hubbub:monitor:samples", {"colour": "red"}, id="1999999999-1")
+    await redis.xadd(_key("samples"), {"colour": "red"}, id="1999999999-1")
 
 
 async def put_the_last_sample_of_all(redis):
-    await redis.xadd("hubbub:monitor:samples", {"text": "{}"}, id="18446744073709551615-7")
+    await redis.xadd(_key("samples"), {"text": "{}"}, id="18446744073709551615-7")
 
 
 STRAYS = {
@@ -364,7 +367,7 @@ async def test_what_somebody_else_wrote_does_not_stop_the_samples(store, publish
         await until(lambda: len(published) >= 2)
         await STRAYS[stray](store._redis)
         if "lease" not in stray:
-            await store._redis.delete("hubbub:monitor:leader")  # It begins to lead anew, and reads all of it.
+            await store._redis.delete(_key("leader"))  # It begins to lead anew, and reads all of it.
         count = len(published)
         await until(lambda: len(published) >= count + 5)
     finally:
@@ -379,9 +382,10 @@ async def test_what_somebody_else_wrote_does_not_stop_the_samples(store, publish
 async def test_a_new_tab_is_not_shown_what_somebody_else_wrote_among_the_samples(store, make_host):
     sample = encode(make_sample([(make_host(), 0.0)], epoch=1_800_000_000, seq=2, at=1.8e9, stale_seconds=7))
     redis = store._redis
-    await redis.xadd("hubbub:monitor:samples", {"text": b"\xff{", "interval_ms": 1}, id="1800000000-1")
-    await redis.xadd("hubbub:monitor:samples", {"text": sample, "interval_ms": 2000}, id="1800000000-2")
-    await redis.xadd("hubbub:monitor:samples", {"text": sample, "interval_ms": "soon"}, id="1800000000-3")
-    await redis.xadd("hubbub:monitor:samples", {"colour": "red"}, id="1800000000-4")
-    assert (await store.samples_after(None, 10))[0] == [((1_800_000_000, 2), sample, 2000)]
+    await redis.xadd(_key("samples"), {"text": b"\xff{", "interval_ms": 1}, id="1800000000-1")
+    await redis.xadd(_key("samples"), {"text": sample, "interval_ms": 2000}, id="1800000000-2")
+    await redis.xadd(_key("samples"), {"text": sample, "interval_ms": "soon"}, id="1800000000-3")
+    await redis.xadd(_key("samples"), {"colour": "red"}, id="1800000000-4")
+    found, _ = await store.samples_after(None, 10)
+    assert found == [((1_800_000_000, 2), sample, 2000)]
     assert msgspec.json.decode((await History(store).page()).text)["samples"] == [msgspec.json.decode(sample)]

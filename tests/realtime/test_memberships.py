@@ -12,7 +12,7 @@ from realtime.memberships import Memberships
 from realtime.protocol import Refused
 from tests.realtime.hubs import Listener
 
-ALICE = Identity(1, "alice", True)
+ALICE = Identity("1", "alice", True)
 
 
 @pytest.fixture

@@ -113,16 +113,15 @@ async def test_a_position_that_is_on_no_record_is_dropped_and_the_record_is_not_
 async def test_what_waits_for_a_missing_position_is_bounded_and_nothing_of_it_is_missed(
     hub: Hub, truth: Truth, settings: Any
 ) -> None:
-    settings.REALTIME = replace(conf.settings(), gap_ms=2000)
+    settings.REALTIME = replace(conf.settings(), gap_ms=100)
     listener, _ = await live_member(hub, truth)
     await confirmed(hub, listener)
     truth.position = MAX_FRAMES + 500
     truth.at_a_time = 100_000
-    frames = [(at, f"#{at}") for at in range(2, truth.position + 1)]
-    for start in range(0, len(frames), 500):
-        await put_on_redis(encode(SeveralFrames(GROUP, frames[start : start + 500])))
     group = hub._subscriptions[GROUP].group
-    await until(lambda: len(group._held) >= MAX_FRAMES)
+    for at in range(2, truth.position + 1):
+        group.take(f"#{at}", at, None)
+    assert len(group._held) == MAX_FRAMES
     await until(lambda: f"#{truth.position}" in listener.got, 10)
     assert len(group._held) == 0
     assert [text for text in listener.got if text != "probe"] == [f"#{at}" for at in range(1, truth.position + 1)]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from realtime import site
 from realtime.embedded_redis import running
 from realtime.presence import Change
 from realtime.presence_store import PREFIX, TIMEOUT_SECONDS
@@ -205,39 +206,39 @@ async def test_a_group_left_and_entered_again_is_read_afresh(redis: Redis, sides
 
 
 def _strange_members(redis: Redis) -> None:
-    redis.sadd(f"{PREFIX}:processes", b"\xff\xfe", "a\nline", "x" * 100_000, "")
+    redis.sadd(site.key(f"{PREFIX}:processes"), b"\xff\xfe", "a\nline", "x" * 100_000, "")
 
 
 def _strange_entries(redis: Redis) -> None:
-    redis.xadd(f"{PREFIX}:changes", {"colour": "red"})
-    redis.xadd(f"{PREFIX}:changes", {b"process": b"\xff", b"groups": b"\xff room.general"})
+    redis.xadd(site.key(f"{PREFIX}:changes"), {"colour": "red"})
+    redis.xadd(site.key(f"{PREFIX}:changes"), {b"process": b"\xff", b"groups": b"\xff room.general"})
 
 
 def _strange_parts(redis: Redis) -> None:
-    redis.sadd(f"{PREFIX}:processes", "stranger", "other")
-    redis.hset(f"{PREFIX}:process:stranger", GROUP, b"\xc1")
-    redis.hset(f"{PREFIX}:process:stranger", "", "")
-    redis.set(f"{PREFIX}:process:other", "not a hash")
+    redis.sadd(site.key(f"{PREFIX}:processes"), "stranger", "other")
+    redis.hset(site.key(f"{PREFIX}:process:stranger"), GROUP, b"\xc1")
+    redis.hset(site.key(f"{PREFIX}:process:stranger"), "", "")
+    redis.set(site.key(f"{PREFIX}:process:other"), "not a hash")
     for process in ("stranger", "other"):
-        redis.xadd(f"{PREFIX}:changes", {"process": process, "groups": GROUP})
+        redis.xadd(site.key(f"{PREFIX}:changes"), {"process": process, "groups": GROUP})
 
 
 def _of_another_kind(key: str) -> Callable[[Redis], None]:
     def put(redis: Redis) -> None:
-        redis.delete(f"{PREFIX}:{key}")
-        redis.set(f"{PREFIX}:{key}", "not ours")
+        redis.delete(site.key(f"{PREFIX}:{key}"))
+        redis.set(site.key(f"{PREFIX}:{key}"), "not ours")
 
     return put
 
 
 def _own_part_of_another_kind(redis: Redis) -> None:
-    for key in [*redis.scan_iter(f"{PREFIX}:process:*")]:
+    for key in [*redis.scan_iter(site.key(f"{PREFIX}:process:*"))]:
         redis.set(key, "not ours")
 
 
 def _stream_that_takes_no_more(redis: Redis) -> None:
-    redis.delete(f"{PREFIX}:changes")
-    redis.xadd(f"{PREFIX}:changes", {"process": "x"}, id="18446744073709551615-18446744073709551615")
+    redis.delete(site.key(f"{PREFIX}:changes"))
+    redis.xadd(site.key(f"{PREFIX}:changes"), {"process": "x"}, id="18446744073709551615-18446744073709551615")
 
 
 STRAYS: dict[str, Callable[[Redis], None]] = {
