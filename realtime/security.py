@@ -4,6 +4,7 @@ Never pass a token, a cookie, a password or what somebody wrote.
 """
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Mapping
@@ -93,6 +94,15 @@ class _Lines:
 
 _lock = threading.Lock()
 _lines: dict[Kind, _Lines] = {}
+
+
+def _forget_parents_lock() -> None:
+    """In a child, right after the fork: a thread of the parent may have held it, and does not come along."""
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget_parents_lock)
 
 
 def _plain(value: str | int | None) -> str:

@@ -66,6 +66,15 @@ _lock = threading.Lock()
 is_served = False
 
 
+def _forget_parents_lock() -> None:
+    """In a child, right after the fork: a thread of the parent may have held it, and does not come along."""
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget_parents_lock)
+
+
 def configured_prefix() -> str:
     """The setting REDIS_PREFIX, or empty. ImproperlyConfigured for what cannot be one."""
     text = str(getattr(settings, "REDIS_PREFIX", "") or "")

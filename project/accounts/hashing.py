@@ -65,6 +65,15 @@ _making = threading.Lock()
 _hashes: Hashes | None = None
 
 
+def _forget_parents_threads() -> None:
+    """In a child, right after the fork: the threads stay with the parent."""
+    global _making, _hashes
+    _making, _hashes = threading.Lock(), None
+
+
+os.register_at_fork(after_in_child=_forget_parents_threads)
+
+
 def in_turn(make: Callable[[], Any]) -> Any:
     """See `Hashes.run`; those of this process."""
     global _hashes

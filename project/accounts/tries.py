@@ -6,6 +6,7 @@ Without Redis each process counts for itself: signing in works then, too.
 import functools
 import hashlib
 import logging
+import os
 import threading
 import time
 import unicodedata
@@ -150,3 +151,12 @@ def _local(most: int, seconds: int) -> Buckets:
 
 _lock = threading.Lock()  # Views run in threads; buckets, and the making of the client, are for one at a time.
 _away_until = float("-inf")
+
+
+def _forget_parents_lock() -> None:
+    """In a child, right after the fork: a thread of the parent may have held it, and does not come along."""
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget_parents_lock)

@@ -16,6 +16,8 @@ import pytest
 from tests.realtime.hubs import next_frame
 from tests.servers import ROOT
 
+pytestmark = pytest.mark.cluster
+
 BEGIN = """
 import asyncio, atexit, concurrent.futures, multiprocessing, os, signal, sys, threading, time
 import django

@@ -71,7 +71,7 @@ def test_a_user_is_found_by_the_name_that_signs_in(db: None) -> None:
 
 def test_rows_are_found_by_names_of_fields_and_of_columns_and_by_keys(db: None) -> None:
     alice, bob = make_user("alice"), make_user("bob")
-    room = Room.objects.get(slug="general")
+    room = Room.objects.create(slug="rows", title="Rows")
     Membership.objects.create(room=room, user=alice)
     for name in ("user", "user_id"):
         assert [one.user_id for one in rows_by(Membership, **{name: [alice.pk, bob.pk]})] == [alice.pk]
