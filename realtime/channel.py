@@ -144,6 +144,16 @@ class Channel(http.HTTPChannel):  # type: ignore[misc]
         size: int = transport._tempDataLen + len(transport.dataBuffer) - transport.offset
         return size
 
+    @property
+    def has_unread(self) -> bool:
+        """Whether the client has sent something that this process has still to read."""
+        transport: Any = getattr(self.transport, "transport", None) or self.transport
+        try:
+            waiting = fcntl.ioctl(transport.fileno(), termios.FIONREAD, bytes(4))
+        except (OSError, ValueError):
+            return False  # It has ended.
+        return bool(struct.unpack("i", waiting)[0])
+
     def progress(self) -> object:
         """Another value each time, as long as the client takes something."""
         transport: Any = getattr(self.transport, "transport", None) or self.transport

@@ -107,7 +107,7 @@ class Realtime:
     )
     connections_per_address: int = tunable(
         100,
-        "The same from one address, or 64-bit network; past that those are closed that have been idle for 2 s.",
+        "The same from one address, or 64-bit network; past that those are closed that have been idle for 5 s.",
         low=1,
         high=1_000_000,
     )

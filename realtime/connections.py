@@ -16,7 +16,7 @@ from realtime.security import Kind, log_event
 from realtime.throttle import Buckets
 
 LOOK_SECONDS = 1.0
-GRACE_SECONDS = 2.0  # For a first request: many who come from one address at once are no attack.
+GRACE_SECONDS = 5.0  # For a first request: many clients that come from one address at once are no attack.
 QUIET_SECONDS = 60.0  # Between two lines on one limit, for one address.
 
 
@@ -33,6 +33,9 @@ class Channel(Protocol):
 
     @property
     def pending_bytes(self) -> int: ...
+
+    @property
+    def has_unread(self) -> bool: ...
 
     def progress(self) -> object: ...
 
@@ -136,7 +139,8 @@ class Connections:
     def _may_leave(self) -> Iterator[Channel]:
         # A supervisor that asks how this process is has the time to do so.
         by = self._clock() - GRACE_SECONDS
-        return (one for one in self._waiting if not one.is_local or _waits_since(one) <= by)
+        waiting = (one for one in self._waiting if not one.is_local or _waits_since(one) <= by)
+        return (one for one in waiting if not one.has_unread)
 
     def look(self) -> None:
         """To be called every LOOK_SECONDS: cut who takes nothing, and close who is idle beside too many others."""
@@ -159,7 +163,9 @@ class Connections:
         by = self._clock() - GRACE_SECONDS
         idle = [one for one in same if one.waits_since is not None and one.waits_since <= by]
         idle.sort(key=_waits_since)
-        for channel in idle[: len(same) - self._tunables.connections_per_address]:
+        # A crowd that reconnects may have sent its requests before a busy process comes to read them.
+        silent = (one for one in idle if not one.has_unread)
+        for channel in islice(silent, len(same) - self._tunables.connections_per_address):
             self._limited("connections_per_address", channel)
             self._close(channel)
 

@@ -278,7 +278,7 @@ async def test_who_goes_on_sending_rubbish_is_closed(cluster: Cluster) -> None:
 async def test_a_frame_that_is_too_big_closes_its_socket_only(cluster: Cluster, room: str) -> None:
     async with cluster.client(0, "bob") as bob:
         async with cluster.client(0, "alice") as alice:
-            await alice.send({"type": "message.post", "ref": 1, "room": room, "id": str(uuid4()), "body": "x" * 17_000})
+            await alice.send({"type": "message.post", "ref": 1, "room": room, "id": str(uuid4()), "body": "x" * 70_000})
             # Stock daphne cannot close with 1009.
             assert (await alice.closed())[0] == (4008 if cluster.kind == "daphne" else 1009)
         assert (await bob.request("ping"))["type"] == "pong"

@@ -1,6 +1,7 @@
 """The database is locked, gone or silent: posts are refused in time and not acknowledged, and all else goes on."""
 
 import asyncio
+import json
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -36,7 +37,7 @@ def postgresql() -> Iterator[PostgreSQL]:
 
 @pytest.fixture
 def on_postgresql(postgresql: PostgreSQL, tmp_path: Path) -> Iterator[Cluster]:
-    with Cluster(tmp_path, processes=2, DATABASE_URL=postgresql.url) as cluster:
+    with Cluster(tmp_path, processes=2, DATABASE_URL=postgresql.url, HUBBUB_PREFIX="shop-1") as cluster:
         yield cluster
 
 
@@ -99,7 +100,7 @@ async def test_a_postgresql_behind_a_route_that_swallows_everything_is_given_up(
     """Whatever waits for an answer on those connections would wait for ever: they never come back."""
     with Proxy(postgresql.folder / ".s.PGSQL.5432") as proxy:
         url = f"postgres://hubbub@127.0.0.1:{proxy.port}/postgres"
-        with Cluster(tmp_path, processes=2, DATABASE_URL=url) as cluster:
+        with Cluster(tmp_path, processes=2, DATABASE_URL=url, HUBBUB_PREFIX="shop-1") as cluster:
             async with talking(cluster) as talk, watching(cluster, talk) as watch, AsyncExitStack() as stack:
                 await talk.say(20)
                 readers = [
@@ -289,7 +290,7 @@ async def readiness(cluster: Cluster, process: str) -> tuple[int, str]:
     async with asyncio.timeout(10):
         answer = (await reader.read()).decode()
     writer.close()
-    return int(answer.split()[1]), answer.split('"state": "')[1].split('"')[0]
+    return int(answer.split()[1]), json.loads(answer.partition("\r\n\r\n")[2])["state"]
 
 
 async def until_ready(cluster: Cluster, process: str) -> None:
