@@ -326,7 +326,7 @@ def _sender() -> Sender:
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:
     # Before the loop runs, where Django forbids it; and a script that ends at once has no other thread any more.
-    site.identify_if_possible()
+    site.identify_in_time()
     loop.run_forever()
 
 

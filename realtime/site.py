@@ -29,6 +29,7 @@ VALID_PREFIX = re.compile(r"[A-Za-z0-9-]{1,40}")
 MARK_BYTES = 8
 NO_MARK = bytes(MARK_BYTES)
 RETRY_SECONDS = 0.5
+IDENTIFY_SECONDS = 1.0
 
 
 class PrefixError(RedisError):
@@ -164,7 +165,7 @@ async def known() -> None:
 
 async def ready_to_publish() -> None:
     """For a sender: Redis may be used when this returns. PrefixUnknown if not."""
-    if _site is None and not is_served:
+    if not is_known() and not is_served:
         # It could not be read when the sender began.
         await asyncio.to_thread(identify_if_possible)
     current()
@@ -178,6 +179,19 @@ def identify_if_possible() -> None:
         logger.warning("this site's id cannot be read from the database: %s", str(error).strip())
     finally:
         connections.close_all()
+
+
+def identify_in_time() -> None:
+    """`identify_if_possible`, but a prefix by setting does not wait for a database that is away. For a thread."""
+    if not configured_prefix():
+        identify_if_possible()
+        return
+    reading = threading.Thread(target=identify_if_possible, name="site", daemon=True)
+    try:
+        reading.start()
+    except RuntimeError:
+        return  # The interpreter ends.
+    reading.join(IDENTIFY_SECONDS)
 
 
 def renew() -> str:
