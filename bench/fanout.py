@@ -75,8 +75,8 @@ class Lane:
         with self.side.turn():
             try:
                 yield
-            except Broken as problem:
-                self.row.problems.append(str(problem))
+            except (Broken, ConnectionError) as problem:
+                self.row.problems.append(f"{type(problem).__name__}: {problem}")
 
     def settle(self) -> None:
         """Before each measurement. Raises Broken when members have had strays since the last one."""

@@ -20,6 +20,7 @@ from bench.frames import CLOSE, TEXT, FrameReader
 
 CONNECTING = 32  # Connections in the making at once: fewer than a listener's usual backlog of 50.
 STALL_SECONDS = 8.0  # Without a byte for so long, what is missing is lost.
+CLOSED = "the server closed a socket"
 NOISE_SECONDS = 30.0  # A server that goes on sending for so long will not be quiet.
 BUFFER_BYTES = 1 << 18
 
@@ -152,7 +153,7 @@ class Members:
                         continue
                     size = receives[fd](buffer)
                     if not size:
-                        raise Broken("the server closed a socket")
+                        raise Broken(CLOSED)
                     chunk = view[:size]
                     crcs[fd] = crc32(chunk, crcs[fd])
                     sizes[fd] += size
@@ -197,7 +198,7 @@ class Members:
                         continue
                     size = self._sockets[fd].recv_into(self._buffer)
                     if not size:
-                        raise Broken("the server closed a socket")
+                        raise Broken(CLOSED)
                     arrived_at[fd] = clock()
                     chunk = bytes(memoryview(self._buffer)[:size])
                     self._crcs[fd] = zlib.crc32(chunk, self._crcs[fd])
@@ -224,7 +225,7 @@ class Members:
             for fd, _ in events:
                 size = self._sockets[fd].recv_into(self._buffer)
                 if not size:
-                    raise Broken("the server closed a socket")
+                    raise Broken(CLOSED)
                 self._bytes[fd] += size
                 if fd == self._recorder:
                     recorded += self._buffer[:size]

@@ -77,7 +77,8 @@ class Side:
     def start(self) -> None:
         with contextlib.ExitStack() as stack:
             if self.has_own_redis:
-                stack.enter_context(embedded_redis.running(self.redis_socket))
+                # Some peers use scripts.
+                stack.enter_context(embedded_redis.running(self.redis_socket, is_restricted=False))
             self.program = Program(
                 self.command(),
                 core=self.core,
