@@ -75,8 +75,10 @@ class Lane:
         with self.side.turn():
             try:
                 yield
-            except (Broken, ConnectionError) as problem:
-                self.row.problems.append(f"{type(problem).__name__}: {problem}")
+            except Broken as problem:
+                self.row.problems.append(str(problem))
+            except ConnectionError as error:
+                self.row.problems.append(f"the connection ended: {error}")
 
     def settle(self) -> None:
         """Before each measurement. Raises Broken when members have had strays since the last one."""
