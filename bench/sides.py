@@ -89,7 +89,7 @@ class Hubbub(Side):
 
 
 def kind_of(payload: bytes) -> str:
-    """The `type` of a frame of ours, whatever else is in it."""
+    """The `type` of a frame of ours; other fields are not looked at."""
     kind: str = json.loads(payload)["type"]
     return kind
 

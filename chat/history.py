@@ -221,7 +221,7 @@ def _history(rows: list[Message], *, keep: int) -> list[MessageState]:
 
 
 def _fitting(messages: list[MessageState], size: int, *, keep: int) -> list[MessageState]:
-    """As many as fit, in a row: the one at index `keep`, whatever its size, and those nearest to it."""
+    """As many as fit, in a row: the one at index `keep`, of any size, and those nearest to it."""
     used = len(encode_messages(messages))
     first, last = 0, len(messages) - 1
     while used > size and first < last:

@@ -21,7 +21,7 @@ def steady() -> float:
 
 
 class SampleTimes:
-    """UNIX times that rise from sample to sample, whatever the clock does that they are taken from."""
+    """UNIX times that rise from sample to sample, also when their clock is set."""
 
     def __init__(self, clock: Clock = steady) -> None:
         self._clock = clock

@@ -1,6 +1,6 @@
 """The lines of the log: with time, level and process; of bounded length and number; none that somebody else can forge.
 
-The formatters and the handler here do all of that, so that whoever logs need not think of it.
+The formatters and the handler here do all of that for every logger.
 """
 
 import logging

@@ -8,7 +8,7 @@ from django.db.transaction import TransactionManagementError
 
 
 def after_commit(do: Callable[[], None]) -> None:
-    """Call `do` once every transaction of this thread is committed, on whatever database; at once when there is none.
+    """Call `do` once every transaction of this thread is committed, on any database; at once when there is none.
 
     Never, if one of them, or the savepoint that the caller is in, is rolled back. What `do` raises then is logged and
     does not reach the code that commits. Raises TransactionManagementError, like Django's `on_commit`, where

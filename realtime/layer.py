@@ -53,7 +53,7 @@ class Watcher(Protocol):
 class RedisPubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]
     """Channel layer for `CHANNEL_LAYERS`. Options as in channels_redis, and `capacity`: messages that may wait.
 
-    Its prefix is the site's own (realtime.site), whatever the option `prefix` says.
+    Its prefix is the site's own (realtime.site); the option `prefix` is ignored.
 
     What is asked for while Redis is away is done when it is back: subscribing does not raise for that. Sending does.
     """

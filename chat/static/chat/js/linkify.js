@@ -1,5 +1,5 @@
 // Finds the addresses in a text. Only http and https: nothing that a click could run. What is shown of a link always names
-// the host that it opens. Takes time in proportion to the text, whatever the text is.
+// the host that it opens. Takes time in proportion to the length of any text.
 
 import { shownHost } from "./hosts.js";
 
