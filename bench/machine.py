@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from realtime.embedded_redis import tethered
+from realtime.embedded_redis import HOW_TO_INSTALL, answers, find_binary, tethered
 
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
@@ -114,6 +114,28 @@ class Program:
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
                 pipe.close()
+
+
+@contextlib.contextmanager
+def unrestricted_redis(path: Path, folder: Path) -> Iterator[None]:
+    """A Redis on the socket `path` that takes every command, as the system's does: some peers use scripts."""
+    binary = find_binary()
+    if binary is None:
+        raise RuntimeError(HOW_TO_INSTALL)
+    command = [os.fspath(binary.path), "--port", "0", "--unixsocket", os.fspath(path)]
+    command += ["--save", "", "--appendonly", "no", "--loglevel", "warning"]
+    log = folder / f"{path.stem}.log"
+    program = Program(command, core=client_core(), folder=folder, environ=os.environ, log=log)
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not answers(path):
+            if program.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"Redis did not start on {path}: {program.tail()}")
+            time.sleep(0.01)
+        yield
+    finally:
+        program.stop()
+        path.unlink(missing_ok=True)
 
 
 def free_port() -> int:

@@ -12,7 +12,6 @@ from bench.ground import ROOT, Ground
 from bench.load import Broken, Dialog, Members, Sender, connect
 from bench.machine import Program
 from bench.senders import Poster
-from realtime import embedded_redis
 
 # A payload of ours: a message as it is posted in the product, with a body of BODY_CHARS. The peers' have the same size.
 FRAME_BYTES = 258
@@ -77,8 +76,7 @@ class Side:
     def start(self) -> None:
         with contextlib.ExitStack() as stack:
             if self.has_own_redis:
-                # Some peers use scripts.
-                stack.enter_context(embedded_redis.running(self.redis_socket, is_restricted=False))
+                stack.enter_context(machine.unrestricted_redis(self.redis_socket, self.ground.folder))
             self.program = Program(
                 self.command(),
                 core=self.core,

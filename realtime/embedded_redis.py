@@ -41,7 +41,7 @@ class Binary:
     path: Path
     is_bundled: bool
 
-    def config(self, path: Path, *, is_restricted: bool = True) -> str:
+    def config(self, path: Path) -> str:
         """The configuration, for its standard input, of a server on the socket `path` that keeps nothing on disk."""
         lines = [
             "port 0",
@@ -51,7 +51,7 @@ class Binary:
             'save ""',
             "appendonly no",
             "loglevel warning",
-            *([ACL] if is_restricted else []),
+            ACL,
         ]
         return "\n".join(lines) + "\n"
 
@@ -127,11 +127,8 @@ def answers(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def running(path: Path, *, is_restricted: bool = True) -> Iterator[int]:
-    """A private Redis on the socket `path` while the block runs: its pid. RuntimeError when it cannot be started.
-
-    `is_restricted`: it takes the commands that this project uses, and no other.
-    """
+def running(path: Path) -> Iterator[int]:
+    """A private Redis on the socket `path` while the block runs: its pid. RuntimeError when it cannot be started."""
     binary = find_binary()
     if binary is None:
         raise RuntimeError(HOW_TO_INSTALL)
@@ -145,7 +142,7 @@ def running(path: Path, *, is_restricted: bool = True) -> Iterator[int]:
     )
     try:
         assert process.stdin is not None
-        process.stdin.write(binary.config(path, is_restricted=is_restricted))
+        process.stdin.write(binary.config(path))
         process.stdin.close()
         deadline = time.monotonic() + START_SECONDS
         while not answers(path):
