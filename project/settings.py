@@ -89,20 +89,7 @@ REDIS_URL = env.read_redis_url("REDIS_URL", f"unix://{socket_path(VAR_DIR)}")
 # What the names of channels and keys begin with; without it, an id kept in the database.
 REDIS_PREFIX = os.environ.get("HUBBUB_PREFIX")
 CHANNEL_LAYERS = {
-    "default": {
-        "BACKEND": "realtime.layer.RedisPubSubLayer",
-        "CONFIG": {
-            "hosts": [
-                {
-                    "address": REDIS_URL,
-                    # Explicit: redis-py's own default of 5 s has ended idle connections.
-                    "socket_timeout": REALTIME.layer_timeout_seconds,
-                    "socket_connect_timeout": REALTIME.layer_timeout_seconds,
-                }
-            ],
-            "capacity": REALTIME.layer_capacity,
-        },
-    },
+    "default": {"BACKEND": "realtime.layer.RedisPubSubLayer", "CONFIG": {"capacity": REALTIME.layer_capacity}},
 }
 
 AUTH_USER_MODEL = "accounts.User"

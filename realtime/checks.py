@@ -21,6 +21,7 @@ from realtime.descriptors import needed
 
 OLDEST_DAPHNE = (4, 2)  # realtime/server.py is built on the insides of this one and later.
 IN_MEMORY = "channels.layers.InMemoryChannelLayer"
+LAYERS = '{"default": {"BACKEND": "realtime.layer.RedisPubSubLayer"}}'
 NEEDED_APPS = ("django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions")
 PAGES_APP = "django.contrib.staticfiles"
 PAGES_MIDDLEWARE = (
@@ -31,15 +32,25 @@ PAGES_MIDDLEWARE = (
 
 @register("realtime")
 def check_channel_layer(**_: Any) -> list[CheckMessage]:
-    layers: dict[str, Any] = getattr(settings, "CHANNEL_LAYERS", None) or {}
-    backend = layers.get("default", {}).get("BACKEND")
-    if backend and backend != IN_MEMORY:
+    layer = _layers().get("default", {})
+    backend = layer.get("BACKEND")
+    if not backend or backend == IN_MEMORY:
+        return [
+            Error(
+                "There is no channel layer that connects processes." if backend else "There is no channel layer.",
+                hint=f"What one process publishes, no other hears. Set it: CHANNEL_LAYERS = {LAYERS}.",
+                id="realtime.E001",
+            )
+        ]
+    hosts = _hosts_of(layer)
+    if not hosts or [_address(one) for one in hosts] == [getattr(settings, "REDIS_URL", "")]:
         return []
     return [
-        Error(
-            "There is no channel layer that connects processes." if backend else "There is no channel layer.",
-            hint='What one process publishes, no other hears. Set CHANNEL_LAYERS to "realtime.layer.RedisPubSubLayer".',
-            id="realtime.E001",
+        Warning(
+            "The channel layer uses another Redis than REDIS_URL.",
+            hint="Presence, limits and /readyz ask that of REDIS_URL: while the other is away, /readyz says nothing. "
+            "Leave the layer's hosts out: it then takes REDIS_URL.",
+            id="realtime.W015",
         )
     ]
 
@@ -173,7 +184,8 @@ def check_redis_url(**_: Any) -> list[CheckMessage]:
     return [
         Error(
             "REDIS_URL is not set.",
-            hint="Presence, limits and /readyz use that Redis beside the channel layer: REDIS_URL = 'redis://…'.",
+            hint="The channel layer, presence, limits and /readyz use that Redis: REDIS_URL = 'redis://…'. "
+            "For the one that `up` starts: REDIS_URL = 'unix://' + str(realtime.embedded_redis.socket_path(VAR_DIR)).",
             id="realtime.E010",
         )
     ]
@@ -300,8 +312,7 @@ def _imported(name: str) -> Any:
 
 def _redis_hosts() -> Iterator[tuple[str, bool]]:
     """(host, whether a password is given) of each Redis on a network; a socket has permissions instead."""
-    layers: dict[str, Any] = getattr(settings, "CHANNEL_LAYERS", None) or {}
-    hosts = [one for layer in layers.values() for one in layer.get("CONFIG", {}).get("hosts", ())]
+    hosts = [one for layer in _layers().values() for one in _hosts_of(layer)]
     for given in [getattr(settings, "REDIS_URL", ""), *hosts]:
         # As channels_redis takes them: a URL, (host, port), or a dict of what a connection is made with.
         options = given if isinstance(given, dict) else {"address": given}
@@ -312,3 +323,20 @@ def _redis_hosts() -> Iterator[tuple[str, bool]]:
                     yield parts.hostname or "localhost", bool(parts.password or options.get("password"))
             case {"address": [str(host), *_]} | {"host": str(host)}:
                 yield host, bool(options.get("password"))
+
+
+def _layers() -> dict[str, dict[str, Any]]:
+    """CHANNEL_LAYERS, without what is no layer."""
+    layers = getattr(settings, "CHANNEL_LAYERS", None)
+    if not isinstance(layers, dict):
+        return {}
+    return {name: layer for name, layer in layers.items() if isinstance(layer, dict)}
+
+
+def _hosts_of(layer: dict[str, Any]) -> list[Any]:
+    hosts = (layer.get("CONFIG") or {}).get("hosts") or ()
+    return [hosts] if isinstance(hosts, str) else list(hosts)
+
+
+def _address(host: Any) -> Any:
+    return host.get("address") if isinstance(host, dict) else host

@@ -13,12 +13,14 @@ from typing import Any, Protocol
 from channels_redis.pubsub import RedisPubSubChannelLayer, RedisPubSubLoopLayer, RedisSingleShardConnection
 from channels_redis.serializers import MsgPackSerializer
 from channels_redis.utils import _wrap_close, create_pool, decode_hosts
+from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured
 from redis.asyncio import Connection, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from realtime import site
+from realtime import conf, site
 from realtime.messages import Message, encode, to_dict
 from realtime.metrics import COUNTERS
 from realtime.redis_errors import cause_of
@@ -52,6 +54,8 @@ class Watcher(Protocol):
 
 class RedisPubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]
     """Channel layer for `CHANNEL_LAYERS`. Options as in channels_redis, and `capacity`: messages that may wait.
+
+    Without `hosts` it uses settings.REDIS_URL.
 
     Its prefix is the site's own (realtime.site); the option `prefix` is ignored.
 
@@ -100,6 +104,7 @@ class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]
     """The layer of one event loop."""
 
     def __init__(self, hosts: Any = None, *, capacity: int = 10_000, **options: Any) -> None:
+        hosts = hosts or _default_hosts()
         super().__init__(hosts, **options)
         self._capacity = capacity
         self._is_stranger_told = False
@@ -330,6 +335,15 @@ class Shard(RedisSingleShardConnection):  # type: ignore[misc]
     def _confirm(self, name: str) -> None:
         if (waiting := self._unconfirmed.pop(name, None)) is not None and not waiting.done():
             waiting.set_result(None)
+
+
+def _default_hosts() -> list[dict[str, Any]]:
+    """The Redis of settings.REDIS_URL. Explicit time limits: redis-py's own default of 5 s ends idle connections."""
+    url = getattr(django_settings, "REDIS_URL", "")
+    if not url:
+        raise ImproperlyConfigured("REDIS_URL is not set, and the channel layer names no hosts.")
+    seconds = conf.settings().layer_timeout_seconds
+    return [{"address": url, "socket_timeout": seconds, "socket_connect_timeout": seconds}]
 
 
 def _checked(group: str) -> str:

@@ -78,6 +78,42 @@ def test_each_setting_that_is_missing_is_one_line(tmp_path: Path, name: str, fou
     assert check(tmp_path, {key: value for key, value in WHOLE.items() if key != name}) == found
 
 
+LAYER = "realtime.layer.RedisPubSubLayer"
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (f"'{LAYER}'", ["realtime.E001"]),
+        ("None", ["realtime.E001"]),
+        (f"{{'default': '{LAYER}'}}", ["realtime.E001"]),
+        ("{'default': {'BACKEND': 'channels.layers.InMemoryChannelLayer'}}", ["realtime.E001"]),
+        (f"{{'default': {{'BACKEND': '{LAYER}', 'CONFIG': None}}}}", []),
+        (f"{{'default': {{'BACKEND': '{LAYER}', 'CONFIG': {{'hosts': [REDIS_URL]}}}}}}", []),
+        (f"{{'default': {{'BACKEND': '{LAYER}', 'CONFIG': {{'hosts': [('127.0.0.1', 6380)]}}}}}}", ["realtime.W015"]),
+    ],
+)
+def test_a_channel_layer_of_any_shape_is_one_line_at_most(tmp_path: Path, value: str, found: list[str]) -> None:
+    assert check(tmp_path, WHOLE | {"CHANNEL_LAYERS": value}) == found
+
+
+def test_the_hint_for_a_channel_layer_can_be_copied(tmp_path: Path) -> None:
+    from realtime.checks import LAYERS
+
+    assert check(tmp_path, WHOLE | {"CHANNEL_LAYERS": LAYERS}) == []
+
+
+def test_a_layer_without_hosts_uses_the_redis_of_redis_url(tmp_path: Path) -> None:
+    code = """
+import asyncio, django; django.setup()
+from channels.layers import get_channel_layer
+async def main():
+    print([shard.host["address"] for shard in get_channel_layer()._get_layer()._shards])
+asyncio.run(main())
+"""
+    assert run(tmp_path, WHOLE | ENGINE, code).stdout.strip() == "['redis://127.0.0.1:6379']"
+
+
 def without(app: str) -> dict[str, str]:
     apps = ENGINE["INSTALLED_APPS"].replace(f", 'django.contrib.{app}'", "")
     return WHOLE | {"INSTALLED_APPS": apps}

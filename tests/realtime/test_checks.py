@@ -16,6 +16,9 @@ def found() -> list[str]:
     return [str(one.id) for one in run_checks(tags=["realtime"])]
 
 
+ANOTHER_REDIS = "realtime.W015"
+
+
 def layers(*hosts: Any) -> dict[str, Any]:
     return {"default": {"BACKEND": LAYER, "CONFIG": {"hosts": list(hosts)}}}
 
@@ -103,7 +106,7 @@ def test_a_redis_elsewhere_without_a_password(settings: Any, address: str, expec
     settings.REDIS_URL = "unix:///run/redis.sock"
     for host in (address, {"address": address}):
         settings.CHANNEL_LAYERS = layers(host)
-        assert found() == expected
+        assert [one for one in found() if one != ANOTHER_REDIS] == expected
 
 
 @pytest.mark.parametrize(
@@ -126,7 +129,7 @@ def test_a_redis_elsewhere_that_is_named_otherwise_than_by_its_url(
     settings: Any, host: Any, expected: list[str]
 ) -> None:
     settings.CHANNEL_LAYERS = layers(host)
-    assert found() == expected
+    assert [one for one in found() if one != ANOTHER_REDIS] == expected
 
 
 @pytest.mark.parametrize(
@@ -140,7 +143,7 @@ def test_a_redirect_for_ever(settings: Any, redirect: bool, proxies: list[str], 
 
 def test_the_password_of_redis_is_not_shown(settings: Any) -> None:
     settings.CHANNEL_LAYERS = layers("redis://:secret@10.0.0.5", "redis://10.0.0.6")
-    [warning] = run_checks(tags=["realtime"])
+    [warning] = [one for one in run_checks(tags=["realtime"]) if one.id != ANOTHER_REDIS]
     assert "10.0.0.6" in str(warning)
     assert "secret" not in str(warning)
 
