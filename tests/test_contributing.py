@@ -1,7 +1,6 @@
 """The worked example of CONTRIBUTING.md is taken from the page and run on two real servers."""
 
 import re
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,20 +13,6 @@ pytestmark = pytest.mark.cluster
 
 PAGE = (ROOT / "CONTRIBUTING.md").read_text()
 
-# What a reader adds to project/asgi.py, as a module of its own so that nothing of the project has to change.
-ASGI = """
-import os
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
-from django.core.asgi import get_asgi_application
-http = get_asgi_application()
-from channels.routing import ProtocolTypeRouter, URLRouter
-from django.urls import path
-from hands.consumers import HandsConsumer
-from realtime.process import with_services
-routes = [{route}]
-application = with_services(ProtocolTypeRouter({{"http": http, "websocket": URLRouter(routes)}}), services=[])
-"""
-
 
 def python_blocks() -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
@@ -35,11 +20,12 @@ def python_blocks() -> list[str]:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
-    consumer, route = python_blocks()
+    consumer, asgi = python_blocks()
     (tmp_path / "hands").mkdir()
     (tmp_path / "hands" / "__init__.py").touch()
     (tmp_path / "hands" / "consumers.py").write_text(consumer)
-    (tmp_path / "hands_asgi.py").write_text(textwrap.dedent(ASGI).format(route=route.strip()))
+    # The application of a site of its own, with the settings of this one.
+    (tmp_path / "hands_asgi.py").write_text(asgi.replace("mysite.settings", "project.settings"))
     return Site(tmp_path, PYTHONPATH=str(tmp_path))
 
 
