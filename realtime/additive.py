@@ -121,6 +121,8 @@ def _problem(one: Any, app: str, state: ProjectState, new: New, *, is_atomic: bo
         return "" if not is_atomic else f"{kind} needs `atomic = False`"
     if (app, model) in new.models:
         return ""
+    if not is_atomic:
+        return f"{f'{kind} {model}'.strip()}: with `atomic = False` it waits for the table without a bound"
     match one:
         case operations.AddField():
             return _problem_of_new(one.field, f"{model}.{one.name}")

@@ -15,7 +15,7 @@ import pytest
 
 from tests.cluster.releases import add_migration, copy_project
 from tests.cluster.running import Cluster
-from tests.cluster.test_releases import check_two_first_starts
+from tests.cluster.test_releases import check_rolling_release, check_two_first_starts
 from tests.postgresql import PostgreSQL
 from tests.servers import ROOT
 
@@ -74,6 +74,15 @@ def test_two_first_starts_at_once_on_one_postgresql_both_come_up_and_one_shows_t
     postgresql: str, tmp_path: Path
 ) -> None:
     check_two_first_starts(tmp_path, new_database(postgresql, "first_starts"))
+
+
+@pytest.mark.soak
+async def test_a_rolling_release_on_postgresql_fails_no_request_and_loses_no_message(
+    postgresql: str, tmp_path: Path
+) -> None:
+    url, root = new_database(postgresql, "rolling"), copy_project(tmp_path / "project")
+    with Cluster(tmp_path / "site", processes=3, root=root, DATABASE_URL=url) as site:
+        await check_rolling_release(site)
 
 
 def test_a_migration_that_waits_for_a_long_transaction_holds_no_writer_up(postgresql: str, tmp_path: Path) -> None:

@@ -139,6 +139,14 @@ def test_an_index_that_is_built_beside_its_writers_is_taken_without_a_transactio
     assert judged(AddIndexConcurrently("message", index)) == ["AddIndexConcurrently needs `atomic = False`"]
 
 
+def test_a_change_of_a_table_without_a_transaction_is_refused() -> None:
+    new = add("message", "mood", models.IntegerField(null=True))
+    assert judged(new, atomic=False) == [
+        "AddField message: with `atomic = False` it waits for the table without a bound"
+    ]
+    assert judged(operations.RunPython(operations.RunPython.noop), atomic=False) == []
+
+
 def test_an_empty_database_takes_all_there_is() -> None:
     loader = MigrationLoader(None)
     assert complaints(loader.graph.nodes, loader) == []
