@@ -11,6 +11,7 @@ http = get_asgi_application()  # Sets Django up: what follows imports models.
 
 import chat.routing  # noqa: E402
 import monitor.routing  # noqa: E402
+from project.preload import read_pages  # noqa: E402
 from realtime.inflight import with_bounded_requests  # noqa: E402
 from realtime.process import with_services  # noqa: E402
 from realtime.proxy import with_true_client  # noqa: E402
@@ -24,3 +25,4 @@ routes = ProtocolTypeRouter(
     }
 )
 application = with_services(with_true_client(routes, settings.TRUSTED_PROXIES), services=[*monitor.routing.services])
+read_pages()

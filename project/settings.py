@@ -20,6 +20,7 @@ ALLOWED_HOSTS = env.read_hosts("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1
 CSRF_TRUSTED_ORIGINS = env.read_origins("CSRF_TRUSTED_ORIGINS")
 TRUSTED_PROXIES = env.read_proxies("HUBBUB_TRUSTED_PROXIES")
 SIGN_UP_OPEN = env.read_bool("HUBBUB_SIGN_UP", True)
+FIRST_ADMIN = env.read_bool("HUBBUB_FIRST_ADMIN", True)
 
 REALTIME = conf.from_env(Realtime, os.environ)
 CHAT = conf.from_env(Chat, os.environ)
@@ -30,7 +31,7 @@ conf.check_known(
     conf.env_names(Realtime, Chat, Monitor, Accounts)
     | {"HUBBUB_VAR", "HUBBUB_SIGN_UP", "HUBBUB_TLS", "HUBBUB_HSTS_SECONDS", "HUBBUB_HSTS_SUBDOMAINS", "HUBBUB_PROCESS"}
     | {"HUBBUB_TRUSTED_PROXIES", "HUBBUB_RESTARTS", "HUBBUB_SILENT_RESTARTS", "HUBBUB_HOST_NAME"}
-    | {"HUBBUB_PREFIX", "HUBBUB_LOG_FORMAT"},
+    | {"HUBBUB_PREFIX", "HUBBUB_LOG_FORMAT", "HUBBUB_FIRST_ADMIN"},
 )
 
 # Our apps stand first: their templates and commands (runserver) take the place of Django's and daphne's.
@@ -55,7 +56,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "project.middleware.no_nul",
     "project.middleware.utf8_forms",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "project.static_files.StaticFiles",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

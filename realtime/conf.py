@@ -221,6 +221,12 @@ class Realtime:
     silent_seconds: float = tunable(
         15.0, "A web process that has answered `manage.py up` nothing for this long is replaced.", low=1, high=600
     )
+    release_seconds: float = tunable(
+        600.0,
+        "How long a release waits for another one and for tables in use; `manage.py up` ends one that takes longer.",
+        low=1,
+        high=86_400,
+    )
     layer_timeout_seconds: float = tunable(5.0, "Time limit of one call to Redis.", low=0.1, high=60)
     layer_capacity: int = tunable(
         10_000,

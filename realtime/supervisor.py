@@ -9,6 +9,7 @@ from typing import Any
 
 from realtime.children import Console
 from realtime.kept import CannotStart, Kept
+from realtime.release_child import ReleaseChild
 
 REPEATED_SIGNAL_SECONDS = 1.0
 SLOW_START_SECONDS = 10.0
@@ -18,19 +19,28 @@ GIVE_UP_SECONDS = 30.0  # On what answers, but not as it should: that is no matt
 class Supervisor:
     """Starts the groups of `stages` one after another, each when the one before is ready; stops them backwards.
 
-    `announce` is called once, in a thread, when all are ready. `run` raises CannotStart when something does not
-    come up.
+    `announce` is called once, in a thread, when all are ready. `release` runs before processes are replaced; where it
+    fails none is. `run` raises CannotStart when something does not come up.
     """
 
-    def __init__(self, stages: Sequence[Sequence[Kept]], *, console: Console, announce: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        stages: Sequence[Sequence[Kept]],
+        *,
+        console: Console,
+        announce: Callable[[], None],
+        release: ReleaseChild | None = None,
+    ) -> None:
         self._stages = stages
         self._console = console
         self._announce = announce
+        self._release = release
         self._keepers: list[asyncio.Task[None]] = []
         self._stop_asked = asyncio.Event()
         self._stop_asked_at = 0.0
         self._restart: asyncio.Task[None] | None = None
-        self._terminal = _terminal_answers()
+        self._is_asked_again = False
+        self._terminal = terminal_answers()
         # On a host under load all may be slow to answer: they must not be lost all at once.
         self._turn = asyncio.Lock()
         for stage in stages:
@@ -93,6 +103,8 @@ class Supervisor:
         for stage in self._stages:
             for one in stage:
                 one.stopping = True
+        if self._release is not None:
+            await self._release.stop()
         if self._restart is not None:
             # It sees that, and ends what it had begun. Whatever went wrong with it, the rest has to be stopped.
             await asyncio.wait([self._restart])
@@ -109,15 +121,36 @@ class Supervisor:
         elif time.monotonic() - self._stop_asked_at > REPEATED_SIGNAL_SECONDS:
             # One signal can come twice, to us and through `make`: only a later one means impatience.
             self._console.print("Killing what still runs …")
+            if self._release is not None:
+                self._release.kill()
             for stage in self._stages:
                 for one in stage:
                     one.kill()
 
     def _hang_up(self) -> None:
-        if self._terminal and not _terminal_answers():
+        if self._terminal and not terminal_answers():
             self._ask_stop()  # The terminal was closed: nobody asked for a restart.
+        elif self._stop_asked.is_set():
+            return
         elif self._restart is None or self._restart.done():
-            self._restart = asyncio.create_task(self._restart_in_turn())
+            self._restart = asyncio.create_task(self._release_and_restart())
+        elif not self._is_asked_again:
+            # The code may have changed since that one has read it.
+            self._is_asked_again = True
+            self._console.line("release", "asked for again: another one follows when this one is done")
+
+    async def _release_and_restart(self) -> None:
+        while True:
+            self._is_asked_again = False
+            problem = "" if self._release is None else await self._release.run()
+            if self._stop_asked.is_set():
+                return
+            if problem:
+                self._console.line("release", f"refused, all processes stay as they are: {problem}")
+            else:
+                await self._restart_in_turn()
+            if not self._is_asked_again or self._stop_asked.is_set():
+                return
 
     async def _restart_in_turn(self) -> None:
         for one in self._stages[-1]:
@@ -131,7 +164,7 @@ class Supervisor:
             self._console.line(one.name, "restarted")
 
 
-def _terminal_answers() -> bool:
+def terminal_answers() -> bool:
     try:
         os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
     except OSError:

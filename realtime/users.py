@@ -120,6 +120,15 @@ def create_user(name: str) -> Any:
     return create(**{users.USERNAME_FIELD: _as_name(name)})
 
 
+def is_name_taken(name: str) -> bool:
+    """Whether `create_superuser` of this name would find it taken."""
+    try:
+        find_by_name(_as_name(name))
+    except get_user_model().DoesNotExist:
+        return False
+    return True
+
+
 def create_superuser(name: str, password: str) -> Any:
     """The same with all rights. None: this model asks for more than a name and a password."""
     users: Any = get_user_model()

@@ -121,6 +121,8 @@ class Server:
 class Site:
     """A database of its own and what is in it; the tests' Redis."""
 
+    root = ROOT  # The code that it runs: ours, or a copy.
+
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
         self.env = {name: value for name, value in os.environ.items() if not name.startswith("HUBBUB_")}
@@ -139,7 +141,7 @@ class Site:
     def _run(self, *arguments: str) -> str:
         ran = subprocess.run(
             [sys.executable, *arguments],
-            cwd=ROOT,
+            cwd=self.root,
             env={"DJANGO_SETTINGS_MODULE": "project.settings"} | self.env,
             capture_output=True,
             text=True,

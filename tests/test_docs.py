@@ -38,7 +38,7 @@ ANSWERS: dict[str, type[Ok]] = {
 }
 
 # Read, but not for anybody to set: the system's, and Django's word to its reloaded self.
-NOT_OURS = {"PATH", "RUN_MAIN"}
+NOT_OURS = {"PATH", "PWD", "RUN_MAIN"}
 
 Row = list[str]
 Fields = dict[str, bool]  # Name to: may be left out.

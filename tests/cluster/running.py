@@ -27,9 +27,18 @@ STOP_SECONDS = 30.0
 class Cluster(Site):
     """`manage.py up` with a database, a Redis and settings of its own."""
 
-    def __init__(self, folder: Path, *, processes: int = 2, arguments: Sequence[str] = (), **settings: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        processes: int = 2,
+        arguments: Sequence[str] = (),
+        root: Path = ROOT,
+        **settings: str,
+    ) -> None:
         # Not Site's own: `up` itself makes the database, and starts Redis.
         self.folder = folder
+        self.root = root
         self.env = {
             name: value
             for name, value in os.environ.items()
@@ -47,7 +56,7 @@ class Cluster(Site):
         # Tethered: a test run that is killed leaves nothing behind either.
         self.up = subprocess.Popen(
             tethered([sys.executable, "manage.py", "up", *self._arguments]),
-            cwd=ROOT,
+            cwd=self.root,
             env=self.env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -4,12 +4,18 @@ import os
 import re
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from tests.cluster.releases import add_migration, copy_project
 from tests.cluster.running import Cluster
+from tests.cluster.test_releases import check_rolling_release, check_two_first_starts
 from tests.postgresql import PostgreSQL
 from tests.servers import ROOT
 
@@ -56,3 +62,75 @@ async def test_the_whole_site_runs_on_postgresql(postgresql: str, tmp_path: Path
             assert (await other.event("message.posted"))["message"]["body"] == "Hello."
         assert site.stop() == 0
     assert not (tmp_path / "hubbub.sqlite3").exists()
+
+
+def new_database(url: str, name: str) -> str:
+    with closing(psycopg.connect(url, autocommit=True)) as server:
+        server.execute(f"CREATE DATABASE {name}")
+    return url.rpartition("/")[0] + f"/{name}"
+
+
+def test_two_first_starts_at_once_on_one_postgresql_both_come_up_and_one_shows_the_password(
+    postgresql: str, tmp_path: Path
+) -> None:
+    check_two_first_starts(tmp_path, new_database(postgresql, "first_starts"))
+
+
+@pytest.mark.soak
+async def test_a_rolling_release_on_postgresql_fails_no_request_and_loses_no_message(
+    postgresql: str, tmp_path: Path
+) -> None:
+    url, root = new_database(postgresql, "rolling"), copy_project(tmp_path / "project")
+    with Cluster(tmp_path / "site", processes=3, root=root, DATABASE_URL=url) as site:
+        await check_rolling_release(site)
+
+
+def test_a_migration_that_waits_for_a_long_transaction_holds_no_writer_up(postgresql: str, tmp_path: Path) -> None:
+    url = new_database(postgresql, "busy")
+    site = Cluster(tmp_path / "site", root=copy_project(tmp_path / "project"), DATABASE_URL=url)
+    site.manage("release")
+    add_migration(site.root, "chat", "mood", 'migrations.AddField("room", "mood", models.IntegerField(null=True))')
+    waits: list[float] = []
+    done = threading.Event()
+
+    def keep_writing() -> None:
+        with closing(psycopg.connect(url, autocommit=True)) as writer:
+            while not done.is_set():
+                before = time.monotonic()
+                writer.execute("UPDATE chat_room SET position = position")
+                waits.append(time.monotonic() - before)
+                time.sleep(0.01)
+
+    writing = threading.Thread(target=keep_writing)
+    with closing(psycopg.connect(url)) as reader:
+        reader.execute("SELECT * FROM chat_room")  # The migration cannot begin before this transaction ends.
+        writing.start()
+        release = subprocess.Popen(
+            [sys.executable, "manage.py", "release", "--additive"],
+            cwd=site.root,
+            env=site.env,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert release.stdout is not None
+        said = release.stdout.readline()
+        wait_for_another_try(url)
+        assert release.poll() is None
+        reader.rollback()
+        assert release.wait(30) == 0
+        release.stdout.close()
+    done.set()
+    writing.join()
+    assert said == "release: a table is in use; the migration is tried again until it gets it\n"
+    assert max(waits) < 0.9  # A post waits for a lock for one second.
+    with closing(psycopg.connect(url)) as after:
+        after.execute("SELECT mood FROM chat_room")
+
+
+def wait_for_another_try(url: str) -> None:
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'ALTER TABLE %'"
+    deadline = time.monotonic() + 20
+    with closing(psycopg.connect(url, autocommit=True)) as observer:
+        while observer.execute(waiting).fetchone() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)

@@ -2,28 +2,29 @@
 
 import asyncio
 import os
-import secrets
 import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import redis
 from django.conf import settings
-from django.contrib.auth import get_user_model
-from django.core.management import BaseCommand, CommandError, CommandParser, call_command, get_commands
+from django.core.management import BaseCommand, CommandError, CommandParser, get_commands
 from django.db import Error as DatabaseError
 from django.db import connections
 
-from realtime import conf, embedded_redis, users
+from realtime import conf, embedded_redis, first_admin
 from realtime.checks import check_address
 from realtime.children import Console
 from realtime.kept import CannotStart, Kept, KeptCommand, KeptRedis
 from realtime.kept_web import KeptWeb
 from realtime.listening import Taken, claim_port, lock_folder
 from realtime.redis_errors import cause_of
+from realtime.release import ReleaseFailed, release
+from realtime.release_child import ReleaseChild
 from realtime.site_lease import REFUSALS, claim_at_start
-from realtime.supervisor import Supervisor
+from realtime.supervisor import Supervisor, terminal_answers
 
 # What an earlier run that was killed may still take: its web processes close their sockets in order.
 EARLIER_RUN_SECONDS = 20.0
@@ -80,8 +81,16 @@ class Command(BaseCommand):
             embedded_redis.remove_run_dir(run_dir, Path(settings.VAR_DIR))
             os._exit(128 + number)
 
+        had_terminal = terminal_answers()
+
+        def hang_up(number: int, frame: object) -> None:
+            if had_terminal and not terminal_answers():
+                leave(number, frame)
+            os.write(sys.stderr.fileno(), b"SIGHUP during the start does nothing: send it again after Ready.\n")
+
         for number in STOP_SIGNALS:
             signal.signal(number, leave)  # Until the supervisor takes over.
+        signal.signal(signal.SIGHUP, hang_up)
         self._prepare(migrate=migrate)
         if binary is None:
             # Said here in one line, instead of five times by each process.
@@ -94,20 +103,31 @@ class Command(BaseCommand):
             console=console, lock=lock, run_dir=run_dir, binary=binary, processes=processes, host=host, port=port
         )
         supervisor = Supervisor(
-            stages, console=console, announce=lambda: self._announce(console, stages, binary, host, port)
+            stages,
+            console=console,
+            announce=lambda: self._announce(console, stages, binary, host, port),
+            release=ReleaseChild(
+                # Under the processes that run: they have to be able to go on until they are replaced.
+                ["release", "--additive", *([] if migrate else ["--no-migrate"])],
+                console=console,
+                environ=environment(),
+                folder=site_folder(),
+                lock=lock,
+                seconds=conf.settings().release_seconds,
+            ),
         )
         asyncio.run(supervisor.run())
 
     def _prepare(self, *, migrate: bool) -> None:
         try:
-            if migrate:
-                call_command("migrate", verbosity=0, interactive=False)
-            self._is_empty = not get_user_model()._default_manager.exists()
+            release(migrate=migrate, say=self.stderr.write)
+            self._needs_admin = first_admin.is_wanted()
+        except ReleaseFailed as failed:
+            raise CommandError(str(failed)) from failed
         except DatabaseError as error:
             raise CommandError(f"The database cannot be used: {str(error).strip()}") from None
         finally:
             connections.close_all()
-        call_command("collectstatic", verbosity=0, interactive=False)
 
     def _announce(
         self,
@@ -124,15 +144,9 @@ class Command(BaseCommand):
             f"  redis      {redis_name(binary)}",
             f"  processes  {', '.join(running)}",
         ]
-        if self._is_empty:
-            # Made only now: a start that failed would have lost the password.
-            password = secrets.token_urlsafe(12)
-            admin = users.create_superuser("admin", password)
-            connections.close_all()
-            if admin is not None:
-                lines.append(f"  sign in    {users.name_of(admin)} / {password}   (shown this once)")
-            else:
-                lines.append("  sign in    make the first user: manage.py createsuperuser")
+        # Made only now: a start that failed would have lost the password.
+        if self._needs_admin and (text := first_admin.make(console.print)):
+            lines.append(f"  sign in    {text}")
         lines += [f"  admin      {address(host, port)}admin/", "Ctrl-C stops it."]
         console.print("\n".join(lines))
 
@@ -169,8 +183,7 @@ def plan(
     port: int,
 ) -> list[list[Kept]]:
     """What to start, in stages: Redis, unless there is one; then all that needs it."""
-    environ = {**os.environ, "REDIS_URL": settings.REDIS_URL, "PYTHONUNBUFFERED": "1"}
-    folder = Path(getattr(settings, "BASE_DIR", os.curdir)).resolve()
+    environ, folder = environment(), site_folder()
     module, _, name = settings.ASGI_APPLICATION.rpartition(".")
     # The readiness probe comes by a UNIX socket, and still has to name a host that is served.
     allowed_host = next((one.lstrip(".") for one in settings.ALLOWED_HOSTS if one != "*"), "localhost")
@@ -209,6 +222,23 @@ def plan(
     ]
     stages.append(serving)
     return stages
+
+
+def environment() -> dict[str, str]:
+    """What each child is started with."""
+    return {**os.environ, "REDIS_URL": settings.REDIS_URL, "PYTHONUNBUFFERED": "1"}
+
+
+def site_folder() -> Path:
+    """Where the children start: the folder of the project by the name that it was started by.
+
+    That may be a link, which a release turns to the folder of its own: what starts afterwards has the new code.
+    """
+    folder = Path(getattr(settings, "BASE_DIR", os.curdir)).resolve()
+    for name in (os.environ.get("PWD", ""), os.path.dirname(os.path.abspath(sys.argv[0]))):
+        if name and os.path.isdir(name) and os.path.samefile(name, folder):
+            return Path(name)
+    return folder
 
 
 def address(host: str, port: int) -> str:
