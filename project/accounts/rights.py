@@ -1,4 +1,4 @@
-"""Rights of accounts, compared: staff may neither give rights that they lack, nor take over an account that has them."""
+"""Rights of accounts, compared: staff may neither give rights that they lack nor take over an account with them."""
 
 from collections.abc import Collection
 from typing import Any
