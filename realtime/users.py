@@ -70,6 +70,12 @@ def has_perm(user: Any, permission: str | None) -> bool:
     return ask is not None and bool(ask(permission))
 
 
+def has_permissions_of(user: Any, other: Any) -> bool:
+    """Whether `user` has all the permissions that `other` has. Models without permissions have none."""
+    held, wanted = (getattr(one, "get_all_permissions", set)() for one in (user, other))
+    return bool(wanted <= held)
+
+
 def are_permissions_plain() -> bool:
     """Whether the model takes its permissions from Django's tables alone."""
     users: Any = get_user_model()
