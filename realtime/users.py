@@ -72,8 +72,13 @@ def has_perm(user: Any, permission: str | None) -> bool:
 
 def has_permissions_of(user: Any, other: Any) -> bool:
     """Whether `user` has all the permissions that `other` has. Models without permissions have none."""
-    held, wanted = (getattr(one, "get_all_permissions", set)() for one in (user, other))
-    return bool(wanted <= held)
+    held, wanted = _permissions_of(user), _permissions_of(other)
+    return wanted <= held
+
+
+def _permissions_of(user: Any) -> set[str]:
+    ask: Any = getattr(user, "get_all_permissions", set)
+    return set(ask())
 
 
 def are_permissions_plain() -> bool:

@@ -54,6 +54,6 @@ class BoundedUserAdmin(BoundedAdmin):
         return fields if getattr(request.user, "is_superuser", False) else [*fields, "is_superuser"]
 
 
-class GroupAdmin(BoundedAdmin, DjangoGroupAdmin):  # type: ignore[type-arg]
+class GroupAdmin(BoundedAdmin, DjangoGroupAdmin):  # type: ignore[misc]
     def is_beyond(self, request: HttpRequest, obj: Any) -> bool:
         return lacks_rights_of_group(request.user, obj)
