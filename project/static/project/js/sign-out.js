@@ -17,11 +17,12 @@ tabs.onmessage = ({ data }) => {
   else if (data.type === "signed-out") leave();
 };
 
-// The admin's own form has an id only.
+// A form signs out, or one of its buttons. The admin's own form has an id only.
 document.addEventListener("submit", (event) => {
-  if (!event.target.matches("[data-signs-out], #logout-form")) return;
+  const { target: form, submitter } = event;
+  if (!form.matches("[data-signs-out], #logout-form") && !submitter?.matches("[data-signs-out]")) return;
   event.preventDefault();
-  if (!isAsking) signOut(event.target);
+  if (!isAsking) signOut(form, submitter);
 });
 
 // A page that the browser kept whole is shown by "Back" without asking the server, perhaps to somebody else.
@@ -32,7 +33,7 @@ addEventListener("pageshow", ({ persisted }) => {
   if (persisted) location.reload();
 });
 
-async function signOut(form) {
+async function signOut(form, submitter) {
   isAsking = true;
   const rooms = await askTabs();
   const goes = rooms.length === 0 || (await confirmDiscard(rooms));
@@ -40,7 +41,8 @@ async function signOut(form) {
   if (!goes) return;
   document.dispatchEvent(new Event("signing-out")); // Nothing that is to be discarded may still be sent.
   try {
-    const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+    const body = new URLSearchParams(new FormData(form, submitter));
+    const answer = await fetch(form.action, { method: "POST", body });
     if (!answer.ok) throw new Error(answer.statusText);
   } catch {
     form.submit(); // The browser shows what is wrong. Nothing is deleted.
