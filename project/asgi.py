@@ -11,6 +11,7 @@ http = get_asgi_application()  # Sets Django up: what follows imports models.
 
 import chat.routing  # noqa: E402
 import monitor.routing  # noqa: E402
+from project.accounts.expired_sessions import clear_expired_sessions  # noqa: E402
 from project.preload import read_pages  # noqa: E402
 from realtime.inflight import with_bounded_requests  # noqa: E402
 from realtime.process import with_services  # noqa: E402
@@ -24,5 +25,6 @@ routes = ProtocolTypeRouter(
         "websocket": URLRouter([*sockets, refuse_unknown_path]),
     }
 )
-application = with_services(with_true_client(routes, settings.TRUSTED_PROXIES), services=[*monitor.routing.services])
+services = [*monitor.routing.services, clear_expired_sessions]
+application = with_services(with_true_client(routes, settings.TRUSTED_PROXIES), services=services)
 read_pages()

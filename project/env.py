@@ -122,6 +122,15 @@ def read_secret_key(path: Path) -> str:
     return path.read_text()
 
 
+def read_former_keys(name: str) -> list[str]:
+    """Keys that `SECRET_KEY` had before, separated by commas: they sign nothing, and what they signed is accepted."""
+    text = os.environ.get(name, "")
+    keys = [key.strip() for key in text.split(",")] if text.strip() else []
+    if "" in keys:
+        raise ImproperlyConfigured(f"{name} has an empty key: give former values of SECRET_KEY, separated by commas.")
+    return keys
+
+
 def read_database(name: str, default_file: Path) -> dict[str, Any]:
     """Django's database configuration from a URL: `sqlite:///path` or `postgres://user:password@host:port/name`."""
     url = os.environ.get(name) or f"sqlite:///{default_file}"

@@ -1,9 +1,13 @@
 """What each request and each answer of the site must keep to, and Django 5.2 has no setting for."""
 
 from collections.abc import Callable
+from typing import Any
 
+from django.conf import settings
+from django.contrib.auth.middleware import get_user
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, QueryDict
+from django.utils.functional import SimpleLazyObject
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -28,6 +32,50 @@ def security_headers(get_response: GetResponse) -> GetResponse:
         return response
 
     return middleware
+
+
+def no_store(get_response: GetResponse) -> GetResponse:
+    """Have browsers and proxies keep no page, error or download, unless its view has said otherwise.
+
+    What is kept is shown again by "Back" after signing out. Static files come with a Cache-Control of their own.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        response.headers.setdefault("Cache-Control", "no-store, private")
+        return response
+
+    return middleware
+
+
+def keep_session_key(get_response: GetResponse) -> GetResponse:
+    """Let a session that was made under a former SECRET_KEY keep its own key when it is signed anew.
+
+    Django signs it anew at its first request after the change, and gives it another key. The open sockets of the
+    browser live by the first one and would end; so would requests that were sent at the same time.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if settings.SECRET_KEY_FALLBACKS:
+            user: Any = SimpleLazyObject(lambda: _get_user(request))
+            request.user = user
+        return get_response(request)
+
+    return middleware
+
+
+def _get_user(request: HttpRequest) -> Any:
+    session: Any = request.session
+    # For this one call: a sign-in does need another key.
+    session.cycle_key = _keep
+    try:
+        return get_user(request)
+    finally:
+        del session.cycle_key
+
+
+def _keep() -> None:
+    """Instead of `cycle_key`."""
 
 
 def no_nul(get_response: GetResponse) -> GetResponse:

@@ -15,6 +15,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = Path(os.environ.get("HUBBUB_VAR", BASE_DIR / "var")).resolve()
 
 SECRET_KEY = env.read_secret_key(VAR_DIR / "secret_key")
+SECRET_KEY_FALLBACKS = env.read_former_keys("SECRET_KEY_FALLBACKS")
 DEBUG = env.read_bool("DEBUG", False)
 ALLOWED_HOSTS = env.read_hosts("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.read_origins("CSRF_TRUSTED_ORIGINS")
@@ -53,6 +54,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "project.middleware.security_headers",
+    "project.middleware.no_store",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "project.middleware.no_nul",
     "project.middleware.utf8_forms",
@@ -61,6 +63,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "project.middleware.keep_session_key",
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
 
@@ -117,6 +120,9 @@ LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "lobby"
 LOGOUT_REDIRECT_URL = "sign-in"
 
+# They end with the session. In a cookie, Django's default, one would wait for the next user of the browser.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_I18N = False
@@ -137,6 +143,7 @@ TLS = env.read_bool("HUBBUB_TLS", False)
 SECURE_SSL_REDIRECT = TLS
 SESSION_COOKIE_SECURE = TLS
 CSRF_COOKIE_SECURE = TLS
+CSRF_COOKIE_HTTPONLY = True  # Pages take the token from their forms; no script has a use for the cookie.
 HSTS_SECONDS = env.read_int("HUBBUB_HSTS_SECONDS", 31536000, low=0, high=10 * 31536000)
 SECURE_HSTS_SECONDS = HSTS_SECONDS if TLS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.read_bool("HUBBUB_HSTS_SUBDOMAINS", False)

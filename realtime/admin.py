@@ -20,6 +20,7 @@ EXPIRY = timedelta(days=30)  # Proposed in the form.
 
 
 class AccessTokenForm(forms.ModelForm):  # type: ignore[type-arg]
+    maker: Any = None  # The user of the request.
     # Filled when a form is made: the scopes stand in the settings.
     scopes = forms.MultipleChoiceField(
         choices=lambda: [(name, f"{name}: {says}") for name, says in auth.known_scopes().items()],
@@ -37,6 +38,8 @@ class AccessTokenForm(forms.ModelForm):  # type: ignore[type-arg]
         user = self.cleaned_data["user"]
         if not users.is_active(user):
             raise ValidationError("This user is not active: the token would let nobody in.")
+        if not users.has_permissions_of(self.maker, user):
+            raise ValidationError("This user has permissions that you do not have: a token would give them to you.")
         return user
 
 
@@ -79,6 +82,11 @@ class AccessTokenAdmin(ServiceAdmin):
         if obj is None:
             return ["user", "name", "scopes", "expires_at"]
         return ["user", "name", "scopes", "prefix", "state", "created_at", "expires_at", "last_used_at", "revoked_at"]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form_class: Any = super().get_form(request, obj, change=change, **kwargs)
+        form_class.maker = request.user  # Made for this request.
+        return form_class
 
     def get_readonly_fields(self, request: HttpRequest, obj: AccessToken | None = None) -> Any:
         return [] if obj is None else self.get_fields(request, obj)

@@ -70,6 +70,17 @@ def has_perm(user: Any, permission: str | None) -> bool:
     return ask is not None and bool(ask(permission))
 
 
+def has_permissions_of(user: Any, other: Any) -> bool:
+    """Whether `user` has all the permissions that `other` has. Models without permissions have none."""
+    held, wanted = _permissions_of(user), _permissions_of(other)
+    return wanted <= held
+
+
+def _permissions_of(user: Any) -> set[str]:
+    ask: Any = getattr(user, "get_all_permissions", set)
+    return set(ask())
+
+
 def are_permissions_plain() -> bool:
     """Whether the model takes its permissions from Django's tables alone."""
     users: Any = get_user_model()

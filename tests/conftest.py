@@ -17,7 +17,15 @@ _folder = Path(tempfile.mkdtemp(prefix="hubbub-tests-"))
 _resources.callback(shutil.rmtree, _folder, ignore_errors=True)
 _resources.enter_context(embedded_redis.running(_folder / "redis.sock"))
 
-SETTINGS = {"SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "DATABASE_URL", "REDIS_URL"}
+SETTINGS = {
+    "SECRET_KEY",
+    "SECRET_KEY_FALLBACKS",
+    "DEBUG",
+    "ALLOWED_HOSTS",
+    "CSRF_TRUSTED_ORIGINS",
+    "DATABASE_URL",
+    "REDIS_URL",
+}
 for _name in [one for one in os.environ if one in SETTINGS or one.startswith("HUBBUB_")]:
     del os.environ[_name]
 os.environ["HUBBUB_VAR"] = str(_folder)

@@ -22,7 +22,7 @@ STOP_SECONDS = 40.0  # Every process may take its time to drain.
 POLL_SECONDS = 0.05
 # What would make it another site than the one that is tried out; tunables stay, since they are what is tried.
 NOT_FOR_IT = {"REDIS_URL", "DATABASE_URL", "SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS"}
-NOT_FOR_IT |= {"HUBBUB_VAR", "HUBBUB_TLS", "HUBBUB_PROCESS"}
+NOT_FOR_IT |= {"SECRET_KEY_FALLBACKS", "HUBBUB_VAR", "HUBBUB_TLS", "HUBBUB_PROCESS"}
 # After each fault everybody says at once what they could not: how soon it is whole again must not be a limit's doing.
 RAISED_LIMITS = {"HUBBUB_POSTS_PER_SECOND": "1000", "HUBBUB_POSTS_BURST": "1000"}
 RAISED_LIMITS |= {"HUBBUB_COMMANDS_PER_SECOND": "1000", "HUBBUB_COMMANDS_BURST": "1000"}

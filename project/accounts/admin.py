@@ -6,10 +6,12 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
 from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import Group
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 
+from project.accounts.escalation import BoundedUserAdmin, GroupAdmin
 from project.accounts.models import User
 from realtime.models import AccessToken
 
@@ -26,8 +28,12 @@ class AddUserForm(AdminUserCreationForm):  # type: ignore[type-arg]
         return user
 
 
+admin.site.unregister(Group)
+admin.site.register(Group, GroupAdmin)
+
+
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
+class UserAdmin(BoundedUserAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
     add_form = AddUserForm
     list_display = ["username", "is_active", "is_staff", "rooms", "messages", "tokens", "last_login", "email"]
     list_filter = ["is_active", "is_staff", "is_superuser", "groups", "date_joined", "last_login"]

@@ -28,6 +28,12 @@ class Accounts:
     password_hashes_waiting: int = tunable(
         12, "Forms that may wait for a hash in one process; one more is answered with 503.", low=0, high=1000
     )
+    expired_sessions_seconds: float = tunable(
+        600.0,
+        "Time between two looks for expired sessions in one process; those found are deleted, 200 at a time.",
+        low=1,
+        high=86_400,
+    )
     password_seconds: float = tunable(5.0, "How long a form waits for its hash to begin; then 503.", low=0.1, high=60)
 
 

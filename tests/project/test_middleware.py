@@ -1,12 +1,14 @@
 """Headers of every answer, and what no address may contain."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import reverse
 
-from project.middleware import POLICY
+from project.middleware import POLICY, no_store
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
 
@@ -56,6 +58,68 @@ def test_an_answer_that_failed_has_them_too(client: Client, monkeypatch: pytest.
     response = client.get(reverse("sign-up"))
     assert response.status_code == 500
     assert lacking(response) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [
+        ("/", 200),
+        ("/rooms/lounge/", 200),
+        ("/rooms/nothing/", 404),
+        ("/rooms/lounge", 301),
+        ("/monitor/", 200),
+        ("/?x=%00", 400),
+        ("/account/sign-in/", 200),
+        ("/admin/", 200),
+        ("/admin/jsi18n/", 200),
+        ("/admin/chat/message/", 200),
+        ("/static/nothing.css", 404),
+    ],
+)
+def test_back_after_signing_out_finds_no_page_in_a_cache(
+    client: Client, root: Any, lounge: Any, address: str, status: int
+) -> None:
+    client.force_login(root)
+    response = client.get(address)
+    assert response.status_code == status
+    assert "no-store" in response.headers["Cache-Control"]
+    assert "private" in response.headers["Cache-Control"]
+
+
+def test_a_page_that_failed_is_not_kept_either(client: Client, root: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    client.raise_request_exception = False
+    client.force_login(root)
+    monkeypatch.setattr("chat.views.access", None)
+    response = client.get("/")
+    assert response.status_code == 500
+    assert "no-store" in response.headers["Cache-Control"]
+
+
+def test_a_view_that_says_itself_what_may_be_kept_is_left_alone() -> None:
+    said = HttpResponse(headers={"Cache-Control": "max-age=60, public"})
+    answered = no_store(lambda request: said)(HttpRequest())
+    assert answered.headers["Cache-Control"] == "max-age=60, public"
+    download = HttpResponse("a,b", content_type="text/csv", headers={"Content-Disposition": "attachment"})
+    assert "no-store" in no_store(lambda request: download)(HttpRequest()).headers["Cache-Control"]
+
+
+def test_static_files_are_kept_by_browsers(client: Client, tmp_path: Path) -> None:
+    (tmp_path / "page.css").write_text("p {}")
+    response = client.get("/static/page.css")
+    assert response.status_code == 200
+    assert response.headers["Cache-Control"] == "max-age=60, public"
+    response.close()
+
+
+def test_no_cookie_can_be_read_by_a_script(client: Client, alice: Any) -> None:
+    alice.set_password("correct horse 7")
+    alice.save()
+    client.get(reverse("sign-in"))
+    client.post(reverse("sign-in"), {"username": "alice", "password": "correct horse 7"})
+    assert {"csrftoken", "sessionid"} <= client.cookies.keys()
+    for cookie in client.cookies.values():
+        assert cookie["httponly"], cookie.key
+        assert cookie["samesite"] == "Lax", cookie.key
 
 
 @pytest.mark.database

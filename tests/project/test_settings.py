@@ -70,6 +70,8 @@ def test_no_model_change_lacks_its_migration(tmp_path: Path) -> None:
         ("CSRF_TRUSTED_ORIGINS", "example.org"),
         ("ALLOWED_HOSTS", "http://x y"),
         ("SECRET_KEY", ""),
+        ("SECRET_KEY_FALLBACKS", "first,,third"),
+        ("SECRET_KEY_FALLBACKS", "first, "),
         ("HUBBUB_TRUSTED_PROXIES", "proxy.example.org"),
         ("HUBBUB_TRUSTED_PROXIES", "10.0.0.1/8"),
         ("HUBBUB_TRUSTED_PROXIES", "127.0.0.1 10.0.0.0/8"),

@@ -163,3 +163,17 @@ def test_the_list_costs_the_same_with_one_row_and_with_twenty(admin: Any, alice:
     for number in range(19):
         make_token(make_user(f"user-{number}"))
     assert queries() == with_one
+
+
+def test_a_token_for_somebody_with_more_rights_gives_nobody_theirs(client: Any, root: Any, alice: Any) -> None:
+    """As plain staff who may make tokens would watch the dashboard: by a token of the administrator's."""
+    stan = make_user("stan", is_staff=True)
+    stan.user_permissions.set(Permission.objects.filter(codename__in=["add_accesstoken", "view_accesstoken"]))
+    client.force_login(stan)
+    fields = {"name": "probe", "expires_at_0": "2099-01-01", "expires_at_1": "12:00:00", "scopes": ["monitor.read"]}
+    response = client.post(ADD, {**fields, "user": str(root.pk)})
+    [error] = response.context["adminform"].form.errors["user"]
+    assert "permissions that you do not have" in error
+    assert not AccessToken.objects.exists()
+    assert client.post(ADD, {**fields, "user": str(alice.pk)}).status_code == 200
+    assert AccessToken.objects.get().user_id == alice.pk

@@ -9,7 +9,7 @@ export class MessageRows {
   #calls;
   #limit = Infinity;
 
-  /** `calls`: what a row may ask for: edit, cancel, save, remove, retry, discard, older. */
+  /** `calls`: what a row may ask for: edit, edited, editOf, cancel, save, remove, retry, discard, older. */
   constructor(calls) {
     this.#calls = calls;
   }
@@ -111,12 +111,13 @@ export class MessageRows {
         return false;
       },
       cancel: this.#calls.cancel,
+      changed: (text) => this.#calls.edited(message, text),
     });
     part(form, "cancel").addEventListener("click", this.#calls.cancel);
     element.classList.add("is-edited-now");
     element.start = () => {
       editor.limit = this.#limit;
-      editor.text = message.body;
+      editor.text = this.#calls.editOf(message.seq) ?? message.body;
       editor.focus();
     };
     return element;

@@ -31,6 +31,8 @@ const view = new RoomView(root, {
   discard: (id) => change({ type: "post.discarded", id }),
   edit: (seq) => change({ type: "edit.opened", seq }),
   editLast,
+  edited: (message, text) => keepsakes.keepEdit(message.seq, text === message.body ? null : text),
+  editOf: (seq) => keepsakes.editOf(seq),
   cancel: stopEditing,
   save,
   remove,
@@ -59,7 +61,10 @@ const socket = new Socket(socketPath, {
       degraded = frame.state === "degraded";
       rest();
       if (!degraded) join(); // For what has no position and may have been missed.
-    } else change({ type: "event", frame });
+    } else {
+      change({ type: "event", frame });
+      if (frame.type === "message.deleted") rescueEdits();
+    }
   },
   state: connection,
 });
@@ -68,6 +73,7 @@ view.composer.text = keepsakes.draft;
 view.render(state);
 look();
 document.addEventListener("visibilitychange", look);
+document.addEventListener("signing-out", () => socket.close());
 socket.open();
 state.pending.filter(({ error }) => error === null).forEach(send);
 if (matchMedia("(hover: hover)").matches) view.composer.focus();
@@ -92,6 +98,7 @@ async function join() {
       answer = await socket.request({ type: "room.join", room: slug, ...known });
       change({ type: "joined", answer });
     }
+    goOnEditing();
   } catch (error) {
     if (error.code === "lost") return; // The next hello joins.
     if (error.code === "not_found") change({ type: "closed", code: "not_found" });
@@ -122,7 +129,26 @@ function editLast() {
   return message !== null;
 }
 
+/** With an edit that a reload, or the end of the session, has interrupted. */
+function goOnEditing() {
+  rescueEdits();
+  if (state.editing !== null) return;
+  const open = keepsakes.edits.filter((seq) => state.messages.some((message) => message.seq === seq && !message.deleted));
+  if (open.length > 0) change({ type: "edit.opened", seq: open.at(-1) });
+}
+
+/** What was written into an edit goes to the composer when the message is deleted meanwhile. */
+function rescueEdits() {
+  for (const seq of keepsakes.edits) {
+    if (!state.messages.some((message) => message.seq === seq && message.deleted)) continue;
+    view.composer.text = keepsakes.draft = [view.composer.text, keepsakes.editOf(seq)].filter(Boolean).join("\n");
+    keepsakes.keepEdit(seq, null);
+    say("The message was deleted. Your edit is in the field below.");
+  }
+}
+
 function stopEditing() {
+  keepsakes.keepEdit(state.editing, null);
   change({ type: "edit.closed" });
   view.composer.focus();
 }
@@ -131,6 +157,7 @@ async function save(seq, body, problem) {
   if (state.messages.find((message) => message.seq === seq)?.body === body) return stopEditing();
   try {
     const answer = await socket.request({ type: "message.edit", room: slug, seq, body });
+    keepsakes.keepEdit(seq, null);
     change({ type: "edit.answered", seq, body, answer, at: new Date().toISOString() });
     view.composer.focus();
   } catch (error) {
@@ -154,6 +181,7 @@ async function loadOlder() {
   try {
     const answer = await socket.request({ type: "room.history", room: slug, before, limit: PAGE });
     change({ type: "history.came", before, answer });
+    goOnEditing();
   } catch (error) {
     // Not at once again: whoever still scrolls asks soon enough.
     setTimeout(() => change({ type: "history.failed" }), error.retryAfterMs ?? RETRY_MS);

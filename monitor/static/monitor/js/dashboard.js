@@ -35,5 +35,6 @@ function change(action) {
   view.render(state, now);
 }
 
+document.addEventListener("signing-out", () => socket.close());
 setInterval(() => view.tick(state, performance.now()), TICK_MS);
 socket.open();

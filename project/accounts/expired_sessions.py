@@ -1,0 +1,73 @@
+"""Deletes expired sessions in small steps, so that no post waits for the database's write lock.
+
+A service of each web process. Two at once do no harm: on PostgreSQL they skip each other's rows, on SQLite a second
+delete finds nothing. Session engines without a table expire by themselves.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from project.accounts import conf
+from realtime import sessions, threads
+from realtime.protocol import Refused
+
+logger = logging.getLogger(__name__)
+
+STEP_ROWS = 200  # A few milliseconds of SQLite's write lock.
+# Of the time between two steps: posts keep nine tenths of the writer thread, however slow the database is.
+SHARE = 0.1
+LEAST_PAUSE_SECONDS = 0.01
+
+
+async def clear_expired_sessions() -> None:
+    """For the life of the process: look, delete what is found, wait."""
+    if sessions.model() is None:
+        return
+    interval = conf.settings().expired_sessions_seconds
+    await asyncio.sleep(random.uniform(0, interval))  # noqa: S311 - processes that start together do not look together
+    while True:
+        try:
+            await _clear()
+        except Refused:
+            pass  # The database is away, as the threads have said: the next look finds the same sessions.
+        await asyncio.sleep(interval)
+
+
+async def _clear() -> None:
+    deleted, steps, longest = 0, 0, 0.0
+    while await threads.read(_is_any_expired):
+        count, seconds = await threads.write(delete_step)
+        if not count:
+            break  # Another process is at them.
+        deleted, steps, longest = deleted + count, steps + 1, max(longest, seconds)
+        await asyncio.sleep(max(LEAST_PAUSE_SECONDS, seconds / SHARE))
+    if deleted:
+        logger.info("%d expired sessions deleted in %d steps, longest %.1f ms", deleted, steps, longest * 1000)
+
+
+def delete_step() -> tuple[int, float]:
+    """Delete at most STEP_ROWS expired sessions. How many, and how long their rows were locked, in seconds."""
+    with transaction.atomic():
+        began = time.monotonic()
+        expired = _expired().order_by("expire_date")
+        if connection.features.has_select_for_update_skip_locked:
+            expired = expired.select_for_update(skip_locked=True)
+        keys = list(expired.values_list("pk", flat=True)[:STEP_ROWS])
+        # One statement without signals, as no socket lives by an expired session. The condition stands in it again: a
+        # session that a request has just prolonged stays.
+        count: int = _expired().filter(pk__in=keys)._raw_delete(connection.alias) if keys else 0
+    return count, time.monotonic() - began
+
+
+def _is_any_expired() -> bool:
+    return bool(_expired().exists())
+
+
+def _expired() -> Any:
+    return sessions.model()._base_manager.filter(expire_date__lt=timezone.now())

@@ -1,0 +1,70 @@
+"""50,000 expired sessions are deleted under people who post: no step is long, and no post waits."""
+
+import asyncio
+import re
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.faults.figures import note
+from tests.servers import Site
+from tests.wire import opened
+
+pytestmark = pytest.mark.cluster
+
+EXPIRED = 50_000
+MAKE = f"""
+from datetime import timedelta
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+from chat import services
+services.create_room(slug="hall", title="Hall")
+ends = timezone.now() - timedelta(days=1)
+rows = (Session(session_key=f"old{{n:028}}", session_data="x" * 200, expire_date=ends) for n in range({EXPIRED}))
+Session.objects.bulk_create(rows, batch_size=5000)
+"""
+
+
+def sessions_left(site: Site) -> int:
+    with closing(sqlite3.connect(f"file:{site.folder}/site.sqlite3?mode=ro", uri=True)) as database:
+        (count,) = database.execute("SELECT count(*) FROM django_session").fetchone()
+    return int(count)
+
+
+async def test_posts_are_quick_while_50000_expired_sessions_are_deleted(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    cookie = site.make_user("alice")["cookie"]
+    site.shell(MAKE)
+    seconds: list[float] = []
+    with site.serving("hubbub", 2, HUBBUB_EXPIRED_SESSIONS_SECONDS="1") as servers:
+        async with (
+            opened(servers[0].url, "/ws/chat/", cookie=cookie) as first,
+            opened(servers[1].url, "/ws/chat/", cookie=cookie) as second,
+        ):
+            for one in (first, second):
+                assert (await one.join("hall"))["type"] == "ok"
+            async with asyncio.timeout(60):
+                while await asyncio.to_thread(sessions_left, site) > 1:
+                    for one in (first, second):
+                        began = time.monotonic()
+                        assert (await one.post("hall", "hello"))["type"] == "ok"
+                        seconds.append(time.monotonic() - began)
+            # It is her session that is left.
+            assert (await first.request("ping"))["type"] == "pong"
+        logs = "".join(one.log.read_text() for one in servers)
+    steps = [(int(found[1]), int(found[2]), float(found[3])) for found in LINE.finditer(logs)]
+    note("posts", len(seconds))
+    note("longest post, ms", max(seconds) * 1000)
+    for _, _, longest in steps:
+        note("longest step, ms", longest)
+    assert sum(deleted for deleted, _, _ in steps) <= EXPIRED
+    assert len(seconds) > 50
+    # Far below the two seconds that SQLite waits for a lock, also on a machine that does other things.
+    assert max(seconds) < 1
+    assert all(longest < 500 for _, _, longest in steps)
+
+
+LINE = re.compile(r"(\d+) expired sessions deleted in (\d+) steps, longest ([\d.]+) ms")
