@@ -3,6 +3,7 @@
 Functions that take `lock=True` belong inside a transaction: the row stays locked until its end.
 """
 
+import threading
 from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
@@ -14,14 +15,21 @@ from chat.models import Membership, Message, Room
 from realtime import auth, users
 from realtime.protocol import ErrorCode, Refused
 from realtime.rows import parameter, rows_by
+from realtime.security import Kind, log_event
+from realtime.throttle import Buckets
 
 # What a token must have been given.
 WRITE = frozenset({"chat.write"})
 
+READ_ANY_ROOM = "chat.read_any_room"
+# The role of a user who reads a private room by that permission: no member, and nothing may be written.
+READER = "reader"
+READERS_ASKED_TOGETHER = 500
+
 LOCK_NOT_AVAILABLE = "55P03"  # SQLSTATE, PostgreSQL's appendix A.
 
 ENTER_ROOM = f"""
-    SELECT room.*, membership.role AS member_role,
+    SELECT room.*, NULLIF(membership.role, '{Membership.Role.NONE}') AS member_role,
            membership.banned_until IS NOT NULL AND membership.banned_until > %s AS is_banned
     FROM {Room._meta.db_table} room
     LEFT JOIN {Membership._meta.db_table} membership ON membership.room_id = room.id AND membership.user_id = %s
@@ -29,11 +37,15 @@ ENTER_ROOM = f"""
 """  # noqa: S608 - the names of our own tables
 
 
+_logged_openings = Buckets(per_second=1 / 60, burst=1)
+_openings_lock = threading.Lock()  # Rooms are read in several threads.
+
+
 def rooms_for(user_id: str) -> QuerySet[Room]:
-    """Rooms that the user may enter and read: public ones and those they are a member of, unless banned."""
+    """Rooms that are the user's to read: public ones and those they are a member of, unless banned."""
     mine = Membership.objects.filter(room=OuterRef("pk"), user=users.key_of(user_id))
     banned = mine.filter(banned_until__gt=timezone.now())
-    return Room.objects.filter(Q(is_private=False) | Exists(mine), ~Exists(banned))
+    return Room.objects.filter(Q(is_private=False) | Exists(mine.exclude(role=Membership.Role.NONE)), ~Exists(banned))
 
 
 def room_for(user_id: str, slug: str, *, lock: bool = False) -> Room:
@@ -44,12 +56,28 @@ def room_for(user_id: str, slug: str, *, lock: bool = False) -> Room:
     key = users.key_of(user_id)
     room = None if key is None else locked_rooms_for([(key, slug)]).get((key, slug))
     if room is None:
-        raise room_not_found()
+        raise not_writable(user_id, slug)
     return room
 
 
 def enter_room(user_id: str, slug: str) -> tuple[Room, str]:
-    """The room and what the user is in it (see `role_in`), by one query. Raises Refused `not_found`.
+    """The room and what the user is in it (see `role_in`, or READER), by one query. Raises Refused `not_found`.
+
+    What is read by the permission to read all rooms is logged, wherever it is asked for.
+    """
+    found = find_room(user_id, slug)
+    if found is None:
+        raise room_not_found()
+    if found[1] == READER:
+        with _openings_lock:
+            is_first = not _logged_openings.take((user_id, slug))
+        if is_first:
+            log_event(Kind.ROOM_READ, user=user_id, detail=slug)
+    return found
+
+
+def find_room(user_id: str, slug: str) -> tuple[Room, str] | None:
+    """As `enter_room`, for those who only ask whether it would let the user in: nothing is logged.
 
     Written by hand: a storm of reconnecting clients spends most of its time here, and building this query anew for
     each costs ten times what running it does.
@@ -58,17 +86,29 @@ def enter_room(user_id: str, slug: str) -> tuple[Room, str]:
     member = parameter(Membership, "user", users.key_of(user_id))
     found: list[Any] = list(Room.objects.raw(ENTER_ROOM, [now, member, slug]))
     for room in found:
-        if not room.is_banned and (room.member_role is not None or not room.is_private):
+        if room.is_banned:
+            return None
+        if room.member_role is not None or not room.is_private:
             return room, room.member_role or Membership.Role.MEMBER
-    raise room_not_found()
+    # Also when there is no such room: the time that this takes must not tell which of them exist.
+    may_read = bool(auth.with_permission({user_id}, READ_ANY_ROOM))
+    return (found[0], READER) if found and may_read else None
 
 
 def room_not_found() -> Refused:
     return Refused(ErrorCode.NOT_FOUND, "there is no such room for you")
 
 
+def not_writable(user_id: str, slug: str) -> Refused:
+    """Why the user is no member of the room for writing: to readers it exists, to others it does not."""
+    found = find_room(user_id, slug)
+    if found is not None and found[1] == READER:
+        return Refused(ErrorCode.FORBIDDEN, "only members may write in this room")
+    return room_not_found()
+
+
 def locked_rooms_for(wanted: Iterable[tuple[Any, str]]) -> dict[tuple[Any, str], Room]:
-    """The rooms, locked, that each (user's key, slug) may read; what is missing is not found for that user.
+    """The rooms, locked, that each (user's key, slug) may write to; what is missing is not found for that user.
 
     One row lock per room, taken in the order of primary keys: two batches cannot wait for each other in a circle.
     """
@@ -83,7 +123,7 @@ def locked_rooms_for(wanted: Iterable[tuple[Any, str]]) -> dict[tuple[Any, str],
     return {
         (key, slug): room
         for key, slug in wanted
-        if (room := rooms.get(slug)) and can_read(room, memberships.get((key, room.pk)))
+        if (room := rooms.get(slug)) and is_in(room, memberships.get((key, room.pk)))
     }
 
 
@@ -99,11 +139,11 @@ def wait_shortly_for_locks() -> None:
             cursor.execute("SET LOCAL lock_timeout = '100ms'")
 
 
-def can_read(room: Room, membership: Membership | None) -> bool:
+def is_in(room: Room, membership: Membership | None) -> bool:
     """The rule of `rooms_for`, for rows at hand."""
     if membership is None:
         return not room.is_private
-    return not membership.is_banned
+    return not membership.is_banned and (membership.is_member or not room.is_private)
 
 
 def unwelcome_in(rooms: Mapping[str, Set[str]]) -> dict[str, dict[str, str]]:
@@ -114,6 +154,7 @@ def unwelcome_in(rooms: Mapping[str, Set[str]]) -> dict[str, dict[str, str]]:
         (one.room.slug, one.user_id): one for one in said.select_related("room")
     }
     unwelcome: dict[str, dict[str, str]] = {}
+    outsiders: list[tuple[str, str]] = []
     for slug, user_ids in rooms.items():
         for user_id in user_ids:
             membership = memberships.get((slug, users.key_of(user_id)))
@@ -121,12 +162,25 @@ def unwelcome_in(rooms: Mapping[str, Set[str]]) -> dict[str, dict[str, str]]:
                 why = "deleted"
             elif membership is not None and membership.is_banned:
                 why = "banned"
-            elif is_private[slug] and membership is None:
-                why = "removed"
+            elif is_private[slug] and not (membership is not None and membership.is_member):
+                outsiders.append((slug, user_id))
+                continue
             else:
                 continue
             unwelcome.setdefault(slug, {})[user_id] = why
+    readers = _readers_among({user_id for _, user_id in outsiders})
+    for slug, user_id in outsiders:
+        if user_id not in readers:
+            unwelcome.setdefault(slug, {})[user_id] = "removed"
     return unwelcome
+
+
+def _readers_among(user_ids: Set[str]) -> set[str]:
+    """Those who may read all rooms. A public room that is made private has many outsiders at once."""
+    ids, readers = [*user_ids], set[str]()
+    for start in range(0, len(ids), READERS_ASKED_TOGETHER):
+        readers |= {*auth.with_permission({*ids[start : start + READERS_ASKED_TOGETHER]}, READ_ANY_ROOM)}
+    return readers
 
 
 def writable_room_for(user_id: str, slug: str) -> Room:
@@ -174,8 +228,22 @@ def last_messages(rooms: Iterable[Room]) -> dict[int, Message]:
 
 def role_in(user_id: str, room: Room) -> str:
     """`moderator`, or `member`: also for who reads a public room without belonging to it."""
-    role = Membership.objects.filter(room=room, user=users.key_of(user_id)).values_list("role", flat=True).first()
-    return role or Membership.Role.MEMBER
+    mine = Membership.objects.filter(room=room, user=users.key_of(user_id)).exclude(role=Membership.Role.NONE)
+    return mine.values_list("role", flat=True).first() or Membership.Role.MEMBER
+
+
+def membership_of(room_id: int, user_id: str, *, lock: bool = False) -> Membership | None:
+    """What is on record of the user in the room. For the staff and for services: nobody's access is looked at."""
+    memberships = Membership.objects.select_for_update() if lock else Membership.objects
+    return memberships.filter(room=room_id, user=users.key_of(user_id)).first()
+
+
+def last_authors(room: Room, most: int) -> list[Any]:
+    """The users who wrote last in the room, the latest first. For the staff."""
+    written = Message.objects.filter(room=room).exclude(author=None).order_by("-seq")
+    keys = list(dict.fromkeys(written.values_list("author", flat=True)[: 25 * most]))[:most]
+    found = users.read_users(keys)
+    return [found[key] for key in keys if key in found]
 
 
 def can_edit(user_id: str, message: Message) -> bool:

@@ -7,6 +7,7 @@ import secrets
 import uuid
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
@@ -16,6 +17,7 @@ from realtime.names import validate_name
 
 SLUG_CHARS = 50
 TITLE_CHARS = 80
+BAN_REASON_CHARS = 200
 
 
 def new_epoch() -> str:
@@ -51,17 +53,19 @@ class Room(models.Model):
 
     class Meta:
         ordering = ["title", "slug"]
+        permissions = [("read_any_room", "Can read all rooms, also private ones, without being a member")]
 
     def __str__(self) -> str:
         return self.title
 
 
 class Membership(models.Model):
-    """What a user is to a room: a member, a moderator, or banned for a time."""
+    """What a user is to a room: a member, a moderator, or banned for a time. A ban alone makes nobody a member."""
 
     class Role(models.TextChoices):
         MEMBER = "member"
         MODERATOR = "moderator"
+        NONE = "none", "no member"
 
     room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
@@ -71,6 +75,15 @@ class Membership(models.Model):
     banned_until = models.DateTimeField(
         null=True, blank=True, help_text="Until then this user can neither enter nor read the room."
     )
+    ban_reason = models.CharField(
+        "reason of the ban",
+        max_length=BAN_REASON_CHARS,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[validate_name],
+        help_text="For the staff. The banned user is not shown it.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -79,6 +92,14 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} in {self.room}"
+
+    def clean(self) -> None:
+        if self.role == self.Role.NONE and self.banned_until is None:
+            raise ValidationError("Without a role and without a ban this entry says nothing: choose one, or delete it.")
+
+    @property
+    def is_member(self) -> bool:
+        return self.role != self.Role.NONE
 
     @property
     def is_banned(self) -> bool:

@@ -62,7 +62,10 @@ COMMANDS = Ping | RoomJoin | RoomLeave | RoomHistory | MessagePost | MessageEdit
 
 
 class RoomState(msgspec.Struct, frozen=True):
-    """`role` is `member` or `moderator`; who reads a public room without belonging to it counts as a member."""
+    """`role` is `member`, `moderator` or `reader`. A user of a public room without a membership counts as a member.
+
+    A reader may not write: a permission shows the room to them.
+    """
 
     slug: str
     title: str

@@ -165,13 +165,6 @@ def change_room(*, room_id: int, **changes: Any) -> Room:
     return room
 
 
-def delete_room(*, room_id: int) -> None:
-    """Delete a room with all its messages."""
-    with transaction.atomic():
-        room = Room.objects.select_for_update().get(pk=room_id)
-        room.delete()
-
-
 def tell_room_deleted(slug: str) -> None:
     """The room is gone, whoever deleted it: see signals.py."""
     publish_end(group_of(slug), RoomClosed(room=slug, code="deleted"))
@@ -198,13 +191,18 @@ def set_membership(
     user_id: str,
     role: str = Membership.Role.MEMBER,
     banned_until: datetime | None = None,
+    ban_reason: str = "",
 ) -> Membership:
-    """Make the user what these say in the room, whatever they were. Raises ValidationError."""
+    """Make the user what these say in the room, whatever they were; to ban somebody, see bans.py.
+
+    Raises ValidationError.
+    """
     with transaction.atomic():
         key = users.key_of(user_id)
         membership = Membership.objects.select_for_update().filter(room=room_id, user=key).first()
         membership = membership or Membership(room_id=room_id, user_id=key)
         membership.role, membership.banned_until = role, banned_until
+        membership.ban_reason = normalize_name(ban_reason) if banned_until is not None else ""
         membership.full_clean()
         membership.save()
     return membership
@@ -300,7 +298,7 @@ def _post_all(posts: Sequence[Post], bodies: Sequence[str | Refused]) -> list[Po
             if post.by is not None and post.by not in still_in:
                 raise access.signed_out()
             if room is None:
-                raise access.room_not_found()
+                raise access.not_writable(post.user_id, post.slug)
             key = (room.pk, author_key, post.client_id)
             if key not in known:
                 access.check_writable(room)

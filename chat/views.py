@@ -24,9 +24,9 @@ def lobby(request: HttpRequest) -> HttpResponse:
 def room(request: HttpRequest, slug: str) -> HttpResponse:
     user_id = users.id_of(request.user)
     try:
-        here = access.room_for(user_id, slug)
+        here, role = access.enter_room(user_id, slug)
     except Refused:
         raise Http404 from None
     rooms = access.rooms_for(user_id).order_by("is_archived", "title", "slug")
     me = {"user_id": user_id, "user_name": users.name_of(request.user)}
-    return render(request, "chat/room.html", {"room": here, "rooms": rooms, **me})
+    return render(request, "chat/room.html", {"room": here, "role": role, "rooms": rooms, **me})

@@ -1,13 +1,20 @@
-"""The page for a request that failed: a database that is away is no bug, and will be back; nor is a crowd."""
+"""Pages for requests that failed: a database that is away is no bug, and will be back; nor is a crowd."""
 
 import sys
 
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.defaults import server_error
 
 from project.accounts.hashing import Busy
 from realtime.threads import RETRY_AFTER_MS, is_away
+
+
+def refused(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """400. A form past Django's bounds is no attack most of the time, so the page says which it was."""
+    is_too_big = isinstance(exception, TooManyFieldsSent | TooManyFilesSent | RequestDataTooBig)
+    return render(None, "400.html", {"is_too_big": is_too_big}, status=400)
 
 
 def failed(request: HttpRequest) -> HttpResponse:

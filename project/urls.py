@@ -8,6 +8,7 @@ from project.accounts.views import enter_admin
 admin.site.site_header = admin.site.site_title = "Hubbub"
 admin.site.index_title = "Administration"
 
+handler400 = "project.errors.refused"
 handler500 = "project.errors.failed"
 
 urlpatterns = [

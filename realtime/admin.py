@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from realtime import auth, users
+from realtime.admin_links import link_to
 from realtime.models import AccessToken
 from realtime.service_admin import ServiceAdmin
 
@@ -68,7 +69,7 @@ class StateFilter(admin.SimpleListFilter):
 @admin.register(AccessToken)
 class AccessTokenAdmin(ServiceAdmin):
     form = AccessTokenForm
-    list_display = ["name", "user", "state", "scopes", "prefix", "expires_at", "last_used_at", "created_at"]
+    list_display = ["name", "owner", "state", "scopes", "prefix", "expires_at", "last_used_at", "created_at"]
     list_filter = [StateFilter, "created_at", "last_used_at"]
     list_select_related = ["user"]
     search_fields = ["name"]
@@ -107,6 +108,10 @@ class AccessTokenAdmin(ServiceAdmin):
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("realtime.change_accesstoken")
 
+    @admin.display(description="user", ordering="user")
+    def owner(self, token: AccessToken) -> str:
+        return link_to(token.user)
+
     @admin.display(description="token begins with", ordering="pk")
     def prefix(self, token: AccessToken) -> str:
         return f"{auth.TOKEN_PREFIX}_{token.pk}_"
@@ -137,5 +142,5 @@ class AccessTokenAdmin(ServiceAdmin):
         return TemplateResponse(request, "admin/realtime/accesstoken/created.html", context)
 
     @admin.action(description="Revoke: from now on they let nobody in", permissions=["revoke"])
-    def revoke(self, request: HttpRequest, queryset: QuerySet[AccessToken]) -> None:
-        self.for_each(request, queryset.filter(revoked_at=None), auth.revoke_token, done="revoked")
+    def revoke(self, request: HttpRequest, queryset: QuerySet[AccessToken]) -> HttpResponse | None:
+        return self.for_each(request, queryset.filter(revoked_at=None), auth.revoke_token, done="revoked")

@@ -286,6 +286,11 @@ def _load_users(ids: Collection[str]) -> dict[str, Any]:
     return {user_id: user for user_id, user in found.items() if user is not None}
 
 
+def with_permission(ids: Set[str], permission: str) -> Collection[str]:
+    """Of these users, those who are active and have the permission. Two queries where Django's own tables decide."""
+    return _permitted({one: user for one, user in _load_users(ids).items() if users.is_active(user)}, permission)
+
+
 def _permitted(people: Mapping[str, Any], permission: str | None) -> Collection[str]:
     if permission is None:
         return people.keys()

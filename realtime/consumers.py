@@ -5,7 +5,7 @@ Subclasses name their commands and handle them; they never touch the socket, the
 
 import asyncio
 import logging
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar, NoReturn
@@ -119,6 +119,10 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
     def is_active(self, group: str) -> bool:
         """Whether somebody here is in the group: then joining it does not wait for Redis."""
         return hub().is_active(group)
+
+    @property
+    def groups(self) -> Iterable[str]:
+        return iter(self._memberships)
 
     def presence(self, group: str, most_bytes: int | None = None) -> Presence | None:
         """Who is present, to be told to this pending member right before `go_live`. See `Hub.presence`."""

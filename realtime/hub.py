@@ -68,7 +68,9 @@ class Hub:
         self._strays = Outage("a message over Redis was dropped")
         # Who is in, and may be revoked.
         self.sockets = Sockets()
-        self.members = Members(lambda: {name: one.group for name, one in self._subscriptions.items()})
+        self.members = Members(
+            lambda: {name: one.group for name, one in self._subscriptions.items()}, self.sockets.groups_of
+        )
 
     async def open(self) -> None:
         """Begin to listen to the channel layer; otherwise the first join does."""
@@ -83,6 +85,7 @@ class Hub:
                 self._channel = channel
                 self._spawn(self.sockets.recheck.run())
                 self._spawn(self.members.recheck.run())
+                self._spawn(self.members.recheck_users.run())
                 # Until it stands, and while Redis is away, the sweeps do its work.
                 self._spawn(self._layer.group_add(USERS_GROUP, channel))
 
@@ -320,7 +323,9 @@ class Hub:
             return
         if message.group == USERS_GROUP:
             if isinstance(message, Recheck):
-                self.sockets.recheck.ask(None if message.recheck == "all" else message.recheck)
+                user_ids = None if message.recheck == "all" else message.recheck
+                self.sockets.recheck.ask(user_ids)
+                self.members.ask_users(user_ids)
             return
         subscription = self._subscriptions.get(message.group)
         if subscription is None:

@@ -36,6 +36,9 @@ class Socket(Protocol):
     scope: dict[str, Any]
 
     @property
+    def groups(self) -> Iterable[str]: ...
+
+    @property
     def permission(self) -> str | None: ...
 
     @property
@@ -116,6 +119,10 @@ class Sockets:
             if not sockets:
                 del self._by_user[user_id]
 
+    def groups_of(self, user_id: str) -> set[str]:
+        """The groups that the user's sockets in this process are in."""
+        return {group for socket in self._by_user.get(user_id, ()) for group in socket.groups}
+
     def log_shut_out(self, group: str, member: Member) -> None:
         """The member is put out of the group, whatever for. Nothing is logged of a socket that has ended itself."""
         sockets = [] if member.user_id is None else self._by_user.get(member.user_id, [])
@@ -180,11 +187,20 @@ class Sockets:
 class Members:
     """The members of the groups whose source says who may be in them."""
 
-    def __init__(self, groups: Callable[[], dict[str, Group]]) -> None:
+    def __init__(self, groups: Callable[[], dict[str, Group]], groups_of: Callable[[str], Set[str]]) -> None:
         self._groups = groups
+        self._groups_of = groups_of
         # What a group's `Standing.access` was when it was last asked for.
         self._versions: dict[str, int] = {}
         self.recheck: Recheck[str] = Recheck(self._check)
+        self.recheck_users: Recheck[str] = Recheck(self._check_users)
+
+    def ask_users(self, user_ids: Collection[str] | None) -> None:
+        """Something about these users has changed, or about all for None: a right may have been what let them in."""
+        if user_ids is None:
+            self.recheck.ask(None)
+        else:
+            self.recheck_users.ask(user_ids)
 
     def note_version(self, name: str, version: int) -> None:
         if self._versions.get(name) != version:
@@ -195,11 +211,25 @@ class Members:
         groups = self._groups()
         if names is None:
             self._versions = {name: version for name, version in self._versions.items() if name in groups}
+        await self._shut_out(
+            {name: groups[name].user_ids for name in (groups if names is None else names & groups.keys())}
+        )
+
+    async def _check_users(self, user_ids: set[str] | None) -> None:
+        members: dict[str, set[str]] = {}
+        for user_id in user_ids or ():  # None, a sweep: that of the groups finds them.
+            for name in self._groups_of(user_id):
+                members.setdefault(name, set()).add(user_id)
+        await self._shut_out(members)
+
+    async def _shut_out(self, members: dict[str, set[str]]) -> None:
+        """Ask about these users in these groups, and close the groups to those who may not be in them."""
+        groups = self._groups()
         by_source: dict[Source, dict[str, set[str]]] = {}
-        for name in groups if names is None else names & groups.keys():
+        for name in members.keys() & groups.keys():
             source = groups[name].source
             if source is not None and source.read_shut_out is not None:
-                by_source.setdefault(source, {})[name] = groups[name].user_ids
+                by_source.setdefault(source, {})[name] = members[name]
         for source, users in by_source.items():
             assert source.read_shut_out is not None
             for name, texts in (await source.read_shut_out(users)).items():

@@ -32,6 +32,7 @@ class Kind(StrEnum):
     TOKEN_LIMITED = "token_limited"  # noqa: S105 - not a secret
     SOCKET_ENDED = "socket_ended"
     SHUT_OUT = "shut_out"
+    ROOM_READ = "room_read"
     RATE_LIMITED = "rate_limited"
     FLOOD_CLOSED = "flood_closed"
     TOO_MANY_SOCKETS = "too_many_sockets"

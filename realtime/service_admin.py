@@ -1,24 +1,17 @@
-"""What the admin of any app needs whose rows are written by services: form errors, and actions on many rows."""
+"""What the admin of any app needs whose rows are written by services: form errors, and a search for users."""
 
-from collections.abc import Callable, Iterable
 from typing import Any
 
-from django.contrib import admin, messages
 from django.contrib.admin.widgets import ForeignKeyRawIdWidget
 from django.contrib.auth import get_user_model
 from django.core.exceptions import NON_FIELD_ERRORS, ObjectDoesNotExist, ValidationError
-from django.db import Error as DatabaseError
 from django.db import IntegrityError
-from django.db.models import Model
 from django.http import HttpRequest
-from django.utils.text import capfirst
 
-from realtime.protocol import Refused
-
-NAMED_FAILURES = 10  # More would be a wall of text; the count tells of the rest.
+from realtime.bulk_admin import BulkAdmin
 
 
-class ServiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ServiceAdmin(BulkAdmin):
     """A subclass overrides `save_model`, `delete_model` … with calls of services.
 
     What a service refuses after the form was content stands on the form, with the input kept.
@@ -50,29 +43,6 @@ class ServiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         refusal = getattr(request, "refusal", None)
         return form_class if refusal is None else _with_error(form_class, refusal)
 
-    def for_each(self, request: HttpRequest, rows: Iterable[Model], do: Callable[[Any], object], *, done: str) -> None:
-        """For actions: call `do(row)` for each row in turn, and log and report it as `done` ("archived").
-
-        `do` commits by itself: what was done stays done when a later row is refused, and the message names those.
-        """
-        count = 0
-        failures = []
-        for row in rows:
-            try:
-                do(row)
-            except (ValidationError, Refused, ObjectDoesNotExist, DatabaseError) as error:
-                failures.append(f"{row} ({_reason(error)})")
-            else:
-                count += 1
-                self.log_change(request, row, f"{capfirst(done)}.")
-        if count:
-            noun = self.opts.verbose_name if count == 1 else self.opts.verbose_name_plural
-            self.message_user(request, f"{count} {noun} {done}.", messages.SUCCESS)
-        if failures:
-            named, rest = failures[:NAMED_FAILURES], len(failures) - NAMED_FAILURES
-            more = f" and {rest} more" if rest > 0 else ""
-            self.message_user(request, f"Not {done}: {'; '.join(named)}{more}.", messages.ERROR)
-
 
 def searched_users(of: Any) -> list[str]:
     """The foreign keys to users of this ModelAdmin or inline, where its site has a search for users."""
@@ -88,6 +58,11 @@ def user_widget(of: Any, field: Any) -> dict[str, Any]:
     return {"widget": ForeignKeyRawIdWidget(field.remote_field, of.admin_site)}
 
 
+def has_user_search(site: Any, request: HttpRequest) -> bool:
+    """Whether this user may search for users in the admin."""
+    return _has_search(site) and bool(site.get_model_admin(get_user_model()).has_view_permission(request))
+
+
 def _is_of_users(field: Any) -> bool:
     return field.remote_field is not None and field.remote_field.model is get_user_model()
 
@@ -96,17 +71,6 @@ def _has_search(site: Any) -> bool:
     """Not every team shows its users in the admin, and Django refuses to start with a search that does not exist."""
     users = get_user_model()
     return site.is_registered(users) and bool(site.get_model_admin(users).search_fields)
-
-
-def _reason(error: Exception) -> str:
-    match error:
-        case ValidationError():
-            return " ".join(error.messages).rstrip(".")
-        case Refused():
-            return error.detail
-        case ObjectDoesNotExist():
-            return "it is gone"
-    return "the database failed; try again"
 
 
 def _with_error(form_class: Any, refusal: ValidationError) -> Any:

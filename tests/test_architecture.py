@@ -40,7 +40,7 @@ LAYERS = {
 }
 WRITES = {"save", "create", "update", "delete", "get_or_create", "update_or_create", "bulk_create", "bulk_update"}
 WRITES |= {f"a{name}" for name in WRITES}
-WRITERS = {"chat": {"services"}, "realtime": {"auth", "site"}}  # The monitor has no rows.
+WRITERS = {"chat": {"services", "deletion"}, "realtime": {"auth", "site"}}  # The monitor has no rows.
 JSON_MODULES = {"json", "orjson", "simplejson", "ujson", "msgspec.json"}
 # Reads what another process's /readyz says, before any socket: not the wire.
 MAY_USE_JSON = {"realtime.liveness"}
@@ -167,7 +167,7 @@ def only_some_ask_for_objects(modules: Modules) -> list[str]:
     return [
         f"{module.name}:{node.lineno} uses .{node.attr}"
         for module in modules.values()
-        if module.app == "chat" and module.part not in {"models", "access", "services", "history", "admin"}
+        if module.app == "chat" and module.part not in {"models", "access", "services", "deletion", "history", "admin"}
         if not module.name.startswith(CHAOS)
         for node in module.attributes()
         if node.attr in ("objects", "_default_manager")

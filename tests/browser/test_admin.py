@@ -97,7 +97,7 @@ async def test_an_open_page_follows_a_room_through_the_admin(browser: Browser, c
 
     await root.act("delete_selected", slug)
     await root.page.locator("input[type=submit][value^=Yes]").click()
-    await expect(root.page.locator(".messagelist .success")).to_have_text("Successfully deleted 1 room.")
+    await expect(root.page.locator(".messagelist .success")).to_have_text("1 room deleted.")
 
 
 async def test_a_token_made_in_the_admin_is_shown_once_and_works(cluster: Cluster, root: Staff) -> None:
@@ -170,6 +170,66 @@ async def test_what_the_admin_takes_away_is_gone_within_a_second_on_other_proces
             assert at - deactivated_at < 1
     # The page has tried once more, and has been told that nobody is signed in.
     await page.wait_for_url(f"**/sign-in/?next=*{slug}*", timeout=SECONDS)
+
+
+COUNT_CLICKS = """
+    document.addEventListener("pointerdown", () => {
+      sessionStorage.clicks = Number(sessionStorage.clicks ?? 0) + 1;
+    }, true);
+"""
+
+
+async def test_a_ban_from_the_page_of_a_room_takes_at_most_three_clicks(
+    browser: Browser, cluster: Cluster, root: Staff
+) -> None:
+    talker, reader, slug = (f"{word}-{uuid4().hex[:8]}" for word in ("talker", "reader", "hall"))
+    talks, reads = [await asyncio.to_thread(cluster.make_user, name) for name in (talker, reader)]
+    code = f"from chat import services; print(services.create_room(slug={slug!r}, title='The Hall').pk)"
+    pk = (await asyncio.to_thread(cluster.shell, code)).strip()
+    context = await browser.new_context(timezone_id="Asia/Tokyo", viewport={"width": 360, "height": 740})
+    await context.add_cookies(await root.page.context.cookies())
+    page = await context.new_page()
+    page.set_default_timeout(SECONDS)
+    await page.add_init_script(COUNT_CLICKS)
+    told: list[str] = []
+    page.on("console", lambda said: told.append(said.text) if said.type in ("error", "warning") else None)
+
+    async def clicks() -> int:
+        count = int(await page.evaluate("sessionStorage.clicks ?? 0"))
+        await page.evaluate("sessionStorage.removeItem('clicks')")
+        return count
+
+    async with (
+        cluster.client(cookie=talks["cookie"], process="web-1") as first,
+        cluster.client(cookie=reads["cookie"], process="web-2") as second,
+    ):
+        for one in (first, second):
+            await one.join(slug)
+        await first.post(slug, "loud")
+        # Somebody who wrote last.
+        await page.goto(f"{cluster.url}/admin/chat/room/{pk}/change/")
+        await page.get_by_label(talker).click()
+        await page.locator("#id_reason").fill("loud")
+        await page.get_by_role("button", name="Ban for a day").click()
+        await expect(page.locator(".messagelist .success")).to_contain_text(
+            f"The user {talker} is banned from The Hall until"
+        )
+        assert (await first.event("room.closed"))["code"] == "banned"
+        assert await clicks() == 2
+        # Somebody else, until a date.
+        await expect(page.locator("[data-role=zone]")).to_have_text("Asia/Tokyo")
+        await page.locator("[data-ban] .select2-selection").click()
+        await page.locator(".select2-search__field").fill(reader)
+        await page.get_by_role("option", name=reader, exact=True).click()
+        await page.locator("#id_until").fill("2099-01-01T09:00")
+        await page.get_by_role("button", name="Ban until").click()
+        await expect(page.locator(".messagelist .success")).to_contain_text("until 2099-01-01 00:00 UTC")
+        assert (await second.event("room.closed"))["code"] == "banned"
+        assert await clicks() == 3
+    width = await page.evaluate("document.querySelector('.ban').getBoundingClientRect().right - innerWidth")
+    assert width <= 0
+    assert told == []
+    await context.close()
 
 
 async def test_signing_out_ends_the_other_tabs(browser: Browser, cluster: Cluster) -> None:

@@ -96,6 +96,9 @@ async def test_no_page_of_the_administrator_breaks_the_policy(browser: Browser, 
             for kind in PAGES_OF_A_ROW.get(model, ("change", "history", "delete")):
                 await visitor.open(address.replace("/change/", f"/{kind}/"))
                 await expect(page.locator("#content h1")).to_be_visible()
+            if model == "chat/room":
+                await visitor.open(address.replace("/change/", "/ban/"))
+                await expect(page.get_by_role("button", name="Ban for a week")).to_be_visible()
             if model == "accounts/user":
                 await visitor.open(address.replace("/change/", "/password/"))
         await visitor.open("/admin/realtime/accesstoken/add/")

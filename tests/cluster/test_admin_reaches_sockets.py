@@ -1,6 +1,8 @@
 """What staff do in the admin on one process reaches the open sockets of another within a second."""
 
 import asyncio
+import re
+import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,10 +36,18 @@ class Staff:
     async def get(self, page: str) -> str:
         return await asyncio.to_thread(self._open, page, None)
 
-    def _open(self, page: str, form: bytes | None) -> str:
+    def read(self, page: str, form: bytes) -> str:
+        """The page that comes of sending the form, which may take its time."""
+        with urllib.request.urlopen(self._request(page, form), timeout=40) as answer:
+            text: str = answer.read().decode()
+            return text
+
+    def _request(self, page: str, form: bytes | None) -> urllib.request.Request:
         headers = {"Cookie": f"sessionid={self.cookie}; csrftoken={CSRF}", "X-CSRFToken": CSRF}
-        request = urllib.request.Request(f"{self.server.url}{page}", data=form, headers=headers)
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        return urllib.request.Request(f"{self.server.url}{page}", data=form, headers=headers)
+
+    def _open(self, page: str, form: bytes | None) -> str:
+        with urllib.request.urlopen(self._request(page, form), timeout=10) as answer:
             assert answer.status == 200
             address: str = answer.url
             return address.removeprefix(self.server.url)
@@ -114,6 +124,47 @@ async def test_a_message_moderated_in_the_admin_is_emptied_on_another_process(
         form = {"action": "moderate", "_selected_action": message, "confirmed": "yes"}
         event = await event_of(client, "message.deleted", root.post("/admin/chat/message/", **form))
         assert (event["position"], event["message"]["body"], event["message"]["deleted"]) == (2, "", True)
+
+
+async def test_1000_selected_rooms_are_deleted_while_others_post(
+    site: Site, servers: list[Server], root: Staff, alice: str, room: tuple[int, str]
+) -> None:
+    word = f"many{uuid4().hex[:8]}"
+    site.shell(
+        "from chat.models import Room; Room.objects.bulk_create("
+        f"Room(slug=f'{word}-{{number}}', title='Many') for number in range(1_000))"
+    )
+    page = f"/admin/chat/room/?q={word}"
+    first = site.shell(f"from chat.models import Room; print(Room.objects.get(slug='{word}-0').pk)").strip()
+    form = {"action": "delete_selected", "_selected_action": first, "select_across": "1", "index": "0"}
+    waits: list[float] = []
+    deleting = asyncio.create_task(asyncio.to_thread(send_to_the_end, root, page, form))
+    async with opened(servers[1].url, cookie=alice) as client:
+        await client.join(room[1])
+        while not deleting.done():
+            began = time.monotonic()
+            assert (await client.post(room[1], "meanwhile"))["type"] == "ok"
+            waits.append(time.monotonic() - began)
+            await asyncio.sleep(0.02)
+    assert await deleting == 1
+    assert (
+        site.shell(f"from chat.models import Room; print(Room.objects.filter(slug__startswith={word!r}).count())")
+        == "0"
+    )
+    assert len(waits) > 20
+    assert max(waits) < 1, f"a post took {max(waits):.2f} s"
+
+
+def send_to_the_end(root: Staff, page: str, form: dict[str, str]) -> int:
+    """Send the form, and those of the answers, until a list comes. How many asked whether to begin."""
+    questions = 0
+    while form:
+        text = root.read(page, urlencode(form).encode())
+        questions += "Yes, I’m sure" in text
+        fields = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', text)
+        form = dict(fields) if 'name="rows"' in text else {}
+        form.pop("csrfmiddlewaretoken", None)
+    return questions
 
 
 async def test_a_deleted_room_closes_on_another_process(

@@ -135,7 +135,7 @@ async def test_foreign_users_are_limited_over_both_processes(team: Team) -> None
     await be_limited(team)
 
 
-ADMIN_PAGES = ["", "room/1/change/", "room/add/", "membership/", "membership/?q=ada", "membership/add/"]
+ADMIN_PAGES = ["", "room/1/change/", "room/1/ban/", "room/add/", "membership/", "membership/?q=ada", "membership/add/"]
 ADMIN_PAGES += ["membership/{membership}/change/", "message/", "message/?q=ada"]
 SEE_ADMIN = """
 from django.test import Client
@@ -150,13 +150,19 @@ print([page for page in pages if client.get(page).status_code != 200])
 gone = client.post(f"/admin/chat/membership/{{membership.pk}}/delete/", {{"post": "yes"}})
 added = client.post("/admin/chat/membership/add/", {{"room": "1", "user": {id!r}, "role": "moderator"}})
 print(gone.status_code, added.status_code, services.Membership.objects.get(user_id={id!r}).role)
+services.Membership.objects.all().delete()
+banned = client.post("/admin/chat/room/1/ban/", {{"user": "ada@example.org", "span": "week", "reason": "loud"}})
+ban = services.Membership.objects.get()
+print(banned.status_code, ban.user.email, ban.role, ban.is_banned, ban.ban_reason)
+rows = {{"action": "lift_ban", "_selected_action": ban.pk}}
+print(client.post("/admin/chat/membership/", rows).status_code, services.Membership.objects.count())
 """
 
 
 def test_the_admin_of_a_team_whose_users_are_not_in_it_opens_searches_and_saves(team: Team) -> None:
     ada = team.site.make_user("ada@example.org")
     seen = team.site.shell(NAMES + SEE_ADMIN.format(pages=ADMIN_PAGES, **ada))
-    assert seen.splitlines() == ["[]", "302 302 moderator"]
+    assert seen.splitlines() == ["[]", "302 302 moderator", "302 ada@example.org none True loud", "302 0"]
 
 
 def test_tokens_are_made_and_listed_by_the_name_that_foreign_users_sign_in_by(team: Team) -> None:

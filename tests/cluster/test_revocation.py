@@ -214,7 +214,7 @@ async def in_room(cluster: Cluster, name: str, *, private: bool) -> AsyncIterato
     """The user's socket on web-2 and a moderator's on web-1, both in a new room."""
     mine = await asyncio.to_thread(cluster.make_user, name)
     other = await asyncio.to_thread(cluster.make_user, "moderator")
-    slug = f"room-of-{name}"
+    slug = f"room-of-{name}-{uuid4().hex[:6]}"
     await change(
         cluster,
         name,
@@ -252,6 +252,41 @@ async def test_a_room_made_private_keeps_only_its_members(cluster: Cluster, name
         assert closed["code"] == "removed"
         assert at - changed_at < SECONDS
         assert (await moderator.post(slug, "among ourselves"))["type"] == "ok"
+
+
+# Readers, who are in by a permission
+
+READER_ENDS: dict[str, tuple[str, str]] = {
+    "permission taken away": (
+        "user.user_permissions.set([Permission.objects.get(codename='read_any_room')])",
+        "user.user_permissions.clear()",
+    ),
+    "group lost the permission": (
+        "group = Group.objects.create(name={name!r}); user.groups.add(group)\n"
+        "group.permissions.add(Permission.objects.get(codename='read_any_room'))",
+        "Group.objects.get(name={name!r}).permissions.clear()",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", READER_ENDS)
+async def test_a_reader_of_a_private_room_is_seen_writes_nothing_and_goes_with_the_permission(
+    cluster: Cluster, name: str, how: str
+) -> None:
+    begin, end = (code.format(name=name) for code in READER_ENDS[how])
+    async with in_room(cluster, "member", private=True) as (_, moderator, slug):
+        mine = await asyncio.to_thread(cluster.make_user, name)
+        await change(cluster, name, begin)
+        async with cluster.client(process="web-2", cookie=mine["cookie"]) as reader:
+            joined = await reader.join(slug)
+            assert joined["room"]["role"] == "reader"
+            came = await moderator.event("presence.changed")
+            while name not in [one["name"] for one in came.get("joined", [])]:
+                came = await moderator.event("presence.changed")
+            assert (await reader.post(slug, "may I?"))["code"] == "forbidden"
+            await moderator.post(slug, "for those who are here")
+            assert (await reader.event("message.posted"))["message"]["body"] == "for those who are here"
+            await see_out(reader, moderator, slug, "removed", change(cluster, name, end))
 
 
 # Hints that are not given, or lost

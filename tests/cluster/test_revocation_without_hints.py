@@ -219,7 +219,7 @@ async def test_a_socket_that_ends_with_its_session_is_one_line_of_the_log(site: 
 
 PUT_OUT = {
     "removed": "services.remove_membership(room_id=room, user_id=user)",
-    "room deleted": "services.delete_room(room_id=room)",
+    "room deleted": "Room.objects.get(pk=room).delete()",
 }
 
 

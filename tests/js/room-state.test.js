@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { clean, countChars, initial, initialsOf, lastOwn, reduce, rows, tintOf } from "../../chat/static/chat/js/room-state.js";
+import { clean, countChars, initial, initialsOf, lastOwn, mayWrite, reduce, rows, tintOf } from "../../chat/static/chat/js/room-state.js";
 
 const ALICE = { id: "1", name: "alice" };
 const BOB = { id: "2", name: "bob" };
@@ -250,6 +250,16 @@ test("one's own messages from another tab, and what comes while one looks, are n
   const state = run(joinedAt(1, [message(1)]), event("message.posted", 2, message(2)), { type: "away" }, event("message.posted", 3, message(3, { user: ALICE })));
   assert.equal(state.unseen, 0);
   assert.equal(state.newFrom, null);
+});
+
+test("a reader of a private room can change nothing in it", () => {
+  const mine = message(1, { user: ALICE });
+  const state = run(fresh(), { type: "joined", answer: answer({ position: 1, messages: [mine], room: { ...ROOM, role: "reader" } }) });
+  const [, , row] = rows(state);
+  assert.deepEqual([row.kind, row.mayEdit, row.mayDelete], ["message", false, false]);
+  assert.equal(lastOwn(state), null);
+  assert.equal(mayWrite(state), false);
+  assert.equal(mayWrite(joinedAt(1, [mine])), true);
 });
 
 test("a change to the room is seen at once; archived, nothing can be changed", () => {

@@ -88,7 +88,7 @@ export function rows(state) {
   };
   for (const message of state.messages) {
     const own = message.user.id !== null && message.user.id === state.me.id;
-    const open = !message.deleted && !state.room.archived && state.closed === null;
+    const open = !message.deleted && mayWrite(state);
     out.push({
       kind: "message",
       key: `message-${message.seq}`,
@@ -106,9 +106,12 @@ export function rows(state) {
   return out;
 }
 
+/** A reader has no membership: a permission shows the room, and writing is for its members. */
+export const mayWrite = ({ room, closed }) => !room.archived && room.role !== "reader" && closed === null;
+
 /** The latest message of one's own that can still be edited. */
 export function lastOwn(state) {
-  if (state.room.archived || state.closed !== null) return null;
+  if (!mayWrite(state)) return null;
   return state.messages.findLast(({ user, deleted }) => user.id === state.me.id && !deleted) ?? null;
 }
 

@@ -2,7 +2,7 @@
 
 import { Composer } from "./composer.js";
 import { MessageRows, part, stamp } from "./message-rows.js";
-import { initialsOf, rows, tintOf } from "./room-state.js";
+import { initialsOf, mayWrite, rows, tintOf } from "./room-state.js";
 
 const AT_END_PX = 80; // This close to the end counts as reading along.
 const OLDER_PX = 800; // Older messages are asked for before the reader reaches the top.
@@ -61,10 +61,12 @@ export class RoomView {
     this.#renderLog(state);
     this.#renderPeople(state);
     const { archived } = state.room;
-    part(this.#root, "empty").hidden = !state.joined || archived || state.messages.length + state.pending.length > 0;
+    const isReader = state.room.role === "reader";
+    part(this.#root, "empty").hidden = !state.joined || archived || isReader || state.messages.length + state.pending.length > 0;
     part(this.#root, "archived").hidden = !archived;
     part(this.#root, "composer").hidden = state.closed !== null;
-    this.composer.disabled = archived || state.closed !== null;
+    part(this.#root, "reader").hidden = archived || !isReader;
+    this.composer.disabled = !mayWrite(state);
     part(this.#root, "closed").hidden = state.closed === null;
     part(this.#root, "closed-text").textContent = CLOSED[state.closed] ?? CLOSED.removed;
     const jump = part(this.#root, "jump");

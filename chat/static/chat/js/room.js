@@ -12,10 +12,10 @@ const BACK_MS = 2_000; // How long "Back" is shown.
 const PATIENCE_MS = 1_500; // A connection that takes no longer than this is not worth a word.
 
 const root = document.getElementById("room");
-const { slug, userId, userName, title, topic, archived, socketPath } = root.dataset;
+const { slug, userId, userName, title, topic, archived, roleHere, socketPath } = root.dataset;
 const me = { id: userId, name: userName };
 const keepsakes = new Keepsakes(userId, slug);
-const room = { slug, title, topic, role: null, archived: archived === "true" };
+const room = { slug, title, topic, role: roleHere, archived: archived === "true" };
 
 let state = initial({ room, me, pending: keepsakes.pending });
 let stripTimer = null;

@@ -1,0 +1,147 @@
+"""Messages in the admin: to be read and moderated. Registered by admin.py."""
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.text import Truncator
+
+from chat import bans, services
+from chat.ban_admin import MAY_BAN, SPANS, ReasonForm, ban_page
+from chat.models import Message
+from realtime import users
+from realtime.admin_links import link_to
+from realtime.bulk_admin import NAMED_ROWS
+from realtime.service_admin import ServiceAdmin
+
+EXCERPT_CHARS = 80
+FIELDS = ["room", "seq", "author", "body", "at", "edited_at", "deleted_at", "position", "client_id"]
+
+
+class MessageStateFilter(admin.SimpleListFilter):
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("present", "Not deleted"), ("edited", "Edited"), ("deleted", "Deleted")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        match self.value():
+            case "present":
+                return queryset.filter(deleted_at=None)
+            case "edited":
+                return queryset.filter(deleted_at=None).exclude(edited_at=None)
+            case "deleted":
+                return queryset.exclude(deleted_at=None)
+        return queryset
+
+
+class PostedFilter(admin.DateFieldListFilter):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = "time"
+
+
+class MessageAdmin(ServiceAdmin):
+    """Never added, edited or hard-deleted here: people's words are their own."""
+
+    list_display = ["__str__", "state", "writer", "excerpt", "in_room", "posted_at"]
+    list_filter = [MessageStateFilter, ("at", PostedFilter), "room"]
+    list_select_related = ["author", "room"]
+    search_fields = ["body"]
+    search_help_text = "Search words and the names of authors."
+    # Newest first by the primary key: sorting by time would read the whole table.
+    ordering = ["-pk"]
+    show_full_result_count = False
+    readonly_fields = [*FIELDS, "ban"]
+    actions = ["moderate", "ban_authors"]
+    action_form = ReasonForm
+
+    def get_search_fields(self, request: HttpRequest) -> list[str]:
+        return [*super().get_search_fields(request), *users.name_searches("author")]
+
+    def get_fields(self, request: HttpRequest, obj: Message | None = None) -> Any:
+        return [*FIELDS[:3], "ban", *FIELDS[3:]] if self.has_ban_permission(request) else FIELDS
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_moderate_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("chat.change_message")
+
+    def has_ban_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(MAY_BAN)
+
+    @admin.display(description="text")
+    def excerpt(self, message: Message) -> str:
+        return Truncator(message.body).chars(EXCERPT_CHARS)
+
+    @admin.display(description="author", ordering="author")
+    def writer(self, message: Message) -> str:
+        return link_to(message.author, if_none="deleted user")
+
+    @admin.display(description="room", ordering="room")
+    def in_room(self, message: Message) -> str:
+        return link_to(message.room)
+
+    @admin.display(description="ban")
+    def ban(self, message: Message) -> str:
+        if message.author_id is None:
+            return "The account of the author is deleted."
+        return format_html(
+            '<a href="{}">Ban the author from this room</a>', ban_page(message.room_id, message.author_id)
+        )
+
+    @admin.display(ordering="at")
+    def posted_at(self, message: Message) -> datetime:
+        return message.at
+
+    @admin.display(ordering="deleted_at")
+    def state(self, message: Message) -> str:
+        if message.deleted_at is not None:
+            return "deleted"
+        return "edited" if message.edited_at is not None else ""
+
+    @admin.action(description="Delete the selected messages (they keep their place)", permissions=["moderate"])
+    def moderate(self, request: HttpRequest, queryset: QuerySet[Message]) -> HttpResponse | None:
+        present = queryset.filter(deleted_at=None)
+        keys = self.keys_of(request, present)
+        if keys is None:
+            return None
+        if not keys:
+            self.message_user(request, "These messages are deleted already.", messages.WARNING)
+            return None
+        if "confirmed" in request.POST:
+            return self.for_each(
+                request, present, lambda one: services.moderate_message(message_id=one.pk), done="deleted"
+            )
+        context = {
+            "title": "Delete the selected messages?",
+            "selected": present.filter(pk__in=keys[:NAMED_ROWS]),
+            "unnamed": max(0, len(keys) - NAMED_ROWS),
+            "fields": self.fields_for(keys, request, confirmed="yes"),
+        }
+        return self.action_page(request, "admin/chat/message/moderate.html", context)
+
+    @admin.action(description="Ban the authors from these rooms for a day", permissions=["ban"])
+    def ban_authors(self, request: HttpRequest, queryset: QuerySet[Message]) -> HttpResponse | None:
+        until, by, reason = timezone.now() + SPANS["day"], users.id_of(request.user), request.POST.get("reason", "")
+
+        def ban(message: Message) -> None:
+            if message.author_id is None:
+                raise ValidationError("the account of the author is deleted")
+            author = users.id_of_key(message.author_id)
+            bans.ban_user(room_id=message.room_id, user_id=author, until=until, reason=reason, by=by)
+
+        return self.for_each(request, queryset, ban, done="answered by a ban of the author for a day")

@@ -1,0 +1,258 @@
+"""Actions on more rows than a form has fields: done in steps, or refused before anything is done. Links of rows."""
+
+import uuid
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth import get_user_model
+from django.contrib.messages import get_messages
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from chat import deletion, services
+from chat.models import Membership, Message, Room
+from realtime import auth, bulk_admin
+from tests.personas import make_user
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
+
+ROOMS = reverse("admin:chat_room_changelist")
+MEMBERSHIPS = reverse("admin:chat_membership_changelist")
+MESSAGES = reverse("admin:chat_message_changelist")
+TOKENS = reverse("admin:realtime_accesstoken_changelist")
+USERS = reverse("admin:accounts_user_changelist")
+
+
+@pytest.fixture
+def admin(client: Any, root: Any) -> Any:
+    client.force_login(root)
+    return client
+
+
+@pytest.fixture
+def few_fields(settings: Any) -> None:
+    """More rows take too long to make; of fewer fields than this no form of a list is."""
+    settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = 150
+
+
+def told(response: Any) -> list[str]:
+    return [str(message) for message in get_messages(response.wsgi_request)]
+
+
+def select_all(client: Any, address: str, action: str, **more: str) -> Any:
+    """As the link "Select all 1,000 rooms" of a list: the rows of the page, and that all of the query are meant."""
+    rows = [row.pk for row in client.get(address).context["cl"].result_list]
+    return client.post(
+        address, {"action": action, "select_across": "1", "index": "0", "_selected_action": rows, **more}
+    )
+
+
+def confirm(client: Any, address: str, page: Any) -> Any:
+    """Send the form of a page as a browser does: all of its fields."""
+    fields: dict[str, Any] = {}
+    for name, value in page.context["fields"]:
+        fields.setdefault(name, []).append(value)
+    assert sum(map(len, fields.values())) < 20
+    return client.post(address, fields)
+
+
+def to_the_end(client: Any, address: str, page: Any) -> list[str]:
+    """Send the forms of the pages, as often as it takes on this machine; what was said on the way."""
+    said = []
+    while page.status_code == 200:
+        page = confirm(client, address, page)
+        said += told(page)
+    return said
+
+
+def number_of(done: str, said: list[str]) -> int:
+    return sum(int(text.split()[0].replace(",", "")) for text in said if text.endswith(done))
+
+
+def make_rooms(count: int) -> None:
+    Room.objects.all().delete()
+    Room.objects.bulk_create(Room(slug=f"room-{number}", title=f"Room {number}") for number in range(count))
+
+
+def test_more_rooms_than_a_form_has_fields_are_deleted(admin: Any, few_fields: None) -> None:
+    make_rooms(200)
+    asked = select_all(admin, ROOMS, "delete_selected")
+    page = asked.content.decode()
+    assert "Are you sure you want to delete 200 rooms" in page
+    assert "… and 100 more." in page
+    assert number_of("deleted.", to_the_end(admin, ROOMS, asked)) == 200
+    assert not Room.objects.exists()
+    assert LogEntry.objects.count() == 200
+
+
+def test_more_users_than_a_form_has_fields_are_deleted_but_not_the_one_who_deletes(
+    admin: Any, root: Any, few_fields: None
+) -> None:
+    users = get_user_model()
+    users.objects.bulk_create(users(username=f"user-{number}") for number in range(199))
+    asked = select_all(admin, USERS, "delete_selected")
+    said = to_the_end(admin, USERS, asked)
+    assert number_of("deleted.", said) == 199
+    assert "Not deleted: root (it is your own account)." in said
+    assert [*users.objects.all()] == [root]
+
+
+def test_more_messages_than_a_form_has_fields_are_moderated(
+    admin: Any, alice: Any, lounge: Room, few_fields: None
+) -> None:
+    now = timezone.now()
+    Message.objects.bulk_create(
+        Message(room=lounge, seq=seq, author=alice, body="spam", at=now, posted_position=seq, position=seq)
+        for seq in range(1, 201)
+    )
+    Room.objects.filter(pk=lounge.pk).update(position=200, last_seq=200)
+    asked = select_all(admin, MESSAGES, "moderate")
+    assert "… and 100 more." in asked.content.decode()
+    assert number_of("deleted.", to_the_end(admin, MESSAGES, asked)) == 200
+    assert not Message.objects.filter(deleted_at=None).exists()
+
+
+def test_more_memberships_than_a_form_has_fields_are_deleted(admin: Any, lounge: Room, few_fields: None) -> None:
+    users = get_user_model()
+    users.objects.bulk_create(users(username=f"user-{number}") for number in range(200))
+    made = users.objects.exclude(username="root")
+    Membership.objects.bulk_create(Membership(room=lounge, user=user) for user in made)
+    asked = select_all(admin, MEMBERSHIPS, "delete_selected")
+    assert number_of("deleted.", to_the_end(admin, MEMBERSHIPS, asked)) == 200
+    assert not Membership.objects.exists()
+
+
+def test_more_tokens_than_a_form_has_fields_are_revoked(admin: Any, alice: Any, few_fields: None) -> None:
+    for number in range(200):
+        auth.create_token(user=alice, name=f"probe {number}", expires_at=None)
+    answer = select_all(admin, TOKENS, "revoke")
+    assert number_of("revoked.", told(answer) + to_the_end(admin, TOKENS, answer)) == 200
+
+
+@pytest.mark.parametrize("action", ["delete_selected", "archive"])
+def test_more_than_the_limit_is_refused_before_anything_is_done(
+    admin: Any, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    monkeypatch.setattr(bulk_admin.BulkAdmin, "most_selected", 5)
+    make_rooms(6)
+    answer = select_all(admin, ROOMS, action)
+    assert answer.status_code == 302
+    assert told(answer) == [
+        "6 rooms are selected, and at most 5 can be changed at once. Nothing was changed."
+        " Use the search or the filters to select fewer."
+    ]
+    assert Room.objects.filter(is_archived=False).count() == 6
+
+
+@pytest.mark.parametrize(("action", "done"), [("delete_selected", "deleted"), ("archive", "archived")])
+def test_a_request_that_took_its_time_goes_on_by_a_button(
+    admin: Any, monkeypatch: pytest.MonkeyPatch, action: str, done: str
+) -> None:
+    make_rooms(7)
+    clock = iter(range(1_000))
+    monkeypatch.setattr(bulk_admin, "STEP_SECONDS", 3)
+    monkeypatch.setattr(bulk_admin, "monotonic", lambda: next(clock))
+    answer = select_all(admin, ROOMS, action)
+    if action == "delete_selected":
+        assert Room.objects.count() == 7
+        answer = confirm(admin, ROOMS, answer)
+    for seen, left in ((3, 4), (3, 1)):
+        assert f"{seen} of {seen + left} are done" in answer.content.decode()
+        assert f"{seen} rooms {done}." in told(answer)
+        assert Room.objects.filter(is_archived=False).count() == left
+        answer = confirm(admin, ROOMS, answer)
+    assert answer.status_code == 302
+    assert not Room.objects.filter(is_archived=False).exists()
+
+
+def test_what_was_made_after_the_question_is_not_deleted(admin: Any) -> None:
+    make_rooms(3)
+    asked = select_all(admin, ROOMS, "delete_selected")
+    services.create_room(slug="later", title="Later")
+    confirm(admin, ROOMS, asked)
+    assert [room.slug for room in Room.objects.all()] == ["later"]
+
+
+def test_a_form_of_too_many_fields_is_answered_by_a_sentence(admin: Any) -> None:
+    admin.raise_request_exception = False
+    answer = admin.post(ROOMS, {"action": "archive", "_selected_action": range(1_001)})
+    assert answer.status_code == 400
+    assert "This form is larger than the site takes." in answer.content.decode()
+
+
+def test_a_deletion_asks_for_the_token_of_the_form(root: Any, lounge: Room) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(root)
+    assert client.post(reverse("admin:chat_room_delete", args=[lounge.pk]), {"post": "yes"}).status_code == 403
+    assert Room.objects.filter(pk=lounge.pk).exists()
+
+
+def test_a_room_of_many_messages_is_deleted_in_steps(
+    alice: Any, lounge: Room, attic: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deletion, "MESSAGES_TOGETHER", 3)
+    for room in [lounge] * 8 + [attic]:
+        services.post_message(user_id=alice.pk, slug=room.slug, client_id=uuid.uuid4(), body="hello")
+    left: list[int] = []
+    step = deletion.in_step
+
+    def counting() -> Any:
+        left.append(Message.objects.filter(room=lounge).count())
+        return step()
+
+    monkeypatch.setattr(deletion, "in_step", counting)
+    deletion.delete_room(room_id=lounge.pk)
+    assert left == [8, 5]
+    assert Message.objects.get().room == attic
+    assert not Room.objects.filter(pk=lounge.pk).exists()
+
+
+def test_the_messages_of_a_deleted_user_lose_their_author_in_steps(
+    admin: Any, alice: Any, bob: Any, lounge: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deletion, "MESSAGES_TOGETHER", 2)
+    for user in [alice] * 7 + [bob]:
+        services.post_message(user_id=user.pk, slug="lounge", client_id=uuid.uuid4(), body="hello")
+    deletion.disown_messages(user_id=str(alice.pk))
+    assert Message.objects.filter(author=alice).count() in (1, 2)
+    admin.post(reverse("admin:accounts_user_delete", args=[alice.pk]), {"post": "yes"})
+    assert [one.author for one in Message.objects.order_by("seq")] == [None] * 7 + [bob]
+
+
+# Links
+
+
+def test_rows_lead_to_those_that_belong_to_them(admin: Any, alice: Any, attic: Room) -> None:
+    services.post_message(user_id=alice.pk, slug="attic", client_id=uuid.uuid4(), body="hello")
+    auth.create_token(user=alice, name="probe", expires_at=None)
+    user_page = reverse("admin:accounts_user_change", args=[alice.pk])
+    room_page = reverse("admin:chat_room_change", args=[attic.pk])
+    of_user = [f"{MEMBERSHIPS}?user__exact={alice.pk}", f"{MESSAGES}?author__exact={alice.pk}"]
+    of_user += [f"{TOKENS}?user__exact={alice.pk}"]
+    of_room = [f"{MEMBERSHIPS}?room__id__exact={attic.pk}", f"{MESSAGES}?room__id__exact={attic.pk}"]
+    message = reverse("admin:chat_message_change", args=[Message.objects.get().pk])
+    membership = reverse("admin:chat_membership_change", args=[attic.memberships.get(user=alice).pk])
+    in_room = f"{MESSAGES}?author__exact={alice.pk}&amp;room__id__exact={attic.pk}"
+    for page, links in {
+        USERS: of_user,
+        user_page: of_user,
+        ROOMS: of_room,
+        room_page: of_room,
+        MESSAGES: [user_page, room_page],
+        message: [user_page, room_page],
+        MEMBERSHIPS: [user_page, room_page, in_room],
+        membership: [user_page, room_page, in_room],
+        TOKENS: [user_page],
+    }.items():
+        shown = admin.get(page).content.decode()
+        assert [link for link in links if f'href="{link}"' not in shown] == [], page
+    for link in (*of_user, *of_room, in_room.replace("&amp;", "&")):
+        assert admin.get(link).status_code == 200, link
+        assert len(admin.get(link).context["cl"].result_list) in (1, 3)
+
+
+def test_a_list_of_another_users_rows_is_not_this_users(admin: Any, alice: Any, attic: Room) -> None:
+    nobody = make_user("nobody")
+    assert len(admin.get(f"{MEMBERSHIPS}?user__exact={nobody.pk}").context["cl"].result_list) == 0
