@@ -1,0 +1,60 @@
+"""Rights of accounts, compared: staff may neither give rights that they lack, nor take over an account that has them."""
+
+from collections.abc import Collection
+from typing import Any
+
+from django.contrib.auth.models import Group, Permission
+from django.db.models import Q, QuerySet
+
+from project.accounts.models import User
+
+
+def lacks_rights_of(admin: Any, user: Any) -> bool:
+    """Whether `user` has a right that `admin` lacks. An account that is not active keeps its rights in this comparison.
+
+    Acting as `user`, by a password or a reset link, would then give `admin` more than the admin's own account has.
+    """
+    return user.pk in find_beyond(admin, [user])
+
+
+def find_beyond(admin: Any, users: Collection[Any]) -> set[Any]:
+    """The keys of those of `users` who have a right that `admin` lacks; one query for all of them."""
+    if _has_all(admin):
+        return set()
+    beyond = {user.pk for user in users if user.is_superuser or (user.is_staff and not admin.is_staff)}
+    others = [user.pk for user in users if user.pk not in beyond and user.pk != admin.pk]
+    lacked = Permission.objects.exclude(pk__in=_held_keys(admin))
+    by_user = User.objects.filter(pk__in=others).order_by()
+    found = by_user.filter(Q(user_permissions__in=lacked) | Q(groups__permissions__in=lacked))
+    return beyond | set(found.values_list("pk", flat=True).distinct())
+
+
+def grantable_permissions(admin: Any) -> QuerySet[Permission]:
+    """The permissions that `admin` has, and may therefore give."""
+    permissions = Permission.objects.select_related("content_type")
+    return permissions if _has_all(admin) else permissions.filter(pk__in=_held_keys(admin))
+
+
+def grantable_groups(admin: Any) -> QuerySet[Group]:
+    """The groups all of whose permissions `admin` has."""
+    if _has_all(admin):
+        return Group.objects.all()
+    lacked = Permission.objects.exclude(pk__in=_held_keys(admin))
+    # The keys in a query of their own: a group with one lacked permission of many is out.
+    return Group.objects.exclude(pk__in=Group.permissions.through.objects.filter(permission__in=lacked).values("group"))
+
+
+def lacks_rights_of_group(admin: Any, group: Group) -> bool:
+    """Whether membership in `group` gives a permission that `admin` lacks."""
+    return not grantable_groups(admin).filter(pk=group.pk).exists()
+
+
+def _has_all(admin: Any) -> bool:
+    return bool(admin.is_active and admin.is_superuser)
+
+
+def _held_keys(admin: Any) -> list[Any]:
+    """Of what all backends say, kept with `admin` for the request as they keep it."""
+    held = admin.get_all_permissions()
+    rows = Permission.objects.order_by().values_list("pk", "content_type__app_label", "codename")
+    return [key for key, app, codename in rows if f"{app}.{codename}" in held]
