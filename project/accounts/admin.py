@@ -11,6 +11,7 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 
 from project.accounts.models import User
+from project.accounts.reset_admin import ResetLinkAdmin
 from realtime.models import AccessToken
 
 
@@ -27,7 +28,7 @@ class AddUserForm(AdminUserCreationForm):  # type: ignore[type-arg]
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
+class UserAdmin(ResetLinkAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
     add_form = AddUserForm
     list_display = ["username", "is_active", "is_staff", "rooms", "messages", "tokens", "last_login", "email"]
     list_filter = ["is_active", "is_staff", "is_superuser", "groups", "date_joined", "last_login"]
