@@ -6,9 +6,10 @@ Synchronous functions that read the database run in one thread hop. Nothing here
 import functools
 import hashlib
 import secrets
-from collections.abc import Collection, Iterable, Mapping, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -134,23 +135,20 @@ def is_signed_in(user: Any, session: dict[str, Any]) -> bool:
 @sensitive_variables()
 def _proof_of(user: Any, session: Kept) -> int | None:
     model: Any = type(user)
-    fields = _fields_of_hash(model)
-    if fields is None:
-        return None
-    return hash((session.text, *[getattr(user, field) for field in fields]))
+    read_fields = _reader_of_hash_fields(model)
+    return None if read_fields is None else hash((session.text, read_fields(user)))
 
 
 @functools.cache
-def _fields_of_hash(model: Any) -> tuple[str, ...] | None:
-    """The fields that the session hash of such users is made of; None: it is not known.
+def _reader_of_hash_fields(model: Any) -> Callable[[Any], Any] | None:
+    """Reads the fields that the session hash of such users is made of; None: they are not known.
 
     A model with a hash of its own names them as SESSION_HASH_FIELDS, in the class that defines the hash.
     """
     method = "get_session_auth_hash"
     definer = next((one for one in model.__mro__ if method in vars(one)), object)
-    if definer is AbstractBaseUser:
-        return ("password",)
-    return tuple(vars(definer).get("SESSION_HASH_FIELDS", ())) or None
+    fields = ("password",) if definer is AbstractBaseUser else vars(definer).get("SESSION_HASH_FIELDS", ())
+    return attrgetter(*fields) if fields else None
 
 
 def _load_user(backend_path: str, key: Any) -> Any:

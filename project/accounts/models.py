@@ -43,4 +43,4 @@ class BrowserSession(models.Model):
         ordering = ["-seen_at"]
 
     def __str__(self) -> str:
-        return f"{self.user}, {self.address}"
+        return self.address or "no address"  # Without the user, which would be a query for each row of a list.
