@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.views import LogoutView
 from django.http import HttpRequest, HttpResponse
-from django.middleware.csrf import REASON_BAD_ORIGIN
+from django.middleware.csrf import REASON_BAD_ORIGIN, REASON_NO_CSRF_COOKIE
 from django.shortcuts import redirect, render
 from django.urls import Resolver404, resolve
 from django.views.csrf import csrf_failure
@@ -20,6 +20,7 @@ from project.accounts.forms import SignInForm, SignUpForm
 from project.accounts.views import find_account, next_address, sign_in_context
 
 TOO_OLD = "This page was open for too long. Please send the form again."
+NO_COOKIE = "Your browser sent no cookie with the form. Allow cookies for this site, and send it again."
 NOTHING_CHANGED = "That page was too old, so nothing was changed. Please try again."
 
 
@@ -28,13 +29,14 @@ def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
     """CSRF_FAILURE_VIEW. A form that is not surely from a page of this site gets the plain refusal, whatever it is."""
     if not is_from_own_page(request, reason):
         return csrf_failure(request, reason)
+    notice = NO_COOKIE if reason == REASON_NO_CSRF_COOKIE else TOO_OLD
     match _name(request):
         case "sign-out":
             return _sign_out(request)
         case "sign-in":
-            return _sign_in(request)
+            return _sign_in(request, notice)
         case "sign-up" if settings.SIGN_UP_OPEN:
-            return _sign_up(request)
+            return _sign_up(request, notice)
         case "forgotten" | "reset":
             messages.warning(request, NOTHING_CHANGED)
             return redirect(request.path)
@@ -62,24 +64,22 @@ def _sign_out(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def _sign_in(request: HttpRequest) -> HttpResponse:
+def _sign_in(request: HttpRequest, notice: str) -> HttpResponse:
     """Somebody who is signed in already, in another tab, goes on. Nobody is signed in here."""
     name, user = request.POST.get("username", ""), request.user
     following = next_address(request)
-    if not user.is_authenticated:
-        notice = TOO_OLD
-    elif not name.strip() or find_account(name) == user:
-        return redirect(following or settings.LOGIN_REDIRECT_URL)
-    else:
+    if user.is_authenticated:
+        if not name.strip() or find_account(name) == user:
+            return redirect(following or settings.LOGIN_REDIRECT_URL)
         notice = f"This browser is signed in as {user.get_username()} by now. To change that, send the form again."
     form = SignInForm(request, initial={"username": name[:150]})
     context = {"form": form, "next": following, "notice": notice, **sign_in_context()}
     return render(request, "registration/sign-in.html", context)
 
 
-def _sign_up(request: HttpRequest) -> HttpResponse:
+def _sign_up(request: HttpRequest, notice: str) -> HttpResponse:
     form = SignUpForm(initial={"username": request.POST.get("username", "")[:150]})
-    context = {"form": form, "next": next_address(request), "notice": TOO_OLD}
+    context = {"form": form, "next": next_address(request), "notice": notice}
     return render(request, "registration/sign-up.html", context)
 
 

@@ -68,6 +68,7 @@ def test_a_sign_in_page_without_its_cookie_shows_the_form_anew(browser: Client) 
     browser.cookies.clear()
     page = send(browser, token, username="alice", password=PASSWORD)
     assert page.status_code == 200
+    assert "Allow cookies" in page.text
     assert send(browser, token_of(page), username="alice", password=PASSWORD).status_code == 302
 
 
