@@ -66,7 +66,7 @@ def note_browsers(get_response: Callable[[HttpRequest], HttpResponse]) -> Callab
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        # A page that never asked who is there needs no query for it, and one that failed no other failure.
+        # No query for a page that has not looked at the session, and no second failure for a page that failed.
         if response.status_code < 400 and request.session.accessed and request.user.is_authenticated:
             _note(request)
         return response

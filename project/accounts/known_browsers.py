@@ -1,4 +1,4 @@
-"""Browsers that have signed in to an account before: strangers who guess at its password do not keep them out.
+"""Browsers that have signed in to an account before: a stranger's guesses at its password do not keep them out.
 
 A signed cookie names the browser, by a random id, and the accounts. It lets nobody in: a password is asked for all the
 same, and its tries are counted by this id.

@@ -20,7 +20,7 @@ from realtime import auth, users
 class ResetTokens(PasswordResetTokenGenerator):
     """Django's, which end with the password, with the next sign-in, and after settings.PASSWORD_RESET_TIMEOUT seconds.
 
-    These also end when the account's rights change: who was allowed to make the link may lack the new ones.
+    These also end when the account's rights change: the administrator who made the link may lack the new ones.
     """
 
     key_salt = "project.accounts.passwords.ResetTokens"
@@ -66,7 +66,7 @@ def set_password(
 ) -> bool:
     """Set it, which ends all sessions but that of `request`. False: `allows(user)` is not true any more.
 
-    That is asked of the user as it is under a lock: of two who use one link at once, one succeeds.
+    `allows` sees the user under a lock: of two uses of one link at the same time, one succeeds.
     """
     made = make_password(password)  # Before the transaction: SQLite has one writer.
     with transaction.atomic():

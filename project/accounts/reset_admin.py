@@ -32,7 +32,7 @@ class ResetLinkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return super().render_change_form(request, context, *args, **kwargs)
 
     def may_make_reset_link(self, request: HttpRequest, user: Any) -> bool:
-        """Whoever has the link can sign in as the user: never for one who may do what the administrator may not."""
+        """The holder of a link can act as the user. So the administrator must have all rights of the user."""
         if user is None or not user.is_active or not self.has_change_permission(request, user):
             return False
         return not lacks_rights_of(request.user, user)
@@ -47,7 +47,7 @@ class ResetLinkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             raise PermissionDenied
         link = ""
         if request.method == "POST":
-            # The answer itself and no redirect: what a redirect's page shows is kept somewhere meanwhile.
+            # The answer itself and no redirect, for which the link would be kept somewhere meanwhile.
             link = passwords.reset_link(user, site_of(request))
             self.log_change(request, user, "Made a reset link.")
             log_event(

@@ -1,6 +1,6 @@
-"""Mails with a reset link, sent by a thread of its own: the answer to who asks for one takes as long for any address.
+"""Mails with a reset link, sent by a thread of its own, so that the answer to a request takes as long for any address.
 
-A leaf but for `passwords`. Nothing is kept: what waits when the process ends is not sent.
+A leaf but for `passwords`. Nothing is kept: mails that wait when the process ends are not sent.
 """
 
 import logging

@@ -1,7 +1,7 @@
 """Forms that are older than the browser's present session: those of the account pages are made good, others refused.
 
 Signing in changes the CSRF token of the whole browser, so a page that was open before sends the former one. Django has
-then refused the form, and nothing here does what it asked for, but for signing out.
+then refused the form. Of all that it may have asked for, only signing out is done here.
 """
 
 from typing import Any
@@ -65,7 +65,7 @@ def _sign_out(request: HttpRequest) -> HttpResponse:
 
 
 def _sign_in(request: HttpRequest, notice: str) -> HttpResponse:
-    """Somebody who is signed in already, in another tab, goes on. Nobody is signed in here."""
+    """A browser that another tab has signed in already goes on to its address. Nobody is signed in here."""
     name, user = request.POST.get("username", ""), request.user
     following = next_address(request)
     if user.is_authenticated:

@@ -71,7 +71,7 @@ def try_sign_up(address: str) -> float:
 def try_password(user_id: str, session_key: str) -> float:
     """Count the present password that somebody signed in gives, before it is looked at; 0.0, or the seconds to wait.
 
-    By session as well: who has stolen one does not keep the account's owner from changing the password.
+    By session as well: the thief of one does not keep the account's owner from changing the password.
     """
     return _take_all(_password_limits(user_id, session_key))
 
@@ -99,7 +99,7 @@ def _sign_in_limits(name: str, address: str, browser: str) -> list[Limit]:
     of_pair = tunables.sign_in_tries_per_account_and_address
     if browser:
         return [Limit(f"sign-in:account:{account}:browser:{browser}", of_pair, seconds)]
-    # Who has no address of their own (a proxy that settings do not name) shares this one with all who have none.
+    # Behind a proxy that settings do not name, all visitors share this one.
     pair = f"sign-in:account:{account}:{_network(address) or 'here'}"
     return [
         Limit(_source("sign-in", address), tunables.sign_in_tries_per_address, seconds),
@@ -118,9 +118,9 @@ def _password_limits(user_id: str, session_key: str) -> list[Limit]:
 
 
 def _take_all(limits: list[Limit]) -> float:
-    """Take one of each; of none, when one of them has none left: what is refused counts nowhere.
+    """Take one of each; of none, when one of them has none left: a refused try counts nowhere.
 
-    Otherwise who goes on past one limit would use up the next, which others share.
+    Otherwise tries past one limit would use up the next, which others share.
     """
     for number, limit in enumerate(limits):
         if wait := _take(limit):

@@ -65,7 +65,7 @@ class SignIn(LoginView):
 
 
 def sign_in_context() -> dict[str, Any]:
-    """What the page of the sign-in offers beside its form."""
+    """The parts of the sign-in page beside its form."""
     return {"sign_up_open": settings.SIGN_UP_OPEN, "resets_by_email": settings.EMAIL_HOST_IS_SET}
 
 
