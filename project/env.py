@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
@@ -31,6 +31,7 @@ POSTGRESQL_POOL = {
     # Afterwards whoever asks next begins anew. Left to itself the pool doubles its pauses: up to two minutes.
     "reconnect_timeout": 2,
 }
+MAIL_PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 HOST_NAME = re.compile(r"\.?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*", re.IGNORECASE)
 
 
@@ -165,6 +166,35 @@ def read_redis_url(name: str, default: str) -> str:
     if not url.startswith(("redis://", "rediss://", "unix://")):
         raise ImproperlyConfigured(f"{name} must begin with redis://, rediss:// or unix://.")
     return url
+
+
+def read_mail_server(name: str, hosts: Collection[str]) -> dict[str, Any]:
+    """`smtp://`, `smtp+starttls://` or `smtps://user:password@host:port` in parts; empty when it is not set.
+
+    Mails have links to the host that a request names, so `hosts`, which may be named, must not be all.
+    """
+    text = os.environ.get(name, "")
+    if not text:
+        return {}
+    allowed = "smtp://, smtp+starttls:// or smtps://user:password@host:port"
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} is not {allowed}.") from None
+    # The text may hold a password: it is not shown.
+    if parts.scheme not in MAIL_PORTS or not parts.hostname or parts.path not in ("", "/") or parts.query:
+        raise ImproperlyConfigured(f"{name} is not {allowed}.")
+    if "*" in hosts:
+        raise ImproperlyConfigured(f"{name} needs hosts by name in ALLOWED_HOSTS, not *: mails link to them.")
+    return {
+        "host": parts.hostname,
+        "port": port or MAIL_PORTS[parts.scheme],
+        "user": unquote(parts.username or ""),
+        "password": unquote(parts.password or ""),
+        "ssl": parts.scheme == "smtps",
+        "starttls": parts.scheme == "smtp+starttls",
+    }
 
 
 def _is_bracketed_ipv6(host: str) -> bool:

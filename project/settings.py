@@ -32,7 +32,7 @@ conf.check_known(
     conf.env_names(Realtime, Chat, Monitor, Accounts)
     | {"HUBBUB_VAR", "HUBBUB_SIGN_UP", "HUBBUB_TLS", "HUBBUB_HSTS_SECONDS", "HUBBUB_HSTS_SUBDOMAINS", "HUBBUB_PROCESS"}
     | {"HUBBUB_TRUSTED_PROXIES", "HUBBUB_RESTARTS", "HUBBUB_SILENT_RESTARTS", "HUBBUB_HOST_NAME"}
-    | {"HUBBUB_PREFIX", "HUBBUB_LOG_FORMAT", "HUBBUB_FIRST_ADMIN"},
+    | {"HUBBUB_PREFIX", "HUBBUB_LOG_FORMAT", "HUBBUB_FIRST_ADMIN", "HUBBUB_EMAIL_URL", "HUBBUB_EMAIL_FROM"},
 )
 
 # Our apps stand first: their templates and commands (runserver) take the place of Django's and daphne's.
@@ -64,6 +64,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "project.middleware.keep_session_key",
+    "project.accounts.browsers.note_browsers",
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
 
@@ -116,6 +117,15 @@ TOKEN_SCOPES = {
     "chat.write": "Post, edit and delete messages.",
     "monitor.read": "Watch the dashboard, if its user may.",
 }
+CSRF_FAILURE_VIEW = "project.accounts.stale_forms.form_refused"
+PASSWORD_RESET_TIMEOUT = ACCOUNTS.reset_link_seconds
+EMAIL = env.read_mail_server("HUBBUB_EMAIL_URL", ALLOWED_HOSTS)
+EMAIL_HOST_IS_SET = bool(EMAIL)
+EMAIL_HOST, EMAIL_PORT = EMAIL.get("host", ""), EMAIL.get("port", 25)
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = EMAIL.get("user", ""), EMAIL.get("password", "")
+EMAIL_USE_SSL, EMAIL_USE_TLS = EMAIL.get("ssl", False), EMAIL.get("starttls", False)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = os.environ.get("HUBBUB_EMAIL_FROM", "hubbub@localhost")
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "lobby"
 LOGOUT_REDIRECT_URL = "sign-in"

@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from project.accounts.account import change_password_in_admin
 from project.accounts.views import enter_admin
 
 admin.site.site_header = admin.site.site_title = "Hubbub"
@@ -13,6 +14,7 @@ handler500 = "project.errors.failed"
 
 urlpatterns = [
     path("admin/login/", enter_admin),  # Stands before the admin's own, which has another look.
+    path("admin/password_change/", change_password_in_admin),
     path("admin/", admin.site.urls),
     path("account/", include("project.accounts.urls")),
     path("monitor/", include("monitor.urls")),

@@ -3,11 +3,13 @@
 Synchronous functions that read the database run in one thread hop. Nothing here writes at connect.
 """
 
+import functools
 import hashlib
 import secrets
-from collections.abc import Collection, Iterable, Mapping, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -110,13 +112,13 @@ def identify_session(session_key: str, permission: str | None) -> Identity | Non
     if key is None or backend_path not in settings.AUTHENTICATION_BACKENDS:
         return None
     user = _load_user(backend_path, key)
-    if user is None or not users.is_active(user) or not _is_signed_in(user, values):
+    if user is None or not users.is_active(user) or not is_signed_in(user, values):
         return None
     return _identity(user, permission, session_key=session_key, expires_at=kept.expires_at, proof=_proof_of(user, kept))
 
 
 @sensitive_variables()
-def _is_signed_in(user: Any, session: dict[str, Any]) -> bool:
+def is_signed_in(user: Any, session: dict[str, Any]) -> bool:
     """Whether the session is the user's, of the password that they have now."""
     if session.get(SESSION_KEY) != users.id_of(user):
         return False
@@ -132,9 +134,21 @@ def _is_signed_in(user: Any, session: dict[str, Any]) -> bool:
 
 @sensitive_variables()
 def _proof_of(user: Any, session: Kept) -> int | None:
-    if getattr(type(user), "get_session_auth_hash", None) is not AbstractBaseUser.get_session_auth_hash:
-        return None
-    return hash((session.text, user.password))
+    model: Any = type(user)
+    read_fields = _reader_of_hash_fields(model)
+    return None if read_fields is None else hash((session.text, read_fields(user)))
+
+
+@functools.cache
+def _reader_of_hash_fields(model: Any) -> Callable[[Any], Any] | None:
+    """Reads the fields that the session hash of such users is made of; None: they are not known.
+
+    A model with a hash of its own names them as SESSION_HASH_FIELDS, in the class that defines the hash.
+    """
+    method = "get_session_auth_hash"
+    definer = next((one for one in model.__mro__ if method in vars(one)), object)
+    fields = ("password",) if definer is AbstractBaseUser else vars(definer).get("SESSION_HASH_FIELDS", ())
+    return attrgetter(*fields) if fields else None
 
 
 def _load_user(backend_path: str, key: Any) -> Any:
@@ -175,6 +189,13 @@ def revoke_token(token: AccessToken) -> None:
     """From now on the token lets nobody in. Revoking twice keeps the first time."""
     AccessToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now())
     transaction.on_commit(lambda: publish_users_changed([users.id_of_key(token.user_id)]), robust=True)
+
+
+def revoke_tokens_of(user: Any) -> int:
+    """Revoke all tokens of the user that are not revoked yet; how many those were."""
+    count = AccessToken.objects.filter(user=user, revoked_at=None).update(revoked_at=timezone.now())
+    transaction.on_commit(lambda: publish_users_changed([users.id_of(user)]), robust=True)
+    return count
 
 
 def token_id_of(text: str) -> int:
@@ -266,7 +287,7 @@ def _renewed(identity: Identity, user: Any, session: Kept | None) -> Identity | 
         return None
     proof = _proof_of(user, session)
     # To decode a session costs more than all the rest.
-    if (proof is None or proof != identity.proof) and not _is_signed_in(user, session.values()):
+    if (proof is None or proof != identity.proof) and not is_signed_in(user, session.values()):
         return None
     if (session.expires_at, proof) == (identity.expires_at, identity.proof):
         return identity

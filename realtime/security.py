@@ -26,6 +26,11 @@ class Kind(StrEnum):
     SIGN_IN_FAILED = "sign_in_failed"
     SIGN_IN_LIMITED = "sign_in_limited"
     SIGN_UP_LIMITED = "sign_up_limited"
+    PASSWORD_FAILED = "password_failed"  # noqa: S105 - not a secret
+    PASSWORD_LIMITED = "password_limited"  # noqa: S105 - not a secret
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - not a secret
+    RESET_LINK_MADE = "reset_link_made"
+    RESET_LIMITED = "reset_limited"
     ORIGIN_REFUSED = "origin_refused"
     FORWARDING_IGNORED = "forwarding_ignored"
     PROTOCOL_ABUSE = "protocol_abuse"

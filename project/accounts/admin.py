@@ -16,6 +16,7 @@ from chat import deletion
 from chat.models import Membership, Message
 from project.accounts.escalation import BoundedUserAdmin, GroupAdmin
 from project.accounts.models import User
+from project.accounts.reset_admin import ResetLinkAdmin
 from realtime import users
 from realtime.admin_links import link_to_list
 from realtime.bulk_admin import BulkAdmin
@@ -41,7 +42,7 @@ admin.site.register(Group, GroupAdmin)
 
 
 @admin.register(User)
-class UserAdmin(BoundedUserAdmin, BulkAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
+class UserAdmin(ResetLinkAdmin, BoundedUserAdmin, BulkAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
     add_form = AddUserForm
     list_display = ["username", "is_active", "is_staff", "rooms", "messages", "tokens", "last_login", "email"]
     list_filter = ["is_active", "is_staff", "is_superuser", "groups", "date_joined", "last_login"]

@@ -6,12 +6,14 @@ from django.contrib.auth.forms import AuthenticationForm, UserCreationForm, User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 
+from project.accounts.focus import FocusedForm
 from project.accounts.models import User
 
 NAME_TAKEN = "Somebody has this name already."
 
 
-class SignInForm(AuthenticationForm):
+class SignInForm(FocusedForm, AuthenticationForm):
+    field_of_refusal = "password"
     error_messages = {
         **AuthenticationForm.error_messages,
         "invalid_login": "This name and password do not belong together. Capital letters count.",
@@ -22,7 +24,7 @@ class SignInForm(AuthenticationForm):
         self.fields["username"].label = "Name"
 
 
-class SignUpForm(UserCreationForm):  # type: ignore[type-arg]
+class SignUpForm(FocusedForm, UserCreationForm):  # type: ignore[type-arg]
     error_messages = {"password_mismatch": "The two passwords differ."}
 
     class Meta:

@@ -14,10 +14,12 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
-from project.accounts import tries
+from project.accounts import known_browsers, tries
+from project.accounts.browsers import address_of
 from project.accounts.forms import SignInForm, SignUpForm
 from project.accounts.hashing import Busy
 from project.accounts.models import User
+from realtime import users
 from realtime.security import Kind, log_event
 
 
@@ -26,29 +28,56 @@ class SignIn(LoginView):
     template_name = "registration/sign-in.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(sign_up_open=settings.SIGN_UP_OPEN, **kwargs)
+        return super().get_context_data(**sign_in_context(), **kwargs)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        name = request.POST.get("username", "")
-        if wait := tries.try_sign_in(name, _address(request)):
-            log_event(Kind.SIGN_IN_LIMITED, address=_address(request), user=_account(name))
-            return _too_many_tries(request, wait)
+        self.account = find_account(request.POST.get("username", ""))
+        limits = self._limits()
+        if wait := tries.try_sign_in(*limits):
+            self._log(Kind.SIGN_IN_LIMITED)
+            return too_many_tries(request, wait)
         try:
             return super().post(request, *args, **kwargs)
         except Busy:
             # Nothing was found out.
-            tries.forgive_sign_in(name, _address(request))
+            tries.forgive_sign_in(*limits)
             raise
 
     def form_valid(self, form: Any) -> HttpResponse:
-        tries.forgive_sign_in(form.data.get("username", ""), _address(self.request))
-        return super().form_valid(form)
+        tries.forgive_sign_in(*self._limits())
+        response = super().form_valid(form)
+        known_browsers.remember(self.request, response, form.get_user())
+        return response
 
     def form_invalid(self, form: Any) -> HttpResponse:
         if form.has_error(NON_FIELD_ERRORS, "invalid_login"):
-            name = form.data.get("username", "")
-            log_event(Kind.SIGN_IN_FAILED, address=_address(self.request), user=_account(name))
+            self._log(Kind.SIGN_IN_FAILED)
         return super().form_invalid(form)
+
+    def _limits(self) -> tuple[str, str, str]:
+        # By the name of the account that is found, so that no spelling of it gives more tries.
+        name = self.account.get_username() if self.account else self.request.POST.get("username", "")
+        return name, address_of(self.request), known_browsers.known_browser(self.request, self.account)
+
+    def _log(self, kind: Kind) -> None:
+        # Which account was tried. Not the text itself, which may be a password in the wrong field.
+        log_event(kind, address=address_of(self.request), user=self.account.pk if self.account else None)
+
+
+def sign_in_context() -> dict[str, Any]:
+    """The parts of the sign-in page beside its form."""
+    return {"sign_up_open": settings.SIGN_UP_OPEN, "resets_by_email": settings.EMAIL_HOST_IS_SET}
+
+
+def find_account(name: str) -> Any:
+    """The account that the sign-in finds by this name, active or not; None: there is none."""
+    name = name.strip()
+    if len(name) > tries.NAME_CHARS or "\x00" in name:
+        return None
+    try:
+        return users.find_by_name(User.normalize_username(name))
+    except User.DoesNotExist:
+        return None
 
 
 @sensitive_post_parameters()
@@ -57,21 +86,23 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     """A new account, signed in at once; a page that says so when SIGN_UP_OPEN is off."""
     if not settings.SIGN_UP_OPEN:
         return render(request, "registration/sign-up-closed.html", status=404)
-    if request.method == "POST" and (wait := tries.try_sign_up(_address(request))):
-        log_event(Kind.SIGN_UP_LIMITED, address=_address(request))
-        return _too_many_tries(request, wait)
+    if request.method == "POST" and (wait := tries.try_sign_up(address_of(request))):
+        log_event(Kind.SIGN_UP_LIMITED, address=address_of(request))
+        return too_many_tries(request, wait)
     form = SignUpForm(request.POST if request.method == "POST" else None)
     user = form.create() if form.is_valid() else None
     if user is None:
-        return render(request, "registration/sign-up.html", {"form": form, "next": _next(request)})
+        return render(request, "registration/sign-up.html", {"form": form, "next": next_address(request)})
     login(request, user)
-    return redirect(_next(request) or settings.LOGIN_REDIRECT_URL)
+    response = redirect(next_address(request) or settings.LOGIN_REDIRECT_URL)
+    known_browsers.remember(request, response, user)
+    return response
 
 
 @never_cache
 def enter_admin(request: HttpRequest) -> HttpResponse:
     """Where the admin sends whoever may not see it: to sign in, or to be told so."""
-    address = _next(request) or reverse("admin:index")
+    address = next_address(request) or reverse("admin:index")
     if not request.user.is_authenticated:
         return redirect_to_login(address)
     if not request.user.is_staff:
@@ -79,24 +110,15 @@ def enter_admin(request: HttpRequest) -> HttpResponse:
     return redirect(address)
 
 
-def _too_many_tries(request: HttpRequest, wait_seconds: float) -> HttpResponse:
-    """The same for a name that exists and one that does not."""
-    minutes = math.ceil(wait_seconds / 60)
-    response = render(request, "registration/too-many-tries.html", {"minutes": minutes}, status=429)
+def too_many_tries(request: HttpRequest, wait_seconds: float, back: str = "sign-in") -> HttpResponse:
+    """The same for a name that exists and one that does not. `back`: the name of the page to try again on."""
+    context = {"minutes": math.ceil(wait_seconds / 60), "back": reverse(back)}
+    response = render(request, "registration/too-many-tries.html", context, status=429)
     response.headers["Retry-After"] = str(math.ceil(wait_seconds))
     return response
 
 
-def _address(request: HttpRequest) -> str:
-    return str(request.META.get("REMOTE_ADDR") or "")
-
-
-def _account(name: str) -> int | None:
-    """For the log: which account was tried. Not the text itself, which may be a password in the wrong field."""
-    return User.objects.filter(username=name.replace("\x00", "")).values_list("pk", flat=True).first()
-
-
-def _next(request: HttpRequest) -> str:
+def next_address(request: HttpRequest) -> str:
     """Where the visitor was going; empty unless it is an address of this site."""
     address = request.POST.get("next") or request.GET.get("next") or ""
     is_ours = url_has_allowed_host_and_scheme(address, {request.get_host()}, require_https=request.is_secure())

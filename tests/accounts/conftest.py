@@ -1,10 +1,12 @@
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import redis
 from django.conf import settings
 
 from project.accounts import tries
+from tests.accounts.signing_in import PASSWORD
 from tests.pages import plain_static  # noqa: F401
 from tests.personas import alice, attic, bob, lounge, mona, root  # noqa: F401
 
@@ -19,3 +21,16 @@ def no_tries(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             client.delete(key)
     yield
     tries._redis.cache_clear()
+
+
+@pytest.fixture
+def quick_hashes(settings: Any) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def owner(alice: Any, quick_hashes: None) -> Any:  # noqa: F811
+    """Alice, who knows her password."""
+    alice.set_password(PASSWORD)
+    alice.save()
+    return alice

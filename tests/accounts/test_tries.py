@@ -32,7 +32,11 @@ HERE, THERE = "203.0.113.7", "198.51.100.9"
 def tunables(settings: Any) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.ACCOUNTS = Accounts(
-        sign_in_tries_per_account=3, sign_in_tries_per_address=6, sign_up_tries_per_address=2, tries_seconds=120
+        sign_in_tries_per_account_and_address=3,
+        sign_in_tries_per_address=6,
+        sign_in_tries_per_account=9,
+        sign_up_tries_per_address=2,
+        tries_seconds=120,
     )
 
 
@@ -48,7 +52,7 @@ def sign_in(name: str, password: str = "wrong", address: str = HERE) -> Any:
 
 
 def test_guessing_the_password_of_an_account_from_many_addresses(alice: Any, caplog: Any) -> None:
-    assert [sign_in("alice", address=f"203.0.113.{n}").status_code for n in range(4)] == [200, 200, 200, 429]
+    assert [sign_in("alice", address=f"203.0.113.{n}").status_code for n in range(10)] == [200] * 9 + [429]
     limited = sign_in("alice", PASSWORD, address=THERE)
     assert limited.status_code == 429
     assert 0 < int(limited.headers["Retry-After"]) <= 120
@@ -183,7 +187,7 @@ def test_no_count_is_kept_for_ever(alice: Any) -> None:
     sign_in("alice", PASSWORD)
     with redis.Redis.from_url(django_settings.REDIS_URL) as client:
         keys = [*client.scan_iter(f"hubbub:{tries.PREFIX}:*")]
-        assert len(keys) == 2
+        assert len(keys) == 3
         assert all(0 < client.ttl(key) <= 120 for key in keys)
         assert not any(b"alice" in key for key in keys)
 
@@ -264,9 +268,12 @@ STRAYS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("put", STRAYS.values(), ids=STRAYS.keys())
-def test_what_somebody_else_wrote_in_place_of_a_count_is_counted_anew(alice: Any, put: Any, caplog: Any) -> None:
+def test_what_somebody_else_wrote_in_place_of_a_count_is_counted_anew(
+    alice: Any, put: Any, caplog: Any, settings: Any
+) -> None:
+    settings.ACCOUNTS = Accounts(sign_in_tries_per_account=3, tries_seconds=120)
     with redis.Redis.from_url(django_settings.REDIS_URL) as client:
-        key = site.key(f"{tries.PREFIX}:{tries._account('alice')}")
+        key = site.key(f"{tries.PREFIX}:sign-in:account:{tries._digest('alice')}")
         client.delete(key)
         put(client, key)
     assert [sign_in("alice", address=f"198.51.100.{n}").status_code for n in range(4)] == [200, 200, 200, 429]

@@ -1,6 +1,7 @@
 """Every page in a real browser: none breaks the strict content security policy, and every answer has the headers."""
 
 import asyncio
+import re
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -73,6 +74,8 @@ async def test_no_page_of_a_member_breaks_the_policy(browser: Browser, cluster: 
         await expect(visitor.page.locator(".message:not(.is-pending)", has_text=text)).to_have_count(
             1, timeout=TIMEOUT_MS
         )
+        await visitor.open("/account/")
+        await expect(visitor.page.locator("h1")).to_have_text("Your account")
         await visitor.open("/monitor/", 403)
         await visitor.open("/admin/login/?next=/admin/", 403)
         assert visitor.problems == []
@@ -101,6 +104,9 @@ async def test_no_page_of_the_administrator_breaks_the_policy(browser: Browser, 
                 await expect(page.get_by_role("button", name="Ban for a week")).to_be_visible()
             if model == "accounts/user":
                 await visitor.open(address.replace("/change/", "/password/"))
+                await visitor.open(address.replace("/change/", "/reset-link/"))
+                await page.get_by_role("button", name="Make the link").click()
+                await expect(page.locator("#reset-link")).to_have_value(re.compile("^http://.*/account/reset/.*-"))
         await visitor.open("/admin/realtime/accesstoken/add/")
         await page.locator(".select2-selection").click()
         # The list shows the first twenty; how many users there are depends on the tests before.

@@ -206,7 +206,9 @@ test("refused while it opens for being too often, it waits as long as it is told
 test("after 4003 it tries once more: the session may have been renewed", async () => {
   connect();
   browser.socket.ends(4003);
-  await browser.pass(500);
+  await browser.pass(999);
+  assert.equal(browser.sockets.length, 1, "the answer with the new session may be under way");
+  await browser.pass(501);
   assert.equal(browser.sockets.length, 2);
   browser.socket.ends(4003);
   await browser.pass(60_000);
@@ -312,7 +314,7 @@ test("sending as the next user of this browser: what one has written is not sent
   const answer = alices.keep(post("a"));
   browser.socket.refuses(browser.socket.sent[0], "rate_limited", { retry_after_ms: 3000 });
   browser.socket.ends(4003);
-  await browser.pass(500);
+  await browser.pass(1_500);
   isMine = false;
   browser.socket.greets({ user: { id: "2", name: "bob" } });
   await settle();

@@ -5,9 +5,11 @@ const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: 
 const day = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
 const dayAndYear = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long", year: "numeric" });
 const short = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+const shortAndClock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
 export const clockTime = (at) => clock.format(new Date(at));
 export const shortDay = (at) => short.format(new Date(at));
+export const shortTime = (at) => shortAndClock.format(new Date(at));
 export const fullTime = (at) => full.format(new Date(at));
 
 /** "Today", "Yesterday", or the date. */

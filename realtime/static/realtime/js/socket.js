@@ -22,6 +22,7 @@ const TOO_BIG = 1009;
 const RESTART = 1012;
 const SESSION_ENDED = 4003;
 const RATE_LIMITED = 4102;
+const RENEWED_MS = 1_000; // After 4003: a new password gives this browser a new session, by an answer that may still be under way.
 const CALM_MS = 5_000; // After 4102, before the back-off: the server has asked us in vain to be slower.
 const LONGEST_CALM_MS = 600_000; // Of what the server asks for.
 
@@ -166,7 +167,7 @@ export class Socket {
     this.#report("offline", { code, reason, final: this.#stopped, ...(error && { error }) });
     if (this.#stopped) return;
     const askedMs = Math.min(Number(error?.retry_after_ms) || 0, LONGEST_CALM_MS);
-    const calmMs = Math.max(code === RATE_LIMITED ? CALM_MS : 0, askedMs);
+    const calmMs = Math.max(code === RATE_LIMITED ? CALM_MS : code === SESSION_ENDED ? RENEWED_MS : 0, askedMs);
     this.#calmUntil = this.#env.now() + calmMs;
     this.#timer = this.#env.setTimeout(() => this.#connect(), calmMs + backoffMs(this.#tries++, this.#env.random));
   }

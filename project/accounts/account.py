@@ -1,0 +1,175 @@
+"""The account page: one's password, email address, browsers and access tokens."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.auth import logout
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from project.accounts import browsers, passwords, tries
+from project.accounts.browsers import address_of
+from project.accounts.hashing import Busy
+from project.accounts.models import User
+from project.accounts.password_forms import EmailForm, PasswordForm
+from project.accounts.views import too_many_tries
+from realtime import auth, users
+from realtime.models import AccessToken
+from realtime.security import Kind, log_event
+
+MAX_TOKENS_LISTED = 100
+
+View = Callable[..., HttpResponse]
+
+
+@sensitive_post_parameters()
+@never_cache
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def account(request: HttpRequest) -> HttpResponse:
+    """The page, and its two forms: that of the email address says so in its field `form`."""
+    if request.method != "POST":
+        return _page(request)
+    answer = _change_email if request.POST.get("form") == "email" and settings.EMAIL_HOST_IS_SET else _change_password
+    return with_limited_guesses(answer)(request)
+
+
+def _change_password(request: HttpRequest) -> HttpResponse:
+    user = _user(request)
+    form = PasswordForm(user, request.POST)
+    if not form.is_valid():
+        return _page(request, password_form=form)
+    checked, new = user.password, form.cleaned_data["new_password1"]
+    end_tokens = form.cleaned_data["end_tokens"]
+    is_changed = passwords.set_password(
+        user, new, end_tokens=end_tokens, allows=lambda now: now.password == checked, request=request
+    )
+    if not is_changed:
+        form.add_error("old_password", "The password was changed a moment ago.")
+        return _page(request, password_form=form)
+    log_event(Kind.PASSWORD_CHANGED, address=address_of(request), user=user.pk)
+    ended = " Your access tokens have ended." if end_tokens else ""
+    messages.success(request, f"Your password is changed. All other browsers are signed out.{ended}")
+    return redirect("account")
+
+
+def _change_email(request: HttpRequest) -> HttpResponse:
+    user = _user(request)
+    form = EmailForm(user, request.POST)
+    if not form.is_valid():
+        return _page(request, email_form=form)
+    user.email = User.objects.normalize_email(form.cleaned_data["email"])
+    user.save(update_fields=["email"])
+    messages.success(request, "Your email address is saved." if user.email else "Your email address is removed.")
+    return redirect("account")
+
+
+@never_cache
+@login_required
+@require_POST
+def end_browser(request: HttpRequest, note_id: int) -> HttpResponse:
+    """Sign out of one browser, perhaps of this one."""
+    is_this = any(one.is_this for one in browsers.list_browsers(request) if one.id == note_id)
+    if not browsers.end_session(request.user, note_id):
+        messages.info(request, "That browser was signed out already.")
+    elif is_this:
+        logout(request)
+        return redirect("sign-in")
+    else:
+        messages.success(request, "That browser is signed out.")
+    return redirect("account")
+
+
+@never_cache
+@login_required
+@require_POST
+def sign_out_everywhere(request: HttpRequest) -> HttpResponse:
+    """Sign out of all browsers, with `keep` of all others; with `end_tokens` revoke the access tokens, too."""
+    if request.POST.get("end_tokens"):
+        auth.revoke_tokens_of(request.user)
+    if request.POST.get("keep"):
+        browsers.end_other_sessions(request)
+        messages.success(request, "All other browsers are signed out.")
+        return redirect("account")
+    browsers.end_all_sessions(request)
+    messages.success(request, "You are signed out everywhere.")
+    return redirect("sign-in")
+
+
+@never_cache
+@login_required
+@require_POST
+def revoke_token(request: HttpRequest, token_id: int) -> HttpResponse:
+    """Revoke an access token of one's own."""
+    token = AccessToken.objects.filter(user=_user(request), pk=token_id).first()
+    if token is None:
+        raise Http404
+    auth.revoke_token(token)
+    messages.success(request, f"The access token {token.name} is revoked.")
+    return redirect("account")
+
+
+def with_limited_guesses(view: View) -> View:
+    """`view`, whose form asks for the present password: a stolen session must not find it out by guessing."""
+
+    def limited(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method != "POST" or not request.user.is_authenticated:
+            return view(request, *args, **kwargs)
+        limits = (users.id_of(request.user), request.session.session_key or "")
+        who: dict[str, Any] = {"address": address_of(request), "user": request.user.pk}
+        if wait := tries.try_password(*limits):
+            log_event(Kind.PASSWORD_LIMITED, **who)
+            return too_many_tries(request, wait, back="account")
+        try:
+            response = view(request, *args, **kwargs)
+        except Busy:
+            tries.forgive_password(*limits)
+            raise
+        if _has_wrong_password(getattr(response, "context_data", None)):
+            log_event(Kind.PASSWORD_FAILED, **who)
+        else:
+            tries.forgive_password(*limits)
+        return response
+
+    return limited
+
+
+@sensitive_post_parameters()
+@never_cache
+def change_password_in_admin(request: HttpRequest) -> HttpResponse:
+    """The admin's own page, with the limit of ours."""
+    view: View = admin.site.admin_view(admin.site.password_change, cacheable=True)
+    return with_limited_guesses(view)(request)
+
+
+def _has_wrong_password(context: Any) -> bool:
+    form = (context or {}).get("form")
+    fields = ("old_password", "present_password")
+    return form is not None and any(form.has_error(name, "password_incorrect") for name in fields)
+
+
+def _page(request: HttpRequest, *, password_form: Any = None, email_form: Any = None) -> HttpResponse:
+    user = _user(request)
+    context: dict[str, Any] = {
+        "form": password_form or email_form,  # The one that was refused.
+        "password_form": password_form or PasswordForm(user),
+        "browsers": browsers.list_browsers(request),
+        "are_browsers_listed": browsers.are_listed(),
+        "tokens": AccessToken.objects.usable().filter(user=user)[:MAX_TOKENS_LISTED],
+    }
+    if settings.EMAIL_HOST_IS_SET:
+        context["email_form"] = email_form or EmailForm(user)
+    return TemplateResponse(request, "registration/your-account.html", context)
+
+
+def _user(request: HttpRequest) -> User:
+    """As a plain object: a form that is refused must not change the user that the page shows."""
+    user: Any = request.user
+    return User.objects.get(pk=user.pk)

@@ -1,0 +1,231 @@
+"""The browsers that somebody is signed in with: noted as they are seen, listed and ended on the account page.
+
+Works with every session engine that keeps sessions on the server. A note lets nobody in: the session does.
+"""
+
+import logging
+import re
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import logout, update_session_auth_hash
+from django.contrib.auth.signals import user_logged_in
+from django.contrib.sessions.backends import signed_cookies
+from django.db import Error as DatabaseError
+from django.db import transaction
+from django.db.models.signals import post_delete
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from project.accounts.models import BrowserSession, User
+from realtime import auth, sessions, users
+from realtime.publish import publish_users_changed
+from realtime.throttle import Buckets
+
+logger = logging.getLogger(__name__)
+
+SIGNED_IN_AT = "signed_in_at"  # In the session: seconds since 1970. It stays when the session gets another key.
+SEEN_EVERY = timedelta(hours=1)
+MAX_LISTED = 100
+USER_AGENT_CHARS = 200
+
+# A session is written down at most once an hour by each process, and a request costs a look into a dictionary.
+_noted = Buckets(per_second=1 / SEEN_EVERY.total_seconds(), burst=1)
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """One line of the list."""
+
+    id: int
+    name: str
+    address: str
+    signed_in_at: datetime | None
+    seen_at: datetime
+    is_this: bool
+
+
+# Noting
+
+
+def connect() -> None:
+    """Called once, when all models are there."""
+    user_logged_in.connect(_signed_in, dispatch_uid="accounts.signed_in")
+    if (model := sessions.model()) is not None:
+        post_delete.connect(_session_deleted, sender=model, dispatch_uid="accounts.session_deleted")
+
+
+def note_browsers(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Middleware: write down the session of a request, also one that began before sessions were written down."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        # No query for a page that has not looked at the session, and no second failure for a page that failed.
+        if response.status_code < 400 and request.session.accessed and request.user.is_authenticated:
+            _note(request)
+        return response
+
+    return middleware
+
+
+def _note(request: HttpRequest) -> None:
+    key = request.session.session_key
+    if key is None or not are_listed():
+        return
+    with _lock:
+        if _noted.take(key):
+            return
+    try:
+        _write(request, key)
+    except DatabaseError as error:
+        with _lock:
+            _noted.give_back(key)
+        logger.warning("a session could not be noted: %r", error)
+
+
+def _write(request: HttpRequest, key: str) -> None:
+    now, user = timezone.now(), _user(request)
+    notes = BrowserSession.objects.filter(user=user)
+    seen = {"seen_at": now, "address": address_of(request)[:45], "user_agent": _user_agent(request)}
+    if notes.filter(session_key=key).update(**seen):
+        return
+    signed_in_at = request.session.get(SIGNED_IN_AT)
+    if signed_in_at is not None:
+        signed_in_at = datetime.fromtimestamp(signed_in_at, UTC)
+    BrowserSession.objects.update_or_create(
+        session_key=key, defaults={"user": user, "signed_in_at": signed_in_at, **seen}
+    )
+    # Sessions that were cleared away without a signal. Each lasted so long since it was seen, and no longer.
+    longest = timedelta(seconds=settings.SESSION_COOKIE_AGE) + 2 * SEEN_EVERY
+    notes.filter(seen_at__lt=now - longest).delete()
+
+
+def _signed_in(request: HttpRequest, **_: object) -> None:
+    request.session[SIGNED_IN_AT] = int(timezone.now().timestamp())
+    if request.session.session_key is None:
+        # After another user's session was flushed. Without a key it could not be noted.
+        request.session.create()
+
+
+def _session_deleted(instance: Any, **_: object) -> None:
+    BrowserSession.objects.filter(session_key=instance.session_key).delete()
+
+
+def _user(request: HttpRequest) -> Any:
+    return request.user
+
+
+def address_of(request: HttpRequest) -> str:
+    """The client's address; empty for one that came by a UNIX socket."""
+    return str(request.META.get("REMOTE_ADDR") or "")
+
+
+def _user_agent(request: HttpRequest) -> str:
+    text = request.META.get("HTTP_USER_AGENT", "")[:USER_AGENT_CHARS]
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+# Listing and ending
+
+
+def are_listed() -> bool:
+    """Whether sessions are kept where they can be ended one by one, and not in cookies alone."""
+    return not issubclass(sessions.store(), signed_cookies.SessionStore)
+
+
+def list_browsers(request: HttpRequest) -> list[Browser]:
+    """Those that the user of the request is signed in with, this one first, then the last seen."""
+    _note(request)
+    user = _user(request)
+    notes = list(BrowserSession.objects.filter(user=user)[:MAX_LISTED])
+    living = sessions.read_sessions([note.session_key for note in notes])
+    dead = [note.pk for note in notes if note.session_key not in living]
+    if dead:
+        BrowserSession.objects.filter(pk__in=dead).delete()
+    browsers = [
+        Browser(
+            id=note.pk,
+            name=describe(note.user_agent),
+            address=note.address,
+            signed_in_at=note.signed_in_at,
+            seen_at=note.seen_at,
+            is_this=note.session_key == request.session.session_key,
+        )
+        for note in notes
+        # A session of a former password is still on record, and lets nobody in.
+        if note.session_key in living and auth.is_signed_in(user, living[note.session_key].values())
+    ]
+    return sorted(browsers, key=lambda one: not one.is_this)
+
+
+def end_session(user: Any, note_id: int) -> bool:
+    """Sign the user out of one browser. False: it is none of theirs, or it has ended already."""
+    note = BrowserSession.objects.filter(user_id=user.pk, pk=note_id).first()
+    if note is None:
+        return False
+    sessions.store()(note.session_key).delete()
+    note.delete()
+    # An engine without a table sends no signal.
+    publish_users_changed([users.id_of(user)])
+    return True
+
+
+def end_other_sessions(request: HttpRequest) -> None:
+    """Sign the user out of all browsers but this one, also of those that are not noted."""
+    with transaction.atomic():
+        update_session_auth_hash(request, _renew_salt(request))
+
+
+def end_all_sessions(request: HttpRequest) -> None:
+    """Sign the user out of all browsers, this one included."""
+    _renew_salt(request)
+    logout(request)
+
+
+def _renew_salt(request: HttpRequest) -> User:
+    user = User.objects.get(pk=_user(request).pk)
+    user.session_salt = secrets.token_hex(16)
+    user.save(update_fields=["session_salt"])
+    BrowserSession.objects.filter(user=user).exclude(session_key=request.session.session_key).delete()
+    return user
+
+
+# In words
+
+BROWSERS = {
+    "Edge": r"\bEdg(?:e|A|iOS)?/",
+    "Opera": r"\b(?:OPR|Opera)/",
+    "Samsung Internet": r"\bSamsungBrowser/",
+    "Vivaldi": r"\bVivaldi/",
+    "Firefox": r"\b(?:Firefox|FxiOS)/",
+    "Chrome": r"\b(?:Chrome|Chromium|CriOS|HeadlessChrome)/",
+    "Safari": r"\bVersion/[\d.]+.*\bSafari/",
+}
+SYSTEMS = {
+    "Windows": r"\bWindows\b",
+    "Android": r"\bAndroid\b",
+    "iPhone": r"\biPhone\b",
+    "iPad": r"\biPad\b",
+    "ChromeOS": r"\bCrOS\b",
+    "macOS": r"\bMac OS X\b|\bMacintosh\b",
+    "Linux": r"\bLinux\b|\bX11\b",
+}
+
+
+def describe(user_agent: str) -> str:
+    """A browser's name for itself in words that people know: "Firefox on Windows"."""
+    browser = _first(BROWSERS, user_agent)
+    system = _first(SYSTEMS, user_agent)
+    if browser and system:
+        return f"{browser} on {system}"
+    return browser or (f"A browser on {system}" if system else "Another program")
+
+
+def _first(patterns: dict[str, str], text: str) -> str:
+    return next((name for name, pattern in patterns.items() if re.search(pattern, text)), "")

@@ -1,0 +1,91 @@
+"""The forms of the account page and of reset links, in plain words."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
+from django.core.exceptions import ValidationError
+from django.views.decorators.debug import sensitive_variables
+
+from project.accounts.focus import FocusedForm
+from project.accounts.models import User
+
+NOT_THE_PASSWORD = "This is not your present password."  # noqa: S105 - a sentence
+PASSWORDS_DIFFER = "The two passwords differ."
+PASSWORD_HELP = "At least 8 characters, and not a common word."  # noqa: S105 - a sentence
+
+
+def _end_tokens() -> forms.BooleanField:
+    return forms.BooleanField(
+        label="End my access tokens as well", required=False, help_text="Programs that use them stop working."
+    )
+
+
+def _set_words(form: Any) -> None:
+    first, second = form.fields["new_password1"], form.fields["new_password2"]
+    first.label, first.help_text = "New password", PASSWORD_HELP
+    second.label, second.help_text = "New password again", ""
+
+
+class PasswordForm(FocusedForm, PasswordChangeForm):
+    """A new password, by somebody who knows the present one."""
+
+    opens_focused = False
+    error_messages = {"password_mismatch": PASSWORDS_DIFFER, "password_incorrect": NOT_THE_PASSWORD}
+    end_tokens = _end_tokens()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, label_suffix="", **kwargs)
+        self.fields["old_password"].label = "Present password"
+        _set_words(self)
+
+
+class NewPasswordForm(FocusedForm, SetPasswordForm):  # type: ignore[type-arg]
+    """A new password, by somebody who has a reset link."""
+
+    error_messages = {"password_mismatch": PASSWORDS_DIFFER}
+    end_tokens = _end_tokens()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, label_suffix="", **kwargs)
+        _set_words(self)
+
+
+class EmailForm(FocusedForm, forms.Form):
+    """The address that reset links go to: with it one can set a new password, so the present one is asked for."""
+
+    opens_focused = False
+    email = forms.EmailField(
+        label="Email address",
+        required=False,
+        max_length=254,
+        help_text="If you forget your password, a link to set a new one is sent there. It may stay empty.",
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+    )
+    present_password = forms.CharField(
+        label="Present password",
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+    def __init__(self, user: User, data: Any = None) -> None:
+        super().__init__(data, label_suffix="", initial={"email": user.email})
+        self.user = user
+
+    @sensitive_variables("password")
+    def clean_present_password(self) -> str:
+        password: str = self.cleaned_data["present_password"]
+        if not self.user.check_password(password):
+            raise ValidationError(NOT_THE_PASSWORD, code="password_incorrect")
+        return password
+
+
+class ForgottenForm(FocusedForm, forms.Form):
+    """Where a reset link is to be sent."""
+
+    email = forms.EmailField(
+        label="Email address", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email"})
+    )
+
+    def __init__(self, data: Any = None) -> None:
+        super().__init__(data, label_suffix="")

@@ -1,0 +1,83 @@
+"""Setting a new password: by its owner, or by a reset link, which works once, for a time, and for these rights only."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.tokens import PasswordResetTokenGenerator
+from django.db import transaction
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
+from django.views.decorators.debug import sensitive_variables
+
+from project.accounts.models import User
+from realtime import auth, users
+
+
+class ResetTokens(PasswordResetTokenGenerator):
+    """Django's, which end with the password, with the next sign-in, and after settings.PASSWORD_RESET_TIMEOUT seconds.
+
+    These also end when the account's rights change: the administrator who made the link may lack the new ones.
+    """
+
+    key_salt = "project.accounts.passwords.ResetTokens"
+
+    def check_token(self, user: Any, token: Any) -> bool:
+        return user is not None and user.is_active and super().check_token(user, token)
+
+    def _make_hash_value(self, user: Any, timestamp: int) -> str:
+        rights = [user.is_staff, user.is_superuser, *sorted(user.get_all_permissions())]
+        return f"{super()._make_hash_value(user, timestamp)}{rights}"
+
+
+reset_tokens = ResetTokens()
+
+
+def reset_link(user: Any, site: str) -> str:
+    """The address that lets its holder set a new password. `site`: the scheme and host, as `https://chat.example`."""
+    uid = urlsafe_base64_encode(users.id_of(user).encode())
+    # Read anew: rights that were kept with the object may have changed.
+    token = reset_tokens.make_token(User.objects.get(pk=user.pk))
+    return f"{site}{reverse('reset', args=[uid, token])}"
+
+
+def lifetime() -> str:
+    """How long a link works, in words: "24 hours"."""
+    minutes = settings.PASSWORD_RESET_TIMEOUT // 60
+    count, unit = (minutes // 60, "hour") if minutes >= 120 else (minutes, "minute")
+    return f"{count} {unit}{'' if count == 1 else 's'}"
+
+
+def find_by_uid(uid: str) -> User | None:
+    """The active user that a reset link is for."""
+    try:
+        key = users.key_of(urlsafe_base64_decode(uid).decode())
+    except ValueError:
+        return None
+    return None if key is None else User.objects.filter(pk=key, is_active=True).first()
+
+
+@sensitive_variables()
+def set_password(
+    user: Any, password: str, *, end_tokens: bool, allows: Callable[[User], bool], request: HttpRequest | None = None
+) -> bool:
+    """Set it, which ends all sessions but that of `request`. False: `allows(user)` is not true any more.
+
+    `allows` sees the user under a lock: of two uses of one link at the same time, one succeeds.
+    """
+    made = make_password(password)  # Before the transaction: SQLite has one writer.
+    with transaction.atomic():
+        current = User.objects.select_for_update(no_key=True).filter(pk=user.pk).first()
+        if current is None or not allows(current):
+            return False
+        current.password = made
+        current.save(update_fields=["password"])
+        if end_tokens:
+            auth.revoke_tokens_of(current)
+        if request is not None:
+            # Within: the other pages of this browser come back with the new session as soon as the old one has ended.
+            update_session_auth_hash(request, current)
+    return True

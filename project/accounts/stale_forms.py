@@ -1,0 +1,90 @@
+"""Forms that are older than the browser's present session: those of the account pages are made good, others refused.
+
+Signing in changes the CSRF token of the whole browser, so a page that was open before sends the former one. Django has
+then refused the form. Of all that it may have asked for, only signing out is done here.
+"""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.views import LogoutView
+from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import REASON_BAD_ORIGIN, REASON_NO_CSRF_COOKIE
+from django.shortcuts import redirect, render
+from django.urls import Resolver404, resolve
+from django.views.csrf import csrf_failure
+from django.views.decorators.cache import never_cache
+
+from project.accounts.forms import SignInForm, SignUpForm
+from project.accounts.views import find_account, next_address, sign_in_context
+
+TOO_OLD = "This page was open for too long. Please send the form again."
+NO_COOKIE = "Your browser sent no cookie with the form. Allow cookies for this site, and send it again."
+NOTHING_CHANGED = "That page was too old, so nothing was changed. Please try again."
+
+
+@never_cache
+def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """CSRF_FAILURE_VIEW. A form that is not surely from a page of this site gets the plain refusal, whatever it is."""
+    if not is_from_own_page(request, reason):
+        return csrf_failure(request, reason)
+    notice = NO_COOKIE if reason == REASON_NO_CSRF_COOKIE else TOO_OLD
+    match _name(request):
+        case "sign-out":
+            return _sign_out(request)
+        case "sign-in":
+            return _sign_in(request, notice)
+        case "sign-up" if settings.SIGN_UP_OPEN:
+            return _sign_up(request, notice)
+        case "forgotten" | "reset":
+            messages.warning(request, NOTHING_CHANGED)
+            return redirect(request.path)
+        case "account" | "end-browser" | "sign-out-everywhere" | "revoke-token":
+            messages.warning(request, NOTHING_CHANGED)
+            return redirect("account")
+    return csrf_failure(request, reason)
+
+
+def is_from_own_page(request: HttpRequest, reason: str) -> bool:
+    """Whether the browser says that the form is from a page of this very origin. No page can say so in its stead.
+
+    Django looks at the Origin before the token: with another reason, the Origin is ours or a trusted one.
+    """
+    if "HTTP_ORIGIN" not in request.META or reason.startswith(REASON_BAD_ORIGIN.partition("%")[0]):
+        return False
+    return request.META.get("HTTP_SEC_FETCH_SITE") in (None, "same-origin")
+
+
+def _sign_out(request: HttpRequest) -> HttpResponse:
+    """A page of ours asked for it, and the worst of it is a sign-in."""
+    view: Any = LogoutView()
+    view.setup(request)
+    response: HttpResponse = view.post(request)
+    return response
+
+
+def _sign_in(request: HttpRequest, notice: str) -> HttpResponse:
+    """A browser that another tab has signed in already goes on to its address. Nobody is signed in here."""
+    name, user = request.POST.get("username", ""), request.user
+    following = next_address(request)
+    if user.is_authenticated:
+        if not name.strip() or find_account(name) == user:
+            return redirect(following or settings.LOGIN_REDIRECT_URL)
+        notice = f"This browser is signed in as {user.get_username()} by now. To change that, send the form again."
+    form = SignInForm(request, initial={"username": name[:150]})
+    context = {"form": form, "next": following, "notice": notice, **sign_in_context()}
+    return render(request, "registration/sign-in.html", context)
+
+
+def _sign_up(request: HttpRequest, notice: str) -> HttpResponse:
+    form = SignUpForm(initial={"username": request.POST.get("username", "")[:150]})
+    context = {"form": form, "next": next_address(request), "notice": notice}
+    return render(request, "registration/sign-up.html", context)
+
+
+def _name(request: HttpRequest) -> str:
+    try:
+        return resolve(request.path_info).url_name or ""
+    except Resolver404:
+        return ""

@@ -1,0 +1,34 @@
+"""Browsers that sign in, from an address of their own, with the CSRF check that a test client leaves out."""
+
+import re
+from typing import Any
+
+from django.test import Client
+from django.urls import reverse
+
+PASSWORD = "correct horse 7"
+NEW = "battery staple 8"
+HERE, THERE = "203.0.113.7", "198.51.100.9"
+OWN = {"HTTP_ORIGIN": "http://testserver", "HTTP_SEC_FETCH_SITE": "same-origin"}
+
+
+def sign_in(name: str, password: str = "wrong", address: str = HERE, client: Client | None = None) -> Any:
+    given = {"username": name, "password": password}
+    return (client or Client()).post(reverse("sign-in"), given, REMOTE_ADDR=address)
+
+
+def signed_in(name: str, address: str = HERE, **headers: str) -> Client:
+    """A browser that has signed in by the page."""
+    client = Client(REMOTE_ADDR=address, **headers)
+    assert sign_in(name, PASSWORD, address, client).status_code == 302
+    return client
+
+
+def is_signed_in(client: Client) -> bool:
+    return client.get(reverse("account")).status_code == 200
+
+
+def token_of(page: Any) -> str:
+    found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)
+    assert found
+    return found[1]
