@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm
 from django.contrib.auth.hashers import make_password
+from django.db import IntegrityError
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
@@ -26,11 +27,24 @@ class AddUserForm(AdminUserCreationForm):  # type: ignore[type-arg]
         return user
 
 
+class NameFilter(admin.SimpleListFilter):
+    """Look-alikes of before there was a rule, and users whom the release before has made."""
+
+    title = "name"
+    parameter_name = "name_key"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("missing", "Looks like another's, or not compared yet")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> QuerySet[User]:
+        return queryset.filter(name_key=None) if self.value() == "missing" else queryset
+
+
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
     add_form = AddUserForm
     list_display = ["username", "is_active", "is_staff", "rooms", "messages", "tokens", "last_login", "email"]
-    list_filter = ["is_active", "is_staff", "is_superuser", "groups", "date_joined", "last_login"]
+    list_filter = ["is_active", "is_staff", "is_superuser", NameFilter, "groups", "date_joined", "last_login"]
     search_help_text = "Search names and email addresses."
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
@@ -39,6 +53,12 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
         if password and self.has_add_permission(request) and self.has_change_permission(request):
             request.password_hash = make_password(password)  # type: ignore[attr-defined]
         return super().add_view(request, form_url, extra_context)
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except IntegrityError:  # Somebody took the name a moment ago: at a second look the form itself sees it.
+            return super().changeform_view(request, *args, **kwargs)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form_class: Any = super().get_form(request, obj, change=change, **kwargs)

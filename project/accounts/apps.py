@@ -4,3 +4,6 @@ from django.apps import AppConfig
 class AccountsConfig(AppConfig):
     name = "project.accounts"
     label = "accounts"
+
+    def ready(self) -> None:
+        from project.accounts import checks  # noqa: F401 - registers them

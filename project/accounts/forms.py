@@ -6,15 +6,13 @@ from django.contrib.auth.forms import AuthenticationForm, UserCreationForm, User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 
-from project.accounts.models import User
-
-NAME_TAKEN = "Somebody has this name already."
+from project.accounts.models import NAME_TAKEN, User
 
 
 class SignInForm(AuthenticationForm):
     error_messages = {
         **AuthenticationForm.error_messages,
-        "invalid_login": "This name and password do not belong together. Capital letters count.",
+        "invalid_login": "This name and password do not belong together. In the password, capital letters count.",
     }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -31,9 +29,6 @@ class SignUpForm(UserCreationForm):  # type: ignore[type-arg]
         field_classes = {"username": UsernameField}
         labels = {"username": "Name"}
         help_texts = {"username": "Others see it beside what you write. Letters, digits and @ . + - _"}
-        error_messages = {
-            "username": {"unique": NAME_TAKEN, "invalid": "Use letters, digits and @ . + - _ only, without spaces."},
-        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, label_suffix="", **kwargs)

@@ -93,7 +93,11 @@ def _address(request: HttpRequest) -> str:
 
 def _account(name: str) -> int | None:
     """For the log: which account was tried. Not the text itself, which may be a password in the wrong field."""
-    return User.objects.filter(username=name.replace("\x00", "")).values_list("pk", flat=True).first()
+    try:
+        found: int = User.objects.get_by_natural_key(name.replace("\x00", "")).pk
+    except User.DoesNotExist:
+        return None
+    return found
 
 
 def _next(request: HttpRequest) -> str:
