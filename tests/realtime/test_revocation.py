@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from asgiref.sync import sync_to_async
+from asgiref.sync import async_to_sync, sync_to_async
 from django.conf import settings as django_settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import AbstractUser
@@ -156,28 +156,30 @@ async def in_place(ask: Callable[..., Any], *arguments: Any) -> Any:
     return await sync_to_async(ask)(*arguments)
 
 
-@pytest.mark.django_db(transaction=True)
-async def test_a_bulk_update_of_names_is_found_by_the_sweep(
+def test_a_bulk_update_of_names_is_found_by_the_sweep(
     alice: Any, monkeypatch: pytest.MonkeyPatch, session: Any
 ) -> None:
     monkeypatch.setattr(threads, "read", in_place)
     renamed: list[tuple[str, str]] = []
     sockets = Sockets(lambda *who: renamed.append(who))
-    key = await sync_to_async(session)()
-    identity = await sync_to_async(auth.identify_session)(key.session_key, None)
+    identity = auth.identify_session(session().session_key, None)
     assert identity is not None
     one = One(identity)
     one.outbox = Hearing()
-    sockets.add(one, 0)
-    await sockets._check(None)
+
+    async def sweep() -> None:
+        await sockets._check(None)
+
+    sockets._by_user = {identity.user_id: [one]}
+    async_to_sync(sweep)()
     assert (renamed, one.outbox.frames) == ([], [])
-    await type(alice).objects.filter(pk=alice.pk).aupdate(username="carol")
-    await sockets._check(None)
+    type(alice).objects.filter(pk=alice.pk).update(username="carol")
+    async_to_sync(sweep)()
     assert (renamed, one.identity.name) == ([(str(alice.pk), "carol")], "carol")
     assert [read_frame(text) for text in one.outbox.frames] == [
         {"type": "user.renamed", "user": {"id": str(alice.pk), "name": "carol"}}
     ]
-    await sockets._check(None)
+    async_to_sync(sweep)()
     assert len(renamed) == 1
 
 
