@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from chat.models import Membership, Message, Room
 from realtime import auth, users
+from realtime.confusables import name_key
 from realtime.protocol import ErrorCode, Refused
 from realtime.rows import parameter, rows_by
 from realtime.security import Kind, log_event
@@ -224,6 +225,20 @@ def last_messages(rooms: Iterable[Room]) -> dict[int, Message]:
     """The latest message of each of the rooms that were got here, by the room's id; empty rooms have none."""
     latest = Message.objects.filter(room__in=[room.pk for room in rooms], seq=F("room__last_seq"))
     return {message.room_id: message for message in latest.select_related("author")}
+
+
+def rooms_that_show(user_id: str) -> list[str]:
+    """The slugs of the rooms whose members know the user: by what was written there, or by a membership."""
+    key = users.key_of(user_id)
+    said = Message.objects.filter(author=key).order_by().values("room")
+    belongs = Membership.objects.filter(user=key).order_by().values("room")
+    return list(Room.objects.filter(Q(pk__in=said) | Q(pk__in=belongs)).values_list("slug", flat=True))
+
+
+def rooms_that_look_like(room: Room) -> list[Room]:
+    """Other rooms with the same title, or one that is drawn alike: teams may have them, on purpose or not."""
+    key = name_key(room.title)
+    return [one for one in Room.objects.exclude(pk=room.pk) if name_key(one.title) == key]
 
 
 def role_in(user_id: str, room: Room) -> str:

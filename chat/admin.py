@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.messages import WARNING
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -122,6 +123,9 @@ class RoomAdmin(BansOfRooms, ServiceAdmin):
             services.change_room(room_id=obj.pk, **{name: form.cleaned_data[name] for name in form.changed_data})
         else:
             obj.pk = services.create_room(**form.cleaned_data).pk
+        if "title" in form.changed_data and (alike := access.rooms_that_look_like(obj)):
+            named = ", ".join(f"{room.title} ({room.slug})" for room in alike[:5])
+            self.message_user(request, f"Other rooms have this title, or one that looks like it: {named}.", WARNING)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         formset.save(commit=False)

@@ -17,6 +17,7 @@ from chat.protocol import (
 from chat.writer import writer
 from realtime import threads
 from realtime.consumers import RealtimeConsumer
+from realtime.hub import hub
 from realtime.protocol import ErrorCode, Ok, Refused
 from realtime.record import Changes, Source, Standing
 
@@ -102,6 +103,7 @@ class ChatConsumer(RealtimeConsumer):
                     epoch=command.epoch,
                     may_be_partial=self._may_tell_a_part(command.room),
                     present_bytes=self._memberships.presence_bytes(group),
+                    users_changed=hub().users_changed,
                 )
                 if self.is_shut_out(group):
                     raise access.room_not_found()

@@ -37,8 +37,8 @@ SHARED_BYTES = 1_024
 # Changed messages read at a time: a part holds as many as fit, and most resumes need no more.
 READ_CHANGES = 64
 
-# (room, epoch, position, after, size) -> until when, and the page. Written by the reader threads, an entry at a time.
-_pages: dict[tuple[int, str, int, int | None, int], "tuple[float, Page | None]"] = {}
+# (room, epoch, position, after, size, users_changed) -> until when, and the page. Written by the reader threads.
+_pages: dict[tuple[int, str, int, int | None, int, int], "tuple[float, Page | None]"] = {}
 
 
 def open_room(
@@ -49,10 +49,12 @@ def open_room(
     epoch: str | None,
     may_be_partial: bool = True,
     present_bytes: int = 0,
+    users_changed: int = 0,
 ) -> Joined:
     """The answer to a join: the changes after position `after`, or the first part of them; else the latest page.
 
-    It leaves `present_bytes` of the frame to those who are present.
+    It leaves `present_bytes` of the frame to those who are present. A page that was read when `users_changed` was
+    another is read again: its names may be old.
     """
     room, role = access.enter_room(user_id, slug)
     state = room_state(room, role)
@@ -60,9 +62,9 @@ def open_room(
     size -= size % SHARED_BYTES
     page = None
     if after is not None and epoch == room.epoch and room.purged_position <= after <= room.position:
-        page = _recent(room, after, size, _changes_since)
+        page = _recent(room, after, size, users_changed, _changes_since)
     if page is None or (page.partial and not may_be_partial):
-        page = _recent(room, None, size, _latest_page)
+        page = _recent(room, None, size, users_changed, _latest_page)
     assert page is not None
     return Joined(
         room=state,
@@ -97,10 +99,14 @@ class Page:
 
 
 def _recent(
-    room: Room, after: int | None, size: int, read: Callable[[Room, int | None, int], Page | None]
+    room: Room,
+    after: int | None,
+    size: int,
+    users_changed: int,
+    read: Callable[[Room, int | None, int], Page | None],
 ) -> Page | None:
     """What `read` says of the room at this position, or said less than a second ago: many come back at once."""
-    key = (room.pk, room.epoch, room.position, after, size)
+    key = (room.pk, room.epoch, room.position, after, size, users_changed)
     now = time.monotonic()
     known = _pages.get(key)
     if known is None or known[0] < now:

@@ -5,6 +5,7 @@ Every durable change to a room takes the room's next `position` in its own trans
 
 import secrets
 import uuid
+from collections.abc import Collection
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -57,6 +58,14 @@ class Room(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
+        """A title or topic that is as it was is not looked at: a room of before the rule of names can be changed."""
+        excluded = {*(exclude or ())}
+        if not self._state.adding:
+            kept = type(self)._base_manager.filter(pk=self.pk).first()
+            excluded |= {name for name in ("title", "topic") if kept and getattr(kept, name) == getattr(self, name)}
+        super().clean_fields(exclude=excluded)
 
 
 class Membership(models.Model):

@@ -5,8 +5,12 @@ from typing import Any
 
 from django.db.models.signals import post_delete, post_save, pre_save
 
-from chat import services
+from chat import access, services
+from chat.frames import group_of
 from chat.models import Membership, Room
+from realtime.protocol import Person, UserRenamed, encode
+from realtime.publish import publish
+from realtime.signals import user_renamed
 
 
 def connect() -> None:
@@ -16,6 +20,7 @@ def connect() -> None:
     post_delete.connect(_membership_changed, sender=Membership, dispatch_uid="chat.membership_deleted")
     post_save.connect(_room_saved, sender=Room, dispatch_uid="chat.room_saved")
     post_delete.connect(_room_deleted, sender=Room, dispatch_uid="chat.room_deleted")
+    user_renamed.connect(_user_renamed, dispatch_uid="chat.user_renamed")
 
 
 def _membership_moves(instance: Membership, **_: object) -> None:
@@ -35,3 +40,9 @@ def _room_saved(instance: Room, created: bool, update_fields: Collection[str] | 
 
 def _room_deleted(instance: Room, **_: object) -> None:
     services.tell_room_deleted(instance.slug)
+
+
+def _user_renamed(user_id: str, name: str, **_: object) -> None:
+    event = encode(UserRenamed(user=Person(user_id, name)))
+    for slug in access.rooms_that_show(user_id):
+        publish(group_of(slug), event)

@@ -251,7 +251,7 @@ def renew(identities: Collection[Identity], permission: str | None) -> dict[Iden
     found = _load_users({one.user_id for one in identities})
     permitted = _permitted(found, permission)
     return {
-        one: now and replace(now, permitted=now.user_id in permitted)
+        one: now and replace(now, name=users.name_of(found[now.user_id]), permitted=now.user_id in permitted)
         for one, now in look_again(identities, found).items()
     }
 

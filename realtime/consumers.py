@@ -141,7 +141,7 @@ class RealtimeConsumer(AsyncConsumer):  # type: ignore[misc]
 
         Without a `source` it is the state's version, of which only newer ones are sent; None: no state was told.
         """
-        self._memberships.go_live(group, position, epoch)
+        self._memberships.go_live(group, position, epoch, self.identity.name)
 
     def abandon(self, group: str) -> None:
         """Give up a `join`; a membership from before stays."""

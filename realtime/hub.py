@@ -66,8 +66,10 @@ class Hub:
         self.service = ServiceState()
         self._tracker = Tracker(self._tell, url=settings.REDIS_URL)
         self._strays = Outage("a message over Redis was dropped")
+        # How often some user was changed, by a new name perhaps: of what was read before names may be old.
+        self.users_changed = 0
         # Who is in, and may be revoked.
-        self.sockets = Sockets()
+        self.sockets = Sockets(self._renamed)
         self.members = Members(
             lambda: {name: one.group for name, one in self._subscriptions.items()}, self.sockets.groups_of
         )
@@ -193,6 +195,11 @@ class Hub:
         """Tell the group's members in this process only: see `Group.tell`."""
         if (subscription := self._subscriptions.get(name)) is not None:
             subscription.group.tell(current)
+
+    def _renamed(self, user_id: str, name: str) -> None:
+        for subscription in self._subscriptions.values():
+            if subscription.group.people is not None:
+                subscription.group.people.rename(user_id, name)
 
     # Subscriptions
 
@@ -323,6 +330,7 @@ class Hub:
             return
         if message.group == USERS_GROUP:
             if isinstance(message, Recheck):
+                self.users_changed += 1
                 user_ids = None if message.recheck == "all" else message.recheck
                 self.sockets.recheck.ask(user_ids)
                 self.members.ask_users(user_ids)

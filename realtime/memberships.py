@@ -37,10 +37,11 @@ class Memberships:
     def pending(self, group: str) -> Member:
         return self._pending[group]
 
-    def go_live(self, group: str, position: int | None, epoch: str) -> None:
+    def go_live(self, group: str, position: int | None, epoch: str, name: str) -> None:
         if (before := self._live.pop(group, None)) is not None:
             hub().leave(group, before)
         member = self._live[group] = self._pending.pop(group)
+        member.user_name = name  # It may have changed since the join.
         hub().go_live(group, member, position, epoch)
 
     def presence(self, group: str, most_bytes: int | None = None) -> Presence | None:

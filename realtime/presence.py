@@ -78,6 +78,12 @@ class People:
             self.here[person.id] = person.name
             self._keeper.has_changed(self)
 
+    def rename(self, user_id: str, name: str) -> None:
+        """Nothing happens for a user who is not here."""
+        if self.here.get(user_id, name) != name:
+            self.here[user_id] = name
+            self._keeper.has_changed(self)
+
     def leave(self, user_id: str | None) -> None:
         """One socket less. With the last of a user's the grace begins."""
         if user_id is None or user_id not in self.sockets:

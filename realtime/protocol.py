@@ -156,6 +156,12 @@ class ServiceChanged(Event, tag="service.changed", kw_only=True):
     state: str
 
 
+class UserRenamed(Event, tag="user.renamed", kw_only=True):
+    """From now on this is the user's name, also beside what is shown already."""
+
+    user: Person
+
+
 class _Envelope(msgspec.Struct):
     ref: Ref | None = None
 

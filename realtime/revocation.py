@@ -15,7 +15,7 @@ from realtime import auth, conf, threads
 from realtime.group import Group
 from realtime.member import Member
 from realtime.outbox import Outbox
-from realtime.protocol import CloseCode, Refused
+from realtime.protocol import CloseCode, Person, Refused, UserRenamed, encode
 from realtime.record import Source
 from realtime.security import Kind, address_of, log_event
 
@@ -98,8 +98,10 @@ class Recheck(Generic[K]):
 class Sockets:
     """The sockets that were let in, by user. Each lives by a session or a token, and is closed with it."""
 
-    def __init__(self) -> None:
+    def __init__(self, renamed: Callable[[str, str], None] = lambda user_id, name: None) -> None:
         self._by_user: dict[str, list[Socket]] = {}
+        # Called with the id and the new name of a user whose sockets are here.
+        self._renamed = renamed
         self.recheck: Recheck[str] = Recheck(self._check)
 
     def add(self, socket: Socket, asked: int) -> None:
@@ -161,7 +163,10 @@ class Sockets:
         if now is not None and not now.covers(socket.identity):
             now = None  # It may come again, for what it still may: what it is in now may be more.
         if now is not None and now.permitted and now.has_any_scope(socket.endpoint_scopes):
-            socket.identity = now
+            before, socket.identity = socket.identity, now
+            if now.name != before.name:
+                self._renamed(now.user_id, now.name)
+                socket.outbox.put(encode(UserRenamed(user=Person(now.user_id, now.name))))
             self._note_expiry(socket)
             return
         code, reason = (CloseCode.SESSION_ENDED, "Session ended") if now is None else (CloseCode.FORBIDDEN, "Forbidden")

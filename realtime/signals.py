@@ -12,12 +12,16 @@ from django.contrib.auth import SESSION_KEY, get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 from django.db.models import Model
-from django.db.models.signals import m2m_changed, post_delete, post_save
+from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
+from django.dispatch import Signal
 from django.utils import timezone
 
 from realtime import conf, sessions, users
 from realtime.models import AccessToken
 from realtime.publish import publish_users_changed
+
+# Sent with `user_id` and `name` when a user is saved by another name, in the transaction that does so.
+user_renamed = Signal()
 
 # Saved at each sign-in, or each use: they change nobody's rights.
 OF_NO_MATTER = {"last_login", "last_used_at"}
@@ -27,6 +31,7 @@ def connect() -> None:
     """Called once, when all models are there."""
     user: Any = get_user_model()
     for model in _models_of_users(user):
+        pre_save.connect(_user_is_saved, sender=model, dispatch_uid="realtime.user_is_saved")
         post_save.connect(_user_saved, sender=model, dispatch_uid="realtime.user_saved")
         post_delete.connect(_user_deleted, sender=model, dispatch_uid="realtime.user_deleted")
     post_save.connect(_token_changed, sender=AccessToken, dispatch_uid="realtime.token_saved")
@@ -54,9 +59,19 @@ def _tell(user_ids: Collection[str] | None) -> None:
     transaction.on_commit(lambda: publish_users_changed(user_ids), robust=True)
 
 
+def _user_is_saved(instance: Any, raw: bool, update_fields: Collection[str] | None, **_: object) -> None:
+    instance.__dict__.pop("_name_before", None)
+    if not raw and not instance._state.adding and (update_fields is None or users.name_lookup() in update_fields):
+        instance.__dict__["_name_before"] = users.current_name(instance.pk)
+
+
 def _user_saved(instance: Any, created: bool, update_fields: Collection[str] | None, **_: object) -> None:
     if not created and not (update_fields and set(update_fields) <= OF_NO_MATTER):
         _tell([users.id_of_key(instance.pk)])
+    # Not what the instance says: it may be of another model that shares the users' rows.
+    before = instance.__dict__.pop("_name_before", None)
+    if before is not None and (name := users.current_name(instance.pk)) not in (None, before):
+        user_renamed.send(type(instance), user_id=users.id_of_key(instance.pk), name=name)
 
 
 def _user_deleted(instance: Any, **_: object) -> None:

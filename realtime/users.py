@@ -112,6 +112,12 @@ def name_searches(relation: str) -> list[str]:
     return [] if users._meta.get_field(users.USERNAME_FIELD).is_relation else [name_lookup(relation)]
 
 
+def current_name(key: Any) -> str | None:
+    """The name in the database of the user with this primary key; None: there is none."""
+    user = get_user_model()._base_manager.filter(pk=key).first()
+    return None if user is None else name_of(user)
+
+
 def find_by_name(name: str) -> Any:
     """The user of this name, as the sign-in finds it. Raises the model's DoesNotExist."""
     users: Any = get_user_model()

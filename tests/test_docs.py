@@ -195,7 +195,7 @@ def test_every_system_check_is_documented_and_no_other() -> None:
     sources = [
         path.read_text()
         for app in ("project", "realtime", "chat", "monitor")
-        for path in (ROOT / app).glob("checks.py")
+        for path in (ROOT / app).rglob("checks.py")
     ]
     ids = re.findall(r'id="(\w+\.[EW]\d+)"', "".join(sources))
     assert sorted(row[0].strip("`") for row in table(SETTINGS, "check")) == sorted(ids)

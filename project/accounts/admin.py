@@ -8,6 +8,7 @@ from django.contrib.auth.forms import AdminUserCreationForm
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
+from django.db import IntegrityError
 from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
@@ -41,11 +42,24 @@ admin.site.unregister(Group)
 admin.site.register(Group, GroupAdmin)
 
 
+class NameFilter(admin.SimpleListFilter):
+    """Look-alikes of before there was a rule, and users whom the release before has made."""
+
+    title = "name"
+    parameter_name = "name_key"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("missing", "Looks like another's, or not compared yet")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> QuerySet[User]:
+        return queryset.filter(name_key=None) if self.value() == "missing" else queryset
+
+
 @admin.register(User)
 class UserAdmin(ResetLinkAdmin, BoundedUserAdmin, BulkAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
     add_form = AddUserForm
     list_display = ["username", "is_active", "is_staff", "rooms", "messages", "tokens", "last_login", "email"]
-    list_filter = ["is_active", "is_staff", "is_superuser", "groups", "date_joined", "last_login"]
+    list_filter = ["is_active", "is_staff", "is_superuser", NameFilter, "groups", "date_joined", "last_login"]
     search_help_text = "Search names and email addresses."
     # What goes with each of them is looked up before anything is deleted.
     most_selected = 1_000
@@ -56,6 +70,12 @@ class UserAdmin(ResetLinkAdmin, BoundedUserAdmin, BulkAdmin, DjangoUserAdmin):  
         if password and self.has_add_permission(request) and self.has_change_permission(request):
             request.password_hash = make_password(password)  # type: ignore[attr-defined]
         return super().add_view(request, form_url, extra_context)
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except IntegrityError:  # Somebody took the name a moment ago: at a second look the form itself sees it.
+            return super().changeform_view(request, *args, **kwargs)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form_class: Any = super().get_form(request, obj, change=change, **kwargs)

@@ -6,6 +6,6 @@ class AccountsConfig(AppConfig):
     label = "accounts"
 
     def ready(self) -> None:
-        from project.accounts import browsers
+        from project.accounts import browsers, checks  # noqa: F401 - registers the checks
 
         browsers.connect()

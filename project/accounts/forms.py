@@ -7,16 +7,14 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 
 from project.accounts.focus import FocusedForm
-from project.accounts.models import User
-
-NAME_TAKEN = "Somebody has this name already."
+from project.accounts.models import NAME_TAKEN, User
 
 
 class SignInForm(FocusedForm, AuthenticationForm):
     field_of_refusal = "password"
     error_messages = {
         **AuthenticationForm.error_messages,
-        "invalid_login": "This name and password do not belong together. Capital letters count.",
+        "invalid_login": "This name and password do not belong together. In the password, capital letters count.",
     }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -33,9 +31,6 @@ class SignUpForm(FocusedForm, UserCreationForm):  # type: ignore[type-arg]
         field_classes = {"username": UsernameField}
         labels = {"username": "Name"}
         help_texts = {"username": "Others see it beside what you write. Letters, digits and @ . + - _"}
-        error_messages = {
-            "username": {"unique": NAME_TAKEN, "invalid": "Use letters, digits and @ . + - _ only, without spaces."},
-        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, label_suffix="", **kwargs)

@@ -1,21 +1,101 @@
-"""This site's user. Its own model from the first migration, so that it can change later."""
+"""This site's user. Its own model from the first migration, so that it can change later.
+
+`name_key` is what decides whether two names are drawn alike: see realtime/confusables.py. It has no other meaning.
+"""
 
 import hashlib
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any, ClassVar
 
+from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import UserManager as DjangoUserManager
+from django.core.exceptions import ValidationError
 from django.db import models
+
+from realtime.confusables import fold_name, name_key, shown_key
+from realtime.names import is_reserved, validate_user_name
+
+NAME_CHARS = 150
+# A letter's prototype may be several. PostgreSQL's indexes take 2,704 bytes: of what is longer the beginning decides.
+KEY_CHARS = 600
+NAME_TAKEN = "Somebody has this name, or one that looks like it."
+
+
+def key_of(name: str) -> str:
+    """The key of a user's name, as `User.name_key` has it."""
+    return name_key(name)[:KEY_CHARS]
+
+
+class UserManager(DjangoUserManager["User"]):
+    """Users are made by the same rule as in forms, and found by their names in any case."""
+
+    use_in_migrations = False
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        """The user of exactly this name, else the one whose name differs only in case or compatibility forms.
+
+        Not one whose name is only drawn alike: nobody signs in as a look-alike.
+        """
+        try:
+            return super().get_by_natural_key(username)
+        except self.model.DoesNotExist:
+            name = username or ""
+            if len(name) <= NAME_CHARS and (folded := fold_name(name)):
+                for user in self.filter(name_key=key_of(name)):
+                    if fold_name(user.username) == folded:
+                        return user
+            raise
+
+    async def aget_by_natural_key(self, username: str | None) -> "User":
+        return await sync_to_async(self.get_by_natural_key)(username)
+
+    def bulk_create(self, objs: Iterable["User"], *args: Any, **kwargs: Any) -> list["User"]:
+        users = list(objs)
+        for user in users:
+            user.name_key = key_of(user.username)
+        return super().bulk_create(users, *args, **kwargs)
+
+    def bulk_update(self, objs: Iterable["User"], fields: Iterable[str], *args: Any, **kwargs: Any) -> int:
+        users, fields = list(objs), set(fields)
+        if "username" in fields:
+            fields.add("name_key")
+            for user in users:
+                user.name_key = key_of(user.username)
+        return super().bulk_update(users, fields, *args, **kwargs)
+
+    def _create_user_object(self, username: str, email: str | None, password: str | None, **extra: Any) -> "User":
+        # Of create_user and create_superuser: a command or a script refuses the same names as the sign-up.
+        user: User = super()._create_user_object(username, email, password, **extra)  # type: ignore[misc]
+        user.check_name()
+        return user
+
+    async def _acreate_user(self, username: str, email: str | None, password: str | None, **extra: Any) -> "User":
+        user: User = await sync_to_async(self._create_user)(username, email, password, **extra)  # type: ignore[attr-defined]
+        return user
 
 
 class User(AbstractUser):
     """Django's user; `username` is the name that others see."""
+
+    username = models.CharField(
+        "username",
+        max_length=NAME_CHARS,
+        unique=True,
+        validators=[validate_user_name],
+        help_text="Others see it. At most 150 letters, digits and @ . + - _",
+        error_messages={"unique": NAME_TAKEN},
+    )
+    # Null: made by the release before, or of two look-alikes of before the younger one. `manage.py name_keys` fills it.
+    name_key = models.CharField(max_length=KEY_CHARS, unique=True, null=True, blank=True, editable=False)
 
     # Part of what a session is checked by: a new salt ends all sessions. Empty until the first time.
     session_salt = models.CharField(max_length=32, blank=True, default="", db_default="", editable=False)
 
     # For the engine, which compares these instead of hashes.
     SESSION_HASH_FIELDS = ("password", "session_salt")
+
+    objects: ClassVar[UserManager] = UserManager()
 
     def get_session_auth_hash(self) -> str:
         return self._salted(super().get_session_auth_hash())
@@ -27,6 +107,51 @@ class User(AbstractUser):
         if not self.session_salt:  # As before there was one: those sessions go on.
             return str(auth_hash)
         return hashlib.sha256(f"{auth_hash}:{self.session_salt}".encode()).hexdigest()
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        fields: Collection[str] | None = kwargs.get("update_fields")
+        if fields is None or "username" in fields:
+            self.name_key = self._key_to_save()
+            if fields is not None:
+                kwargs["update_fields"] = {*fields, "name_key"}
+        super().save(*args, **kwargs)
+
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
+        """A name that is as it was is not looked at: those of before the rule keep theirs."""
+        excluded = {*(exclude or ())}
+        if "username" not in excluded and self._keeps_its_name():
+            excluded.add("username")
+        super().clean_fields(exclude=excluded)
+        if "username" not in excluded and is_reserved(self.username) and not (self.is_staff or self.is_superuser):
+            raise ValidationError({"username": ValidationError("This name is for staff only.", code="reserved")})
+
+    def validate_unique(self, exclude: Collection[str] | None = None) -> None:
+        super().validate_unique(exclude=exclude)
+        if "username" not in (exclude or ()) and not self._keeps_its_name() and self._look_alikes().exists():
+            raise ValidationError({"username": self.unique_error_message(type(self), ("username",))})
+
+    def check_name(self) -> None:
+        """The rule of names alone, without the rest of `full_clean`. Raises ValidationError."""
+        others = {field.name for field in self._meta.concrete_fields} - {"username"}
+        self.clean_fields(exclude=others)
+        self.validate_unique(exclude=others)
+
+    def _keeps_its_name(self) -> bool:
+        if self._state.adding:
+            return False
+        return type(self)._base_manager.filter(pk=self.pk, username=self.username).exists()
+
+    def _look_alikes(self) -> "models.QuerySet[User]":
+        keys = {key_of(self.username), shown_key(self.username)[:KEY_CHARS]}
+        return type(self)._base_manager.filter(name_key__in=keys).exclude(pk=self.pk)
+
+    def _key_to_save(self) -> str | None:
+        key = key_of(self.username)
+        if key == self.name_key or self._state.adding:
+            return key
+        # One of two look-alikes of before can be saved. A name that is new has to have its key: the database decides.
+        is_taken = type(self)._base_manager.filter(name_key=key).exclude(pk=self.pk).exists()
+        return None if is_taken and self._keeps_its_name() else key
 
 
 class BrowserSession(models.Model):

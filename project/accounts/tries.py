@@ -9,7 +9,6 @@ import logging
 import os
 import threading
 import time
-import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +20,7 @@ from redis.retry import Retry
 
 from project.accounts import conf
 from realtime import site
+from realtime.confusables import fold_name
 from realtime.proxy import network_of, parse_address
 from realtime.redis_errors import cause_of
 from realtime.redis_keys import is_wrong_kind
@@ -149,7 +149,7 @@ def _network(address: str) -> str:
 
 def _digest(name: str) -> str:
     # Hashed: of bounded length, and what people type into the wrong field stands nowhere.
-    alike = unicodedata.normalize("NFKC", name.strip()[: NAME_CHARS + 1]).strip().casefold()
+    alike = fold_name(name.strip()[: NAME_CHARS + 1].strip())  # As the name is found: another case is no other account.
     return hashlib.sha256(alike.encode("utf-8", "surrogatepass")).hexdigest()
 
 

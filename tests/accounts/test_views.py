@@ -70,7 +70,9 @@ def test_a_name_that_deceives_is_refused(client: Client, root: Any, name: str) -
 @pytest.mark.parametrize("alike", ["ｄｏｒａ", "dora", "DORA"])
 def test_a_name_that_looks_like_another_is_taken(client: Client, alike: str) -> None:
     sign_up(client)
-    assert errors_of(sign_up(Client(), username=alike), "username") == ["Somebody has this name already."]
+    assert errors_of(sign_up(Client(), username=alike), "username") == [
+        "Somebody has this name, or one that looks like it."
+    ]
 
 
 def test_a_name_is_kept_normalized(client: Client) -> None:
@@ -85,7 +87,7 @@ def test_a_name_taken_between_check_and_save_is_an_error_on_the_field(
         raise IntegrityError
 
     monkeypatch.setattr(SignUpForm, "save", taken)
-    assert errors_of(sign_up(client), "username") == ["Somebody has this name already."]
+    assert errors_of(sign_up(client), "username") == ["Somebody has this name, or one that looks like it."]
 
 
 def test_sign_up_can_be_closed(client: Client, settings: Any) -> None:
@@ -121,7 +123,7 @@ def test_open_redirect_by_next(client: Client, alice: Any, name: str, where: str
 def test_a_wrong_password_says_so_without_telling_which_names_exist(client: Client, alice: Any) -> None:
     pages = [client.post(reverse("sign-in"), {"username": name, "password": "wrong"}) for name in ("alice", "nobody")]
     errors = {errors_of(page, "__all__")[0] for page in pages}
-    assert errors == {"This name and password do not belong together. Capital letters count."}
+    assert errors == {"This name and password do not belong together. In the password, capital letters count."}
 
 
 def test_sign_out_needs_a_post(client: Client, alice: Any) -> None:

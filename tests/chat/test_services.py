@@ -216,13 +216,21 @@ def test_a_rooms_names_are_normalized_and_cannot_deceive(lounge: Room) -> None:
     changed = services.change_room(room_id=lounge.pk, title="Cafe\u0301")
     assert changed.title == Room.objects.get(pk=lounge.pk).title == "Café"
     assert services.change_room(room_id=lounge.pk, title="Cafe\u0301").position == changed.position
-    for deceit in ("a\u202egnp.exe", "a\0b", "two\nlines"):
+    for deceit in ("a\u202egnp.exe", "a\0b", "two\nlines", "\u3164", "Lounge\u1160", "G\u0435neral", "\U0001f389"):
         for name in ("title", "topic"):
             with pytest.raises(ValidationError) as caught:
                 services.change_room(room_id=lounge.pk, **{name: deceit})
             assert name in caught.value.message_dict
         with pytest.raises(ValidationError):
             services.create_room(slug="other", title=deceit)
+
+
+def test_a_room_of_before_the_rule_of_names_is_changed_and_keeps_its_title(lounge: Room) -> None:
+    Room.objects.filter(pk=lounge.pk).update(title="G\u0435neral\u3164", topic="\u3164")
+    assert services.change_room(room_id=lounge.pk, is_archived=True).is_archived
+    assert services.change_room(room_id=lounge.pk, topic="Talk").title == "G\u0435neral\u3164"
+    with pytest.raises(ValidationError):
+        services.change_room(room_id=lounge.pk, title="G\u0435neral")
 
 
 def test_a_deleted_user_leaves_their_messages(alice: Any, lounge: Room) -> None:

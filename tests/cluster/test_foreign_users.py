@@ -131,6 +131,20 @@ async def test_foreign_users_on_two_processes_see_one_another_come_and_go(team: 
     await see_one_another(team)
 
 
+async def test_a_foreign_user_who_is_renamed_has_the_new_name_on_both_processes(team: Team) -> None:
+    ada, ben, room = await team.user(), await team.user(), await team.room()
+    async with team.socket(1, ada) as client, team.socket(0, ben) as stays:
+        for one in (client, stays):
+            assert (await one.join(room))["type"] == "ok"
+        await client.post(room, "before")
+        await team.shell("one = users.get(pk={id!r}); one.email = 'new-' + one.email; one.save()".format(**ada))
+        renamed = {"id": ada["id"], "name": "new-" + client.hello["user"]["name"]}
+        for one in (client, stays):
+            assert (await one.event("user.renamed", EXCHANGE_SECONDS))["user"] == renamed
+        while renamed not in (await stays.event("presence.changed", EXCHANGE_SECONDS))["joined"]:
+            pass
+
+
 async def test_foreign_users_are_limited_over_both_processes(team: Team) -> None:
     await be_limited(team)
 

@@ -351,3 +351,30 @@ test("names have initials and one of twelve tints, always the same", () => {
   const tints = new Set(Array.from({ length: 300 }, (_, number) => tintOf(`user${number}`)));
   assert.deepEqual([...tints].sort((one, other) => one - other), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
 });
+
+const names = (state) => rows(state).flatMap((row) => (row.message ? [row.message.user.name] : row.post ? [row.user.name] : []));
+
+test("a user who is renamed has the new name beside all that stands there, in the list and in what is unsent", () => {
+  const mine = { id: "x", body: "unsent", at: at(5) };
+  const present = { count: 2, users: [ALICE, BOB] };
+  let state = run(fresh([mine]), { type: "joined", answer: answer({ position: 2, messages: [message(1), message(2, { user: ALICE })], present }) });
+  state = run(state, { type: "renamed", users: [{ id: "2", name: "aaron" }] });
+  assert.deepEqual(names(state), ["aaron", "alice", "alice"]);
+  assert.deepEqual(state.present, { count: 2, users: [{ id: "2", name: "aaron" }, ALICE] });
+  state = run(state, { type: "renamed", users: [{ id: "1", name: "zoe" }] });
+  assert.deepEqual(names(state), ["aaron", "zoe", "zoe"]);
+  assert.equal(state.me.name, "zoe");
+});
+
+test("a new name that presence tells of, or a join, stands beside the messages as well", () => {
+  const before = joinedAt(1, [message(1)]);
+  const frame = { type: "presence.changed", room: "general", count: 1, joined: [{ id: "2", name: "robert" }], left: [] };
+  assert.deepEqual(names(run(before, { type: "event", frame })), ["robert"]);
+  const again = answer({ position: 1, complete: true, present: { count: 1, users: [{ id: "2", name: "robert" }] } });
+  assert.deepEqual(names(run(before, { type: "joined", answer: again })), ["robert"]);
+});
+
+test("the name of somebody whose account is gone is nobody's", () => {
+  const gone = joinedAt(1, [message(1, { user: { id: null, name: "deleted user" } })]);
+  assert.deepEqual(names(run(gone, { type: "renamed", users: [{ id: null, name: "mallory" }] })), ["deleted user"]);
+});

@@ -27,7 +27,7 @@ def memberships(hub: Hub, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Mem
 async def enter(memberships: Memberships, group: str) -> None:
     memberships.check_number(group)
     await memberships.join(group, ALICE, None, None)
-    memberships.go_live(group, 0, "")
+    memberships.go_live(group, 0, "", ALICE.name)
 
 
 async def test_what_one_was_shut_out_of_takes_no_place(memberships: Memberships, hub: Hub) -> None:

@@ -45,6 +45,17 @@ async def test_several_sockets_are_one_presence_that_ends_with_the_last(redis: R
     assert a.joined().count("alice") == b.joined().count("alice") == 1
 
 
+async def test_a_new_name_is_told_to_all_and_nobody_has_left(redis: Redis, sides: Any) -> None:
+    a, b = sides(), sides()
+    here, there = a.enter(ALICE, BOB), b.enter(CHARLIE)
+    await until(lambda: names(here) == names(there) == {"alice", "bob", "charlie"})
+    here.rename("1", "carol")
+    here.rename("9", "nobody")
+    await until(lambda: names(here) == names(there) == {"carol", "bob", "charlie"})
+    assert a.joined()[-1] == b.joined()[-1] == "carol"
+    assert a.left() == b.left() == []
+
+
 async def test_who_comes_back_within_the_grace_was_never_away(redis: Redis, sides: Any) -> None:
     a, b = sides(), sides()
     here, there = a.enter(ALICE, BOB), b.enter(CHARLIE)

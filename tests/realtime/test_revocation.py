@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync, sync_to_async
 from django.conf import settings as django_settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import AbstractUser
@@ -15,8 +16,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from realtime import auth, conf, revocation, sessions
+from realtime import auth, conf, revocation, sessions, threads
 from realtime.auth import Identity
+from realtime.protocol import read_frame
 from realtime.revocation import Recheck, Sockets
 from realtime.threads import refused_unavailable
 
@@ -139,6 +141,46 @@ async def test_who_has_gone_is_not_kept() -> None:
     for one in (first, second, second):
         sockets.remove(one)
     assert sockets._by_user == {}
+
+
+class Hearing(Closed):
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_closing, self.frames = False, list[str]()
+
+    def put(self, text: str) -> None:
+        self.frames.append(text)
+
+
+async def in_place(ask: Callable[..., Any], *arguments: Any) -> Any:
+    return await sync_to_async(ask)(*arguments)
+
+
+def test_a_bulk_update_of_names_is_found_by_the_sweep(
+    alice: Any, monkeypatch: pytest.MonkeyPatch, session: Any
+) -> None:
+    monkeypatch.setattr(threads, "read", in_place)
+    renamed: list[tuple[str, str]] = []
+    sockets = Sockets(lambda *who: renamed.append(who))
+    identity = auth.identify_session(session().session_key, None)
+    assert identity is not None
+    one = One(identity)
+    one.outbox = Hearing()
+
+    async def sweep() -> None:
+        await sockets._check(None)
+
+    sockets._by_user = {identity.user_id: [one]}
+    async_to_sync(sweep)()
+    assert (renamed, one.outbox.frames) == ([], [])
+    type(alice).objects.filter(pk=alice.pk).update(username="carol")
+    async_to_sync(sweep)()
+    assert (renamed, one.identity.name) == ([(str(alice.pk), "carol")], "carol")
+    assert [read_frame(text) for text in one.outbox.frames] == [
+        {"type": "user.renamed", "user": {"id": str(alice.pk), "name": "carol"}}
+    ]
+    async_to_sync(sweep)()
+    assert len(renamed) == 1
 
 
 # What the database says

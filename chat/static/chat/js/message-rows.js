@@ -23,10 +23,12 @@ export class MessageRows {
     switch (row.kind) {
       case "message": {
         const { user, body, at, edited_at, deleted } = row.message;
-        return JSON.stringify([user.name, body, at, edited_at, deleted, row.starts, row.mayEdit, row.mayDelete, row.editing]);
+        // While somebody edits it, a new name would take the text from under their hands.
+        const name = row.editing ? "" : user.name;
+        return JSON.stringify([name, body, at, edited_at, deleted, row.starts, row.mayEdit, row.mayDelete, row.editing]);
       }
       case "pending":
-        return JSON.stringify([row.post.error, row.starts]);
+        return JSON.stringify([row.user.name, row.post.error, row.starts]);
       case "day":
         return dayName(row.at);
       default:

@@ -35,6 +35,8 @@ export function reduce(state, action) {
       return { ...state, closed: action.code, editing: null, present: null };
     case "event":
       return happened(state, action.frame);
+    case "renamed":
+      return renamed(state, action.users);
     case "history.asked":
       return { ...state, loading: true, early: {} };
     case "history.failed":
@@ -139,7 +141,7 @@ function joined(state, answer) {
     position: answer.position,
     present: answer.partial ? state.present : named(answer.present),
   };
-  if (answer.complete) return arrive(next, answer.messages);
+  if (answer.complete) return renamed(arrive(next, answer.messages), next.present?.users ?? []);
   const page = { ...next, messages: [], floor: answer.more ? (answer.messages[0]?.seq ?? 0) : 0, more: answer.more, early: {} };
   const filled = withMessages(page, answer.messages);
   const seen = known ?? answer.read ?? null;
@@ -160,10 +162,27 @@ function happened(state, frame) {
     case "room.closed":
       return reduce(state, { type: "closed", code: frame.code });
     case "presence.changed":
-      return { ...state, present: presence(state.present, frame) };
+      return renamed({ ...state, present: presence(state.present, frame) }, frame.joined ?? []);
     default:
       return state;
   }
+}
+
+/** These are the names of these users from now on, wherever they stand. */
+function renamed(state, users) {
+  if (users.length === 0) return state;
+  const names = new Map(users.map(({ id, name }) => [id, name]));
+  const isOld = ({ id, name }) => id !== null && names.has(id) && names.get(id) !== name;
+  const now = (user) => (isOld(user) ? { ...user, name: names.get(user.id) } : user);
+  const written = (message) => (isOld(message.user) ? { ...message, user: now(message.user) } : message);
+  const { me, messages, early, present } = state;
+  return {
+    ...state,
+    me: now(me),
+    messages: messages.some(({ user }) => isOld(user)) ? messages.map(written) : messages,
+    early: Object.fromEntries(Object.entries(early).map(([seq, message]) => [seq, written(message)])),
+    present: present?.users?.some(isOld) ? { ...present, users: byName(present.users.map(now)) } : present,
+  };
 }
 
 /** Messages in their newest state, as upserts by seq. */

@@ -1,5 +1,6 @@
 // The room's page, wired: what the socket says and what a person does becomes state; state is shown.
 
+import { showOwnName } from "../../realtime/js/own-name.js";
 import { Socket } from "../../realtime/js/socket.js";
 import { Keepsakes } from "./keepsakes.js";
 import { initial, lastOwn, reduce } from "./room-state.js";
@@ -51,6 +52,7 @@ const socket = new Socket(socketPath, {
       location.reload(); // Returns at once.
       return false;
     }
+    rename(frame.user);
     view.limit = frame.limits.body_chars;
     degraded = frame.state === "degraded";
     if (degraded) rest();
@@ -61,7 +63,8 @@ const socket = new Socket(socketPath, {
       degraded = frame.state === "degraded";
       rest();
       if (!degraded) join(); // For what has no position and may have been missed.
-    } else {
+    } else if (frame.type === "user.renamed") rename(frame.user);
+    else {
       change({ type: "event", frame });
       if (frame.type === "message.deleted") rescueEdits();
     }
@@ -84,6 +87,11 @@ function change(action) {
   if (view.isAtEnd && state.messages.length > 1.5 * KEPT_MESSAGES) state = reduce(state, { type: "trimmed", keep: KEPT_MESSAGES });
   if (state.pending !== before.pending) keepsakes.pending = state.pending.map(kept);
   view.render(state);
+}
+
+function rename(user) {
+  if (user.id === me.id) showOwnName(user.name);
+  change({ type: "renamed", users: [user] });
 }
 
 /** What a reload finds of a post. What was too long is not sent again by itself. */

@@ -1,5 +1,6 @@
 // The dashboard's page, wired: frames become state, state is shown.
 
+import { showOwnName } from "../../realtime/js/own-name.js";
 import { Socket } from "../../realtime/js/socket.js";
 import { initial, reduce } from "./dashboard-state.js";
 import { DashboardView } from "./dashboard-view.js";
@@ -20,11 +21,13 @@ const socket = new Socket(socketPath, {
       location.reload(); // Returns at once.
       return false;
     }
+    showOwnName(frame.user.name);
     change({ type: "hello", frame });
   },
   event(frame) {
     if (frame.type === "metrics.history") change({ type: "history", frame });
     else if (frame.type === "metrics.sampled") change({ type: "sample", frame });
+    else if (frame.type === "user.renamed" && frame.user.id === userId) showOwnName(frame.user.name);
   },
   state: (connection, why) => change({ type: "connection", state: connection, why }),
 });

@@ -1,0 +1,36 @@
+"""System checks of the accounts. docs/settings.md lists them."""
+
+from itertools import islice
+from typing import Any
+
+from django.core.checks import CheckMessage, Tags, Warning, register
+from django.db import Error as DatabaseError
+
+from project.accounts.models import User
+from project.accounts.name_keys import look_alikes
+
+NAMES_SHOWN = 20
+
+
+@register(Tags.database)
+def check_name_keys(databases: Any = None, **_: Any) -> list[CheckMessage]:
+    """Asked by `manage.py check --database default`, and by each migration."""
+    if not databases:
+        return []
+    try:
+        found = [
+            f"{name} looks like {other}" if other else name
+            for name, other in islice(look_alikes(User), NAMES_SHOWN + 1)
+        ]
+    except DatabaseError:
+        return []  # Not migrated yet.
+    if not found:
+        return []
+    names = ", ".join(found[:NAMES_SHOWN]) + (", and others" if len(found) > NAMES_SHOWN else "")
+    return [
+        Warning(
+            f"Users without a key of their name: {names}.",
+            hint="`manage.py name_keys` fills those whose key is free. Rename look-alikes in the admin.",
+            id="accounts.W001",
+        )
+    ]

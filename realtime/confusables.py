@@ -1,0 +1,123 @@
+"""Which names are drawn alike: scripts, folding and the key of a name, by the tables of Unicode. A leaf.
+
+The tables are those of PyPI's `confusable-homoglyphs`: confusables.txt of UTS #39 and Scripts.txt.
+"""
+
+import functools
+import re
+import unicodedata
+from bisect import bisect_right
+from typing import Any
+
+from confusable_homoglyphs.utils import load
+
+# Default_Ignorable_Code_Point of DerivedCoreProperties.txt, Unicode 16.0: drawn as nothing where not supported.
+IGNORABLE = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+_IGNORABLE = re.compile(f"[{IGNORABLE}]")
+# A second dot on a letter that has one is not seen.
+_SECOND_DOT = re.compile("(?<=[ij])\u0307")
+_SMALL_CAPITAL = re.compile(r"LATIN LETTER SMALL CAPITAL ([A-Z])\Z")
+# The table is written in logical order: marks of direction stand around letters of Hebrew and Arabic.
+_MARK_OF_TABLE = "\u200e"
+
+# The blocks that have small capitals: confusables.txt lacks most of them.
+SMALL_CAPITALS = (*range(0x250, 0x2B0), *range(0x1D00, 0x1DC0), *range(0xA720, 0xA800), *range(0xAB30, 0xAB70))
+
+MOST_STEPS = 8  # The longest chain has four.
+
+
+def is_ignorable(character: str) -> bool:
+    """Whether Unicode ignores the character by default."""
+    return _IGNORABLE.match(character) is not None
+
+
+def fold_name(text: str) -> str:
+    """Without differences of case and of compatibility, and without ignorable characters: toNFKC_Casefold."""
+    return unicodedata.normalize("NFKC", _IGNORABLE.sub("", unicodedata.normalize("NFKC", text)).casefold())
+
+
+def name_key(text: str) -> str:
+    """The same for names that are drawn alike in some case: folded, each character replaced by its prototype.
+
+    It is stable: the key of a key is the key. Not to be shown, and not to be compared with those of other tables.
+    """
+    for _ in range(MOST_STEPS):
+        before, text = text, _replaced(_SECOND_DOT.sub("", unicodedata.normalize("NFD", fold_name(text))))
+        if text == before:
+            break
+    return text
+
+
+def shown_key(text: str) -> str:
+    """The key of what the name looks like in its own case.
+
+    It differs from `name_key` where a capital is drawn like another letter than its small form: ΑΝΝΑ, αννα.
+    """
+    return name_key(_replaced(unicodedata.normalize("NFD", text)))
+
+
+def script_of(character: str) -> str:
+    """The character's script, in capitals; COMMON or INHERITED where it belongs to several."""
+    starts, ranges = _scripts()
+    last, script = ranges[bisect_right(starts, ord(character)) - 1]
+    return script if ord(character) <= last else "UNKNOWN"
+
+
+def looks_latin(character: str) -> bool:
+    """Whether the character is drawn like a letter or digit of ASCII."""
+    prototype = prototypes().get(character, "")
+    return prototype.isascii() and prototype.isalnum()
+
+
+@functools.cache
+def prototypes() -> dict[str, str]:
+    """What each character is drawn like: the prototype of confusables.txt."""
+    # The library has each pair both ways. In the file a prototype is nothing's likeness, so the pairs are stars:
+    # the prototype is the one with several, or the sequence. Of a single pair either will do.
+    pairs: dict[str, list[str]] = {}
+    for character, others in load("confusables.json").items():
+        pairs[_of_table(character)] = [_of_table(other["c"]) for other in others]
+    found: dict[str, str] = {}
+    for character, [first, *more] in pairs.items():
+        if len(character) == 1 and not more and _rank(first, pairs) > _rank(character, pairs):
+            found[character] = first
+    return found
+
+
+def _of_table(text: str) -> str:
+    return text.replace(_MARK_OF_TABLE, "")
+
+
+def _rank(text: str, pairs: dict[str, list[str]]) -> tuple[bool, bool, bool, str]:
+    return len(text) > 1, len(pairs[text]) > 1, text.isascii(), text
+
+
+def _replaced(text: str) -> str:
+    return unicodedata.normalize("NFC", text.translate(_replacements()))
+
+
+@functools.cache
+def _replacements() -> dict[int, str]:
+    table = prototypes()
+    found = {ord(character): prototype for character, prototype in table.items()}
+    # Both cases of a letter have one key: Cyrillic В is drawn like B, so в, which is like no letter of ASCII, is b. A
+    # capital I is drawn like l, so lvan is Ivan.
+    for capital, prototype in table.items():
+        small = capital.lower()
+        if prototype.isascii() and len(small) == 1 and not table.get(small, "\x80").isascii():
+            found[ord(small)] = prototype.lower()
+    for code in SMALL_CAPITALS:
+        if (name := _SMALL_CAPITAL.match(unicodedata.name(chr(code), ""))) is not None:
+            found[code] = name[1].lower()
+    return found
+
+
+@functools.cache
+def _scripts() -> tuple[list[int], list[tuple[int, str]]]:
+    table: dict[str, Any] = load("categories.json")
+    ranges = sorted(table["code_points_ranges"])
+    names = table["iso_15924_aliases"]
+    return [0, *(first for first, *_ in ranges)], [(-1, ""), *((last, names[at]) for _, last, at, _ in ranges)]

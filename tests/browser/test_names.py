@@ -1,0 +1,74 @@
+"""A new name on pages that are open, in a real browser against real processes."""
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.browser.visitor import TIMEOUT_MS, visiting
+from tests.cluster.running import Cluster
+from tests.cluster.test_names import OF, RENAME
+
+pytestmark = [pytest.mark.browser, pytest.mark.cluster]
+
+MANAGE = (
+    "user = of().objects.get(username={name!r}); user.user_permissions.add(of_right.get(codename='view_dashboard'))"
+)
+RIGHTS = "from django.contrib.auth.models import Permission\nof_right = Permission.objects\n"
+
+
+async def test_who_is_renamed_has_the_new_name_on_every_open_page(browser: Browser, cluster: Cluster) -> None:
+    name, slug = f"ada-{uuid4().hex[:8]}", f"room-{uuid4().hex[:8]}"
+    new, room = f"zoe-{name}", f"/rooms/{slug}/"
+    create = f"from chat import services; services.create_room(slug={slug!r}, title='Room')"
+    await asyncio.to_thread(cluster.shell, create)
+    async with visiting(browser, cluster, name) as ada, visiting(browser, cluster, "bob") as bob:
+        await asyncio.to_thread(cluster.shell, OF + RIGHTS + MANAGE.format(name=name))
+        monitor = await ada.page.context.new_page()
+        await monitor.goto(f"{cluster.url}/monitor/")
+        for one in (ada, bob):
+            await one.open(room)
+            await one.page.wait_for_selector("html[data-state=open]")
+        await ada.page.locator("#body").fill("Before.")
+        await ada.page.keyboard.press("Enter")
+        for one in (ada, bob):
+            await expect(one.page.locator(".message-name")).to_have_text([name])
+            await expect(one.page.locator(".people .person bdi")).to_have_text([name, "bob"], timeout=TIMEOUT_MS)
+        await asyncio.to_thread(cluster.shell, RENAME.format(name=name, new=new))
+        for one in (ada, bob):
+            await expect(one.page.locator(".message-name")).to_have_text([new], timeout=TIMEOUT_MS)
+            await expect(one.page.locator(".people .person bdi")).to_have_text(["bob", new], timeout=TIMEOUT_MS)
+        for page in (ada.page, monitor):
+            await expect(page.get_by_role("button", name=f"Account of {new}")).to_have_text(new, timeout=TIMEOUT_MS)
+        # What she writes now stands under the new name at once, as one group with what was there.
+        await ada.page.locator("#body").fill("After.")
+        await ada.page.keyboard.press("Enter")
+        for one in (ada, bob):
+            await expect(one.page.locator(".message-body")).to_have_text(["Before.", "After."])
+            await expect(one.page.locator(".message-name")).to_have_text([new, new])
+            assert one.problems == []
+
+
+async def test_a_room_that_is_renamed_has_the_new_title_on_its_page_and_in_the_lobby(
+    browser: Browser, cluster: Cluster
+) -> None:
+    slug = f"room-{uuid4().hex[:8]}"
+    create = f"from chat import services; services.create_room(slug={slug!r}, title='Old {slug}')"
+    change = "from chat.models import Room\nfrom chat import services\n"
+    change += f"services.change_room(room_id=Room.objects.get(slug={slug!r}).pk, title='New {slug}', topic='Talk')"
+    await asyncio.to_thread(cluster.shell, create)
+    async with visiting(browser, cluster, "alice") as alice, visiting(browser, cluster, "bob") as bob:
+        await alice.open(f"/rooms/{slug}/")
+        await alice.page.wait_for_selector("#room[data-ready=true]")
+        await bob.open("/")
+        row = bob.page.locator(f"a[href='/rooms/{slug}/'] .lobby-title")
+        await expect(row).to_have_text(f"Old {slug}")
+        await bob.page.locator(f"a[href='/rooms/{slug}/']").focus()
+        await asyncio.to_thread(cluster.shell, change)
+        await expect(alice.page.locator("#room-title")).to_have_text(f"New {slug}")
+        await expect(alice.page.locator("[data-role=topic]")).to_have_text("Talk")
+        await expect(alice.page.locator("[aria-current=page] [data-role=room-title]")).to_have_text(f"New {slug}")
+        await expect(row).to_have_text(f"New {slug}", timeout=TIMEOUT_MS)
+        await expect(bob.page.locator(f"a[href='/rooms/{slug}/']")).to_be_focused()
+        assert alice.problems == bob.problems == []

@@ -1,0 +1,80 @@
+"""Names over two real processes: a new one shows everywhere, and of two look-alikes one comes to be."""
+
+import asyncio
+import re
+from pathlib import Path
+from urllib.parse import urlencode
+from uuid import uuid4
+
+import pytest
+
+from tests.cluster.browsing import UnixConnection
+from tests.cluster.running import Cluster
+
+pytestmark = pytest.mark.cluster
+
+PASSWORD = "correct horse 7"
+SECONDS = 5.0
+OF = "from django.contrib.auth import get_user_model as of\n"
+RENAME = OF + "user = of().objects.get(username={name!r}); user.username = {new!r}; user.save()"
+MAKE_ROOM = (
+    "from chat import services\nroom = services.create_room(slug={room!r}, title='Room', is_private=True)\n"
+    "for one in {ids!r}: services.set_membership(room_id=room.pk, user_id=one)"
+)
+
+
+async def test_who_is_renamed_has_the_new_name_on_all_processes_within_seconds(cluster: Cluster) -> None:
+    name, room = f"ada-{uuid4().hex[:8]}", f"room-{uuid4().hex[:8]}"
+    ada, mona = [await asyncio.to_thread(cluster.make_user, one) for one in (name, f"mona-{room}")]
+    outsider = await asyncio.to_thread(cluster.make_user, "outsider")
+    await asyncio.to_thread(cluster.shell, MAKE_ROOM.format(room=room, ids=[ada["id"], mona["id"]]))
+    async with (
+        cluster.client(cookie=ada["cookie"], process="web-2") as there,
+        cluster.client(cookie=mona["cookie"], process="web-1") as here,
+        cluster.client(cookie=outsider["cookie"], process="web-1") as stranger,
+    ):
+        await stranger.join("general")
+        for client in (there, here):
+            assert (await client.join(room))["type"] == "ok"
+        await there.post(room, "before")
+        await here.event("message.posted")
+        new = f"new-{name}"
+        await asyncio.to_thread(cluster.shell, RENAME.format(name=name, new=new))
+        renamed = {"type": "user.renamed", "user": {"id": ada["id"], "name": new}}
+        assert await here.event("user.renamed", SECONDS) == renamed
+        assert await there.event("user.renamed", SECONDS) == renamed
+        while not any(one["name"] == new for one in (await here.event("presence.changed", SECONDS))["joined"]):
+            pass
+        # Who comes in, what is read again, and what is said from now on by the same socket.
+        again = await here.join(room)
+        assert {one["name"] for one in again["present"]["users"]} == {new, f"mona-{room}"}
+        assert [one["user"]["name"] for one in again["messages"]] == [new]
+        await there.post(room, "after")
+        assert (await here.event("message.posted"))["message"]["user"]["name"] == new
+        # A private room's people are nobody's business outside of it.
+        await stranger.request("ping")
+        assert not [frame for frame in stranger.kept if frame["type"] == "user.renamed"]
+
+
+def sign_up(process: Path, name: str) -> int:
+    connection = UnixConnection(process)
+    connection.request("GET", "/account/sign-up/")
+    page = connection.getresponse()
+    cookie = (page.getheader("Set-Cookie") or "").split(";")[0]
+    found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.read().decode())
+    assert found
+    fields = {"csrfmiddlewaretoken": found[1], "username": name, "password1": PASSWORD, "password2": PASSWORD}
+    headers = {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"}
+    connection.request("POST", "/account/sign-up/", urlencode(fields), headers)
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    assert answer.status == 302 or "Somebody has this name" in text
+    return answer.status
+
+
+async def test_of_two_look_alikes_who_sign_up_at_once_on_two_processes_one_wins(cluster: Cluster) -> None:
+    name = f"twin-{uuid4().hex[:8]}"
+    processes = list(cluster.sockets.values())
+    answers = [asyncio.to_thread(sign_up, *one) for one in zip(processes, (name, name.replace("i", "1")), strict=True)]
+    assert sorted(await asyncio.gather(*answers)) == [200, 302]
