@@ -39,7 +39,7 @@ def get(served: StaticFiles, path: str, method: str = "get") -> Any:
 
 def body(answer: Any) -> bytes:
     found: bytes = b"".join(answer)
-    answer.close()
+    answer.file_to_stream.close()  # Not the answer: that is the end of a request, which looks at the database.
     return found
 
 
