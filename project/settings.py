@@ -176,5 +176,6 @@ LOGGING = {
         "realtime": {"level": "INFO"},
         "chat": {"level": "INFO"},
         "monitor": {"level": "INFO"},
+        "project": {"level": "INFO"},
     },
 }

@@ -22,6 +22,7 @@ from django.db.models.signals import post_delete
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from project.accounts import expired_sessions
 from project.accounts.models import BrowserSession, User
 from realtime import auth, sessions, users
 from realtime.publish import publish_users_changed
@@ -59,6 +60,7 @@ def connect() -> None:
     user_logged_in.connect(_signed_in, dispatch_uid="accounts.signed_in")
     if (model := sessions.model()) is not None:
         post_delete.connect(_session_deleted, sender=model, dispatch_uid="accounts.session_deleted")
+        expired_sessions.step_done.connect(_sessions_expired, dispatch_uid="accounts.sessions_expired")
 
 
 def note_browsers(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
@@ -111,6 +113,11 @@ def _signed_in(request: HttpRequest, **_: object) -> None:
     if request.session.session_key is None:
         # After another user's session was flushed. Without a key it could not be noted.
         request.session.create()
+
+
+def _sessions_expired(keys: list[str], **_: object) -> None:
+    living = sessions.read_sessions(keys)  # Prolonged in the last moment.
+    BrowserSession.objects.filter(session_key__in=[key for key in keys if key not in living]).delete()
 
 
 def _session_deleted(instance: Any, **_: object) -> None:

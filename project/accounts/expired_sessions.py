@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 from django.db import connection, transaction
+from django.dispatch import Signal
 from django.utils import timezone
 
 from project.accounts import conf
@@ -23,6 +24,9 @@ STEP_ROWS = 200  # A few milliseconds of SQLite's write lock.
 # Of the time between two steps: posts keep nine tenths of the writer thread, however slow the database is.
 SHARE = 0.1
 LEAST_PAUSE_SECONDS = 0.01
+
+# Sent in each step's transaction, after the deletion. `keys`: of sessions that were found expired.
+step_done = Signal()
 
 
 async def clear_expired_sessions() -> None:
@@ -62,6 +66,7 @@ def delete_step() -> tuple[int, float]:
         # One statement without signals, as no socket lives by an expired session. The condition stands in it again: a
         # session that a request has just prolonged stays.
         count: int = _expired().filter(pk__in=keys)._raw_delete(connection.alias) if keys else 0
+        step_done.send(sessions.model(), keys=keys)
     return count, time.monotonic() - began
 
 

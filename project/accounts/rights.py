@@ -55,6 +55,12 @@ def _has_all(admin: Any) -> bool:
 
 def _held_keys(admin: Any) -> list[Any]:
     """Of what all backends say, kept with `admin` for the request as they keep it."""
-    held = admin.get_all_permissions()
+    if (keys := getattr(admin, "_held_permission_keys", None)) is None:
+        held = admin.get_all_permissions()
+        keys = admin._held_permission_keys = _keys_of(held)
+    return list(keys)
+
+
+def _keys_of(held: Collection[str]) -> list[Any]:
     rows = Permission.objects.order_by().values_list("pk", "content_type__app_label", "codename")
     return [key for key, app, codename in rows if f"{app}.{codename}" in held]

@@ -168,6 +168,14 @@ def test_staff_who_delete_a_superuser(by_stan: Client, root: Any) -> None:
     assert get_user_model().objects.filter(pk=root.pk).exists()
 
 
+def test_staff_who_delete_a_superuser_among_others(by_stan: Client, root: Any, alice: Any, bob: Any) -> None:
+    keys = [alice.pk, root.pk, bob.pk]
+    fields = {"action": "delete_selected", "_selected_action": keys, "post": "yes"}
+    page = by_stan.post(USERS, fields, follow=True)
+    assert "root (it has rights that you do not have)" in page.text
+    assert set(get_user_model().objects.filter(pk__in=keys)) == {root}
+
+
 def test_what_staff_cannot_give_is_not_offered(by_stan: Client, stan: Any, alice: Any, root: Any) -> None:
     make_group("watchers", "view_dashboard")
     make_group("helpers", "view_user")

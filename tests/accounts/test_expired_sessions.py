@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from project.accounts import expired_sessions
 from project.accounts.expired_sessions import STEP_ROWS, clear_expired_sessions, delete_step
+from project.accounts.models import BrowserSession
 
 pytestmark = pytest.mark.database
 
@@ -59,6 +60,15 @@ def test_no_signal_asks_about_the_sockets_of_thousands_of_users() -> None:
     finally:
         post_delete.disconnect(tell, sender=Session)
     assert told == []
+
+
+def test_what_was_noted_of_a_browser_goes_with_its_expired_session(alice: Any) -> None:
+    make(2, days=-1)
+    make(1, days=1, name="new")
+    for session in Session.objects.all():
+        BrowserSession.objects.create(user=alice, session_key=session.pk, seen_at=timezone.now(), address="192.0.2.1")
+    delete_step()
+    assert [note.session_key for note in BrowserSession.objects.all()] == ["new" + "0" * 28]
 
 
 async def test_sessions_without_a_table_are_left_to_their_engine(

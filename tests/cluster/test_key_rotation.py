@@ -12,7 +12,7 @@ from tests.wire import opened
 
 pytestmark = pytest.mark.cluster
 
-OLD, NEW = "the key of before, made for this test only", "the key from now on, made for this test only"
+OLD, NEW = "the key of before in this test", "the key from now on in this test"
 FORGET_MONA = """
 from django.contrib.auth import SESSION_KEY, get_user_model
 from django.contrib.sessions.models import Session

@@ -36,7 +36,7 @@ def test_a_page_imports_the_connection_of_the_engine(collected: Path) -> None:
 
 
 def hashed_modules(root: Path) -> list[Path]:
-    ours = [root / app / "js" for app in ("realtime", "chat", "monitor")]
+    ours = [root / app / "js" for app in ("realtime", "chat", "monitor", "project")]
     return [path for folder in ours if folder.is_dir() for path in folder.rglob("*js") if HASHED.search(path.name)]
 
 

@@ -17,10 +17,10 @@ tabs.onmessage = ({ data }) => {
   else if (data.type === "signed-out") leave();
 };
 
-// A form signs out, or one of its buttons. The admin's own form has an id only.
+// The admin's own form has an id only.
 document.addEventListener("submit", (event) => {
   const { target: form, submitter } = event;
-  if (!form.matches("[data-signs-out], #logout-form") && !submitter?.matches("[data-signs-out]")) return;
+  if (!form.matches("[data-signs-out], #logout-form")) return;
   event.preventDefault();
   if (!isAsking) signOut(form, submitter);
 });
@@ -42,8 +42,9 @@ async function signOut(form, submitter) {
   document.dispatchEvent(new Event("signing-out")); // Nothing that is to be discarded may still be sent.
   try {
     const body = new URLSearchParams(new FormData(form, submitter));
-    const answer = await fetch(form.action, { method: "POST", body });
-    if (!answer.ok) throw new Error(answer.statusText);
+    // Not followed: the page that it leads to may show its message once.
+    const answer = await fetch(form.action, { method: "POST", body, redirect: "manual" });
+    if (!answer.ok && answer.type !== "opaqueredirect") throw new Error(answer.statusText);
   } catch {
     form.submit(); // The browser shows what is wrong. Nothing is deleted.
     return;
