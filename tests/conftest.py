@@ -44,6 +44,7 @@ pytest.register_assert_rewrite(
     "tests.cluster", "tests.faults", "tests.browser", "tests.realtime", "tests.raw", "tests.servers", "tests.wire"
 )
 
+from tests import servers  # noqa: E402
 from tests.cluster.running import Cluster  # noqa: E402
 
 
@@ -55,6 +56,7 @@ def pytest_xdist_setupnodes() -> None:
 
 
 def pytest_unconfigure() -> None:
+    servers.resources.close()
     _resources.close()
 
 
