@@ -168,7 +168,7 @@ async def test_a_process_that_finds_anothers_fingerprint_after_a_flush_leaves_re
             async with asyncio.timeout(20):
                 while client.get(name) != own:  # Written again.
                     await asyncio.sleep(0.1)
-            client.set(name, "sqlite:1:1", px=15_000)
+            client.set(name, "sqlite:1:1", px=60_000)
             await until_redis_is(one, "another database uses Redis")
             await until_redis_is(two, "another database uses Redis")
             for key in {*client.scan_iter()} - {name.encode()}:
@@ -183,7 +183,7 @@ async def test_a_process_that_finds_anothers_fingerprint_after_a_flush_leaves_re
                 assert (await hears.event("message.posted", 5))["message"]["body"] == "by the database"
             assert [*client.scan_iter()] == [name.encode()]
             assert one.log.read_text().count("Redis is not used") == 1
-            # The other one's lease ends.
+            client.pexpire(name, 100)  # The other one's lease ends.
             await until_redis_is(one, "ok")
 
 
