@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, closing
-from uuid import uuid4
 
 import psutil
 import pytest
@@ -12,8 +11,7 @@ import pytest
 from tests.cluster.running import Cluster
 from tests.faults.figures import note
 from tests.faults.slow_reader import SlowReader
-from tests.faults.test_clients import read_in_order
-from tests.stuck import BIG_BODY, MIB, StuckReader, post_many
+from tests.stuck import BIG_BODY, MIB, StuckReader, port_of, post_many, read_in_order
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 
@@ -21,6 +19,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 PINGS = {"HUBBUB_PING_SECONDS": "2", "HUBBUB_PING_TIMEOUT_SECONDS": "1"}
 BACKLOG = 4 * MIB
 NOISE_BYTES = 8 * MIB
+RATES = (10_000, 1_000, 100)  # Bytes a second.
 UNREAD = 40  # Sockets that send and are not read.
 
 
@@ -29,22 +28,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     bound = {"HUBBUB_BACKLOG_BYTES": str(BACKLOG), "HUBBUB_SOCKETS_PER_USER": "500"}
     with Cluster(tmp_path_factory.mktemp("slow"), processes=1, **PINGS, **bound) as one:
         yield one
-
-
-@pytest.fixture(scope="module")
-def people(site: Cluster) -> dict[str, dict[str, str]]:
-    return {name: site.make_user(name) for name in ("alice", "bob")}
-
-
-@pytest.fixture
-def room(site: Cluster) -> str:
-    slug = f"room-{uuid4().hex[:12]}"
-    site.shell(f"from chat import services; services.create_room(slug={slug!r}, title='Test')")
-    return slug
-
-
-def port_of(site: Cluster) -> int:
-    return int(site.url.rpartition(":")[2])
 
 
 async def test_a_reader_of_5_kb_a_second_enters_the_room_with_the_largest_page_and_stays(
@@ -72,29 +55,31 @@ async def test_a_reader_of_5_kb_a_second_enters_the_room_with_the_largest_page_a
             assert bob.pings  # They came behind the pages, and were answered late.
 
 
-@pytest.mark.parametrize("rate", [10_000, 1_000, 100])
-async def test_a_slow_reader_in_a_busy_room_stays_as_long_as_it_moves(
-    site: Cluster, people: dict[str, dict[str, str]], room: str, rate: int
+async def test_slow_readers_in_a_busy_room_stay_as_long_as_they_move(
+    site: Cluster, people: dict[str, dict[str, str]], room: str
 ) -> None:
-    async with (
-        site.client(cookie=people["alice"]["cookie"]) as alice,
-        SlowReader(port_of(site), people["bob"]["cookie"], 10_000) as bob,
-    ):
-        await bob.wait_for("hello", 10)
-        await bob.send(type="room.join", ref=1, room=room)
-        await bob.wait_for("ok", 10, ref=1)
-        bob.rate = rate
-        began, longest, count = time.monotonic(), 0.0, 0
+    async with AsyncExitStack() as stack:
+        alice = await stack.enter_async_context(site.client(cookie=people["alice"]["cookie"]))
+        readers = [
+            await stack.enter_async_context(SlowReader(port_of(site), people["bob"]["cookie"], 10_000)) for _ in RATES
+        ]
+        for one in readers:
+            await one.wait_for("hello", 10)
+            await one.send(type="room.join", ref=1, room=room)
+            await one.wait_for("ok", 10, ref=1)
+        for one, rate in zip(readers, RATES, strict=True):
+            one.rate = rate
+        began, longest = time.monotonic(), 0.0
         while time.monotonic() - began < 20:  # Ten times what a pong may take, with the silence before the ping.
             asked = time.monotonic()
             await alice.post(room, "x" * 500)
             longest = max(longest, time.monotonic() - asked)
-            count += 1
             await asyncio.sleep(0.05)
-        assert bob.code is None
+        assert [one.code for one in readers] == [None] * len(RATES)
         assert longest < 1.5
-        positions = [one["position"] for one in bob.frames if one["type"] == "message.posted"]
-        assert positions == list(range(1, len(positions) + 1))
+        for one in readers:
+            positions = [frame["position"] for frame in one.frames if frame["type"] == "message.posted"]
+            assert positions == list(range(1, len(positions) + 1))
 
 
 async def test_a_reader_that_reads_nothing_is_closed_with_4101_after_what_one_may_keep_and_not_the_kernels_4_mib(
