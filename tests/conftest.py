@@ -76,6 +76,13 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield shared
 
 
+@pytest.fixture(scope="module")
+def mended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One for the tests of a file that end its processes, and wait until each has come back."""
+    with Cluster(tmp_path_factory.mktemp("mended"), processes=2) as one:
+        yield one
+
+
 @pytest.fixture
 def own_cluster(tmp_path: Path) -> Iterator[Cluster]:
     """Another one for a test that breaks it."""
