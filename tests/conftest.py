@@ -55,6 +55,13 @@ def pytest_xdist_setupnodes() -> None:
         del os.environ[name]
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files of long tests first: of several processes that test, none waits at the end for another's last file."""
+    long = {item.path for item in items if item.get_closest_marker("cluster")}
+    items.sort(key=lambda item: item.path not in long)
+
+
 def pytest_unconfigure() -> None:
     servers.resources.close()
     _resources.close()
