@@ -1,7 +1,6 @@
 """A process that is alive and answers nothing is replaced; one that is only busy, or whose supervisor slept, is not."""
 
 import asyncio
-import json
 import os
 import re
 import signal
@@ -183,9 +182,5 @@ async def newcomers(cluster: Cluster) -> AsyncIterator[list[float]]:
 
 async def counts_of(cluster: Cluster, name: str) -> tuple[int, int]:
     """What its counters say of restarts, all and those after a silence."""
-    reader, writer = await asyncio.open_unix_connection(cluster.sockets[name])
-    writer.write(b"GET /counters HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-    body = (await reader.read()).partition(b"\r\n\r\n")[2]
-    writer.close()
-    counters = json.loads(body)["counters"]
+    counters = await cluster.counters(name)
     return counters["restarts"], counters["silent_restarts"]

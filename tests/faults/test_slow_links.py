@@ -1,13 +1,17 @@
 """Readers on slow links: who moves stays, who does not gets 4101, and what is kept for all of them is bounded."""
 
 import asyncio
+import json
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, closing
+from uuid import uuid4
 
 import psutil
 import pytest
 
+from bench.frames import client_frame
 from tests.cluster.running import Cluster
 from tests.faults.figures import note
 from tests.faults.slow_reader import SlowReader
@@ -88,12 +92,14 @@ async def test_a_reader_that_reads_nothing_is_closed_with_4101_after_what_one_ma
     server = psutil.Process(site.pid_of("web-1"))
     with closing(StuckReader(port_of(site), people["bob"]["token"], room)) as stuck:
         async with site.client(cookie=people["alice"]["cookie"]) as alice:
-            before = server.memory_info().rss
+            before, slow = server.memory_info().rss, (await site.counters("web-1"))["slow_readers"]
             await post_many(alice, room, 110, BIG_BODY)  # 1.6 MiB.
             async with asyncio.timeout(10):
                 while await asyncio.to_thread(waiting_of, stuck):
                     await asyncio.sleep(0.2)
             assert server.memory_info().rss - before < NOISE_BYTES
+            # Not for an answer to a ping that it never read.
+            assert (await site.counters("web-1"))["slow_readers"] == slow + 1
 
 
 def waiting_of(stuck: StuckReader) -> bool:
@@ -155,3 +161,37 @@ async def test_what_is_sent_and_not_taken_waits_as_it_came_and_is_bounded(
             await asyncio.sleep(0.01)
         note("memory grown, MiB", most / MIB)
         assert most < UNREAD * 3 * 64 * 1024 + NOISE_BYTES
+
+
+async def test_posts_that_come_while_the_database_is_locked_wait_in_their_senders_kernels(
+    site: Cluster, people: dict[str, dict[str, str]], room: str
+) -> None:
+    """The socket's commands are in work, so it is not read: each post is a good one, of 15.6 KiB."""
+    server, port = psutil.Process(site.pid_of("web-1")), port_of(site)
+    async with AsyncExitStack() as stack:
+        senders = [
+            stack.enter_context(closing(await asyncio.to_thread(StuckReader, port, people["bob"]["token"], room)))
+            for _ in range(8)
+        ]
+        database = stack.enter_context(closing(sqlite3.connect(site.folder / "hubbub.sqlite3", isolation_level=None)))
+        database.execute("BEGIN IMMEDIATE")
+        before, most = server.memory_info().rss, 0
+        sending = [asyncio.create_task(send_posts(one, room)) for one in senders]
+        ends = time.monotonic() + 3
+        while time.monotonic() < ends:
+            await asyncio.sleep(0.05)
+            most = max(most, server.memory_info().rss - before)
+        for one in sending:
+            one.cancel()
+        await asyncio.gather(*sending, return_exceptions=True)
+        database.execute("ROLLBACK")
+        note("memory grown, MiB", most / MIB)
+        assert most < len(senders) * 3 * 64 * 1024 + NOISE_BYTES
+
+
+async def send_posts(sender: StuckReader, room: str) -> None:
+    sender.socket.setblocking(False)
+    posts = [{"type": "message.post", "ref": 1, "room": room, "id": str(uuid4()), "body": BIG_BODY} for _ in range(32)]
+    frames = b"".join(client_frame(json.dumps(one, ensure_ascii=False)) for one in posts)
+    while True:
+        await asyncio.get_running_loop().sock_sendall(sender.socket, frames)
