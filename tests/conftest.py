@@ -44,6 +44,7 @@ pytest.register_assert_rewrite(
     "tests.cluster", "tests.faults", "tests.browser", "tests.realtime", "tests.raw", "tests.servers", "tests.wire"
 )
 
+from tests import servers  # noqa: E402
 from tests.cluster.running import Cluster  # noqa: E402
 
 
@@ -54,7 +55,15 @@ def pytest_xdist_setupnodes() -> None:
         del os.environ[name]
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files of long tests first: of several processes that test, none waits at the end for another's last file."""
+    long = {item.path for item in items if item.get_closest_marker("cluster")}
+    items.sort(key=lambda item: item.path not in long)
+
+
 def pytest_unconfigure() -> None:
+    servers.resources.close()
     _resources.close()
 
 
@@ -72,6 +81,13 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """The whole site as `manage.py up` runs it, two processes, shared by all tests: leave it as it was."""
     with Cluster(tmp_path_factory.mktemp("cluster"), processes=2) as shared:
         yield shared
+
+
+@pytest.fixture(scope="module")
+def mended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One for the tests of a file that end its processes, and wait until each has come back."""
+    with Cluster(tmp_path_factory.mktemp("mended"), processes=2) as one:
+        yield one
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +90,33 @@ class PostgreSQL:
         """End it and all its connections."""
         self._server.send_signal(signal.SIGINT)  # The "fast" way to end: SIGTERM waits for its clients.
         self._server.wait(START_SECONDS)
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Stopped at first; running again at the end."""
+        self.stop()
+        try:
+            yield
+        finally:
+            if self._server.poll() is not None:
+                self.start()
+
+    def create(self, name: str) -> str:
+        """A new database; its URL."""
+        self._run("createdb", name)
+        return f"{self.url.removesuffix('postgres')}{name}"
+
+    def copy(self, name: str, copy: str) -> str:
+        """A new database from a dump of another; its URL."""
+        url = self.create(copy)
+        self._run("psql", "-q", "-v", "ON_ERROR_STOP=1", "-d", copy, input=self._run("pg_dump", name))
+        return url
+
+    def _run(self, program: str, *arguments: str, input: str | None = None) -> str:
+        command = [self._binaries / program, "-h", self.folder, "-U", "hubbub", *arguments]
+        return subprocess.run(
+            command, check=True, cwd=self.folder, input=input, stdout=subprocess.PIPE, text=True, timeout=60
+        ).stdout
 
     def freeze(self) -> None:
         """Every process of it stands still: connections stay open, and nothing answers."""

@@ -1,23 +1,29 @@
 """Real server processes for tests: a site (database, Redis, settings of its own) and servers that serve it."""
 
+import atexit
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 from socket import create_server
 
 from realtime.conf import Realtime, env_name
+from tests.warm import warm
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 30.0
 STOP_SECONDS = 25.0
+COMMAND_SECONDS = 60.0
 
 # Clients in tests are quicker than people, and one user stands for many. What the limits do, tests of limits show.
 RAISED_LIMITS = {
@@ -27,6 +33,9 @@ RAISED_LIMITS = {
         *("SOCKETS_PER_USER", "UNAUTHENTICATED"),
     )
 }
+
+# What decides which tables and static files a site has.
+KIND_OF_SITE = ("DJANGO_SETTINGS_MODULE", "FOREIGN_USER_MODEL")
 
 # For a server of such a site, what stands in docs/settings.md.
 DEFAULT_LIMITS = {env_name(one): str(one.default) for one in fields(Realtime) if env_name(one) in RAISED_LIMITS}
@@ -49,6 +58,12 @@ os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
 """
 KINDS["hubbub with 300 descriptors"] = ["-c", _LIMITED, "(300, 300)", *KINDS["hubbub"]]
 KINDS["hubbub with a soft limit of 256"] = ["-c", _LIMITED, "(256, None)", *KINDS["hubbub"]]
+
+
+# What all sites share. A test process may end without atexit: see tests/conftest.py.
+resources = ExitStack()
+resources.callback(warm.close)
+atexit.register(resources.close)
 
 
 def free_port() -> int:
@@ -118,6 +133,38 @@ class Server:
             raise
 
 
+def run(arguments: Sequence[str], env: dict[str, str], root: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """What `python` says to these arguments in a site's environment. `root`: the code that it runs, ours or a copy."""
+    env = {"DJANGO_SETTINGS_MODULE": "project.settings"} | env
+    is_plain = root == ROOT and env.get("PYTHONPATH") == os.environ.get("PYTHONPATH")
+    if is_plain and arguments[0] != "-m":
+        return warm.run(arguments, env, COMMAND_SECONDS)
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=root, env=env, capture_output=True, text=True, timeout=COMMAND_SECONDS
+    )
+
+
+@cache
+def new_site(settings: tuple[tuple[str, str], ...]) -> Path:
+    """A folder to copy from: the database of a site that has not been started yet, and its static files."""
+    folder = Path(tempfile.mkdtemp(prefix="hubbub-new-"))
+    resources.callback(shutil.rmtree, folder, ignore_errors=True)
+    env = {name: value for name, value in os.environ.items() if not name.startswith("HUBBUB_")} | dict(settings)
+    env |= {"HUBBUB_VAR": str(folder), "DATABASE_URL": f"sqlite:///{folder}/site.sqlite3"}
+    for command in ("migrate", "collectstatic --noinput"):
+        made = run(["manage.py", *command.split(), "-v0"], env)
+        assert made.returncode == 0, made.stderr
+    return folder
+
+
+def link(source: str, target: str) -> None:
+    """Static files are replaced, never changed: a copy would only take longer."""
+    try:
+        os.link(source, target)
+    except OSError:  # Another file system.
+        shutil.copy2(source, target)
+
+
 class Site:
     """A database of its own and what is in it; the tests' Redis."""
 
@@ -128,8 +175,12 @@ class Site:
         self.env = {name: value for name, value in os.environ.items() if not name.startswith("HUBBUB_")}
         self.env |= RAISED_LIMITS | {"HUBBUB_VAR": str(folder), "DATABASE_URL": f"sqlite:///{folder}/site.sqlite3"}
         self.env |= settings
-        self.manage("migrate", "-v0")
-        self.manage("collectstatic", "--noinput", "-v0")
+        model = tuple((name, settings[name]) for name in KIND_OF_SITE if name in settings)
+        shutil.copytree(new_site(model) / "static", folder / "static", copy_function=link, dirs_exist_ok=True)
+        if "DATABASE_URL" in settings:
+            self.manage("migrate", "-v0")
+        elif not (folder / "site.sqlite3").exists():
+            shutil.copy(new_site(model) / "site.sqlite3", folder)
 
     def manage(self, *arguments: str) -> str:
         return self._run("manage.py", *arguments)
@@ -139,14 +190,7 @@ class Site:
         return self._run("-c", "import django\ndjango.setup()\n" + textwrap.dedent(code))
 
     def _run(self, *arguments: str) -> str:
-        ran = subprocess.run(
-            [sys.executable, *arguments],
-            cwd=self.root,
-            env={"DJANGO_SETTINGS_MODULE": "project.settings"} | self.env,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        ran = run(arguments, self.env, self.root)
         assert ran.returncode == 0, ran.stderr
         return ran.stdout.strip()
 

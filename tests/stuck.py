@@ -2,17 +2,23 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
 import psutil
 
+from tests.cluster.running import Cluster
 from tests.wire import Client
 
 MIB = 1 << 20
 BIG_BODY = "\U0001f642" * 3_900  # 15.6 KiB
 PAST_KERNEL_BUFFERS = 700  # Of these: more than the kernel takes for a socket that nobody reads.
+
+
+def port_of(site: Cluster) -> int:
+    return int(site.url.rpartition(":")[2])
 
 
 class StuckReader:
@@ -87,6 +93,15 @@ async def post_many(poster: Client, room: str, count: int, body: str) -> None:
                 if frame.get("ref") in waiting:
                     assert frame["type"] == "ok", frame
                     waiting.discard(frame["ref"])
+
+
+async def read_in_order(reader: Client, count: int) -> float:
+    """Read `count` messages, and check that they are in a row; the longest wait for one, in seconds."""
+    longest, last = 0.0, time.monotonic()
+    for position in range(1, count + 1):
+        assert (await reader.event("message.posted"))["position"] == position
+        longest, last = max(longest, time.monotonic() - last), time.monotonic()
+    return longest
 
 
 async def until_connections(pid: int, count: int, seconds: float) -> None:

@@ -2,7 +2,9 @@
 
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.async_api import Browser, async_playwright, expect
@@ -19,12 +21,37 @@ FLAGS = [
 ]
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    """The system's Chromium; without one, Playwright's own, if that is installed."""
+# The tests of a file share a Chromium, and what is Playwright's belongs to one event loop: so they share that as well,
+# and their fixtures run in it.
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent) and item.get_closest_marker("asyncio"):
+            item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
+
+
+@pytest.hookimpl(tryfirst=True, wrapper=True)
+def pytest_fixture_setup(fixturedef: Any) -> Generator[None, Any, Any]:
+    if (getattr(fixturedef.func, "__module__", None) or "").startswith("tests.browser."):
+        fixturedef.func._loop_scope = "module"  # As `pytest_asyncio.fixture(loop_scope="module")` does it.
+    return (yield)
+
+
+@pytest.fixture(scope="module")
+async def chromium() -> AsyncIterator[Browser]:
+    """The system's; without one, Playwright's own, if that is installed."""
     # Chromium refuses its sandbox to root.
     flags = [*FLAGS, "--no-sandbox"] if os.getuid() == 0 else FLAGS
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=flags)
         yield browser
         await browser.close()
+
+
+@pytest.fixture
+async def browser(chromium: Browser) -> AsyncIterator[Browser]:
+    """With nobody in it: no page, cookie or storage of an earlier test."""
+    yield chromium
+    for context in chromium.contexts:
+        await context.close()

@@ -347,10 +347,10 @@ async def test_what_is_written_offline_is_sent_once_even_after_a_reload(cluster:
     await says(bob, "Written in a tunnel.")
 
 
-async def test_a_restart_under_an_open_page_is_caught_up_with(own_cluster: Cluster, open_room: Open) -> None:
-    alice, bob = await open_room(own_cluster, "alice"), await open_room(own_cluster, "bob")
+async def test_a_restart_under_an_open_page_is_caught_up_with(mended: Cluster, open_room: Open) -> None:
+    alice, bob = await open_room(mended, "alice"), await open_room(mended, "bob")
     first = await alice.evaluate(CONNECTION)
-    own_cluster.up.send_signal(signal.SIGHUP)
+    mended.up.send_signal(signal.SIGHUP)
     number = 0
 
     async def talk() -> None:
@@ -368,15 +368,15 @@ async def test_a_restart_under_an_open_page_is_caught_up_with(own_cluster: Clust
         await says(alice, f"word {one}.")
 
 
-async def test_a_killed_process_is_caught_up_with(own_cluster: Cluster, open_room: Open) -> None:
-    alice = await open_room(own_cluster, "alice")
+async def test_a_killed_process_is_caught_up_with(mended: Cluster, open_room: Open) -> None:
+    alice = await open_room(mended, "alice")
     first = await alice.evaluate(CONNECTION)
     name = first.split(":")[0]
-    pid = own_cluster.pid_of(name)
+    pid = mended.pid_of(name)
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     await post(alice, "Written while it was dead.")
-    await until(lambda: own_cluster.pid_of(name) not in (pid, None))
+    await until(lambda: mended.pid_of(name) not in (pid, None))
     await ready(alice)
     await says(alice, "Written while it was dead.")
     await alice.reload()

@@ -1,4 +1,4 @@
-"""The site with two pages for tests of its server: one that takes its time, and one that is sent bit by bit."""
+"""The site with pages for tests of its server: one that takes its time, and large ones, sent bit by bit or at once."""
 
 import asyncio
 import os
@@ -29,6 +29,9 @@ async def page(scope: Any, receive: Any, send: Send) -> None:
         for _ in range(PARTS):
             await send({"type": "http.response.body", "body": PART, "more_body": True})
         await send({"type": "http.response.body"})
+    elif scope["path"] == "/big":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": PART * PARTS})
     else:
         await site(scope, receive, send)
 

@@ -1,6 +1,7 @@
 """The one-command run as a test sees it: started in a temporary folder, asked, hurt, stopped."""
 
 import asyncio
+import json
 import os
 import queue
 import re
@@ -174,6 +175,15 @@ class Cluster(Site):
     ) -> AbstractAsyncContextManager[Client]:
         """A WebSocket client, by cookie=… or token=…; `process`: to just that one."""
         return opened(self.url, path, unix_socket=str(self.sockets[process]) if process else None, **more)
+
+    async def counters(self, process: str) -> dict[str, Any]:
+        """What that process has counted since its start."""
+        reader, writer = await asyncio.open_unix_connection(self.sockets[process])
+        writer.write(b"GET /counters HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        body = (await reader.read()).partition(b"\r\n\r\n")[2]
+        writer.close()
+        found: dict[str, Any] = json.loads(body)["counters"]
+        return found
 
     def _read(self) -> None:
         assert self.up.stdout is not None

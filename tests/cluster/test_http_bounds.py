@@ -42,6 +42,33 @@ def server(site: Site) -> Iterator[Server]:
         assert "ERROR" not in log
 
 
+@pytest.fixture(scope="module")
+def unlimited(site: Site) -> Iterator[Server]:
+    """With the settings' defaults, for tests that look at its memory."""
+    with site.serving("hubbub", 1) as [one]:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def streaming(site: Site) -> Iterator[Server]:
+    settings = {"HUBBUB_ANSWER_SECONDS": str(ANSWER_SECONDS)}
+    with site.serving("hubbub", 1, "tests.cluster.http_site:application", **settings) as [one]:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def few_bytes(site: Site) -> Iterator[Server]:
+    settings = {"HUBBUB_ANSWERS_BYTES": str(MIB), "HUBBUB_BODIES_BYTES": str(2 * MIB)}
+    with site.serving("hubbub", 1, **settings) as [one]:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def few_per_address(site: Site) -> Iterator[Server]:
+    with site.serving("hubbub", 1, HUBBUB_CONNECTIONS_PER_ADDRESS="10") as [one]:
+        yield one
+
+
 def get(path: str, *lines: str) -> bytes:
     return "\r\n".join([f"GET {path} HTTP/1.1", "Host: 127.0.0.1", *lines, "", ""]).encode()
 
@@ -87,21 +114,20 @@ async def until_only(server: Server, count: int, seconds: float) -> None:
 
 
 async def test_300_kb_of_pipelined_requests_whose_answers_are_never_read_take_little_memory(
-    site: Site, file: tuple[str, bytes]
+    unlimited: Server, file: tuple[str, bytes]
 ) -> None:
     path, _ = file
-    with site.serving("hubbub", 1) as [server]:
-        assert (await answered(server, get(path)))[0] == 200
-        before = held(server)
-        most = 0
-        async with AsyncExitStack() as stack:
-            pipeline = [get(path)] * (300_000 // len(get(path)))
-            for _ in range(5):
-                await stack.enter_async_context(deaf(server, *pipeline))
-            for _ in range(40):
-                await asyncio.sleep(0.1)
-                most = max(most, held(server) - before)
-            assert (await answered(server, get("/healthz")))[0] == 200
+    assert (await answered(unlimited, get(path)))[0] == 200
+    before = held(unlimited)
+    most = 0
+    async with AsyncExitStack() as stack:
+        pipeline = [get(path)] * (300_000 // len(get(path)))
+        for _ in range(5):
+            await stack.enter_async_context(deaf(unlimited, *pipeline))
+        for _ in range(40):
+            await asyncio.sleep(0.1)
+            most = max(most, held(unlimited) - before)
+        assert (await answered(unlimited, get("/healthz")))[0] == 200
     assert most < 60 * MIB
 
 
@@ -130,25 +156,23 @@ async def test_who_never_reads_its_answer_is_cut(server: Server, file: tuple[str
     assert "too_many_connections address=127.0.0.1 user=- connection=- 'answer_seconds'" in server.log.read_text()
 
 
-async def test_one_closing_answer_that_is_never_read_is_cut(site: Site) -> None:
-    with site.serving("hubbub", 1, "tests.faults.slow_site:application", HUBBUB_ANSWER_SECONDS="2") as [server]:
-        async with deaf(server, get("/big", "Connection: close")):
-            await asyncio.sleep(0.5)
-            await until_only(server, 0, ANSWER_SECONDS + 8)
+async def test_one_closing_answer_that_is_never_read_is_cut(streaming: Server) -> None:
+    async with deaf(streaming, get("/big", "Connection: close")):
+        await asyncio.sleep(0.5)
+        await until_only(streaming, 0, ANSWER_SECONDS + 8)
 
 
-async def test_who_reads_slowly_but_reads_gets_the_whole_answer(site: Site) -> None:
-    with site.serving("hubbub", 1, "tests.cluster.http_site:application", HUBBUB_ANSWER_SECONDS="2") as [server]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=65_536)
-        writer.write(get("/stream", "Connection: close"))
-        began, got = time.monotonic(), 0
-        while chunk := await reader.read(65_536):
-            got += len(chunk)
-            if time.monotonic() - began < 3 * ANSWER_SECONDS:
-                await asyncio.sleep(0.2)
-        assert got > STREAM_BYTES
-        assert time.monotonic() - began > 3 * ANSWER_SECONDS
-        writer.close()
+async def test_who_reads_slowly_but_reads_gets_the_whole_answer(streaming: Server) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", streaming.port, limit=65_536)
+    writer.write(get("/stream", "Connection: close"))
+    began, got = time.monotonic(), 0
+    while chunk := await reader.read(65_536):
+        got += len(chunk)
+        if time.monotonic() - began < 3 * ANSWER_SECONDS:
+            await asyncio.sleep(0.2)
+    assert got > STREAM_BYTES
+    assert time.monotonic() - began > 3 * ANSWER_SECONDS
+    writer.close()
 
 
 async def test_an_application_waits_for_a_client_that_does_not_read(site: Site) -> None:
@@ -164,17 +188,16 @@ async def test_an_application_waits_for_a_client_that_does_not_read(site: Site) 
             assert (await answered(server, get("/healthz")))[0] == 200
 
 
-async def test_past_what_all_answers_may_take_the_slowest_are_cut(site: Site, file: tuple[str, bytes]) -> None:
+async def test_past_what_all_answers_may_take_the_slowest_are_cut(few_bytes: Server, file: tuple[str, bytes]) -> None:
     path, content = file
-    with site.serving("hubbub", 1, HUBBUB_ANSWERS_BYTES=str(MIB)) as [server]:
-        async with AsyncExitStack() as stack:
-            for _ in range(8):
-                await stack.enter_async_context(deaf(server, *[get(path)] * 100))
-            await until_only(server, 3, 20)
-            async with connected(server) as client:
-                client.send(get(path))
-                assert await body_of(client, await client.head()) == content
-        assert "'answers_bytes'" in server.log.read_text()
+    async with AsyncExitStack() as stack:
+        for _ in range(8):
+            await stack.enter_async_context(deaf(few_bytes, *[get(path)] * 100))
+        await until_only(few_bytes, 3, 20)
+        async with connected(few_bytes) as client:
+            client.send(get(path))
+            assert await body_of(client, await client.head()) == content
+    assert "'answers_bytes'" in few_bytes.log.read_text()
 
 
 async def test_past_so_many_views_that_wait_for_their_clients_the_slowest_is_cut(site: Site) -> None:
@@ -186,16 +209,17 @@ async def test_past_so_many_views_that_wait_for_their_clients_the_slowest_is_cut
             await until_only(server, 3, 10)
 
 
-async def test_who_sends_without_end_while_its_answer_waits_is_not_read(site: Site, file: tuple[str, bytes]) -> None:
+async def test_who_sends_without_end_while_its_answer_waits_is_not_read(
+    unlimited: Server, file: tuple[str, bytes]
+) -> None:
     path, _ = file
-    with site.serving("hubbub", 1) as [server]:
-        await answered(server, get(path))
-        before = held(server)
-        async with deaf(server, *[get(path)] * 40) as client:
-            await asyncio.sleep(1)
-            with pytest.raises(TimeoutError):
-                await send_much(client, 200 * MIB, 3)
-            assert held(server) - before < 60 * MIB
+    await answered(unlimited, get(path))
+    before = held(unlimited)
+    async with deaf(unlimited, *[get(path)] * 40) as client:
+        await asyncio.sleep(1)
+        with pytest.raises(TimeoutError):
+            await send_much(client, 200 * MIB, 3)
+        assert held(unlimited) - before < 60 * MIB
 
 
 # Heads and bodies
@@ -224,21 +248,20 @@ async def test_a_head_of_15_kb_is_taken(server: Server) -> None:
     assert (await answered(server, get("/healthz?" + "x" * 7_000, "X: " + "x" * 8_000)))[0] == 200
 
 
-async def test_bodies_that_are_never_finished_are_bounded_in_all(site: Site) -> None:
-    with site.serving("hubbub", 1, HUBBUB_BODIES_BYTES=str(2 * MIB)) as [server]:
-        post = b"POST /account/sign-in/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\n\r\n"
-        async with AsyncExitStack() as stack:
-            clients = [await stack.enter_async_context(connected(server)) for _ in range(3)]
-            for client in clients[:2]:
-                client.send(post, b"x" * 999_999)
-            await asyncio.sleep(1)
-            clients[2].send(post, b"x" * 200_000)
-            head = await clients[2].head()
-            assert b" 503 " in head
-            assert b"Retry-After: 5\r\n" in head
-        async with asyncio.timeout(10):  # What the others held is free again.
-            while (await answered(server, post + b"x" * 1_000_000))[0] != 403:
-                await asyncio.sleep(0.05)
+async def test_bodies_that_are_never_finished_are_bounded_in_all(few_bytes: Server) -> None:
+    post = b"POST /account/sign-in/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\n\r\n"
+    async with AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(connected(few_bytes)) for _ in range(3)]
+        for client in clients[:2]:
+            client.send(post, b"x" * 999_999)
+        await asyncio.sleep(1)
+        clients[2].send(post, b"x" * 200_000)
+        head = await clients[2].head()
+        assert b" 503 " in head
+        assert b"Retry-After: 5\r\n" in head
+    async with asyncio.timeout(10):  # What the others held is free again.
+        while (await answered(few_bytes, post + b"x" * 1_000_000))[0] != 403:
+            await asyncio.sleep(0.05)
 
 
 # The addresses of sockets
@@ -282,30 +305,31 @@ async def test_past_so_many_connections_the_one_that_is_idle_for_longest_gives_w
         assert "too_many_connections address=127.0.0.1 user=- connection=- 'connections'" in server.log.read_text()
 
 
-async def test_idle_connections_of_one_address_are_bounded_and_sockets_are_none_of_them(site: Site) -> None:
+async def test_idle_connections_of_one_address_are_bounded_and_sockets_are_none_of_them(
+    site: Site, few_per_address: Server
+) -> None:
     cookie = site.make_user("alice")["cookie"]
-    with site.serving("hubbub", 1, HUBBUB_CONNECTIONS_PER_ADDRESS="10") as [server]:
-        async with AsyncExitStack() as stack:
-            sockets = [await stack.enter_async_context(opened(server, cookie)) for _ in range(30)]
-            idle = [await stack.enter_async_context(connected(server)) for _ in range(30)]
-            for client in idle[:20]:
-                assert await rest(client) == b""
-            for client in idle[20:]:
-                client.send(get("/healthz"))
-                assert await client.status() == 200
-            for socket in sockets:
-                socket.send(frame(1, b'{"type": "ping", "ref": 1}'))
-                assert await socket.frame() == (1, b'{"type":"pong","ref":1}')
+    async with AsyncExitStack() as stack:
+        sockets = [await stack.enter_async_context(opened(few_per_address, cookie)) for _ in range(30)]
+        idle = [await stack.enter_async_context(connected(few_per_address)) for _ in range(30)]
+        for client in idle[:20]:
+            assert await rest(client) == b""
+        for client in idle[20:]:
+            client.send(get("/healthz"))
+            assert await client.status() == 200
+        for socket in sockets:
+            socket.send(frame(1, b'{"type": "ping", "ref": 1}'))
+            assert await socket.frame() == (1, b'{"type":"pong","ref":1}')
 
 
-async def test_many_who_come_at_once_from_one_address_have_the_time_to_ask(site: Site) -> None:
-    with site.serving("hubbub", 1, HUBBUB_CONNECTIONS_PER_ADDRESS="10") as [server]:
-        async with AsyncExitStack() as stack:
-            clients = [await stack.enter_async_context(connected(server)) for _ in range(100)]
-            for client in clients:
-                client.send(handshake(server))
-            for client in clients[:50]:  # So many unknown sockets may come from one address.
-                assert await client.status() in (101, 503)
+async def test_many_who_come_at_once_from_one_address_have_the_time_to_ask(few_per_address: Server) -> None:
+    await until_only(few_per_address, 0, 20)
+    async with AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(connected(few_per_address)) for _ in range(100)]
+        for client in clients:
+            client.send(handshake(few_per_address))
+        for client in clients[:50]:  # So many unknown sockets may come from one address.
+            assert await client.status() in (101, 503)
 
 
 async def test_a_trusted_proxy_is_not_counted(site: Site) -> None:

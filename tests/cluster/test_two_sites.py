@@ -16,12 +16,19 @@ import redis
 
 from tests.faults.redis_server import OwnRedis
 from tests.postgresql import PostgreSQL
-from tests.servers import ROOT, Server, Site
+from tests.servers import ROOT, Server, Site, run
 from tests.wire import opened
 
 pytestmark = pytest.mark.cluster
 
 KEY = "one key for both"
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[PostgreSQL]:
+    """It runs, with nothing in it but what tests make."""
+    with PostgreSQL() as server:
+        yield server
 
 
 @pytest.fixture
@@ -49,14 +56,7 @@ def copied(original: Site, folder: Path) -> Site:
 
 def refusal(site: Site, *command: str) -> str:
     """What a command that must not start says."""
-    ran = subprocess.run(
-        [sys.executable, *command],
-        cwd=ROOT,
-        env=site.env | {"DJANGO_SETTINGS_MODULE": "project.settings"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    ran = run(command, site.env)
     assert ran.returncode == 1, ran.stderr
     return ran.stderr.strip()
 
@@ -118,6 +118,22 @@ def test_a_copy_of_the_database_is_refused_in_one_line_until_it_has_an_id_of_its
             assert readiness(one)["redis"] == "ok"
 
 
+def test_a_copy_of_a_postgresql_database_is_refused_as_well(
+    tmp_path: Path, own_redis: OwnRedis, postgresql: PostgreSQL
+) -> None:
+    """Of the same server, as pg_dump and psql make it."""
+    site = make_site(tmp_path / "site", own_redis.url, DATABASE_URL=postgresql.create("original"))
+    prefix = prefix_of(site)
+    with site.serving("hubbub", 1):
+        copy = make_site(tmp_path / "copy", own_redis.url, DATABASE_URL=postgresql.copy("original", "copy"))
+        assert prefix_of(copy) == prefix
+        said = refusal(copy, "manage.py", "up", "--port", "0")
+        assert f"another database uses Redis under this site's prefix {prefix}" in said
+        assert prefix not in copy.manage("renew_site")
+        with copy.serving("hubbub", 1) as (one,):
+            assert readiness(one)["redis"] == "ok"
+
+
 def test_two_sites_that_were_given_the_same_prefix_are_told_of_the_setting(tmp_path: Path, own_redis: OwnRedis) -> None:
     first = make_site(tmp_path / "first", own_redis.url, HUBBUB_PREFIX="shared")
     second = make_site(tmp_path / "second", own_redis.url, HUBBUB_PREFIX="shared")
@@ -152,7 +168,7 @@ async def test_a_process_that_finds_anothers_fingerprint_after_a_flush_leaves_re
             async with asyncio.timeout(20):
                 while client.get(name) != own:  # Written again.
                     await asyncio.sleep(0.1)
-            client.set(name, "sqlite:1:1", px=15_000)
+            client.set(name, "sqlite:1:1", px=60_000)
             await until_redis_is(one, "another database uses Redis")
             await until_redis_is(two, "another database uses Redis")
             for key in {*client.scan_iter()} - {name.encode()}:
@@ -167,33 +183,35 @@ async def test_a_process_that_finds_anothers_fingerprint_after_a_flush_leaves_re
                 assert (await hears.event("message.posted", 5))["message"]["body"] == "by the database"
             assert [*client.scan_iter()] == [name.encode()]
             assert one.log.read_text().count("Redis is not used") == 1
-            # The other one's lease ends.
+            client.pexpire(name, 100)  # The other one's lease ends.
             await until_redis_is(one, "ok")
 
 
 def test_a_process_that_starts_without_its_database_serves_probes_and_uses_no_channel(
-    tmp_path: Path, own_redis: OwnRedis
+    tmp_path: Path, own_redis: OwnRedis, postgresql: PostgreSQL
 ) -> None:
-    with PostgreSQL() as server:
-        site = make_site(tmp_path / "site", own_redis.url, DATABASE_URL=server.url)
-        prefix = prefix_of(site)
-        server.stop()
-        with site.serving("hubbub", 1) as (one,), redis.from_url(own_redis.url) as client:
-            assert client.pubsub_channels() == []
-            found = readiness(one)
-            assert found["state"] == "unavailable"
-            assert "prefix is not known yet" in found["redis"]
-            server.start()
-            asyncio.run(until_redis_is(one, "ok"))
-            asyncio.run(until_subscribed(client, prefix))
+    site = make_site(tmp_path / "site", own_redis.url, DATABASE_URL=postgresql.create("late"))
+    prefix = prefix_of(site)
+    with (
+        postgresql.stopped(),
+        site.serving("hubbub", 1) as (one,),
+        redis.from_url(own_redis.url) as client,
+    ):
+        assert client.pubsub_channels() == []
+        found = readiness(one)
+        assert found["state"] == "unavailable"
+        assert "prefix is not known yet" in found["redis"]
+        postgresql.start()
+        asyncio.run(until_redis_is(one, "ok"))
+        asyncio.run(until_subscribed(client, prefix))
 
 
-def test_with_a_prefix_by_the_setting_no_database_is_needed(tmp_path: Path, own_redis: OwnRedis) -> None:
-    with PostgreSQL() as server:
-        site = make_site(tmp_path / "site", own_redis.url, DATABASE_URL=server.url, HUBBUB_PREFIX="told")
-        server.stop()
-        with site.serving("hubbub", 1), redis.from_url(own_redis.url) as client:
-            asyncio.run(until_subscribed(client, "told"))
+def test_with_a_prefix_by_the_setting_no_database_is_needed(
+    tmp_path: Path, own_redis: OwnRedis, postgresql: PostgreSQL
+) -> None:
+    site = make_site(tmp_path / "site", own_redis.url, DATABASE_URL=postgresql.create("told"), HUBBUB_PREFIX="told")
+    with postgresql.stopped(), site.serving("hubbub", 1), redis.from_url(own_redis.url) as client:
+        asyncio.run(until_subscribed(client, "told"))
 
 
 async def until_subscribed(client: redis.Redis, prefix: str) -> None:
@@ -202,24 +220,23 @@ async def until_subscribed(client: redis.Redis, prefix: str) -> None:
             await asyncio.sleep(0.1)
 
 
-def test_two_hosts_that_are_first_at_once_make_one_id(tmp_path: Path) -> None:
-    with PostgreSQL() as server:
-        site = make_site(tmp_path / "site", "unix:///nowhere", DATABASE_URL=server.url)
-        code = "from realtime import site; from django.db import connection; connection.ensure_connection(); "
-        code = f"import django; django.setup(); {code} input(); print(site.identify().prefix)"
-        both = [
-            subprocess.Popen(
-                [sys.executable, "-c", code],
-                cwd=ROOT,
-                env=site.env | {"DJANGO_SETTINGS_MODULE": "project.settings"},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            for _ in range(4)
-        ]
-        for one in both:
-            assert one.stdin
-            one.stdin.write("\n")
-            one.stdin.flush()
-        assert len({one.communicate(timeout=60)[0] for one in both}) == 1
+def test_two_hosts_that_are_first_at_once_make_one_id(tmp_path: Path, postgresql: PostgreSQL) -> None:
+    site = make_site(tmp_path / "site", "unix:///nowhere", DATABASE_URL=postgresql.create("first"))
+    code = "from realtime import site; from django.db import connection; connection.ensure_connection(); "
+    code = f"import django; django.setup(); {code} input(); print(site.identify().prefix)"
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env=site.env | {"DJANGO_SETTINGS_MODULE": "project.settings"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    for one in both:
+        assert one.stdin
+        one.stdin.write("\n")
+        one.stdin.flush()
+    assert len({one.communicate(timeout=60)[0] for one in both}) == 1

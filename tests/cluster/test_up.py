@@ -74,20 +74,20 @@ def test_debug_on_a_public_address_is_warned_of(tmp_path: Path) -> None:
         assert "(realtime.W004) DEBUG is on, and 0.0.0.0 can be reached from elsewhere." in site.text
 
 
-async def test_a_killed_process_comes_back_while_the_other_serves(own_cluster: Cluster) -> None:
-    cookie = own_cluster.make_user("alice")["cookie"]
-    victim = own_cluster.pid_of("web-1")
+async def test_a_killed_process_comes_back_while_the_other_serves(mended: Cluster) -> None:
+    cookie = mended.make_user("alice")["cookie"]
+    victim = mended.pid_of("web-1")
     assert victim
     os.kill(victim, signal.SIGKILL)
-    await asyncio.to_thread(own_cluster.wait_for_line, r"^web-1 .*killed by SIGKILL.*starts again in 0.5 s")
+    await asyncio.to_thread(mended.wait_for_line, r"^web-1 .*killed by SIGKILL.*starts again in 0.5 s")
     # Its listening socket is gone before that line: not one connection is lost with it.
     for _ in range(10):
-        async with own_cluster.client(cookie=cookie):
+        async with mended.client(cookie=cookie):
             pass
-    await until(lambda: own_cluster.pid_of("web-1") and "web-1" in own_cluster.sockets)
-    async with own_cluster.client(cookie=cookie, process="web-1") as client:
+    await until(lambda: mended.pid_of("web-1") and "web-1" in mended.sockets)
+    async with mended.client(cookie=cookie, process="web-1") as client:
         assert client.hello["connection"].startswith("web-1:")
-    assert own_cluster.pid_of("web-1") != victim
+    assert mended.pid_of("web-1") != victim
 
 
 async def test_a_replacement_killed_while_the_old_one_hangs_holds_no_connection(own_cluster: Cluster) -> None:
@@ -126,12 +126,12 @@ async def test_one_killed_while_its_replacement_starts_holds_no_connection(unsta
 
 
 @pytest.mark.parametrize(("name", "command"), [("publisher", "publish_metrics"), ("redis", "redis-server")])
-async def test_redis_and_the_publisher_come_back(own_cluster: Cluster, name: str, command: str) -> None:
-    victim = pid_by(own_cluster, command)
+async def test_redis_and_the_publisher_come_back(mended: Cluster, name: str, command: str) -> None:
+    victim = pid_by(mended, command)
     assert victim
     os.kill(victim, signal.SIGKILL)
-    await until(lambda: pid_by(own_cluster, command) not in (None, victim))
-    assert f"{name:<9} | ended (killed by SIGKILL); starts again" in own_cluster.text
+    await until(lambda: pid_by(mended, command) not in (None, victim))
+    assert f"{name:<9} | ended (killed by SIGKILL); starts again" in mended.text
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -236,36 +236,36 @@ def test_a_child_that_cannot_start_ends_it_with_the_reason(unstarted: Cluster, t
     assert unstarted.pids() == {}
 
 
-async def test_a_rolling_restart_refuses_no_connection(own_cluster: Cluster) -> None:
-    cookie = own_cluster.make_user("alice")["cookie"]
-    before = {name: own_cluster.pid_of(name) for name in ("web-1", "web-2", "publisher")}
+async def test_a_rolling_restart_refuses_no_connection(mended: Cluster) -> None:
+    cookie = mended.make_user("alice")["cookie"]
+    before = {name: mended.pid_of(name) for name in ("web-1", "web-2", "publisher")}
     done = asyncio.Event()
     served = Counter[str]()
 
     async def keep_visiting() -> None:
         while not done.is_set():
-            await asyncio.to_thread(ask, f"{own_cluster.url}/healthz")
+            await asyncio.to_thread(ask, f"{mended.url}/healthz")
             served["page"] += 1
 
     async def keep_connecting() -> None:
         while not done.is_set():
             try:
-                async with own_cluster.client(cookie=cookie):
+                async with mended.client(cookie=cookie):
                     served["socket"] += 1
             except ConnectionClosed as closed:
                 if closed.rcvd is None or closed.rcvd.code != 1012:
                     raise  # Cut without a word.
 
     visitors = [asyncio.create_task(visit()) for visit in (keep_visiting, keep_connecting) * 2]
-    own_cluster.up.send_signal(signal.SIGHUP)
+    mended.up.send_signal(signal.SIGHUP)
     for name in before:
-        await asyncio.to_thread(own_cluster.wait_for_line, rf"^{name} .*restarted")
+        await asyncio.to_thread(mended.wait_for_line, rf"^{name} .*restarted")
     done.set()
     await asyncio.gather(*visitors)
     assert min(served["page"], served["socket"]) > 20
-    after = {name: own_cluster.pid_of(name) for name in before}
+    after = {name: mended.pid_of(name) for name in before}
     assert all(after[name] not in (None, before[name]) for name in before)
-    assert len(own_cluster.pids()) == 5
+    assert len(mended.pids()) == 5
 
 
 def test_it_serves_without_the_redis_of_others_and_finds_it_when_it_comes(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from collections.abc import AsyncIterator, Iterator
 from typing import cast
+from uuid import uuid4
 
 import pytest
 
@@ -23,6 +24,20 @@ async def talk(own_cluster: Cluster) -> AsyncIterator[Talk]:
         yield one
         if one.report is None:
             await one.whole()
+
+
+@pytest.fixture(scope="module")
+def people(site: Cluster) -> dict[str, dict[str, str]]:
+    """For modules that have a site of their own: Alice and Bob."""
+    return {name: site.make_user(name) for name in ("alice", "bob")}
+
+
+@pytest.fixture
+def room(site: Cluster) -> str:
+    """A new one on the module's own site."""
+    slug = f"room-{uuid4().hex[:12]}"
+    site.shell(f"from chat import services; services.create_room(slug={slug!r}, title='Test')")
+    return slug
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,16 @@ import pytest
 
 from tests.cluster.running import Cluster
 from tests.faults.figures import note
-from tests.stuck import BIG_BODY, MIB, PAST_KERNEL_BUFFERS, StuckReader, post_many, until_connections
-from tests.wire import Client
+from tests.stuck import (
+    BIG_BODY,
+    MIB,
+    PAST_KERNEL_BUFFERS,
+    StuckReader,
+    port_of,
+    post_many,
+    read_in_order,
+    until_connections,
+)
 
 pytestmark = pytest.mark.cluster
 
@@ -27,18 +35,6 @@ Stuck = Callable[[int, str, str], StuckReader]
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with Cluster(tmp_path_factory.mktemp("clients"), processes=1) as one:
         yield one
-
-
-@pytest.fixture(scope="module")
-def people(site: Cluster) -> dict[str, dict[str, str]]:
-    return {name: site.make_user(name) for name in ("alice", "bob")}
-
-
-@pytest.fixture
-def room(site: Cluster) -> str:
-    slug = f"room-{uuid4().hex[:12]}"
-    site.shell(f"from chat import services; services.create_room(slug={slug!r}, title='Test')")
-    return slug
 
 
 @pytest.fixture
@@ -62,20 +58,11 @@ async def keep_pinging(readers: list[StuckReader]) -> None:
             await asyncio.sleep(0.2)
 
 
-async def read_in_order(reader: Client, count: int) -> float:
-    """Read `count` messages, and check that they are in a row; the longest wait for one, in seconds."""
-    longest, last = 0.0, time.monotonic()
-    for position in range(1, count + 1):
-        assert (await reader.event("message.posted"))["position"] == position
-        longest, last = max(longest, time.monotonic() - last), time.monotonic()
-    return longest
-
-
 @pytest.mark.parametrize("sends", [False, True], ids=["silent", "sending now and then"])
 async def test_a_client_that_never_reads_is_cut_and_the_others_do_not_notice(
     site: Cluster, server: psutil.Process, people: dict[str, dict[str, str]], room: str, stuck: Stuck, sends: bool
 ) -> None:
-    port = int(site.url.rpartition(":")[2])
+    port = port_of(site)
     token = people["bob"]["token"]
     readers = [await asyncio.to_thread(stuck, port, token, room) for _ in range(STUCK)]
     pinging = asyncio.create_task(keep_pinging(readers if sends else []))

@@ -1,7 +1,6 @@
 """A process that is alive and answers nothing is replaced; one that is only busy, or whose supervisor slept, is not."""
 
 import asyncio
-import json
 import os
 import re
 import signal
@@ -18,45 +17,63 @@ from tests.faults.talking import talking
 
 pytestmark = pytest.mark.cluster
 
-SILENT = r"^{name} .*has not answered"
+SILENT_SECONDS = 3.0
 START_SECONDS = 10.0  # From the end of the silence until the new process serves: two or three, on a machine at rest.
 BUSY_REQUESTS = 120
 BUSY_SECONDS = 8.0  # Of `tests.faults.busy_urls`, which only a Django that has been set up can import.
 
 
-@pytest.mark.parametrize(
-    ("silent_seconds", "frozen_seconds"), [(3.0, 0.0), pytest.param(15.0, 35.0, marks=pytest.mark.soak)]
-)
-async def test_a_frozen_process_is_replaced_and_no_new_connection_waits_longer(
-    tmp_path: Path, silent_seconds: float, frozen_seconds: float
-) -> None:
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Three processes, of which tests freeze some: they are replaced."""
+    folder = tmp_path_factory.mktemp("three")
+    with Cluster(folder, processes=3, HUBBUB_SILENT_SECONDS=str(SILENT_SECONDS)) as one:
+        yield one
+
+
+async def test_a_frozen_process_is_replaced_and_no_new_connection_waits_longer(three: Cluster) -> None:
+    await see_replaced(three, SILENT_SECONDS)
+
+
+@pytest.mark.soak
+async def test_a_process_that_is_frozen_for_35_seconds_is_replaced(tmp_path: Path) -> None:
+    with Cluster(tmp_path, processes=2) as cluster:
+        await see_replaced(cluster, 15.0, frozen_seconds=35.0)
+
+
+async def see_replaced(cluster: Cluster, silent_seconds: float, frozen_seconds: float = 0.0) -> None:
     limit = silent_seconds + START_SECONDS
-    with Cluster(tmp_path, processes=2, HUBBUB_SILENT_SECONDS=str(silent_seconds)) as cluster:
-        async with talking(cluster) as talk:
-            await talk.say(20)
-            victim, other = cluster.pid_of("web-2"), cluster.pid_of("web-1")
-            with frozen(victim):
-                began = time.monotonic()
-                async with newcomers(cluster) as waits:
-                    await until(lambda: cluster.pid_of("web-2") not in (None, victim), limit)
-                    note("replaced after", time.monotonic() - began)
-                    await until(lambda: "web-2" in cluster.sockets, limit)
-                    await asyncio.sleep(max(0.0, began + frozen_seconds - time.monotonic()))
-                assert len(waits) > 20
-                note("a new connection waits", max(waits))
-                assert max(waits) < limit
-                # Nobody is left on it, and it holds nothing.
-                assert victim not in cluster.pids()
-            assert time.monotonic() - began >= silent_seconds
-            await talk.say(40)
-            report = await talk.whole(limit + 20)
-        assert len(report.recoveries) == len(talk.readers)
-        assert cluster.pid_of("web-1") == other
-        lines = [line for line in cluster.output if "has not answered" in line]
-        assert len(lines) == 1, lines
-        # What the process that serves now can tell of it.
-        assert await counts_of(cluster, "web-2") == (1, 1)
-        assert await counts_of(cluster, "web-1") == (0, 0)
+    before = {name: await counts_of(cluster, name) for name in ("web-1", "web-2")}
+    earlier = len(silences(cluster))
+    async with talking(cluster) as talk:
+        await talk.say(20)
+        victim, other = cluster.pid_of("web-2"), cluster.pid_of("web-1")
+        with frozen(victim):
+            began = time.monotonic()
+            async with newcomers(cluster) as waits:
+                await until(lambda: cluster.pid_of("web-2") not in (None, victim), limit)
+                note("replaced after", time.monotonic() - began)
+                await until(lambda: "web-2" in cluster.sockets, limit)
+                await asyncio.sleep(max(0.0, began + frozen_seconds - time.monotonic()))
+            assert len(waits) > 20
+            note("a new connection waits", max(waits))
+            assert max(waits) < limit
+            # Nobody is left on it, and it holds nothing.
+            assert victim not in cluster.pids()
+        assert time.monotonic() - began >= silent_seconds
+        await talk.say(40)
+        report = await talk.whole(limit + 20)
+    assert len(report.recoveries) == len(talk.readers)
+    assert cluster.pid_of("web-1") == other
+    assert len(silences(cluster)) == earlier + 1
+    # What the process that serves now can tell of it.
+    assert await counts_of(cluster, "web-2") == (before["web-2"][0] + 1, before["web-2"][1] + 1)
+    assert await counts_of(cluster, "web-1") == before["web-1"]
+
+
+def silences(cluster: Cluster) -> list[str]:
+    """Who was silent, by its lines."""
+    return [line.split()[0] for line in cluster.output if "has not answered" in line]
 
 
 async def test_a_frozen_process_that_is_alone_is_replaced_and_what_waited_is_served(tmp_path: Path) -> None:
@@ -69,39 +86,38 @@ async def test_a_frozen_process_that_is_alone_is_replaced_and_what_waited_is_ser
         assert cluster.pid_of("web-1") != victim
 
 
-async def test_of_two_frozen_at_once_the_second_is_replaced_when_the_first_serves_again(tmp_path: Path) -> None:
-    with Cluster(tmp_path, processes=3, HUBBUB_SILENT_SECONDS="2") as cluster:
-        before = {name: cluster.pid_of(name) for name in ("web-1", "web-2", "web-3")}
-        with frozen(before["web-1"]), frozen(before["web-2"]):
-            line = await asyncio.to_thread(cluster.wait_for_line, SILENT.format(name="web-[12]"))
-            first = line[0].split()[0]
-            second = "web-2" if first == "web-1" else "web-1"
-            assert before[second] in cluster.pids()
-            await asyncio.to_thread(cluster.wait_for_line, SILENT.format(name=second))
-            assert cluster.pid_of(first) not in (None, before[first])
-            async with asyncio.timeout(START_SECONDS):
-                reader, writer = await asyncio.open_unix_connection(cluster.sockets[first])
-                writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-                assert (await reader.read()).endswith(b"ok")
-                writer.close()
-            await until(lambda: cluster.pid_of(second) not in (None, before[second]))
-            await until(lambda: second in cluster.sockets)
-        assert cluster.pid_of("web-3") == before["web-3"]
+async def test_of_two_frozen_at_once_the_second_is_replaced_when_the_first_serves_again(three: Cluster) -> None:
+    before = {name: three.pid_of(name) for name in ("web-1", "web-2", "web-3")}
+    earlier = len(silences(three))
+    with frozen(before["web-1"]), frozen(before["web-2"]):
+        first, *_ = await until(lambda: silences(three)[earlier:])
+        second = "web-2" if first == "web-1" else "web-1"
+        assert before[second] in three.pids()
+        await until(lambda: silences(three)[earlier:] == [first, second])
+        assert three.pid_of(first) not in (None, before[first])
         async with asyncio.timeout(START_SECONDS):
-            await asyncio.gather(*(ask(cluster) for _ in range(30)))
+            reader, writer = await asyncio.open_unix_connection(three.sockets[first])
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            assert (await reader.read()).endswith(b"ok")
+            writer.close()
+        await until(lambda: three.pid_of(second) not in (None, before[second]))
+        await until(lambda: second in three.sockets)
+    assert three.pid_of("web-3") == before["web-3"]
+    async with asyncio.timeout(START_SECONDS):
+        await asyncio.gather(*(ask(three) for _ in range(30)))
 
 
-async def test_ten_seconds_of_a_stopped_supervisor_replace_nobody(tmp_path: Path) -> None:
-    with Cluster(tmp_path, processes=2, HUBBUB_SILENT_SECONDS="3") as cluster:
-        before = {name: cluster.pid_of(name) for name in ("web-1", "web-2", "publisher")}
-        with frozen(cluster.up.pid):
-            await asyncio.sleep(10)
-        # A machine that was suspended: nobody could have answered.
-        with frozen(cluster.up.pid), frozen(before["web-1"]), frozen(before["web-2"]):
-            await asyncio.sleep(5)
-        await asyncio.sleep(4)
-        assert {name: cluster.pid_of(name) for name in before} == before
-        assert "has not answered" not in cluster.text
+async def test_ten_seconds_of_a_stopped_supervisor_replace_nobody(three: Cluster) -> None:
+    before = {name: three.pid_of(name) for name in ("web-1", "web-2", "web-3", "publisher")}
+    earlier = silences(three)
+    with frozen(three.up.pid):
+        await asyncio.sleep(10)
+    # A machine that was suspended: nobody could have answered.
+    with frozen(three.up.pid), frozen(before["web-1"]), frozen(before["web-2"]), frozen(before["web-3"]):
+        await asyncio.sleep(5)
+    await asyncio.sleep(4)
+    assert {name: three.pid_of(name) for name in before} == before
+    assert silences(three) == earlier
 
 
 async def test_a_process_at_its_bound_of_requests_is_not_replaced(tmp_path: Path) -> None:
@@ -166,9 +182,5 @@ async def newcomers(cluster: Cluster) -> AsyncIterator[list[float]]:
 
 async def counts_of(cluster: Cluster, name: str) -> tuple[int, int]:
     """What its counters say of restarts, all and those after a silence."""
-    reader, writer = await asyncio.open_unix_connection(cluster.sockets[name])
-    writer.write(b"GET /counters HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-    body = (await reader.read()).partition(b"\r\n\r\n")[2]
-    writer.close()
-    counters = json.loads(body)["counters"]
+    counters = await cluster.counters(name)
     return counters["restarts"], counters["silent_restarts"]

@@ -5,10 +5,16 @@ import signal
 
 import pytest
 
-from tests.cluster.running import until
+from tests.cluster.running import Cluster, until
 from tests.faults.talking import Talk
 
 pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture(scope="module")
+def own_cluster(mended: Cluster) -> Cluster:
+    """One for both tests: the first ends no process."""
+    return mended
 
 
 async def test_clients_that_are_cut_off_miss_nothing(talk: Talk) -> None:

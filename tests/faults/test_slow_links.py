@@ -1,6 +1,8 @@
 """Readers on slow links: who moves stays, who does not gets 4101, and what is kept for all of them is bounded."""
 
 import asyncio
+import json
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, closing
@@ -9,11 +11,11 @@ from uuid import uuid4
 import psutil
 import pytest
 
+from bench.frames import client_frame
 from tests.cluster.running import Cluster
 from tests.faults.figures import note
 from tests.faults.slow_reader import SlowReader
-from tests.faults.test_clients import read_in_order
-from tests.stuck import BIG_BODY, MIB, StuckReader, post_many
+from tests.stuck import BIG_BODY, MIB, StuckReader, port_of, post_many, read_in_order
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 
@@ -21,6 +23,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 PINGS = {"HUBBUB_PING_SECONDS": "2", "HUBBUB_PING_TIMEOUT_SECONDS": "1"}
 BACKLOG = 4 * MIB
 NOISE_BYTES = 8 * MIB
+RATES = (10_000, 1_000, 100)  # Bytes a second.
 UNREAD = 40  # Sockets that send and are not read.
 
 
@@ -29,22 +32,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     bound = {"HUBBUB_BACKLOG_BYTES": str(BACKLOG), "HUBBUB_SOCKETS_PER_USER": "500"}
     with Cluster(tmp_path_factory.mktemp("slow"), processes=1, **PINGS, **bound) as one:
         yield one
-
-
-@pytest.fixture(scope="module")
-def people(site: Cluster) -> dict[str, dict[str, str]]:
-    return {name: site.make_user(name) for name in ("alice", "bob")}
-
-
-@pytest.fixture
-def room(site: Cluster) -> str:
-    slug = f"room-{uuid4().hex[:12]}"
-    site.shell(f"from chat import services; services.create_room(slug={slug!r}, title='Test')")
-    return slug
-
-
-def port_of(site: Cluster) -> int:
-    return int(site.url.rpartition(":")[2])
 
 
 async def test_a_reader_of_5_kb_a_second_enters_the_room_with_the_largest_page_and_stays(
@@ -72,29 +59,31 @@ async def test_a_reader_of_5_kb_a_second_enters_the_room_with_the_largest_page_a
             assert bob.pings  # They came behind the pages, and were answered late.
 
 
-@pytest.mark.parametrize("rate", [10_000, 1_000, 100])
-async def test_a_slow_reader_in_a_busy_room_stays_as_long_as_it_moves(
-    site: Cluster, people: dict[str, dict[str, str]], room: str, rate: int
+async def test_slow_readers_in_a_busy_room_stay_as_long_as_they_move(
+    site: Cluster, people: dict[str, dict[str, str]], room: str
 ) -> None:
-    async with (
-        site.client(cookie=people["alice"]["cookie"]) as alice,
-        SlowReader(port_of(site), people["bob"]["cookie"], 10_000) as bob,
-    ):
-        await bob.wait_for("hello", 10)
-        await bob.send(type="room.join", ref=1, room=room)
-        await bob.wait_for("ok", 10, ref=1)
-        bob.rate = rate
-        began, longest, count = time.monotonic(), 0.0, 0
+    async with AsyncExitStack() as stack:
+        alice = await stack.enter_async_context(site.client(cookie=people["alice"]["cookie"]))
+        readers = [
+            await stack.enter_async_context(SlowReader(port_of(site), people["bob"]["cookie"], 10_000)) for _ in RATES
+        ]
+        for one in readers:
+            await one.wait_for("hello", 10)
+            await one.send(type="room.join", ref=1, room=room)
+            await one.wait_for("ok", 10, ref=1)
+        for one, rate in zip(readers, RATES, strict=True):
+            one.rate = rate
+        began, longest = time.monotonic(), 0.0
         while time.monotonic() - began < 20:  # Ten times what a pong may take, with the silence before the ping.
             asked = time.monotonic()
             await alice.post(room, "x" * 500)
             longest = max(longest, time.monotonic() - asked)
-            count += 1
             await asyncio.sleep(0.05)
-        assert bob.code is None
+        assert [one.code for one in readers] == [None] * len(RATES)
         assert longest < 1.5
-        positions = [one["position"] for one in bob.frames if one["type"] == "message.posted"]
-        assert positions == list(range(1, len(positions) + 1))
+        for one in readers:
+            positions = [frame["position"] for frame in one.frames if frame["type"] == "message.posted"]
+            assert positions == list(range(1, len(positions) + 1))
 
 
 async def test_a_reader_that_reads_nothing_is_closed_with_4101_after_what_one_may_keep_and_not_the_kernels_4_mib(
@@ -103,12 +92,14 @@ async def test_a_reader_that_reads_nothing_is_closed_with_4101_after_what_one_ma
     server = psutil.Process(site.pid_of("web-1"))
     with closing(StuckReader(port_of(site), people["bob"]["token"], room)) as stuck:
         async with site.client(cookie=people["alice"]["cookie"]) as alice:
-            before = server.memory_info().rss
+            before, slow = server.memory_info().rss, (await site.counters("web-1"))["slow_readers"]
             await post_many(alice, room, 110, BIG_BODY)  # 1.6 MiB.
             async with asyncio.timeout(10):
                 while await asyncio.to_thread(waiting_of, stuck):
                     await asyncio.sleep(0.2)
             assert server.memory_info().rss - before < NOISE_BYTES
+            # Not for an answer to a ping that it never read.
+            assert (await site.counters("web-1"))["slow_readers"] == slow + 1
 
 
 def waiting_of(stuck: StuckReader) -> bool:
@@ -170,3 +161,37 @@ async def test_what_is_sent_and_not_taken_waits_as_it_came_and_is_bounded(
             await asyncio.sleep(0.01)
         note("memory grown, MiB", most / MIB)
         assert most < UNREAD * 3 * 64 * 1024 + NOISE_BYTES
+
+
+async def test_posts_that_come_while_the_database_is_locked_wait_in_their_senders_kernels(
+    site: Cluster, people: dict[str, dict[str, str]], room: str
+) -> None:
+    """The socket's commands are in work, so it is not read: each post is a good one, of 15.6 KiB."""
+    server, port = psutil.Process(site.pid_of("web-1")), port_of(site)
+    async with AsyncExitStack() as stack:
+        senders = [
+            stack.enter_context(closing(await asyncio.to_thread(StuckReader, port, people["bob"]["token"], room)))
+            for _ in range(8)
+        ]
+        database = stack.enter_context(closing(sqlite3.connect(site.folder / "hubbub.sqlite3", isolation_level=None)))
+        database.execute("BEGIN IMMEDIATE")
+        before, most = server.memory_info().rss, 0
+        sending = [asyncio.create_task(send_posts(one, room)) for one in senders]
+        ends = time.monotonic() + 3
+        while time.monotonic() < ends:
+            await asyncio.sleep(0.05)
+            most = max(most, server.memory_info().rss - before)
+        for one in sending:
+            one.cancel()
+        await asyncio.gather(*sending, return_exceptions=True)
+        database.execute("ROLLBACK")
+        note("memory grown, MiB", most / MIB)
+        assert most < len(senders) * 3 * 64 * 1024 + NOISE_BYTES
+
+
+async def send_posts(sender: StuckReader, room: str) -> None:
+    sender.socket.setblocking(False)
+    posts = [{"type": "message.post", "ref": 1, "room": room, "id": str(uuid4()), "body": BIG_BODY} for _ in range(32)]
+    frames = b"".join(client_frame(json.dumps(one, ensure_ascii=False)) for one in posts)
+    while True:
+        await asyncio.get_running_loop().sock_sendall(sender.socket, frames)

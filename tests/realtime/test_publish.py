@@ -230,6 +230,34 @@ def test_flush_never_returns_before_what_was_published_before_it_is_sent(monkeyp
     assert flush()
 
 
+def test_flush_in_the_moment_when_the_queue_runs_empty_is_not_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is put while the sender says that all is sent was lost to a `flush` right after it."""
+    sent: set[str] = set()
+    early: list[str] = []
+
+    async def send(layer: Any, messages: list[Any]) -> int:
+        sent.update(one.text for one in messages)
+        return len(messages)
+
+    def publish_and_flush(name: int) -> None:
+        for number in range(500):
+            publish(GROUP, text := f"{name}-{number}")
+            assert flush()
+            if text not in sent:
+                early.append(text)
+
+    monkeypatch.setattr(sender, "_send_together", send)
+    monkeypatch.setattr(sender, "_current", None)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(publish_and_flush, range(4)))
+    finally:
+        sys.setswitchinterval(interval)
+    assert early == []
+
+
 def test_flush_says_once_in_each_thread_that_something_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     is_away = True
 
