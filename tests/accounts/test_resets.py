@@ -237,6 +237,7 @@ def test_a_link_that_was_made_up(owner: Any, link: str) -> None:
     assert sign_in("alice", PASSWORD).status_code == 302
 
 
+@pytest.mark.database
 @pytest.mark.django_db(transaction=True)
 def test_two_who_use_one_link_at_once(owner: Any) -> None:
     link = passwords.reset_link(owner, "http://testserver")
