@@ -18,6 +18,7 @@ SETTLED_SECONDS = 30.0  # Alive for so long: the next death starts the back-off 
 MOST_FAILED_STARTS = 5  # In a row, before it ever was ready.
 ORDERLY_END = "exit code 0"
 PROBE_SECONDS = 0.1
+WRONG_PROBE_SECONDS = 2.0  # Each is a line of the child's log, and the next answer is the same.
 REPLACEMENT_SECONDS = 30.0
 COMMAND_SETTLES_SECONDS = 1.0
 COMMAND_STARTS_SECONDS = 5.0
@@ -205,7 +206,7 @@ class Kept:
     async def _watch(self, child: Child) -> None:
         while problem := await self.probe(child):
             self.problem = problem
-            await asyncio.sleep(PROBE_SECONDS)
+            await asyncio.sleep(WRONG_PROBE_SECONDS if self.is_wrong else PROBE_SECONDS)
         self.problem = ""
         self.ready.set()
         await self.leaves(child)

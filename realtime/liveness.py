@@ -96,6 +96,8 @@ async def ask_ready(path: Path, host: str) -> tuple[int, str]:
     status, body = await _get(path, "/readyz", host)
     if status == 200:
         return status, ""
+    if status == 404:
+        return status, "/readyz is not found: wrap the application in realtime.process.with_services"
     if status != 503:
         return status, f"/readyz, asked as {host}, answers {status}"
     found = json.loads(body)

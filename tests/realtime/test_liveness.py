@@ -150,3 +150,14 @@ async def test_time_in_which_the_one_who_asks_was_stopped_does_not_count(tmp_pat
         await asyncio.sleep(0.2)
         assert not watching.done()
         await watching
+
+
+async def test_an_application_without_the_services_is_told_what_to_wrap(tmp_path: Path) -> None:
+    """Channels' usual application answers /readyz as Django does: it is not found."""
+
+    async def not_found(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await says(b"HTTP/1.1 404 Not Found\r\n\r\n", writer)
+
+    async with process(tmp_path / "web.sock", not_found):
+        status, problem = await liveness.ask_ready(tmp_path / "web.sock", "localhost")
+    assert (status, problem) == (404, "/readyz is not found: wrap the application in realtime.process.with_services")
