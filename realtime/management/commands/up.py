@@ -75,7 +75,7 @@ class Command(BaseCommand):
         for leftover in run_dir.glob("*.sock"):
             leftover.unlink(missing_ok=True)  # Of a run that was killed together with its processes.
         # By the setting: another one is used as it is, wherever the setting comes from.
-        is_private = settings.REDIS_URL == f"unix://{embedded_redis.socket_path(Path(settings.VAR_DIR))}"
+        is_private = f"unix://{embedded_redis.socket_path(Path(settings.VAR_DIR))}" == settings.REDIS_URL
         binary = find_redis() if is_private else None
 
         def leave(number: int, frame: object) -> None:
