@@ -70,13 +70,13 @@ def note_browsers(get_response: Callable[[HttpRequest], HttpResponse]) -> Callab
         response = get_response(request)
         # No query for a page that has not looked at the session, and no second failure for a page that failed.
         if response.status_code < 400 and request.session.accessed and request.user.is_authenticated:
-            _note(request)
+            _note(request, request.user)
         return response
 
     return middleware
 
 
-def _note(request: HttpRequest) -> None:
+def _note(request: HttpRequest, user: Any) -> None:
     key = request.session.session_key
     if key is None or not are_listed():
         return
@@ -84,15 +84,15 @@ def _note(request: HttpRequest) -> None:
         if _noted.take(key):
             return
     try:
-        _write(request, key)
+        _write(request, user, key)
     except DatabaseError as error:
         with _lock:
             _noted.give_back(key)
         logger.warning("a session could not be noted: %r", error)
 
 
-def _write(request: HttpRequest, key: str) -> None:
-    now, user = timezone.now(), _user(request)
+def _write(request: HttpRequest, user: Any, key: str) -> None:
+    now = timezone.now()
     notes = BrowserSession.objects.filter(user=user)
     seen = {"seen_at": now, "address": address_of(request)[:45], "user_agent": _user_agent(request)}
     if notes.filter(session_key=key).update(**seen):
@@ -108,11 +108,12 @@ def _write(request: HttpRequest, key: str) -> None:
     notes.filter(seen_at__lt=now - longest).delete()
 
 
-def _signed_in(request: HttpRequest, **_: object) -> None:
+def _signed_in(request: HttpRequest, user: Any, **_: object) -> None:
     request.session[SIGNED_IN_AT] = int(timezone.now().timestamp())
     if request.session.session_key is None:
         # After another user's session was flushed. Without a key it could not be noted.
         request.session.create()
+    _note(request, user)  # Here, so that no page costs more for it.
 
 
 def _sessions_expired(keys: list[str], **_: object) -> None:
@@ -148,8 +149,8 @@ def are_listed() -> bool:
 
 def list_browsers(request: HttpRequest) -> list[Browser]:
     """Those that the user of the request is signed in with, this one first, then the last seen."""
-    _note(request)
     user = _user(request)
+    _note(request, user)
     notes = list(BrowserSession.objects.filter(user=user)[:MAX_LISTED])
     living = sessions.read_sessions([note.session_key for note in notes])
     dead = [note.pk for note in notes if note.session_key not in living]
