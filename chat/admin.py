@@ -202,6 +202,9 @@ class MembershipAdmin(ServiceAdmin):
     actions = ["make_moderator", "make_member", "ban_hour", "ban", "ban_week", "lift_ban"]
     action_form = ReasonForm
 
+    class Media:
+        css = {"all": ["chat/css/admin-ban.css"]}
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
         return super().get_queryset(request).select_related("user", "room")
 

@@ -62,6 +62,9 @@ class MessageAdmin(ServiceAdmin):
     actions = ["moderate", "ban_authors"]
     action_form = ReasonForm
 
+    class Media:
+        css = {"all": ["chat/css/admin-ban.css"]}
+
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         return [*super().get_search_fields(request), *users.name_searches("author")]
 
