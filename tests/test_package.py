@@ -17,7 +17,7 @@ from tests.wire import opened
 
 pytestmark = pytest.mark.cluster
 
-CONSUMER, ROUTE = re.findall(r"^```python\n(.*?)^```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL | re.MULTILINE)
+CONSUMER, ASGI = re.findall(r"^```python\n(.*?)^```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL | re.MULTILINE)
 
 SETTINGS = """
 import os
@@ -38,7 +38,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 STATIC_URL, STATIC_ROOT, VAR_DIR = "static/", BASE_DIR / "collected", BASE_DIR / "var"
 REDIS_URL = os.environ["REDIS_URL"]
-CHANNEL_LAYERS = {"default": {"BACKEND": "realtime.layer.RedisPubSubLayer", "CONFIG": {"hosts": [REDIS_URL]}}}
+CHANNEL_LAYERS = {"default": {"BACKEND": "realtime.layer.RedisPubSubLayer"}}
 ASGI_APPLICATION = "asgi.application"
 TOKEN_SCOPES = {}
 """
@@ -46,16 +46,6 @@ ADDRESSES = """
 from django.contrib import admin
 from django.urls import path
 urlpatterns = [path("admin/", admin.site.urls)]
-"""
-ASGI = f"""
-from django.core.asgi import get_asgi_application
-http = get_asgi_application()
-from channels.routing import ProtocolTypeRouter, URLRouter
-from django.urls import path
-from hands.consumers import HandsConsumer
-from realtime.process import with_services
-routes = [{ROUTE.strip()}]
-application = with_services(ProtocolTypeRouter({{"http": http, "websocket": URLRouter(routes)}}), services=[])
 """
 LOOK = """
 import django, realtime
@@ -89,7 +79,7 @@ class Project:
         (self.folder / "hands" / "__init__.py").touch()
         (self.folder / "hands" / "consumers.py").write_text(CONSUMER)
         (self.folder / "elsewhere.py").write_text(SETTINGS)
-        (self.folder / "asgi.py").write_text(ASGI)
+        (self.folder / "asgi.py").write_text(ASGI.replace("mysite.settings", "elsewhere"))
         (self.folder / "addresses.py").write_text(ADDRESSES)
         venv.create(folder / "venv")
         self.python = folder / "venv" / "bin" / "python"
