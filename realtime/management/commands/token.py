@@ -63,7 +63,7 @@ class Command(BaseCommand):
         # The token alone on stdout, so that it can be piped to where it is needed.
         self.stdout.write(text)
         self.stderr.write(
-            f"{token} acts as {username} until {_when(expires_at)}, with {', '.join(token.scopes.split())}. "
+            f"The token {token} acts as {username} until {_when(expires_at)}, with {', '.join(token.scopes.split())}. "
             "It is not kept: this is the only time it is shown.",
             self.style.SUCCESS,
         )
