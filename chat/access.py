@@ -57,7 +57,7 @@ def room_for(user_id: str, slug: str, *, lock: bool = False) -> Room:
     key = users.key_of(user_id)
     room = None if key is None else locked_rooms_for([(key, slug)]).get((key, slug))
     if room is None:
-        raise not_writable(user_id, slug)
+        raise not_writable({(user_id, slug)})[user_id, slug]
     return room
 
 
@@ -100,12 +100,18 @@ def room_not_found() -> Refused:
     return Refused(ErrorCode.NOT_FOUND, "there is no such room for you")
 
 
-def not_writable(user_id: str, slug: str) -> Refused:
-    """Why the user is no member of the room for writing: to readers it exists, to others it does not."""
-    found = find_room(user_id, slug)
-    if found is not None and found[1] == READER:
-        return Refused(ErrorCode.FORBIDDEN, "only members may write in this room")
-    return room_not_found()
+def not_writable(wanted: Set[tuple[str, str]]) -> dict[tuple[str, str], Refused]:
+    """Why each (user's id, slug) cannot be written to: to readers the room exists, to others it does not.
+
+    One look at permissions for all: whoever posts to rooms of others must not hold up those who post to theirs.
+    """
+    readers = auth.with_permission({user_id for user_id, _ in wanted}, READ_ANY_ROOM) if wanted else ()
+    return {
+        (user_id, slug): Refused(ErrorCode.FORBIDDEN, "only members may write in this room")
+        if user_id in readers and (found := find_room(user_id, slug)) and found[1] == READER
+        else room_not_found()
+        for user_id, slug in wanted
+    }
 
 
 def locked_rooms_for(wanted: Iterable[tuple[Any, str]]) -> dict[tuple[Any, str], Room]:

@@ -287,6 +287,9 @@ def _post_all(posts: Sequence[Post], bodies: Sequence[str | Refused]) -> list[Po
     keys = {user_id: key for user_id in {one.user_id for one in posts} if (key := users.key_of(user_id)) is not None}
     rooms = access.locked_rooms_for([(keys[one.user_id], one.slug) for one in posts if one.user_id in keys])
     known = _already_posted(posts, rooms)
+    refusals = access.not_writable(
+        {(one.user_id, one.slug) for one in posts if (keys.get(one.user_id), one.slug) not in rooms}
+    )
     authors, still_in = access.writers_for([one.by for one in posts], keys.values())
     now = timezone.now()
     results: list[Posted | Refused] = []
@@ -298,7 +301,7 @@ def _post_all(posts: Sequence[Post], bodies: Sequence[str | Refused]) -> list[Po
             if post.by is not None and post.by not in still_in:
                 raise access.signed_out()
             if room is None:
-                raise access.not_writable(post.user_id, post.slug)
+                raise refusals[post.user_id, post.slug]
             key = (room.pk, author_key, post.client_id)
             if key not in known:
                 access.check_writable(room)

@@ -5,6 +5,7 @@ Each is only a hint that somebody should be looked at: see revocation.py. What s
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.apps import apps
@@ -20,7 +21,7 @@ from realtime import conf, sessions, users
 from realtime.models import AccessToken
 from realtime.publish import publish_users_changed
 
-# Sent with `user_id` and `name` when a user is saved by another name, in the transaction that does so.
+# Sent with `user_id` and `name` when a user was saved by another name, after the commit.
 user_renamed = Signal()
 
 # Saved at each sign-in, or each use: they change nobody's rights.
@@ -71,7 +72,9 @@ def _user_saved(instance: Any, created: bool, update_fields: Collection[str] | N
     # Not what the instance says: it may be of another model that shares the users' rows.
     before = instance.__dict__.pop("_name_before", None)
     if before is not None and (name := users.current_name(instance.pk)) not in (None, before):
-        user_renamed.send(type(instance), user_id=users.id_of_key(instance.pk), name=name)
+        tell = partial(user_renamed.send, type(instance), user_id=users.id_of_key(instance.pk), name=name)
+        # Receivers look up where the user is known, which takes longer than a writer should be held up.
+        transaction.on_commit(tell, robust=True)
 
 
 def _user_deleted(instance: Any, **_: object) -> None:
