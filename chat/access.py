@@ -27,6 +27,7 @@ READ_ANY_ROOM = "chat.read_any_room"
 READER = "reader"
 READERS_ASKED_TOGETHER = 500
 
+FEW_USERS = 200  # So many can be named in a query.
 LOCK_NOT_AVAILABLE = "55P03"  # SQLSTATE, PostgreSQL's appendix A.
 
 ENTER_ROOM = f"""
@@ -157,6 +158,10 @@ def unwelcome_in(rooms: Mapping[str, Set[str]]) -> dict[str, dict[str, str]]:
     """Of the users in many rooms, by slug, those who may not read them, with why: the codes of `room.closed`."""
     is_private = dict(Room.objects.filter(slug__in=rooms).values_list("slug", "is_private"))
     said = Membership.objects.filter(Q(room__is_private=True) | ~Q(banned_until=None), room__slug__in=rooms)
+    asked = set().union(*rooms.values())
+    if len(asked) <= FEW_USERS:
+        # Of somebody in many large rooms, not all their members are wanted.
+        said = said.filter(user__in=[users.key_of(one) for one in asked])
     memberships: dict[tuple[str, Any], Membership] = {
         (one.room.slug, one.user_id): one for one in said.select_related("room")
     }
