@@ -31,7 +31,7 @@ def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
         return csrf_failure(request, reason)
     notice = NO_COOKIE if reason == REASON_NO_CSRF_COOKIE else TOO_OLD
     match _name(request):
-        case "sign-out":
+        case "sign-out" | "admin:logout":
             return _sign_out(request)
         case "sign-in":
             return _sign_in(request, notice)
@@ -85,6 +85,6 @@ def _sign_up(request: HttpRequest, notice: str) -> HttpResponse:
 
 def _name(request: HttpRequest) -> str:
     try:
-        return resolve(request.path_info).url_name or ""
+        return resolve(request.path_info).view_name
     except Resolver404:
         return ""

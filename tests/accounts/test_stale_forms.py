@@ -152,3 +152,12 @@ def test_a_next_on_another_site_is_not_followed(browser: Client) -> None:
 def test_an_unreadable_form_of_the_admin_is_refused_as_before(browser: Client, root: Any) -> None:
     browser.force_login(root)
     assert browser.post("/admin/auth/group/add/", {"name": "x"}, **OWN).status_code == 403
+
+
+def test_logging_out_from_a_page_of_the_admin_of_before_signs_out(browser: Client, root: Any) -> None:
+    browser.force_login(root)
+    assert send(browser, "a" * 64, CROSS["another site"], name="admin:logout").status_code == 403
+    assert is_signed_in(browser)
+    answer = send(browser, "a" * 64, name="admin:logout")
+    assert (answer.status_code, answer.headers["Location"]) == (302, reverse("sign-in"))
+    assert not is_signed_in(browser)
