@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
 
@@ -161,3 +162,28 @@ def test_logging_out_from_a_page_of_the_admin_of_before_signs_out(browser: Clien
     answer = send(browser, "a" * 64, name="admin:logout")
     assert (answer.status_code, answer.headers["Location"]) == (302, reverse("sign-in"))
     assert not is_signed_in(browser)
+
+
+@pytest.mark.parametrize("path", ["/account/forgotten/", "/account/reset/x/set-password/", "/account/"])
+def test_a_refused_form_of_a_stranger_writes_nothing_and_is_answered(
+    browser: Client, settings: Any, path: str, django_assert_num_queries: Any
+) -> None:
+    settings.EMAIL_HOST_IS_SET = True
+    with django_assert_num_queries(0):
+        answer = browser.post(path, {"email": "a@example.com"}, **OWN)
+    assert (answer.status_code, answer.headers["Location"]) == (302, f"{path}?unchanged=1")
+    assert settings.SESSION_COOKIE_NAME not in browser.cookies
+    assert browser.get(path, {"unchanged": "1"}).status_code == (302 if path == reverse("account") else 200)
+    assert not Session.objects.exists()
+
+
+def test_the_page_of_an_old_form_says_so_to_a_stranger_as_well(browser: Client, settings: Any) -> None:
+    settings.EMAIL_HOST_IS_SET = True
+    answer = browser.post("/account/forgotten/", {"email": "a@example.com"}, **OWN)
+    assert "nothing was changed" in browser.get(answer.headers["Location"]).text
+    assert "nothing was changed" not in browser.get("/account/forgotten/").text
+    # After signing in, to which the account page leads.
+    to_sign_in = browser.get(browser.post("/account/", **OWN).headers["Location"]).headers["Location"]
+    page = browser.get(to_sign_in)
+    send(browser, token_of(page), username="alice", password=PASSWORD)
+    assert "nothing was changed" in browser.get(page.context["next"]).text
