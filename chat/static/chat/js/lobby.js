@@ -37,6 +37,10 @@ async function refresh() {
   const next = page.querySelector("main .column");
   const name = page.querySelector("[data-own-name]");
   if (next === null || name === null) return false;
+  if (userOf(page) !== userOf(document)) {
+    location.reload(); // Somebody else has signed in to this browser: the rest of this page is not theirs.
+    return true;
+  }
   showOwnName(name.textContent);
   if (next.outerHTML === shown) return true;
   shown = next.outerHTML;
@@ -45,4 +49,9 @@ async function refresh() {
   showTimes();
   if (focused !== null) column.querySelector(`[href="${CSS.escape(focused)}"]`)?.focus();
   return true;
+}
+
+/** The id that the page's sign-out goes by. */
+function userOf(page) {
+  return page.getElementById("sign-out")?.dataset.user;
 }
