@@ -17,7 +17,7 @@ from django.views.csrf import csrf_failure
 from django.views.decorators.cache import never_cache
 
 from project.accounts.forms import SignInForm, SignUpForm
-from project.accounts.views import find_account, next_address, sign_in_context
+from project.accounts.views import find_account, next_address, sign_in_context, signs_out_by_script
 
 TOO_OLD = "This page was open for too long. Please send the form again."
 NO_COOKIE = "Your browser sent no cookie with the form. Allow cookies for this site, and send it again."
@@ -64,6 +64,8 @@ def _sign_out(request: HttpRequest) -> HttpResponse:
 
 def _nothing_changed(request: HttpRequest, address: str) -> HttpResponse:
     """On to a page that says so. A message is kept in the session: strangers must not make one by each request."""
+    if signs_out_by_script(request):
+        return HttpResponse(status=403)  # The script has the browser send the form once more, and show that page.
     if not request.user.is_authenticated:
         return redirect(f"{address}?unchanged=1")  # See registration/messages.html.
     messages.warning(request, NOTHING_CHANGED)

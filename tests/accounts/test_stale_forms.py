@@ -7,7 +7,7 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
 
-from tests.accounts.signing_in import NEW, OWN, PASSWORD, is_signed_in, token_of
+from tests.accounts.signing_in import NEW, OWN, PASSWORD, is_signed_in, signed_in, token_of
 from tests.personas import make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static", "quick_hashes")]
@@ -187,3 +187,29 @@ def test_the_page_of_an_old_form_says_so_to_a_stranger_as_well(browser: Client, 
     page = browser.get(to_sign_in)
     send(browser, token_of(page), username="alice", password=PASSWORD)
     assert "nothing was changed" in browser.get(page.context["next"]).text
+
+
+@pytest.mark.parametrize(("name", "args"), [("sign-out-everywhere", []), ("end-browser", [1])])
+def test_the_script_of_an_old_page_learns_that_nobody_is_signed_out(browser: Client, name: str, args: Any) -> None:
+    """A redirect is all that it can see of an answer, and would have it delete what was not sent."""
+    send(browser, open_tab(browser), username="alice", password=PASSWORD)
+    address = reverse(name, args=args)
+    by_script = browser.post(address, {"csrfmiddlewaretoken": "a" * 64}, **OWN, HTTP_X_SIGNS_OUT="1")
+    assert by_script.status_code == 403
+    # The browser then sends the form itself, and the page says what is wrong.
+    assert browser.post(address, {"csrfmiddlewaretoken": "a" * 64}, **OWN).headers["Location"] == reverse("account")
+    assert "nothing was changed" in browser.get(reverse("account")).text
+    assert is_signed_in(browser)
+
+
+def test_the_script_of_a_page_that_names_a_former_session_learns_that_this_one_lives(owner: Any) -> None:
+    here = signed_in("alice")
+    [note] = here.get(reverse("account")).context["browsers"]
+    address = reverse("end-browser", args=[note.id])
+    here.post(reverse("account"), {"old_password": PASSWORD, "new_password1": NEW, "new_password2": NEW})
+    assert here.post(address, HTTP_X_SIGNS_OUT="1").status_code == 409
+    assert is_signed_in(here)
+    [note] = here.get(reverse("account")).context["browsers"]
+    answer = here.post(reverse("end-browser", args=[note.id]), HTTP_X_SIGNS_OUT="1")
+    assert answer.headers["Location"] == reverse("sign-in")
+    assert not is_signed_in(here)
