@@ -19,7 +19,7 @@ from project.accounts.browsers import address_of
 from project.accounts.hashing import Busy
 from project.accounts.models import User
 from project.accounts.password_forms import EmailForm, PasswordForm
-from project.accounts.views import too_many_tries
+from project.accounts.views import signs_out_by_script, too_many_tries
 from realtime import auth, users
 from realtime.models import AccessToken
 from realtime.security import Kind, log_event
@@ -77,6 +77,8 @@ def _change_email(request: HttpRequest) -> HttpResponse:
 def end_browser(request: HttpRequest, note_id: int) -> HttpResponse:
     """Sign out of one browser, perhaps of this one."""
     is_this = any(one.is_this for one in browsers.list_browsers(request) if one.id == note_id)
+    if not is_this and signs_out_by_script(request):
+        return HttpResponse(status=409)  # This browser has another session by now, which lives.
     if not browsers.end_session(request.user, note_id):
         messages.info(request, "That browser was signed out already.")
     elif is_this:

@@ -35,7 +35,8 @@ SEEN_EVERY = timedelta(hours=1)
 MAX_LISTED = 100
 USER_AGENT_CHARS = 200
 
-# A session is written down at most once an hour by each process, and a request costs a look into a dictionary.
+# A session is written down at most once an hour, whichever process it is that sees it: each looks at the note first.
+# For an hour after that, a request costs a look into a dictionary.
 _noted = Buckets(per_second=1 / SEEN_EVERY.total_seconds(), burst=1)
 _lock = threading.Lock()
 
@@ -94,8 +95,13 @@ def _note(request: HttpRequest, user: Any) -> None:
 def _write(request: HttpRequest, user: Any, key: str) -> None:
     now = timezone.now()
     notes = BrowserSession.objects.filter(user=user)
+    seen_at = notes.filter(session_key=key).values_list("seen_at", flat=True).first()
+    if seen_at is not None and (age := abs(now - seen_at)) < SEEN_EVERY:
+        with _lock:
+            _noted.give_back(key, age / SEEN_EVERY)  # Due when the note is an hour old.
+        return
     seen = {"seen_at": now, "address": address_of(request)[:45], "user_agent": _user_agent(request)}
-    if notes.filter(session_key=key).update(**seen):
+    if seen_at is not None and notes.filter(session_key=key).update(**seen):
         return
     signed_in_at = request.session.get(SIGNED_IN_AT)
     if signed_in_at is not None:

@@ -30,7 +30,7 @@ def known_browser(request: HttpRequest, user: Any) -> str:
 
 
 def remember(request: HttpRequest, response: HttpResponse, user: Any) -> None:
-    """Have the browser know that it has signed in to this account."""
+    """Have the browser know that it has signed in to this account, or set its password by a link."""
     browser, accounts = _read(request)
     user_id = users.id_of(user)
     accounts = [user_id, *(one for one in accounts if one != user_id)][:MAX_ACCOUNTS]
@@ -39,7 +39,7 @@ def remember(request: HttpRequest, response: HttpResponse, user: Any) -> None:
         COOKIE,
         text,
         max_age=SECONDS,
-        path=reverse("sign-in"),  # No other page has a use for it.
+        path=reverse("account"),  # Where it is read and set: the pages to sign in and up, and of a reset link.
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,
         samesite="Lax",

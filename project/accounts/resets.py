@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 
-from project.accounts import passwords, reset_mail, tries
+from project.accounts import known_browsers, passwords, reset_mail, tries
 from project.accounts.browsers import address_of
 from project.accounts.models import User
 from project.accounts.password_forms import ForgottenForm, NewPasswordForm
@@ -41,7 +41,9 @@ class Reset(PasswordResetConfirmView):
             return self.render_to_response(self.get_context_data())
         log_event(Kind.PASSWORD_CHANGED, address=address_of(self.request), user=form.user.pk, detail="by a reset link")
         messages.success(self.request, "Your password is set. Sign in with it.")
-        return redirect("sign-in")
+        response = redirect("sign-in")
+        known_browsers.remember(self.request, response, form.user)
+        return response
 
 
 @never_cache

@@ -12,16 +12,16 @@ from django.contrib.auth.views import LogoutView
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import REASON_BAD_ORIGIN, REASON_NO_CSRF_COOKIE
 from django.shortcuts import redirect, render
-from django.urls import Resolver404, resolve
+from django.urls import Resolver404, resolve, reverse
 from django.views.csrf import csrf_failure
 from django.views.decorators.cache import never_cache
 
 from project.accounts.forms import SignInForm, SignUpForm
-from project.accounts.views import find_account, next_address, sign_in_context
+from project.accounts.views import find_account, next_address, sign_in_context, signs_out_by_script
 
 TOO_OLD = "This page was open for too long. Please send the form again."
 NO_COOKIE = "Your browser sent no cookie with the form. Allow cookies for this site, and send it again."
-NOTHING_CHANGED = "That page was too old, so nothing was changed. Please try again."
+NOTHING_CHANGED = "That page was too old, so nothing was changed. Please try again."  # As in messages.html.
 
 
 @never_cache
@@ -31,18 +31,16 @@ def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
         return csrf_failure(request, reason)
     notice = NO_COOKIE if reason == REASON_NO_CSRF_COOKIE else TOO_OLD
     match _name(request):
-        case "sign-out":
+        case "sign-out" | "admin:logout":
             return _sign_out(request)
         case "sign-in":
             return _sign_in(request, notice)
         case "sign-up" if settings.SIGN_UP_OPEN:
             return _sign_up(request, notice)
         case "forgotten" | "reset":
-            messages.warning(request, NOTHING_CHANGED)
-            return redirect(request.path)
+            return _nothing_changed(request, request.path)
         case "account" | "end-browser" | "sign-out-everywhere" | "revoke-token":
-            messages.warning(request, NOTHING_CHANGED)
-            return redirect("account")
+            return _nothing_changed(request, reverse("account"))
     return csrf_failure(request, reason)
 
 
@@ -62,6 +60,16 @@ def _sign_out(request: HttpRequest) -> HttpResponse:
     view.setup(request)
     response: HttpResponse = view.post(request)
     return response
+
+
+def _nothing_changed(request: HttpRequest, address: str) -> HttpResponse:
+    """On to a page that says so. A message is kept in the session: strangers must not make one by each request."""
+    if signs_out_by_script(request):
+        return HttpResponse(status=403)  # The script has the browser send the form once more, and show that page.
+    if not request.user.is_authenticated:
+        return redirect(f"{address}?unchanged=1")  # See registration/messages.html.
+    messages.warning(request, NOTHING_CHANGED)
+    return redirect(address)
 
 
 def _sign_in(request: HttpRequest, notice: str) -> HttpResponse:
@@ -85,6 +93,6 @@ def _sign_up(request: HttpRequest, notice: str) -> HttpResponse:
 
 def _name(request: HttpRequest) -> str:
     try:
-        return resolve(request.path_info).url_name or ""
+        return resolve(request.path_info).view_name
     except Resolver404:
         return ""

@@ -118,6 +118,11 @@ def too_many_tries(request: HttpRequest, wait_seconds: float, back: str = "sign-
     return response
 
 
+def signs_out_by_script(request: HttpRequest) -> bool:
+    """Whether sign-out.js sent this form, which deletes unsent text unless the answer is an error."""
+    return "X-Signs-Out" in request.headers
+
+
 def next_address(request: HttpRequest) -> str:
     """Where the visitor was going; empty unless it is an address of this site."""
     address = request.POST.get("next") or request.GET.get("next") or ""

@@ -7,9 +7,9 @@ from django.core import signing
 from django.test import Client
 from django.urls import reverse
 
-from project.accounts import known_browsers, tries
+from project.accounts import known_browsers, passwords, tries
 from project.accounts.conf import Accounts
-from tests.accounts.signing_in import HERE, PASSWORD, THERE, sign_in, signed_in
+from tests.accounts.signing_in import HERE, NEW, PASSWORD, THERE, sign_in, signed_in
 from tests.personas import make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static", "quick_hashes")]
@@ -118,10 +118,29 @@ def test_who_makes_an_account_has_a_known_browser(client: Any, quick_hashes: Non
     assert sign_in("dora", PASSWORD, HERE, client).status_code == 302
 
 
-def test_the_cookie_is_for_the_sign_in_and_not_for_scripts(owner: Any, settings: Any) -> None:
+def test_who_makes_a_second_account_has_a_known_browser_for_both(owner: Any) -> None:
+    known = signed_in("alice")
+    given = {"username": "dora", "password1": PASSWORD, "password2": PASSWORD}
+    # The test client sends every cookie everywhere; a browser sends it where its path says.
+    assert reverse("sign-up").startswith(known.cookies[COOKIE]["path"])
+    assert known.post(reverse("sign-up"), given).status_code == 302
+    guess(10)
+    assert sign_in("alice", PASSWORD, HERE, known).status_code == 302
+
+
+def test_who_sets_a_password_by_a_link_has_a_known_browser(owner: Any, client: Client) -> None:
+    page = client.get(passwords.reset_link(owner, ""))
+    given = {"new_password1": NEW, "new_password2": NEW}
+    assert client.post(page.headers["Location"], given).headers["Location"] == reverse("sign-in")
+    guess(10)
+    assert sign_in("alice", NEW, HERE).status_code == 429
+    assert sign_in("alice", NEW, HERE, client).status_code == 302
+
+
+def test_the_cookie_is_for_the_account_pages_and_not_for_scripts(owner: Any, settings: Any) -> None:
     settings.SESSION_COOKIE_SECURE = True
     cookie = signed_in("alice").cookies[COOKIE]
-    assert (cookie["path"], cookie["httponly"], cookie["secure"]) == (reverse("sign-in"), True, True)
+    assert (cookie["path"], cookie["httponly"], cookie["secure"]) == (reverse("account"), True, True)
     assert cookie["samesite"] == "Lax"
     assert "alice" not in cookie.value
 

@@ -3,10 +3,11 @@
 from typing import Any
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
 
-from tests.accounts.signing_in import NEW, OWN, PASSWORD, is_signed_in, token_of
+from tests.accounts.signing_in import NEW, OWN, PASSWORD, is_signed_in, signed_in, token_of
 from tests.personas import make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static", "quick_hashes")]
@@ -152,3 +153,63 @@ def test_a_next_on_another_site_is_not_followed(browser: Client) -> None:
 def test_an_unreadable_form_of_the_admin_is_refused_as_before(browser: Client, root: Any) -> None:
     browser.force_login(root)
     assert browser.post("/admin/auth/group/add/", {"name": "x"}, **OWN).status_code == 403
+
+
+def test_logging_out_from_a_page_of_the_admin_of_before_signs_out(browser: Client, root: Any) -> None:
+    browser.force_login(root)
+    assert send(browser, "a" * 64, CROSS["another site"], name="admin:logout").status_code == 403
+    assert is_signed_in(browser)
+    answer = send(browser, "a" * 64, name="admin:logout")
+    assert (answer.status_code, answer.headers["Location"]) == (302, reverse("sign-in"))
+    assert not is_signed_in(browser)
+
+
+@pytest.mark.parametrize("path", ["/account/forgotten/", "/account/reset/x/set-password/", "/account/"])
+def test_a_refused_form_of_a_stranger_writes_nothing_and_is_answered(
+    browser: Client, settings: Any, path: str, django_assert_num_queries: Any
+) -> None:
+    settings.EMAIL_HOST_IS_SET = True
+    with django_assert_num_queries(0):
+        answer = browser.post(path, {"email": "a@example.com"}, **OWN)
+    assert (answer.status_code, answer.headers["Location"]) == (302, f"{path}?unchanged=1")
+    assert settings.SESSION_COOKIE_NAME not in browser.cookies
+    assert browser.get(path, {"unchanged": "1"}).status_code == (302 if path == reverse("account") else 200)
+    assert not Session.objects.exists()
+
+
+def test_the_page_of_an_old_form_says_so_to_a_stranger_as_well(browser: Client, settings: Any) -> None:
+    settings.EMAIL_HOST_IS_SET = True
+    answer = browser.post("/account/forgotten/", {"email": "a@example.com"}, **OWN)
+    assert "nothing was changed" in browser.get(answer.headers["Location"]).text
+    assert "nothing was changed" not in browser.get("/account/forgotten/").text
+    # After signing in, to which the account page leads.
+    to_sign_in = browser.get(browser.post("/account/", **OWN).headers["Location"]).headers["Location"]
+    page = browser.get(to_sign_in)
+    send(browser, token_of(page), username="alice", password=PASSWORD)
+    assert "nothing was changed" in browser.get(page.context["next"]).text
+
+
+@pytest.mark.parametrize(("name", "args"), [("sign-out-everywhere", []), ("end-browser", [1])])
+def test_the_script_of_an_old_page_learns_that_nobody_is_signed_out(browser: Client, name: str, args: Any) -> None:
+    """A redirect is all that it can see of an answer, and would have it delete what was not sent."""
+    send(browser, open_tab(browser), username="alice", password=PASSWORD)
+    address = reverse(name, args=args)
+    by_script = browser.post(address, {"csrfmiddlewaretoken": "a" * 64}, **OWN, HTTP_X_SIGNS_OUT="1")
+    assert by_script.status_code == 403
+    # The browser then sends the form itself, and the page says what is wrong.
+    assert browser.post(address, {"csrfmiddlewaretoken": "a" * 64}, **OWN).headers["Location"] == reverse("account")
+    assert "nothing was changed" in browser.get(reverse("account")).text
+    assert is_signed_in(browser)
+
+
+def test_the_script_of_a_page_that_names_a_former_session_learns_that_this_one_lives(owner: Any) -> None:
+    here = signed_in("alice")
+    [note] = here.get(reverse("account")).context["browsers"]
+    address = reverse("end-browser", args=[note.id])
+    here.post(reverse("account"), {"old_password": PASSWORD, "new_password1": NEW, "new_password2": NEW})
+    assert here.post(address, HTTP_X_SIGNS_OUT="1").status_code == 409
+    assert is_signed_in(here)
+    [note] = here.get(reverse("account")).context["browsers"]
+    answer = here.post(reverse("end-browser", args=[note.id]), HTTP_X_SIGNS_OUT="1")
+    assert answer.headers["Location"] == reverse("sign-in")
+    assert not is_signed_in(here)

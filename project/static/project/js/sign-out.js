@@ -42,8 +42,10 @@ async function signOut(form, submitter) {
   document.dispatchEvent(new Event("signing-out")); // Nothing that is to be discarded may still be sent.
   try {
     const body = new URLSearchParams(new FormData(form, submitter));
-    // Not followed: the page that it leads to may show its message once.
-    const answer = await fetch(form.action, { method: "POST", body, redirect: "manual" });
+    // Not followed: the page that it leads to may show its message once. So that a redirect does not look the same
+    // when this browser stays signed in, the header asks for an error then.
+    const headers = { "X-Signs-Out": "1" };
+    const answer = await fetch(form.action, { method: "POST", headers, body, redirect: "manual" });
     if (!answer.ok && answer.type !== "opaqueredirect") throw new Error(answer.statusText);
   } catch {
     form.submit(); // The browser shows what is wrong. Nothing is deleted.
