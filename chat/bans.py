@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from chat import access, services
@@ -18,12 +18,10 @@ def ban_user(*, room_id: int, user_id: str, until: datetime, reason: str = "", b
     `by`: the id of the user who bans, who cannot be the same. Raises ValidationError.
     """
     check_ban(user_id=user_id, until=until, by=by)
-    with transaction.atomic():
-        before = access.membership_of(room_id, user_id, lock=True)
-        role = Membership.Role.NONE if before is None else before.role
-        return services.set_membership(
-            room_id=room_id, user_id=user_id, role=role, banned_until=until, ban_reason=reason
-        )
+    try:
+        return _ban(room_id, user_id, until, reason)
+    except IntegrityError:  # Somebody else made the entry a moment ago: now it is there to be changed.
+        return _ban(room_id, user_id, until, reason)
 
 
 def lift_ban(*, room_id: int, user_id: str) -> None:
@@ -44,3 +42,12 @@ def check_ban(*, user_id: str, until: datetime, by: str | None) -> None:
         raise ValidationError("The end of the ban has passed already.")
     if by is not None and users.key_of(by) == users.key_of(user_id):
         raise ValidationError("You cannot ban yourself.")
+
+
+def _ban(room_id: int, user_id: str, until: datetime, reason: str) -> Membership:
+    with transaction.atomic():
+        before = access.membership_of(room_id, user_id, lock=True)
+        role = Membership.Role.NONE if before is None else before.role
+        return services.set_membership(
+            room_id=room_id, user_id=user_id, role=role, banned_until=until, ban_reason=reason
+        )

@@ -9,6 +9,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.contrib.messages import get_messages
 from django.core.exceptions import ValidationError
+from django.db import IntegrityError
 from django.urls import reverse
 from django.utils import timezone
 
@@ -124,6 +125,24 @@ def test_a_longer_ban_of_before_does_not_keep_the_role_from_being_changed(bob: A
     attic.memberships.filter(user=bob).update(banned_until=until)
     services.set_membership(room_id=attic.pk, user_id=str(bob.pk), role="moderator", banned_until=until)
     assert attic.memberships.get(user=bob).role == "moderator"
+
+
+def test_two_who_ban_a_stranger_at_once(
+    admin: Any, charlie: Any, lounge: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one looked before the first one's entry was committed, and writes after it."""
+    set_membership, answers = services.set_membership, iter([IntegrityError])
+
+    def beaten(**how: Any) -> Membership:
+        for error in answers:
+            set_membership(**{**how, "ban_reason": "the first"})
+            raise error
+        return set_membership(**how)
+
+    monkeypatch.setattr(services, "set_membership", beaten)
+    answer = admin.post(ban_page(lounge), {"user": str(charlie.pk), "span": "day", "reason": "the second"})
+    assert answer.status_code == 302
+    assert lounge.memberships.get().ban_reason == "the second"
 
 
 def test_an_entry_without_a_role_and_without_a_ban_is_refused(charlie: Any, attic: Room) -> None:
