@@ -266,6 +266,33 @@ def test_members_are_banned_from_the_list_with_a_reason(admin: Any, bob: Any, ro
     assert (banned.ban_reason, banned.role, banned.is_banned) == ("loud", "moderator", True)
 
 
+@pytest.mark.parametrize(("given", "kept"), [("", "threats"), ("loud", "loud")])
+@pytest.mark.parametrize("way", ["memberships", "messages"])
+def test_a_ban_of_many_shortens_no_longer_one(
+    admin: Any, bob: Any, attic: Room, way: str, given: str, kept: str
+) -> None:
+    message = post(bob, attic)
+    until = timezone.now() + timedelta(days=365)
+    bans.ban_user(room_id=attic.pk, user_id=str(bob.pk), until=until, reason="threats")
+    membership = attic.memberships.get(user=bob)
+    address, action, row = {
+        "memberships": (MEMBERSHIPS, "ban", membership.pk),
+        "messages": (MESSAGES, "ban_authors", message.pk),
+    }[way]
+    admin.post(address, {"action": action, "_selected_action": [row], "reason": given})
+    membership.refresh_from_db()
+    assert (membership.banned_until, membership.ban_reason) == (until, kept)
+
+
+def test_a_ban_of_many_replaces_one_that_is_over(admin: Any, bob: Any, attic: Room) -> None:
+    bans.ban_user(room_id=attic.pk, user_id=str(bob.pk), until=timezone.now() + HOUR, reason="threats")
+    end_bans()
+    membership = attic.memberships.get(user=bob)
+    admin.post(MEMBERSHIPS, {"action": "ban", "_selected_action": [membership.pk], "reason": ""})
+    membership.refresh_from_db()
+    assert (membership.is_banned, membership.ban_reason) == (True, "")
+
+
 def test_nobody_bans_themselves_on_the_page_of_a_membership(admin: Any, root: Any, attic: Room) -> None:
     mine = services.set_membership(room_id=attic.pk, user_id=root.pk)
     fields = {"role": "member", "banned_until_0": "2099-01-01", "banned_until_1": "12:00:00", "ban_reason": ""}
