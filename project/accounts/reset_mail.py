@@ -88,7 +88,8 @@ def _accounts(email: str) -> dict[str, list[User]]:
             users = found.setdefault(user.email, [])
             if len(users) < MAX_ACCOUNTS:
                 users.append(user)
-    spellings = sorted(found, key=lambda spelling: spelling != User.objects.normalize_email(email))
+    normalize = User.objects.normalize_email
+    spellings = sorted(found, key=lambda spelling: normalize(spelling) != normalize(email))
     return {spelling: found[spelling] for spelling in spellings[:MAX_MAILS]}
 
 
