@@ -283,6 +283,7 @@ class MembershipAdmin(ServiceAdmin):
             "until": timezone.now() + SPANS[span],
             "reason": request.POST.get("reason", ""),
             "by": users.id_of(request.user),
+            "keep_longer": True,
         }
         return self.for_each(request, memberships, lambda one: bans.ban_user(**_ids_of(one), **how), done=done)
 

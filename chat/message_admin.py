@@ -145,6 +145,6 @@ class MessageAdmin(ServiceAdmin):
             if message.author_id is None:
                 raise ValidationError("the account of the author is deleted")
             author = users.id_of_key(message.author_id)
-            bans.ban_user(room_id=message.room_id, user_id=author, until=until, reason=reason, by=by)
+            bans.ban_user(room_id=message.room_id, user_id=author, until=until, reason=reason, by=by, keep_longer=True)
 
         return self.for_each(request, queryset, ban, done="answered by a ban of the author for a day")

@@ -168,10 +168,29 @@ def read_redis_url(name: str, default: str) -> str:
     return url
 
 
-def read_mail_server(name: str, hosts: Collection[str]) -> dict[str, Any]:
+def read_site_url(name: str) -> str:
+    """The site's own address, as `https://chat.example.org`; empty when it is not set."""
+    text = os.environ.get(name, "")
+    if not text:
+        return ""
+    refusal = ImproperlyConfigured(f"{name}={text!r} is not an address such as https://chat.example.org.")
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise refusal from None
+    host = f"[{host}]" if ":" in host else host
+    is_host = _is_bracketed_ipv6(host) or (HOST_NAME.fullmatch(host) and not host.startswith("."))
+    has_more = "@" in parts.netloc or parts.path not in ("", "/") or parts.query or parts.fragment
+    if parts.scheme not in ("http", "https") or not is_host or has_more:
+        raise refusal
+    return f"{parts.scheme}://{host}{f':{port}' if port else ''}"
+
+
+def read_mail_server(name: str, site_url: str) -> dict[str, Any]:
     """`smtp://`, `smtp+starttls://` or `smtps://user:password@host:port` in parts; empty when it is not set.
 
-    Mails have links to the host that a request names, so `hosts`, which may be named, must not be all.
+    Mails have links to `site_url`, never to the host that a request names: its sender is not who gets the mail.
     """
     text = os.environ.get(name, "")
     if not text:
@@ -185,8 +204,8 @@ def read_mail_server(name: str, hosts: Collection[str]) -> dict[str, Any]:
     # The text may hold a password: it is not shown.
     if parts.scheme not in MAIL_PORTS or not parts.hostname or parts.path not in ("", "/") or parts.query:
         raise ImproperlyConfigured(f"{name} is not {allowed}.")
-    if "*" in hosts:
-        raise ImproperlyConfigured(f"{name} needs hosts by name in ALLOWED_HOSTS, not *: mails link to them.")
+    if not site_url:
+        raise ImproperlyConfigured(f"{name} needs HUBBUB_SITE_URL, such as https://chat.example.org: mails link to it.")
     return {
         "host": parts.hostname,
         "port": port or MAIL_PORTS[parts.scheme],

@@ -32,7 +32,8 @@ conf.check_known(
     conf.env_names(Realtime, Chat, Monitor, Accounts)
     | {"HUBBUB_VAR", "HUBBUB_SIGN_UP", "HUBBUB_TLS", "HUBBUB_HSTS_SECONDS", "HUBBUB_HSTS_SUBDOMAINS", "HUBBUB_PROCESS"}
     | {"HUBBUB_TRUSTED_PROXIES", "HUBBUB_RESTARTS", "HUBBUB_SILENT_RESTARTS", "HUBBUB_HOST_NAME"}
-    | {"HUBBUB_PREFIX", "HUBBUB_LOG_FORMAT", "HUBBUB_FIRST_ADMIN", "HUBBUB_EMAIL_URL", "HUBBUB_EMAIL_FROM"},
+    | {"HUBBUB_PREFIX", "HUBBUB_LOG_FORMAT", "HUBBUB_FIRST_ADMIN", "HUBBUB_EMAIL_URL", "HUBBUB_EMAIL_FROM"}
+    | {"HUBBUB_SITE_URL"},
 )
 
 # Our apps stand first: their templates and commands (runserver) take the place of Django's and daphne's.
@@ -119,7 +120,8 @@ TOKEN_SCOPES = {
 }
 CSRF_FAILURE_VIEW = "project.accounts.stale_forms.form_refused"
 PASSWORD_RESET_TIMEOUT = ACCOUNTS.reset_link_seconds
-EMAIL = env.read_mail_server("HUBBUB_EMAIL_URL", ALLOWED_HOSTS)
+SITE_URL = env.read_site_url("HUBBUB_SITE_URL")
+EMAIL = env.read_mail_server("HUBBUB_EMAIL_URL", SITE_URL)
 EMAIL_HOST_IS_SET = bool(EMAIL)
 EMAIL_HOST, EMAIL_PORT = EMAIL.get("host", ""), EMAIL.get("port", 25)
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = EMAIL.get("user", ""), EMAIL.get("password", "")

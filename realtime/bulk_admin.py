@@ -12,7 +12,7 @@ from typing import Any, cast
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import quote, unquote
-from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import Error as DatabaseError
 from django.db.models import ProtectedError, QuerySet, RestrictedError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -181,7 +181,7 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         self.check_deletable(request, row)
         _, _, lacking, protected = self.get_deleted_objects([row], request)
         if lacking:
-            raise PermissionDenied
+            raise ValidationError("you may not delete what belongs to it")
         if protected:
             raise ValidationError("other rows that must stay belong to it")
         self.delete_model(request, row)

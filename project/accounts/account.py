@@ -1,6 +1,7 @@
 """The account page: one's password, email address, browsers and access tokens."""
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from django.conf import settings
@@ -25,13 +26,29 @@ from realtime.models import AccessToken
 from realtime.security import Kind, log_event
 
 MAX_TOKENS_LISTED = 100
+CHANGED_MEANWHILE = "The password was changed a moment ago."
 
 View = Callable[..., HttpResponse]
 
 
+def for_own_account(view: View) -> View:
+    """`view` for those who are signed in. An account that is deleted meanwhile counts as signed out."""
+
+    @login_required
+    @wraps(view)
+    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return view(request, *args, **kwargs)
+        except User.DoesNotExist:
+            logout(request)
+            return redirect("sign-in")
+
+    return checked
+
+
 @sensitive_post_parameters()
 @never_cache
-@login_required
+@for_own_account
 @require_http_methods(["GET", "HEAD", "POST"])
 def account(request: HttpRequest) -> HttpResponse:
     """The page, and its two forms: that of the email address says so in its field `form`."""
@@ -52,7 +69,7 @@ def _change_password(request: HttpRequest) -> HttpResponse:
         user, new, end_tokens=end_tokens, allows=lambda now: now.password == checked, request=request
     )
     if not is_changed:
-        form.add_error("old_password", "The password was changed a moment ago.")
+        form.add_error("old_password", CHANGED_MEANWHILE)
         return _page(request, password_form=form)
     log_event(Kind.PASSWORD_CHANGED, address=address_of(request), user=user.pk)
     ended = " Your access tokens have ended." if end_tokens else ""
@@ -65,14 +82,16 @@ def _change_email(request: HttpRequest) -> HttpResponse:
     form = EmailForm(user, request.POST)
     if not form.is_valid():
         return _page(request, email_form=form)
-    user.email = User.objects.normalize_email(form.cleaned_data["email"])
-    user.save(update_fields=["email"])
-    messages.success(request, "Your email address is saved." if user.email else "Your email address is removed.")
+    checked, email = user.password, User.objects.normalize_email(form.cleaned_data["email"])
+    if not passwords.set_email(user, email, allows=lambda now: now.password == checked):
+        form.add_error("present_password", CHANGED_MEANWHILE)
+        return _page(request, email_form=form)
+    messages.success(request, "Your email address is saved." if email else "Your email address is removed.")
     return redirect("account")
 
 
 @never_cache
-@login_required
+@for_own_account
 @require_POST
 def end_browser(request: HttpRequest, note_id: int) -> HttpResponse:
     """Sign out of one browser, perhaps of this one."""
@@ -90,7 +109,7 @@ def end_browser(request: HttpRequest, note_id: int) -> HttpResponse:
 
 
 @never_cache
-@login_required
+@for_own_account
 @require_POST
 def sign_out_everywhere(request: HttpRequest) -> HttpResponse:
     """Sign out of all browsers, with `keep` of all others; with `end_tokens` revoke the access tokens, too."""
@@ -106,7 +125,7 @@ def sign_out_everywhere(request: HttpRequest) -> HttpResponse:
 
 
 @never_cache
-@login_required
+@for_own_account
 @require_POST
 def revoke_token(request: HttpRequest, token_id: int) -> HttpResponse:
     """Revoke an access token of one's own."""
@@ -172,6 +191,6 @@ def _page(request: HttpRequest, *, password_form: Any = None, email_form: Any = 
 
 
 def _user(request: HttpRequest) -> User:
-    """As a plain object: a form that is refused must not change the user that the page shows."""
+    """As a plain object: a form that is refused must not change the user that the page shows. Raises DoesNotExist."""
     user: Any = request.user
     return User.objects.get(pk=user.pk)

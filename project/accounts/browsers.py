@@ -203,10 +203,12 @@ def end_all_sessions(request: HttpRequest) -> None:
 
 
 def _renew_salt(request: HttpRequest) -> User:
-    user = User.objects.get(pk=_user(request).pk)
-    user.session_salt = secrets.token_hex(16)
-    user.save(update_fields=["session_salt"])
-    BrowserSession.objects.filter(user=user).exclude(session_key=request.session.session_key).delete()
+    """Raises User.DoesNotExist when the account was deleted meanwhile."""
+    with transaction.atomic():
+        user = User.objects.select_for_update(no_key=True).get(pk=_user(request).pk)
+        user.session_salt = secrets.token_hex(16)
+        user.save(update_fields=["session_salt"])
+        BrowserSession.objects.filter(user=user).exclude(session_key=request.session.session_key).delete()
     return user
 
 

@@ -1,4 +1,7 @@
-"""Setting a new password: by its owner, or by a reset link, which works once, for a time, and for these rights only."""
+"""Setting a new password: by its owner, or by a reset link, which works once, for a time, and for these rights only.
+
+The email address that such links go to is set here as well.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -70,7 +73,7 @@ def set_password(
     """
     made = make_password(password)  # Before the transaction: SQLite has one writer.
     with transaction.atomic():
-        current = User.objects.select_for_update(no_key=True).filter(pk=user.pk).first()
+        current = _lock(user)
         if current is None or not allows(current):
             return False
         current.password = made
@@ -81,3 +84,18 @@ def set_password(
             # Within: the other pages of this browser come back with the new session as soon as the old one has ended.
             update_session_auth_hash(request, current)
     return True
+
+
+def set_email(user: Any, email: str, *, allows: Callable[[User], bool]) -> bool:
+    """Set the address that reset links go to. False: `allows(user)`, asked under a lock, is not true any more."""
+    with transaction.atomic():
+        current = _lock(user)
+        if current is None or not allows(current):
+            return False
+        current.email = email
+        current.save(update_fields=["email"])
+    return True
+
+
+def _lock(user: Any) -> User | None:
+    return User.objects.select_for_update(no_key=True).filter(pk=user.pk).first()

@@ -7,8 +7,9 @@ import logging
 import os
 import queue
 import threading
+import unicodedata
+from contextlib import suppress
 
-from django.contrib.auth.forms import PasswordResetForm
 from django.core.mail import EmailMessage
 from django.db import connections
 from django.template.loader import render_to_string
@@ -22,13 +23,14 @@ from realtime.security import Kind, log_event
 
 logger = logging.getLogger(__name__)
 
-MAX_ACCOUNTS = 5  # Of one email address; each gets a mail of its own.
+MAX_ACCOUNTS = 50  # That one mail has links for.
+MAX_MAILS = 5  # To spellings of one email address.
 
 Job = tuple[str, str, str]
 
 
 def send_later(email: str, site: str, address: str) -> None:
-    """Send a link to each account with this email address, if there is any. Raises Busy when too many mails wait."""
+    """Send a link for each account with this email address, if there is any. Raises Busy when too many mails wait."""
     global _jobs
     with _lock:
         if _jobs is None:
@@ -46,24 +48,58 @@ def _work(jobs: "queue.Queue[Job]") -> None:
     while True:
         try:
             _send(*jobs.get())
-        except Exception as error:  # noqa: BLE001 - a mail server may fail in any way: one line, without the address
-            logger.warning("a mail with a reset link could not be sent: %s", type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - the database is away
+            _log_failure(error)
         finally:
             connections.close_all()
 
 
 def _send(email: str, site: str, address: str) -> None:
-    for user in _accounts(email):
-        context = {"name": user.get_username(), "link": reset_link(user, site), "lifetime": lifetime()}
-        text = render_to_string("registration/reset-mail.txt", context)
-        # To the address on record, not to the one that was typed and that the database found to be alike.
-        EmailMessage("Your password on Hubbub", text, None, [user.email]).send()
+    for recipient, users in _accounts(email).items():
+        try:
+            _send_one(recipient, users, site, address)
+        except Exception as error:  # noqa: BLE001 - a mail server may fail in any way
+            _log_failure(error)
+
+
+def _send_one(recipient: str, users: list[User], site: str, address: str) -> None:
+    links = []
+    for user in users:
+        with suppress(User.DoesNotExist):  # Deleted a moment ago.
+            links.append((user, reset_link(user, site)))
+    if not links:
+        return
+    accounts = [{"name": user.get_username(), "link": link} for user, link in links]
+    text = render_to_string("registration/reset-mail.txt", {"accounts": accounts, "lifetime": lifetime()})
+    EmailMessage("Your password on Hubbub", text, None, [recipient]).send()
+    for user, _ in links:
         log_event(Kind.RESET_LINK_MADE, address=address, user=user.pk, detail="by email")
 
 
-def _accounts(email: str) -> list[User]:
-    found: list[User] = list(PasswordResetForm().get_users(email))
-    return found[:MAX_ACCOUNTS]
+def _accounts(email: str) -> dict[str, list[User]]:
+    """The accounts that get a link, by address on record: not the one that was typed, which may be only alike.
+
+    Addresses are not confirmed, so anybody can enter this one for accounts of their own. These must not take the place
+    of its owner's: the address as it was typed goes first, and of its accounts, and of other spellings, the oldest.
+    """
+    found: dict[str, list[User]] = {}
+    for user in User.objects.filter(email__iexact=email, is_active=True).order_by("date_joined", "pk"):
+        if _fold(user.email) == _fold(email) and user.has_usable_password():
+            users = found.setdefault(user.email, [])
+            if len(users) < MAX_ACCOUNTS:
+                users.append(user)
+    normalize = User.objects.normalize_email
+    spellings = sorted(found, key=lambda spelling: normalize(spelling) != normalize(email))
+    return {spelling: found[spelling] for spelling in spellings[:MAX_MAILS]}
+
+
+def _fold(email: str) -> str:
+    return unicodedata.normalize("NFKC", email).casefold()
+
+
+def _log_failure(error: Exception) -> None:
+    """One line, without the address."""
+    logger.warning("a mail with a reset link could not be sent: %s", type(error).__name__)
 
 
 _lock = threading.Lock()

@@ -58,10 +58,10 @@ def forgotten(request: HttpRequest) -> HttpResponse:
     if wait := tries.try_reset_mail(email, address):
         log_event(Kind.RESET_LIMITED, address=address)
         return too_many_tries(request, wait, back="forgotten")
-    reset_mail.send_later(email, site_of(request), address)
+    reset_mail.send_later(email, settings.SITE_URL, address)
     return render(request, "registration/forgotten-sent.html", {"lifetime": passwords.lifetime()})
 
 
 def site_of(request: HttpRequest) -> str:
-    """The scheme and host that the request came to."""
+    """The scheme and host that the request came to: for a link that is shown to its sender, and to nobody else."""
     return f"{request.scheme}://{request.get_host()}"

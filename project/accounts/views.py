@@ -7,8 +7,8 @@ from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.auth.views import LoginView, redirect_to_login
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render, resolve_url
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
@@ -94,7 +94,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     if user is None:
         return render(request, "registration/sign-up.html", {"form": form, "next": next_address(request)})
     login(request, user)
-    response = redirect(next_address(request) or settings.LOGIN_REDIRECT_URL)
+    response = go_on(next_address(request))
     known_browsers.remember(request, response, user)
     return response
 
@@ -107,7 +107,7 @@ def enter_admin(request: HttpRequest) -> HttpResponse:
         return redirect_to_login(address)
     if not request.user.is_staff:
         raise PermissionDenied
-    return redirect(address)
+    return HttpResponseRedirect(address)
 
 
 def too_many_tries(request: HttpRequest, wait_seconds: float, back: str = "sign-in") -> HttpResponse:
@@ -128,3 +128,8 @@ def next_address(request: HttpRequest) -> str:
     address = request.POST.get("next") or request.GET.get("next") or ""
     is_ours = url_has_allowed_host_and_scheme(address, {request.get_host()}, require_https=request.is_secure())
     return address if is_ours else ""
+
+
+def go_on(address: str) -> HttpResponse:
+    """A redirect to what `next_address` returned, as it is: `redirect` would take a word for the name of a view."""
+    return HttpResponseRedirect(address or resolve_url(settings.LOGIN_REDIRECT_URL))

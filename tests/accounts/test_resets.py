@@ -280,6 +280,7 @@ def mail(settings: Any) -> Iterator[MailServer]:
         settings.EMAIL_HOST_IS_SET = True
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT = server.address
+        settings.SITE_URL = "http://testserver"
         yield server
 
 
@@ -307,6 +308,17 @@ def test_a_forgotten_password_is_replaced_by_mail(mail: MailServer, mailed: Any,
     assert sign_in("alice", NEW).status_code == 302
     assert f"reset_link_made address={HERE} user={mailed.pk} connection=- 'by email'" in caplog.text
     assert "example.org" not in caplog.text
+
+
+@pytest.mark.parametrize("host", ["evil.example.org", "testserver.example.org:8443"])
+def test_a_mailed_link_leads_to_the_site_whatever_host_a_request_names(
+    mail: MailServer, mailed: Any, settings: Any, host: str
+) -> None:
+    """The link would work for whoever runs that host, once the owner of the account has opened it."""
+    settings.ALLOWED_HOSTS, settings.SITE_URL = [".example.org"], "https://chat.example.org"
+    assert Client().post(FORGOTTEN, {"email": "alice@example.org"}, HTTP_HOST=host).status_code == 200
+    [link] = [word for word in mail.wait().text.split() if "://" in word]
+    assert link.startswith("https://chat.example.org/account/reset/")
 
 
 def test_the_answer_does_not_tell_who_has_an_account(

@@ -38,6 +38,12 @@ def test_a_second_sign_in_tab_goes_to_its_next(browser: Client) -> None:
     assert is_signed_in(browser)
 
 
+def test_a_second_sign_in_tab_whose_next_is_a_word(browser: Client) -> None:
+    first, second = open_tab(browser), open_tab(browser)
+    send(browser, first, username="alice", password=PASSWORD)
+    assert send(browser, second, username="alice", password=PASSWORD, next="x").headers["Location"] == "x"
+
+
 def test_a_second_tab_that_names_another_account_keeps_the_name_and_asks(browser: Client) -> None:
     make_user("bob", password=PASSWORD)
     first, second = open_tab(browser), open_tab(browser, next=ROOM)

@@ -120,6 +120,13 @@ def test_open_redirect_by_next(client: Client, alice: Any, name: str, where: str
     assert client.post(reverse(name), given).headers["Location"] == reverse("lobby")
 
 
+@pytest.mark.parametrize("word", ["x", "room", "lobby"])
+def test_a_next_that_is_a_word_is_an_address_and_no_name_of_a_view(client: Client, root: Any, word: str) -> None:
+    assert sign_up(client, next=word).headers["Location"] == word
+    client.force_login(root)
+    assert client.get("/admin/login/", {"next": word}).headers["Location"] == word
+
+
 def test_a_wrong_password_says_so_without_telling_which_names_exist(client: Client, alice: Any) -> None:
     pages = [client.post(reverse("sign-in"), {"username": name, "password": "wrong"}) for name in ("alice", "nobody")]
     errors = {errors_of(page, "__all__")[0] for page in pages}

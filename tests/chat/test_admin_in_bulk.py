@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
 from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
@@ -165,6 +166,16 @@ def test_a_request_that_took_its_time_goes_on_by_a_button(
         answer = confirm(admin, ROOMS, answer)
     assert answer.status_code == 302
     assert not Room.objects.filter(is_archived=False).exists()
+
+
+def test_rows_that_may_not_be_deleted_are_named_beside_those_that_were(client: Any, alice: Any, attic: Room) -> None:
+    stan, zoe = make_user("stan", is_staff=True), make_user("zoe")
+    stan.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "delete_user"]))
+    client.force_login(stan)
+    rows = [user.pk for user in (alice, zoe)]
+    answer = client.post(USERS, {"action": "delete_selected", "_selected_action": rows, "post": "yes"})
+    assert told(answer) == ["1 user deleted.", "Not deleted: alice (you may not delete what belongs to it)."]
+    assert [*get_user_model().objects.filter(pk__in=rows)] == [alice]
 
 
 def test_what_was_made_after_the_question_is_not_deleted(admin: Any) -> None:

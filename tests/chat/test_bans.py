@@ -9,6 +9,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.contrib.messages import get_messages
 from django.core.exceptions import ValidationError
+from django.db import IntegrityError
 from django.urls import reverse
 from django.utils import timezone
 
@@ -106,6 +107,43 @@ def test_nobody_bans_themselves_or_until_a_time_that_has_passed(root: Any, bob: 
     assert not lounge.memberships.exists()
 
 
+FAR = datetime.fromisoformat("9999-12-31T23:59-12:00")  # In UTC there is no such year.
+
+
+def test_nobody_is_banned_for_more_than_a_hundred_years(bob: Any, attic: Room) -> None:
+    century = timezone.now() + timedelta(days=36_525)
+    for until in (FAR, century + HOUR):
+        with pytest.raises(ValidationError, match="too far away"):
+            bans.ban_user(room_id=attic.pk, user_id=str(bob.pk), until=until)
+        with pytest.raises(ValidationError, match="too far away"):
+            services.set_membership(room_id=attic.pk, user_id=str(bob.pk), banned_until=until)
+    assert bans.ban_user(room_id=attic.pk, user_id=str(bob.pk), until=century - HOUR).is_banned
+
+
+def test_a_longer_ban_of_before_does_not_keep_the_role_from_being_changed(bob: Any, attic: Room) -> None:
+    until = timezone.now() + timedelta(days=50_000)
+    attic.memberships.filter(user=bob).update(banned_until=until)
+    services.set_membership(room_id=attic.pk, user_id=str(bob.pk), role="moderator", banned_until=until)
+    assert attic.memberships.get(user=bob).role == "moderator"
+
+
+def test_two_who_ban_a_stranger_at_once(
+    admin: Any, charlie: Any, lounge: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one looked before the first one's entry was committed, and writes after it."""
+    set_membership, answers = services.set_membership, iter([IntegrityError])
+
+    def beaten(**how: Any) -> Membership:
+        for error in answers:
+            raise error
+        return set_membership(**how)
+
+    monkeypatch.setattr(services, "set_membership", beaten)
+    answer = admin.post(ban_page(lounge), {"user": str(charlie.pk), "span": "day", "reason": "the second"})
+    assert answer.status_code == 302
+    assert lounge.memberships.get().ban_reason == "the second"
+
+
 def test_an_entry_without_a_role_and_without_a_ban_is_refused(charlie: Any, attic: Room) -> None:
     with pytest.raises(ValidationError, match="says nothing"):
         services.set_membership(room_id=attic.pk, user_id=charlie.pk, role=Membership.Role.NONE)
@@ -160,6 +198,8 @@ def test_without_a_script_the_date_is_in_the_zone_that_is_named(admin: Any, char
         ({"span": "day", "recent": "bob", "user": "charlie"}, "Two users are chosen."),
         ({"span": "until", "user": "bob"}, "Choose the end of the ban."),
         ({"span": "until", "user": "bob", "until": "2001-01-01T00:00"}, "has passed already"),
+        ({"span": "until", "user": "bob", "until": "9999-12-31T23:59"}, "too far away"),
+        ({"span": "until", "user": "bob", "until_utc": FAR.isoformat(), "until": "9999-12-31T23:59"}, "too far away"),
         ({"span": "until", "user": "bob", "until": "tomorrow"}, "Enter a valid date/time."),
         ({"span": "day", "user": "bob", "reason": "a\u202eb"}, "U+202E is not allowed"),
         ({"span": "day", "user": "root"}, "You cannot ban yourself."),
@@ -225,11 +265,47 @@ def test_members_are_banned_from_the_list_with_a_reason(admin: Any, bob: Any, ro
     assert (banned.ban_reason, banned.role, banned.is_banned) == ("loud", "moderator", True)
 
 
+@pytest.mark.parametrize(("given", "kept"), [("", "threats"), ("loud", "loud")])
+@pytest.mark.parametrize("way", ["memberships", "messages"])
+def test_a_ban_of_many_shortens_no_longer_one(
+    admin: Any, bob: Any, attic: Room, way: str, given: str, kept: str
+) -> None:
+    message = post(bob, attic)
+    until = timezone.now() + timedelta(days=365)
+    bans.ban_user(room_id=attic.pk, user_id=str(bob.pk), until=until, reason="threats")
+    membership = attic.memberships.get(user=bob)
+    address, action, row = {
+        "memberships": (MEMBERSHIPS, "ban", membership.pk),
+        "messages": (MESSAGES, "ban_authors", message.pk),
+    }[way]
+    admin.post(address, {"action": action, "_selected_action": [row], "reason": given})
+    membership.refresh_from_db()
+    assert (membership.banned_until, membership.ban_reason) == (until, kept)
+
+
+def test_a_ban_of_many_replaces_one_that_is_over(admin: Any, bob: Any, attic: Room) -> None:
+    bans.ban_user(room_id=attic.pk, user_id=str(bob.pk), until=timezone.now() + HOUR, reason="threats")
+    end_bans()
+    membership = attic.memberships.get(user=bob)
+    admin.post(MEMBERSHIPS, {"action": "ban", "_selected_action": [membership.pk], "reason": ""})
+    membership.refresh_from_db()
+    assert (membership.is_banned, membership.ban_reason) == (True, "")
+
+
 def test_nobody_bans_themselves_on_the_page_of_a_membership(admin: Any, root: Any, attic: Room) -> None:
     mine = services.set_membership(room_id=attic.pk, user_id=root.pk)
     fields = {"role": "member", "banned_until_0": "2099-01-01", "banned_until_1": "12:00:00", "ban_reason": ""}
     answer = admin.post(reverse("admin:chat_membership_change", args=[mine.pk]), fields)
     assert "You cannot ban yourself." in answer.content.decode()
+
+
+def test_a_ban_that_is_too_long_is_an_error_on_the_page_of_a_membership(admin: Any, bob: Any, attic: Room) -> None:
+    his = attic.memberships.get(user=bob)
+    fields = {"role": "member", "banned_until_0": "9999-12-31", "banned_until_1": "23:59:59", "ban_reason": ""}
+    answer = admin.post(reverse("admin:chat_membership_change", args=[his.pk]), fields)
+    assert "The end of the ban is too far away." in answer.content.decode()
+    his.refresh_from_db()
+    assert his.banned_until is None
 
 
 def test_an_author_is_banned_from_a_message(admin: Any, charlie: Any, lounge: Room) -> None:

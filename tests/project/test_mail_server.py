@@ -6,7 +6,8 @@ from django.core.exceptions import ImproperlyConfigured
 from project import env
 
 NAME = "HUBBUB_EMAIL_URL"
-HOSTS = ["chat.example.org"]
+SITE_NAME = "HUBBUB_SITE_URL"
+SITE = "https://chat.example.org"
 
 
 @pytest.mark.parametrize(
@@ -19,13 +20,13 @@ HOSTS = ["chat.example.org"]
 )
 def test_the_parts_of_the_address(monkeypatch: pytest.MonkeyPatch, url: str, parts: tuple[object, ...]) -> None:
     monkeypatch.setenv(NAME, url)
-    assert tuple(env.read_mail_server(NAME, HOSTS).values()) == parts
+    assert tuple(env.read_mail_server(NAME, SITE).values()) == parts
 
 
 @pytest.mark.parametrize("text", [None, ""])
 def test_without_an_address_there_is_no_mail(monkeypatch: pytest.MonkeyPatch, text: str | None) -> None:
     monkeypatch.delenv(NAME, raising=False) if text is None else monkeypatch.setenv(NAME, text)
-    assert env.read_mail_server(NAME, HOSTS) == {}
+    assert env.read_mail_server(NAME, SITE) == {}
 
 
 @pytest.mark.parametrize(
@@ -38,12 +39,44 @@ def test_without_an_address_there_is_no_mail(monkeypatch: pytest.MonkeyPatch, te
 def test_what_is_no_address_is_refused_with_its_name(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv(NAME, url)
     with pytest.raises(ImproperlyConfigured, match=f"^{NAME} is not smtp://") as caught:
-        env.read_mail_server(NAME, HOSTS)
+        env.read_mail_server(NAME, SITE)
     assert "geheim" not in str(caught.value)
 
 
-def test_links_to_a_host_that_a_request_makes_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever asks for a mail to somebody else would choose where its link leads."""
+def test_mails_need_the_address_that_their_links_lead_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the host of a request, whoever asks for a mail to somebody else would choose where its link leads."""
     monkeypatch.setenv(NAME, "smtp://mail.example.org")
-    with pytest.raises(ImproperlyConfigured, match=f"^{NAME} needs hosts by name"):
-        env.read_mail_server(NAME, ["*"])
+    with pytest.raises(ImproperlyConfigured, match=f"^{NAME} needs {SITE_NAME}"):
+        env.read_mail_server(NAME, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("https://chat.example.org", SITE),
+        ("https://Chat.Example.org/", SITE),
+        ("http://localhost:8000", "http://localhost:8000"),
+        ("http://192.0.2.1", "http://192.0.2.1"),
+        ("https://[2001:db8::1]:8443", "https://[2001:db8::1]:8443"),
+        ("", ""),
+    ],
+)
+def test_the_address_of_the_site(monkeypatch: pytest.MonkeyPatch, text: str, address: str) -> None:
+    monkeypatch.setenv(SITE_NAME, text)
+    assert env.read_site_url(SITE_NAME) == address
+    monkeypatch.delenv(SITE_NAME)
+    assert env.read_site_url(SITE_NAME) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("chat.example.org", "https://", "ftp://chat.example.org", "https://.example.org", "https://*", "https://a b"),
+        *(f"{SITE}/chat", f"{SITE}?a=b", f"{SITE}#a", f"{SITE}:x", f"{SITE}:99999", "https://me@chat.example.org"),
+        *("https://[::1", "//chat.example.org", "https:chat.example.org"),
+    ],
+)
+def test_what_is_no_address_of_a_site_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv(SITE_NAME, text)
+    with pytest.raises(ImproperlyConfigured, match=f"^{SITE_NAME}=.* is not an address such as"):
+        env.read_site_url(SITE_NAME)
