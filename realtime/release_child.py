@@ -64,7 +64,7 @@ class ReleaseChild:
         return "" if end == "exit code 0" else reason(lines) or end
 
     async def stop(self) -> None:
-        """End it; a migration that it was at is rolled back."""
+        """End it; a migration that it was at is rolled back, unless it has `atomic = False`."""
         self._is_stopped = True
         if self._child is not None:
             await self._child.stop(STOP_SECONDS)
