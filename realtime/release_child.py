@@ -58,7 +58,7 @@ class ReleaseChild:
                 end = await child.ended()
         except TimeoutError:
             await child.stop(STOP_SECONDS)
-            return f"it took longer than {self._seconds:g} s (HUBBUB_RELEASE_SECONDS) and was ended"
+            return f"it took longer than {self._seconds:g} s (see HUBBUB_RELEASE_SECONDS) and was ended"
         finally:
             self._child = None
         return "" if end == "exit code 0" else reason(lines) or end
