@@ -223,7 +223,7 @@ class Realtime:
     )
     release_seconds: float = tunable(
         600.0,
-        "How long a release waits for another one and for tables in use; `manage.py up` ends one that takes longer.",
+        "How long a release waits for another one and for tables in use; `manage.py up` ends one 15 s after that.",
         low=1,
         high=86_400,
     )

@@ -1,7 +1,8 @@
 """One release: the database gets the schema of this code, then the static files of this code are put in place.
 
 `manage.py release` and the start of `manage.py up` do it; SIGHUP to `up` has it done before it replaces a process. All
-of it may be done again at any time, and under running processes of the release before.
+of it may be done again at any time, and under running processes of the release before: a migration that was ended is
+rolled back. One with `atomic = False` is not, and may need a hand first: see docs/releases.md.
 """
 
 import itertools

@@ -58,13 +58,13 @@ class ReleaseChild:
                 end = await child.ended()
         except TimeoutError:
             await child.stop(STOP_SECONDS)
-            return f"it took longer than {self._seconds:g} s (HUBBUB_RELEASE_SECONDS) and was ended"
+            return f"it took longer than {self._seconds:g} s (see HUBBUB_RELEASE_SECONDS) and was ended"
         finally:
             self._child = None
         return "" if end == "exit code 0" else reason(lines) or end
 
     async def stop(self) -> None:
-        """End it; a migration that it was at is rolled back."""
+        """End it; a migration that it was at is rolled back, unless it has `atomic = False`."""
         self._is_stopped = True
         if self._child is not None:
             await self._child.stop(STOP_SECONDS)

@@ -64,8 +64,9 @@ def install_static_files(*, wait_seconds: float) -> None:
             manifest = _collect(stage)
             names = frozenset(_files_below(stage))
             (lists / SOURCE).unlink(missing_ok=True)
-            _move(stage, root, names, manifest)
-            _note(lists, names)
+            _move(stage, root, names - {manifest}, names)
+            _note(lists, names)  # Before the manifest: whoever reads that finds the list of its files.
+            _move(stage, root, names & {manifest}, names)
             _write(lists / SOURCE, _seal(root, source))
         _remove_older(root, lists)
     finally:
@@ -74,13 +75,18 @@ def install_static_files(*, wait_seconds: float) -> None:
 
 
 def hold_release(root: str | os.PathLike[str]) -> None:
-    """Keep the files of the newest release for as long as this process lives, which serves pages that name them."""
+    """Keep the files of one release for as long as this process lives, whose pages name them.
+
+    It is the newest one; while a release is under way, that of the manifest which this process has read.
+    """
     lists = Path(root) / LISTS
     key = os.fspath(lists)
     if key in _held or not (numbers := _numbers(lists)):
         return
+    named = set(getattr(staticfiles_storage, "hashed_files", {}).values())
     with suppress(OSError):
-        descriptor = os.open(_list(lists, numbers[0]), os.O_RDONLY | os.O_CLOEXEC)
+        number = next((number for number in numbers if named <= _read(lists, number)), numbers[0])
+        descriptor = os.open(_list(lists, number), os.O_RDONLY | os.O_CLOEXEC)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:
@@ -126,8 +132,9 @@ def _collect(stage: Path) -> str:
     return str(getattr(storage, "manifest_name", ""))
 
 
-def _move(stage: Path, root: Path, names: Set[str], manifest: str) -> None:
-    for name in sorted(names, key=lambda name: (name == manifest, name)):
+def _move(stage: Path, root: Path, moved: Set[str], names: Set[str]) -> None:
+    """Put `moved` in place, of a release of the files `names`."""
+    for name in sorted(moved):
         source, target = stage / name, root / name
         # A file that is the same keeps its time: processes that have read it go on with the same ETag.
         if not target.is_file() or not filecmp.cmp(source, target, shallow=False):

@@ -113,7 +113,9 @@ async def test_a_release_that_hangs_is_ended_and_said(make_run) -> None:  # type
         old = run.script.child
         run.supervisor._hang_up()
         await until(run.supervisor._restart.done)
-        assert run.has("refused, all processes stay as they are: it took longer than 0.5 s (HUBBUB_RELEASE_SECONDS)")
+        assert run.has(
+            "refused, all processes stay as they are: it took longer than 0.5 s (see HUBBUB_RELEASE_SECONDS)"
+        )
         assert run.script.child is old
 
 

@@ -8,6 +8,7 @@ from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import models
 from django.db.migrations import Migration, operations
 from django.db.migrations.loader import MigrationLoader
+from django.db.models.functions import Now, Random
 
 from realtime.additive import complaints, later_than
 
@@ -43,24 +44,39 @@ def alter(name: str, field: Any) -> Any:
     return operations.AlterField("message", name, field)
 
 
+def reference(to: str, **options: Any) -> Any:
+    return models.ForeignKey(to, models.CASCADE, **options)
+
+
+def poll(*fields: tuple[str, Any]) -> Any:
+    return operations.CreateModel("Poll", [("id", models.BigAutoField(primary_key=True)), *fields])
+
+
 GOOD = {
     "a new model": [operations.CreateModel("Poll", [("id", models.BigAutoField(primary_key=True))])],
     "a column that may be NULL": [add("message", "mood", models.CharField(max_length=9, null=True))],
     "a column with a default in the database": [add("message", "mood", models.CharField(max_length=9, db_default=""))],
-    "a unique column that is left NULL": [add("room", "key", models.CharField(max_length=9, null=True, unique=True))],
+    "a reference that has no index": [add("message", "answers", reference("chat.message", null=True, db_index=False))],
+    "a reference under another name": [
+        operations.AlterField("membership", "room", reference("chat.room", related_name="people"))
+    ],
+    "the time of the database": [add("message", "read_at", models.DateTimeField(db_default=Now()))],
+    "a new model that refers to an old one": [poll(("room", reference("chat.room")))],
+    "code that fills a new model": [poll(), operations.RunPython(operations.RunPython.noop)],
+    "code before a column": [
+        operations.RunPython(operations.RunPython.noop),
+        add("message", "mood", models.IntegerField(null=True)),
+    ],
+    "code after other words for people": [
+        operations.AlterField("room", "title", models.CharField("name", max_length=80)),
+        operations.RunPython(operations.RunPython.noop),
+    ],
+    "a unique column of a new model": [poll(), add("poll", "key", models.CharField(max_length=9, unique=True))],
     "many to many": [add("room", "pinned", models.ManyToManyField("chat.message"))],
     "a longer text": [operations.AlterField("room", "title", models.CharField(max_length=90))],
     "other words for people": [operations.AlterField("room", "title", models.CharField("name", max_length=80))],
     "a text without a bound": [operations.AlterField("room", "title", models.TextField())],
     "NULL is allowed": [alter("posted_position", models.PositiveBigIntegerField(null=True))],
-    "an index on a new column": [
-        add("message", "mood", models.IntegerField(null=True)),
-        operations.AddIndex("message", models.Index(fields=["mood"], name="by_mood")),
-    ],
-    "a constraint on new columns that are left NULL": [
-        add("room", "key", models.CharField(max_length=9, null=True)),
-        operations.AddConstraint("room", models.UniqueConstraint(fields=["key"], name="key_once")),
-    ],
     "whatever is done to a model that is new": [
         operations.CreateModel("Poll", [("id", models.BigAutoField(primary_key=True)), ("x", models.TextField())]),
         operations.RemoveField("poll", "x"),
@@ -116,6 +132,63 @@ BAD = {
         [operations.AddIndex("message", models.Index(fields=["at"], name="by_time"))],
         "AddIndex on message stops its writers",
     ),
+    "an index on a new column": (
+        [add("message", "mood", models.IntegerField(null=True)),
+         operations.AddIndex("message", models.Index(fields=["mood"], name="by_mood"))],
+        "AddIndex on message stops its writers",
+    ),
+    "a constraint on new columns that are left NULL": (
+        [add("room", "key", models.CharField(max_length=9, null=True)),
+         operations.AddConstraint("room", models.UniqueConstraint(fields=["key"], name="key_once"))],
+        "AddConstraint on room",
+    ),
+    "a unique column that is left NULL": (
+        [add("room", "key", models.CharField(max_length=9, null=True, unique=True))],
+        "AddField room.key: its index is built while nobody can use the table",
+    ),
+    "a column with an index": (
+        [add("message", "mood", models.SlugField(null=True))],
+        "AddField message.mood: its index is built",
+    ),
+    "a reference with its index": (
+        [add("message", "answers", reference("chat.message", null=True))],
+        "AddField message.answers: its index is built",
+    ),
+    "one to one": (
+        [add("message", "answers", models.OneToOneField("chat.message", models.CASCADE, null=True, db_index=False))],
+        "AddField message.answers: its index is built",
+    ),
+    "another value for each row": (
+        [add("message", "luck", models.FloatField(db_default=Random()))],
+        "AddField message.luck: the table is written anew",
+    ),
+    "a column that is computed and kept": (
+        [add("message", "twice", models.GeneratedField(
+            expression=models.F("seq") * 2, output_field=models.BigIntegerField(), db_persist=True))],
+        "AddField message.twice: the table is written anew",
+    ),
+    "a column and what fills it in one transaction": (
+        [add("message", "mood", models.IntegerField(null=True)), operations.RunPython(operations.RunPython.noop)],
+        "RunPython: AddField message keeps others from the table until it is done",
+    ),
+    "a reference to an old model and what fills it in one transaction": (
+        [poll(("room", reference("chat.room"))), operations.RunPython(operations.RunPython.noop)],
+        "RunPython: CreateModel poll keeps others from the table",
+    ),
+    "a number of fewer digits": (
+        [add("room", "price", models.DecimalField(max_digits=10, decimal_places=2, null=True)),
+         operations.AlterField("room", "price", models.DecimalField(max_digits=4, decimal_places=1, null=True))],
+        "AlterField room.price changes its decimal_places, max_digits",
+    ),
+    "a reference to another model": (
+        [operations.AlterField("membership", "room", reference("chat.message"))],
+        "AlterField membership.room changes its target",
+    ),
+    "a reference that is checked from now on": (
+        [add("message", "answers", reference("chat.message", null=True, db_index=False, db_constraint=False)),
+         operations.AlterField("message", "answers", reference("chat.message", null=True, db_index=False))],
+        "AlterField message.answers changes its db_constraint",
+    ),
     "SQL": ([operations.RunSQL("SELECT 1")], TEXT),
     "SQL beside a state": ([operations.SeparateDatabaseAndState([operations.RunSQL("SELECT 1")])], TEXT),
 }  # fmt: skip
@@ -145,6 +218,27 @@ def test_a_change_of_a_table_without_a_transaction_is_refused() -> None:
         "AddField message: with `atomic = False` it waits for the table without a bound"
     ]
     assert judged(operations.RunPython(operations.RunPython.noop), atomic=False) == []
+
+
+@pytest.mark.parametrize(
+    "tried",
+    [
+        operations.RemoveConstraint("message", "message_client_id_once"),
+        operations.RemoveIndex("message", "by_time"),
+        operations.RenameIndex("message", "by_mood", "by_time"),
+        operations.AlterModelTableComment("message", "what was said"),
+        poll(("room", reference("chat.room"))),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_what_takes_a_table_for_a_moment_is_refused_without_a_transaction(tried: Any) -> None:
+    (found,) = judged(tried, atomic=False)
+    assert "with `atomic = False` it waits for the table" in found
+
+
+def test_a_new_model_that_refers_to_no_old_one_is_taken_without_a_transaction() -> None:
+    assert judged(poll(("before", reference("self"))), atomic=False) == []
+    assert judged(poll(("room", reference("chat.room", db_constraint=False))), atomic=False) == []
 
 
 def test_an_empty_database_takes_all_there_is() -> None:

@@ -9,8 +9,9 @@ import pytest
 from django.contrib.auth import authenticate, get_user_model
 from django.db import connections
 
-from realtime import first_admin
-from realtime.management.commands.up import site_folder
+from realtime import conf, first_admin
+from realtime.children import Console
+from realtime.management.commands.up import release_child, site_folder
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -39,6 +40,13 @@ def test_a_setting_switches_the_first_administrator_off(settings: Any) -> None:
 def test_a_site_with_any_user_gets_no_administrator() -> None:
     get_user_model().objects.create_user(username="alice")
     assert not first_admin.is_wanted()
+
+
+def test_a_release_that_waits_for_another_has_the_time_to_say_so() -> None:
+    """It waits for `release_seconds`, and needs some more to start and to end."""
+    child = release_child(console=Console(), lock=0, migrate=True)
+    assert child._seconds >= conf.settings().release_seconds + 10
+    assert child._command[-2:] == ["release", "--additive"]
 
 
 def test_processes_start_in_the_folder_that_a_link_leads_to_now(

@@ -130,6 +130,31 @@ def test_a_release_that_a_process_still_serves_keeps_its_files(root: Path, relea
     assert not (root / served).exists()
 
 
+def test_the_list_of_a_release_is_there_before_its_manifest(
+    root: Path, release: Any, holds: None, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that starts in between serves the manifest that it has read, and keeps its files."""
+    release(a_js="// first")
+    first = manifest(root)
+    started: list[dict[str, str]] = []
+    note = release_files._note
+
+    def start_after(lists: Path, names: Any) -> None:
+        note(lists, names)
+        settings.STATIC_ROOT = root  # As a new process: the manifest is read anew.
+        hold_release(root)
+        started.append(manifest(root))
+
+    monkeypatch.setattr(release_files, "_note", start_after)
+    release(a_js="// second")
+    monkeypatch.undo()
+    assert started == [first]
+    assert manifest(root) != first
+    release(a_js="// third")
+    assert (root / first["a.js"]).exists()
+    assert sorted(path.name for path in (root / LISTS).glob("*.txt")) == ["1.txt", "2.txt", "3.txt"]
+
+
 def test_a_file_that_compresses_no_more_leaves_no_old_copy(root: Path, release: Any) -> None:
     release(a_js="// long\n" * 100)
     assert (root / "a.js.gz").exists()

@@ -5,6 +5,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+    additive_because = "users are few beside messages: the index on the new column, all NULL, is built in a moment"
 
     dependencies = [
         ('accounts', '0001_initial'),

@@ -28,6 +28,8 @@ from realtime.supervisor import Supervisor, terminal_answers
 
 # What an earlier run that was killed may still take: its web processes close their sockets in order.
 EARLIER_RUN_SECONDS = 20.0
+# A release starts, waits for as long as it may, and says what it has waited for.
+RELEASE_EXTRA_SECONDS = 15.0
 MOST_PROCESSES = 64
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -108,15 +110,7 @@ class Command(BaseCommand):
             stages,
             console=console,
             announce=lambda: self._announce(console, stages, binary, host, port),
-            release=ReleaseChild(
-                # Under the processes that run: they have to be able to go on until they are replaced.
-                ["release", "--additive", *([] if migrate else ["--no-migrate"])],
-                console=console,
-                environ=environment(),
-                folder=site_folder(),
-                lock=lock,
-                seconds=conf.settings().release_seconds,
-            ),
+            release=release_child(console=console, lock=lock, migrate=migrate),
         )
         asyncio.run(supervisor.run())
 
@@ -172,6 +166,18 @@ def find_redis() -> embedded_redis.Binary:
     if binary is None:
         raise CommandError(embedded_redis.HOW_TO_INSTALL)
     return binary
+
+
+def release_child(*, console: Console, lock: int, migrate: bool) -> ReleaseChild:
+    return ReleaseChild(
+        # Under the processes that run: they have to be able to go on until they are replaced.
+        ["release", "--additive", *([] if migrate else ["--no-migrate"])],
+        console=console,
+        environ=environment(),
+        folder=site_folder(),
+        lock=lock,
+        seconds=conf.settings().release_seconds + RELEASE_EXTRA_SECONDS,
+    )
 
 
 def plan(
