@@ -17,8 +17,9 @@ BIDI_MARKS = frozenset("\u200e\u200f\u061c")
 FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 # Visible ones among the format characters: signs of Arabic and Syriac that stand around a number or a word.
 VISIBLE_FORMATS = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2")
-# Drawn as nothing, though no default-ignorable characters: of Braille, Khitan and music.
-BLANK = frozenset("\u2800\U00016fe4\U0001d159")
+# Drawn as nothing, though no default-ignorable characters: of Braille, hieroglyphs (letters since Unicode 15), Khitan and
+# music.
+BLANK = frozenset("\u2800\U00013441\U00013442\U00016fe4\U0001d159")
 
 PUNCTUATION = "@.+-_"  # Of user names.
 # Some scripts need these within a name, UAX #31, table 3a: geresh and gershayim, tsheg, the Katakana middle dot.

@@ -55,6 +55,8 @@ def test_names_of_all_languages_are_taken(name: str) -> None:
         ("a soft hyphen", "a\u00adb"),
         ("a mark of direction where all goes in one", "a\u200eb"),
         ("a blank of Braille", "a\u2800b"),
+        ("a full blank of hieroglyphs", "a\U00013441b"),
+        ("half a blank of hieroglyphs", "a\U00013442b"),
     ],
 )
 def test_a_name_that_deceives_is_refused_with_the_character(attack: str, name: str) -> None:
@@ -133,6 +135,8 @@ def test_user_names_of_all_languages_are_taken(name: str) -> None:
         ("alice\u1160", "invisible"),
         ("\u1160", "invisible"),
         ("\u3164", "invisible"),
+        ("\U00013441", "invisible"),
+        ("\U00013442\U00013441", "invisible"),
         ("a\u200cb", "invisible"),
         ("日\ufe00", "invisible"),
         ("א\u200eב", "invisible"),
