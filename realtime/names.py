@@ -1,7 +1,6 @@
 """What a name that others see may be made of: of a user, of a room, of what a feature of your own lets people name."""
 
 import functools
-import re
 import unicodedata
 from itertools import groupby
 
@@ -24,7 +23,8 @@ BLANK = frozenset("\u2800\U00013441\U00013442\U00016fe4\U0001d159")
 PUNCTUATION = "@.+-_"  # Of user names.
 # Some scripts need these within a name, UAX #31, table 3a: geresh and gershayim, tsheg, the Katakana middle dot.
 MEDIAL = frozenset("\u05f3\u05f4\u0f0b\u30fb")
-_SEPARATORS = re.compile(f"[{re.escape(PUNCTUATION)}]")
+# Letters by their category, drawn like an apostrophe, a stroke or an exclamation mark: so is a modifier letter (Lm).
+CLICKS = frozenset("\u01c0\u01c1\u01c2\u01c3")
 
 # UTS #39, section 5.4: more nonspacing marks on one letter, or one of them twice, belong to no language.
 MOST_MARKS = 4
@@ -98,7 +98,14 @@ def validate_user_name(text: str) -> None:
 
 def is_reserved(name: str) -> bool:
     """Whether a user of this name could be taken for the site, or for everybody."""
-    return any(_SEPARATORS.sub("", key) in _reserved_keys() for key in (name_key(name), shown_key(name)))
+    return any(
+        _bare(key(text)) in _reserved_keys() for text in (name, _bare(name)) for key in (name_key, shown_key)
+    )
+
+
+def _bare(text: str) -> str:
+    """Without all that is drawn like punctuation."""
+    return "".join(one for one in text if unicodedata.category(one) in WRITING - {"Lm"} and one not in CLICKS)
 
 
 @functools.cache

@@ -168,6 +168,15 @@ def test_a_user_name_that_deceives_is_refused(name: str, code: str) -> None:
         "rnoderator",
         "ROOT",
         "y0u",
+        "admin\u30fb",
+        "admin\u05f3",
+        "\u05f4admin",
+        "admin\ua78c",
+        "admin\u01c3",
+        "admin\u01c0",
+        "admin\u02c8",
+        "ad\u02b9min",
+        "adm1n\ua78c",
     ],
 )
 def test_names_of_the_site_and_of_everybody_are_reserved_however_they_are_written(name: str) -> None:
