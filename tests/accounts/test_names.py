@@ -251,6 +251,45 @@ def test_a_name_that_was_changed_past_the_model_gets_its_key_by_the_command(alic
     assert sign_up("alice") == []
 
 
+def test_two_users_who_were_renamed_to_each_others_names_have_their_keys_after_one_run(alice: User) -> None:
+    bob = User.objects.create_user("bob")
+    for user, name in ((alice, "between"), (bob, "alice"), (alice, "bob")):
+        User.objects.filter(pk=user.pk).update(username=name)
+    of_before("ALICE")
+    assert name_keys.fill_name_keys(User) == 1
+    assert dict(User.objects.values_list("username", "name_key")) == {
+        "alice": key_of("alice"), "bob": key_of("bob"), "ALICE": None
+    }
+
+
+def test_a_wrong_key_is_taken_away_though_somebody_signs_up_by_the_right_one_meanwhile(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    User.objects.filter(pk=alice.pk).update(username="carol")
+    change = name_keys._change
+
+    def and_somebody_signs_up(model: Any, row: name_keys.Row, key: str | None) -> int:
+        if key is None:
+            User.objects.create_user("Carol")
+        return change(model, row, key)
+
+    monkeypatch.setattr(name_keys, "_change", and_somebody_signs_up)
+    assert name_keys.fill_name_keys(User) == 1
+    assert User.objects.get(pk=alice.pk).name_key is None
+    assert sign_up("alice") == []
+
+
+def test_keys_are_filled_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(name_keys, "BATCH", 2)
+    for name in ("bob", "dora", "ed"):
+        of_before(name)
+    steps = []
+    step = name_keys.in_step
+    monkeypatch.setattr(name_keys, "in_step", lambda: steps.append(1) or step())
+    assert name_keys.fill_name_keys(User) == 0
+    assert len(steps) == 3  # The last one finds nobody.
+
+
 @pytest.mark.parametrize(
     "save",
     [
