@@ -16,8 +16,7 @@ BIDI_MARKS = frozenset("\u200e\u200f\u061c")
 FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 # Visible ones among the format characters: signs of Arabic and Syriac that stand around a number or a word.
 VISIBLE_FORMATS = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2")
-# Drawn as nothing, though no default-ignorable characters: of Braille, hieroglyphs (letters since Unicode 15), Khitan and
-# music.
+# Drawn as nothing, though no default-ignorable characters: of Braille, hieroglyphs (Unicode 15), Khitan and music.
 BLANK = frozenset("\u2800\U00013441\U00013442\U00016fe4\U0001d159")
 
 PUNCTUATION = "@.+-_"  # Of user names.
@@ -80,9 +79,7 @@ def validate_name(text: str) -> None:
     It has a letter or a digit, no character that is not seen, and no word that mixes scripts that are drawn alike.
     """
     for at, character in enumerate(text):
-        if _is_invisible(character) and not (
-            _is_needed(text, at) or _is_of_emoji(text, at) or _ends_joining(text, at)
-        ):
+        if _is_invisible(character) and not (_is_needed(text, at) or _is_of_emoji(text, at) or _ends_joining(text, at)):
             raise _invisible(character)
     _check_letters(text, GREEK_SYMBOLS)
 
@@ -104,9 +101,7 @@ def validate_user_name(text: str) -> None:
 
 def is_reserved(name: str) -> bool:
     """Whether a user of this name could be taken for the site, or for everybody."""
-    return any(
-        _bare(key(text)) in _reserved_keys() for text in (name, _bare(name)) for key in (name_key, shown_key)
-    )
+    return any(_bare(key(text)) in _reserved_keys() for text in (name, _bare(name)) for key in (name_key, shown_key))
 
 
 def _bare(text: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -244,6 +245,23 @@ def test_a_user_made_by_the_release_before_gets_the_key_with_the_next_save() -> 
     assert not [one for one in run_checks(databases=["default"]) if one.id == "accounts.W001"]
 
 
+def test_nobody_signs_up_as_a_look_alike_of_a_user_whom_the_release_before_has_made() -> None:
+    user = of_before("alice")
+    for name in ("a1ice", "Alice", "AIice"):
+        assert sign_up(name) == [NAME_TAKEN]
+    assert sign_up("carol") == []
+    user.save()
+    assert User.objects.get(username="alice").name_key == key_of("alice")
+
+
+def test_a_user_whom_the_release_before_has_renamed_is_told_of(alice: User) -> None:
+    User.objects.filter(pk=alice.pk).update(username="carol")
+    [warning] = [one for one in run_checks(databases=["default"]) if one.id == "accounts.W001"]
+    assert "carol has the key of another name" in warning.msg
+    call_command("name_keys", stdout=StringIO())
+    assert not [one for one in run_checks(databases=["default"]) if one.id == "accounts.W001"]
+
+
 def test_a_name_that_was_changed_past_the_model_gets_its_key_by_the_command(alice: User) -> None:
     User.objects.filter(pk=alice.pk).update(username="carol")
     assert name_keys.fill_name_keys(User) == 0
@@ -258,7 +276,9 @@ def test_two_users_who_were_renamed_to_each_others_names_have_their_keys_after_o
     of_before("ALICE")
     assert name_keys.fill_name_keys(User) == 1
     assert dict(User.objects.values_list("username", "name_key")) == {
-        "alice": key_of("alice"), "bob": key_of("bob"), "ALICE": None
+        "alice": key_of("alice"),
+        "bob": key_of("bob"),
+        "ALICE": None,
     }
 
 
@@ -283,11 +303,10 @@ def test_keys_are_filled_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(name_keys, "BATCH", 2)
     for name in ("bob", "dora", "ed"):
         of_before(name)
-    steps = []
-    step = name_keys.in_step
-    monkeypatch.setattr(name_keys, "in_step", lambda: steps.append(1) or step())
+    step = Mock(wraps=name_keys.in_step)
+    monkeypatch.setattr(name_keys, "in_step", step)
     assert name_keys.fill_name_keys(User) == 0
-    assert len(steps) == 3  # The last one finds nobody.
+    assert step.call_count == 3  # The last one finds nobody.
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,9 @@ def test_a_membership_that_is_moved_is_told_of_in_both_rooms(alice: Any, attic: 
     assert (version_of(attic), version_of(lounge)) == (before + 1, 1)
 
 
-def test_a_room_that_only_bans_a_user_does_not_hear_the_name(alice: Any, charlie: Any, attic: Room, lounge: Room) -> None:
+def test_a_room_that_only_bans_a_user_does_not_hear_the_name(
+    alice: Any, charlie: Any, attic: Room, lounge: Room
+) -> None:
     services.set_membership(room_id=attic.pk, user_id=charlie.pk, role=Membership.Role.NONE)
     assert access.rooms_that_show(str(charlie.pk)) == []
     services.set_membership(room_id=lounge.pk, user_id=charlie.pk)
