@@ -242,7 +242,7 @@ def rooms_that_show(user_id: str) -> list[str]:
     """The slugs of the rooms whose members know the user: by what was written there, or by a membership."""
     key = users.key_of(user_id)
     said = Message.objects.filter(author=key).order_by().values("room")
-    belongs = Membership.objects.filter(user=key).order_by().values("room")
+    belongs = Membership.objects.filter(user=key).exclude(role=Membership.Role.NONE).order_by().values("room")
     return list(Room.objects.filter(Q(pk__in=said) | Q(pk__in=belongs)).values_list("slug", flat=True))
 
 

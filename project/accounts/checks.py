@@ -1,15 +1,16 @@
 """System checks of the accounts. docs/settings.md lists them."""
 
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from django.core.checks import CheckMessage, Tags, Warning, register
 from django.db import Error as DatabaseError
 
 from project.accounts.models import User
-from project.accounts.name_keys import look_alikes
+from project.accounts.name_keys import look_alikes, with_other_keys
 
 NAMES_SHOWN = 20
+KEYS_COMPARED = 100_000  # The newest users: a second's work, within each `migrate`.
 
 
 @register(Tags.database)
@@ -22,6 +23,8 @@ def check_name_keys(databases: Any = None, **_: Any) -> list[CheckMessage]:
             f"{name} looks like {other}" if other else name
             for name, other in islice(look_alikes(User), NAMES_SHOWN + 1)
         ]
+        renamed = (f"{name} has the key of another name" for name in with_other_keys(User, KEYS_COMPARED))
+        found = list(islice(chain(found, renamed), NAMES_SHOWN + 1))
     except DatabaseError:
         return []  # Not migrated yet.
     if not found:

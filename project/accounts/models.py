@@ -19,6 +19,7 @@ from realtime.names import is_reserved, validate_user_name
 NAME_CHARS = 150
 # A letter's prototype may be several. PostgreSQL's indexes take 2,704 bytes: of what is longer the beginning decides.
 KEY_CHARS = 600
+KEYLESS_COMPARED = 1_000  # Users without a key, for each new name: some milliseconds. Mostly there are none.
 NAME_TAKEN = "Somebody has this name, or one that looks like it."
 
 
@@ -127,7 +128,7 @@ class User(AbstractUser):
 
     def validate_unique(self, exclude: Collection[str] | None = None) -> None:
         super().validate_unique(exclude=exclude)
-        if "username" not in (exclude or ()) and not self._keeps_its_name() and self._look_alikes().exists():
+        if "username" not in (exclude or ()) and not self._keeps_its_name() and self._has_look_alike():
             raise ValidationError({"username": self.unique_error_message(type(self), ("username",))})
 
     def check_name(self) -> None:
@@ -141,9 +142,14 @@ class User(AbstractUser):
             return False
         return type(self)._base_manager.filter(pk=self.pk, username=self.username).exists()
 
-    def _look_alikes(self) -> "models.QuerySet[User]":
+    def _has_look_alike(self) -> bool:
         keys = {key_of(self.username), shown_key(self.username)[:KEY_CHARS]}
-        return type(self)._base_manager.filter(name_key__in=keys).exclude(pk=self.pk)
+        others = type(self)._base_manager.exclude(pk=self.pk)
+        if others.filter(name_key__in=keys).exists():
+            return True
+        # While processes are replaced, old ones make users without a key.
+        newest = others.filter(name_key=None).order_by("-pk").values_list("username", flat=True)[:KEYLESS_COMPARED]
+        return any(key_of(name) in keys for name in newest)
 
     def _key_to_save(self) -> str | None:
         key = key_of(self.username)

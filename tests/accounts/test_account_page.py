@@ -55,6 +55,10 @@ def test_the_page_is_for_who_is_signed_in_and_linked_beside_the_name(client: Cli
     assert client.get(ACCOUNT).headers["Location"] == f"{reverse('sign-in')}?next={ACCOUNT}"
     client.force_login(owner)
     assert f'href="{ACCOUNT}"' in client.get(reverse("lobby")).text
+    # Whose page it is, and where a new name is shown.
+    page = client.get(ACCOUNT)
+    assert f'data-own-id="{owner.pk}"' in page.text
+    assert main_of(page).count("data-own-name") == 2
 
 
 # The password

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -244,11 +245,68 @@ def test_a_user_made_by_the_release_before_gets_the_key_with_the_next_save() -> 
     assert not [one for one in run_checks(databases=["default"]) if one.id == "accounts.W001"]
 
 
+def test_nobody_signs_up_as_a_look_alike_of_a_user_whom_the_release_before_has_made() -> None:
+    user = of_before("alice")
+    for name in ("a1ice", "Alice", "AIice"):
+        assert sign_up(name) == [NAME_TAKEN]
+    assert sign_up("carol") == []
+    user.save()
+    assert User.objects.get(username="alice").name_key == key_of("alice")
+
+
+def test_a_user_whom_the_release_before_has_renamed_is_told_of(alice: User) -> None:
+    User.objects.filter(pk=alice.pk).update(username="carol")
+    [warning] = [one for one in run_checks(databases=["default"]) if one.id == "accounts.W001"]
+    assert "carol has the key of another name" in warning.msg
+    call_command("name_keys", stdout=StringIO())
+    assert not [one for one in run_checks(databases=["default"]) if one.id == "accounts.W001"]
+
+
 def test_a_name_that_was_changed_past_the_model_gets_its_key_by_the_command(alice: User) -> None:
     User.objects.filter(pk=alice.pk).update(username="carol")
     assert name_keys.fill_name_keys(User) == 0
     assert User.objects.get().name_key == key_of("carol")
     assert sign_up("alice") == []
+
+
+def test_two_users_who_were_renamed_to_each_others_names_have_their_keys_after_one_run(alice: User) -> None:
+    bob = User.objects.create_user("bob")
+    for user, name in ((alice, "between"), (bob, "alice"), (alice, "bob")):
+        User.objects.filter(pk=user.pk).update(username=name)
+    of_before("ALICE")
+    assert name_keys.fill_name_keys(User) == 1
+    assert dict(User.objects.values_list("username", "name_key")) == {
+        "alice": key_of("alice"),
+        "bob": key_of("bob"),
+        "ALICE": None,
+    }
+
+
+def test_a_wrong_key_is_taken_away_though_somebody_signs_up_by_the_right_one_meanwhile(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    User.objects.filter(pk=alice.pk).update(username="carol")
+    change = name_keys._change
+
+    def and_somebody_signs_up(model: Any, row: name_keys.Row, key: str | None) -> int:
+        if key is None:
+            User.objects.create_user("Carol")
+        return change(model, row, key)
+
+    monkeypatch.setattr(name_keys, "_change", and_somebody_signs_up)
+    assert name_keys.fill_name_keys(User) == 1
+    assert User.objects.get(pk=alice.pk).name_key is None
+    assert sign_up("alice") == []
+
+
+def test_keys_are_filled_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(name_keys, "BATCH", 2)
+    for name in ("bob", "dora", "ed"):
+        of_before(name)
+    step = Mock(wraps=name_keys.in_step)
+    monkeypatch.setattr(name_keys, "in_step", step)
+    assert name_keys.fill_name_keys(User) == 0
+    assert step.call_count == 3  # The last one finds nobody.
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from chat import services
+from chat import access, services
 from chat.models import Membership, Room
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
@@ -52,3 +52,13 @@ def test_a_membership_that_is_moved_is_told_of_in_both_rooms(alice: Any, attic: 
     membership.room = lounge
     membership.save()
     assert (version_of(attic), version_of(lounge)) == (before + 1, 1)
+
+
+def test_a_room_that_only_bans_a_user_does_not_hear_the_name(
+    alice: Any, charlie: Any, attic: Room, lounge: Room
+) -> None:
+    services.set_membership(room_id=attic.pk, user_id=charlie.pk, role=Membership.Role.NONE)
+    assert access.rooms_that_show(str(charlie.pk)) == []
+    services.set_membership(room_id=lounge.pk, user_id=charlie.pk)
+    assert access.rooms_that_show(str(charlie.pk)) == ["lounge"]
+    assert access.rooms_that_show(str(alice.pk)) == ["attic"]

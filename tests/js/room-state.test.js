@@ -374,6 +374,23 @@ test("a new name that presence tells of, or a join, stands beside the messages a
   assert.deepEqual(names(run(before, { type: "joined", answer: again })), ["robert"]);
 });
 
+test("who was renamed while the page was not connected has the name that a later message tells, on all rows", () => {
+  const ROBERT = { id: "2", name: "robert" };
+  const had = joinedAt(2, [message(1), message(2)]);
+  const resumed = answer({ position: 3, complete: true, messages: [message(3, { user: ROBERT })] });
+  assert.deepEqual(names(run(had, { type: "joined", answer: resumed })), ["robert", "robert", "robert"]);
+  assert.deepEqual(names(run(had, event("message.posted", 3, message(3, { user: ROBERT })))), ["robert", "robert", "robert"]);
+  const page = joinedAt(3, [message(3)], true);
+  const older = { messages: [message(1, { user: ROBERT }), message(2, { user: ROBERT })], more: false };
+  const came = run(page, { type: "history.asked" }, { type: "history.came", before: 3, answer: older });
+  assert.deepEqual(names(came), ["robert", "robert", "robert"]);
+  // A part of an answer does not bring back the name that the list of people still has.
+  const listed = run(fresh(), { type: "joined", answer: answer({ position: 1, messages: [message(1)], present: { count: 1, users: [BOB] } }) });
+  const part = answer({ position: 2, complete: true, partial: true, messages: [message(2, { user: ROBERT })] });
+  const after = run(listed, { type: "joined", answer: part });
+  assert.deepEqual([names(after), after.present.users], [["robert", "robert"], [ROBERT]]);
+});
+
 test("the name of somebody whose account is gone is nobody's", () => {
   const gone = joinedAt(1, [message(1, { user: { id: null, name: "deleted user" } })]);
   assert.deepEqual(names(run(gone, { type: "renamed", users: [{ id: null, name: "mallory" }] })), ["deleted user"]);

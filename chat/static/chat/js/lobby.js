@@ -1,5 +1,6 @@
 // The lobby: times in the reader's own zone (the clock for today, the day before that), and a list that keeps itself new.
 
+import { pageAt } from "../../realtime/js/fetched.js";
 import { showOwnName } from "../../realtime/js/own-name.js";
 import { poll } from "./polling.js";
 import { clockTime, dayName, fullTime, shortDay } from "./times.js";
@@ -25,15 +26,8 @@ function showTimes() {
 
 /** Titles, last words and one's own name as they are now; whether that has worked. */
 async function refresh() {
-  let text;
-  try {
-    const response = await fetch(location.href, { redirect: "error" });
-    if (!response.ok) return false;
-    text = await response.text();
-  } catch {
-    return false;
-  }
-  const page = new DOMParser().parseFromString(text, "text/html");
+  const page = await pageAt(location.href);
+  if (page === null) return false;
   const next = page.querySelector("main .column");
   const name = page.querySelector("[data-own-name]");
   if (next === null || name === null) return false;

@@ -139,11 +139,12 @@ function joined(state, answer) {
     room: answer.room,
     epoch: answer.epoch,
     position: answer.position,
-    present: answer.partial ? state.present : named(answer.present),
+    present: answer.partial ? state.present : listed(answer.present),
   };
-  if (answer.complete) return renamed(arrive(next, answer.messages), next.present?.users ?? []);
+  const here = answer.partial ? [] : (answer.present?.users ?? []);
+  if (answer.complete) return named(arrive(next, answer.messages), answer.messages, here);
   const page = { ...next, messages: [], floor: answer.more ? (answer.messages[0]?.seq ?? 0) : 0, more: answer.more, early: {} };
-  const filled = withMessages(page, answer.messages);
+  const filled = named(withMessages(page, answer.messages), answer.messages, here);
   const seen = known ?? answer.read ?? null;
   return seen === null ? filled : noticed(filled, answer.messages.filter(({ seq }) => seq > seen));
 }
@@ -155,7 +156,7 @@ function happened(state, frame) {
     case "message.edited":
     case "message.deleted":
       if (frame.position <= state.position) return state;
-      return arrive({ ...state, position: frame.position }, [frame.message]);
+      return named(arrive({ ...state, position: frame.position }, [frame.message]), [frame.message]);
     case "room.changed":
       if (frame.position <= state.position) return state;
       return { ...state, position: frame.position, room: { ...state.room, ...frame.changes } };
@@ -183,6 +184,11 @@ function renamed(state, users) {
     early: Object.fromEntries(Object.entries(early).map(([seq, message]) => [seq, written(message)])),
     present: present?.users?.some(isOld) ? { ...present, users: byName(present.users.map(now)) } : present,
   };
+}
+
+/** With the names that came with these messages, and with `people`: one who was renamed while nobody was told of it. */
+function named(state, messages, people = []) {
+  return renamed(state, [...messages.map(({ user }) => user), ...people]);
 }
 
 /** Messages in their newest state, as upserts by seq. */
@@ -213,7 +219,7 @@ function olderCame(state, before, { messages, more }) {
   const floor = more ? (messages[0]?.seq ?? state.floor) : 0;
   // Over what was read, and into its gaps: the server leaves out what changes while it reads.
   const early = Object.values(state.early).filter(({ seq }) => seq >= floor);
-  return withMessages({ ...next, floor, more }, [...messages, ...early]);
+  return named(withMessages({ ...next, floor, more }, [...messages, ...early]), messages);
 }
 
 /** Our own post, answered: shown from now on as it is saved, though its event may still be on the way. */
@@ -251,7 +257,7 @@ function withPending(state, id, changes) {
   return { ...state, pending: state.pending.map((post) => (post.id === id ? { ...post, ...changes } : post)) };
 }
 
-function named(present) {
+function listed(present) {
   if (present === null) return null;
   return { ...present, users: present.users.length === present.count ? byName(present.users) : null };
 }

@@ -1,19 +1,22 @@
 // The room's page, wired: what the socket says and what a person does becomes state; state is shown.
 
+import { onReturn } from "../../realtime/js/fetched.js";
 import { showOwnName } from "../../realtime/js/own-name.js";
 import { Socket } from "../../realtime/js/socket.js";
 import { Keepsakes } from "./keepsakes.js";
 import { initial, lastOwn, reduce } from "./room-state.js";
+import { takeTitles } from "./room-titles.js";
 import { RoomView } from "./room-view.js";
 
 const PAGE = 50;
 const KEPT_MESSAGES = 400; // In a page left open; older ones are read again when somebody scrolls back.
 const RETRY_MS = 2_000;
+const TITLES_MS = 30_000; // The titles of other rooms are not asked for more often.
 const BACK_MS = 2_000; // How long "Back" is shown.
 const PATIENCE_MS = 1_500; // A connection that takes no longer than this is not worth a word.
 
 const root = document.getElementById("room");
-const { slug, userId, userName, title, topic, archived, roleHere, socketPath } = root.dataset;
+const { slug, userId, userName, title, topic, archived, roleHere, socketPath, lobby } = root.dataset;
 const me = { id: userId, name: userName };
 const keepsakes = new Keepsakes(userId, slug);
 const room = { slug, title, topic, role: roleHere, archived: archived === "true" };
@@ -76,6 +79,7 @@ view.composer.text = keepsakes.draft;
 view.render(state);
 look();
 document.addEventListener("visibilitychange", look);
+onReturn(lobby, TITLES_MS, (page) => takeTitles(document.getElementById("rooms"), page));
 document.addEventListener("signing-out", () => socket.close());
 socket.open();
 state.pending.filter(({ error }) => error === null).forEach(send);

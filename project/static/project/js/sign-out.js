@@ -14,7 +14,7 @@ tabs.onmessage = ({ data }) => {
   if (data.user !== user) return;
   if (data.type === "unsent?") tabs.postMessage({ type: "unsent", user, rooms: unsentOf(user) });
   else if (data.type === "unsent") reported.push(...data.rooms);
-  else if (data.type === "signed-out") leave();
+  else if (data.type === "signed-out") leave(`${signIn}?${new URLSearchParams({ next: location.pathname })}`);
 };
 
 // The admin's own form has an id only.
@@ -52,7 +52,7 @@ async function signOut(form, submitter) {
     return;
   }
   tabs.postMessage({ type: "signed-out", user });
-  leave();
+  leave(signIn);
 }
 
 async function askTabs() {
@@ -84,7 +84,7 @@ function row({ slug, draft, posts, edits }) {
   return item;
 }
 
-function leave() {
+function leave(address) {
   forget(user);
-  location.replace(signIn);
+  location.replace(address);
 }
