@@ -87,7 +87,7 @@ async def answer_to(server: Server, request: bytes) -> tuple[int, bytes]:
 
 async def test_250_who_sign_in_at_once_take_few_threads_and_sockets_are_served_meanwhile(site: Site) -> None:
     cookie = site.make_user("bob")["cookie"]
-    settings = {"HUBBUB_SIGN_IN_TRIES_PER_ACCOUNT": "1000"}
+    settings = {"HUBBUB_SIGN_IN_TRIES_PER_ACCOUNT_AND_ADDRESS": "1000"}
     with site.serving("hubbub", 1, **settings) as [server]:
         sign_in = await form(server, "/account/sign-in/", username="alice", password=PASSWORD)
         async with opened(server, cookie) as socket:
