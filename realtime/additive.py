@@ -177,7 +177,7 @@ def _problem_of_new(new: Any, name: str) -> str:
             "(`db_index=False`), and the index by AddIndexConcurrently in a later migration"
         )
     is_computed = isinstance(default, Expression) and not isinstance(default, Value | Now)
-    if is_computed or (isinstance(new, models.GeneratedField) and new.db_persist):
+    if is_computed or getattr(new, "db_persist", False):
         return f"AddField {name}: the table is written anew with its values"
     return ""
 
