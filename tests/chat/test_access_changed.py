@@ -1,12 +1,14 @@
 """Whom a change of who may read a room is told to, and when. On SQLite and on PostgreSQL."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from chat import access, services
+from chat import access, bans, services
 from chat.models import Membership, Room
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
@@ -57,7 +59,8 @@ def test_a_membership_that_is_moved_is_told_of_in_both_rooms(alice: Any, attic: 
 def test_a_room_that_only_bans_a_user_does_not_hear_the_name(
     alice: Any, charlie: Any, attic: Room, lounge: Room
 ) -> None:
-    services.set_membership(room_id=attic.pk, user_id=charlie.pk, role=Membership.Role.NONE)
+    bans.ban_user(room_id=attic.pk, user_id=str(charlie.pk), until=timezone.now() + timedelta(hours=1))
+    assert Membership.objects.get(room=attic, user=charlie).role == Membership.Role.NONE
     assert access.rooms_that_show(str(charlie.pk)) == []
     services.set_membership(room_id=lounge.pk, user_id=charlie.pk)
     assert access.rooms_that_show(str(charlie.pk)) == ["lounge"]
