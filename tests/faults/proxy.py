@@ -41,7 +41,7 @@ class Proxy:
 
     def __exit__(self, *_: object) -> None:
         self._do(self._stop_listening())
-        self._do(self._end_all(NO_LINGER))
+        self._do(self._end_late_ones())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -118,6 +118,12 @@ class Proxy:
             link.end(linger)
             task.cancel()
         await asyncio.gather(*links.values(), return_exceptions=True)
+
+    async def _end_late_ones(self) -> None:
+        """Those as well that were accepted just before the listener was closed: they take some turns to be links."""
+        for _ in range(10):
+            await self._end_all(NO_LINGER)
+            await asyncio.sleep(0)
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         link = Link(self, writer)
