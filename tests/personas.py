@@ -53,3 +53,10 @@ def attic(alice: Any, bob: Any, mona: Any) -> Room:
         services.set_membership(room_id=room.pk, user_id=user.pk)
     services.set_membership(room_id=room.pk, user_id=mona.pk, role="moderator")
     return room
+
+
+@pytest.fixture
+def admin(client: Any, root: Any) -> Any:
+    """A browser in which the administrator is signed in."""
+    client.force_login(root)
+    return client

@@ -73,8 +73,8 @@ def set_password(
     """
     made = make_password(password)  # Before the transaction: SQLite has one writer.
     with transaction.atomic():
-        current = _lock(user)
-        if current is None or not allows(current):
+        current = _locked(user, allows)
+        if current is None:
             return False
         current.password = made
         current.save(update_fields=["password"])
@@ -89,13 +89,15 @@ def set_password(
 def set_email(user: Any, email: str, *, allows: Callable[[User], bool]) -> bool:
     """Set the address that reset links go to. False: `allows(user)`, asked under a lock, is not true any more."""
     with transaction.atomic():
-        current = _lock(user)
-        if current is None or not allows(current):
+        current = _locked(user, allows)
+        if current is None:
             return False
         current.email = email
         current.save(update_fields=["email"])
     return True
 
 
-def _lock(user: Any) -> User | None:
-    return User.objects.select_for_update(no_key=True).filter(pk=user.pk).first()
+def _locked(user: Any, allows: Callable[[User], bool]) -> User | None:
+    """The account as it is now, locked until the end of the transaction. None: it is gone, or `allows` says no."""
+    current = User.objects.select_for_update(no_key=True).filter(pk=user.pk).first()
+    return current if current is not None and allows(current) else None

@@ -229,15 +229,21 @@ async def back_to_sign_in(page: Page, address: str) -> str:
     return await page.content()
 
 
+async def post_secret(page: Page, cluster: Cluster, room: str) -> str:
+    """Words in the room that the lobby shows then."""
+    secret = f"secret {uuid4().hex[:8]}"
+    await enter(page, cluster, room)
+    await post(page, secret)
+    await page.goto(f"{cluster.url}/")
+    await expect(page.get_by_text(secret)).to_be_visible()
+    return secret
+
+
 async def test_back_after_signing_out_shows_no_text_of_a_room(
     browser_with_page_cache: Browser, cluster: Cluster, room: str
 ) -> None:
-    secret = f"secret {uuid4().hex[:8]}"
     async with signed_in(browser_with_page_cache, cluster, "alice") as (page, _):
-        await enter(page, cluster, room)
-        await post(page, secret)
-        await page.goto(f"{cluster.url}/")
-        await expect(page.get_by_text(secret)).to_be_visible()
+        secret = await post_secret(page, cluster, room)
         await enter(page, cluster, room)
         await page.get_by_role("link", name="Rooms", exact=True).click()
         await page.wait_for_url(f"{cluster.url}/")
@@ -251,12 +257,8 @@ async def test_back_after_the_session_has_ended_elsewhere_shows_no_text_of_a_roo
     browser_with_page_cache: Browser, cluster: Cluster, room: str
 ) -> None:
     """No cookie of this browser has changed, by which it would know that the page is not to be shown again."""
-    secret = f"secret {uuid4().hex[:8]}"
     async with signed_in(browser_with_page_cache, cluster, "alice") as (page, _):
-        await enter(page, cluster, room)
-        await post(page, secret)
-        await page.goto(f"{cluster.url}/")
-        await expect(page.get_by_text(secret)).to_be_visible()
+        secret = await post_secret(page, cluster, room)
         # As a browser says that it keeps the page whole, and that it shows it again.
         await page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
         await expect(page.get_by_text(secret)).to_be_hidden()

@@ -28,12 +28,6 @@ NO_MEMBERS = {
 }
 
 
-@pytest.fixture
-def admin(client: Any, root: Any) -> Any:
-    client.force_login(root)
-    return client
-
-
 def post_message(user: Any, room: Room, body: str = "hello") -> Message:
     posted = services.post_message(user_id=user.pk, slug=room.slug, client_id=uuid.uuid4(), body=body)
     return Message.objects.get(room=room, seq=posted.seq)

@@ -27,12 +27,6 @@ USERS = reverse("admin:accounts_user_changelist")
 
 
 @pytest.fixture
-def admin(client: Any, root: Any) -> Any:
-    client.force_login(root)
-    return client
-
-
-@pytest.fixture
 def few_fields(settings: Any) -> None:
     """More rows take too long to make; of fewer fields than this no form of a list is."""
     settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = 150

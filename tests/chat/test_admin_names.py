@@ -11,12 +11,6 @@ from tests.chat.test_admin import NO_MEMBERS, fields_of, page_of, told
 pytestmark = [pytest.mark.database, pytest.mark.usefixtures("plain_static")]
 
 
-@pytest.fixture
-def admin(client: Any, root: Any) -> Any:
-    client.force_login(root)
-    return client
-
-
 @pytest.mark.parametrize("title", ["Lounge", "LOUNGE", "L0unge"])
 def test_a_title_like_another_rooms_is_taken_and_said(admin: Any, lounge: Room, title: str) -> None:
     made = admin.post(reverse("admin:chat_room_add"), {"title": title, "slug": "other", **NO_MEMBERS})

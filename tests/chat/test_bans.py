@@ -25,12 +25,6 @@ MESSAGES = reverse("admin:chat_message_changelist")
 HOUR = timedelta(hours=1)
 
 
-@pytest.fixture
-def admin(client: Any, root: Any) -> Any:
-    client.force_login(root)
-    return client
-
-
 def post(user: Any, room: Room, body: str = "hello") -> Message:
     posted = services.post_message(user_id=user.pk, slug=room.slug, client_id=uuid.uuid4(), body=body)
     return Message.objects.get(room=room, seq=posted.seq)
