@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import machine
-from realtime import embedded_redis
+from hubbub import embedded_redis
 
 ROOT = Path(__file__).resolve().parent.parent
 USERS = 100

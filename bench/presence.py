@@ -13,10 +13,10 @@ from pathlib import Path
 
 from django.conf import settings
 
-from realtime import embedded_redis
-from realtime.presence import People
-from realtime.presence_tracker import Tracker
-from realtime.protocol import Person
+from hubbub import embedded_redis
+from hubbub.presence import People
+from hubbub.presence_tracker import Tracker
+from hubbub.protocol import Person
 
 ROOMS = 500
 SOCKETS = 5_000

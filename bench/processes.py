@@ -13,7 +13,7 @@ from bench.figures import Row, Table
 from bench.ground import Ground
 from bench.load import Broken, Members, connect
 from bench.sides import Hubbub
-from realtime import embedded_redis
+from hubbub import embedded_redis
 
 # (processes, sockets on each).
 SHAPES = ((1, 1), (1, 200), (2, 1), (2, 200), (3, 1), (3, 200))

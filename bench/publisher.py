@@ -27,7 +27,7 @@ def _hubbub(group: str) -> Callable[[str], None]:
     import django
 
     django.setup()
-    from realtime.publish import publish
+    from hubbub.publish import publish
 
     return lambda text: publish(group, text)
 

@@ -34,7 +34,7 @@ class Hubbub(Side):
 
     def command(self) -> Sequence[str]:
         application = "bench.lag:application" if self.wrapped else self.application
-        server = (sys.executable, "-m", "realtime.server", "-v", "0", "-b", "127.0.0.1", "-p", str(self.port))
+        server = (sys.executable, "-m", "hubbub.server", "-v", "0", "-b", "127.0.0.1", "-p", str(self.port))
         return (*server, *NO_PINGS, application)
 
     def environ(self) -> dict[str, str]:

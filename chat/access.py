@@ -12,12 +12,12 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from chat.models import Membership, Message, Room
-from realtime import auth, users
-from realtime.confusables import name_key
-from realtime.protocol import ErrorCode, Refused
-from realtime.rows import parameter, rows_by
-from realtime.security import Kind, log_event
-from realtime.throttle import Buckets
+from hubbub import auth, users
+from hubbub.confusables import name_key
+from hubbub.protocol import ErrorCode, Refused
+from hubbub.rows import parameter, rows_by
+from hubbub.security import Kind, log_event
+from hubbub.throttle import Buckets
 
 # What a token must have been given.
 WRITE = frozenset({"chat.write"})

@@ -19,9 +19,9 @@ from django.utils import timezone
 
 from chat import access, bans
 from chat.models import BAN_REASON_CHARS, Membership, Room
-from realtime import users
-from realtime.names import validate_name
-from realtime.service_admin import has_user_search
+from hubbub import users
+from hubbub.names import validate_name
+from hubbub.service_admin import has_user_search
 
 MAY_BAN = "chat.change_membership"
 SPANS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1)}

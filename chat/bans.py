@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from chat import access, services
 from chat.models import Membership
-from realtime import users
+from hubbub import users
 
 
 def ban_user(

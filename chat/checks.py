@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Error, Warning, register
 
-from realtime.checks import missing_for_pages, missing_scopes
+from hubbub.checks import missing_for_pages, missing_scopes
 
 SCOPES = ("chat.read", "chat.write")
 

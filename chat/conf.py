@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from realtime.conf import tunable
+from hubbub.conf import tunable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,11 +15,11 @@ from chat.protocol import (
     RoomLeave,
 )
 from chat.writer import writer
-from realtime import threads
-from realtime.consumers import RealtimeConsumer
-from realtime.hub import hub
-from realtime.protocol import ErrorCode, Ok, Refused
-from realtime.record import Changes, Source, Standing
+from hubbub import threads
+from hubbub.consumers import HubbubConsumer
+from hubbub.hub import hub
+from hubbub.protocol import ErrorCode, Ok, Refused
+from hubbub.record import Changes, Source, Standing
 
 JOIN_ATTEMPTS = 3
 
@@ -31,7 +31,7 @@ READ = "chat.read"
 (WRITE,) = access.WRITE
 
 
-class ChatConsumer(RealtimeConsumer):
+class ChatConsumer(HubbubConsumer):
     """`/ws/chat/`"""
 
     commands: ClassVar[Any] = COMMANDS

@@ -3,8 +3,8 @@
 from django.db import transaction
 
 from chat.models import Message, Room
-from realtime import users
-from realtime.steps import in_step
+from hubbub import users
+from hubbub.steps import in_step
 
 MESSAGES_TOGETHER = 1_000  # In one transaction: some 20 ms.
 

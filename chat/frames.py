@@ -11,9 +11,9 @@ from chat.protocol import (
     RoomChanged,
     RoomState,
 )
-from realtime import users
-from realtime.presence import Change
-from realtime.protocol import Person
+from hubbub import users
+from hubbub.presence import Change
+from hubbub.protocol import Person
 
 GONE = "deleted user"
 

@@ -16,9 +16,9 @@ from chat import access, conf
 from chat.frames import group_of, message_event, message_state, room_changed, room_state, slug_of
 from chat.models import Message, Room
 from chat.protocol import History, Joined, MessageState, RoomClosed, encode_messages, frame_size
-from realtime import conf as realtime_conf
-from realtime.protocol import ErrorCode, Refused, encode
-from realtime.record import Changes, Standing
+from hubbub import conf as hubbub_conf
+from hubbub.protocol import ErrorCode, Refused, encode
+from hubbub.record import Changes, Standing
 
 PAGE_SECONDS = 1.0
 # Read at a time for a repair, which every socket of the room is sent: after a long outage all of it at once would fill
@@ -240,4 +240,4 @@ def _fitting(messages: list[MessageState], size: int, *, keep: int) -> list[Mess
 
 
 def _page_bytes() -> int:
-    return min(conf.settings().page_bytes, realtime_conf.settings().sent_frame_bytes)
+    return min(conf.settings().page_bytes, hubbub_conf.settings().sent_frame_bytes)

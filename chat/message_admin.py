@@ -14,10 +14,10 @@ from django.utils.text import Truncator
 from chat import bans, services
 from chat.ban_admin import MAY_BAN, SPANS, ReasonForm, ban_page
 from chat.models import Message
-from realtime import users
-from realtime.admin_links import link_to
-from realtime.bulk_admin import NAMED_ROWS
-from realtime.service_admin import ServiceAdmin
+from hubbub import users
+from hubbub.admin_links import link_to
+from hubbub.bulk_admin import NAMED_ROWS
+from hubbub.service_admin import ServiceAdmin
 
 EXCERPT_CHARS = 80
 FIELDS = ["room", "seq", "author", "body", "at", "edited_at", "deleted_at", "position", "client_id"]

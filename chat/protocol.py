@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from realtime.protocol import Command, Event, Ok, Person, Ping, Presence
+from hubbub.protocol import Command, Event, Ok, Person, Ping, Presence
 
 HISTORY_LIMIT = 100
 HISTORY_DEFAULT = 50

@@ -1,7 +1,7 @@
 """The verbs of chat, and the only writer of its rows. Each is one transaction that takes the room's next position.
 
 What it changed is published after the commit. Plain synchronous Django: call it from a view, a command, the admin,
-or from a consumer through `realtime.threads.write`.
+or from a consumer through `hubbub.threads.write`.
 """
 
 import logging
@@ -23,12 +23,12 @@ from chat.body import accepted, cleaned
 from chat.frames import group_of, message_event
 from chat.models import Membership, Message, Room, new_epoch
 from chat.protocol import Changed, Posted, RoomChanged, RoomClosed
-from realtime import users
-from realtime.auth import Identity
-from realtime.names import normalize_name
-from realtime.protocol import ErrorCode, Refused, encode
-from realtime.publish import publish, publish_access_changed, publish_end, publish_in_order
-from realtime.rows import rows_by
+from hubbub import users
+from hubbub.auth import Identity
+from hubbub.names import normalize_name
+from hubbub.protocol import ErrorCode, Refused, encode
+from hubbub.publish import publish, publish_access_changed, publish_end, publish_in_order
+from hubbub.rows import rows_by
 
 logger = logging.getLogger(__name__)
 

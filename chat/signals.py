@@ -8,9 +8,9 @@ from django.db.models.signals import post_delete, post_save, pre_save
 from chat import access, services
 from chat.frames import group_of
 from chat.models import Membership, Room
-from realtime.protocol import Person, UserRenamed, encode
-from realtime.publish import publish
-from realtime.signals import user_renamed
+from hubbub.protocol import Person, UserRenamed, encode
+from hubbub.publish import publish
+from hubbub.signals import user_renamed
 
 
 def connect() -> None:

@@ -6,8 +6,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from chat import access
-from realtime import users
-from realtime.protocol import Refused
+from hubbub import users
+from hubbub.protocol import Refused
 
 
 @login_required

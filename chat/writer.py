@@ -10,8 +10,8 @@ from weakref import WeakKeyDictionary
 
 from chat.protocol import Posted
 from chat.services import Post, post_messages
-from realtime import conf, threads
-from realtime.protocol import Refused
+from hubbub import conf, threads
+from hubbub.protocol import Refused
 
 BATCH_POSTS = 100  # Longer batches save little more, and the first of a batch waits for the last.
 

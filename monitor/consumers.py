@@ -6,10 +6,10 @@ from weakref import WeakKeyDictionary
 from monitor.history import History
 from monitor.protocol import GROUP
 from monitor.store import store
-from realtime.consumers import RealtimeConsumer
+from hubbub.consumers import HubbubConsumer
 
 
-class MonitorConsumer(RealtimeConsumer):
+class MonitorConsumer(HubbubConsumer):
     permission = "monitor.view_dashboard"
     endpoint_scopes = frozenset({"monitor.read"})
 

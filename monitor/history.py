@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from monitor import conf
 from monitor.protocol import MetricsHistory, encode, version_of
 from monitor.store import Store, StreamId
-from realtime.conf import settings as realtime_settings
+from hubbub.conf import settings as hubbub_settings
 
 # What the history's frame has besides its samples, generously.
 ENVELOPE_BYTES = 200
@@ -66,7 +66,7 @@ class History:
 
     def _encode(self) -> Page:
         epoch, seq = self._newest or (0, 0)
-        every, samples = thin([*self._samples], realtime_settings().sent_frame_bytes - ENVELOPE_BYTES)
+        every, samples = thin([*self._samples], hubbub_settings().sent_frame_bytes - ENVELOPE_BYTES)
         self._page_made_at = time.monotonic()
         frame = MetricsHistory(
             epoch=epoch,

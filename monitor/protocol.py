@@ -5,7 +5,7 @@ from typing import Annotated
 
 import msgspec
 
-from realtime.protocol import Event
+from hubbub.protocol import Event
 
 # Everybody who watches.
 GROUP = "monitor.samples"

@@ -14,7 +14,7 @@ from monitor.readings import HostReader
 from monitor.schedule import number_at, repeat
 from monitor.snapshot import make_sample
 from monitor.store import Store
-from realtime.publish import publish
+from hubbub.publish import publish
 
 logger = logging.getLogger(__name__)
 

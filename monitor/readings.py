@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import psutil
 
 from monitor.protocol import Host, Network, Process, Usage
-from realtime.host import digest
-from realtime.metrics import COUNTERS
-from realtime.process import PROCESS
+from hubbub.host import digest
+from hubbub.metrics import COUNTERS
+from hubbub.process import PROCESS
 
 LOOPBACK = "lo"
 

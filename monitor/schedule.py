@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from redis.exceptions import RedisError
 
 from monitor.clock import steady
-from realtime.redis_errors import cause_of
+from hubbub.redis_errors import cause_of
 
 logger = logging.getLogger(__name__)
 

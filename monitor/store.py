@@ -17,9 +17,9 @@ from redis.exceptions import ResponseError, WatchError
 
 from monitor.lease import Lease
 from monitor.protocol import Host, Process, Reading, decode_reading, encode, is_sample
-from realtime import site
-from realtime.redis_keys import cleared_of, is_wrong_kind
-from realtime.site_lease import on_connect
+from hubbub import site
+from hubbub.redis_keys import cleared_of, is_wrong_kind
+from hubbub.site_lease import on_connect
 
 logger = logging.getLogger(__name__)
 

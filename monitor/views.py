@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from monitor import conf
-from realtime import users
+from hubbub import users
 
 # What a host's card shows, as (key, label).
 METRICS = (("cpu", "CPU"), ("memory", "Memory"), ("load", "Load"), ("network", "Network"))

@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.views.defaults import server_error
 
 from project.accounts.hashing import Busy
-from realtime.threads import RETRY_AFTER_MS, is_away
+from hubbub.threads import RETRY_AFTER_MS, is_away
 
 
 def refused(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -14,7 +14,7 @@ from typing import TextIO
 
 import msgspec
 
-from realtime.protocol import encode
+from hubbub.protocol import encode
 
 # They try, and say so, about once a second while Redis or PostgreSQL is away.
 REPEATING = ("channels_redis.pubsub", "psycopg.pool")
@@ -29,7 +29,7 @@ BURST_LINES = 50
 LINES_PER_SECOND = 5.0
 SUMMARY_SECONDS = 5.0
 # They have bounds of their own, by kind: one kind must not hide the others.
-UNLIMITED = ("realtime.security",)
+UNLIMITED = ("hubbub.security",)
 
 # Control characters, line separators, and what changes the direction of text: an attacker's words must not become
 # a line of their own, move the cursor, or look like something else.
@@ -43,7 +43,7 @@ def plain(text: str, most: int = MAX_MESSAGE_CHARS) -> str:
 
 
 class Line(logging.Formatter):
-    """`2026-11-26T21:00:32.123+00:00 WARNING web-1 realtime.layer: message`; lines of a traceback are indented."""
+    """`2026-11-26T21:00:32.123+00:00 WARNING web-1 hubbub.layer: message`; lines of a traceback are indented."""
 
     def format(self, record: logging.LogRecord) -> str:
         time_text, process = _time(record), _process(record)

@@ -7,9 +7,9 @@ from chat.conf import Chat
 from monitor.conf import Monitor
 from project import env
 from project.accounts.conf import Accounts
-from realtime import conf
-from realtime.conf import Realtime
-from realtime.embedded_redis import socket_path
+from hubbub import conf
+from hubbub.conf import Hubbub
+from hubbub.embedded_redis import socket_path
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = Path(os.environ.get("HUBBUB_VAR", BASE_DIR / "var")).resolve()
@@ -23,13 +23,13 @@ TRUSTED_PROXIES = env.read_proxies("HUBBUB_TRUSTED_PROXIES")
 SIGN_UP_OPEN = env.read_bool("HUBBUB_SIGN_UP", True)
 FIRST_ADMIN = env.read_bool("HUBBUB_FIRST_ADMIN", True)
 
-REALTIME = conf.from_env(Realtime, os.environ)
+HUBBUB = conf.from_env(Hubbub, os.environ)
 CHAT = conf.from_env(Chat, os.environ)
 MONITOR = conf.from_env(Monitor, os.environ)
 ACCOUNTS = conf.from_env(Accounts, os.environ)
 conf.check_known(
     os.environ,
-    conf.env_names(Realtime, Chat, Monitor, Accounts)
+    conf.env_names(Hubbub, Chat, Monitor, Accounts)
     | {"HUBBUB_VAR", "HUBBUB_SIGN_UP", "HUBBUB_TLS", "HUBBUB_HSTS_SECONDS", "HUBBUB_HSTS_SUBDOMAINS", "HUBBUB_PROCESS"}
     | {"HUBBUB_TRUSTED_PROXIES", "HUBBUB_RESTARTS", "HUBBUB_SILENT_RESTARTS", "HUBBUB_HOST_NAME"}
     | {"HUBBUB_PREFIX", "HUBBUB_LOG_FORMAT", "HUBBUB_FIRST_ADMIN", "HUBBUB_EMAIL_URL", "HUBBUB_EMAIL_FROM"}
@@ -39,7 +39,7 @@ conf.check_known(
 # Our apps stand first: their templates and commands (runserver) take the place of Django's and daphne's.
 INSTALLED_APPS = [
     "project.accounts",
-    "realtime",
+    "hubbub",
     "chat",
     "monitor",
     "daphne",
@@ -95,7 +95,7 @@ REDIS_URL = env.read_redis_url("REDIS_URL", f"unix://{socket_path(VAR_DIR)}")
 # What the names of channels and keys begin with; without it, an id kept in the database.
 REDIS_PREFIX = os.environ.get("HUBBUB_PREFIX")
 CHANNEL_LAYERS = {
-    "default": {"BACKEND": "realtime.layer.RedisPubSubLayer", "CONFIG": {"capacity": REALTIME.layer_capacity}},
+    "default": {"BACKEND": "hubbub.layer.RedisPubSubLayer", "CONFIG": {"capacity": HUBBUB.layer_capacity}},
 }
 
 AUTH_USER_MODEL = "accounts.User"
@@ -150,7 +150,7 @@ STORAGES = {
 WHITENOISE_MAX_AGE = 60  # Of files without a hash in their name; hashed ones are kept for ever.
 
 # Behind TLS: set HUBBUB_TLS and HUBBUB_TRUSTED_PROXIES, and have the proxy set X-Forwarded-Proto on every request. That
-# becomes the request's own scheme (realtime.proxy): a header that Django would believe from anyone is not named.
+# becomes the request's own scheme (hubbub.proxy): a header that Django would believe from anyone is not named.
 TLS = env.read_bool("HUBBUB_TLS", False)
 SECURE_SSL_REDIRECT = TLS
 SESSION_COOKIE_SECURE = TLS
@@ -175,7 +175,7 @@ LOGGING = {
     "handlers": {"console": {"class": "project.logs.BoundedHandler", "formatter": "line", "filters": ["brief"]}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
-        "realtime": {"level": "INFO"},
+        "hubbub": {"level": "INFO"},
         "chat": {"level": "INFO"},
         "monitor": {"level": "INFO"},
         "project": {"level": "INFO"},

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from realtime import embedded_redis
+from hubbub import embedded_redis
 from tests.browser.conftest import FLAGS
 from tests.servers import ROOT, Site
 from tests.wire import opened
@@ -92,7 +92,7 @@ async def show_samples(page: Page, address: str) -> None:
     """Open the dashboard on what the monitor keeps, and send it the newest sample: by the age of that it is live."""
     from monitor.protocol import GROUP, encode, version_of
     from monitor.store import Store, connect
-    from realtime.publish import publish
+    from hubbub.publish import publish
     from scripts import demo
 
     *earlier, newest = demo.samples()

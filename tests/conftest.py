@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from realtime import embedded_redis
+from hubbub import embedded_redis
 
 # All of this is done at import, since pytest-django reads the settings as soon as it knows where they are.
 _resources = ExitStack()
@@ -41,7 +41,7 @@ django.setup()
 
 # The helpers too say what was compared, when they assert.
 pytest.register_assert_rewrite(
-    "tests.cluster", "tests.faults", "tests.browser", "tests.realtime", "tests.raw", "tests.servers", "tests.wire"
+    "tests.cluster", "tests.faults", "tests.browser", "tests.hubbub", "tests.raw", "tests.servers", "tests.wire"
 )
 
 from tests import servers  # noqa: E402

@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from socket import create_server
 
-from realtime.conf import Realtime, env_name
+from hubbub.conf import Hubbub, env_name
 from tests.warm import warm
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,10 +38,10 @@ RAISED_LIMITS = {
 KIND_OF_SITE = ("DJANGO_SETTINGS_MODULE", "FOREIGN_USER_MODEL")
 
 # For a server of such a site, what stands in docs/settings.md.
-DEFAULT_LIMITS = {env_name(one): str(one.default) for one in fields(Realtime) if env_name(one) in RAISED_LIMITS}
+DEFAULT_LIMITS = {env_name(one): str(one.default) for one in fields(Hubbub) if env_name(one) in RAISED_LIMITS}
 
 KINDS = {
-    "hubbub": ["-m", "realtime.server", "-v", "0", "-b", "127.0.0.1", "-p", "{port}", "{application}"],
+    "hubbub": ["-m", "hubbub.server", "-v", "0", "-b", "127.0.0.1", "-p", "{port}", "{application}"],
     "daphne": ["-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", "{port}", "{application}"],
     "uvicorn": [
         *("-m", "uvicorn", "--host", "127.0.0.1", "--port", "{port}", "--log-level", "warning"),
@@ -202,7 +202,7 @@ class Site:
             from django.conf import settings
             from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
             from django.contrib.auth.models import Permission
-            from realtime.auth import create_token
+            from hubbub.auth import create_token
             users = get_user_model()
             user, _ = users._default_manager.get_or_create(**{{users.USERNAME_FIELD: {name!r}}}, defaults={more!r})
             if {permission!r}:

@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("chat", "monitor", "project", "realtime")
+PACKAGES = ("chat", "monitor", "project", "hubbub")
 MOST_LINES = 400
 NOT_OURS = {".git", ".venv", ".venv-bench", "node_modules", "var", "vendor", "migrations", "__pycache__"}
 
 # Which of our packages each may import.
 MAY_IMPORT = {
-    "project": {"chat", "monitor", "realtime"},
-    "chat": {"realtime"},
-    "monitor": {"realtime"},
-    "realtime": set[str](),
+    "project": {"chat", "monitor", "hubbub"},
+    "chat": {"hubbub"},
+    "monitor": {"hubbub"},
+    "hubbub": set[str](),
 }
 LEAVES = {"protocol", "conf", "metrics"}
 # The ends of an app: nothing below them may know them, and none may know another.
@@ -40,14 +40,14 @@ LAYERS = {
 }
 WRITES = {"save", "create", "update", "delete", "get_or_create", "update_or_create", "bulk_create", "bulk_update"}
 WRITES |= {f"a{name}" for name in WRITES}
-WRITERS = {"chat": {"services", "deletion"}, "realtime": {"auth", "site"}}  # The monitor has no rows.
+WRITERS = {"chat": {"services", "deletion"}, "hubbub": {"auth", "site"}}  # The monitor has no rows.
 JSON_MODULES = {"json", "orjson", "simplejson", "ujson", "msgspec.json"}
 # Reads what another process's /readyz says, before any socket: not the wire.
-MAY_USE_JSON = {"realtime.liveness"}
+MAY_USE_JSON = {"hubbub.liveness"}
 # Clients of a site, and what breaks it: the other side of the wire. What serves must not know of it.
 CHAOS = "chat.chaos"
-LAYER_USERS = {"realtime.sender", "realtime.hub"}
-SENDERS = {"realtime.sender", "realtime.layer"}
+LAYER_USERS = {"hubbub.sender", "hubbub.hub"}
+SENDERS = {"hubbub.sender", "hubbub.layer"}
 
 
 @dataclass
@@ -224,10 +224,10 @@ def _is_unsaved(call: ast.Call) -> bool:
 # A sample that breaks the rule, and one that just keeps it.
 SAMPLES: dict[Rule, list[tuple[dict[str, str], bool]]] = {
     packages_import_downwards: [
-        ({"realtime.hub": "def f():\n    import chat.models"}, False),
+        ({"hubbub.hub": "def f():\n    import chat.models"}, False),
         ({"chat.services": "from monitor import store", "monitor.store": ""}, False),
         ({"chat.views": "from project.settings import DEBUG"}, False),
-        ({"chat.services": "from realtime.publish import publish", "realtime.publish": ""}, True),
+        ({"chat.services": "from hubbub.publish import publish", "hubbub.publish": ""}, True),
     ],
     layers_import_downwards: [
         ({"chat.access": "from chat import services", "chat.services": ""}, False),
@@ -243,8 +243,8 @@ SAMPLES: dict[Rule, list[tuple[dict[str, str], bool]]] = {
         ({"chat.routing": "from chat.consumers import ChatConsumer", "chat.consumers": ""}, True),
     ],
     imports_in_no_circle: [
-        ({"realtime.a": "from realtime import b", "realtime.b": "def f():\n    import realtime.a"}, False),
-        ({"realtime.a": "from realtime import b", "realtime.b": "import os"}, True),
+        ({"hubbub.a": "from hubbub import b", "hubbub.b": "def f():\n    import hubbub.a"}, False),
+        ({"hubbub.a": "from hubbub import b", "hubbub.b": "import os"}, True),
     ],
     only_protocol_touches_json: [
         ({"chat.services": "import json"}, False),
@@ -260,18 +260,18 @@ SAMPLES: dict[Rule, list[tuple[dict[str, str], bool]]] = {
     only_services_write_rows: [
         ({"chat.admin": "obj.save()"}, False),
         ({"chat.history": "Message.objects.filter(pk=1).update(body='')"}, False),
-        ({"realtime.admin": "token.delete()"}, False),
+        ({"hubbub.admin": "token.delete()"}, False),
         ({"chat.services": "room.save()", "chat.admin": "form.save(commit=False)"}, True),
     ],
     nothing_that_serves_knows_of_chaos: [
         ({"chat.consumers": "from chat.chaos import view", "chat.chaos.view": ""}, False),
-        ({"realtime.hub": "from chat.chaos.view import View", "chat.chaos.view": ""}, False),
+        ({"hubbub.hub": "from chat.chaos.view import View", "chat.chaos.view": ""}, False),
         ({"chat.management.commands.chaos": "from chat.chaos import view", "chat.chaos.view": ""}, True),
     ],
     only_publish_sends_on_the_layer: [
         ({"chat.services": "async_to_sync(layer.group_send)('room', {})"}, False),
         ({"monitor.publisher": "from channels.layers import get_channel_layer"}, False),
-        ({"realtime.sender": "from channels.layers import get_channel_layer\nlayer.group_send('room', {})"}, True),
+        ({"hubbub.sender": "from channels.layers import get_channel_layer\nlayer.group_send('room', {})"}, True),
     ],
 }
 

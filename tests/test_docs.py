@@ -12,15 +12,15 @@ import pytest
 
 import chat.protocol
 import monitor.protocol
-import realtime.protocol
+import hubbub.protocol
 from chat.conf import Chat
 from chat.protocol import COMMANDS, Changed, History, Joined, Posted
 from monitor.conf import Monitor
 from project.accounts.conf import Accounts
-from realtime.conf import Realtime, env_name
-from realtime.metrics import report
-from realtime.protocol import Auth, CloseCode, Command, Error, ErrorCode, Event, Ok, Pong
-from realtime.security import Kind
+from hubbub.conf import Hubbub, env_name
+from hubbub.metrics import report
+from hubbub.protocol import Auth, CloseCode, Command, Error, ErrorCode, Event, Ok, Pong
+from hubbub.security import Kind
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
@@ -90,7 +90,7 @@ def fields_of(struct: type[msgspec.Struct], *, without: str = "") -> Fields:
     return found
 
 
-ALL = [one for module in (realtime.protocol, chat.protocol, monitor.protocol) for one in structs(module)]
+ALL = [one for module in (hubbub.protocol, chat.protocol, monitor.protocol) for one in structs(module)]
 
 
 def test_every_command_is_documented_and_no_other() -> None:
@@ -131,7 +131,7 @@ def test_every_code_is_documented_and_no_other(heading: str, codes: type) -> Non
 
 def test_codes_that_are_said_to_be_reserved_are_not_sent() -> None:
     sources = "".join(
-        path.read_text() for app in ("realtime", "chat", "monitor") for path in (ROOT / app).rglob("*.py")
+        path.read_text() for app in ("hubbub", "chat", "monitor") for path in (ROOT / app).rglob("*.py")
     )
     for heading, codes in (("error code", ErrorCode), ("close code", CloseCode)):
         names = {str(value): name for name, value in vars(codes).items() if name.isupper()}
@@ -146,7 +146,7 @@ def test_codes_that_are_said_to_be_reserved_are_not_sent() -> None:
 def test_every_tunable_is_documented_with_default_bounds_and_reason() -> None:
     expected = [
         f"| `{env_name(one)}` | {one.default} | {says['low']} to {says['high']} | {says['reason']} |"
-        for tunables in (Realtime, Chat, Monitor, Accounts)
+        for tunables in (Hubbub, Chat, Monitor, Accounts)
         for one in fields(tunables)
         for says in [one.metadata]
     ]
@@ -166,7 +166,7 @@ def test_every_other_variable_is_documented_with_its_default() -> None:
 def variables_read() -> dict[str, str | None]:
     """The environment variables that the code reads by name, with their defaults where these are plain words."""
     found: dict[str, str | None] = {}
-    for app in ("project", "realtime", "chat", "monitor"):
+    for app in ("project", "hubbub", "chat", "monitor"):
         for path in (ROOT / app).rglob("*.py"):
             for call in (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)):
                 called = ast.unparse(call.func)
@@ -194,7 +194,7 @@ def read_variable(call: ast.Call) -> tuple[str | None, str | None]:
 def test_every_system_check_is_documented_and_no_other() -> None:
     sources = [
         path.read_text()
-        for app in ("project", "realtime", "chat", "monitor")
+        for app in ("project", "hubbub", "chat", "monitor")
         for path in (ROOT / app).rglob("checks.py")
     ]
     ids = re.findall(r'id="(\w+\.[EW]\d+)"', "".join(sources))

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from realtime import embedded_redis
-from realtime.embedded_redis import SOCKET_PATH_BYTES, Binary, find_binary, make_run_dir, run_dir, running, socket_path
+from hubbub import embedded_redis
+from hubbub.embedded_redis import SOCKET_PATH_BYTES, Binary, find_binary, make_run_dir, run_dir, running, socket_path
 
 
 def fake_server(folder: Path, name: str) -> Path:

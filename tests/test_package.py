@@ -25,7 +25,7 @@ from pathlib import Path
 BASE_DIR = Path(__file__).resolve().parent
 SECRET_KEY = "x" * 50
 ALLOWED_HOSTS = ["127.0.0.1"]
-INSTALLED_APPS = ["realtime", "hands", "django.contrib.admin", "django.contrib.auth", "django.contrib.contenttypes",
+INSTALLED_APPS = ["hubbub", "hands", "django.contrib.admin", "django.contrib.auth", "django.contrib.contenttypes",
     "django.contrib.sessions", "django.contrib.messages", "django.contrib.staticfiles"]
 MIDDLEWARE = ["django.contrib.sessions.middleware.SessionMiddleware", "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware", "django.contrib.messages.middleware.MessageMiddleware"]
@@ -38,7 +38,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 STATIC_URL, STATIC_ROOT, VAR_DIR = "static/", BASE_DIR / "collected", BASE_DIR / "var"
 REDIS_URL = os.environ["REDIS_URL"]
-CHANNEL_LAYERS = {"default": {"BACKEND": "realtime.layer.RedisPubSubLayer"}}
+CHANNEL_LAYERS = {"default": {"BACKEND": "hubbub.layer.RedisPubSubLayer"}}
 ASGI_APPLICATION = "asgi.application"
 TOKEN_SCOPES = {}
 """
@@ -48,13 +48,13 @@ from django.urls import path
 urlpatterns = [path("admin/", admin.site.urls)]
 """
 LOOK = """
-import django, realtime
+import django, hubbub
 django.setup()
 from django.contrib.auth import get_user_model
 from django.template.loader import get_template
-from realtime.auth import create_token
-print(realtime.__file__)
-print(get_template("admin/realtime/accesstoken/created.html").origin.name)
+from hubbub.auth import create_token
+print(hubbub.__file__)
+print(get_template("admin/hubbub/accesstoken/created.html").origin.name)
 print(create_token(user=get_user_model().objects.create(username="alice"), name="test", expires_at=None)[1])
 """
 
@@ -93,7 +93,7 @@ class Project:
         self.environ = keep | {"DJANGO_SETTINGS_MODULE": "elsewhere", "PYTHONPATH": str(self.folder)}
 
     def serve(self, port: int) -> subprocess.Popen[bytes]:
-        command = [self.python, "-m", "realtime.server", "-v", "0", "-b", "127.0.0.1", "-p", str(port)]
+        command = [self.python, "-m", "hubbub.server", "-v", "0", "-b", "127.0.0.1", "-p", str(port)]
         return subprocess.Popen([*command, "asgi:application"], cwd=self.folder, env=self.environ)
 
     def run(self, *arguments: str) -> str:
@@ -115,7 +115,7 @@ async def test_an_installed_engine_carries_a_feature_of_another_project(project:
     assert project.run("-m", "django", "check") == "System check identified no issues (0 silenced)."
     project.run("-m", "django", "migrate", "-v0")
     project.run("-m", "django", "collectstatic", "--noinput", "-v0")
-    assert (project.folder / "collected" / "realtime" / "js" / "socket.js").is_file()
+    assert (project.folder / "collected" / "hubbub" / "js" / "socket.js").is_file()
     module, template, token = project.run("-c", LOOK).splitlines()
     for path in (module, template):
         assert Path(path).is_relative_to(project.folder.parent / "venv")
@@ -142,9 +142,9 @@ async def test_an_installed_engine_carries_a_feature_of_another_project(project:
 
 def test_the_package_is_the_engine_and_all_of_it(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    tracked = subprocess.run(["git", "ls-files", "realtime"], cwd=ROOT, capture_output=True, text=True, check=True)
+    tracked = subprocess.run(["git", "ls-files", "hubbub"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert set(tracked.stdout.split()) <= names
-    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"realtime"}
+    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"hubbub"}
 
 
 def test_its_dependencies_are_in_the_ranges_of_the_requirements() -> None:

@@ -15,7 +15,7 @@ WHOLE = {
     "SECRET_KEY": "'x' * 50",
     "DEBUG": "False",
     "ALLOWED_HOSTS": "['testserver', '127.0.0.1']",
-    "INSTALLED_APPS": "['realtime', 'chat', 'monitor', 'django.contrib.auth', 'django.contrib.contenttypes', "
+    "INSTALLED_APPS": "['hubbub', 'chat', 'monitor', 'django.contrib.auth', 'django.contrib.contenttypes', "
     "'django.contrib.sessions', 'django.contrib.staticfiles']",
     "MIDDLEWARE": "['django.contrib.sessions.middleware.SessionMiddleware', "
     "'django.contrib.auth.middleware.AuthenticationMiddleware']",
@@ -26,13 +26,13 @@ WHOLE = {
     "STATIC_URL": "'static/'",
     "STATIC_ROOT": "'static'",
     "REDIS_URL": "'redis://127.0.0.1:6379'",
-    "CHANNEL_LAYERS": "{'default': {'BACKEND': 'realtime.layer.RedisPubSubLayer'}}",
+    "CHANNEL_LAYERS": "{'default': {'BACKEND': 'hubbub.layer.RedisPubSubLayer'}}",
     "VAR_DIR": "'var'",
     "ASGI_APPLICATION": "'site.asgi.application'",
     "TOKEN_SCOPES": "{'chat.read': '', 'chat.write': '', 'monitor.read': ''}",
 }
 ENGINE = {
-    "INSTALLED_APPS": "['realtime', 'django.contrib.auth', 'django.contrib.contenttypes', 'django.contrib.sessions']"
+    "INSTALLED_APPS": "['hubbub', 'django.contrib.auth', 'django.contrib.contenttypes', 'django.contrib.sessions']"
 }
 # What an engine on SQLite, served by another server, never imports.
 ABSENT = ("psycopg", "daphne", "twisted", "autobahn", "psutil", "websockets", "dj_database_url", "whitenoise")
@@ -64,13 +64,13 @@ def test_a_whole_project_has_nothing_to_be_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "found"),
     [
-        ("CHANNEL_LAYERS", ["realtime.E001"]),
-        ("REDIS_URL", ["realtime.E010"]),
-        ("VAR_DIR", ["realtime.W010"]),
-        ("ASGI_APPLICATION", ["realtime.W011"]),
-        ("TOKEN_SCOPES", ["realtime.W012"]),
-        ("STATIC_ROOT", ["realtime.W013"]),
-        ("ALLOWED_HOSTS", ["realtime.W014"]),
+        ("CHANNEL_LAYERS", ["hubbub.E001"]),
+        ("REDIS_URL", ["hubbub.E010"]),
+        ("VAR_DIR", ["hubbub.W010"]),
+        ("ASGI_APPLICATION", ["hubbub.W011"]),
+        ("TOKEN_SCOPES", ["hubbub.W012"]),
+        ("STATIC_ROOT", ["hubbub.W013"]),
+        ("ALLOWED_HOSTS", ["hubbub.W014"]),
         ("MIDDLEWARE", ["chat.E001", "chat.E001", "monitor.E001", "monitor.E001"]),
     ],
 )
@@ -78,19 +78,19 @@ def test_each_setting_that_is_missing_is_one_line(tmp_path: Path, name: str, fou
     assert check(tmp_path, {key: value for key, value in WHOLE.items() if key != name}) == found
 
 
-LAYER = "realtime.layer.RedisPubSubLayer"
+LAYER = "hubbub.layer.RedisPubSubLayer"
 
 
 @pytest.mark.parametrize(
     ("value", "found"),
     [
-        (f"'{LAYER}'", ["realtime.E001"]),
-        ("None", ["realtime.E001"]),
-        (f"{{'default': '{LAYER}'}}", ["realtime.E001"]),
-        ("{'default': {'BACKEND': 'channels.layers.InMemoryChannelLayer'}}", ["realtime.E001"]),
+        (f"'{LAYER}'", ["hubbub.E001"]),
+        ("None", ["hubbub.E001"]),
+        (f"{{'default': '{LAYER}'}}", ["hubbub.E001"]),
+        ("{'default': {'BACKEND': 'channels.layers.InMemoryChannelLayer'}}", ["hubbub.E001"]),
         (f"{{'default': {{'BACKEND': '{LAYER}', 'CONFIG': None}}}}", []),
         (f"{{'default': {{'BACKEND': '{LAYER}', 'CONFIG': {{'hosts': [REDIS_URL]}}}}}}", []),
-        (f"{{'default': {{'BACKEND': '{LAYER}', 'CONFIG': {{'hosts': [('127.0.0.1', 6380)]}}}}}}", ["realtime.W015"]),
+        (f"{{'default': {{'BACKEND': '{LAYER}', 'CONFIG': {{'hosts': [('127.0.0.1', 6380)]}}}}}}", ["hubbub.W015"]),
     ],
 )
 def test_a_channel_layer_of_any_shape_is_one_line_at_most(tmp_path: Path, value: str, found: list[str]) -> None:
@@ -98,7 +98,7 @@ def test_a_channel_layer_of_any_shape_is_one_line_at_most(tmp_path: Path, value:
 
 
 def test_the_hint_for_a_channel_layer_can_be_copied(tmp_path: Path) -> None:
-    from realtime.checks import LAYERS
+    from hubbub.checks import LAYERS
 
     assert check(tmp_path, WHOLE | {"CHANNEL_LAYERS": LAYERS}) == []
 
@@ -120,7 +120,7 @@ def without(app: str) -> dict[str, str]:
 
 
 def test_a_project_without_sessions_is_told_by_check(tmp_path: Path) -> None:
-    assert "realtime.E011" in check(tmp_path, without("sessions"))
+    assert "hubbub.E011" in check(tmp_path, without("sessions"))
 
 
 @pytest.mark.parametrize("app", ["auth", "contenttypes"])
@@ -128,7 +128,7 @@ def test_an_app_without_which_no_model_can_be_is_named(tmp_path: Path, app: str)
     """Django runs no check then: its last line is ours."""
     ran = run(tmp_path, without(app), "import django; django.setup()")
     last = ran.stderr.splitlines()[-1]
-    assert last.endswith(f"INSTALLED_APPS lacks 'django.contrib.{app}', which realtime needs.")
+    assert last.endswith(f"INSTALLED_APPS lacks 'django.contrib.{app}', which hubbub needs.")
 
 
 def test_pages_without_static_files_are_a_line_for_each_app(tmp_path: Path) -> None:
@@ -162,13 +162,13 @@ django.setup()
 from django.core.management import call_command
 call_command("check")
 call_command("migrate", verbosity=0)
-import realtime
+import hubbub
 serving = {{"channel", "reactor", "request", "server", "websocket", "runserver", "listening"}}
-for one in pkgutil.walk_packages(realtime.__path__, "realtime."):
+for one in pkgutil.walk_packages(hubbub.__path__, "hubbub."):
     if one.name.rpartition(".")[2] not in serving | {{"admin", "service_admin"}}:
         importlib.import_module(one.name)
 import asyncio
-from realtime import threads
+from hubbub import threads
 from django.contrib.auth import get_user_model
 print(asyncio.run(threads.read(get_user_model().objects.count)))
 threads.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from realtime import embedded_redis
+from hubbub import embedded_redis
 from scripts import bundled_redis
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from realtime import kept
-from realtime.children import Child, Console
-from realtime.kept import CannotStart, KeptCommand
-from realtime.listening import Taken, bind, claim_port, lock_folder
-from realtime.supervisor import Supervisor
+from hubbub import kept
+from hubbub.children import Child, Console
+from hubbub.kept import CannotStart, KeptCommand
+from hubbub.listening import Taken, bind, claim_port, lock_folder
+from hubbub.supervisor import Supervisor
 from tests.cluster.running import until
 
 
@@ -94,8 +94,8 @@ async def test_what_dies_before_it_is_ready_five_times_ends_all_with_its_last_wo
 async def test_what_answers_wrongly_is_not_waited_for_for_ever(  # type: ignore[no-untyped-def]
     make_script, console: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("realtime.supervisor.SLOW_START_SECONDS", 0.05)
-    monkeypatch.setattr("realtime.supervisor.GIVE_UP_SECONDS", 0.1)
+    monkeypatch.setattr("hubbub.supervisor.SLOW_START_SECONDS", 0.05)
+    monkeypatch.setattr("hubbub.supervisor.GIVE_UP_SECONDS", 0.1)
     slow, wrong = (
         make_script("slow", "import time; time.sleep(60)"),
         make_script("wrong", "import time; time.sleep(60)"),

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from realtime.children import Console
-from realtime.release_child import ReleaseChild, reason
-from realtime.supervisor import Supervisor
+from hubbub.children import Console
+from hubbub.release_child import ReleaseChild, reason
+from hubbub.supervisor import Supervisor
 from tests.cluster.running import until
 from tests.test_supervisor import STAYS, Script, console, make_script  # noqa: F401
 
@@ -151,10 +151,10 @@ async def test_a_release_that_cannot_be_started_is_refused(make_run) -> None:  #
             [
                 "SystemCheckError: System check identified some issues:",
                 "ERRORS:",
-                "?: (realtime.E010) REDIS_URL is not set.",
+                "?: (hubbub.E010) REDIS_URL is not set.",
                 "HINT",
             ],
-            "?: (realtime.E010) REDIS_URL is not set.",
+            "?: (hubbub.E010) REDIS_URL is not set.",
         ),
         (["", "  "], ""),
     ],

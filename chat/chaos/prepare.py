@@ -6,8 +6,8 @@ Run by `site` in a process of its own, since the settings of that one are anothe
 import sys
 
 from chat import services
-from realtime import users
-from realtime.auth import create_token
+from hubbub import users
+from hubbub.auth import create_token
 
 
 def main() -> None:

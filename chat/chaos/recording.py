@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from chat.chaos.log import Answer, End, Log, Recovery, Sent
 from chat.chaos.view import Breach, Frame
 from chat.protocol import MessageDelete, MessageEdit, MessagePost, RoomJoin
-from realtime.protocol import Auth, CloseCode, Command, ErrorCode, Ping, encode, read_frame
+from hubbub.protocol import Auth, CloseCode, Command, ErrorCode, Ping, encode, read_frame
 
 # As our pages do it.
 HELLO_SECONDS = 12.0

@@ -21,9 +21,9 @@ from project.accounts.hashing import Busy
 from project.accounts.models import User
 from project.accounts.password_forms import EmailForm, PasswordForm
 from project.accounts.views import signs_out_by_script, too_many_tries
-from realtime import auth, users
-from realtime.models import AccessToken
-from realtime.security import Kind, log_event
+from hubbub import auth, users
+from hubbub.models import AccessToken
+from hubbub.security import Kind, log_event
 
 MAX_TOKENS_LISTED = 100
 CHANGED_MEANWHILE = "The password was changed a moment ago."

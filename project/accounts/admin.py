@@ -18,10 +18,10 @@ from chat.models import Membership, Message
 from project.accounts.escalation import BoundedUserAdmin, GroupAdmin
 from project.accounts.models import User
 from project.accounts.reset_admin import ResetLinkAdmin
-from realtime import users
-from realtime.admin_links import link_to_list
-from realtime.bulk_admin import BulkAdmin
-from realtime.models import AccessToken
+from hubbub import users
+from hubbub.admin_links import link_to_list
+from hubbub.bulk_admin import BulkAdmin
+from hubbub.models import AccessToken
 
 ACTIVITY = ["rooms", "messages", "tokens"]
 

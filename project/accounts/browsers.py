@@ -24,9 +24,9 @@ from django.utils import timezone
 
 from project.accounts import expired_sessions
 from project.accounts.models import BrowserSession, User
-from realtime import auth, sessions, users
-from realtime.publish import publish_users_changed
-from realtime.throttle import Buckets
+from hubbub import auth, sessions, users
+from hubbub.publish import publish_users_changed
+from hubbub.throttle import Buckets
 
 logger = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from django.dispatch import Signal
 from django.utils import timezone
 
 from project.accounts import conf
-from realtime import sessions, threads
-from realtime.protocol import Refused
+from hubbub import sessions, threads
+from hubbub.protocol import Refused
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from django.contrib.auth import hashers
 from django.views.decorators.debug import sensitive_variables
 
 from project.accounts import conf
-from realtime.metrics import COUNTERS
+from hubbub.metrics import COUNTERS
 
 NICE = 5  # The event loop goes first: Linux knows a priority for each thread.
 

@@ -13,7 +13,7 @@ from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from realtime import users
+from hubbub import users
 
 COOKIE = "known_browser"
 SALT = "project.accounts.known_browsers"

@@ -6,7 +6,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from project.accounts.models import key_of
-from realtime.steps import in_step
+from hubbub.steps import in_step
 
 BATCH = 100  # Rows in one transaction: SQLite's other writers wait for it.
 

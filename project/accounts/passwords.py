@@ -17,7 +17,7 @@ from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 from django.views.decorators.debug import sensitive_variables
 
 from project.accounts.models import User
-from realtime import auth, users
+from hubbub import auth, users
 
 
 class ResetTokens(PasswordResetTokenGenerator):

@@ -15,7 +15,7 @@ from project.accounts import passwords
 from project.accounts.browsers import address_of
 from project.accounts.resets import site_of
 from project.accounts.rights import lacks_rights_of
-from realtime.security import Kind, log_event
+from hubbub.security import Kind, log_event
 
 
 class ResetLinkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]

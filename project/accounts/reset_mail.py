@@ -18,8 +18,8 @@ from project.accounts import conf
 from project.accounts.hashing import Busy
 from project.accounts.models import User
 from project.accounts.passwords import lifetime, reset_link
-from realtime.metrics import COUNTERS
-from realtime.security import Kind, log_event
+from hubbub.metrics import COUNTERS
+from hubbub.security import Kind, log_event
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from project.accounts.browsers import address_of
 from project.accounts.models import User
 from project.accounts.password_forms import ForgottenForm, NewPasswordForm
 from project.accounts.views import too_many_tries
-from realtime.security import Kind, log_event
+from hubbub.security import Kind, log_event
 
 
 class Reset(PasswordResetConfirmView):

@@ -19,13 +19,13 @@ from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
 from project.accounts import conf
-from realtime import site
-from realtime.confusables import fold_name
-from realtime.proxy import network_of, parse_address
-from realtime.redis_errors import cause_of
-from realtime.redis_keys import is_wrong_kind
-from realtime.site_lease import on_connect_sync
-from realtime.throttle import Buckets
+from hubbub import site
+from hubbub.confusables import fold_name
+from hubbub.proxy import network_of, parse_address
+from hubbub.redis_errors import cause_of
+from hubbub.redis_keys import is_wrong_kind
+from hubbub.site_lease import on_connect_sync
+from hubbub.throttle import Buckets
 
 logger = logging.getLogger(__name__)
 

@@ -19,8 +19,8 @@ from project.accounts.browsers import address_of
 from project.accounts.forms import SignInForm, SignUpForm
 from project.accounts.hashing import Busy
 from project.accounts.models import User
-from realtime import users
-from realtime.security import Kind, log_event
+from hubbub import users
+from hubbub.security import Kind, log_event
 
 
 class SignIn(LoginView):

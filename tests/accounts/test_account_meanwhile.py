@@ -7,7 +7,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 from django.urls import reverse
 
-from realtime import auth
+from hubbub import auth
 from tests.accounts.signing_in import NEW, PASSWORD, THERE, is_signed_in, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static", "quick_hashes")]

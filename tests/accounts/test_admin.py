@@ -13,8 +13,8 @@ from pytest_django.asserts import assertRedirects
 
 from chat import services
 from chat.models import Membership, Message, Room
-from realtime import auth
-from realtime.models import AccessToken
+from hubbub import auth
+from hubbub.models import AccessToken
 from tests.personas import make_user
 
 pytestmark = [pytest.mark.database, pytest.mark.usefixtures("plain_static")]
@@ -109,7 +109,7 @@ def test_deleting_a_user_keeps_their_messages_and_takes_their_tokens(
 
 def test_a_member_without_the_staff_right_is_not_let_in(client: Any, alice: Any) -> None:
     client.force_login(alice)
-    for name in ("accounts_user", "chat_room", "chat_message", "realtime_accesstoken"):
+    for name in ("accounts_user", "chat_room", "chat_message", "hubbub_accesstoken"):
         answer = client.get(reverse(f"admin:{name}_changelist"), follow=True)
         assert answer.status_code == 403
         assert "Your account may not see this page" in answer.content.decode()

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from project.accounts import browsers
 from project.accounts.models import BrowserSession
-from realtime.throttle import Buckets
+from hubbub.throttle import Buckets
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static", "quick_hashes")]
 

@@ -20,7 +20,7 @@ from django.urls import reverse
 from project.accounts import name_keys
 from project.accounts.forms import SignUpForm
 from project.accounts.models import NAME_TAKEN, User, key_of
-from realtime import users
+from hubbub import users
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db, pytest.mark.usefixtures("plain_static", "quick_hashes")]
 

@@ -14,8 +14,8 @@ from django.urls import reverse
 
 from project.accounts import passwords, reset_mail, tries
 from project.accounts.conf import Accounts
-from realtime import auth
-from realtime.models import AccessToken
+from hubbub import auth
+from hubbub.models import AccessToken
 from tests.accounts.mail_server import MailServer
 from tests.accounts.signing_in import HERE, NEW, PASSWORD, THERE, is_signed_in, sign_in, signed_in
 from tests.personas import make_user

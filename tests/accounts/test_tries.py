@@ -19,8 +19,8 @@ from django.urls import reverse
 from project.accounts import tries
 from project.accounts.conf import Accounts
 from project.accounts.forms import SignInForm
-from realtime import site
-from realtime.metrics import COUNTERS
+from hubbub import site
+from hubbub.metrics import COUNTERS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
 

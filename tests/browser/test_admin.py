@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from realtime.auth import TOKEN_PREFIX
+from hubbub.auth import TOKEN_PREFIX
 from tests.cluster.running import Cluster
 
 pytestmark = [pytest.mark.browser, pytest.mark.cluster]
@@ -103,7 +103,7 @@ async def test_an_open_page_follows_a_room_through_the_admin(browser: Browser, c
 async def test_a_token_made_in_the_admin_is_shown_once_and_works(cluster: Cluster, root: Staff) -> None:
     await asyncio.to_thread(cluster.make_user, "alice")
     name = f"probe {uuid4().hex[:8]}"
-    await root.open("realtime/accesstoken/add/")
+    await root.open("hubbub/accesstoken/add/")
     await root.choose_user("alice")
     await root.page.locator("#id_name").fill(name)
     await root.page.locator("input[name=_save]").click()

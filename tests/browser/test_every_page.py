@@ -13,9 +13,9 @@ from tests.cluster.running import Cluster, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.cluster]
 
-MODELS = ("chat/room", "chat/membership", "chat/message", "realtime/accesstoken", "accounts/user", "auth/group")
+MODELS = ("chat/room", "chat/membership", "chat/message", "hubbub/accesstoken", "accounts/user", "auth/group")
 # Messages are not made in the admin, nor deleted or changed one by one.
-PAGES_OF_A_ROW = {"chat/message": ("change", "history"), "realtime/accesstoken": ("change", "history")}
+PAGES_OF_A_ROW = {"chat/message": ("change", "history"), "hubbub/accesstoken": ("change", "history")}
 
 
 async def fill(cluster: Cluster, slug: str) -> None:
@@ -107,7 +107,7 @@ async def test_no_page_of_the_administrator_breaks_the_policy(browser: Browser, 
                 await visitor.open(address.replace("/change/", "/reset-link/"))
                 await page.get_by_role("button", name="Make the link").click()
                 await expect(page.locator("#reset-link")).to_have_value(re.compile("^http://.*/account/reset/.*-"))
-        await visitor.open("/admin/realtime/accesstoken/add/")
+        await visitor.open("/admin/hubbub/accesstoken/add/")
         await page.locator(".select2-selection").click()
         # The list shows the first twenty; how many users there are depends on the tests before.
         await page.locator(".select2-search__field").fill("root")

@@ -50,7 +50,7 @@ async def place(cluster: Cluster) -> Place:
         from uuid import uuid4
         from django.contrib.auth import get_user_model
         from chat import services
-        from realtime.auth import create_token
+        from hubbub.auth import create_token
         users = get_user_model().objects
         mallory = users.create(username={name!r}, is_staff=True, is_superuser=True, first_name={NAME!r})
         room = services.create_room(slug={slug!r}, title={TITLE!r}, topic={TOPIC!r})
@@ -240,8 +240,8 @@ async def test_markup_is_shown_as_it_is_in_the_admin(browser: Browser, cluster: 
             (f"chat/membership/{ids['membership']}/delete/", [TITLE, place.name]),
             (f"chat/message/?room__id__exact={ids['room']}", [ATTACKS[0], place.name]),
             (f"chat/message/{ids['message']}/change/", [ATTACKS[-1], place.name]),
-            (f"realtime/accesstoken/?user__id__exact={ids['user']}", []),
-            (f"realtime/accesstoken/{ids['token']}/change/", [NAME, place.name]),
+            (f"hubbub/accesstoken/?user__id__exact={ids['user']}", []),
+            (f"hubbub/accesstoken/{ids['token']}/change/", [NAME, place.name]),
             (f"accounts/user/?q={place.slug}", [place.name]),
             (f"accounts/user/{ids['user']}/change/", [place.name]),
             (f"accounts/user/{ids['user']}/delete/", [place.name]),

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from chat import deletion, services
 from chat.models import Membership, Message, Room
-from realtime import auth, bulk_admin
+from hubbub import auth, bulk_admin
 from tests.personas import make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
 ROOMS = reverse("admin:chat_room_changelist")
 MEMBERSHIPS = reverse("admin:chat_membership_changelist")
 MESSAGES = reverse("admin:chat_message_changelist")
-TOKENS = reverse("admin:realtime_accesstoken_changelist")
+TOKENS = reverse("admin:hubbub_accesstoken_changelist")
 USERS = reverse("admin:accounts_user_changelist")
 
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from chat import access, bans, services
 from chat.models import Membership, Message, Room
-from realtime.protocol import Refused
+from hubbub.protocol import Refused
 from tests.personas import make_user
 
 pytestmark = [pytest.mark.database, pytest.mark.usefixtures("plain_static")]

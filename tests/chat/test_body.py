@@ -11,7 +11,7 @@ import pytest
 from chat import services
 from chat.body import clean
 from chat.models import Message, Room
-from realtime.protocol import Refused
+from hubbub.protocol import Refused
 
 BODIES = json.loads(Path(__file__).with_name("bodies.json").read_text())
 

@@ -11,8 +11,8 @@ import pytest
 from chat import conf, history, services
 from chat.models import Message, Room
 from chat.protocol import Joined, frame_size
-from realtime.presence import MOST_NAMED, MOST_NAMES_BYTES
-from realtime.protocol import Person, Presence, Refused, encode
+from hubbub.presence import MOST_NAMED, MOST_NAMES_BYTES
+from hubbub.protocol import Person, Presence, Refused, encode
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 

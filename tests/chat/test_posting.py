@@ -17,9 +17,9 @@ from chat import services, writer
 from chat.models import Message, Room
 from chat.protocol import Posted
 from chat.services import Post, post_messages
-from realtime import auth, sender, threads
-from realtime.models import AccessToken
-from realtime.protocol import Refused
+from hubbub import auth, sender, threads
+from hubbub.models import AccessToken
+from hubbub.protocol import Refused
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 

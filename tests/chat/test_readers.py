@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from chat import access, bans, history, services
 from chat.models import Room
-from realtime.protocol import Refused
-from realtime.throttle import Buckets
+from hubbub.protocol import Refused
+from hubbub.throttle import Buckets
 from tests.personas import make_user
 
 pytestmark = [pytest.mark.database, pytest.mark.usefixtures("plain_static")]
@@ -117,7 +117,7 @@ def test_a_public_room_made_private_asks_few_queries_about_those_inside(
 def test_each_opening_is_one_line_of_the_log(
     client: Any, reader: Any, alice: Any, attic: Room, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.WARNING, "realtime.security")
+    caplog.set_level(logging.WARNING, "hubbub.security")
     client.force_login(reader)
     client.get(reverse("room", args=["attic"]))
     join(reader, attic)

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from chat import history, services
 from chat.models import Membership, Message, Room
-from realtime.protocol import Refused
+from hubbub.protocol import Refused
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 

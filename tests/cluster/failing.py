@@ -4,12 +4,12 @@ import logging
 from typing import Any
 
 from project.asgi import application
-from realtime import auth
+from hubbub import auth
 
 __all__ = ["application"]
 
 logging.getLogger().setLevel(logging.DEBUG)
-for name in ("realtime", "chat", "monitor"):
+for name in ("hubbub", "chat", "monitor"):
     logging.getLogger(name).setLevel(logging.DEBUG)
 
 

@@ -9,8 +9,8 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 site = get_asgi_application()
 
-from realtime.inflight import with_bounded_requests  # noqa: E402
-from realtime.process import with_services  # noqa: E402
+from hubbub.inflight import with_bounded_requests  # noqa: E402
+from hubbub.process import with_services  # noqa: E402
 
 SLOW_SECONDS = 3.0
 PART = b"x" * 65_536

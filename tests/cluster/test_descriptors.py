@@ -36,7 +36,7 @@ async def test_330_idle_connections_at_ulimit_300_keep_nobody_out(site: Site) ->
             assert psutil.Process(server.process.pid).num_fds() < 280
         log = server.log.read_text()
     assert log.count("are in use; idle connections are closed and new ones wait until there is room") == 1
-    assert "(realtime.W006) A process may open 300 descriptors" in log
+    assert "(hubbub.W006) A process may open 300 descriptors" in log
     assert "Traceback" not in log
 
 

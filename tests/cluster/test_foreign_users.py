@@ -32,7 +32,7 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 from chat import services
 from chat.models import Room
-from realtime.models import AccessToken
+from hubbub.models import AccessToken
 users = get_user_model()._default_manager
 """
 SIGN_OUT = "Session.objects.get(pk={cookie!r}).delete()"
@@ -158,8 +158,8 @@ membership = services.set_membership(room_id=1, user_id={id!r})
 client = Client(SERVER_NAME="127.0.0.1")
 client.force_login(root)
 pages = ["/admin/chat/" + page.format(membership=membership.pk) for page in {pages!r}]
-pages += ["/admin/", "/admin/realtime/accesstoken/?q=ada", "/admin/realtime/accesstoken/add/", "/monitor/", "/"]
-pages += ["/admin/realtime/accesstoken/?state=inactive", "/admin/realtime/accesstoken/?state=usable"]
+pages += ["/admin/", "/admin/hubbub/accesstoken/?q=ada", "/admin/hubbub/accesstoken/add/", "/monitor/", "/"]
+pages += ["/admin/hubbub/accesstoken/?state=inactive", "/admin/hubbub/accesstoken/?state=usable"]
 print([page for page in pages if client.get(page).status_code != 200])
 gone = client.post(f"/admin/chat/membership/{{membership.pk}}/delete/", {{"post": "yes"}})
 added = client.post("/admin/chat/membership/add/", {{"room": "1", "user": {id!r}, "role": "moderator"}})
@@ -209,7 +209,7 @@ async def all_of_it(team: Team) -> None:
     ben = await team.user()
     async with opened(team.servers[0].url, token=ben["token"]) as program:
         assert program.hello["user"]["id"] == ben["id"]
-        revoke = "from realtime import auth; auth.revoke_token(AccessToken.objects.get(user_id={id!r}))"
+        revoke = "from hubbub import auth; auth.revoke_token(AccessToken.objects.get(user_id={id!r}))"
         assert await all_end([program], team.shell(revoke.format(**ben))) == {ENDED}
 
 

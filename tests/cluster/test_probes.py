@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from realtime.metrics import report
+from hubbub.metrics import report
 from tests.cluster.running import Cluster
-from tests.realtime.test_redis_errors import server as redis_server
+from tests.hubbub.test_redis_errors import server as redis_server
 from tests.servers import ROOT, Server, Site, free_port
 
 pytestmark = pytest.mark.cluster
@@ -110,7 +110,7 @@ def test_a_redis_that_takes_no_writes_is_told_by_its_cause(
 def test_a_redis_cluster_is_refused_in_one_sentence(site: Site, tmp_path: Path) -> None:
     ports = (f"port {free_port()}", f"cluster-port {free_port()}")
     with redis_server(tmp_path, *ports, "cluster-enabled yes", "cluster-config-file nodes.conf") as path:
-        for command in (["manage.py", "up", "--port", "0"], ["-m", "realtime.server", "project.asgi:application"]):
+        for command in (["manage.py", "up", "--port", "0"], ["-m", "hubbub.server", "project.asgi:application"]):
             ran = subprocess.run(
                 [sys.executable, *command],
                 cwd=ROOT,
@@ -150,4 +150,4 @@ def test_what_is_made_in_the_data_folder_is_for_its_owner_only(own_cluster: Clus
     own_cluster.folder.chmod(0o755)
     command = [sys.executable, "manage.py", "check"]
     ran = subprocess.run(command, cwd=ROOT, env=own_cluster.env, capture_output=True, text=True, timeout=60)
-    assert "realtime.W008" in ran.stderr
+    assert "hubbub.W008" in ran.stderr

@@ -27,11 +27,11 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.contrib.sessions.models import Session
 from django.utils import timezone
-from realtime.models import AccessToken
-from realtime import auth
+from hubbub.models import AccessToken
+from hubbub import auth
 from chat import services
 from chat.models import Membership, Room
-from realtime.publish import flush, publish
+from hubbub.publish import flush, publish
 publish("nobody", "{{}}")  # Connecting, and all that it imports, is not what is measured.
 flush()
 user = get_user_model().objects.get(username={name!r})

@@ -127,7 +127,7 @@ async def test_a_token_revoked_in_the_admin_ends_its_socket_and_no_other(cluster
         cluster.client(process="web-2", cookie=alice.cookie) as tab,
     ):
         form = {"action": "revoke", "_selected_action": str(alice.pks["token"]), "index": "0"}
-        assert await all_end([leaked], root.submit("/admin/realtime/accesstoken/", form)) == {ENDED}
+        assert await all_end([leaked], root.submit("/admin/hubbub/accesstoken/", form)) == {ENDED}
         assert await are_alive(robot, tab)
 
 

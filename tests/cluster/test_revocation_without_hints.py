@@ -199,7 +199,7 @@ async def lines_of(server: Server, event: str, about: str) -> list[str]:
     """The lines of this event that say that; there is one at least."""
 
     def found() -> list[str]:
-        said = re.findall(rf" WARNING \S+ realtime\.security: ({event} .*)$", server.log.read_text(), re.MULTILINE)
+        said = re.findall(rf" WARNING \S+ hubbub\.security: ({event} .*)$", server.log.read_text(), re.MULTILINE)
         return [line for line in said if about in line]
 
     return list(await until(found))

@@ -29,8 +29,8 @@ def tokens(site: Site) -> dict[str, str]:
         from datetime import timedelta
         from django.contrib.auth import get_user_model
         from django.utils import timezone
-        from realtime import auth
-        from realtime.models import AccessToken
+        from hubbub import auth
+        from hubbub.models import AccessToken
         root = get_user_model().objects.create_superuser(username="root")
         for scope in auth.known_scopes():
             print(scope, auth.create_token(user=root, name=scope, expires_at=None, scopes=[scope])[1])

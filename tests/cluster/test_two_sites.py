@@ -44,7 +44,7 @@ def make_site(folder: Path, url: str, **settings: str) -> Site:
 
 
 def prefix_of(site: Site) -> str:
-    return site.shell("from realtime import site; print(site.identify().prefix)")
+    return site.shell("from hubbub import site; print(site.identify().prefix)")
 
 
 def copied(original: Site, folder: Path) -> Site:
@@ -107,7 +107,7 @@ def test_a_copy_of_the_database_is_refused_in_one_line_until_it_has_an_id_of_its
     with site.serving("hubbub", 1):
         copy = copied(site, tmp_path / "copy")
         copy.env["REDIS_URL"] += "?db=3"
-        server = ["-m", "realtime.server", "-p", "0", "project.asgi:application"]
+        server = ["-m", "hubbub.server", "-p", "0", "project.asgi:application"]
         for command in (["manage.py", "up", "--port", "0"], server, ["manage.py", "publish_metrics"]):
             said = refusal(copy, *command)
             assert said.count("\n") == 0
@@ -222,7 +222,7 @@ async def until_subscribed(client: redis.Redis, prefix: str) -> None:
 
 def test_two_hosts_that_are_first_at_once_make_one_id(tmp_path: Path, postgresql: PostgreSQL) -> None:
     site = make_site(tmp_path / "site", "unix:///nowhere", DATABASE_URL=postgresql.create("first"))
-    code = "from realtime import site; from django.db import connection; connection.ensure_connection(); "
+    code = "from hubbub import site; from django.db import connection; connection.ensure_connection(); "
     code = f"import django; django.setup(); {code} input(); print(site.identify().prefix)"
     both = [
         subprocess.Popen(

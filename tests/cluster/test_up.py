@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from realtime import embedded_redis
+from hubbub import embedded_redis
 from tests.cluster.running import STOP_SECONDS, Cluster, until
 from tests.servers import ROOT
 
@@ -71,7 +71,7 @@ def test_it_says_what_it_uses_and_the_first_password_works_once(own_cluster: Clu
 
 def test_debug_on_a_public_address_is_warned_of(tmp_path: Path) -> None:
     with Cluster(tmp_path, processes=1, arguments=["--host", "0.0.0.0"], DEBUG="true") as site:
-        assert "(realtime.W004) DEBUG is on, and 0.0.0.0 can be reached from elsewhere." in site.text
+        assert "(hubbub.W004) DEBUG is on, and 0.0.0.0 can be reached from elsewhere." in site.text
 
 
 async def test_a_killed_process_comes_back_while_the_other_serves(mended: Cluster) -> None:

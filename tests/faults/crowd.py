@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from bench.frames import CLOSE, TEXT, FrameReader, client_frame, upgrade_request
-from realtime.protocol import read_frame
+from hubbub.protocol import read_frame
 
 STAGES = ("connected", "asked", "greeted", "joined")
 

@@ -15,11 +15,11 @@ import psutil  # noqa: E402
 from django.urls import path  # noqa: E402
 
 import chat.routing  # noqa: E402
-from realtime.consumers import RealtimeConsumer  # noqa: E402
-from realtime.hub import hub  # noqa: E402
-from realtime.metrics import COUNTERS  # noqa: E402
-from realtime.process import with_services  # noqa: E402
-from realtime.protocol import Command, Ok, Ping, Refused  # noqa: E402
+from hubbub.consumers import HubbubConsumer  # noqa: E402
+from hubbub.hub import hub  # noqa: E402
+from hubbub.metrics import COUNTERS  # noqa: E402
+from hubbub.process import with_services  # noqa: E402
+from hubbub.protocol import Command, Ok, Ping, Refused  # noqa: E402
 
 
 class TroubleRaise(Command, tag="trouble.raise"):
@@ -47,7 +47,7 @@ class Held(Ok, tag="ok", kw_only=True):
 cleaned_up = 0
 
 
-class TroubleConsumer(RealtimeConsumer):
+class TroubleConsumer(HubbubConsumer):
     commands = Ping | TroubleRaise | TroubleHang | InnerAsk
 
     async def opened(self) -> None:

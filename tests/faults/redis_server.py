@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 from chat.chaos.faults import delete_all_keys
-from realtime import embedded_redis
+from hubbub import embedded_redis
 
 
 class OwnRedis:

@@ -11,8 +11,8 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 site = get_asgi_application()
 
-from realtime import threads  # noqa: E402
-from realtime.process import with_services  # noqa: E402
+from hubbub import threads  # noqa: E402
+from hubbub.process import with_services  # noqa: E402
 
 BIG_BYTES = 16 << 20  # More than the kernel takes for a client that does not read.
 STUCK_SECONDS = 60

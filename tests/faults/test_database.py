@@ -230,8 +230,8 @@ class Watch:
 
 
 PUBLISH = """
-    from realtime.protocol import Event
-    from realtime.publish import publish
+    from hubbub.protocol import Event
+    from hubbub.publish import publish
     class Noted(Event, tag="test.noted"):
         pass
     publish("room.{room}", Noted())

@@ -162,7 +162,7 @@ async def test_a_last_message_whose_publication_was_lost_reaches_everybody(healt
     post = """
         import os, uuid
         from chat import services
-        from realtime import sender
+        from hubbub import sender
         sender.put = lambda message: os._exit(0)
         from django.contrib.auth import get_user_model
         user = get_user_model().objects.get(username="watcher")

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
 import { takeTitles } from "../../chat/static/chat/js/room-titles.js";
-import { onReturn } from "../../realtime/static/realtime/js/fetched.js";
-import { takeOwnName } from "../../realtime/static/realtime/js/own-name.js";
+import { onReturn } from "../../hubbub/static/hubbub/js/fetched.js";
+import { takeOwnName } from "../../hubbub/static/hubbub/js/own-name.js";
 
 let listeners;
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { browser as realBrowser } from "../../realtime/static/realtime/js/browser.js";
-import { Socket } from "../../realtime/static/realtime/js/socket.js";
+import { browser as realBrowser } from "../../hubbub/static/hubbub/js/browser.js";
+import { Socket } from "../../hubbub/static/hubbub/js/socket.js";
 import { FakeBrowser, settle } from "./browser.js";
 
 let browser, socket, told;

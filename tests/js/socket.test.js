@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { Lost, Refused, Socket } from "../../realtime/static/realtime/js/socket.js";
+import { Lost, Refused, Socket } from "../../hubbub/static/hubbub/js/socket.js";
 import { FakeBrowser, settle } from "./browser.js";
 
 let browser, socket, heard;

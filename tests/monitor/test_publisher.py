@@ -17,7 +17,7 @@ from monitor.readings import HostReader
 from monitor.schedule import cancel
 from monitor.snapshot import make_sample
 from monitor.store import READING_MS, Store, _key, connect
-from realtime import embedded_redis
+from hubbub import embedded_redis
 from tests.cluster.running import until
 from tests.monitor.conftest import forget_all
 

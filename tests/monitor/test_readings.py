@@ -5,8 +5,8 @@ import pytest
 
 from monitor.protocol import decode_reading, encode
 from monitor.readings import DemoCpuReader, HostReader, ProcessReader, percentile
-from realtime.metrics import COUNTERS
-from realtime.process import PROCESS
+from hubbub.metrics import COUNTERS
+from hubbub.process import PROCESS
 
 
 @pytest.mark.parametrize("source", ["psutil", "demo"])

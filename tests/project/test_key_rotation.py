@@ -9,7 +9,7 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
 
-from realtime import auth
+from hubbub import auth
 
 pytestmark = [pytest.mark.database, pytest.mark.usefixtures("plain_static")]
 

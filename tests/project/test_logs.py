@@ -51,7 +51,7 @@ def test_that_we_are_not_ready_is_told_once_however_often_it_is_asked() -> None:
 
 
 def test_other_errors_keep_their_traceback() -> None:
-    record = failed("realtime")
+    record = failed("hubbub")
     assert Brief().filter(record)
     assert "Traceback" in logging.Formatter().format(record)
 

@@ -10,7 +10,7 @@ from django.core.management import call_command
 
 IMPORT = re.compile(r"""(?:\bfrom|\bimport)\s*\(?\s*["']([^"']+)["']""")
 HASHED = re.compile(r"\.[0-9a-f]{12}\.m?js$")
-OURS = ("project/", "realtime/", "chat/", "monitor/")
+OURS = ("project/", "hubbub/", "chat/", "monitor/")
 
 
 @pytest.fixture
@@ -32,11 +32,11 @@ def test_every_import_resolves_to_a_hashed_file(collected: Path) -> None:
 
 def test_a_page_imports_the_connection_of_the_engine(collected: Path) -> None:
     (room,) = [path for path in hashed_modules(collected) if path.name.startswith("room.")]
-    assert any("realtime/js/socket." in target for target in IMPORT.findall(room.read_text()))
+    assert any("hubbub/js/socket." in target for target in IMPORT.findall(room.read_text()))
 
 
 def hashed_modules(root: Path) -> list[Path]:
-    ours = [root / app / "js" for app in ("realtime", "chat", "monitor", "project")]
+    ours = [root / app / "js" for app in ("hubbub", "chat", "monitor", "project")]
     return [path for folder in ours if folder.is_dir() for path in folder.rglob("*js") if HASHED.search(path.name)]
 
 

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
 from project.static_files import StaticFiles
-from realtime import release_files
+from hubbub import release_files
 
 KNOWN, OTHER = "app/a.0123456789ab.js", "app/a.ba9876543210.js"
 

@@ -12,9 +12,9 @@ from monitor.publisher import Publisher
 from monitor.readings import CPU_SOURCES, HostReader
 from monitor.schedule import cancel
 from monitor.store import Store, connect
-from realtime import site
-from realtime.process import PROCESS
-from realtime.site_lease import REFUSALS, claim_at_start, hold
+from hubbub import site
+from hubbub.process import PROCESS
+from hubbub.site_lease import REFUSALS, claim_at_start, hold
 
 
 class Command(BaseCommand):

@@ -9,7 +9,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosedError
 
 from chat.chaos.recording import Address, Recorder
-from realtime.protocol import read_frame
+from hubbub.protocol import read_frame
 
 HELLO = '{"type": "hello", "heartbeat_ms": 20000}'
 ROOM = '"epoch": "e", "position": 0, "complete": false, "messages": [], "more": false'

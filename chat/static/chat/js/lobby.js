@@ -1,7 +1,7 @@
 // The lobby: times in the reader's own zone (the clock for today, the day before that), and a list that keeps itself new.
 
-import { pageAt } from "../../realtime/js/fetched.js";
-import { showOwnName } from "../../realtime/js/own-name.js";
+import { pageAt } from "../../hubbub/js/fetched.js";
+import { showOwnName } from "../../hubbub/js/own-name.js";
 import { poll } from "./polling.js";
 import { clockTime, dayName, fullTime, shortDay } from "./times.js";
 

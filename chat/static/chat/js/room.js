@@ -1,8 +1,8 @@
 // The room's page, wired: what the socket says and what a person does becomes state; state is shown.
 
-import { onReturn } from "../../realtime/js/fetched.js";
-import { showOwnName } from "../../realtime/js/own-name.js";
-import { Socket } from "../../realtime/js/socket.js";
+import { onReturn } from "../../hubbub/js/fetched.js";
+import { showOwnName } from "../../hubbub/js/own-name.js";
+import { Socket } from "../../hubbub/js/socket.js";
 import { Keepsakes } from "./keepsakes.js";
 import { initial, lastOwn, reduce } from "./room-state.js";
 import { takeTitles } from "./room-titles.js";

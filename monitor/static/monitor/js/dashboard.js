@@ -1,7 +1,7 @@
 // The dashboard's page, wired: frames become state, state is shown.
 
-import { showOwnName } from "../../realtime/js/own-name.js";
-import { Socket } from "../../realtime/js/socket.js";
+import { showOwnName } from "../../hubbub/js/own-name.js";
+import { Socket } from "../../hubbub/js/socket.js";
 import { initial, reduce } from "./dashboard-state.js";
 import { DashboardView } from "./dashboard-view.js";
 

@@ -1,7 +1,7 @@
 // The account page's times in the reader's own zone; one's name as it is when the page comes into sight again.
 
-import { onReturn } from "../../realtime/js/fetched.js";
-import { takeOwnName } from "../../realtime/js/own-name.js";
+import { onReturn } from "../../hubbub/js/fetched.js";
+import { takeOwnName } from "../../hubbub/js/own-name.js";
 import { fullTime, shortTime } from "../../chat/js/times.js";
 
 for (const time of document.querySelectorAll("time")) {

@@ -1,0 +1,146 @@
+"""Access tokens in the admin: made, shown once, revoked. Never changed, and deleted only with its user."""
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from hubbub import auth, users
+from hubbub.admin_links import link_to
+from hubbub.models import AccessToken
+from hubbub.service_admin import ServiceAdmin
+
+EXPIRY = timedelta(days=30)  # Proposed in the form.
+
+
+class AccessTokenForm(forms.ModelForm):  # type: ignore[type-arg]
+    maker: Any = None  # The user of the request.
+    # Filled when a form is made: the scopes stand in the settings.
+    scopes = forms.MultipleChoiceField(
+        choices=lambda: [(name, f"{name}: {says}") for name, says in auth.known_scopes().items()],
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Give it no more than it needs.",
+    )
+
+    def clean_expires_at(self) -> Any:
+        expires_at = self.cleaned_data["expires_at"]
+        if expires_at is not None and expires_at <= timezone.now():
+            raise ValidationError("This moment has passed: the token would let nobody in.")
+        return expires_at
+
+    def clean_user(self) -> Any:
+        user = self.cleaned_data["user"]
+        if not users.is_active(user):
+            raise ValidationError("This user is not active: the token would let nobody in.")
+        if not users.has_permissions_of(self.maker, user):
+            raise ValidationError("This user has permissions that you do not have: a token would give them to you.")
+        return user
+
+
+class StateFilter(admin.SimpleListFilter):
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("usable", "Usable"), ("expired", "Expired"), ("revoked", "Revoked"), ("inactive", "User not active")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        unrevoked = queryset.filter(revoked_at=None)
+        match self.value():
+            case "usable":
+                return queryset & AccessToken.objects.usable()
+            case "expired":
+                return unrevoked.filter(expires_at__lte=timezone.now())
+            case "revoked":
+                return queryset.exclude(revoked_at=None)
+            case "inactive":
+                inactive = unrevoked.exclude(users.active("user")) if users.is_active_a_column() else unrevoked.none()
+                return inactive.exclude(expires_at__lte=timezone.now())
+        return queryset
+
+
+@admin.register(AccessToken)
+class AccessTokenAdmin(ServiceAdmin):
+    form = AccessTokenForm
+    list_display = ["name", "owner", "state", "scopes", "prefix", "expires_at", "last_used_at", "created_at"]
+    list_filter = [StateFilter, "created_at", "last_used_at"]
+    list_select_related = ["user"]
+    search_fields = ["name"]
+    search_help_text = "Search names of tokens and users."
+    actions = ["revoke"]
+
+    def get_search_fields(self, request: HttpRequest) -> list[str]:
+        return [*super().get_search_fields(request), *users.name_searches("user")]
+
+    def get_fields(self, request: HttpRequest, obj: AccessToken | None = None) -> Any:
+        if obj is None:
+            return ["user", "name", "scopes", "expires_at"]
+        return ["user", "name", "scopes", "prefix", "state", "created_at", "expires_at", "last_used_at", "revoked_at"]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form_class: Any = super().get_form(request, obj, change=change, **kwargs)
+        form_class.maker = request.user  # Made for this request.
+        return form_class
+
+    def get_readonly_fields(self, request: HttpRequest, obj: AccessToken | None = None) -> Any:
+        return [] if obj is None else self.get_fields(request, obj)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {
+            "expires_at": timezone.now() + EXPIRY,
+            "scopes": list(auth.known_scopes()),
+            **super().get_changeform_initial_data(request),
+        }
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("hubbub.change_accesstoken")
+
+    @admin.display(description="user", ordering="user")
+    def owner(self, token: AccessToken) -> str:
+        return link_to(token.user)
+
+    @admin.display(description="token begins with", ordering="pk")
+    def prefix(self, token: AccessToken) -> str:
+        return f"{auth.TOKEN_PREFIX}_{token.pk}_"
+
+    @admin.display
+    def state(self, token: AccessToken) -> str:
+        return token.state
+
+    @sensitive_variables()
+    def save_model(self, request: HttpRequest, obj: AccessToken, form: Any, change: bool) -> None:
+        token, text = auth.create_token(**form.cleaned_data)
+        obj.pk = token.pk
+        request.token_text = text  # type: ignore[attr-defined]
+
+    @sensitive_variables()
+    def response_add(
+        self, request: HttpRequest, obj: AccessToken, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        # The answer itself and no redirect: what a redirect's page shows is kept somewhere meanwhile, in a cookie or
+        # the database.
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "The new access token",
+            "opts": self.opts,
+            "token": obj,
+            "text": request.token_text,  # type: ignore[attr-defined]
+        }
+        return TemplateResponse(request, "admin/hubbub/accesstoken/created.html", context)
+
+    @admin.action(description="Revoke: from now on they let nobody in", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[AccessToken]) -> HttpResponse | None:
+        return self.for_each(request, queryset.filter(revoked_at=None), auth.revoke_token, done="revoked")

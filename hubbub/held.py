@@ -1,0 +1,54 @@
+"""Frames of one ordered group that came before one that is missing: bounded in number and length. A leaf."""
+
+from collections.abc import Collection, Iterator
+
+from hubbub.outage import Outage
+
+# What finds no room is read from the record, with the one that is missing.
+MAX_FRAMES = 10_000
+MAX_CHARS = 8 << 20
+
+
+class Held:
+    """Texts by position."""
+
+    __slots__ = ("_chars", "_outage", "_texts")
+
+    def __init__(self, group: str) -> None:
+        self._texts: dict[int, str] = {}
+        self._chars = 0
+        self._outage = Outage(f"frames of {group} were dropped")
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._texts)
+
+    def add(self, position: int, text: str) -> None:
+        if position in self._texts:
+            return
+        if len(self._texts) >= MAX_FRAMES or self._chars + len(text) > MAX_CHARS:
+            self._outage.failed("too many wait for one that is missing")
+            return
+        self._texts[position] = text
+        self._chars += len(text)
+
+    def pop(self, position: int) -> str | None:
+        if (text := self._texts.pop(position, None)) is not None:
+            self._chars -= len(text)
+        return text
+
+    def drop_up_to(self, position: int) -> None:
+        for old in [one for one in self._texts if one <= position]:
+            self.pop(old)
+
+    def drop_strays(self, positions: Collection[int], recorded: int) -> None:
+        """Of these, which came before the record was read, drop what is not on it: nothing will ever come before it."""
+        for position in positions:
+            if position > recorded and self.pop(position) is not None:
+                self._outage.failed(f"position {position} is not on record")
+
+    def clear(self) -> None:
+        self._texts.clear()
+        self._chars = 0

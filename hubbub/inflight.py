@@ -1,0 +1,122 @@
+"""HTTP requests in work: so many at once, so many that wait for them, and 503 for the rest.
+
+A layer around the pages of an ASGI application; probes are answered before it. Each request takes a thread while
+Django has it; a crowd of them would take the processor from all sockets.
+"""
+
+import asyncio
+import functools
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from hubbub import conf
+from hubbub.metrics import COUNTERS
+from hubbub.proxy import network_of
+from hubbub.security import Kind, address_of, log_event
+from hubbub.throttle import Buckets
+
+Application = Callable[[Any, Any, Any], Awaitable[None]]
+
+RETRY_SECONDS = 5
+QUIET_SECONDS = 60.0  # Between two lines on one address.
+BUSY = b"This server is busy. Please try again in a few seconds.\n"
+
+
+class Requests:
+    """Those of one event loop, served in the order in which they came."""
+
+    def __init__(self, tunables: conf.Hubbub) -> None:
+        self._tunables = tunables
+        self._in_work = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def begin(self) -> bool:
+        """Wait for a turn; False: too many wait already, or it took too long. `end` gives it back."""
+        if self._in_work < self._tunables.requests_in_work:
+            self._in_work += 1
+            return True
+        if len(self._waiting) >= self._tunables.requests_waiting:
+            return False
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            async with asyncio.timeout(self._tunables.request_wait_seconds):
+                await turn
+        except BaseException as error:
+            if turn.done() and not turn.cancelled():
+                self.end()  # It came in the same moment.
+            elif turn in self._waiting:
+                self._waiting.remove(turn)
+            if isinstance(error, TimeoutError):
+                return False
+            raise
+        return True
+
+    def end(self) -> None:
+        """The turn goes to the one that has waited for longest."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._in_work -= 1
+
+
+@functools.cache
+def requests() -> Requests:
+    """Those of this process."""
+    return Requests(conf.settings())
+
+
+def with_bounded_requests(application: Application) -> Application:
+    """`application`, whose pages are asked for no more than HUBBUB_REQUESTS_IN_WORK at once.
+
+    An answer in parts counts until the first part: how fast its client takes the rest is not up to us.
+    """
+
+    async def wrapped(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await application(scope, receive, send)
+            return
+        own = requests()
+        if not await own.begin():
+            await _refuse(scope, send)
+            return
+        has_turn = True
+
+        def end() -> None:
+            nonlocal has_turn
+            if has_turn:
+                has_turn = False
+                own.end()
+
+        async def answer(message: Any) -> None:
+            if message.get("more_body"):
+                end()
+            await send(message)
+
+        try:
+            await application(scope, receive, answer)
+        finally:
+            end()
+
+    return wrapped
+
+
+_untold = Buckets(per_second=1 / QUIET_SECONDS, burst=1)
+
+
+async def _refuse(scope: Any, send: Any) -> None:
+    COUNTERS.limited["requests_in_work"] += 1
+    address = address_of(scope)
+    if not _untold.take(network_of(address)):
+        log_event(Kind.TOO_MANY_REQUESTS, address=address)
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", b"%d" % len(BUSY)),
+        (b"cache-control", b"no-store"),
+        (b"retry-after", b"%d" % RETRY_SECONDS),
+    ]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": BUSY})

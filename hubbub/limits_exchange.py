@@ -1,0 +1,134 @@
+"""Tells the other processes what users of this one use, and hears of theirs: once a second, one round trip to Redis.
+
+One hash has a field for each process. All of it may be lost at any time: the next round writes it again.
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import msgspec
+from django.conf import settings
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from hubbub import site
+from hubbub.limits import Ledger, ledger
+from hubbub.outage import Outage
+from hubbub.presence_store import connect
+from hubbub.redis_errors import cause_of
+from hubbub.redis_keys import cleared_of
+
+KEY = "limits"
+KEY_SECONDS = 60
+INTERVAL_SECONDS = 1.0
+TIMEOUT_SECONDS = 2.0
+# Who says nothing for so long has ended; its users' sockets are elsewhere by then, and must not count twice.
+SILENT_SECONDS = 2.5
+
+_outage = Outage("what users do on other processes is not counted")
+
+
+# A count of one second, or of sockets; below nothing it would give back what others used.
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**31)]
+
+
+class Report(msgspec.Struct, array_like=True):
+    """Of one process: the number of the round, what users did since the last, and users with many sockets."""
+
+    number: int
+    posts: dict[str, Count]
+    commands: dict[str, Count]
+    sockets: dict[str, Count]
+
+
+@dataclass(slots=True)
+class Other:
+    """Another process as last heard of."""
+
+    number: int
+    heard_at: float
+    sockets: dict[str, int] = field(default_factory=dict)
+
+
+class Exchange:
+    """Of one process, in one event loop. `clock` gives seconds that never go backwards: no clocks are compared."""
+
+    def __init__(self, redis: Redis, own: Ledger, clock: Callable[[], float] = time.monotonic) -> None:
+        # Any: redis-py's types are those of its synchronous and its asynchronous client at once.
+        self._redis: Any = redis
+        self._ledger = own
+        self._clock = clock
+        # No other process has it, or had it: what that one left would be taken for ours.
+        self._process = secrets.token_hex(8)
+        self._number = 0
+        self._others: dict[str, Other] = {}
+
+    async def run(self) -> None:
+        """For the life of the process."""
+        while True:
+            began = self._clock()
+            try:
+                await self.round()
+                _outage.worked()
+            except (RedisError, OSError, TimeoutError) as error:
+                _outage.failed(cause_of(error))
+                self._others.clear()
+                self._ledger.sockets_elsewhere = {}
+            await asyncio.sleep(max(0.0, began + INTERVAL_SECONDS - self._clock()))
+
+    async def round(self) -> None:
+        """Tell and hear once. Raises what redis-py raises, or TimeoutError; what was to be told is dropped then."""
+        self._number += 1
+        own = self._ledger
+        report = Report(self._number, own.posts.tell(), own.commands.tell(), own.many_sockets())
+        key = site.key(KEY)
+        async with asyncio.timeout(TIMEOUT_SECONDS), self._redis.pipeline(transaction=False) as pipe:
+            pipe.hset(key, self._process, msgspec.msgpack.encode(report))
+            pipe.hgetall(key)
+            pipe.expire(key, KEY_SECONDS)
+            if silent := self._silent():
+                pipe.hdel(key, *silent)
+            async with cleared_of(self._redis, key):
+                _, found, *_ = await pipe.execute()
+        for process in silent:
+            del self._others[process]
+        for name, value in found.items():
+            if (process := name.decode(errors="replace")) != self._process and process not in silent:
+                self._hear(process, value)
+                await asyncio.sleep(0)  # Each may tell of thousands.
+        sockets: dict[str, int] = {}
+        for other in self._others.values():
+            for user_id, count in other.sockets.items():
+                sockets[user_id] = sockets.get(user_id, 0) + count
+        own.sockets_elsewhere = sockets
+
+    def _silent(self) -> list[str]:
+        now = self._clock()
+        return [process for process, other in self._others.items() if now - other.heard_at > SILENT_SECONDS]
+
+    def _hear(self, process: str, value: bytes) -> None:
+        try:
+            report = msgspec.msgpack.decode(value, type=Report)
+        except (msgspec.MsgspecError, RecursionError, UnicodeError):
+            return  # Another release's.
+        other = self._others.get(process)
+        if other is None:
+            # It may have ended long ago: it counts as soon as it says something new.
+            self._others[process] = Other(report.number, self._clock())
+        elif report.number != other.number:
+            other.number, other.heard_at, other.sockets = report.number, self._clock(), report.sockets
+            self._ledger.posts.hear(report.posts)
+            self._ledger.commands.hear(report.commands)
+
+
+async def exchange_limits() -> None:
+    """The service of a server process."""
+    redis = connect(settings.REDIS_URL)
+    try:
+        await Exchange(redis, ledger()).run()
+    finally:
+        await redis.aclose()

@@ -1,0 +1,53 @@
+"""daphne's `runserver`, with the private Redis that the site needs when there is no other."""
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Any
+
+from daphne.management.commands.runserver import Command as DaphneCommand
+from django.conf import settings
+from django.core.management import CommandError, call_command
+
+from hubbub import embedded_redis
+from hubbub.checks import check_address
+from hubbub.listening import Taken, lock_folder
+
+
+class Command(DaphneCommand):  # type: ignore[misc]
+    def handle(self, *args: Any, **options: Any) -> None:
+        # The autoreloader runs this command again in a child, as often as the code changes; Redis stays.
+        if os.environ.get("RUN_MAIN") == "true":
+            super().handle(*args, **options)
+            return
+        with contextlib.ExitStack() as stack:
+            if not os.environ.get("REDIS_URL"):
+                start_redis(stack)
+            if not settings.DEBUG:
+                call_command("collectstatic", verbosity=0, interactive=False)
+            super().handle(*args, **options)
+
+    def run(self, **options: Any) -> None:
+        if os.environ.get("RUN_MAIN") != "true":
+            for warning in check_address(self.addr):
+                self.stderr.write(str(warning), self.style.WARNING)
+        super().run(**options)
+
+
+def start_redis(stack: contextlib.ExitStack) -> None:
+    """The private Redis until `stack` ends, unless a run on the same data has started it."""
+    if not getattr(settings, "VAR_DIR", None):
+        raise CommandError("VAR_DIR is not set: see manage.py check. Or set REDIS_URL in the environment.")
+    var_dir = Path(settings.VAR_DIR)
+    try:
+        path = embedded_redis.make_run_dir(var_dir) / "redis.sock"
+        lock = lock_folder(var_dir)
+    except Taken:
+        return  # `up`, or another `runserver`, which has one.
+    except OSError as error:
+        raise CommandError(str(error)) from None
+    stack.callback(os.close, lock)
+    try:
+        stack.enter_context(embedded_redis.running(path))
+    except RuntimeError as error:
+        raise CommandError(str(error)) from None

@@ -1,0 +1,117 @@
+"""`manage.py token create|list|revoke`: access tokens from the command line."""
+
+import sys
+from argparse import ArgumentParser
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core.exceptions import ObjectDoesNotExist
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from hubbub import auth, users
+from hubbub.models import AccessToken
+
+MOST_DAYS = 3650
+TOKEN_DIGITS = 18  # More than a database's integer holds.
+
+
+class Command(BaseCommand):
+    help = "Makes, lists and revokes the access tokens that let programs in without a browser's session."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="create|list|revoke")
+        create: ArgumentParser = verbs.add_parser(
+            "create", help="Make a token and print it: the only time it is shown."
+        )
+        create.add_argument("username", help="Whom the token acts as: the name or address that is used to sign in.")
+        create.add_argument("--days", type=int, default=30, help="How long it lets in. Default: 30.")
+        create.add_argument(
+            "--scope",
+            action="append",
+            choices=sorted(auth.known_scopes()),
+            help="What it may be used for; give it several times for several. Default: everything.",
+        )
+        create.add_argument("--name", default="from the command line", help="What it is for.")
+        tokens: ArgumentParser = verbs.add_parser("list", help="List tokens: all, or those of one user.")
+        tokens.add_argument("username", nargs="?", help="Only this user's.")
+        revoke: ArgumentParser = verbs.add_parser("revoke", help="From now on the token lets nobody in.")
+        revoke.add_argument("token", metavar="ID", help="Its number, or hub_<number>.")
+
+    def handle(self, *args: Any, verb: str, **options: Any) -> None:
+        match verb:
+            case "create":
+                self._create(options["username"], options["days"], options["name"], options["scope"])
+            case "list":
+                self._list(options["username"])
+            case "revoke":
+                self._revoke(options["token"])
+
+    def _create(self, username: str, days: int, name: str, scopes: list[str] | None) -> None:
+        if not 1 <= days <= MOST_DAYS:
+            raise CommandError(f"--days must be from 1 to {MOST_DAYS}, not {days}.")
+        most = AccessToken._meta.get_field("name").max_length or sys.maxsize
+        if not 1 <= len(name.strip()) <= most:
+            raise CommandError(f"--name must have from 1 to {most} characters.")
+        user = _user(username)
+        if not users.is_active(user):
+            raise CommandError(f"{username} is not active: a token would let nobody in.")
+        expires_at = timezone.now() + timedelta(days=days)
+        token, text = auth.create_token(
+            user=user, name=name.strip(), expires_at=expires_at, scopes=set(scopes) if scopes else None
+        )
+        # The token alone on stdout, so that it can be piped to where it is needed.
+        self.stdout.write(text)
+        self.stderr.write(
+            f"The token {token} acts as {username} until {_when(expires_at)}, with {', '.join(token.scopes.split())}. "
+            "It is not kept: this is the only time it is shown.",
+            self.style.SUCCESS,
+        )
+
+    def _list(self, username: str | None) -> None:
+        tokens = AccessToken.objects.select_related("user").order_by("pk")
+        if username is not None:
+            tokens = tokens.filter(user=_user(username))
+        rows = [
+            (
+                f"{auth.TOKEN_PREFIX}_{token.pk}",
+                users.name_of(token.user),
+                token.state,
+                token.scopes.replace(" ", ",") or "-",
+                _when(token.expires_at),
+                _when(token.last_used_at),
+                token.name,
+            )
+            for token in tokens
+        ]
+        if not rows:
+            self.stderr.write("There are no tokens.", self.style.NOTICE)
+            return
+        rows.insert(0, ("ID", "USER", "STATE", "SCOPES", "EXPIRES", "LAST USED", "NAME"))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            self.stdout.write("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+    def _revoke(self, text: str) -> None:
+        number = text.removeprefix(f"{auth.TOKEN_PREFIX}_")
+        if not (number.isascii() and number.isdigit()) or len(number) > TOKEN_DIGITS:
+            raise CommandError("Give the token's number, or hub_<number>: `manage.py token list` shows it.")
+        token = AccessToken.objects.select_related("user").filter(pk=int(number)).first()
+        if token is None:
+            raise CommandError(f"There is no token {auth.TOKEN_PREFIX}_{number}.")
+        if token.revoked_at is not None:
+            self.stderr.write(f"{token} of {token.user} was revoked already.", self.style.NOTICE)
+            return
+        auth.revoke_token(token)
+        self.stderr.write(f"{token} of {token.user} lets nobody in any more.", self.style.SUCCESS)
+
+
+def _user(username: str) -> Any:
+    try:
+        return users.find_by_name(username)
+    except ObjectDoesNotExist:
+        raise CommandError(f"There is no user {username!r}.") from None
+
+
+def _when(moment: datetime | None) -> str:
+    return "never" if moment is None else moment.strftime("%Y-%m-%d %H:%M UTC")

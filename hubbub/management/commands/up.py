@@ -1,0 +1,272 @@
+"""`manage.py up`: everything on this machine, from one command."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.core.management import BaseCommand, CommandError, CommandParser, get_commands
+from django.db import Error as DatabaseError
+from django.db import connections
+
+from hubbub import conf, embedded_redis, first_admin
+from hubbub.checks import check_address
+from hubbub.children import Console
+from hubbub.kept import CannotStart, Kept, KeptCommand, KeptRedis
+from hubbub.kept_web import KeptWeb
+from hubbub.listening import Taken, claim_port, lock_folder
+from hubbub.redis_errors import cause_of
+from hubbub.release import ReleaseFailed, release
+from hubbub.release_child import ReleaseChild
+from hubbub.site_lease import REFUSALS, claim_at_start
+from hubbub.supervisor import Supervisor, terminal_answers
+
+# What an earlier run that was killed may still take: its web processes close their sockets in order.
+EARLIER_RUN_SECONDS = 20.0
+# A release starts, waits for as long as it may, and says what it has waited for.
+RELEASE_EXTRA_SECONDS = 15.0
+MOST_PROCESSES = 64
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+# Run beside the web processes, under this name, where the project has the command.
+BESIDE = {"publisher": "publish_metrics"}
+
+
+class Command(BaseCommand):
+    help = "Runs everything on this machine: Redis, the web processes on one port, and the metrics publisher."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--processes", type=int, default=3, help="Web processes that share the port (3).")
+        parser.add_argument("--host", default="127.0.0.1", help="Address to listen on (127.0.0.1).")
+        parser.add_argument("--port", type=int, default=8000, help="Port to listen on (8000); 0 takes a free one.")
+        parser.add_argument("--no-migrate", action="store_true", help="Leave the database as it is.")
+
+    def handle(self, *, processes: int, host: str, port: int, no_migrate: bool, **options: Any) -> None:
+        if not 1 <= processes <= MOST_PROCESSES:
+            raise CommandError(f"--processes must be 1 to {MOST_PROCESSES}.")
+        if not 0 <= port <= 65535:
+            raise CommandError("--port must be 0 to 65535.")
+        for name in ("VAR_DIR", "ASGI_APPLICATION", "REDIS_URL"):
+            if not getattr(settings, name, None):
+                raise CommandError(f"{name} is not set: see manage.py check.")
+        for warning in check_address(host):
+            self.stderr.write(str(warning), self.style.WARNING)
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)  # Nothing is there yet that would have to be stopped in order.
+        os.umask(0o077)  # Whatever is made from here on, by any of its processes, is for this user only.
+        try:
+            run_dir, lock = claim(Path(settings.VAR_DIR))
+        except (Taken, OSError) as error:
+            raise CommandError(str(error)) from None
+        try:
+            self._run(run_dir, lock, processes, host, port, migrate=not no_migrate)
+        except (CannotStart, Taken) as error:
+            raise CommandError(str(error)) from None
+        finally:
+            for number in STOP_SIGNALS:
+                signal.signal(number, signal.SIG_IGN)  # All is stopped: a second Ctrl-C has nothing more to say.
+            embedded_redis.remove_run_dir(run_dir, Path(settings.VAR_DIR))
+
+    def _run(self, run_dir: Path, lock: int, processes: int, host: str, port: int, *, migrate: bool) -> None:
+        port = claim_port(host, port)
+        for leftover in run_dir.glob("*.sock"):
+            leftover.unlink(missing_ok=True)  # Of a run that was killed together with its processes.
+        # By the setting: another one is used as it is, wherever the setting comes from.
+        private = f"unix://{embedded_redis.socket_path(Path(settings.VAR_DIR))}"
+        binary = find_redis() if private == settings.REDIS_URL else None
+
+        def leave(number: int, frame: object) -> None:
+            # An exception could be swallowed wherever it is raised, or shown.
+            embedded_redis.remove_run_dir(run_dir, Path(settings.VAR_DIR))
+            os._exit(128 + number)
+
+        had_terminal = terminal_answers()
+
+        def hang_up(number: int, frame: object) -> None:
+            if had_terminal and not terminal_answers():
+                leave(number, frame)
+            os.write(sys.stderr.fileno(), b"SIGHUP during the start does nothing: send it again after Ready.\n")
+
+        for number in STOP_SIGNALS:
+            signal.signal(number, leave)  # Until the supervisor takes over.
+        signal.signal(signal.SIGHUP, hang_up)
+        self._prepare(migrate=migrate)
+        if binary is None:
+            # Said here in one line, instead of five times by each process.
+            try:
+                claim_at_start(self.stderr.write)
+            except REFUSALS as error:
+                raise CommandError(str(error)) from None
+        console = Console()
+        stages = plan(
+            console=console, lock=lock, run_dir=run_dir, binary=binary, processes=processes, host=host, port=port
+        )
+        supervisor = Supervisor(
+            stages,
+            console=console,
+            announce=lambda: self._announce(console, stages, binary, host, port),
+            release=release_child(console=console, lock=lock, migrate=migrate),
+        )
+        asyncio.run(supervisor.run())
+
+    def _prepare(self, *, migrate: bool) -> None:
+        try:
+            release(migrate=migrate, say=self.stderr.write)
+            self._needs_admin = first_admin.is_wanted()
+        except ReleaseFailed as failed:
+            raise CommandError(str(failed)) from failed
+        except DatabaseError as error:
+            raise CommandError(f"The database cannot be used: {str(error).strip()}") from None
+        finally:
+            connections.close_all()
+
+    def _announce(
+        self,
+        console: Console,
+        stages: Sequence[Sequence[Kept]],
+        binary: embedded_redis.Binary | None,
+        host: str,
+        port: int,
+    ) -> None:
+        running = [f"{one.name} ({one.child.pid})" for one in stages[-1] if one.child]
+        lines = [
+            f"Ready at {address(host, port)}",
+            f"  database   {database_name()}",
+            f"  redis      {redis_name(binary)}",
+            f"  processes  {', '.join(running)}",
+        ]
+        # Made only now: a start that failed would have lost the password.
+        if self._needs_admin and (text := first_admin.make(console.print)):
+            lines.append(f"  sign in    {text}")
+        lines += [f"  admin      {address(host, port)}admin/", "Ctrl-C stops it."]
+        console.print("\n".join(lines))
+
+
+def claim(var_dir: Path) -> tuple[Path, int]:
+    """The folder of sockets, and its lock, which the children inherit. Taken when another run uses `var_dir`."""
+    var_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        lock_folder(var_dir)  # Ours alone, to the end of this process.
+    except Taken:
+        raise Taken(f"It is already running on {var_dir}. Stop that one first, or set HUBBUB_VAR.") from None
+    run_dir = embedded_redis.make_run_dir(var_dir)
+    try:
+        return run_dir, lock_folder(run_dir, wait_seconds=EARLIER_RUN_SECONDS)
+    except Taken:
+        raise Taken(f"Processes of an earlier run still use {run_dir}: end them first.") from None
+
+
+def find_redis() -> embedded_redis.Binary:
+    binary = embedded_redis.find_binary()
+    if binary is None:
+        raise CommandError(embedded_redis.HOW_TO_INSTALL)
+    return binary
+
+
+def release_child(*, console: Console, lock: int, migrate: bool) -> ReleaseChild:
+    return ReleaseChild(
+        # Under the processes that run: they have to be able to go on until they are replaced.
+        ["release", "--additive", *([] if migrate else ["--no-migrate"])],
+        console=console,
+        environ=environment(),
+        folder=site_folder(),
+        lock=lock,
+        seconds=conf.settings().release_seconds + RELEASE_EXTRA_SECONDS,
+    )
+
+
+def plan(
+    *,
+    console: Console,
+    lock: int,
+    run_dir: Path,
+    binary: embedded_redis.Binary | None,
+    processes: int,
+    host: str,
+    port: int,
+) -> list[list[Kept]]:
+    """What to start, in stages: Redis, unless there is one; then all that needs it."""
+    environ, folder = environment(), site_folder()
+    module, _, name = settings.ASGI_APPLICATION.rpartition(".")
+    # The readiness probe comes by a UNIX socket, and still has to name a host that is served.
+    allowed_host = next((one.lstrip(".") for one in settings.ALLOWED_HOSTS if one != "*"), "localhost")
+    stages: list[list[Kept]] = []
+    if binary is not None:
+        path = run_dir / "redis.sock"
+        stages.append(
+            [
+                KeptRedis(
+                    name="redis", console=console, environ=environ, folder=folder, lock=lock, binary=binary, path=path
+                )
+            ]
+        )
+    serving: list[Kept] = [
+        KeptWeb(
+            name=f"web-{number}",
+            console=console,
+            environ=environ,
+            folder=folder,
+            lock=lock,
+            application=f"{module}:{name}",
+            host=host,
+            port=port,
+            run_dir=run_dir,
+            allowed_host=allowed_host,
+            is_alone=processes == 1,
+            silent_seconds=conf.settings().silent_seconds,
+        )
+        for number in range(1, processes + 1)
+    ]
+    commands = get_commands()
+    serving += [
+        KeptCommand(name=name, console=console, environ=environ, folder=folder, lock=lock, command=[command])
+        for name, command in BESIDE.items()
+        if command in commands
+    ]
+    stages.append(serving)
+    return stages
+
+
+def environment() -> dict[str, str]:
+    """What each child is started with."""
+    return {**os.environ, "REDIS_URL": settings.REDIS_URL, "PYTHONUNBUFFERED": "1"}
+
+
+def site_folder() -> Path:
+    """Where the children start: the folder of the project by the name that it was started by.
+
+    That may be a link, which a release turns to the folder of its own: what starts afterwards has the new code.
+    """
+    folder = Path(getattr(settings, "BASE_DIR", os.curdir)).resolve()
+    for name in (os.environ.get("PWD", ""), os.path.dirname(os.path.abspath(sys.argv[0]))):
+        if name and os.path.isdir(name) and os.path.samefile(name, folder):
+            return Path(name)
+    return folder
+
+
+def address(host: str, port: int) -> str:
+    if host in ("0.0.0.0", "::", ""):  # noqa: S104 - compared, not bound
+        host = "localhost"
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def database_name() -> str:
+    database = connections["default"]
+    return f"{database.display_name}, {database.settings_dict['NAME']}"
+
+
+def redis_name(binary: embedded_redis.Binary | None) -> str:
+    try:
+        with redis.from_url(settings.REDIS_URL, socket_timeout=5) as client:
+            found: dict[str, Any] = client.info("server")
+    except redis.RedisError as error:
+        return f"AWAY ({cause_of(error)}): everything arrives seconds late until it comes"
+    version = f"Valkey {found['valkey_version']}" if "valkey_version" in found else f"Redis {found['redis_version']}"
+    if binary is None:
+        return f"{version}, by REDIS_URL"
+    return f"{version}, private" + (" (bundled: for development only)" if binary.is_bundled else "")

@@ -1,0 +1,65 @@
+"""One socket's places in groups: those it is a live member of, and those it is about to be."""
+
+from collections.abc import Iterator
+
+from hubbub.auth import Identity
+from hubbub.hub import hub
+from hubbub.limits import ledger
+from hubbub.member import Member
+from hubbub.outbox import Outbox
+from hubbub.presence import Announce
+from hubbub.protocol import Presence
+from hubbub.record import Source
+
+
+class Memberships:
+    __slots__ = ("_live", "_outbox", "_pending")
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self._live: dict[str, Member] = {}
+        self._pending: dict[str, Member] = {}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**self._live, **self._pending})
+
+    def check_number(self, group: str) -> None:
+        """Raises Refused when the socket is in too many groups, this one among them."""
+        # Of what it was shut out of, its place is free.
+        self._live = {name: member for name, member in self._live.items() if not member.is_out}
+        ledger().check_groups({*self, group})
+
+    async def join(self, group: str, user: Identity, source: Source | None, announce: Announce | None) -> None:
+        """See `HubbubConsumer.join`."""
+        self.abandon(group)
+        self._pending[group] = await hub().join(group, self._outbox, source, user.user_id, user.name, announce)
+
+    def pending(self, group: str) -> Member:
+        return self._pending[group]
+
+    def go_live(self, group: str, position: int | None, epoch: str, name: str) -> None:
+        if (before := self._live.pop(group, None)) is not None:
+            hub().leave(group, before)
+        member = self._live[group] = self._pending.pop(group)
+        member.user_name = name  # It may have changed since the join.
+        hub().go_live(group, member, position, epoch)
+
+    def presence(self, group: str, most_bytes: int | None = None) -> Presence | None:
+        return hub().presence(group, self._pending[group], most_bytes)
+
+    def presence_bytes(self, group: str) -> int:
+        return hub().presence_bytes(group, self._pending[group])
+
+    def abandon(self, group: str) -> None:
+        """Give up a `join`; a membership from before stays."""
+        if (member := self._pending.pop(group, None)) is not None:
+            hub().leave(group, member)
+
+    def leave(self, group: str) -> None:
+        self.abandon(group)
+        if (member := self._live.pop(group, None)) is not None:
+            hub().leave(group, member)
+
+    def leave_all(self) -> None:
+        for group in [*self]:
+            self.leave(group)

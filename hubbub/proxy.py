@@ -1,0 +1,173 @@
+"""Where a request really comes from: its client's address and scheme as a trusted proxy tells them, and nobody else.
+
+A layer around the whole ASGI application: pages and sockets get a `scope` in which this is settled.
+"""
+
+import functools
+import ipaddress
+import re
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
+
+from django.conf import settings
+
+from hubbub.security import Kind, log_event
+from hubbub.throttle import Buckets
+
+Application = Callable[[Any, Any, Any], Awaitable[None]]
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+# Who speaks on a UNIX socket has no address; this word, among the trusted proxies, trusts it.
+UNIX = "unix"
+FORWARDED = frozenset(
+    {b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-proto", b"x-real-ip"}
+)
+SECURE = {"http": "https", "ws": "wss", "https": "https", "wss": "wss"}
+PLAIN = {secure: plain for plain, secure in SECURE.items() if plain != secure} | {"http": "http", "ws": "ws"}
+BRACKETED = re.compile(r"\[([^\]]*)\](?::\d+)?")
+IPV6_PREFIX = 64  # What one customer of a provider has for themselves, and changes within as they like.
+
+# A proxy that settings do not name does it with each request: one line an hour tells of it.
+_complaints = Buckets(per_second=1 / 3600, burst=1)
+
+
+class TrustedProxies:
+    """Addresses and networks (`10.0.0.0/8`), and `unix`. ValueError for what is neither."""
+
+    def __init__(self, proxies: Iterable[str]) -> None:
+        words = list(proxies)
+        self._networks = [ipaddress.ip_network(word) for word in words if word != UNIX]
+        self._unix = UNIX in words
+
+    def __contains__(self, address: str | None) -> bool:
+        if address is None:
+            return self._unix
+        parsed = parse_address(address)
+        return parsed is not None and any(parsed in network for network in self._networks)
+
+
+def with_true_client(application: Application, proxies: Sequence[str]) -> Application:
+    """`application`, which sees the client's own address and scheme when it comes by one of `proxies`.
+
+    Forwarding headers from anybody else are taken away, so that nothing behind this can believe them, and so is a root
+    path: daphne takes that from a header of the client's, and ours is in the settings.
+    """
+    trusted = TrustedProxies(proxies)
+
+    async def wrapped(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] in ("http", "websocket"):
+            scope = true_scope(scope, trusted)
+        await application(scope, receive, send)
+
+    return wrapped
+
+
+def true_scope(scope: dict[str, Any], trusted: TrustedProxies) -> dict[str, Any]:
+    """`scope` with the true `client` and `scheme`, and without what only a proxy may say."""
+    told = [(name, value) for name, value in scope["headers"] if name in FORWARDED]
+    root_path = settings.FORCE_SCRIPT_NAME or ""
+    if not told and scope.get("root_path", "") == root_path:
+        return scope
+    scope = {**scope, "root_path": root_path}
+    peer = scope["client"][0] if scope.get("client") else None
+    if peer not in trusted:
+        scope["headers"] = [pair for pair in scope["headers"] if pair[0] not in FORWARDED]
+        if told:
+            _complain(peer, told)
+        return scope
+    address = forwarded_address(peer, _words(told, b"x-forwarded-for"), trusted)
+    if address != peer:
+        scope["client"] = [address, 0]
+    # Of several, the last: that of the proxy which speaks to us.
+    match _words(told, b"x-forwarded-proto")[-1:]:
+        case ["https" | "wss"]:
+            scope["scheme"] = SECURE[_scheme(scope)]
+        case ["http" | "ws"]:
+            scope["scheme"] = PLAIN[_scheme(scope)]
+    return scope
+
+
+def forwarded_address(peer: str | None, hops: Sequence[str], trusted: TrustedProxies) -> str | None:
+    """The last address that a trusted proxy saw. `hops`: X-Forwarded-For, to which each proxy appends whom it saw.
+
+    Read from its end, since whatever stands before the first hop that is not trusted is what that one says of itself.
+    """
+    address = peer
+    for hop in reversed(hops):
+        parsed = parse_address(hop)
+        if parsed is None:
+            break
+        address = str(parsed)
+        if address not in trusted:
+            break
+    return address
+
+
+def parse_address(text: str) -> Address | None:
+    """An IP address, also with a port or as IPv4 in IPv6; None for anything else."""
+    if (bracketed := BRACKETED.fullmatch(text)) is not None:
+        text = bracketed[1]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    if "%" in text:  # A zone: of no use here, and it may hold any character.
+        return None
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def is_loopback(address: str | None) -> bool:
+    """Whether it comes from this machine; so does whoever speaks on a UNIX socket, which is None."""
+    parsed = parse_address(address) if address else None
+    return address is None or (parsed is not None and parsed.is_loopback)
+
+
+def stands_for_many(address: str | None) -> bool:
+    """Whether it may be a proxy's: all come from this machine as long as settings name no proxy."""
+    return not getattr(settings, "TRUSTED_PROXIES", ()) and is_loopback(address)
+
+
+def counted_address(peer: str | None) -> str | None:
+    """What a limit on connections counts one from `peer` under. None: they are those of many clients, so by nothing.
+
+    That is a UNIX socket, a trusted proxy, and this machine where a proxy is trusted: it may be on it.
+    """
+    proxies = tuple(getattr(settings, "TRUSTED_PROXIES", ()))
+    if peer is None or (proxies and (is_loopback(peer) or peer in _trusted(proxies))):
+        return None
+    return network_of(peer)
+
+
+@functools.lru_cache(maxsize=8)
+def _trusted(proxies: tuple[str, ...]) -> TrustedProxies:
+    return TrustedProxies(proxies)
+
+
+def network_of(address: str | None) -> str:
+    """What a limit by address counts as one: an IPv4 address, and the network of an IPv6 one."""
+    if address is None:
+        return UNIX
+    parsed = parse_address(address)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((parsed, IPV6_PREFIX), strict=False))
+    return address
+
+
+def _words(told: list[tuple[bytes, bytes]], name: bytes) -> list[str]:
+    """The comma-separated words of a header, however often it stands there."""
+    values = [value.decode("latin-1") for key, value in told if key == name]
+    return [word for value in values for part in value.split(",") if (word := part.strip())]
+
+
+def _scheme(scope: dict[str, Any]) -> str:
+    # daphne does not say it of sockets.
+    scheme: str = scope.get("scheme") or {"http": "http", "websocket": "ws"}[scope["type"]]
+    return scheme if scheme in SECURE else "http"
+
+
+def _complain(peer: str | None, told: list[tuple[bytes, bytes]]) -> None:
+    if not _complaints.take(network_of(peer)):
+        names = sorted({name.decode("latin-1") for name, _ in told})
+        log_event(Kind.FORWARDING_IGNORED, address=peer, detail=", ".join(names))

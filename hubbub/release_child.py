@@ -1,0 +1,83 @@
+"""`manage.py release` as a child of the supervisor: a new process reads the new code, and its migrations."""
+
+import asyncio
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from hubbub.children import Child, Console
+
+PREFIX = "release: "  # Of the lines that are shown while it runs.
+STOP_SECONDS = 5.0
+CHECK = re.compile(r"\(\w+\.E\d+\)")
+
+
+class ReleaseChild:
+    """Runs the command `arguments` in `folder`, one at a time, for at most `seconds`."""
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        *,
+        console: Console,
+        environ: Mapping[str, str],
+        folder: Path,
+        lock: int,
+        seconds: float,
+    ) -> None:
+        self._command = [sys.executable, "-m", "django", *arguments]
+        self._console = console
+        self._environ = environ
+        self._folder = folder
+        self._lock = lock
+        self._seconds = seconds
+        self._child: Child | None = None
+        self._is_stopped = False
+
+    async def run(self) -> str:
+        """Why it failed, in one line; empty when all is done."""
+        lines: list[str] = []
+
+        def show(line: str) -> None:
+            lines.append(line)
+            if line.startswith(PREFIX):
+                self._console.line("release", line.removeprefix(PREFIX))
+
+        try:
+            self._child = await Child.start(
+                self._command, show=show, environ=self._environ, folder=self._folder, pass_fds=[self._lock]
+            )
+        except OSError as error:
+            return f"it cannot be started: {error}"
+        child = self._child
+        try:
+            if self._is_stopped:
+                child.kill()
+            async with asyncio.timeout(self._seconds):
+                end = await child.ended()
+        except TimeoutError:
+            await child.stop(STOP_SECONDS)
+            return f"it took longer than {self._seconds:g} s (see HUBBUB_RELEASE_SECONDS) and was ended"
+        finally:
+            self._child = None
+        return "" if end == "exit code 0" else reason(lines) or end
+
+    async def stop(self) -> None:
+        """End it; a migration that it was at is rolled back, unless it has `atomic = False`."""
+        self._is_stopped = True
+        if self._child is not None:
+            await self._child.stop(STOP_SECONDS)
+
+    def kill(self) -> None:
+        if self._child is not None:
+            self._child.kill()
+
+
+def reason(lines: Sequence[str]) -> str:
+    """The line of a command's output that says why it failed: its own, a system check's, or a traceback's last."""
+    written = [line.strip() for line in lines if line.strip()]
+    for line in written:
+        if line.startswith("CommandError: "):
+            return line.removeprefix("CommandError: ")
+    return next((line for line in written if CHECK.search(line)), written[-1] if written else "")

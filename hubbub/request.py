@@ -1,0 +1,108 @@
+"""HTTP requests as our server takes them: what daphne stumbles over or believes from anyone never gets that far.
+
+Installed by hubbub.server. A request has a bounded time to arrive and a bounded size.
+"""
+
+import re
+from http import HTTPStatus
+from typing import Any
+
+from daphne.http_protocol import HTTPFactory as DaphneHTTPFactory
+from daphne.http_protocol import WebRequest
+
+from hubbub import conf
+from hubbub.channel import Channel
+from hubbub.connections import Connections
+from hubbub.metrics import COUNTERS
+
+# Twisted knows none for what is newer than RFC 2616.
+REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
+METHOD = re.compile(rb"[A-Z]{1,20}")
+
+
+class Request(WebRequest):  # type: ignore[misc]
+    """One request, which becomes a WebSocket if it asks for that."""
+
+    _received_bytes = 0
+    _is_refused = False
+
+    def gotLength(self, length: int | None) -> None:
+        super().gotLength(length)
+        self._bound(length or 0)
+
+    def setResponseCode(self, code: int, message: bytes | None = None) -> None:
+        super().setResponseCode(code, message or REASONS.get(code))
+
+    def handleContentChunk(self, data: bytes) -> None:
+        self._received_bytes += len(data)
+        self.channel.factory.bodies_bytes += len(data)
+        self._bound(self._received_bytes)
+        if not self._is_refused:
+            super().handleContentChunk(data)
+
+    def process(self) -> Any:
+        # daphne takes the path that the site lies under from this, whoever sent it.
+        self.requestHeaders.removeHeader(b"daphne-root-path")
+        # What daphne reads as ASCII, with a traceback for anything else.
+        protocols = self.requestHeaders.getRawHeaders(b"sec-websocket-protocol", [])
+        if not METHOD.fullmatch(self.method) or not all(one.isascii() for one in protocols):
+            self._refuse(400, "Bad Request")
+        # What was refused before may have come whole in the same packet.
+        if self._is_refused:
+            return None
+        channel = self.channel
+        done = super().process()
+        if self.transport is None:
+            channel.upgraded()
+        return done
+
+    async def until_taken(self) -> None:
+        """See `Channel.until_taken`."""
+        if (channel := getattr(self, "channel", None)) is not None:
+            await channel.until_taken()
+
+    def finish(self) -> None:
+        self._release()
+        super().finish()
+
+    def connectionLost(self, reason: Any) -> None:
+        self._release()
+        super().connectionLost(reason)
+
+    def _release(self) -> None:
+        if self._received_bytes and self.channel is not None:
+            self.channel.factory.bodies_bytes -= self._received_bytes
+            self._received_bytes = 0
+
+    def _bound(self, size: int) -> None:
+        tunables = conf.settings()
+        if size > tunables.request_bytes:
+            self._refuse(413, "Content Too Large")
+        elif self.channel.factory.bodies_bytes > tunables.bodies_bytes and not self._is_refused:
+            COUNTERS.limited["bodies_bytes"] += 1
+            self._refuse(503, "Service Unavailable", "Retry-After: 5")
+
+    def _refuse(self, status: int, reason: str, *headers: str) -> None:
+        if not self._is_refused:
+            self._is_refused = True
+            self.channel.refuse(status, reason, *headers)
+
+
+class HttpFactory(DaphneHTTPFactory):  # type: ignore[misc]
+    protocol = Channel
+
+    def __init__(self, server: Any) -> None:
+        super().__init__(server)
+        tunables = conf.settings()
+        self.timeOut = tunables.request_seconds
+        self.connections = Connections(tunables)
+        # Of requests that arrive or are in work.
+        self.bodies_bytes = 0
+
+    def buildProtocol(self, address: Any) -> Any:
+        channel = super().buildProtocol(address)
+        channel.requestFactory = Request
+        return channel
+
+    def acceptableProtocols(self) -> list[bytes]:
+        return [b"http/1.1"]

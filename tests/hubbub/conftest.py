@@ -1,0 +1,81 @@
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from channels.layers import get_channel_layer
+from redis import Redis
+
+from hubbub import conf
+from hubbub.embedded_redis import running
+from hubbub.hub import Hub
+from tests.personas import alice, bob, root  # noqa: F401
+from tests.hubbub.hubs import GROUP, Truth
+from tests.hubbub.sides import GRACE, LEASE, Side
+
+
+@pytest.fixture
+def truth() -> Truth:
+    return Truth()
+
+
+@pytest.fixture
+async def hub() -> AsyncIterator[Hub]:
+    one = Hub()
+    yield one
+    await one.close()
+    await get_channel_layer().flush()
+
+
+@pytest.fixture
+async def heard() -> AsyncIterator["asyncio.Queue[dict[str, Any]]"]:
+    """What arrives in the group."""
+    layer = get_channel_layer()
+    channel = await layer.new_channel()
+    await layer.group_add(GROUP, channel)
+    queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    async def listen() -> None:
+        while True:
+            await queue.put(await layer.receive(channel))
+
+    listening = asyncio.create_task(listen())
+    async with asyncio.timeout(5):
+        while queue.empty():
+            await layer.group_send(GROUP, {"type": "probe"})
+            await asyncio.sleep(0.02)
+    yield queue
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
+    await layer.flush()
+
+
+# Presence, with a Redis that the test may stop
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "redis.sock"
+
+
+@pytest.fixture
+def redis(path: Path) -> Iterator[Redis]:
+    with running(path), Redis(unix_socket_path=str(path)) as client:
+        yield client
+
+
+@pytest.fixture
+async def sides(path: Path, settings: Any) -> AsyncIterator[Any]:
+    """Makes sides, and ends them."""
+    settings.HUBBUB = replace(conf.settings(), presence_grace_seconds=GRACE, presence_lease_seconds=LEASE)
+    made: list[Side] = []
+
+    def make() -> Side:
+        made.append(Side(f"unix://{path}"))
+        return made[-1]
+
+    yield make
+    for side in made:
+        await side.kill()

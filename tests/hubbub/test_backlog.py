@@ -1,0 +1,96 @@
+"""What waits for all sockets of a process is bounded, and so is what waits to be read of one."""
+
+import sys
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from hubbub import conf
+from hubbub.backlog import Backlog
+from hubbub.inbox import MOST_UNREAD, UNREAD_BYTES, Inbox
+
+MIB = 1 << 20
+
+
+class Waiting:
+    def __init__(self, name: str, closed: list[str], backlog: Backlog) -> None:
+        self.backlog = 0
+        self._closing = lambda: (closed.append(name), backlog.set(self, 0))
+
+    def give_up(self) -> None:
+        self._closing()
+
+
+@pytest.fixture
+def bound(settings: Any) -> int:
+    settings.HUBBUB = replace(conf.settings(), backlog_bytes=4 * MIB)
+    return 4 * MIB
+
+
+def test_past_the_bound_the_slowest_are_closed_and_nobody_else(bound: int) -> None:
+    closed: list[str] = []
+    backlog = Backlog()
+    sockets = {name: Waiting(name, closed, backlog) for name in ("a", "b", "c", "d")}
+    for name, size in (("a", MIB), ("b", MIB // 2), ("c", 2 * MIB), ("d", MIB // 2)):
+        backlog.set(sockets[name], size)
+    assert (closed, backlog.bytes) == ([], bound)
+    backlog.set(sockets["b"], MIB // 2 + 1)
+    assert (closed, backlog.bytes) == (["c"], 2 * MIB + 1)
+
+
+def test_what_was_sent_is_not_counted_any_more(bound: int) -> None:
+    backlog = Backlog()
+    one = Waiting("a", [], backlog)
+    for size in (10, 500, 0, 3 * MIB, 20, 0):
+        backlog.set(one, size)
+        assert (backlog.bytes, one.backlog) == (size, size)
+    assert not backlog._waiting
+
+
+def frame(text: str) -> dict[str, Any]:
+    return {"type": "websocket.receive", "text": text}
+
+
+def inbox() -> tuple[Inbox, list[str]]:
+    said: list[str] = []
+    transport = SimpleNamespace(
+        pauseProducing=lambda: said.append("pause"), resumeProducing=lambda: said.append("resume")
+    )
+    return Inbox(transport, lambda: said.append("look")), said
+
+
+@pytest.mark.parametrize("char", ["x", "é", "漢", "\U0001f642"])
+async def test_64_kib_and_the_frame_that_crosses_them_wait_to_be_read(char: str) -> None:
+    """By what they take in memory, where a character may have four bytes."""
+    box, said = inbox()
+    texts = [char * 2_000] * MOST_UNREAD
+    while not box.is_full:
+        box.put_nowait(frame(texts.pop()))
+    waiting = MOST_UNREAD - len(texts)
+    assert 3 <= waiting <= UNREAD_BYTES / sys.getsizeof(char * 2_000) + 2
+    assert said == ["pause"]
+    for left in range(waiting - 1, -1, -1):
+        await box.get()
+        assert said == (["pause"] if left else ["pause", "look", "resume"])
+    assert not box.is_full
+
+
+async def test_what_was_read_already_fills_it_again_before_the_socket_is_read() -> None:
+    said: list[str] = []
+    transport = SimpleNamespace(
+        pauseProducing=lambda: said.append("pause"), resumeProducing=lambda: said.append("resume")
+    )
+    left = [frame("x" * UNREAD_BYTES)] * 2
+
+    def look() -> None:
+        while left and not box.is_full:
+            box.put_nowait(left.pop())
+
+    box = Inbox(transport, look)
+    for _ in range(2):
+        box.put_nowait(frame("x" * UNREAD_BYTES))
+    for _ in range(4):
+        await box.get()
+    assert said == ["pause", "pause", "resume"]

@@ -1,0 +1,169 @@
+"""System checks: each finds what it is for, in the settings of a site, and says nothing of a good one."""
+
+from importlib import metadata
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+from django.core.management import CommandError, call_command
+
+from hubbub import checks
+
+LAYER = "hubbub.layer.RedisPubSubLayer"
+
+
+def found() -> list[str]:
+    return [str(one.id) for one in run_checks(tags=["hubbub"])]
+
+
+ANOTHER_REDIS = "hubbub.W015"
+
+
+def layers(*hosts: Any) -> dict[str, Any]:
+    return {"default": {"BACKEND": LAYER, "CONFIG": {"hosts": list(hosts)}}}
+
+
+def test_this_project_passes() -> None:
+    assert found() == []
+
+
+@pytest.mark.parametrize("wrong", [{}, {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}])
+def test_a_layer_that_connects_no_processes(settings: Any, wrong: Any) -> None:
+    settings.CHANNEL_LAYERS = wrong
+    assert found() == ["hubbub.E001"]
+    with pytest.raises(CommandError, match=r"hubbub\.E001"):
+        call_command("check")
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [("3.0.2", ["hubbub.E002"]), ("4.1.2", ["hubbub.E002"]), ("4.2.0", []), ("4.10", []), ("5.0rc1", [])],
+)
+def test_a_daphne_older_than_what_the_server_is_built_on(
+    monkeypatch: pytest.MonkeyPatch, version: str, expected: list[str]
+) -> None:
+    monkeypatch.setattr(checks.metadata, "version", lambda name: version)
+    assert found() == expected
+
+
+def test_a_site_without_daphne_is_served_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(checks.metadata, "version", missing)
+    assert found() == []
+
+
+@pytest.mark.parametrize(
+    ("engine", "expected"),
+    [
+        ("db", []),
+        ("cached_db", []),
+        ("cache", ["hubbub.E003"]),
+        ("file", ["hubbub.E003"]),
+        ("signed_cookies", ["hubbub.E003"]),
+    ],
+)
+def test_sessions_that_the_database_does_not_know(settings: Any, engine: str, expected: list[str]) -> None:
+    settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
+    assert found() == expected
+
+
+def test_any_host_with_cookies(settings: Any) -> None:
+    settings.ALLOWED_HOSTS = [".example.org"]
+    assert found() == []
+    settings.ALLOWED_HOSTS = ["chat.example.org", "*"]
+    assert found() == ["hubbub.W001"]
+
+
+@pytest.mark.parametrize(("age", "expected"), [(0, []), (60, ["hubbub.W002"]), (None, ["hubbub.W002"])])
+def test_connections_that_nobody_uses_again(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, age: int | None, expected: list[str]
+) -> None:
+    # Not `settings.DATABASES = …`: connections are made of it.
+    monkeypatch.setitem(settings.DATABASES["default"], "CONN_MAX_AGE", age)
+    assert found() == expected
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("redis://redis.example.org:6379/0", ["hubbub.W003"]),
+        ("rediss://10.0.0.5", ["hubbub.W003"]),
+        ("redis://[2001:db8::1]:6379", ["hubbub.W003"]),
+        ("redis://user@10.0.0.5", ["hubbub.W003"]),
+        ("redis://:secret@10.0.0.5", []),
+        ("redis://user:secret@redis.example.org", []),
+        ("redis://localhost:6379", []),
+        ("redis://127.0.0.2", []),
+        ("redis://[::1]:6379", []),
+        ("unix:///run/redis.sock", []),
+    ],
+)
+def test_a_redis_elsewhere_without_a_password(settings: Any, address: str, expected: list[str]) -> None:
+    settings.REDIS_URL = address
+    assert found() == expected
+    settings.REDIS_URL = "unix:///run/redis.sock"
+    for host in (address, {"address": address}):
+        settings.CHANNEL_LAYERS = layers(host)
+        assert [one for one in found() if one != ANOTHER_REDIS] == expected
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        (("redis.example.org", 6379), ["hubbub.W003"]),
+        (["10.0.0.5", 6379], ["hubbub.W003"]),
+        (("localhost", 6379), []),
+        ({"address": ("10.0.0.5", 6379)}, ["hubbub.W003"]),
+        ({"address": ("10.0.0.5", 6379), "password": "secret"}, []),
+        ({"address": "redis://10.0.0.5", "password": "secret"}, []),
+        ({"address": "redis://10.0.0.5", "password": None}, ["hubbub.W003"]),
+        ({"host": "10.0.0.5", "port": 6379}, ["hubbub.W003"]),
+        ({"host": "10.0.0.5", "port": 6379, "password": "secret"}, []),
+        ({"host": "127.0.0.1", "port": 6379}, []),
+        ({"master_name": "main", "sentinels": [("10.0.0.5", 26379)]}, []),  # Only they know where it is.
+    ],
+)
+def test_a_redis_elsewhere_that_is_named_otherwise_than_by_its_url(
+    settings: Any, host: Any, expected: list[str]
+) -> None:
+    settings.CHANNEL_LAYERS = layers(host)
+    assert [one for one in found() if one != ANOTHER_REDIS] == expected
+
+
+@pytest.mark.parametrize(
+    ("redirect", "proxies", "expected"),
+    [(True, [], ["hubbub.W005"]), (True, ["127.0.0.1"], []), (False, [], [])],
+)
+def test_a_redirect_for_ever(settings: Any, redirect: bool, proxies: list[str], expected: list[str]) -> None:
+    settings.SECURE_SSL_REDIRECT, settings.TRUSTED_PROXIES = redirect, proxies
+    assert found() == expected
+
+
+def test_the_password_of_redis_is_not_shown(settings: Any) -> None:
+    settings.CHANNEL_LAYERS = layers("redis://:secret@10.0.0.5", "redis://10.0.0.6")
+    [warning] = [one for one in run_checks(tags=["hubbub"]) if one.id != ANOTHER_REDIS]
+    assert "10.0.0.6" in str(warning)
+    assert "secret" not in str(warning)
+
+
+@pytest.mark.parametrize(
+    ("host", "is_public"),
+    [
+        ("0.0.0.0", True),
+        ("::", True),
+        ("", True),
+        ("192.168.1.2", True),
+        ("chat.example.org", True),
+        ("127.0.0.1", False),
+        ("::1", False),
+        ("[::1]", False),
+        ("localhost", False),
+    ],
+)
+def test_debug_on_a_public_address(settings: Any, host: str, is_public: bool) -> None:
+    settings.DEBUG = True
+    assert [one.id for one in checks.check_address(host)] == (["hubbub.W004"] if is_public else [])
+    settings.DEBUG = False
+    assert checks.check_address(host) == []

@@ -1,0 +1,137 @@
+"""What the channel layer lost is found on the record; who is shut out; what sockets are told of Redis."""
+
+import asyncio
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from channels.layers import get_channel_layer
+
+from hubbub import conf
+from hubbub.hub import Hub
+from tests.hubbub.hubs import GROUP, Listener, Truth, confirmed, live_member, send, until
+
+
+@pytest.fixture
+def often(settings: Any) -> None:
+    settings.HUBBUB = replace(conf.settings(), compare_seconds=0.1)
+
+
+async def test_the_lost_last_frame_is_found_by_comparing_with_the_record(hub: Hub, truth: Truth) -> None:
+    listeners = [(await live_member(hub, truth))[0] for _ in range(3)]
+    began = asyncio.get_running_loop().time()
+    truth.position = 2
+    await until(lambda: all(one.got == ["#1", "#2"] for one in listeners))
+    assert asyncio.get_running_loop().time() - began < 3
+    assert truth.reads == [0]
+
+
+async def test_all_groups_are_compared_by_one_read(hub: Hub, truth: Truth, often: None) -> None:
+    for number in range(20):
+        await live_member(hub, truth, group=f"room.{number}")
+    truth.comparisons.clear()
+    await until(lambda: len(truth.comparisons) >= 2)
+    assert sorted(truth.comparisons[1]) == sorted(f"room.{number}" for number in range(20))
+
+
+async def test_what_is_only_late_is_not_read_from_the_database(hub: Hub, truth: Truth, settings: Any) -> None:
+    settings.HUBBUB = replace(conf.settings(), compare_seconds=0.1, gap_ms=2000)
+    listener, _ = await live_member(hub, truth)
+    await confirmed(hub, listener)
+    for position in range(1, 60):
+        truth.position = position
+        await asyncio.sleep(0.02)  # On the record, and not published yet: half of the comparisons come in between.
+        await send(position)
+    await until(lambda: "#59" in listener.got)
+    assert len(truth.comparisons) > 10
+    assert truth.reads == []
+
+
+async def test_after_a_loss_all_groups_are_compared_at_once(hub: Hub, truth: Truth) -> None:
+    listener, _ = await live_member(hub, truth)
+    await until(lambda: len(truth.comparisons) == 1)
+    truth.position = 1
+    began = asyncio.get_running_loop().time()
+    hub.regained()
+    await until(lambda: listener.got == ["#1"])
+    assert asyncio.get_running_loop().time() - began < 0.5
+
+
+async def test_a_record_that_was_restored_sends_everybody_back(hub: Hub, truth: Truth, often: None) -> None:
+    truth.epoch, truth.position = "one", 50
+    listener, _ = await live_member(hub, truth, position=50, epoch="one")
+    truth.epoch, truth.position = "two", 40
+    await until(lambda: listener.is_closing)
+    assert listener._closing == (1012, "Restored")
+
+
+async def test_a_record_that_went_back_without_a_new_epoch_sends_everybody_back(
+    hub: Hub, truth: Truth, often: None
+) -> None:
+    truth.position = 50
+    listener, _ = await live_member(hub, truth, position=50)
+    truth.position = 40
+    await until(lambda: listener.is_closing)
+
+
+async def test_a_group_whose_end_was_lost_ends_by_comparing(hub: Hub, truth: Truth, often: None) -> None:
+    listener, _ = await live_member(hub, truth)
+    truth.exists = False
+    await until(lambda: listener.got == ["closed"])
+    await until(lambda: hub.groups == [])
+
+
+async def test_who_is_shut_out_hears_that_and_nothing_after_it(hub: Hub, truth: Truth) -> None:
+    listeners = {}
+    for user_id in ("1", "2"):
+        listeners[user_id] = Listener()
+        member = await hub.join(GROUP, listeners[user_id], truth.source, user_id)
+        hub.go_live(GROUP, member, 0)
+    pending = await hub.join(GROUP, Listener(), truth.source, "1")
+    await confirmed(hub, *listeners.values())
+    await send(1)
+    await get_channel_layer().group_send(
+        GROUP, {"type": "hubbub.end", "group": GROUP, "text": "out", "shut_out": ["1"]}
+    )
+    await send(2)
+    await until(lambda: "#2" in listeners["2"].got)
+    assert [text for text in listeners["1"].got if text != "probe"] == ["#1", "out"]
+    assert [text for text in listeners["2"].got if text != "probe"] == ["#1", "#2"]
+    assert pending.is_out
+
+
+async def test_each_socket_that_is_put_out_is_one_line_of_the_log_and_one_that_has_ended_none(
+    hub: Hub, truth: Truth, caplog: pytest.LogCaptureFixture
+) -> None:
+    sockets = []
+    for number in range(3):
+        scope = {"client": (f"203.0.113.{number}", 4711)}
+        identity = SimpleNamespace(user_id="1", expires_at=None)
+        sockets.append(SimpleNamespace(identity=identity, connection=f"web-1:{number}", outbox=Listener(), scope=scope))
+        hub.sockets.add(cast(Any, sockets[-1]), hub.sockets.recheck.times)
+    joining, again, ended = sockets
+    for one in (again, ended):
+        hub.go_live(GROUP, await hub.join(GROUP, one.outbox, truth.source, "1"), 0)
+    # The first is not in yet; the second reads the state afresh.
+    for one in (joining, again):
+        await hub.join(GROUP, one.outbox, truth.source, "1")
+    ended.outbox.close(4003, "Session ended")
+    hub._take({"type": "hubbub.end", "group": GROUP, "text": "out", "shut_out": "all"})
+    said = [one.getMessage() for one in caplog.records if one.name == "hubbub.security"]
+    assert said == [f"shut_out address=203.0.113.1 user=1 connection=web-1:1 '{GROUP}'"]
+    await until(lambda: hub.groups == [])
+
+
+async def test_sockets_are_told_that_updates_are_slow_and_that_they_are_fast_again(hub: Hub) -> None:
+    listener = Listener()
+    hub.service.add(listener)
+    hub.lost()
+    hub.regained()  # Nobody needs to hear of so short a loss.
+    hub.lost()
+    await until(lambda: len(listener.got) == 1)
+    hub.regained()
+    await until(lambda: len(listener.got) == 2)
+    assert ["degraded" in text for text in listener.got] == [True, False]
+    assert hub.service.state == "ok"
+    hub.service.remove(listener)

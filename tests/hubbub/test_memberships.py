@@ -1,0 +1,51 @@
+"""One socket's places in groups."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from hubbub import conf, limits
+from hubbub.auth import Identity
+from hubbub.hub import Hub
+from hubbub.memberships import Memberships
+from hubbub.protocol import Refused
+from tests.hubbub.hubs import Listener
+
+ALICE = Identity("1", "alice", True)
+
+
+@pytest.fixture
+def memberships(hub: Hub, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Memberships:
+    settings.HUBBUB = replace(conf.settings(), groups_per_socket=2)
+    few = limits.Ledger(conf.settings())
+    monkeypatch.setattr("hubbub.memberships.ledger", lambda: few)
+    monkeypatch.setattr("hubbub.memberships.hub", lambda: hub)
+    return Memberships(Listener())
+
+
+async def enter(memberships: Memberships, group: str) -> None:
+    memberships.check_number(group)
+    await memberships.join(group, ALICE, None, None)
+    memberships.go_live(group, 0, "", ALICE.name)
+
+
+async def test_what_one_was_shut_out_of_takes_no_place(memberships: Memberships, hub: Hub) -> None:
+    await enter(memberships, "room.one")
+    await enter(memberships, "room.two")
+    with pytest.raises(Refused):
+        memberships.check_number("room.three")
+    hub._take({"type": "hubbub.end", "group": "room.one", "text": "closed", "shut_out": [ALICE.user_id]})
+    await enter(memberships, "room.three")
+    assert sorted(memberships) == ["room.three", "room.two"]
+
+
+async def test_joining_again_takes_no_second_place_and_leaving_frees_it(memberships: Memberships, hub: Hub) -> None:
+    for _ in range(3):
+        await enter(memberships, "room.one")
+    await enter(memberships, "room.two")
+    memberships.leave("room.one")
+    await enter(memberships, "room.three")
+    memberships.leave_all()
+    assert not [*memberships]
+    assert all(one.group.is_empty for one in hub._subscriptions.values())

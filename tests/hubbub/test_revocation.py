@@ -1,0 +1,255 @@
+"""Who is looked at again, when, and what becomes of those whom the database says no to."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync, sync_to_async
+from django.conf import settings as django_settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth.models import AbstractUser
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from hubbub import auth, conf, revocation, sessions, threads
+from hubbub.auth import Identity
+from hubbub.protocol import read_frame
+from hubbub.revocation import Recheck, Sockets
+from hubbub.threads import refused_unavailable
+
+pytestmark = pytest.mark.database
+
+
+class Due:
+    """A `check` that notes what it is called with, and fails as often as it is told to."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.calls: list[set[int] | None] = []
+        self.failures = failures
+        self.called = asyncio.Event()
+
+    async def check(self, keys: set[int] | None) -> None:
+        self.calls.append(keys)
+        self.called.set()
+        if self.failures:
+            self.failures -= 1
+            raise refused_unavailable()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(5):
+            while not condition():
+                self.called.clear()
+                await self.called.wait()
+
+
+@asynccontextmanager
+async def running(recheck: Recheck[int]) -> AsyncIterator[None]:
+    task = asyncio.create_task(recheck.run())
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_what_is_asked_for_together_is_checked_together() -> None:
+    due = Due()
+    recheck: Recheck[int] = Recheck(due.check)
+    async with running(recheck):
+        recheck.ask([1, 2])
+        recheck.ask([2, 3])
+        await due.until(lambda: due.calls == [{1, 2, 3}])
+
+
+async def test_who_is_due_stays_due_until_the_database_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(revocation, "RETRY_SECONDS", 0.01)
+    due = Due(failures=3)
+    recheck: Recheck[int] = Recheck(due.check)
+    async with running(recheck):
+        recheck.ask([7])
+        await due.until(lambda: due.calls == [{7}] * 4)
+        recheck.ask(None)
+        await due.until(lambda: due.calls[-1] is None)
+
+
+async def test_everybody_is_due_at_each_sweep(settings: Any) -> None:
+    settings.HUBBUB = replace(conf.settings(), sweep_seconds=0.5)
+    due = Due()
+    async with running(Recheck(due.check)):
+        await due.until(lambda: due.calls == [None, None])
+
+
+async def test_hints_without_end_do_not_put_off_the_sweep(settings: Any) -> None:
+    settings.HUBBUB = replace(conf.settings(), sweep_seconds=0.5)
+    due = Due()
+
+    async def check(keys: set[int] | None) -> None:
+        await due.check(keys)
+        recheck.ask([7])  # The next has come while this one was looked at.
+        await asyncio.sleep(0.01)
+
+    recheck: Recheck[int] = Recheck(check)
+    async with running(recheck):
+        recheck.ask([7])
+        await due.until(lambda: due.calls.count(None) == 2)
+
+
+class Closed:
+    is_closing = False
+
+    def __init__(self) -> None:
+        self.closes: list[tuple[int, str]] = []
+
+    def close(self, code: int, reason: str) -> None:
+        self.closes.append((code, reason))
+
+
+class One:
+    """A socket as far as it is looked after."""
+
+    permission = None
+    endpoint_scopes: frozenset[str] = frozenset()
+    connection = "web-1:1"
+    scope: dict[str, Any] = {}
+
+    def __init__(self, identity: Identity) -> None:
+        self.identity = identity
+        self.outbox: Any = Closed()
+
+
+async def test_a_change_while_somebody_comes_in_is_not_missed() -> None:
+    sockets = Sockets()
+    asked = sockets.recheck.times
+    # Between the reading of the session and the place among those who are in: nobody is found to look at.
+    sockets.recheck.ask([7])
+    sockets.recheck._due.clear()
+    sockets.add(One(Identity(7, "alice", True)), asked)
+    assert sockets.recheck._due == {7}
+    sockets.recheck._due.clear()
+    sockets.add(One(Identity(8, "bob", True)), sockets.recheck.times)
+    assert sockets.recheck._due == set()
+
+
+async def test_who_has_gone_is_not_kept() -> None:
+    sockets = Sockets()
+    first, second = (One(Identity(7, "alice", True)) for _ in range(2))
+    for one in (first, second):
+        sockets.add(one, 0)
+    for one in (first, second, second):
+        sockets.remove(one)
+    assert sockets._by_user == {}
+
+
+class Hearing(Closed):
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_closing, self.frames = False, list[str]()
+
+    def put(self, text: str) -> None:
+        self.frames.append(text)
+
+
+async def in_place(ask: Callable[..., Any], *arguments: Any) -> Any:
+    return await sync_to_async(ask)(*arguments)
+
+
+def test_a_bulk_update_of_names_is_found_by_the_sweep(
+    alice: Any, monkeypatch: pytest.MonkeyPatch, session: Any
+) -> None:
+    monkeypatch.setattr(threads, "read", in_place)
+    renamed: list[tuple[str, str]] = []
+    sockets = Sockets(lambda *who: renamed.append(who))
+    identity = auth.identify_session(session().session_key, None)
+    assert identity is not None
+    one = One(identity)
+    one.outbox = Hearing()
+
+    async def sweep() -> None:
+        await sockets._check(None)
+
+    sockets._by_user = {identity.user_id: [one]}
+    async_to_sync(sweep)()
+    assert (renamed, one.outbox.frames) == ([], [])
+    type(alice).objects.filter(pk=alice.pk).update(username="carol")
+    async_to_sync(sweep)()
+    assert (renamed, one.identity.name) == ([(str(alice.pk), "carol")], "carol")
+    assert [read_frame(text) for text in one.outbox.frames] == [
+        {"type": "user.renamed", "user": {"id": str(alice.pk), "name": "carol"}}
+    ]
+    async_to_sync(sweep)()
+    assert len(renamed) == 1
+
+
+# What the database says
+
+
+@pytest.fixture
+def session(db: None, alice: AbstractUser, settings: Any) -> Callable[..., Any]:
+    """Makes a session of Alice's by an engine."""
+
+    def make(engine: str = "django.contrib.sessions.backends.db") -> Any:
+        settings.SESSION_ENGINE = engine
+        settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+        one = sessions.store()()
+        one[SESSION_KEY] = str(alice.pk)
+        one[BACKEND_SESSION_KEY] = django_settings.AUTHENTICATION_BACKENDS[0]
+        one[HASH_SESSION_KEY] = alice.get_session_auth_hash()
+        one.save()
+        return one
+
+    return make
+
+
+@pytest.mark.parametrize("engine", ["db", "cached_db", "cache"])
+def test_a_session_that_is_ended_lets_nobody_in_whatever_keeps_it(session: Any, engine: str) -> None:
+    kept = session(f"django.contrib.sessions.backends.{engine}")
+    identity = auth.identify_session(kept.session_key, None)
+    assert identity is not None
+    assert auth.renew([identity], None) == {identity: identity}
+    if engine == "cached_db":
+        # Gone from the database, and still in the cache of some process.
+        sessions.model().objects.all().delete()
+    else:
+        kept.delete()
+    assert auth.renew([identity], None) == {identity: None}
+
+
+def test_a_session_that_says_something_else_now_still_lets_in_who_it_is_of(session: Any) -> None:
+    kept = session()
+    identity = auth.identify_session(kept.session_key, None)
+    kept["basket"] = [1, 2]
+    kept.set_expiry(60)
+    kept.save()
+    assert identity is not None
+    now = auth.renew([identity], None)[identity]
+    assert now is not None
+    assert now.proof != identity.proof
+    assert now.expires_at is not None
+    assert now.expires_at < timezone.now() + timedelta(seconds=61)
+
+
+def test_a_session_that_is_another_user_s_now_ends_the_socket(session: Any, bob: AbstractUser) -> None:
+    kept = session()
+    identity = auth.identify_session(kept.session_key, None)
+    assert identity is not None
+    kept[SESSION_KEY] = str(bob.pk)
+    kept[HASH_SESSION_KEY] = bob.get_session_auth_hash()
+    kept.save()
+    assert auth.renew([identity], None) == {identity: None}
+
+
+def test_many_are_looked_at_by_a_few_queries(session: Any, alice: AbstractUser, bob: AbstractUser) -> None:
+    identities = [auth.identify_session(session().session_key, None) for _ in range(20)]
+    for user in (alice, bob):
+        _, text = auth.create_token(user=user, name="test", expires_at=None)
+        identities.append(auth.identify_token(text, None))
+    assert None not in identities
+    with CaptureQueriesContext(
+        connection,
+    ) as asked:
+        found = auth.renew([one for one in identities if one], None)
+    assert set(found.values()) == set(identities)
+    assert len(asked) == 3

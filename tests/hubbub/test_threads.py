@@ -1,0 +1,208 @@
+"""Database threads: bounded, apart from each other, with connections that are kept and replaced on error."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, OperationalError, connection
+
+from hubbub import conf, threads
+from hubbub.metrics import COUNTERS
+from hubbub.protocol import Refused
+from tests.cluster.running import until
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
+
+
+@pytest.fixture(autouse=True)
+def own_threads() -> Iterator[None]:
+    threads._writer.cache_clear()
+    threads._readers.cache_clear()
+    yield
+    threads.close()
+
+
+def raw_connection() -> int:
+    connection.ensure_connection()
+    return id(connection.connection)
+
+
+async def test_a_thread_keeps_its_connection() -> None:
+    assert len({await threads.write(raw_connection) for _ in range(5)}) == 1
+
+
+async def test_a_database_error_replaces_the_connection() -> None:
+    kept = []
+
+    def fail() -> None:
+        connection.ensure_connection()
+        kept.append(connection.connection)  # Kept alive, so that its id is not used again.
+        raise OperationalError("gone")
+
+    before = await threads.write(raw_connection)
+    with pytest.raises(Refused) as caught:
+        await threads.write(fail)
+    assert (caught.value.code, bool(caught.value.retry_after_ms)) == ("unavailable", True)
+    assert await threads.write(raw_connection) != before
+
+
+async def test_a_slow_query_delays_neither_other_reads_nor_writes() -> None:
+    release = threading.Event()
+    slow = asyncio.create_task(threads.read(release.wait, 10))
+    async with asyncio.timeout(5):
+        await threads.read(raw_connection)
+        await threads.write(raw_connection)
+    assert not slow.done()
+    release.set()
+    assert await slow
+
+
+async def test_writes_come_one_after_another() -> None:
+    running = []
+
+    def write(number: int) -> int:
+        running.append(number)
+        assert len(running) == 1
+        return running.pop()
+
+    assert await asyncio.gather(*(threads.write(write, one) for one in range(20))) == list(range(20))
+
+
+async def test_more_than_may_wait_is_refused_at_once_and_frees_its_place(settings: Any) -> None:
+    settings.HUBBUB = replace(conf.settings(), queued_jobs=10)
+    begun, release = threading.Event(), threading.Event()
+    running = asyncio.create_task(threads.write(hold, begun, release))
+    await until(begun.is_set)
+    waiting = [asyncio.create_task(threads.write(raw_connection)) for _ in range(10)]
+    await asyncio.sleep(0)
+    with pytest.raises(Refused) as caught:
+        await threads.write(raw_connection)
+    assert caught.value.code == "unavailable"
+    assert caught.value.retry_after_ms
+    await threads.read(raw_connection)  # Others' places are not taken by it.
+    release.set()
+    await asyncio.gather(running, *waiting)
+    await threads.write(raw_connection)
+
+
+def hold(begun: threading.Event, release: threading.Event) -> None:
+    begun.set()
+    assert release.wait(10)
+
+
+async def test_what_is_stuck_and_what_waits_behind_it_is_refused_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "ANSWER_SECONDS", 0.3)
+    begun, release = threading.Event(), threading.Event()
+    done: list[str] = []
+    failures = COUNTERS.database_failures
+    stuck = asyncio.create_task(threads.write(hold, begun, release))
+    await until(begun.is_set)
+    behind = asyncio.create_task(threads.write(done.append, "behind"))
+    began = time.monotonic()
+    for task in (stuck, behind):
+        with pytest.raises(Refused) as caught:
+            await task
+        assert caught.value.code == "unavailable"
+    assert time.monotonic() - began < 3
+    assert COUNTERS.database_failures == failures + 2
+    release.set()
+    await threads.write(done.append, "afterwards")
+    assert done == ["afterwards"]
+
+
+async def test_a_job_that_is_cancelled_before_its_turn_never_begins() -> None:
+    begun, release = threading.Event(), threading.Event()
+    done: list[str] = []
+    running = asyncio.create_task(threads.write(hold, begun, release))
+    await until(begun.is_set)
+    unwanted = asyncio.create_task(threads.write(done.append, "unwanted"))
+    await asyncio.sleep(0)
+    unwanted.cancel()
+    await asyncio.wait([unwanted])
+    release.set()
+    await running
+    await threads.write(done.append, "wanted")
+    assert done == ["wanted"]
+
+
+async def test_an_error_that_is_not_the_databases_is_raised_as_it_is() -> None:
+    def fail(error: Exception) -> None:
+        raise error
+
+    for error in (ValueError("a bug"), IntegrityError("a rule"), Refused("forbidden", "no")):
+        with pytest.raises(type(error)) as caught:
+            await threads.write(fail, error)
+        assert caught.value is error
+
+
+async def test_an_outage_is_one_line_however_many_jobs_fail(caplog: pytest.LogCaptureFixture) -> None:
+    def fail() -> None:
+        raise OperationalError("database is locked")
+
+    failures = COUNTERS.database_failures
+    for _ in range(5):
+        with pytest.raises(Refused):
+            await threads.write(fail)
+    assert COUNTERS.database_failures == failures + 5
+    [line] = caplog.messages
+    assert "database is locked" in line
+    await threads.write(raw_connection)
+    assert "works again" in caplog.messages[-1]
+    assert "5 failed" in caplog.messages[-1]
+    with pytest.raises(Refused):
+        await threads.write(fail)
+    await threads.write(raw_connection)
+    assert len(caplog.messages) == 2  # It comes and goes: what was said within ten seconds is not said again.
+
+
+async def test_a_check_asks_for_the_right_to_write_while_writing_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    ask = threads._ask
+
+    def watched() -> None:
+        asked.append(threading.current_thread().name.split("_")[0])
+        ask()
+
+    def fail() -> None:
+        raise OperationalError("attempt to write a readonly database")
+
+    monkeypatch.setattr(threads, "_ask", watched)
+    await threads.check()
+    assert asked == ["readers"]
+    with pytest.raises(Refused):
+        await threads.write(fail)
+    await threads.check()
+    await threads.check()
+    assert asked == ["readers", "readers", "the writer", "readers"]
+
+
+async def test_a_connection_that_the_server_ended_is_replaced_before_it_is_used() -> None:
+    def end_it() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+
+    def own_pid() -> int:
+        with connection.cursor() as cursor:
+            return int(cursor.execute("SELECT pg_backend_pid()").fetchone()[0])
+
+    if connection.vendor != "postgresql":
+        return
+    pid = await threads.write(own_pid)
+    await threads.read(end_it)
+    assert await threads.write(own_pid) != pid
+
+
+async def test_postgresql_gives_up_in_time() -> None:
+    def limits() -> list[str]:
+        with connection.cursor() as cursor:
+            names = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+            return [cursor.execute(f"SHOW {name}").fetchone()[0] for name in names]
+
+    if connection.vendor == "postgresql":
+        assert await threads.write(limits) == ["1s", "4s", "5s"]
+    else:
+        assert connection.settings_dict["OPTIONS"]["timeout"] == 2

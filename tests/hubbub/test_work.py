@@ -1,0 +1,66 @@
+"""The commands of one socket in work: what was taken is answered before the socket ends."""
+
+import asyncio
+
+from hubbub.metrics import COUNTERS
+from hubbub.protocol import Command, Ping
+from hubbub.work import Work
+
+
+class Alone(Command, tag="alone"):
+    pass
+
+
+class Together(Command, tag="together"):
+    pass
+
+
+async def test_what_waits_behind_a_command_that_is_alone_is_waited_for_as_well() -> None:
+    answered: list[int] = []
+
+    async def do(command: Command, received: float) -> None:
+        # Those that may be together take longer than the one that has to be alone.
+        await asyncio.sleep(0.01 if isinstance(command, Alone) else 0.05)
+        assert isinstance(command.ref, int)
+        answered.append(command.ref)
+
+    work = Work(do, lambda command: isinstance(command, Together), 32)
+    for command in (Together(ref=1), Alone(ref=2), Together(ref=3), Together(ref=4)):
+        await work.take(command)
+    await work.finish(5)
+    assert answered == [1, 2, 3, 4]
+
+
+async def test_what_is_not_answered_in_time_is_waited_for_no_longer() -> None:
+    async def do(command: Command, received: float) -> None:
+        await asyncio.Event().wait()
+
+    work = Work(do, lambda command: True, 32)
+    await work.take(Ping(ref=1))
+    began = asyncio.get_running_loop().time()
+    await work.finish(0.05)
+    assert 0.04 < asyncio.get_running_loop().time() - began < 1
+    await work.cancel()
+
+
+async def test_with_so_many_in_work_nothing_more_is_taken_and_that_is_counted() -> None:
+    answers: asyncio.Queue[None] = asyncio.Queue()
+
+    async def do(command: Command, received: float) -> None:
+        await answers.get()
+
+    work = Work(do, lambda command: True, 3)
+    before = COUNTERS.limited["commands_in_work"]
+    for number in range(2):
+        await work.take(Ping(ref=number))
+    assert COUNTERS.limited["commands_in_work"] == before
+    third = asyncio.create_task(work.take(Ping(ref=2)))
+    done, _ = await asyncio.wait([third], timeout=0.05)
+    assert not done
+    assert COUNTERS.limited["commands_in_work"] == before + 1
+    answers.put_nowait(None)
+    async with asyncio.timeout(5):
+        await third
+    for _ in range(2):
+        answers.put_nowait(None)
+    await work.finish(5)
