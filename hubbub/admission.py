@@ -14,9 +14,9 @@ from django.db import Error as DatabaseError
 from django.views.decorators.debug import sensitive_variables
 
 from hubbub import auth, conf, threads
+from hubbub.addresses import network_of, stands_for_many
 from hubbub.auth import Identity
 from hubbub.protocol import ErrorCode, Refused
-from hubbub.proxy import network_of, stands_for_many
 from hubbub.security import Kind, address_of, log_event
 from hubbub.throttle import Buckets
 

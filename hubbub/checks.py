@@ -209,9 +209,7 @@ def check_serving(**_: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     if not getattr(settings, "VAR_DIR", None):
         hint = "Name a folder for the sockets and the lock of a run: VAR_DIR = BASE_DIR / 'var'."
-        found.append(
-            Warning("VAR_DIR is not set: `up` and `runserver` refuse to start.", hint=hint, id="hubbub.W010")
-        )
+        found.append(Warning("VAR_DIR is not set: `up` and `runserver` refuse to start.", hint=hint, id="hubbub.W010"))
     if not getattr(settings, "ASGI_APPLICATION", None):
         hint = "Name the application with the routes of sockets: ASGI_APPLICATION = 'mysite.asgi.application'."
         found.append(

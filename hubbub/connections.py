@@ -10,8 +10,8 @@ from itertools import islice
 from typing import Any, Protocol
 
 from hubbub import conf
+from hubbub.addresses import counted_address
 from hubbub.metrics import COUNTERS
-from hubbub.proxy import counted_address
 from hubbub.security import Kind, log_event
 from hubbub.throttle import Buckets
 

@@ -22,7 +22,6 @@ from hubbub.memberships import Memberships
 from hubbub.metrics import COUNTERS
 from hubbub.outbox import DRAIN, AsgiOutbox, outbox_for, send_close, send_denial
 from hubbub.presence import Announce
-from hubbub.process import new_connection_name
 from hubbub.protocol import (
     CLOSE_CODES,
     AuthRequired,
@@ -46,6 +45,7 @@ from hubbub.protocol import (
 )
 from hubbub.record import Source
 from hubbub.security import Kind, address_of, log_event
+from hubbub.this_process import new_connection_name
 from hubbub.throttle import Strikes
 from hubbub.work import Work, carry_out
 

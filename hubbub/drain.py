@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from hubbub import publish
+from hubbub.this_process import begin_draining
 
 logger = logging.getLogger(__name__)
 
@@ -41,19 +42,11 @@ class Server(Protocol):
         """Whether a request is still arriving, or an answer being sent."""
 
 
-_is_draining = False
-
-
-def is_draining() -> bool:
-    """Whether this process is about to end."""
-    return _is_draining
-
-
 async def drain(server: Server) -> None:
     """Return when nothing runs any more, at most END_SECONDS and a little later."""
     loop = asyncio.get_running_loop()
     started = loop.time()
-    _begin()
+    begin_draining()
     server.stop_listening()
     asked: set[Socket] = set()
     batch = max(LEAST_BATCH, math.ceil(len(server.sockets()) * BATCH_SECONDS / SPREAD_SECONDS))
@@ -73,8 +66,3 @@ async def drain(server: Server) -> None:
             one.cancel()
         await asyncio.wait(running, timeout=CANCEL_SECONDS)
     await publish.flushed(PUBLISH_SECONDS)
-
-
-def _begin() -> None:
-    global _is_draining
-    _is_draining = True

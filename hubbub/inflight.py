@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from hubbub import conf
+from hubbub.addresses import network_of
 from hubbub.metrics import COUNTERS
-from hubbub.proxy import network_of
 from hubbub.security import Kind, address_of, log_event
 from hubbub.throttle import Buckets
 

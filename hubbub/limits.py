@@ -13,9 +13,9 @@ from operator import itemgetter
 from typing import Any
 
 from hubbub import conf
+from hubbub.addresses import network_of, stands_for_many
 from hubbub.metrics import COUNTERS
 from hubbub.protocol import ErrorCode, Refused
-from hubbub.proxy import network_of, stands_for_many
 from hubbub.security import Kind, log_event
 from hubbub.throttle import Buckets
 

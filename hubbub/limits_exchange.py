@@ -12,15 +12,15 @@ from typing import Annotated, Any
 
 import msgspec
 from django.conf import settings
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from hubbub import site
 from hubbub.limits import Ledger, ledger
 from hubbub.outage import Outage
-from hubbub.presence_store import connect
+from hubbub.redis_client import connect
 from hubbub.redis_errors import cause_of
 from hubbub.redis_keys import cleared_of
+from hubbub.site_lease import on_connect
 
 KEY = "limits"
 KEY_SECONDS = 60
@@ -57,9 +57,8 @@ class Other:
 class Exchange:
     """Of one process, in one event loop. `clock` gives seconds that never go backwards: no clocks are compared."""
 
-    def __init__(self, redis: Redis, own: Ledger, clock: Callable[[], float] = time.monotonic) -> None:
-        # Any: redis-py's types are those of its synchronous and its asynchronous client at once.
-        self._redis: Any = redis
+    def __init__(self, redis: Any, own: Ledger, clock: Callable[[], float] = time.monotonic) -> None:
+        self._redis = redis
         self._ledger = own
         self._clock = clock
         # No other process has it, or had it: what that one left would be taken for ours.
@@ -127,7 +126,7 @@ class Exchange:
 
 async def exchange_limits() -> None:
     """The service of a server process."""
-    redis = connect(settings.REDIS_URL)
+    redis = connect(settings.REDIS_URL, seconds=TIMEOUT_SECONDS, on_connect=on_connect)
     try:
         await Exchange(redis, ledger()).run()
     finally:

@@ -11,15 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from hubbub import site
 from hubbub.outage import Outage
 from hubbub.presence import Users
 from hubbub.redis_keys import cleared_of
-from hubbub.site_lease import on_connect
 
 # In names of keys, after the site's own prefix.
 PREFIX = "presence"
@@ -61,9 +57,8 @@ class News:
 class PresenceStore:
     """`process`: this one's id, which no other has or had. Every call raises what redis-py raises, or TimeoutError."""
 
-    def __init__(self, redis: Redis, process: str, lease_seconds: float) -> None:
-        # Any: redis-py's types are those of its synchronous and its asynchronous client at once.
-        self._redis: Any = redis
+    def __init__(self, redis: Any, process: str, lease_seconds: float) -> None:
+        self._redis = redis
         self._process = process
         self._lease_ms = round(lease_seconds * 1000)
         self._others: set[str] = set()
@@ -155,17 +150,6 @@ class PresenceStore:
                 changed[process] = changed.get(process, set()) | {*groups}
         self._after = entries[-1][0]
         return changed
-
-
-def connect(url: str) -> Redis:
-    """A client of its own. No retries: after a failure it is not known what has been done, and all is done again."""
-    return Redis.from_url(
-        url,
-        socket_timeout=TIMEOUT_SECONDS,
-        socket_connect_timeout=TIMEOUT_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-        redis_connect_func=on_connect,
-    )
 
 
 def _key(process: str) -> str:

@@ -16,9 +16,11 @@ from redis.exceptions import RedisError
 from hubbub import conf
 from hubbub.metrics import COUNTERS
 from hubbub.presence import Announce, People
-from hubbub.presence_store import News, PresenceStore, connect
+from hubbub.presence_store import TIMEOUT_SECONDS, News, PresenceStore
 from hubbub.protocol import encode
+from hubbub.redis_client import connect
 from hubbub.redis_errors import cause_of
+from hubbub.site_lease import on_connect
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +50,9 @@ class Tracker:
         self._grace = conf.settings().presence_grace_seconds
         self._lease = conf.settings().presence_lease_seconds
         # Not the process's name or number: those come again, and what they had left would seem alive.
-        self._store = PresenceStore(connect(url), secrets.token_hex(8), self._lease)
+        # No retries: after a failure it is not known what has been done, and all is done again.
+        redis = connect(url, seconds=TIMEOUT_SECONDS, on_connect=on_connect)
+        self._store = PresenceStore(redis, secrets.token_hex(8), self._lease)
         self._groups: dict[str, People] = {}
         # When each stops being present, soonest first.
         self._leaving: dict[tuple[People, str], float] = {}

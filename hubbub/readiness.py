@@ -19,15 +19,12 @@ from django.conf import settings
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
-from redis.asyncio import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
-from redis.retry import Retry
 
-from hubbub import site, threads
-from hubbub.drain import is_draining
+from hubbub import redis_client, site, threads
 from hubbub.redis_errors import CLUSTER, cause_of
 from hubbub.site_lease import is_cluster, on_connect
+from hubbub.this_process import is_draining
 
 CHECK_SECONDS = 1.0
 SHARED_SECONDS = 0.25
@@ -123,12 +120,8 @@ class Probe:
     async def _ask_redis(self) -> None:
         """Write, as everything that uses Redis does, and ask whether it is one that can be used at all."""
         if self.redis is None:
-            self.redis = Redis.from_url(
-                settings.REDIS_URL,
-                socket_timeout=CHECK_SECONDS,
-                socket_connect_timeout=CHECK_SECONDS,
-                retry=Retry(NoBackoff(), 1),
-                redis_connect_func=on_connect,
+            self.redis = redis_client.connect(
+                settings.REDIS_URL, seconds=CHECK_SECONDS, retries=1, on_connect=on_connect
             )
         async with self.redis.pipeline(transaction=False) as pipe:
             pipe.info("cluster")

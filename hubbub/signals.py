@@ -43,9 +43,7 @@ def connect() -> None:
     for name in ("groups", "user_permissions"):
         if (through := getattr(getattr(user, name, None), "through", None)) is not None:
             m2m_changed.connect(_rights_changed, sender=through, dispatch_uid=f"hubbub.{name}")
-    m2m_changed.connect(
-        _all_rights_changed, sender=Group.permissions.through, dispatch_uid="hubbub.group_permissions"
-    )
+    m2m_changed.connect(_all_rights_changed, sender=Group.permissions.through, dispatch_uid="hubbub.group_permissions")
     for model in (Group, Permission):
         post_delete.connect(_all_rights_changed, sender=model, dispatch_uid=f"hubbub.{model.__name__}")
 

@@ -13,13 +13,9 @@ from typing import Any
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connections
-from redis import Redis
-from redis.asyncio import Redis as AsyncRedis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
-from redis.retry import Retry
 
-from hubbub import site, threads
+from hubbub import redis_client, site, threads
 from hubbub.protocol import Refused
 from hubbub.redis_errors import CLUSTER, cause_of
 from hubbub.site import PrefixTaken, Site
@@ -108,12 +104,7 @@ def _key(one: Site) -> str:
 
 async def hold() -> None:
     """The service of a process: read the site's identity as soon as the database can be read, then keep the lease."""
-    redis: Any = AsyncRedis.from_url(
-        settings.REDIS_URL,
-        socket_timeout=TIMEOUT_SECONDS,
-        socket_connect_timeout=TIMEOUT_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-    )
+    redis = redis_client.connect(settings.REDIS_URL, seconds=TIMEOUT_SECONDS)
     redis.connection_pool.connection_kwargs["db"] = 0
     try:
         while not site.is_identified():
@@ -164,9 +155,7 @@ def claim_at_start(say: Callable[[str], None] = logger.warning) -> None:
         one = None
     finally:
         connections.close_all()
-    client: Any = Redis.from_url(
-        settings.REDIS_URL, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS
-    )
+    client = redis_client.connect_sync(settings.REDIS_URL, seconds=TIMEOUT_SECONDS, retries=3)
     client.connection_pool.connection_kwargs["db"] = 0
     with client:
         try:

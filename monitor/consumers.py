@@ -3,10 +3,10 @@
 import asyncio
 from weakref import WeakKeyDictionary
 
+from hubbub.consumers import HubbubConsumer
 from monitor.history import History
 from monitor.protocol import GROUP
 from monitor.store import store
-from hubbub.consumers import HubbubConsumer
 
 
 class MonitorConsumer(HubbubConsumer):

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import msgspec
 from redis.exceptions import RedisError
 
+from hubbub.conf import settings as hubbub_settings
 from monitor import conf
 from monitor.protocol import MetricsHistory, encode, version_of
 from monitor.store import Store, StreamId
-from hubbub.conf import settings as hubbub_settings
 
 # What the history's frame has besides its samples, generously.
 ENVELOPE_BYTES = 200

@@ -6,6 +6,7 @@ import math
 
 from redis.exceptions import RedisError
 
+from hubbub.publish import publish
 from monitor import conf
 from monitor.clock import Clock, SampleTimes, steady
 from monitor.lease import Hold
@@ -14,7 +15,6 @@ from monitor.readings import HostReader
 from monitor.schedule import number_at, repeat
 from monitor.snapshot import make_sample
 from monitor.store import Store
-from hubbub.publish import publish
 
 logger = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import psutil
 
-from monitor.protocol import Host, Network, Process, Usage
 from hubbub.host import digest
 from hubbub.metrics import COUNTERS
-from hubbub.process import PROCESS
+from hubbub.this_process import PROCESS
+from monitor.protocol import Host, Network, Process, Usage
 
 LOOPBACK = "lo"
 

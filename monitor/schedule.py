@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 
 from redis.exceptions import RedisError
 
-from monitor.clock import steady
 from hubbub.redis_errors import cause_of
+from monitor.clock import steady
 
 logger = logging.getLogger(__name__)
 

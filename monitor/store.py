@@ -10,16 +10,13 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError, WatchError
 
-from monitor.lease import Lease
-from monitor.protocol import Host, Process, Reading, decode_reading, encode, is_sample
-from hubbub import site
+from hubbub import redis_client, site
 from hubbub.redis_keys import cleared_of, is_wrong_kind
 from hubbub.site_lease import on_connect
+from monitor.lease import Lease
+from monitor.protocol import Host, Process, Reading, decode_reading, encode, is_sample
 
 logger = logging.getLogger(__name__)
 
@@ -40,9 +37,8 @@ StreamId = tuple[int, int]
 
 
 class Store:
-    def __init__(self, redis: Redis) -> None:
-        # Any: redis-py's types are those of its synchronous and its asynchronous client at once.
-        self._redis: Any = redis
+    def __init__(self, redis: Any) -> None:
+        self._redis = redis
 
     def lease(self, name: str, seconds: float) -> Lease:
         return Lease(self._redis, _key(name), seconds)
@@ -148,15 +144,9 @@ class Store:
         return found, max(0.0, _seconds(now) - _made_at(entries[0][1])) if entries else 0.0
 
 
-def connect() -> Redis:
+def connect() -> Any:
     """A client of its own, with time limits. One retry, at once: a pooled connection dies with each Redis restart."""
-    return Redis.from_url(
-        settings.REDIS_URL,
-        socket_timeout=TIMEOUT_SECONDS,
-        socket_connect_timeout=TIMEOUT_SECONDS,
-        retry=Retry(NoBackoff(), 1),
-        redis_connect_func=on_connect,
-    )
+    return redis_client.connect(settings.REDIS_URL, seconds=TIMEOUT_SECONDS, retries=1, on_connect=on_connect)
 
 
 _stores: WeakKeyDictionary[asyncio.AbstractEventLoop, Store] = WeakKeyDictionary()

@@ -6,8 +6,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from monitor import conf
 from hubbub import users
+from monitor import conf
 
 # What a host's card shows, as (key, label).
 METRICS = (("cpu", "CPU"), ("memory", "Memory"), ("load", "Load"), ("network", "Network"))

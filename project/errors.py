@@ -7,8 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.defaults import server_error
 
-from project.accounts.hashing import Busy
 from hubbub.threads import RETRY_AFTER_MS, is_away
+from project.accounts.hashing import Busy
 
 
 def refused(request: HttpRequest, exception: Exception) -> HttpResponse:

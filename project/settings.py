@@ -4,12 +4,12 @@ import os
 from pathlib import Path
 
 from chat.conf import Chat
-from monitor.conf import Monitor
-from project import env
-from project.accounts.conf import Accounts
 from hubbub import conf
 from hubbub.conf import Hubbub
 from hubbub.embedded_redis import socket_path
+from monitor.conf import Monitor
+from project import env
+from project.accounts.conf import Accounts
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = Path(os.environ.get("HUBBUB_VAR", BASE_DIR / "var")).resolve()
@@ -150,7 +150,7 @@ STORAGES = {
 WHITENOISE_MAX_AGE = 60  # Of files without a hash in their name; hashed ones are kept for ever.
 
 # Behind TLS: set HUBBUB_TLS and HUBBUB_TRUSTED_PROXIES, and have the proxy set X-Forwarded-Proto on every request. That
-# becomes the request's own scheme (hubbub.proxy): a header that Django would believe from anyone is not named.
+# becomes the request's own scheme (hubbub.true_client): a header that Django would believe from anyone is not named.
 TLS = env.read_bool("HUBBUB_TLS", False)
 SECURE_SSL_REDIRECT = TLS
 SESSION_COOKIE_SECURE = TLS

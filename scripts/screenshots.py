@@ -90,9 +90,9 @@ async def people_in(room: str, url: str, cookies: list[str]) -> AsyncIterator[No
 
 async def show_samples(page: Page, address: str) -> None:
     """Open the dashboard on what the monitor keeps, and send it the newest sample: by the age of that it is live."""
+    from hubbub.publish import publish
     from monitor.protocol import GROUP, encode, version_of
     from monitor.store import Store, connect
-    from hubbub.publish import publish
     from scripts import demo
 
     *earlier, newest = demo.samples()

@@ -11,16 +11,16 @@ import msgspec
 import pytest
 
 import chat.protocol
-import monitor.protocol
 import hubbub.protocol
+import monitor.protocol
 from chat.conf import Chat
 from chat.protocol import COMMANDS, Changed, History, Joined, Posted
-from monitor.conf import Monitor
-from project.accounts.conf import Accounts
 from hubbub.conf import Hubbub, env_name
 from hubbub.metrics import report
 from hubbub.protocol import Auth, CloseCode, Command, Error, ErrorCode, Event, Ok, Pong
 from hubbub.security import Kind
+from monitor.conf import Monitor
+from project.accounts.conf import Accounts
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
@@ -130,9 +130,7 @@ def test_every_code_is_documented_and_no_other(heading: str, codes: type) -> Non
 
 
 def test_codes_that_are_said_to_be_reserved_are_not_sent() -> None:
-    sources = "".join(
-        path.read_text() for app in ("hubbub", "chat", "monitor") for path in (ROOT / app).rglob("*.py")
-    )
+    sources = "".join(path.read_text() for app in ("hubbub", "chat", "monitor") for path in (ROOT / app).rglob("*.py"))
     for heading, codes in (("error code", ErrorCode), ("close code", CloseCode)):
         names = {str(value): name for name, value in vars(codes).items() if name.isupper()}
         said = {row[0].strip("`") for row in table(PROTOCOL, heading) if "reserved" in row[1]}
@@ -193,9 +191,7 @@ def read_variable(call: ast.Call) -> tuple[str | None, str | None]:
 
 def test_every_system_check_is_documented_and_no_other() -> None:
     sources = [
-        path.read_text()
-        for app in ("project", "hubbub", "chat", "monitor")
-        for path in (ROOT / app).rglob("checks.py")
+        path.read_text() for app in ("project", "hubbub", "chat", "monitor") for path in (ROOT / app).rglob("checks.py")
     ]
     ids = re.findall(r'id="(\w+\.[EW]\d+)"', "".join(sources))
     assert sorted(row[0].strip("`") for row in table(SETTINGS, "check")) == sorted(ids)

@@ -15,15 +15,15 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
+from hubbub import auth, users
+from hubbub.models import AccessToken
+from hubbub.security import Kind, log_event
 from project.accounts import browsers, passwords, tries
 from project.accounts.browsers import address_of
 from project.accounts.hashing import Busy
 from project.accounts.models import User
 from project.accounts.password_forms import EmailForm, PasswordForm
 from project.accounts.views import signs_out_by_script, too_many_tries
-from hubbub import auth, users
-from hubbub.models import AccessToken
-from hubbub.security import Kind, log_event
 
 MAX_TOKENS_LISTED = 100
 CHANGED_MEANWHILE = "The password was changed a moment ago."

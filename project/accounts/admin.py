@@ -15,13 +15,13 @@ from django.http import HttpRequest
 
 from chat import deletion
 from chat.models import Membership, Message
-from project.accounts.escalation import BoundedUserAdmin, GroupAdmin
-from project.accounts.models import User
-from project.accounts.reset_admin import ResetLinkAdmin
 from hubbub import users
 from hubbub.admin_links import link_to_list
 from hubbub.bulk_admin import BulkAdmin
 from hubbub.models import AccessToken
+from project.accounts.escalation import BoundedUserAdmin, GroupAdmin
+from project.accounts.models import User
+from project.accounts.reset_admin import ResetLinkAdmin
 
 ACTIVITY = ["rooms", "messages", "tokens"]
 

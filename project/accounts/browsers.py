@@ -22,11 +22,11 @@ from django.db.models.signals import post_delete
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from project.accounts import expired_sessions
-from project.accounts.models import BrowserSession, User
 from hubbub import auth, sessions, users
 from hubbub.publish import publish_users_changed
 from hubbub.throttle import Buckets
+from project.accounts import expired_sessions
+from project.accounts.models import BrowserSession, User
 
 logger = logging.getLogger(__name__)
 

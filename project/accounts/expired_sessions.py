@@ -14,9 +14,9 @@ from django.db import connection, transaction
 from django.dispatch import Signal
 from django.utils import timezone
 
-from project.accounts import conf
 from hubbub import sessions, threads
 from hubbub.protocol import Refused
+from project.accounts import conf
 
 logger = logging.getLogger(__name__)
 

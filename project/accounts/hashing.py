@@ -13,8 +13,8 @@ from typing import Any
 from django.contrib.auth import hashers
 from django.views.decorators.debug import sensitive_variables
 
-from project.accounts import conf
 from hubbub.metrics import COUNTERS
+from project.accounts import conf
 
 NICE = 5  # The event loop goes first: Linux knows a priority for each thread.
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from project.accounts.models import key_of
 from hubbub.steps import in_step
+from project.accounts.models import key_of
 
 BATCH = 100  # Rows in one transaction: SQLite's other writers wait for it.
 

@@ -16,8 +16,8 @@ from django.urls import reverse
 from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 from django.views.decorators.debug import sensitive_variables
 
-from project.accounts.models import User
 from hubbub import auth, users
+from project.accounts.models import User
 
 
 class ResetTokens(PasswordResetTokenGenerator):

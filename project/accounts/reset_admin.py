@@ -11,11 +11,11 @@ from django.urls import path
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_variables
 
+from hubbub.security import Kind, log_event
 from project.accounts import passwords
 from project.accounts.browsers import address_of
 from project.accounts.resets import site_of
 from project.accounts.rights import lacks_rights_of
-from hubbub.security import Kind, log_event
 
 
 class ResetLinkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]

@@ -9,12 +9,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 
+from hubbub.security import Kind, log_event
 from project.accounts import known_browsers, passwords, reset_mail, tries
 from project.accounts.browsers import address_of
 from project.accounts.models import User
 from project.accounts.password_forms import ForgottenForm, NewPasswordForm
 from project.accounts.views import too_many_tries
-from hubbub.security import Kind, log_event
 
 
 class Reset(PasswordResetConfirmView):

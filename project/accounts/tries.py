@@ -13,19 +13,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
-from redis.retry import Retry
 
-from project.accounts import conf
-from hubbub import site
+from hubbub import redis_client, site
+from hubbub.addresses import network_of, parse_address
 from hubbub.confusables import fold_name
-from hubbub.proxy import network_of, parse_address
 from hubbub.redis_errors import cause_of
 from hubbub.redis_keys import is_wrong_kind
 from hubbub.site_lease import on_connect_sync
 from hubbub.throttle import Buckets
+from project.accounts import conf
 
 logger = logging.getLogger(__name__)
 
@@ -213,13 +210,7 @@ def _count_in(client: Any, name: str, amount: int, seconds: int) -> tuple[int, i
 
 @functools.cache
 def _redis(url: str) -> Any:
-    return Redis.from_url(
-        url,
-        socket_timeout=TIMEOUT_SECONDS,
-        socket_connect_timeout=TIMEOUT_SECONDS,
-        retry=Retry(NoBackoff(), 1),  # A pooled connection dies with each restart of Redis.
-        redis_connect_func=on_connect_sync,
-    )
+    return redis_client.connect_sync(url, seconds=TIMEOUT_SECONDS, retries=1, on_connect=on_connect_sync)
 
 
 @functools.cache

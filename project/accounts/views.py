@@ -14,13 +14,13 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
+from hubbub import users
+from hubbub.security import Kind, log_event
 from project.accounts import known_browsers, tries
 from project.accounts.browsers import address_of
 from project.accounts.forms import SignInForm, SignUpForm
 from project.accounts.hashing import Busy
 from project.accounts.models import User
-from hubbub import users
-from hubbub.security import Kind, log_event
 
 
 class SignIn(LoginView):

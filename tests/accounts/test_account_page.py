@@ -13,13 +13,13 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from hubbub import auth
+from hubbub.models import AccessToken
+from hubbub.throttle import Buckets
 from project.accounts import browsers, passwords
 from project.accounts.conf import Accounts
 from project.accounts.hashing import Busy
 from project.accounts.models import BrowserSession
-from hubbub import auth
-from hubbub.models import AccessToken
-from hubbub.throttle import Buckets
 from tests.accounts.signing_in import HERE, NEW, PASSWORD, THERE, is_signed_in, sign_in, signed_in
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db, pytest.mark.usefixtures("plain_static", "quick_hashes")]

@@ -10,9 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from hubbub.throttle import Buckets
 from project.accounts import browsers
 from project.accounts.models import BrowserSession
-from hubbub.throttle import Buckets
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static", "quick_hashes")]
 

@@ -17,10 +17,10 @@ from django.db import IntegrityError, connection, transaction
 from django.test import Client
 from django.urls import reverse
 
+from hubbub import users
 from project.accounts import name_keys
 from project.accounts.forms import SignUpForm
 from project.accounts.models import NAME_TAKEN, User, key_of
-from hubbub import users
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db, pytest.mark.usefixtures("plain_static", "quick_hashes")]
 

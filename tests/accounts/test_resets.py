@@ -12,10 +12,10 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from project.accounts import passwords, reset_mail, tries
-from project.accounts.conf import Accounts
 from hubbub import auth
 from hubbub.models import AccessToken
+from project.accounts import passwords, reset_mail, tries
+from project.accounts.conf import Accounts
 from tests.accounts.mail_server import MailServer
 from tests.accounts.signing_in import HERE, NEW, PASSWORD, THERE, is_signed_in, sign_in, signed_in
 from tests.personas import make_user

@@ -16,11 +16,11 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher, make_password
 from django.test import Client
 from django.urls import reverse
 
+from hubbub import site
+from hubbub.metrics import COUNTERS
 from project.accounts import tries
 from project.accounts.conf import Accounts
 from project.accounts.forms import SignInForm
-from hubbub import site
-from hubbub.metrics import COUNTERS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
 

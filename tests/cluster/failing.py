@@ -3,8 +3,8 @@
 import logging
 from typing import Any
 
-from project.asgi import application
 from hubbub import auth
+from project.asgi import application
 
 __all__ = ["application"]
 

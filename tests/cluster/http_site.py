@@ -10,7 +10,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 site = get_asgi_application()
 
 from hubbub.inflight import with_bounded_requests  # noqa: E402
-from hubbub.process import with_services  # noqa: E402
+from hubbub.services import with_services  # noqa: E402
 
 SLOW_SECONDS = 3.0
 PART = b"x" * 65_536

@@ -18,8 +18,8 @@ import chat.routing  # noqa: E402
 from hubbub.consumers import HubbubConsumer  # noqa: E402
 from hubbub.hub import hub  # noqa: E402
 from hubbub.metrics import COUNTERS  # noqa: E402
-from hubbub.process import with_services  # noqa: E402
 from hubbub.protocol import Command, Ok, Ping, Refused  # noqa: E402
+from hubbub.services import with_services  # noqa: E402
 
 
 class TroubleRaise(Command, tag="trouble.raise"):

@@ -11,9 +11,9 @@ from redis import Redis
 from hubbub import conf
 from hubbub.embedded_redis import running
 from hubbub.hub import Hub
-from tests.personas import alice, bob, root  # noqa: F401
 from tests.hubbub.hubs import GROUP, Truth
 from tests.hubbub.sides import GRACE, LEASE, Side
+from tests.personas import alice, bob, root  # noqa: F401
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from project import env
 from hubbub import conf
 from hubbub.conf import Hubbub
+from project import env
 
 
 def test_a_tunable_is_read_from_its_variable_and_else_has_its_default() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from hubbub import host
 from hubbub.host import host_id, this_host
-from hubbub.process import PROCESS
+from hubbub.this_process import PROCESS
 
 
 def test_an_id_is_the_same_at_each_start(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from redis.exceptions import RedisError
 from hubbub import site
 from hubbub.conf import Hubbub
 from hubbub.limits import Ledger
-from hubbub.limits_exchange import KEY, SILENT_SECONDS, Exchange
-from hubbub.presence_store import connect
+from hubbub.limits_exchange import KEY, SILENT_SECONDS, TIMEOUT_SECONDS, Exchange
+from hubbub.redis_client import connect
+from hubbub.site_lease import on_connect
 from tests.hubbub.test_limits import ALICE, BOB, Clock, posted
 
 
@@ -20,7 +21,7 @@ class Process:
     """A ledger with its exchange; all have the same clock."""
 
     def __init__(self, clock: Clock, url: str | None = None) -> None:
-        self.redis: Any = connect(url or os.environ["REDIS_URL"])
+        self.redis: Any = connect(url or os.environ["REDIS_URL"], seconds=TIMEOUT_SECONDS, on_connect=on_connect)
         self.ledger = Ledger(Hubbub(), clock)
         self.exchange = Exchange(self.redis, self.ledger, clock)
 

@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 import pytest
 
+from hubbub import embedded_redis
 from monitor.conf import Monitor
 from monitor.history import History
 from monitor.lease import Hold
@@ -17,7 +18,6 @@ from monitor.readings import HostReader
 from monitor.schedule import cancel
 from monitor.snapshot import make_sample
 from monitor.store import READING_MS, Store, _key, connect
-from hubbub import embedded_redis
 from tests.cluster.running import until
 from tests.monitor.conftest import forget_all
 

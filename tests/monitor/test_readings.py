@@ -3,10 +3,10 @@ import random
 
 import pytest
 
+from hubbub.metrics import COUNTERS
+from hubbub.this_process import PROCESS
 from monitor.protocol import decode_reading, encode
 from monitor.readings import DemoCpuReader, HostReader, ProcessReader, percentile
-from hubbub.metrics import COUNTERS
-from hubbub.process import PROCESS
 
 
 @pytest.mark.parametrize("source", ["psutil", "demo"])

@@ -7,8 +7,8 @@ import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
-from project.static_files import StaticFiles
 from hubbub import release_files
+from project.static_files import StaticFiles
 
 KNOWN, OTHER = "app/a.0123456789ab.js", "app/a.ba9876543210.js"
 

@@ -7,14 +7,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from hubbub import site
+from hubbub.site_lease import REFUSALS, claim_at_start, hold
+from hubbub.this_process import PROCESS
 from monitor import conf
 from monitor.publisher import Publisher
 from monitor.readings import CPU_SOURCES, HostReader
 from monitor.schedule import cancel
 from monitor.store import Store, connect
-from hubbub import site
-from hubbub.process import PROCESS
-from hubbub.site_lease import REFUSALS, claim_at_start, hold
 
 
 class Command(BaseCommand):

@@ -1,20 +1,15 @@
-"""This server process: its name, and what runs beside its sockets for its whole life."""
+"""What runs beside the sockets of a server process for its whole life."""
 
 import asyncio
-import itertools
 import logging
-import os
-import secrets
-import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from hubbub import probes, publish, site, site_lease
-from hubbub.host import Host, this_host
 from hubbub.hub import hub
 from hubbub.limits_exchange import exchange_limits
-from hubbub.metrics import COUNTERS, measure_loop_lag
+from hubbub.metrics import measure_loop_lag
+from hubbub.this_process import PROCESS
 
 logger = logging.getLogger(__name__)
 
@@ -22,43 +17,6 @@ Service = Callable[[], Awaitable[None]]
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 RESTART_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Process:
-    """`id` is unique among all processes of all hosts; `name` is what people call it."""
-
-    host: Host
-    name: str
-    pid: int
-    started_at: float
-
-    @property
-    def id(self) -> str:
-        return f"{self.host.id}:{self.name}:{self.pid}"
-
-
-def _this_process() -> Process:
-    pid = os.getpid()
-    name = os.environ.get("HUBBUB_PROCESS") or f"pid-{pid}"
-    return Process(host=this_host(), name=name, pid=pid, started_at=time.time())
-
-
-def _count(text: str | None) -> int:
-    return int(text) if text is not None and text.isdecimal() else 0
-
-
-PROCESS = _this_process()
-COUNTERS.restarts = _count(os.environ.get("HUBBUB_RESTARTS"))
-COUNTERS.silent_restarts = _count(os.environ.get("HUBBUB_SILENT_RESTARTS"))
-
-# Names of connections: counted from a number that no other process began with.
-_connections = itertools.count(secrets.randbits(32) << 16)
-
-
-def new_connection_name() -> str:
-    """What logs call a socket of this process."""
-    return f"{PROCESS.name}:{next(_connections):x}"
 
 
 def with_services(application: Application, services: Sequence[Service]) -> Application:

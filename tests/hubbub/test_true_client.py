@@ -5,16 +5,17 @@ from typing import Any
 
 import pytest
 
-from hubbub import proxy
-from hubbub.proxy import TrustedProxies, forwarded_address, network_of, parse_address, true_scope
+from hubbub import true_client
+from hubbub.addresses import TrustedProxies, network_of, parse_address
 from hubbub.throttle import Buckets
+from hubbub.true_client import forwarded_address, true_scope
 
 PROXIES = TrustedProxies(["127.0.0.1", "10.0.0.0/8", "2001:db8::/32"])
 
 
 @pytest.fixture(autouse=True)
 def nothing_said_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proxy, "_complaints", Buckets(per_second=1 / 3600, burst=1))
+    monkeypatch.setattr(true_client, "_complaints", Buckets(per_second=1 / 3600, burst=1))
 
 
 def scope(peer: str | None, *headers: tuple[str, str], kind: str = "http", **more: Any) -> dict[str, Any]:

@@ -1,0 +1,60 @@
+"""This process: its name, and whether it is about to end."""
+
+import itertools
+import os
+import secrets
+import time
+from dataclasses import dataclass
+
+from hubbub.host import Host, this_host
+from hubbub.metrics import COUNTERS
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """`id` is unique among all processes of all hosts; `name` is what people call it."""
+
+    host: Host
+    name: str
+    pid: int
+    started_at: float
+
+    @property
+    def id(self) -> str:
+        return f"{self.host.id}:{self.name}:{self.pid}"
+
+
+def _this_process() -> Process:
+    pid = os.getpid()
+    name = os.environ.get("HUBBUB_PROCESS") or f"pid-{pid}"
+    return Process(host=this_host(), name=name, pid=pid, started_at=time.time())
+
+
+def _count(text: str | None) -> int:
+    return int(text) if text is not None and text.isdecimal() else 0
+
+
+PROCESS = _this_process()
+COUNTERS.restarts = _count(os.environ.get("HUBBUB_RESTARTS"))
+COUNTERS.silent_restarts = _count(os.environ.get("HUBBUB_SILENT_RESTARTS"))
+
+# Names of connections: counted from a number that no other process began with.
+_connections = itertools.count(secrets.randbits(32) << 16)
+
+
+def new_connection_name() -> str:
+    """What logs call a socket of this process."""
+    return f"{PROCESS.name}:{next(_connections):x}"
+
+
+_is_draining = False
+
+
+def is_draining() -> bool:
+    """Whether this process is about to end."""
+    return _is_draining
+
+
+def begin_draining() -> None:
+    global _is_draining
+    _is_draining = True
