@@ -14,10 +14,10 @@ from django.db import Error as DatabaseError
 from django.views.decorators.debug import sensitive_variables
 
 from hubbub import auth, conf, threads
-from hubbub.addresses import network_of, stands_for_many
 from hubbub.auth import Identity
+from hubbub.process.addresses import network_of, stands_for_many
+from hubbub.process.security_log import Kind, address_of, log_event
 from hubbub.protocol import ErrorCode, Refused
-from hubbub.security import Kind, address_of, log_event
 from hubbub.throttle import Buckets
 
 logger = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ Only what waits is counted, so a socket that reads costs nothing here.
 from typing import Protocol
 
 from hubbub import conf
-from hubbub.metrics import COUNTERS
+from hubbub.process.metrics import COUNTERS
 
 # Past the bound the slowest are closed until so much of it is free: not one of them for each frame that comes.
 FREED_PART = 0.1

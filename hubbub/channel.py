@@ -14,7 +14,7 @@ from twisted.internet import interfaces
 from twisted.web import http
 
 from hubbub import conf
-from hubbub.metrics import COUNTERS
+from hubbub.process.metrics import COUNTERS
 
 LINGER_SECONDS = 2.0  # After a refusal: a connection that is closed with unread bytes would lose it on its way.
 LINGER_BYTES = 256 * 1024

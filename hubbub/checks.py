@@ -17,7 +17,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.utils.module_loading import import_string
 
 from hubbub import conf
-from hubbub.descriptors import needed
+from hubbub.process.descriptors import needed
 
 OLDEST_DAPHNE = (4, 2)  # hubbub/server.py is built on the insides of this one and later.
 IN_MEMORY = "channels.layers.InMemoryChannelLayer"

@@ -10,9 +10,9 @@ from itertools import islice
 from typing import Any, Protocol
 
 from hubbub import conf
-from hubbub.addresses import counted_address
-from hubbub.metrics import COUNTERS
-from hubbub.security import Kind, log_event
+from hubbub.process.addresses import counted_address
+from hubbub.process.metrics import COUNTERS
+from hubbub.process.security_log import Kind, log_event
 from hubbub.throttle import Buckets
 
 LOOK_SECONDS = 1.0

@@ -19,9 +19,11 @@ from hubbub import admission, auth, conf, threads
 from hubbub.hub import hub
 from hubbub.limits import RETRY_SECONDS, Seat, ledger
 from hubbub.memberships import Memberships
-from hubbub.metrics import COUNTERS
 from hubbub.outbox import DRAIN, AsgiOutbox, outbox_for, send_close, send_denial
 from hubbub.presence import Announce
+from hubbub.process.metrics import COUNTERS
+from hubbub.process.security_log import Kind, address_of, log_event
+from hubbub.process.this_process import new_connection_name
 from hubbub.protocol import (
     CLOSE_CODES,
     AuthRequired,
@@ -44,8 +46,6 @@ from hubbub.protocol import (
     parse_auth,
 )
 from hubbub.record import Source
-from hubbub.security import Kind, address_of, log_event
-from hubbub.this_process import new_connection_name
 from hubbub.throttle import Strikes
 from hubbub.work import Work, carry_out
 

@@ -13,10 +13,10 @@ from hubbub import conf
 from hubbub.frame import Frames
 from hubbub.held import Held
 from hubbub.member import ALWAYS, Member
-from hubbub.metrics import COUNTERS
-from hubbub.outage import Outage
 from hubbub.outbox import Outbox, broadcast, wait_until_taken
 from hubbub.presence import People
+from hubbub.process.log_once import Outage
+from hubbub.process.metrics import COUNTERS
 from hubbub.protocol import CloseCode, Person, Refused
 from hubbub.record import Source, Standing
 from hubbub.turn import WRITES_PER_TURN, Turn

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator
 
-from hubbub.outage import Outage
+from hubbub.process.log_once import Outage
 
 # What finds no room is read from the record, with the one that is missing.
 MAX_FRAMES = 10_000

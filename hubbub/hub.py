@@ -19,15 +19,15 @@ from hubbub import conf, site
 from hubbub.group import Group
 from hubbub.member import Member
 from hubbub.messages import LastFrame, OneFrame, Recheck, SeveralFrames, Undecodable, decode
-from hubbub.metrics import COUNTERS
-from hubbub.outage import Outage
 from hubbub.outbox import Outbox
 from hubbub.presence import Announce
 from hubbub.presence_tracker import Tracker
+from hubbub.process.log_once import Outage
+from hubbub.process.metrics import COUNTERS
+from hubbub.process.redis_errors import cause_of
 from hubbub.protocol import Person, Presence, Refused
 from hubbub.publish import USERS_GROUP
 from hubbub.record import Source, Standing
-from hubbub.redis_errors import cause_of
 from hubbub.revocation import Members, Sockets
 from hubbub.service_state import ServiceState
 from hubbub.turn import Turn

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from hubbub.metrics import COUNTERS
+from hubbub.process.metrics import COUNTERS
 
 # Frames of a client that wait for its consumer.
 MOST_UNREAD = 64

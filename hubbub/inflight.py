@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from hubbub import conf
-from hubbub.addresses import network_of
-from hubbub.metrics import COUNTERS
-from hubbub.security import Kind, address_of, log_event
+from hubbub.process.addresses import network_of
+from hubbub.process.metrics import COUNTERS
+from hubbub.process.security_log import Kind, address_of, log_event
 from hubbub.throttle import Buckets
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]

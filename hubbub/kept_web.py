@@ -11,8 +11,8 @@ from pathlib import Path
 
 from hubbub.children import Child
 from hubbub.kept import REPLACEMENT_SECONDS, Kept
-from hubbub.listening import BACKLOG, bind
 from hubbub.liveness import Liveness, ask_ready
+from hubbub.process.ports import BACKLOG, bind
 
 
 @dataclass(kw_only=True)

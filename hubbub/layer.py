@@ -22,8 +22,8 @@ from redis.exceptions import RedisError
 
 from hubbub import conf, site
 from hubbub.messages import Message, encode, to_dict
-from hubbub.metrics import COUNTERS
-from hubbub.redis_errors import cause_of
+from hubbub.process.metrics import COUNTERS
+from hubbub.process.redis_errors import cause_of
 from hubbub.site_lease import on_connect
 
 logger = logging.getLogger(__name__)

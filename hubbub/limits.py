@@ -13,10 +13,10 @@ from operator import itemgetter
 from typing import Any
 
 from hubbub import conf
-from hubbub.addresses import network_of, stands_for_many
-from hubbub.metrics import COUNTERS
+from hubbub.process.addresses import network_of, stands_for_many
+from hubbub.process.metrics import COUNTERS
+from hubbub.process.security_log import Kind, log_event
 from hubbub.protocol import ErrorCode, Refused
-from hubbub.security import Kind, log_event
 from hubbub.throttle import Buckets
 
 REFUSED_SECONDS = 10.0  # Within which `refused_commands` may be refused.

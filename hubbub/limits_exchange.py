@@ -16,10 +16,10 @@ from redis.exceptions import RedisError
 
 from hubbub import site
 from hubbub.limits import Ledger, ledger
-from hubbub.outage import Outage
-from hubbub.redis_client import connect
-from hubbub.redis_errors import cause_of
-from hubbub.redis_keys import cleared_of
+from hubbub.process.log_once import Outage
+from hubbub.process.redis_client import connect
+from hubbub.process.redis_errors import cause_of
+from hubbub.process.redis_keys import cleared_of
 from hubbub.site_lease import on_connect
 
 KEY = "limits"

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from hubbub import conf
 from hubbub.backlog import BACKLOG
 from hubbub.frame import Frames, wire_bytes
-from hubbub.metrics import COUNTERS
+from hubbub.process.metrics import COUNTERS
 from hubbub.protocol import CloseCode
 
 # The key of `scope["extensions"]` under which our server offers a `Connection`.

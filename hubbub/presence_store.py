@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 
 from hubbub import site
-from hubbub.outage import Outage
 from hubbub.presence import Users
-from hubbub.redis_keys import cleared_of
+from hubbub.process.log_once import Outage
+from hubbub.process.redis_keys import cleared_of
 
 # In names of keys, after the site's own prefix.
 PREFIX = "presence"

@@ -14,12 +14,12 @@ from itertools import islice
 from redis.exceptions import RedisError
 
 from hubbub import conf
-from hubbub.metrics import COUNTERS
 from hubbub.presence import Announce, People
 from hubbub.presence_store import TIMEOUT_SECONDS, News, PresenceStore
+from hubbub.process.metrics import COUNTERS
+from hubbub.process.redis_client import connect
+from hubbub.process.redis_errors import cause_of
 from hubbub.protocol import encode
-from hubbub.redis_client import connect
-from hubbub.redis_errors import cause_of
 from hubbub.site_lease import on_connect
 
 logger = logging.getLogger(__name__)

@@ -6,10 +6,10 @@ Outside every bound of HTTP requests: a process that refuses requests, or whose 
 from typing import Any
 
 from hubbub import readiness
-from hubbub.addresses import FORWARDED
-from hubbub.metrics import report
+from hubbub.process.addresses import FORWARDED
+from hubbub.process.metrics import report
+from hubbub.process.this_process import is_draining
 from hubbub.protocol import encode
-from hubbub.this_process import is_draining
 
 # The whole path, as a bound of requests may compare it: a probe is never counted or refused.
 PATHS = frozenset({"/healthz", "/readyz", "/counters"})

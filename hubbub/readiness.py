@@ -21,10 +21,11 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from redis.exceptions import ResponseError
 
-from hubbub import redis_client, site, threads
-from hubbub.redis_errors import CLUSTER, cause_of
+from hubbub import site, threads
+from hubbub.process import redis_client
+from hubbub.process.redis_errors import CLUSTER, cause_of
+from hubbub.process.this_process import is_draining
 from hubbub.site_lease import is_cluster, on_connect
-from hubbub.this_process import is_draining
 
 CHECK_SECONDS = 1.0
 SHARED_SECONDS = 0.25

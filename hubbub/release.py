@@ -20,7 +20,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from hubbub import conf
 from hubbub.additive import complaints
-from hubbub.listening import Taken
+from hubbub.process.ports import Taken
 from hubbub.release_files import install_static_files
 from hubbub.release_lock import Busy, release_lock
 

@@ -25,7 +25,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import FileSystemStorage, storages
 from django.core.management import call_command, get_commands, load_command_class
 
-from hubbub.listening import lock_folder
+from hubbub.process.ports import lock_folder
 
 STATIC_APP = "django.contrib.staticfiles"
 LISTS = ".releases"

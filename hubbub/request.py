@@ -13,7 +13,7 @@ from daphne.http_protocol import WebRequest
 from hubbub import conf
 from hubbub.channel import Channel
 from hubbub.connections import Connections
-from hubbub.metrics import COUNTERS
+from hubbub.process.metrics import COUNTERS
 
 # Twisted knows none for what is newer than RFC 2616.
 REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}

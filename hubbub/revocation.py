@@ -15,9 +15,9 @@ from hubbub import auth, conf, threads
 from hubbub.group import Group
 from hubbub.member import Member
 from hubbub.outbox import Outbox
+from hubbub.process.security_log import Kind, address_of, log_event
 from hubbub.protocol import CloseCode, Person, Refused, UserRenamed, encode
 from hubbub.record import Source
-from hubbub.security import Kind, address_of, log_event
 
 logger = logging.getLogger(__name__)
 

@@ -20,9 +20,9 @@ from channels.layers import get_channel_layer
 
 from hubbub import conf, site
 from hubbub.messages import Message, OneFrame, Recheck, UserId, to_dict
-from hubbub.metrics import COUNTERS
 from hubbub.newest import Newest
-from hubbub.redis_errors import cause_of
+from hubbub.process.metrics import COUNTERS
+from hubbub.process.redis_errors import cause_of
 
 logger = logging.getLogger(__name__)
 

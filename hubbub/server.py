@@ -30,10 +30,10 @@ from twisted.internet import defer, interfaces, reactor, unix
 from hubbub import conf
 from hubbub.checks import check_address, check_descriptors
 from hubbub.connections import LOOK_SECONDS
-from hubbub.descriptors import Gate, needed, raise_limit
 from hubbub.drain import drain
-from hubbub.listening import BACKLOG
 from hubbub.outbox import CLOSE_SECONDS, EXTENSION
+from hubbub.process.descriptors import Gate, needed, raise_limit
+from hubbub.process.ports import BACKLOG
 from hubbub.request import HttpFactory, Request
 from hubbub.site_lease import REFUSALS, claim_at_start
 from hubbub.websocket import FAST_TRANSPORTS, Connection, WebSocketProtocol

@@ -8,8 +8,8 @@ from typing import Any
 from hubbub import probes, publish, site, site_lease
 from hubbub.hub import hub
 from hubbub.limits_exchange import exchange_limits
-from hubbub.metrics import measure_loop_lag
-from hubbub.this_process import PROCESS
+from hubbub.process.metrics import measure_loop_lag
+from hubbub.process.this_process import PROCESS
 
 logger = logging.getLogger(__name__)
 

@@ -15,9 +15,10 @@ from django.db import Error as DatabaseError
 from django.db import connections
 from redis.exceptions import RedisError, ResponseError
 
-from hubbub import redis_client, site, threads
+from hubbub import site, threads
+from hubbub.process import redis_client
+from hubbub.process.redis_errors import CLUSTER, cause_of
 from hubbub.protocol import Refused
-from hubbub.redis_errors import CLUSTER, cause_of
 from hubbub.site import PrefixTaken, Site
 
 logger = logging.getLogger(__name__)

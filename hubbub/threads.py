@@ -22,8 +22,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
 from hubbub import conf
-from hubbub.metrics import COUNTERS
-from hubbub.outage import Outage
+from hubbub.process.log_once import Outage
+from hubbub.process.metrics import COUNTERS
 from hubbub.protocol import ErrorCode, Refused
 
 P = ParamSpec("P")

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.conf import settings
 
-from hubbub.addresses import FORWARDED, TrustedProxies, network_of, parse_address
-from hubbub.security import Kind, log_event
+from hubbub.process.addresses import FORWARDED, TrustedProxies, network_of, parse_address
+from hubbub.process.security_log import Kind, log_event
 from hubbub.throttle import Buckets
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]

@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable
 from django.db import Error as DatabaseError
 
 from hubbub import threads
-from hubbub.metrics import COUNTERS
-from hubbub.outage import Outage
+from hubbub.process.log_once import Outage
+from hubbub.process.metrics import COUNTERS
 from hubbub.protocol import Command, ErrorCode, Refused
 
 logger = logging.getLogger(__name__)

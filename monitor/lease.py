@@ -6,7 +6,7 @@ from typing import Any
 
 from redis.exceptions import WatchError
 
-from hubbub.redis_keys import cleared_of
+from hubbub.process.redis_keys import cleared_of
 
 MAX_LEASE_MS = 60_000  # The bound of HUBBUB_LEASE_SECONDS: another publisher's lease may be longer than ours.
 NO_END = -1  # PTTL's answer for a key that does not end by itself.

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import psutil
 
-from hubbub.host import digest
-from hubbub.metrics import COUNTERS
-from hubbub.this_process import PROCESS
+from hubbub.process.host import digest
+from hubbub.process.metrics import COUNTERS
+from hubbub.process.this_process import PROCESS
 from monitor.protocol import Host, Network, Process, Usage
 
 LOOPBACK = "lo"

@@ -12,8 +12,8 @@ from urllib.parse import unquote, urlsplit
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
-from hubbub.addresses import TrustedProxies
 from hubbub.conf import parse_bool
+from hubbub.process.addresses import TrustedProxies
 
 SQLITE_BUSY_SECONDS = 2  # A post has 4 s in all: waiting longer for the write lock could not be answered in time.
 # As for PostgreSQL: one that does not answer, and says nothing at all, is given up within the time of a post.

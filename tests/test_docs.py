@@ -16,9 +16,9 @@ import monitor.protocol
 from chat.conf import Chat
 from chat.protocol import COMMANDS, Changed, History, Joined, Posted
 from hubbub.conf import Hubbub, env_name
-from hubbub.metrics import report
+from hubbub.process.metrics import report
+from hubbub.process.security_log import Kind
 from hubbub.protocol import Auth, CloseCode, Command, Error, ErrorCode, Event, Ok, Pong
-from hubbub.security import Kind
 from monitor.conf import Monitor
 from project.accounts.conf import Accounts
 

@@ -13,7 +13,7 @@ import pytest
 from hubbub import kept
 from hubbub.children import Child, Console
 from hubbub.kept import CannotStart, KeptCommand
-from hubbub.listening import Taken, bind, claim_port, lock_folder
+from hubbub.process.ports import Taken, bind, claim_port, lock_folder
 from hubbub.supervisor import Supervisor
 from tests.cluster.running import until
 

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from hubbub import auth, users
 from hubbub.models import AccessToken
-from hubbub.security import Kind, log_event
+from hubbub.process.security_log import Kind, log_event
 from project.accounts import browsers, passwords, tries
 from project.accounts.browsers import address_of
 from project.accounts.hashing import Busy

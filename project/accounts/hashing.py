@@ -13,7 +13,7 @@ from typing import Any
 from django.contrib.auth import hashers
 from django.views.decorators.debug import sensitive_variables
 
-from hubbub.metrics import COUNTERS
+from hubbub.process.metrics import COUNTERS
 from project.accounts import conf
 
 NICE = 5  # The event loop goes first: Linux knows a priority for each thread.

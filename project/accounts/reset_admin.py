@@ -11,7 +11,7 @@ from django.urls import path
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_variables
 
-from hubbub.security import Kind, log_event
+from hubbub.process.security_log import Kind, log_event
 from project.accounts import passwords
 from project.accounts.browsers import address_of
 from project.accounts.resets import site_of

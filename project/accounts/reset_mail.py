@@ -14,8 +14,8 @@ from django.core.mail import EmailMessage
 from django.db import connections
 from django.template.loader import render_to_string
 
-from hubbub.metrics import COUNTERS
-from hubbub.security import Kind, log_event
+from hubbub.process.metrics import COUNTERS
+from hubbub.process.security_log import Kind, log_event
 from project.accounts import conf
 from project.accounts.hashing import Busy
 from project.accounts.models import User

@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 
-from hubbub.security import Kind, log_event
+from hubbub.process.security_log import Kind, log_event
 from project.accounts import known_browsers, passwords, reset_mail, tries
 from project.accounts.browsers import address_of
 from project.accounts.models import User

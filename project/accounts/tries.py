@@ -15,11 +15,12 @@ from typing import Any
 from django.conf import settings
 from redis.exceptions import RedisError, ResponseError
 
-from hubbub import redis_client, site
-from hubbub.addresses import network_of, parse_address
+from hubbub import site
 from hubbub.confusables import fold_name
-from hubbub.redis_errors import cause_of
-from hubbub.redis_keys import is_wrong_kind
+from hubbub.process import redis_client
+from hubbub.process.addresses import network_of, parse_address
+from hubbub.process.redis_errors import cause_of
+from hubbub.process.redis_keys import is_wrong_kind
 from hubbub.site_lease import on_connect_sync
 from hubbub.throttle import Buckets
 from project.accounts import conf

@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
 from hubbub import users
-from hubbub.security import Kind, log_event
+from hubbub.process.security_log import Kind, log_event
 from project.accounts import known_browsers, tries
 from project.accounts.browsers import address_of
 from project.accounts.forms import SignInForm, SignUpForm

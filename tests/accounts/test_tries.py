@@ -17,7 +17,7 @@ from django.test import Client
 from django.urls import reverse
 
 from hubbub import site
-from hubbub.metrics import COUNTERS
+from hubbub.process.metrics import COUNTERS
 from project.accounts import tries
 from project.accounts.conf import Accounts
 from project.accounts.forms import SignInForm

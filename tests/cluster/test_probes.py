@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from hubbub.metrics import report
+from hubbub.process.metrics import report
 from tests.cluster.running import Cluster
 from tests.hubbub.test_redis_errors import server as redis_server
 from tests.servers import ROOT, Server, Site, free_port

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hubbub import host
-from hubbub.host import host_id, this_host
-from hubbub.this_process import PROCESS
+from hubbub.process import host
+from hubbub.process.host import host_id, this_host
+from hubbub.process.this_process import PROCESS
 
 
 def test_an_id_is_the_same_at_each_start(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from hubbub import embedded_redis
 from hubbub.layer import RedisPubSubLayer
-from hubbub.metrics import COUNTERS
+from hubbub.process.metrics import COUNTERS
 from hubbub.site import NO_MARK
 
 

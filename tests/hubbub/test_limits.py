@@ -8,7 +8,7 @@ import pytest
 
 from hubbub.conf import Hubbub
 from hubbub.limits import MOST_TOLD, Ledger, Stranger
-from hubbub.metrics import COUNTERS
+from hubbub.process.metrics import COUNTERS
 from hubbub.protocol import ErrorCode, Refused
 
 ALICE, BOB = "1", "2"

@@ -12,7 +12,7 @@ from hubbub import site
 from hubbub.conf import Hubbub
 from hubbub.limits import Ledger
 from hubbub.limits_exchange import KEY, SILENT_SECONDS, TIMEOUT_SECONDS, Exchange
-from hubbub.redis_client import connect
+from hubbub.process.redis_client import connect
 from hubbub.site_lease import on_connect
 from tests.hubbub.test_limits import ALICE, BOB, Clock, posted
 

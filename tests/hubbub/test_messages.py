@@ -14,7 +14,7 @@ from hubbub import conf, messages, site
 from hubbub.held import MAX_FRAMES
 from hubbub.hub import Hub
 from hubbub.messages import LastFrame, OneFrame, Recheck, SeveralFrames, Undecodable, decode, encode, to_dict
-from hubbub.metrics import COUNTERS
+from hubbub.process.metrics import COUNTERS
 from hubbub.publish import USERS_GROUP
 from tests.hubbub.hubs import GROUP, Truth, confirmed, live_member, send, until
 

@@ -18,7 +18,7 @@ from channels.layers import get_channel_layer
 
 from hubbub import publish as publishing
 from hubbub import sender
-from hubbub.metrics import COUNTERS
+from hubbub.process.metrics import COUNTERS
 from hubbub.publish import USERS_GROUP, flush, publish, publish_access_changed, publish_users_changed
 from tests.hubbub.hubs import GROUP, next_frame, until
 
@@ -113,7 +113,7 @@ def test_a_redis_that_is_away_or_never_answers_neither_raises_nor_is_waited_for(
     script = """
         import time, django
         django.setup()
-        from hubbub.metrics import COUNTERS
+        from hubbub.process.metrics import COUNTERS
         from hubbub.publish import flush, publish
         publish("room.general", "the first one has the publisher's thread import what it needs")
         flush()

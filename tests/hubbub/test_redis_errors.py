@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from hubbub.embedded_redis import find_binary, tethered
-from hubbub.redis_errors import MAX_CHARS, cause_of
+from hubbub.process.redis_errors import MAX_CHARS, cause_of
 from tests.servers import free_port
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hubbub import release_files
-from hubbub.listening import Taken, lock_folder
+from hubbub.process.ports import Taken, lock_folder
 from hubbub.release_files import LISTS, hold_release, install_static_files
 
 Write = Callable[..., None]

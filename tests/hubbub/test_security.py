@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from hubbub import security
-from hubbub.metrics import COUNTERS
-from hubbub.security import LINES_PER_SECOND, MOST_CHARS, Kind, address_of, log_event
+from hubbub.process import security_log
+from hubbub.process.metrics import COUNTERS
+from hubbub.process.security_log import LINES_PER_SECOND, MOST_CHARS, Kind, address_of, log_event
 
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time, which a test sets; nothing has been logged yet."""
     now = [1000.0]
-    monkeypatch.setattr(security.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(security, "_lines", {})
+    monkeypatch.setattr(security_log.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(security_log, "_lines", {})
     monkeypatch.setattr(COUNTERS, "security_events", type(COUNTERS.security_events)())
     return now
 
@@ -41,7 +41,7 @@ def test_an_event_is_one_line_with_who_and_where_and_is_counted(caplog: Any) -> 
 @pytest.mark.parametrize(
     "hostile",
     [
-        "x\nWARNING hubbub.security: token_refused",
+        "x\nWARNING hubbub.process.security_log: token_refused",
         "x\r\x1b[2K",
         "x\u2028y",
         "\u202egnp.exe",

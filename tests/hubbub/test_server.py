@@ -17,8 +17,8 @@ from twisted.internet import abstract, tcp, unix
 from hubbub import inbox as inbox_module
 from hubbub import websocket
 from hubbub.frame import Frames, wire_bytes
-from hubbub.metrics import COUNTERS
 from hubbub.outbox import RawOutbox
+from hubbub.process.metrics import COUNTERS
 from tests.servers import ROOT
 
 

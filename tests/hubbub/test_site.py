@@ -11,7 +11,7 @@ import pytest
     ("module", "name"),
     [
         ("hubbub.site", "_lock"),
-        ("hubbub.security", "_lock"),
+        ("hubbub.process.security_log", "_lock"),
         ("hubbub.sender", "_lock"),
         ("project.accounts.tries", "_lock"),
         ("project.accounts.hashing", "_making"),

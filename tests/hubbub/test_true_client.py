@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hubbub import true_client
-from hubbub.addresses import TrustedProxies, network_of, parse_address
+from hubbub.process.addresses import TrustedProxies, network_of, parse_address
 from hubbub.throttle import Buckets
 from hubbub.true_client import forwarded_address, true_scope
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from hubbub.metrics import COUNTERS
+from hubbub.process.metrics import COUNTERS
 from hubbub.protocol import Command, Ping
 from hubbub.work import Work
 

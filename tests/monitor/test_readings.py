@@ -3,8 +3,8 @@ import random
 
 import pytest
 
-from hubbub.metrics import COUNTERS
-from hubbub.this_process import PROCESS
+from hubbub.process.metrics import COUNTERS
+from hubbub.process.this_process import PROCESS
 from monitor.protocol import decode_reading, encode
 from monitor.readings import DemoCpuReader, HostReader, ProcessReader, percentile
 

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 
 from hubbub import embedded_redis
 from hubbub.checks import check_address
-from hubbub.listening import Taken, lock_folder
+from hubbub.process.ports import Taken, lock_folder
 
 
 class Command(DaphneCommand):  # type: ignore[misc]

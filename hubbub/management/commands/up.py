@@ -19,8 +19,8 @@ from hubbub.checks import check_address
 from hubbub.children import Console
 from hubbub.kept import CannotStart, Kept, KeptCommand, KeptRedis
 from hubbub.kept_web import KeptWeb
-from hubbub.listening import Taken, claim_port, lock_folder
-from hubbub.redis_errors import cause_of
+from hubbub.process.ports import Taken, claim_port, lock_folder
+from hubbub.process.redis_errors import cause_of
 from hubbub.release import ReleaseFailed, release
 from hubbub.release_child import ReleaseChild
 from hubbub.site_lease import REFUSALS, claim_at_start

@@ -6,8 +6,8 @@ import secrets
 import time
 from dataclasses import dataclass
 
-from hubbub.host import Host, this_host
-from hubbub.metrics import COUNTERS
+from hubbub.process.host import Host, this_host
+from hubbub.process.metrics import COUNTERS
 
 
 @dataclass(frozen=True, slots=True)

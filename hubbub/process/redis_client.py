@@ -1,7 +1,7 @@
 """Redis clients with bounded waits, for asyncio and for threads. A leaf.
 
-A call to a Redis that hangs raises after `seconds`. Each caller says how often a call may be sent again: after a failure
-it is not known whether the command was carried out.
+A call to a Redis that hangs raises after `seconds`. Each caller says how often a call may be sent again: after a
+failure it is not known whether the command was carried out.
 """
 
 from collections.abc import Awaitable, Callable

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from hubbub import conf
-from hubbub.metrics import COUNTERS
+from hubbub.process.metrics import COUNTERS
 
 logger = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from hubbub.metrics import COUNTERS
+from hubbub.process.metrics import COUNTERS
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("hubbub.security")
 
 # Lines of one kind within a second. Who floods us must not fill the disk, nor hide other kinds among these.
 LINES_PER_SECOND = 20
