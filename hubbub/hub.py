@@ -18,7 +18,6 @@ from django.conf import settings
 from hubbub import conf, site
 from hubbub.group import Group
 from hubbub.member import Member
-from hubbub.messages import LastFrame, OneFrame, Recheck, SeveralFrames, Undecodable, decode
 from hubbub.outbox import Outbox
 from hubbub.presence import Announce
 from hubbub.presence_tracker import Tracker
@@ -27,6 +26,7 @@ from hubbub.process.metrics import COUNTERS
 from hubbub.process.redis_errors import cause_of
 from hubbub.protocol import Person, Presence, Refused
 from hubbub.publish import USERS_GROUP
+from hubbub.publish.messages import LastFrame, OneFrame, Recheck, SeveralFrames, Undecodable, decode
 from hubbub.record import Source, Standing
 from hubbub.revocation import Members, Sockets
 from hubbub.service_state import ServiceState

@@ -21,9 +21,9 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from hubbub import conf, site
-from hubbub.messages import Message, encode, to_dict
 from hubbub.process.metrics import COUNTERS
 from hubbub.process.redis_errors import cause_of
+from hubbub.publish.messages import Message, encode, to_dict
 from hubbub.site_lease import on_connect
 
 logger = logging.getLogger(__name__)

@@ -46,8 +46,8 @@ JSON_MODULES = {"json", "orjson", "simplejson", "ujson", "msgspec.json"}
 MAY_USE_JSON = {"hubbub.liveness"}
 # Clients of a site, and what breaks it: the other side of the wire. What serves must not know of it.
 CHAOS = "chat.chaos"
-LAYER_USERS = {"hubbub.sender", "hubbub.hub"}
-SENDERS = {"hubbub.sender", "hubbub.layer"}
+LAYER_USERS = {"hubbub.publish.sender", "hubbub.hub"}
+SENDERS = {"hubbub.publish.sender", "hubbub.layer"}
 
 
 @dataclass
@@ -271,7 +271,7 @@ SAMPLES: dict[Rule, list[tuple[dict[str, str], bool]]] = {
     only_publish_sends_on_the_layer: [
         ({"chat.services": "async_to_sync(layer.group_send)('room', {})"}, False),
         ({"monitor.publisher": "from channels.layers import get_channel_layer"}, False),
-        ({"hubbub.sender": "from channels.layers import get_channel_layer\nlayer.group_send('room', {})"}, True),
+        ({"hubbub.publish.sender": "from channels.layers import get_channel_layer\nlayer.group_send('room', {})"}, True),
     ],
 }
 

@@ -17,9 +17,10 @@ from chat import services, writer
 from chat.models import Message, Room
 from chat.protocol import Posted
 from chat.services import Post, post_messages
-from hubbub import auth, sender, threads
+from hubbub import auth, threads
 from hubbub.models import AccessToken
 from hubbub.protocol import Refused
+from hubbub.publish import sender
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from channels.layers import get_channel_layer
 
-from hubbub import embedded_redis, newest, sender
+from hubbub import embedded_redis
 from hubbub.hub import Hub
 from hubbub.layer import RedisPubSubLayer
-from hubbub.publish import publish
+from hubbub.publish import newest, publish, sender
 from tests.hubbub.hubs import GROUP, Listener, confirmed, live_member, send, until
 from tests.hubbub.test_hub import WRITES_PER_TURN
 
@@ -83,7 +83,7 @@ async def test_a_version_frame_published_while_redis_is_away_is_shown_when_it_is
 ) -> None:
     layer = RedisPubSubLayer(hosts=[{"address": f"unix://{path}", "socket_timeout": 1.0}])
     monkeypatch.setattr("hubbub.hub.get_channel_layer", lambda: layer)
-    monkeypatch.setattr("hubbub.sender.get_channel_layer", lambda: layer)
+    monkeypatch.setattr("hubbub.publish.sender.get_channel_layer", lambda: layer)
     monkeypatch.setattr(sender, "_current", None)
     sender.send_from(asyncio.get_running_loop())
     hub = Hub()

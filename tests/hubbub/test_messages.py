@@ -10,12 +10,12 @@ import msgspec
 import pytest
 from channels.layers import InMemoryChannelLayer, get_channel_layer
 
-from hubbub import conf, messages, site
+from hubbub import conf, site
 from hubbub.held import MAX_FRAMES
 from hubbub.hub import Hub
-from hubbub.messages import LastFrame, OneFrame, Recheck, SeveralFrames, Undecodable, decode, encode, to_dict
 from hubbub.process.metrics import COUNTERS
-from hubbub.publish import USERS_GROUP
+from hubbub.publish import USERS_GROUP, messages
+from hubbub.publish.messages import LastFrame, OneFrame, Recheck, SeveralFrames, Undecodable, decode, encode, to_dict
 from tests.hubbub.hubs import GROUP, Truth, confirmed, live_member, send, until
 
 FRAME = {"type": "hubbub.frame", "group": GROUP, "text": "stray"}
@@ -168,7 +168,7 @@ def test_what_no_process_would_take_is_not_sent() -> None:
 async def test_the_in_memory_layer_carries_frames_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     layer = InMemoryChannelLayer()
     monkeypatch.setattr("hubbub.hub.get_channel_layer", lambda: layer)
-    monkeypatch.setattr("hubbub.sender.get_channel_layer", lambda: layer)
+    monkeypatch.setattr("hubbub.publish.sender.get_channel_layer", lambda: layer)
     hub = Hub()
     try:
         listener, _ = await live_member(hub)

@@ -17,9 +17,8 @@ import pytest
 from channels.layers import get_channel_layer
 
 from hubbub import publish as publishing
-from hubbub import sender
 from hubbub.process.metrics import COUNTERS
-from hubbub.publish import USERS_GROUP, flush, publish, publish_access_changed, publish_users_changed
+from hubbub.publish import USERS_GROUP, flush, publish, publish_access_changed, publish_users_changed, sender
 from tests.hubbub.hubs import GROUP, next_frame, until
 
 

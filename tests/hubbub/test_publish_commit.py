@@ -10,8 +10,6 @@ import pytest
 from django.db import connection, connections, transaction
 from django.db.transaction import TransactionManagementError
 
-from hubbub import sender
-from hubbub.messages import Message, OneFrame
 from hubbub.protocol import ServiceChanged
 from hubbub.publish import (
     publish,
@@ -19,7 +17,9 @@ from hubbub.publish import (
     publish_end,
     publish_in_order,
     publish_users_changed,
+    sender,
 )
+from hubbub.publish.messages import Message, OneFrame
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

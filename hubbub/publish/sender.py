@@ -19,10 +19,10 @@ from typing import Any
 from channels.layers import get_channel_layer
 
 from hubbub import conf, site
-from hubbub.messages import Message, OneFrame, Recheck, UserId, to_dict
-from hubbub.newest import Newest
 from hubbub.process.metrics import COUNTERS
 from hubbub.process.redis_errors import cause_of
+from hubbub.publish.messages import Message, OneFrame, Recheck, UserId, to_dict
+from hubbub.publish.newest import Newest
 
 logger = logging.getLogger(__name__)
 

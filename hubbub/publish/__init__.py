@@ -9,11 +9,11 @@ from functools import partial
 
 import msgspec
 
-from hubbub import sender
-from hubbub.commits import after_commit
-from hubbub.messages import LastFrame, OneFrame, SeveralFrames, UserId
 from hubbub.protocol import encode
-from hubbub.sender import flush, flushed, send_from
+from hubbub.publish import sender
+from hubbub.publish.commits import after_commit
+from hubbub.publish.messages import LastFrame, OneFrame, SeveralFrames, UserId
+from hubbub.publish.sender import flush, flushed, send_from
 
 __all__ = [
     "USERS_GROUP",

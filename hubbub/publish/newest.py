@@ -6,7 +6,7 @@ An ordered group is repaired from its record. A state has none: its last frame w
 import asyncio
 from collections.abc import Callable, Iterable
 
-from hubbub.messages import Message, OneFrame
+from hubbub.publish.messages import Message, OneFrame
 
 RESEND_SECONDS = 1.0
 # Subscribers find a Redis that is back within 0.2 s, or within 4 s where a connection hangs; some may be slow.
