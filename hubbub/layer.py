@@ -24,7 +24,7 @@ from hubbub import conf, site
 from hubbub.process.metrics import COUNTERS
 from hubbub.process.redis_errors import cause_of
 from hubbub.publish.messages import Message, encode, to_dict
-from hubbub.site_lease import on_connect
+from hubbub.site.lease import on_connect
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from hubbub.process.log_once import Outage
 from hubbub.process.redis_client import connect
 from hubbub.process.redis_errors import cause_of
 from hubbub.process.redis_keys import cleared_of
-from hubbub.site_lease import on_connect
+from hubbub.site.lease import on_connect
 
 KEY = "limits"
 KEY_SECONDS = 60

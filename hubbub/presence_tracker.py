@@ -20,7 +20,7 @@ from hubbub.process.metrics import COUNTERS
 from hubbub.process.redis_client import connect
 from hubbub.process.redis_errors import cause_of
 from hubbub.protocol import encode
-from hubbub.site_lease import on_connect
+from hubbub.site.lease import on_connect
 
 logger = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from hubbub import site, threads
 from hubbub.process import redis_client
 from hubbub.process.redis_errors import CLUSTER, cause_of
 from hubbub.process.this_process import is_draining
-from hubbub.site_lease import is_cluster, on_connect
+from hubbub.site.lease import is_cluster, on_connect
 
 CHECK_SECONDS = 1.0
 SHARED_SECONDS = 0.25

@@ -35,7 +35,7 @@ from hubbub.outbox import CLOSE_SECONDS, EXTENSION
 from hubbub.process.descriptors import Gate, needed, raise_limit
 from hubbub.process.ports import BACKLOG
 from hubbub.request import HttpFactory, Request
-from hubbub.site_lease import REFUSALS, claim_at_start
+from hubbub.site.lease import REFUSALS, claim_at_start
 from hubbub.websocket import FAST_TRANSPORTS, Connection, WebSocketProtocol
 
 logger = logging.getLogger(__name__)

@@ -5,11 +5,12 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from hubbub import probes, publish, site, site_lease
+from hubbub import probes, publish, site
 from hubbub.hub import hub
 from hubbub.limits_exchange import exchange_limits
 from hubbub.process.metrics import measure_loop_lag
 from hubbub.process.this_process import PROCESS
+from hubbub.site import lease
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ async def _listen() -> None:
     await hub().open()
 
 
-OWN_SERVICES = (site_lease.hold, _listen, measure_loop_lag, exchange_limits)
+OWN_SERVICES = (lease.hold, _listen, measure_loop_lag, exchange_limits)
 
 
 async def _keep_running(service: Service) -> None:
@@ -64,8 +65,8 @@ async def _answer_lifespan(receive: Any, send: Any) -> None:
         message = await receive()
         if message["type"] == "lifespan.startup":
             try:
-                await asyncio.to_thread(site_lease.claim_at_start)
-            except site_lease.REFUSALS as error:
+                await asyncio.to_thread(lease.claim_at_start)
+            except lease.REFUSALS as error:
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 continue
         await send({"type": f"{message['type']}.complete"})

@@ -15,7 +15,7 @@ from redis.exceptions import ResponseError, WatchError
 from hubbub import site
 from hubbub.process import redis_client
 from hubbub.process.redis_keys import cleared_of, is_wrong_kind
-from hubbub.site_lease import on_connect
+from hubbub.site.lease import on_connect
 from monitor.lease import Lease
 from monitor.protocol import Host, Process, Reading, decode_reading, encode, is_sample
 

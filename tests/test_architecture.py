@@ -271,7 +271,10 @@ SAMPLES: dict[Rule, list[tuple[dict[str, str], bool]]] = {
     only_publish_sends_on_the_layer: [
         ({"chat.services": "async_to_sync(layer.group_send)('room', {})"}, False),
         ({"monitor.publisher": "from channels.layers import get_channel_layer"}, False),
-        ({"hubbub.publish.sender": "from channels.layers import get_channel_layer\nlayer.group_send('room', {})"}, True),
+        (
+            {"hubbub.publish.sender": "from channels.layers import get_channel_layer\nlayer.group_send('room', {})"},
+            True,
+        ),
     ],
 }
 

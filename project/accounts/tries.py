@@ -21,7 +21,7 @@ from hubbub.process import redis_client
 from hubbub.process.addresses import network_of, parse_address
 from hubbub.process.redis_errors import cause_of
 from hubbub.process.redis_keys import is_wrong_kind
-from hubbub.site_lease import on_connect_sync
+from hubbub.site.lease import on_connect_sync
 from hubbub.throttle import Buckets
 from project.accounts import conf
 

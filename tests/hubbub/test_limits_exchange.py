@@ -13,7 +13,7 @@ from hubbub.conf import Hubbub
 from hubbub.limits import Ledger
 from hubbub.limits_exchange import KEY, SILENT_SECONDS, TIMEOUT_SECONDS, Exchange
 from hubbub.process.redis_client import connect
-from hubbub.site_lease import on_connect
+from hubbub.site.lease import on_connect
 from tests.hubbub.test_limits import ALICE, BOB, Clock, posted
 
 

@@ -23,7 +23,7 @@ from hubbub.process.ports import Taken, claim_port, lock_folder
 from hubbub.process.redis_errors import cause_of
 from hubbub.release import ReleaseFailed, release
 from hubbub.release_child import ReleaseChild
-from hubbub.site_lease import REFUSALS, claim_at_start
+from hubbub.site.lease import REFUSALS, claim_at_start
 from hubbub.supervisor import Supervisor, terminal_answers
 
 # What an earlier run that was killed may still take: its web processes close their sockets in order.

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from hubbub import site
 from hubbub.process.this_process import PROCESS
-from hubbub.site_lease import REFUSALS, claim_at_start, hold
+from hubbub.site.lease import REFUSALS, claim_at_start, hold
 from monitor import conf
 from monitor.publisher import Publisher
 from monitor.readings import CPU_SOURCES, HostReader

@@ -1,7 +1,7 @@
 """This site among others on one Redis: the prefix of its channels and keys, and the lease that guards it.
 
 The prefix is the setting REDIS_PREFIX, or comes from an id in the database. Since a copy of a database has the same id,
-each connection first looks whose fingerprint stands under the prefix (hubbub.site_lease). Every use of Redis asks
+each connection first looks whose fingerprint stands under the prefix (hubbub.site.lease). Every use of Redis asks
 this module for a name: it raises while Redis must not be used, and that is handled as a Redis that is away.
 """
 
