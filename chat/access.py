@@ -14,10 +14,10 @@ from django.utils import timezone
 from chat.models import Membership, Message, Room
 from hubbub import auth, users
 from hubbub.confusables import name_key
+from hubbub.limits.token_buckets import Buckets
 from hubbub.process.security_log import Kind, log_event
 from hubbub.protocol import ErrorCode, Refused
 from hubbub.rows import parameter, rows_by
-from hubbub.throttle import Buckets
 
 # What a token must have been given.
 WRITE = frozenset({"chat.write"})

@@ -15,10 +15,10 @@ from django.views.decorators.debug import sensitive_variables
 
 from hubbub import auth, conf, threads
 from hubbub.auth import Identity
+from hubbub.limits.token_buckets import Buckets
 from hubbub.process.addresses import network_of, stands_for_many
 from hubbub.process.security_log import Kind, address_of, log_event
 from hubbub.protocol import ErrorCode, Refused
-from hubbub.throttle import Buckets
 
 logger = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """The HTTP connections of this process: how many there may be, and how much may wait for their clients.
 
 A new connection is let in. Past a bound those give way that wait longest for a request, then those whose client does
-not take its answer. A WebSocket is none of them: sockets have bounds of their own, in hubbub.limits.
+not take its answer. A WebSocket is none of them: sockets have bounds of their own, in hubbub.limits.quotas.
 """
 
 import time
@@ -10,10 +10,10 @@ from itertools import islice
 from typing import Any, Protocol
 
 from hubbub import conf
+from hubbub.limits.token_buckets import Buckets
 from hubbub.process.addresses import counted_address
 from hubbub.process.metrics import COUNTERS
 from hubbub.process.security_log import Kind, log_event
-from hubbub.throttle import Buckets
 
 LOOK_SECONDS = 1.0
 GRACE_SECONDS = 5.0  # For a first request: many clients that come from one address at once are no attack.

@@ -17,7 +17,8 @@ from django.views.decorators.debug import sensitive_variables
 
 from hubbub import admission, auth, conf, threads
 from hubbub.hub import hub
-from hubbub.limits import RETRY_SECONDS, Seat, ledger
+from hubbub.limits.quotas import RETRY_SECONDS, Seat, ledger
+from hubbub.limits.token_buckets import Strikes
 from hubbub.memberships import Memberships
 from hubbub.outbox import DRAIN, AsgiOutbox, outbox_for, send_close, send_denial
 from hubbub.presence import Announce
@@ -46,7 +47,6 @@ from hubbub.protocol import (
     parse_auth,
 )
 from hubbub.record import Source
-from hubbub.throttle import Strikes
 from hubbub.work import Work, carry_out
 
 logger = logging.getLogger(__name__)

@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from hubbub import conf
+from hubbub.limits.token_buckets import Buckets
 from hubbub.process.addresses import network_of
 from hubbub.process.metrics import COUNTERS
 from hubbub.process.security_log import Kind, address_of, log_event
-from hubbub.throttle import Buckets
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from hubbub.auth import Identity
 from hubbub.hub import hub
-from hubbub.limits import ledger
+from hubbub.limits.quotas import ledger
 from hubbub.member import Member
 from hubbub.outbox import Outbox
 from hubbub.presence import Announce

@@ -7,7 +7,7 @@ from typing import Any
 
 from hubbub import probes, publish, site
 from hubbub.hub import hub
-from hubbub.limits_exchange import exchange_limits
+from hubbub.limits.usage_sync import exchange_limits
 from hubbub.process.metrics import measure_loop_lag
 from hubbub.process.this_process import PROCESS
 from hubbub.site import lease

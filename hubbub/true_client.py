@@ -8,9 +8,9 @@ from typing import Any
 
 from django.conf import settings
 
+from hubbub.limits.token_buckets import Buckets
 from hubbub.process.addresses import FORWARDED, TrustedProxies, network_of, parse_address
 from hubbub.process.security_log import Kind, log_event
-from hubbub.throttle import Buckets
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 SECURE = {"http": "https", "ws": "wss", "https": "https", "wss": "wss"}

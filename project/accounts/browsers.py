@@ -23,8 +23,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from hubbub import auth, sessions, users
+from hubbub.limits.token_buckets import Buckets
 from hubbub.publish import publish_users_changed
-from hubbub.throttle import Buckets
 from project.accounts import expired_sessions
 from project.accounts.models import BrowserSession, User
 

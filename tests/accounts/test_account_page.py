@@ -14,8 +14,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from hubbub import auth
+from hubbub.limits.token_buckets import Buckets
 from hubbub.models import AccessToken
-from hubbub.throttle import Buckets
 from project.accounts import browsers, passwords
 from project.accounts.conf import Accounts
 from project.accounts.hashing import Busy

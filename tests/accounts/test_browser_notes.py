@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from hubbub.throttle import Buckets
+from hubbub.limits.token_buckets import Buckets
 from project.accounts import browsers
 from project.accounts.models import BrowserSession
 

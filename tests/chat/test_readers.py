@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from chat import access, bans, history, services
 from chat.models import Room
+from hubbub.limits.token_buckets import Buckets
 from hubbub.protocol import Refused
-from hubbub.throttle import Buckets
 from tests.personas import make_user
 
 pytestmark = [pytest.mark.database, pytest.mark.usefixtures("plain_static")]

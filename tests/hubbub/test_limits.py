@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hubbub.conf import Hubbub
-from hubbub.limits import MOST_TOLD, Ledger, Stranger
+from hubbub.limits.quotas import MOST_TOLD, Ledger, Stranger
 from hubbub.process.metrics import COUNTERS
 from hubbub.protocol import ErrorCode, Refused
 

@@ -10,8 +10,8 @@ from redis.exceptions import RedisError
 
 from hubbub import site
 from hubbub.conf import Hubbub
-from hubbub.limits import Ledger
-from hubbub.limits_exchange import KEY, SILENT_SECONDS, TIMEOUT_SECONDS, Exchange
+from hubbub.limits.quotas import Ledger
+from hubbub.limits.usage_sync import KEY, SILENT_SECONDS, TIMEOUT_SECONDS, Exchange
 from hubbub.process.redis_client import connect
 from hubbub.site.lease import on_connect
 from tests.hubbub.test_limits import ALICE, BOB, Clock, posted

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from hubbub import conf, limits
+from hubbub import conf
 from hubbub.auth import Identity
 from hubbub.hub import Hub
+from hubbub.limits import quotas
 from hubbub.memberships import Memberships
 from hubbub.protocol import Refused
 from tests.hubbub.hubs import Listener
@@ -18,7 +19,7 @@ ALICE = Identity("1", "alice", True)
 @pytest.fixture
 def memberships(hub: Hub, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Memberships:
     settings.HUBBUB = replace(conf.settings(), groups_per_socket=2)
-    few = limits.Ledger(conf.settings())
+    few = quotas.Ledger(conf.settings())
     monkeypatch.setattr("hubbub.memberships.ledger", lambda: few)
     monkeypatch.setattr("hubbub.memberships.hub", lambda: hub)
     return Memberships(Listener())

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from hubbub.throttle import Buckets, Strikes
+from hubbub.limits.token_buckets import Buckets, Strikes
 
 
 class Clock:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from hubbub import true_client
+from hubbub.limits.token_buckets import Buckets
 from hubbub.process.addresses import TrustedProxies, network_of, parse_address
-from hubbub.throttle import Buckets
 from hubbub.true_client import forwarded_address, true_scope
 
 PROXIES = TrustedProxies(["127.0.0.1", "10.0.0.0/8", "2001:db8::/32"])

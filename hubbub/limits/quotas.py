@@ -1,6 +1,6 @@
 """How much a user may do and how many sockets there may be: decided here at once, by what this process knows.
 
-What others have used comes once a second, by `hubbub.limits_exchange`. Without Redis this process decides alone.
+What others have used comes once a second, by `hubbub.limits.usage_sync`. Without Redis this process decides alone.
 """
 
 import functools
@@ -13,11 +13,11 @@ from operator import itemgetter
 from typing import Any
 
 from hubbub import conf
+from hubbub.limits.token_buckets import Buckets
 from hubbub.process.addresses import network_of, stands_for_many
 from hubbub.process.metrics import COUNTERS
 from hubbub.process.security_log import Kind, log_event
 from hubbub.protocol import ErrorCode, Refused
-from hubbub.throttle import Buckets
 
 REFUSED_SECONDS = 10.0  # Within which `refused_commands` may be refused.
 QUIET_SECONDS = 60.0  # Who goes on and on is logged once in so long.

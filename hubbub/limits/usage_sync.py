@@ -15,7 +15,7 @@ from django.conf import settings
 from redis.exceptions import RedisError
 
 from hubbub import site
-from hubbub.limits import Ledger, ledger
+from hubbub.limits.quotas import Ledger, ledger
 from hubbub.process.log_once import Outage
 from hubbub.process.redis_client import connect
 from hubbub.process.redis_errors import cause_of
