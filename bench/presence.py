@@ -14,8 +14,8 @@ from pathlib import Path
 from django.conf import settings
 
 from hubbub import embedded_redis
-from hubbub.presence import People
-from hubbub.presence_tracker import Tracker
+from hubbub.presence.topic_presence import People
+from hubbub.presence.tracker import Tracker
 from hubbub.protocol import Person
 
 ROOMS = 500

@@ -12,7 +12,7 @@ from chat.protocol import (
     RoomState,
 )
 from hubbub import users
-from hubbub.presence import Change
+from hubbub.presence.topic_presence import Change
 from hubbub.protocol import Person
 
 GONE = "deleted user"

@@ -21,7 +21,7 @@ from hubbub.limits.quotas import RETRY_SECONDS, Seat, ledger
 from hubbub.limits.token_buckets import Strikes
 from hubbub.memberships import Memberships
 from hubbub.outbox import DRAIN, AsgiOutbox, outbox_for, send_close, send_denial
-from hubbub.presence import Announce
+from hubbub.presence.topic_presence import Announce
 from hubbub.process.metrics import COUNTERS
 from hubbub.process.security_log import Kind, address_of, log_event
 from hubbub.process.this_process import new_connection_name

@@ -14,7 +14,7 @@ from hubbub.frame import Frames
 from hubbub.held import Held
 from hubbub.member import ALWAYS, Member
 from hubbub.outbox import Outbox, broadcast, wait_until_taken
-from hubbub.presence import People
+from hubbub.presence.topic_presence import People
 from hubbub.process.log_once import Outage
 from hubbub.process.metrics import COUNTERS
 from hubbub.protocol import CloseCode, Person, Refused

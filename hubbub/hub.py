@@ -19,8 +19,8 @@ from hubbub import conf, site
 from hubbub.group import Group
 from hubbub.member import Member
 from hubbub.outbox import Outbox
-from hubbub.presence import Announce
-from hubbub.presence_tracker import Tracker
+from hubbub.presence.topic_presence import Announce
+from hubbub.presence.tracker import Tracker
 from hubbub.process.log_once import Outage
 from hubbub.process.metrics import COUNTERS
 from hubbub.process.redis_errors import cause_of

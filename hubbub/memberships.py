@@ -7,7 +7,7 @@ from hubbub.hub import hub
 from hubbub.limits.quotas import ledger
 from hubbub.member import Member
 from hubbub.outbox import Outbox
-from hubbub.presence import Announce
+from hubbub.presence.topic_presence import Announce
 from hubbub.protocol import Presence
 from hubbub.record import Source
 

@@ -11,7 +11,7 @@ import pytest
 from chat import conf, history, services
 from chat.models import Message, Room
 from chat.protocol import Joined, frame_size
-from hubbub.presence import MOST_NAMED, MOST_NAMES_BYTES
+from hubbub.presence.topic_presence import MOST_NAMED, MOST_NAMES_BYTES
 from hubbub.protocol import Person, Presence, Refused, encode
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]

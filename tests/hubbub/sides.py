@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from redis import Redis
 
-from hubbub.presence import Change, People
-from hubbub.presence_store import PREFIX
-from hubbub.presence_tracker import Tracker
+from hubbub.presence.store import PREFIX
+from hubbub.presence.topic_presence import Change, People
+from hubbub.presence.tracker import Tracker
 from hubbub.protocol import Person, Presence
 
 GROUP = "room.general"

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from hubbub import presence, presence_tracker
 from hubbub.hub import Hub
 from hubbub.member import Member
-from hubbub.presence import Change, People
+from hubbub.presence import topic_presence, tracker
+from hubbub.presence.topic_presence import Change, People
 from hubbub.protocol import Person, Presence
 from hubbub.turn import WRITES_PER_TURN
 from tests.hubbub.hubs import Listener, until
@@ -147,14 +147,14 @@ async def test_who_came_as_one_too_many_hears_all_names_when_they_can_be_told(re
 
 def test_long_names_are_not_told_where_they_would_fill_a_frame() -> None:
     long = {str(number): f"{number}".ljust(150, "\U0001f642") for number in range(1, 30)}
-    assert presence._presence(long) == Presence(29, [])
-    assert len(presence._presence(dict(list(long.items())[:10])).users) == 10
+    assert topic_presence._presence(long) == Presence(29, [])
+    assert len(topic_presence._presence(dict(list(long.items())[:10])).users) == 10
     long_ids = {f"{number}".ljust(200, "k"): "short" for number in range(60)}
-    assert presence._presence(long_ids) == Presence(60, [])
+    assert topic_presence._presence(long_ids) == Presence(60, [])
 
 
 async def test_comings_and_goings_are_gathered(redis: Redis, sides: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(presence_tracker, "LEAST_SECONDS", INTERVAL)
+    monkeypatch.setattr(tracker, "LEAST_SECONDS", INTERVAL)
     a, b = sides(), sides()
     for side in (a, b):
         side.tracker._interval = 0.5
@@ -173,7 +173,7 @@ async def test_comings_and_goings_are_gathered(redis: Redis, sides: Any, monkeyp
 
 
 async def test_a_crowd_is_told_less_often(redis: Redis, sides: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(presence_tracker, "USERS_PER_SECOND", 30)
+    monkeypatch.setattr(tracker, "USERS_PER_SECOND", 30)
     a = sides()
     people = a.enter(*(Person(str(number), f"user-{number}") for number in range(1, 101)))
     await until(lambda: GROUP in a.changes)
@@ -187,7 +187,7 @@ async def test_a_crowd_is_told_less_often(redis: Redis, sides: Any, monkeypatch:
 async def test_what_members_are_told_adds_up_to_who_is_there(
     redis: Redis, sides: Any, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    monkeypatch.setattr(presence, "MOST_NAMED", 4)
+    monkeypatch.setattr(topic_presence, "MOST_NAMED", 4)
     chance = random.Random(seed)
     crowd = [Person(str(number), f"user-{number}") for number in range(1, 9)]
     a, b = sides(), sides()

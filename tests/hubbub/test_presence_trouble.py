@@ -13,8 +13,8 @@ from redis import Redis
 
 from hubbub import site
 from hubbub.embedded_redis import running
-from hubbub.presence import Change
-from hubbub.presence_store import PREFIX, TIMEOUT_SECONDS
+from hubbub.presence.store import PREFIX, TIMEOUT_SECONDS
+from hubbub.presence.topic_presence import Change
 from hubbub.protocol import Presence
 from tests.hubbub.hubs import until
 from tests.hubbub.sides import (

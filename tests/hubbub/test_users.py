@@ -10,7 +10,8 @@ from django.contrib.auth import get_user_model
 from django.db import models
 
 from chat.models import Membership, Room
-from hubbub import presence_store, rows, users
+from hubbub import rows, users
+from hubbub.presence import store
 from hubbub.rows import rows_by
 from tests.personas import make_user
 
@@ -92,5 +93,5 @@ def test_a_name_is_quoted(db: None, name: str, written: str) -> None:
 
 def test_people_of_a_process_whose_ids_are_numbers_are_seen_all_the_same() -> None:
     values = [msgspec.msgpack.encode({7: "alice", 8: "bob"}), msgspec.msgpack.encode({"7": "alice"}), b"\xff", None]
-    found = presence_store._read("other", ["a", "b", "c", "d"], values)
+    found = store._read("other", ["a", "b", "c", "d"], values)
     assert found == {"a": {"7": "alice", "8": "bob"}, "b": {"7": "alice"}, "c": {}, "d": {}}

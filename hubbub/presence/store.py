@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from hubbub import site
-from hubbub.presence import Users
+from hubbub.presence.topic_presence import Users
 from hubbub.process.log_once import Outage
 from hubbub.process.redis_keys import cleared_of
 

@@ -14,8 +14,8 @@ from itertools import islice
 from redis.exceptions import RedisError
 
 from hubbub import conf
-from hubbub.presence import Announce, People
-from hubbub.presence_store import TIMEOUT_SECONDS, News, PresenceStore
+from hubbub.presence.store import TIMEOUT_SECONDS, News, PresenceStore
+from hubbub.presence.topic_presence import Announce, People
 from hubbub.process.metrics import COUNTERS
 from hubbub.process.redis_client import connect
 from hubbub.process.redis_errors import cause_of
