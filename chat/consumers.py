@@ -17,9 +17,9 @@ from chat.protocol import (
 from chat.writer import writer
 from hubbub import threads
 from hubbub.consumers import HubbubConsumer
-from hubbub.hub import hub
+from hubbub.delivery.hub import hub
+from hubbub.delivery.recovery import Changes, Source, Standing
 from hubbub.protocol import ErrorCode, Ok, Refused
-from hubbub.record import Changes, Source, Standing
 
 JOIN_ATTEMPTS = 3
 

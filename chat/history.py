@@ -17,8 +17,8 @@ from chat.frames import group_of, message_event, message_state, room_changed, ro
 from chat.models import Message, Room
 from chat.protocol import History, Joined, MessageState, RoomClosed, encode_messages, frame_size
 from hubbub import conf as hubbub_conf
+from hubbub.delivery.recovery import Changes, Standing
 from hubbub.protocol import ErrorCode, Refused, encode
-from hubbub.record import Changes, Standing
 
 PAGE_SECONDS = 1.0
 # Read at a time for a repair, which every socket of the room is sent: after a long outage all of it at once would fill

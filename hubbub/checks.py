@@ -21,7 +21,7 @@ from hubbub.process.descriptors import needed
 
 OLDEST_DAPHNE = (4, 2)  # hubbub/server.py is built on the insides of this one and later.
 IN_MEMORY = "channels.layers.InMemoryChannelLayer"
-LAYERS = '{"default": {"BACKEND": "hubbub.layer.RedisPubSubLayer"}}'
+LAYERS = '{"default": {"BACKEND": "hubbub.delivery.layer.RedisPubSubLayer"}}'
 NEEDED_APPS = ("django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions")
 PAGES_APP = "django.contrib.staticfiles"
 PAGES_MIDDLEWARE = (

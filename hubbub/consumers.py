@@ -16,11 +16,12 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from hubbub import admission, auth, conf, threads
-from hubbub.hub import hub
+from hubbub.delivery.hub import hub
+from hubbub.delivery.outbox import DRAIN, AsgiOutbox, outbox_for, send_close, send_denial
+from hubbub.delivery.recovery import Source
 from hubbub.limits.quotas import RETRY_SECONDS, Seat, ledger
 from hubbub.limits.token_buckets import Strikes
 from hubbub.memberships import Memberships
-from hubbub.outbox import DRAIN, AsgiOutbox, outbox_for, send_close, send_denial
 from hubbub.presence.topic_presence import Announce
 from hubbub.process.metrics import COUNTERS
 from hubbub.process.security_log import Kind, address_of, log_event
@@ -46,7 +47,6 @@ from hubbub.protocol import (
     parse,
     parse_auth,
 )
-from hubbub.record import Source
 from hubbub.work import Work, carry_out
 
 logger = logging.getLogger(__name__)

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 from hubbub.auth import Identity
-from hubbub.hub import hub
+from hubbub.delivery.hub import hub
+from hubbub.delivery.member import Member
+from hubbub.delivery.outbox import Outbox
+from hubbub.delivery.recovery import Source
 from hubbub.limits.quotas import ledger
-from hubbub.member import Member
-from hubbub.outbox import Outbox
 from hubbub.presence.topic_presence import Announce
 from hubbub.protocol import Presence
-from hubbub.record import Source
 
 
 class Memberships:

@@ -12,12 +12,12 @@ from typing import Any, Generic, Protocol, TypeVar
 from django.utils import timezone
 
 from hubbub import auth, conf, threads
-from hubbub.group import Group
-from hubbub.member import Member
-from hubbub.outbox import Outbox
+from hubbub.delivery.group import Group
+from hubbub.delivery.member import Member
+from hubbub.delivery.outbox import Outbox
+from hubbub.delivery.recovery import Source
 from hubbub.process.security_log import Kind, address_of, log_event
 from hubbub.protocol import CloseCode, Person, Refused, UserRenamed, encode
-from hubbub.record import Source
 
 logger = logging.getLogger(__name__)
 

@@ -30,8 +30,8 @@ from twisted.internet import defer, interfaces, reactor, unix
 from hubbub import conf
 from hubbub.checks import check_address, check_descriptors
 from hubbub.connections import LOOK_SECONDS
+from hubbub.delivery.outbox import CLOSE_SECONDS, EXTENSION
 from hubbub.drain import drain
-from hubbub.outbox import CLOSE_SECONDS, EXTENSION
 from hubbub.process.descriptors import Gate, needed, raise_limit
 from hubbub.process.ports import BACKLOG
 from hubbub.request import HttpFactory, Request

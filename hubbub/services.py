@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from hubbub import probes, publish, site
-from hubbub.hub import hub
+from hubbub.delivery.hub import hub
 from hubbub.limits.usage_sync import exchange_limits
 from hubbub.process.metrics import measure_loop_lag
 from hubbub.process.this_process import PROCESS

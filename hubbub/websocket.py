@@ -20,8 +20,8 @@ from twisted.internet import interfaces, reactor, tcp, unix
 from zope.interface import implementer
 
 from hubbub import conf
+from hubbub.delivery.outbox import CLOSE_SECONDS, DRAIN, SLOW_READER_SECONDS, RawOutbox
 from hubbub.inbox import Inbox
-from hubbub.outbox import CLOSE_SECONDS, DRAIN, SLOW_READER_SECONDS, RawOutbox
 from hubbub.pings import Asked, Verdict, look
 from hubbub.process.metrics import COUNTERS
 from hubbub.process.security_log import Kind, address_of, log_event
@@ -45,7 +45,7 @@ KERNEL_BYTES = 128 * 1024
 
 @implementer(interfaces.IPullProducer)
 class Connection:
-    """What a socket offers the application through the ASGI scope: see hubbub.outbox.Connection.
+    """What a socket offers the application through the ASGI scope: see hubbub.delivery.outbox.Connection.
 
     Registered at the transport as a pull producer, it is told each time the transport has sent all it had; that
     something was written it learns from the protocol, through which everything else that is written goes.

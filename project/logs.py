@@ -43,7 +43,7 @@ def plain(text: str, most: int = MAX_MESSAGE_CHARS) -> str:
 
 
 class Line(logging.Formatter):
-    """`2026-11-26T21:00:32.123+00:00 WARNING web-1 hubbub.layer: message`; lines of a traceback are indented."""
+    """`2026-11-26T21:00:32.123+00:00 WARNING web-1 hubbub.publish: message`; lines of a traceback are indented."""
 
     def format(self, record: logging.LogRecord) -> str:
         time_text, process = _time(record), _process(record)

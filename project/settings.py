@@ -95,7 +95,7 @@ REDIS_URL = env.read_redis_url("REDIS_URL", f"unix://{socket_path(VAR_DIR)}")
 # What the names of channels and keys begin with; without it, an id kept in the database.
 REDIS_PREFIX = os.environ.get("HUBBUB_PREFIX")
 CHANNEL_LAYERS = {
-    "default": {"BACKEND": "hubbub.layer.RedisPubSubLayer", "CONFIG": {"capacity": HUBBUB.layer_capacity}},
+    "default": {"BACKEND": "hubbub.delivery.layer.RedisPubSubLayer", "CONFIG": {"capacity": HUBBUB.layer_capacity}},
 }
 
 AUTH_USER_MODEL = "accounts.User"

@@ -46,8 +46,8 @@ JSON_MODULES = {"json", "orjson", "simplejson", "ujson", "msgspec.json"}
 MAY_USE_JSON = {"hubbub.liveness"}
 # Clients of a site, and what breaks it: the other side of the wire. What serves must not know of it.
 CHAOS = "chat.chaos"
-LAYER_USERS = {"hubbub.publish.sender", "hubbub.hub"}
-SENDERS = {"hubbub.publish.sender", "hubbub.layer"}
+LAYER_USERS = {"hubbub.publish.sender", "hubbub.delivery.hub"}
+SENDERS = {"hubbub.publish.sender", "hubbub.delivery.layer"}
 
 
 @dataclass
@@ -224,7 +224,7 @@ def _is_unsaved(call: ast.Call) -> bool:
 # A sample that breaks the rule, and one that just keeps it.
 SAMPLES: dict[Rule, list[tuple[dict[str, str], bool]]] = {
     packages_import_downwards: [
-        ({"hubbub.hub": "def f():\n    import chat.models"}, False),
+        ({"hubbub.delivery.hub": "def f():\n    import chat.models"}, False),
         ({"chat.services": "from monitor import store", "monitor.store": ""}, False),
         ({"chat.views": "from project.settings import DEBUG"}, False),
         ({"chat.services": "from hubbub.publish import publish", "hubbub.publish": ""}, True),
@@ -265,7 +265,7 @@ SAMPLES: dict[Rule, list[tuple[dict[str, str], bool]]] = {
     ],
     nothing_that_serves_knows_of_chaos: [
         ({"chat.consumers": "from chat.chaos import view", "chat.chaos.view": ""}, False),
-        ({"hubbub.hub": "from chat.chaos.view import View", "chat.chaos.view": ""}, False),
+        ({"hubbub.delivery.hub": "from chat.chaos.view import View", "chat.chaos.view": ""}, False),
         ({"chat.management.commands.chaos": "from chat.chaos import view", "chat.chaos.view": ""}, True),
     ],
     only_publish_sends_on_the_layer: [

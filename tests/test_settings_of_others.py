@@ -26,7 +26,7 @@ WHOLE = {
     "STATIC_URL": "'static/'",
     "STATIC_ROOT": "'static'",
     "REDIS_URL": "'redis://127.0.0.1:6379'",
-    "CHANNEL_LAYERS": "{'default': {'BACKEND': 'hubbub.layer.RedisPubSubLayer'}}",
+    "CHANNEL_LAYERS": "{'default': {'BACKEND': 'hubbub.delivery.layer.RedisPubSubLayer'}}",
     "VAR_DIR": "'var'",
     "ASGI_APPLICATION": "'site.asgi.application'",
     "TOKEN_SCOPES": "{'chat.read': '', 'chat.write': '', 'monitor.read': ''}",
@@ -78,7 +78,7 @@ def test_each_setting_that_is_missing_is_one_line(tmp_path: Path, name: str, fou
     assert check(tmp_path, {key: value for key, value in WHOLE.items() if key != name}) == found
 
 
-LAYER = "hubbub.layer.RedisPubSubLayer"
+LAYER = "hubbub.delivery.layer.RedisPubSubLayer"
 
 
 @pytest.mark.parametrize(

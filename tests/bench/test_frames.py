@@ -3,7 +3,7 @@
 import pytest
 
 from bench.frames import TEXT, FrameReader, client_frame
-from hubbub.frame import wire_bytes
+from hubbub.delivery.frames import wire_bytes
 
 SIZES = (0, 1, 125, 126, 65_535, 65_536)
 

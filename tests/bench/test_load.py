@@ -9,7 +9,7 @@ import pytest
 
 from bench import load
 from bench.load import Broken, Burst, Members
-from hubbub.frame import wire_bytes
+from hubbub.delivery.frames import wire_bytes
 
 MEMBERS = 5
 FRAMES = [wire_bytes(f"message {number}") for number in range(20)]

@@ -17,7 +17,7 @@ from bench.load import Broken
 from bench.machine import Program
 from bench.senders import WINDOW, HttpPoster, Poster, Script
 from hubbub import embedded_redis
-from hubbub.frame import wire_bytes
+from hubbub.delivery.frames import wire_bytes
 
 SIZE = 100
 CREATED = b"HTTP/1.1 201 Created\r\nServer: nginx\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\nhello"

@@ -16,7 +16,7 @@ from django.urls import path  # noqa: E402
 
 import chat.routing  # noqa: E402
 from hubbub.consumers import HubbubConsumer  # noqa: E402
-from hubbub.hub import hub  # noqa: E402
+from hubbub.delivery.hub import hub  # noqa: E402
 from hubbub.process.metrics import COUNTERS  # noqa: E402
 from hubbub.protocol import Command, Ok, Ping, Refused  # noqa: E402
 from hubbub.services import with_services  # noqa: E402

@@ -9,8 +9,8 @@ from channels.layers import get_channel_layer
 from redis import Redis
 
 from hubbub import conf
+from hubbub.delivery.hub import Hub
 from hubbub.embedded_redis import running
-from hubbub.hub import Hub
 from tests.hubbub.hubs import GROUP, Truth
 from tests.hubbub.sides import GRACE, LEASE, Side
 from tests.personas import alice, bob, root  # noqa: F401

@@ -6,9 +6,9 @@ from typing import Any
 
 from channels.layers import get_channel_layer
 
-from hubbub.hub import Hub
-from hubbub.outbox import AsgiOutbox
-from hubbub.record import Changes, Source, Standing
+from hubbub.delivery.hub import Hub
+from hubbub.delivery.outbox import AsgiOutbox
+from hubbub.delivery.recovery import Changes, Source, Standing
 
 GROUP = "room.general"
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hubbub import conf
-from hubbub.backlog import Backlog
+from hubbub.delivery.backlog import Backlog
 from hubbub.inbox import MOST_UNREAD, UNREAD_BYTES, Inbox
 
 MIB = 1 << 20

@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 
 from hubbub import checks
 
-LAYER = "hubbub.layer.RedisPubSubLayer"
+LAYER = "hubbub.delivery.layer.RedisPubSubLayer"
 
 
 def found() -> list[str]:

@@ -8,9 +8,9 @@ import pytest
 from channels.layers import get_channel_layer
 
 from hubbub import conf
-from hubbub.frame import Frames
-from hubbub.hub import Hub
-from hubbub.turn import WRITES_PER_TURN
+from hubbub.delivery.frames import Frames
+from hubbub.delivery.hub import Hub
+from hubbub.delivery.pacing import WRITES_PER_TURN
 from tests.hubbub.hubs import GROUP, Listener, Truth, confirmed, live_member, send, until
 
 

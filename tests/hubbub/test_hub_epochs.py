@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from hubbub import conf
-from hubbub.hub import Hub
-from hubbub.record import Changes, Source, Standing
+from hubbub.delivery.hub import Hub
+from hubbub.delivery.recovery import Changes, Source, Standing
 from tests.hubbub.hubs import GROUP, Listener, confirmed, live_member, send, until
 
 

@@ -9,7 +9,7 @@ import pytest
 from channels.layers import get_channel_layer
 
 from hubbub import conf
-from hubbub.hub import Hub
+from hubbub.delivery.hub import Hub
 from tests.hubbub.hubs import GROUP, Listener, Truth, confirmed, live_member, send, until
 
 

@@ -9,8 +9,8 @@ import pytest
 from channels.layers import get_channel_layer
 
 from hubbub import embedded_redis
-from hubbub.hub import Hub
-from hubbub.layer import RedisPubSubLayer
+from hubbub.delivery.hub import Hub
+from hubbub.delivery.layer import RedisPubSubLayer
 from hubbub.publish import newest, publish, sender
 from tests.hubbub.hubs import GROUP, Listener, confirmed, live_member, send, until
 from tests.hubbub.test_hub import WRITES_PER_TURN
@@ -82,7 +82,7 @@ async def test_a_version_frame_published_while_redis_is_away_is_shown_when_it_is
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     layer = RedisPubSubLayer(hosts=[{"address": f"unix://{path}", "socket_timeout": 1.0}])
-    monkeypatch.setattr("hubbub.hub.get_channel_layer", lambda: layer)
+    monkeypatch.setattr("hubbub.delivery.hub.get_channel_layer", lambda: layer)
     monkeypatch.setattr("hubbub.publish.sender.get_channel_layer", lambda: layer)
     monkeypatch.setattr(sender, "_current", None)
     sender.send_from(asyncio.get_running_loop())

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from hubbub import embedded_redis
-from hubbub.layer import RedisPubSubLayer
+from hubbub.delivery.layer import RedisPubSubLayer
 from hubbub.process.metrics import COUNTERS
 from hubbub.site import NO_MARK
 

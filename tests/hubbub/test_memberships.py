@@ -7,7 +7,7 @@ import pytest
 
 from hubbub import conf
 from hubbub.auth import Identity
-from hubbub.hub import Hub
+from hubbub.delivery.hub import Hub
 from hubbub.limits import quotas
 from hubbub.memberships import Memberships
 from hubbub.protocol import Refused

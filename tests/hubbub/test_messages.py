@@ -11,8 +11,8 @@ import pytest
 from channels.layers import InMemoryChannelLayer, get_channel_layer
 
 from hubbub import conf, site
-from hubbub.held import MAX_FRAMES
-from hubbub.hub import Hub
+from hubbub.delivery.hub import Hub
+from hubbub.delivery.out_of_order import MAX_FRAMES
 from hubbub.process.metrics import COUNTERS
 from hubbub.publish import USERS_GROUP, messages
 from hubbub.publish.messages import LastFrame, OneFrame, Recheck, SeveralFrames, Undecodable, decode, encode, to_dict
@@ -167,7 +167,7 @@ def test_what_no_process_would_take_is_not_sent() -> None:
 
 async def test_the_in_memory_layer_carries_frames_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     layer = InMemoryChannelLayer()
-    monkeypatch.setattr("hubbub.hub.get_channel_layer", lambda: layer)
+    monkeypatch.setattr("hubbub.delivery.hub.get_channel_layer", lambda: layer)
     monkeypatch.setattr("hubbub.publish.sender.get_channel_layer", lambda: layer)
     hub = Hub()
     try:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from hubbub import conf
-from hubbub.frame import Frames
-from hubbub.outbox import AsgiOutbox
+from hubbub.delivery.frames import Frames
+from hubbub.delivery.outbox import AsgiOutbox
 
 
 class Socket:

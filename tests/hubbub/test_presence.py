@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from hubbub.hub import Hub
-from hubbub.member import Member
+from hubbub.delivery.hub import Hub
+from hubbub.delivery.member import Member
+from hubbub.delivery.pacing import WRITES_PER_TURN
 from hubbub.presence import topic_presence, tracker
 from hubbub.presence.topic_presence import Change, People
 from hubbub.protocol import Person, Presence
-from hubbub.turn import WRITES_PER_TURN
 from tests.hubbub.hubs import Listener, until
 from tests.hubbub.sides import ALICE, BOB, CHARLIE, GRACE, GROUP, INTERVAL, Page, Side, names
 

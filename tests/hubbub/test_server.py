@@ -16,8 +16,8 @@ from twisted.internet import abstract, tcp, unix
 
 from hubbub import inbox as inbox_module
 from hubbub import websocket
-from hubbub.frame import Frames, wire_bytes
-from hubbub.outbox import RawOutbox
+from hubbub.delivery.frames import Frames, wire_bytes
+from hubbub.delivery.outbox import RawOutbox
 from hubbub.process.metrics import COUNTERS
 from tests.servers import ROOT
 

@@ -3,8 +3,8 @@
 import asyncio
 from typing import Literal
 
-from hubbub.frame import Frames
-from hubbub.outbox import Outbox, broadcast
+from hubbub.delivery.frames import Frames
+from hubbub.delivery.outbox import Outbox, broadcast
 from hubbub.protocol import ServiceChanged, encode
 
 # A restart of Redis takes less: a word to every client would cost more than it tells them.

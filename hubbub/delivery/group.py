@@ -10,16 +10,16 @@ from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
 from hubbub import conf
-from hubbub.frame import Frames
-from hubbub.held import Held
-from hubbub.member import ALWAYS, Member
-from hubbub.outbox import Outbox, broadcast, wait_until_taken
+from hubbub.delivery.frames import Frames
+from hubbub.delivery.member import ALWAYS, Member
+from hubbub.delivery.out_of_order import Held
+from hubbub.delivery.outbox import Outbox, broadcast, wait_until_taken
+from hubbub.delivery.pacing import WRITES_PER_TURN, Turn
+from hubbub.delivery.recovery import Source, Standing
 from hubbub.presence.topic_presence import People
 from hubbub.process.log_once import Outage
 from hubbub.process.metrics import COUNTERS
 from hubbub.protocol import CloseCode, Person, Refused
-from hubbub.record import Source, Standing
-from hubbub.turn import WRITES_PER_TURN, Turn
 
 logger = logging.getLogger(__name__)
 

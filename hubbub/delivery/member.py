@@ -4,8 +4,8 @@ import sys
 from dataclasses import dataclass, field
 
 from hubbub import conf
-from hubbub.frame import Frames
-from hubbub.outbox import Outbox
+from hubbub.delivery.frames import Frames
+from hubbub.delivery.outbox import Outbox
 
 # The position of an event that has none: sent whatever the member has been told.
 ALWAYS = sys.maxsize

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol
 
 from hubbub import conf
-from hubbub.backlog import BACKLOG
-from hubbub.frame import Frames, wire_bytes
+from hubbub.delivery.backlog import BACKLOG
+from hubbub.delivery.frames import Frames, wire_bytes
 from hubbub.process.metrics import COUNTERS
 from hubbub.protocol import CloseCode
 
@@ -73,7 +73,7 @@ class Outbox:
     def __init__(self) -> None:
         self._bound = conf.settings().outbox_bytes
         self._closing: tuple[int, str] | None = None
-        # What the process counts as waiting for this socket: see hubbub.backlog.
+        # What the process counts as waiting for this socket: see hubbub.delivery.backlog.
         self.backlog = 0
 
     @property

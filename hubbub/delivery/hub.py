@@ -16,9 +16,12 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 
 from hubbub import conf, site
-from hubbub.group import Group
-from hubbub.member import Member
-from hubbub.outbox import Outbox
+from hubbub.delivery.group import Group
+from hubbub.delivery.member import Member
+from hubbub.delivery.outbox import Outbox
+from hubbub.delivery.pacing import Turn
+from hubbub.delivery.recovery import Source, Standing
+from hubbub.delivery.service_state import ServiceState
 from hubbub.presence.topic_presence import Announce
 from hubbub.presence.tracker import Tracker
 from hubbub.process.log_once import Outage
@@ -27,10 +30,7 @@ from hubbub.process.redis_errors import cause_of
 from hubbub.protocol import Person, Presence, Refused
 from hubbub.publish import USERS_GROUP
 from hubbub.publish.messages import LastFrame, OneFrame, Recheck, SeveralFrames, Undecodable, decode
-from hubbub.record import Source, Standing
 from hubbub.revocation import Members, Sockets
-from hubbub.service_state import ServiceState
-from hubbub.turn import Turn
 
 logger = logging.getLogger(__name__)
 
@@ -245,7 +245,7 @@ class Hub:
         if subscription.beginning is None:
             subscription.beginning = self._spawn(self._begin(subscription))
 
-    # What the channel layer tells of itself: see hubbub.layer.Watcher
+    # What the channel layer tells of itself: see hubbub.delivery.layer.Watcher
 
     def lost(self) -> None:
         self.service.lost()
