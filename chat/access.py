@@ -12,7 +12,8 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from chat.models import Membership, Message, Room
-from hubbub import auth, users
+from hubbub import users
+from hubbub.auth.identity import Identity, look_again, with_permission
 from hubbub.confusables import name_key
 from hubbub.limits.token_buckets import Buckets
 from hubbub.process.security_log import Kind, log_event
@@ -93,7 +94,7 @@ def find_room(user_id: str, slug: str) -> tuple[Room, str] | None:
         if room.member_role is not None or not room.is_private:
             return room, room.member_role or Membership.Role.MEMBER
     # Also when there is no such room: the time that this takes must not tell which of them exist.
-    may_read = bool(auth.with_permission({user_id}, READ_ANY_ROOM))
+    may_read = bool(with_permission({user_id}, READ_ANY_ROOM))
     return (found[0], READER) if found and may_read else None
 
 
@@ -106,7 +107,7 @@ def not_writable(wanted: Set[tuple[str, str]]) -> dict[tuple[str, str], Refused]
 
     One look at permissions for all: whoever posts to rooms of others must not hold up those who post to theirs.
     """
-    readers = auth.with_permission({user_id for user_id, _ in wanted}, READ_ANY_ROOM) if wanted else ()
+    readers = with_permission({user_id for user_id, _ in wanted}, READ_ANY_ROOM) if wanted else ()
     return {
         (user_id, slug): Refused(ErrorCode.FORBIDDEN, "only members may write in this room")
         if user_id in readers and (found := find_room(user_id, slug)) and found[1] == READER
@@ -191,7 +192,7 @@ def _readers_among(user_ids: Set[str]) -> set[str]:
     """Those who may read all rooms. A public room that is made private has many outsiders at once."""
     ids, readers = [*user_ids], set[str]()
     for start in range(0, len(ids), READERS_ASKED_TOGETHER):
-        readers |= {*auth.with_permission({*ids[start : start + READERS_ASKED_TOGETHER]}, READ_ANY_ROOM)}
+        readers |= {*with_permission({*ids[start : start + READERS_ASKED_TOGETHER]}, READ_ANY_ROOM)}
     return readers
 
 
@@ -202,14 +203,14 @@ def writable_room_for(user_id: str, slug: str) -> Room:
     return room
 
 
-def writers_for(by: Iterable[auth.Identity | None], keys: Iterable[Any]) -> tuple[dict[Any, Any], set[auth.Identity]]:
+def writers_for(by: Iterable[Identity | None], keys: Iterable[Any]) -> tuple[dict[Any, Any], set[Identity]]:
     """The users who exist, by key, and those of `by` that still let their user write. Belongs inside a transaction."""
     found = users.read_users({*keys})
-    renewed = auth.look_again({one for one in by if one}, {users.id_of(user): user for user in found.values()})
+    renewed = look_again({one for one in by if one}, {users.id_of(user): user for user in found.values()})
     return found, {one for one, now in renewed.items() if now is not None and now.has_any_scope(WRITE)}
 
 
-def check_still_in(by: auth.Identity | None, user_id: str) -> None:
+def check_still_in(by: Identity | None, user_id: str) -> None:
     """Refuse who was signed out, or whose token was revoked, since the socket was let in. None: not by a socket."""
     if by is not None and by not in writers_for([by], [users.key_of(user_id)])[1]:
         raise signed_out()

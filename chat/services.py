@@ -24,7 +24,7 @@ from chat.frames import group_of, message_event
 from chat.models import Membership, Message, Room, new_epoch
 from chat.protocol import Changed, Posted, RoomChanged, RoomClosed
 from hubbub import users
-from hubbub.auth import Identity
+from hubbub.auth.identity import Identity
 from hubbub.names import normalize_name
 from hubbub.protocol import ErrorCode, Refused, encode
 from hubbub.publish import publish, publish_access_changed, publish_end, publish_in_order

@@ -12,8 +12,9 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from hubbub import auth, users
+from hubbub import users
 from hubbub.admin_links import link_to
+from hubbub.auth.tokens import TOKEN_PREFIX, create_token, known_scopes, revoke_token
 from hubbub.models import AccessToken
 from hubbub.service_admin import ServiceAdmin
 
@@ -24,7 +25,7 @@ class AccessTokenForm(forms.ModelForm):  # type: ignore[type-arg]
     maker: Any = None  # The user of the request.
     # Filled when a form is made: the scopes stand in the settings.
     scopes = forms.MultipleChoiceField(
-        choices=lambda: [(name, f"{name}: {says}") for name, says in auth.known_scopes().items()],
+        choices=lambda: [(name, f"{name}: {says}") for name, says in known_scopes().items()],
         widget=forms.CheckboxSelectMultiple,
         help_text="Give it no more than it needs.",
     )
@@ -95,7 +96,7 @@ class AccessTokenAdmin(ServiceAdmin):
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return {
             "expires_at": timezone.now() + EXPIRY,
-            "scopes": list(auth.known_scopes()),
+            "scopes": list(known_scopes()),
             **super().get_changeform_initial_data(request),
         }
 
@@ -114,7 +115,7 @@ class AccessTokenAdmin(ServiceAdmin):
 
     @admin.display(description="token begins with", ordering="pk")
     def prefix(self, token: AccessToken) -> str:
-        return f"{auth.TOKEN_PREFIX}_{token.pk}_"
+        return f"{TOKEN_PREFIX}_{token.pk}_"
 
     @admin.display
     def state(self, token: AccessToken) -> str:
@@ -122,7 +123,7 @@ class AccessTokenAdmin(ServiceAdmin):
 
     @sensitive_variables()
     def save_model(self, request: HttpRequest, obj: AccessToken, form: Any, change: bool) -> None:
-        token, text = auth.create_token(**form.cleaned_data)
+        token, text = create_token(**form.cleaned_data)
         obj.pk = token.pk
         request.token_text = text  # type: ignore[attr-defined]
 
@@ -143,4 +144,4 @@ class AccessTokenAdmin(ServiceAdmin):
 
     @admin.action(description="Revoke: from now on they let nobody in", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[AccessToken]) -> HttpResponse | None:
-        return self.for_each(request, queryset.filter(revoked_at=None), auth.revoke_token, done="revoked")
+        return self.for_each(request, queryset.filter(revoked_at=None), revoke_token, done="revoked")

@@ -15,7 +15,10 @@ from channels.consumer import AsyncConsumer
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from hubbub import admission, auth, conf, threads
+from hubbub import conf, threads
+from hubbub.auth import admission
+from hubbub.auth.identity import Identity
+from hubbub.auth.sessions import session_key_of
 from hubbub.delivery.hub import hub
 from hubbub.delivery.outbox import DRAIN, AsgiOutbox, outbox_for, send_close, send_denial
 from hubbub.delivery.recovery import Source
@@ -73,7 +76,7 @@ class HubbubConsumer(AsyncConsumer):  # type: ignore[misc]
     endpoint_scopes: ClassVar[Set[str]] = frozenset()
     command_scopes: ClassVar[Mapping[type, str]] = {}  # And this one for that command.
     posts: ClassVar[tuple[type[Command], ...]] = ()  # What others see: of these a user may send fewer.
-    identity: auth.Identity
+    identity: Identity
     _decoders: ClassVar[dict[type, "msgspec.json.Decoder[Any]"]] = {}
 
     # For subclasses
@@ -195,7 +198,7 @@ class HubbubConsumer(AsyncConsumer):  # type: ignore[misc]
         if ledger().is_full():
             return await self._send_full(send)
         asked = hub().sockets.recheck.times
-        session_key = auth.session_key_of(self.scope)
+        session_key = session_key_of(self.scope)
         if session_key is not None and not admission.is_from_own_page(self.scope, self.connection):
             await send({"type": "websocket.close", "code": CloseCode.FORBIDDEN})  # Before accept: HTTP 403.
             return
@@ -245,7 +248,7 @@ class HubbubConsumer(AsyncConsumer):  # type: ignore[misc]
         await send_denial(self.scope, send, 503, (b"Retry-After", b"%d" % RETRY_SECONDS))
 
     @sensitive_variables()
-    async def _identify_by_token(self) -> auth.Identity:
+    async def _identify_by_token(self) -> Identity:
         seconds = self._tunables.auth_seconds
         self.send_frame(AuthRequired(within_ms=round(seconds * 1000)))
         try:

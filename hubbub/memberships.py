@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from hubbub.auth import Identity
+from hubbub.auth.identity import Identity
 from hubbub.delivery.hub import hub
 from hubbub.delivery.member import Member
 from hubbub.delivery.outbox import Outbox

@@ -17,7 +17,8 @@ from django.db.models.signals import m2m_changed, post_delete, post_save, pre_sa
 from django.dispatch import Signal
 from django.utils import timezone
 
-from hubbub import conf, sessions, users
+from hubbub import conf, users
+from hubbub.auth import sessions
 from hubbub.models import AccessToken
 from hubbub.publish import publish_users_changed
 

@@ -202,7 +202,7 @@ class Site:
             from django.conf import settings
             from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
             from django.contrib.auth.models import Permission
-            from hubbub.auth import create_token
+            from hubbub.auth.tokens import create_token
             users = get_user_model()
             user, _ = users._default_manager.get_or_create(**{{users.USERNAME_FIELD: {name!r}}}, defaults={more!r})
             if {permission!r}:

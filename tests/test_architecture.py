@@ -40,7 +40,7 @@ LAYERS = {
 }
 WRITES = {"save", "create", "update", "delete", "get_or_create", "update_or_create", "bulk_create", "bulk_update"}
 WRITES |= {f"a{name}" for name in WRITES}
-WRITERS = {"chat": {"services", "deletion"}, "hubbub": {"auth", "site"}}  # The monitor has no rows.
+WRITERS = {"chat": {"services", "deletion"}, "hubbub.auth": {"tokens"}}  # The monitor has no rows.
 JSON_MODULES = {"json", "orjson", "simplejson", "ujson", "msgspec.json"}
 # Reads what another process's /readyz says, before any socket: not the wire.
 MAY_USE_JSON = {"hubbub.liveness"}

@@ -52,7 +52,7 @@ import django, hubbub
 django.setup()
 from django.contrib.auth import get_user_model
 from django.template.loader import get_template
-from hubbub.auth import create_token
+from hubbub.auth.tokens import create_token
 print(hubbub.__file__)
 print(get_template("admin/hubbub/accesstoken/created.html").origin.name)
 print(create_token(user=get_user_model().objects.create(username="alice"), name="test", expires_at=None)[1])

@@ -7,7 +7,7 @@ import sys
 
 from chat import services
 from hubbub import users
-from hubbub.auth import create_token
+from hubbub.auth.tokens import create_token
 
 
 def main() -> None:

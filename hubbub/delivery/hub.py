@@ -16,6 +16,7 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 
 from hubbub import conf, site
+from hubbub.auth.revocation import Members, Sockets
 from hubbub.delivery.group import Group
 from hubbub.delivery.member import Member
 from hubbub.delivery.outbox import Outbox
@@ -30,7 +31,6 @@ from hubbub.process.redis_errors import cause_of
 from hubbub.protocol import Person, Presence, Refused
 from hubbub.publish import USERS_GROUP
 from hubbub.publish.messages import LastFrame, OneFrame, Recheck, SeveralFrames, Undecodable, decode
-from hubbub.revocation import Members, Sockets
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from hubbub import auth, users
+from hubbub import users
+from hubbub.auth import tokens
 from hubbub.models import AccessToken
 from hubbub.process.security_log import Kind, log_event
 from project.accounts import browsers, passwords, tries
@@ -114,7 +115,7 @@ def end_browser(request: HttpRequest, note_id: int) -> HttpResponse:
 def sign_out_everywhere(request: HttpRequest) -> HttpResponse:
     """Sign out of all browsers, with `keep` of all others; with `end_tokens` revoke the access tokens, too."""
     if request.POST.get("end_tokens"):
-        auth.revoke_tokens_of(request.user)
+        tokens.revoke_tokens_of(request.user)
     if request.POST.get("keep"):
         browsers.end_other_sessions(request)
         messages.success(request, "All other browsers are signed out.")
@@ -132,7 +133,7 @@ def revoke_token(request: HttpRequest, token_id: int) -> HttpResponse:
     token = AccessToken.objects.filter(user=_user(request), pk=token_id).first()
     if token is None:
         raise Http404
-    auth.revoke_token(token)
+    tokens.revoke_token(token)
     messages.success(request, f"The access token {token.name} is revoked.")
     return redirect("account")
 

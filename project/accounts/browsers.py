@@ -22,7 +22,9 @@ from django.db.models.signals import post_delete
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from hubbub import auth, sessions, users
+from hubbub import users
+from hubbub.auth import sessions
+from hubbub.auth.sessions import is_signed_in
 from hubbub.limits.token_buckets import Buckets
 from hubbub.publish import publish_users_changed
 from project.accounts import expired_sessions
@@ -173,7 +175,7 @@ def list_browsers(request: HttpRequest) -> list[Browser]:
         )
         for note in notes
         # A session of a former password is still on record, and lets nobody in.
-        if note.session_key in living and auth.is_signed_in(user, living[note.session_key].values())
+        if note.session_key in living and is_signed_in(user, living[note.session_key].values())
     ]
     return sorted(browsers, key=lambda one: not one.is_this)
 

@@ -14,7 +14,8 @@ from django.db import connection, transaction
 from django.dispatch import Signal
 from django.utils import timezone
 
-from hubbub import sessions, threads
+from hubbub import threads
+from hubbub.auth import sessions
 from hubbub.protocol import Refused
 from project.accounts import conf
 

@@ -16,7 +16,8 @@ from django.urls import reverse
 from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 from django.views.decorators.debug import sensitive_variables
 
-from hubbub import auth, users
+from hubbub import users
+from hubbub.auth.tokens import revoke_tokens_of
 from project.accounts.models import User
 
 
@@ -79,7 +80,7 @@ def set_password(
         current.password = made
         current.save(update_fields=["password"])
         if end_tokens:
-            auth.revoke_tokens_of(current)
+            revoke_tokens_of(current)
         if request is not None:
             # Within: the other pages of this browser come back with the new session as soon as the old one has ended.
             update_session_auth_hash(request, current)

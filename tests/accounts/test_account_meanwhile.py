@@ -7,7 +7,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 from django.urls import reverse
 
-from hubbub import auth
+from hubbub.auth import tokens
 from tests.accounts.signing_in import NEW, PASSWORD, THERE, is_signed_in, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static", "quick_hashes")]
@@ -62,7 +62,7 @@ def test_sign_out_everywhere_of_an_account_that_is_deleted_meanwhile(
     owner: Any, monkeypatch: pytest.MonkeyPatch, keep: str
 ) -> None:
     here = signed_in("alice")
-    monkeypatch.setattr(auth, "revoke_tokens_of", lambda user: owner.delete())
+    monkeypatch.setattr(tokens, "revoke_tokens_of", lambda user: owner.delete())
     answer = here.post(reverse("sign-out-everywhere"), {"end_tokens": "on", "keep": keep})
     assert answer.headers["Location"] == reverse("sign-in")
     assert not is_signed_in(here)

@@ -13,7 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from hubbub import auth
+from hubbub.auth.identity import identify_session, renew
+from hubbub.auth.tokens import create_token
 from hubbub.limits.token_buckets import Buckets
 from hubbub.models import AccessToken
 from project.accounts import browsers, passwords
@@ -34,7 +35,7 @@ def change(client: Client, old: str = PASSWORD, page: str = ACCOUNT, **more: str
 
 
 def make_token(user: Any, name: str = "probe") -> AccessToken:
-    return auth.create_token(user=user, name=name, expires_at=None)[0]
+    return create_token(user=user, name=name, expires_at=None)[0]
 
 
 def usable(user: Any) -> int:
@@ -289,16 +290,16 @@ def test_nothing_ends_by_a_link(owner: Any, name: str) -> None:
 
 def test_the_engine_lets_no_socket_in_by_a_session_that_was_signed_out_everywhere(owner: Any) -> None:
     keys = [session_of(signed_in("alice")) for _ in range(2)]
-    identities = [auth.identify_session(key, None) for key in keys]
+    identities = [identify_session(key, None) for key in keys]
     assert all(one is not None and one.proof is not None for one in identities)
     here = signed_in("alice", THERE)
     here.post(reverse("sign-out-everywhere"), {"keep": "this"})
-    assert [auth.identify_session(key, None) for key in keys] == [None, None]
-    assert set(auth.renew([one for one in identities if one], None).values()) == {None}
+    assert [identify_session(key, None) for key in keys] == [None, None]
+    assert set(renew([one for one in identities if one], None).values()) == {None}
     # Of the new salt as of the old one.
-    identity = auth.identify_session(session_of(here), None)
+    identity = identify_session(session_of(here), None)
     assert identity is not None
-    assert auth.renew([identity], None) == {identity: identity}
+    assert renew([identity], None) == {identity: identity}
 
 
 def test_sessions_go_on_until_the_first_time(owner: Any) -> None:

@@ -13,7 +13,7 @@ from pytest_django.asserts import assertRedirects
 
 from chat import services
 from chat.models import Membership, Message, Room
-from hubbub import auth
+from hubbub.auth.tokens import create_token
 from hubbub.models import AccessToken
 from tests.personas import make_user
 
@@ -38,7 +38,7 @@ def test_the_list_counts_rooms_messages_and_tokens_without_mixing_them_up(
     services.set_membership(room_id=lounge.pk, user_id=alice.pk)
     for room in (lounge, lounge, attic):
         post_message(alice, room)
-    auth.create_token(user=alice, name="probe", expires_at=None)
+    create_token(user=alice, name="probe", expires_at=None)
     [row] = admin.get(USERS, {"q": "alice"}).context["cl"].result_list
     assert (row.room_count, row.message_count, row.token_count) == (2, 3, 1)
     [row] = admin.get(USERS, {"q": "root"}).context["cl"].result_list
@@ -93,7 +93,7 @@ def test_deleting_a_user_keeps_their_messages_and_takes_their_tokens(
     stan.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "delete_user", "delete_membership"]))
     client.force_login(stan)
     post_message(alice, attic)
-    auth.create_token(user=alice, name="probe", expires_at=None)
+    create_token(user=alice, name="probe", expires_at=None)
     delete = reverse("admin:accounts_user_delete", args=[alice.pk])
     assert "Are you sure" in client.get(delete).content.decode()
     if with_action:

@@ -12,7 +12,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from hubbub import auth
+from hubbub.auth.tokens import create_token
 from hubbub.models import AccessToken
 from project.accounts import passwords, reset_mail, tries
 from project.accounts.conf import Accounts
@@ -95,7 +95,7 @@ def test_a_link_sets_a_password_once(admin: Client, owner: Any, root: Any, caplo
 
 
 def test_the_page_of_a_link_asks_about_the_tokens(admin: Client, owner: Any) -> None:
-    auth.create_token(user=owner, name="probe", expires_at=None)
+    create_token(user=owner, name="probe", expires_at=None)
     use(make_link(admin, owner))
     assert AccessToken.objects.usable().count() == 1
     use(make_link(admin, owner), end_tokens="on")

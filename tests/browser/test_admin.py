@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from hubbub.auth import TOKEN_PREFIX
+from hubbub.auth.tokens import TOKEN_PREFIX
 from tests.cluster.running import Cluster
 
 pytestmark = [pytest.mark.browser, pytest.mark.cluster]

@@ -50,7 +50,7 @@ async def place(cluster: Cluster) -> Place:
         from uuid import uuid4
         from django.contrib.auth import get_user_model
         from chat import services
-        from hubbub.auth import create_token
+        from hubbub.auth.tokens import create_token
         users = get_user_model().objects
         mallory = users.create(username={name!r}, is_staff=True, is_superuser=True, first_name={NAME!r})
         room = services.create_room(slug={slug!r}, title={TITLE!r}, topic={TOPIC!r})

@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from chat import deletion, services
 from chat.models import Membership, Message, Room
-from hubbub import auth, bulk_admin
+from hubbub import bulk_admin
+from hubbub.auth.tokens import create_token
 from tests.personas import make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
@@ -121,7 +122,7 @@ def test_more_memberships_than_a_form_has_fields_are_deleted(admin: Any, lounge:
 
 def test_more_tokens_than_a_form_has_fields_are_revoked(admin: Any, alice: Any, few_fields: None) -> None:
     for number in range(200):
-        auth.create_token(user=alice, name=f"probe {number}", expires_at=None)
+        create_token(user=alice, name=f"probe {number}", expires_at=None)
     answer = select_all(admin, TOKENS, "revoke")
     assert number_of("revoked.", told(answer) + to_the_end(admin, TOKENS, answer)) == 200
 
@@ -231,7 +232,7 @@ def test_the_messages_of_a_deleted_user_lose_their_author_in_steps(
 
 def test_rows_lead_to_those_that_belong_to_them(admin: Any, alice: Any, attic: Room) -> None:
     services.post_message(user_id=alice.pk, slug="attic", client_id=uuid.uuid4(), body="hello")
-    auth.create_token(user=alice, name="probe", expires_at=None)
+    create_token(user=alice, name="probe", expires_at=None)
     user_page = reverse("admin:accounts_user_change", args=[alice.pk])
     room_page = reverse("admin:chat_room_change", args=[attic.pk])
     of_user = [f"{MEMBERSHIPS}?user__exact={alice.pk}", f"{MESSAGES}?author__exact={alice.pk}"]

@@ -17,7 +17,9 @@ from chat import services, writer
 from chat.models import Message, Room
 from chat.protocol import Posted
 from chat.services import Post, post_messages
-from hubbub import auth, threads
+from hubbub import threads
+from hubbub.auth.identity import identify_token
+from hubbub.auth.tokens import create_token
 from hubbub.models import AccessToken
 from hubbub.protocol import Refused
 from hubbub.publish import sender
@@ -337,8 +339,8 @@ async def test_a_full_or_read_only_disk_refuses_posts_and_they_are_saved_when_tr
 
 
 def test_a_token_that_may_not_write_any_more_writes_nothing_whoever_was_told(alice: Any, lounge: Room) -> None:
-    token, text = auth.create_token(user=alice, name="test", expires_at=None)
-    by = auth.identify_token(text, None)
+    token, text = create_token(user=alice, name="test", expires_at=None)
+    by = identify_token(text, None)
     post = Post(alice.pk, lounge.slug, uuid4(), "hello", by)
     assert outcome(post_messages([post])[0]) == (1, 1)
     AccessToken.objects.filter(pk=token.pk).update(scopes="chat.read monitor.read")
@@ -350,8 +352,8 @@ def test_a_token_that_may_not_write_any_more_writes_nothing_whoever_was_told(ali
 
 @pytest.mark.parametrize("verb", [services.edit_message, services.delete_message])
 def test_a_token_revoked_while_an_edit_waits_for_its_room_changes_nothing(alice: Any, lounge: Room, verb: Any) -> None:
-    token, text = auth.create_token(user=alice, name="test", expires_at=None)
-    by = auth.identify_token(text, None)
+    token, text = create_token(user=alice, name="test", expires_at=None)
+    by = identify_token(text, None)
     post_messages([Post(alice.pk, lounge.slug, uuid4(), "hello", by)])
     more = {"body": "changed"} if verb is services.edit_message else {}
     outcomes: list[object] = []

@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from hubbub import auth
+from hubbub.auth import identity
 from project.asgi import application
 
 __all__ = ["application"]
@@ -17,4 +17,4 @@ def _fail(*_: Any, **__: Any) -> Any:
     raise RuntimeError("planted")
 
 
-auth._identity = _fail
+identity._identity = _fail

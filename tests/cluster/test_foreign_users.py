@@ -209,7 +209,7 @@ async def all_of_it(team: Team) -> None:
     ben = await team.user()
     async with opened(team.servers[0].url, token=ben["token"]) as program:
         assert program.hello["user"]["id"] == ben["id"]
-        revoke = "from hubbub import auth; auth.revoke_token(AccessToken.objects.get(user_id={id!r}))"
+        revoke = "from hubbub.auth.tokens import revoke_token; revoke_token(AccessToken.objects.get(user_id={id!r}))"
         assert await all_end([program], team.shell(revoke.format(**ben))) == {ENDED}
 
 

@@ -28,7 +28,7 @@ from django.contrib.auth.models import Group, Permission
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 from hubbub.models import AccessToken
-from hubbub import auth
+from hubbub.auth.tokens import revoke_token
 from chat import services
 from chat.models import Membership, Room
 from hubbub.publish import flush, publish
@@ -94,7 +94,7 @@ async def test_a_socket_by_session_ends_with_it(cluster: Cluster, name: str, how
 
 
 TOKEN_ENDS = {
-    "revoked": "auth.revoke_token(user.access_tokens.get())",
+    "revoked": "revoke_token(user.access_tokens.get())",
     "deleted": "user.access_tokens.get().delete()",
     "deactivated": "user.is_active = False; user.save()",
     "fewer scopes": "token = user.access_tokens.get(); token.scopes = 'chat.write'; token.save()",

@@ -29,15 +29,15 @@ def tokens(site: Site) -> dict[str, str]:
         from datetime import timedelta
         from django.contrib.auth import get_user_model
         from django.utils import timezone
-        from hubbub import auth
+        from hubbub.auth.tokens import create_token, known_scopes, revoke_token
         from hubbub.models import AccessToken
         root = get_user_model().objects.create_superuser(username="root")
-        for scope in auth.known_scopes():
-            print(scope, auth.create_token(user=root, name=scope, expires_at=None, scopes=[scope])[1])
+        for scope in known_scopes():
+            print(scope, create_token(user=root, name=scope, expires_at=None, scopes=[scope])[1])
         gone = timezone.now() - timedelta(days=1)
-        print("expired", auth.create_token(user=root, name="expired", expires_at=gone)[1])
-        token, text = auth.create_token(user=root, name="revoked", expires_at=None)
-        auth.revoke_token(token)
+        print("expired", create_token(user=root, name="expired", expires_at=gone)[1])
+        token, text = create_token(user=root, name="revoked", expires_at=None)
+        revoke_token(token)
         print("revoked", text)
         """
     )

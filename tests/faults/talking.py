@@ -131,7 +131,7 @@ def _prepare(cluster: Cluster, number: int, names: Sequence[str]) -> list[str]:
         f"""
         from django.contrib.auth import get_user_model
         from chat import services
-        from hubbub.auth import create_token
+        from hubbub.auth.tokens import create_token
         print(services.create_room(slug="talk-{number}", title="Talk {number}").slug)
         for name in {list(names)!r}:
             user = get_user_model().objects.create_user(username=f"{{name}}-{number}")

@@ -42,7 +42,7 @@ def tokens(site: Site) -> list[str]:
     return site.shell(
         f"""
         from django.contrib.auth import get_user_model
-        from hubbub.auth import create_token
+        from hubbub.auth.tokens import create_token
         for number in range({SENDERS + 2}):
             user = get_user_model().objects.create_user(username=f"user-{{number}}")
             print(create_token(user=user, name="test", expires_at=None)[1])

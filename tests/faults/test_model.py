@@ -66,7 +66,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
                 f"""
                 from django.contrib.auth import get_user_model
                 from chat import services
-                from hubbub.auth import create_token
+                from hubbub.auth.tokens import create_token
                 for number in range({MOST_RUNS}):
                     services.create_room(slug=f"run-{{number}}", title="Model")
                 for number in range({PEOPLE}):

@@ -45,7 +45,7 @@ async def test_fifty_members_with_twenty_posts_each_see_one_order(cluster: Clust
 PREPARE = """
     from django.contrib.auth import get_user_model
     from chat import services
-    from hubbub.auth import create_token
+    from hubbub.auth.tokens import create_token
     print(services.create_room(slug="{name}", title="Crowd").slug)
     for number in range({members}):
         user = get_user_model().objects.create_user(username=f"{name}-{{number}}")

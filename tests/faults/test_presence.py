@@ -261,7 +261,7 @@ async def test_in_a_rolling_restart_nobody_leaves(site: Cluster, open_page: Open
 async def test_above_a_hundred_only_the_number_is_told(site: Cluster, open_page: Open) -> None:
     code = """
         from django.contrib.auth import get_user_model
-        from hubbub.auth import create_token
+        from hubbub.auth.tokens import create_token
         for number in range(100):
             user = get_user_model().objects.create_user(username=f"one-of-many-{number}")
             print(create_token(user=user, name="test", expires_at=None)[1])

@@ -8,8 +8,8 @@ import pytest
 from django.db import OperationalError
 from django.views.debug import ExceptionReporter
 
-from hubbub import admission, auth, sessions
-from hubbub.admission import TokenTries
+from hubbub.auth import admission, sessions, tokens
+from hubbub.auth.token_attempts import TokenAttempts
 from hubbub.protocol import Refused
 
 SECRET = "s3cret" * 6
@@ -17,48 +17,48 @@ TOKEN = f"hub_7_{SECRET}"
 
 
 @pytest.fixture
-def tries() -> TokenTries:
-    return TokenTries(burst=10, per_minute=1)
+def tries() -> TokenAttempts:
+    return TokenAttempts(burst=10, per_minute=1)
 
 
-def fail(tries: TokenTries, address: str, token_id: int, times: int = 1) -> list[float]:
+def fail(tries: TokenAttempts, address: str, token_id: int, times: int = 1) -> list[float]:
     return [tries.begin(address, token_id) for _ in range(times)]
 
 
-def test_guessing_at_many_tokens_from_one_address_ends(tries: TokenTries) -> None:
+def test_guessing_at_many_tokens_from_one_address_ends(tries: TokenAttempts) -> None:
     waits = [tries.begin("203.0.113.7", token_id) for token_id in range(100)]
     assert waits.count(0.0) == 10
     assert 0 < waits[-1] <= 60
     assert tries.begin("203.0.113.8", 7) == 0.0
 
 
-def test_guessing_from_a_whole_ipv6_network_is_guessing_from_one_address(tries: TokenTries) -> None:
+def test_guessing_from_a_whole_ipv6_network_is_guessing_from_one_address(tries: TokenAttempts) -> None:
     assert [tries.begin(f"2001:db8:1:2::{number:x}", number) for number in range(1, 100)].count(0.0) == 10
 
 
-def test_guessing_at_one_token_from_many_addresses_ends(tries: TokenTries) -> None:
+def test_guessing_at_one_token_from_many_addresses_ends(tries: TokenAttempts) -> None:
     guesses = [tries.begin(f"203.0.113.{number}", 7) for _ in range(10) for number in range(20)]
     # Each address has one guess before it has done wrong; then they share what the token has.
     assert guesses.count(0.0) <= 20 + 10
 
 
-def test_who_guesses_at_a_token_does_not_shut_out_its_owner(tries: TokenTries) -> None:
+def test_who_guesses_at_a_token_does_not_shut_out_its_owner(tries: TokenAttempts) -> None:
     for number in range(200):
         fail(tries, f"203.0.113.{number % 20}", 7)
     assert tries.begin("198.51.100.1", 7) == 0.0
 
 
-def test_good_tokens_use_nothing_up(tries: TokenTries) -> None:
+def test_good_tokens_use_nothing_up(tries: TokenAttempts) -> None:
     for _ in range(1000):
         assert tries.begin("203.0.113.7", 7) == 0.0
         tries.end("203.0.113.7", 7, has_failed=False)
 
 
-def test_many_at_once_are_not_all_the_first(tries: TokenTries) -> None:
+def test_many_at_once_are_not_all_the_first(tries: TokenAttempts) -> None:
     assert fail(tries, "203.0.113.7", 7, 500).count(0.0) == 10
 
 
-async def test_good_tokens_that_come_all_at_once_are_all_heard(tries: TokenTries) -> None:
+async def test_good_tokens_that_come_all_at_once_are_all_heard(tries: TokenAttempts) -> None:
     outcomes: list[float] = []
 
     async def one(token_id: int) -> None:
@@ -73,7 +73,7 @@ async def test_good_tokens_that_come_all_at_once_are_all_heard(tries: TokenTries
     assert not tries._waiting
 
 
-async def test_of_wrong_ones_that_come_all_at_once_no_more_are_heard(tries: TokenTries) -> None:
+async def test_of_wrong_ones_that_come_all_at_once_no_more_are_heard(tries: TokenAttempts) -> None:
     heard = 0
 
     async def one(token_id: int) -> None:
@@ -88,7 +88,7 @@ async def test_of_wrong_ones_that_come_all_at_once_no_more_are_heard(tries: Toke
     assert heard == 10
 
 
-async def test_who_gives_up_waiting_holds_up_nobody(tries: TokenTries) -> None:
+async def test_who_gives_up_waiting_holds_up_nobody(tries: TokenAttempts) -> None:
     for token_id in range(10):
         assert not await tries.begun("203.0.113.7", token_id)
     waiting = [asyncio.create_task(tries.begun("203.0.113.7", token_id)) for token_id in range(10, 13)]
@@ -101,7 +101,7 @@ async def test_who_gives_up_waiting_holds_up_nobody(tries: TokenTries) -> None:
     await asyncio.wait(waiting)
 
 
-def test_this_machine_may_be_a_proxy_that_settings_do_not_name(tries: TokenTries, settings: Any) -> None:
+def test_this_machine_may_be_a_proxy_that_settings_do_not_name(tries: TokenAttempts, settings: Any) -> None:
     settings.TRUSTED_PROXIES = []
     assert [tries.begin("127.0.0.1", token_id) for token_id in range(100)].count(0.0) == 100
     assert [tries.begin(None, token_id) for token_id in range(100, 200)].count(0.0) == 100
@@ -113,9 +113,9 @@ async def test_a_database_that_cannot_be_asked_is_nobodys_failure(monkeypatch: p
     def fail(*_: Any) -> None:
         raise OperationalError("locked")
 
-    monkeypatch.setattr(auth, "identify_token", fail)
-    few = TokenTries(burst=1, per_minute=1)
-    monkeypatch.setattr(admission, "tries", lambda: few)
+    monkeypatch.setattr(admission, "identify_token", fail)
+    few = TokenAttempts(burst=1, per_minute=1)
+    monkeypatch.setattr(admission, "token_attempts", lambda: few)
     for _ in range(5):
         with pytest.raises(Refused) as caught:
             await admission.identify_by_token(TOKEN, None, "web-1:1", "203.0.113.7")
@@ -130,7 +130,7 @@ async def test_a_report_of_an_error_shows_no_secret(monkeypatch: pytest.MonkeyPa
     def fail(*_: object, **__: object) -> str:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(auth, "_sha256", fail)
+    monkeypatch.setattr(tokens, "_sha256", fail)
     monkeypatch.setattr(sessions, "rows_by", fail)
     ask = (
         lambda: admission.identify_by_token(TOKEN, None, "web-1:1", "203.0.113.7"),

@@ -14,7 +14,10 @@ from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 from django.utils import timezone
 
-from hubbub import auth
+from hubbub.auth.identity import identify_session, identify_token
+from hubbub.auth.origin import is_own_origin
+from hubbub.auth.sessions import session_key_of
+from hubbub.auth.tokens import create_token, note_token_use, revoke_token
 from hubbub.models import AccessToken
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
@@ -41,7 +44,7 @@ def session_of(client: Client) -> str:
 def test_a_session_lets_its_user_in(alice: Any, client: Client, django_assert_num_queries: Any) -> None:
     client.force_login(alice)
     with django_assert_num_queries(2):
-        identity = auth.identify_session(session_of(client), None)
+        identity = identify_session(session_of(client), None)
     assert identity is not None
     assert (identity.user_id, identity.name, identity.permitted) == (str(alice.pk), "alice", True)
 
@@ -49,33 +52,33 @@ def test_a_session_lets_its_user_in(alice: Any, client: Client, django_assert_nu
 def test_a_session_that_is_nobodys_lets_nobody_in(client: Client) -> None:
     client.session.save()
     for key in ("", "x", "x" * 32, "\x00", "\x00" * 32, "a" * 10_000, client.session.session_key):
-        assert auth.identify_session(key or "", None) is None
+        assert identify_session(key or "", None) is None
 
 
 def test_an_expired_session_lets_nobody_in(alice: Any, client: Client) -> None:
     client.force_login(alice)
     Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
-    assert auth.identify_session(session_of(client), None) is None
+    assert identify_session(session_of(client), None) is None
 
 
 def test_an_inactive_user_is_not_let_in(alice: Any, client: Client) -> None:
     client.force_login(alice)
     alice.is_active = False
     alice.save()
-    assert auth.identify_session(session_of(client), None) is None
+    assert identify_session(session_of(client), None) is None
 
 
 def test_a_deleted_user_is_not_let_in(alice: Any, client: Client) -> None:
     client.force_login(alice)
     alice.delete()
-    assert auth.identify_session(session_of(client), None) is None
+    assert identify_session(session_of(client), None) is None
 
 
 def test_a_session_from_before_a_password_change_lets_nobody_in(alice: Any, client: Client) -> None:
     client.force_login(alice)
     alice.set_unusable_password()
     alice.save()
-    assert auth.identify_session(session_of(client), None) is None
+    assert identify_session(session_of(client), None) is None
 
 
 def test_a_session_of_a_backend_that_was_taken_away_lets_nobody_in(alice: Any, client: Client) -> None:
@@ -83,7 +86,7 @@ def test_a_session_of_a_backend_that_was_taken_away_lets_nobody_in(alice: Any, c
     session = client.session
     session[BACKEND_SESSION_KEY] = "project.no.Backend"
     session.save()
-    assert auth.identify_session(session_of(client), None) is None
+    assert identify_session(session_of(client), None) is None
 
 
 @pytest.mark.parametrize("key", [SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY])
@@ -92,7 +95,7 @@ def test_a_session_that_lacks_a_part_lets_nobody_in(alice: Any, client: Client, 
     session = client.session
     del session[key]
     session.save()
-    assert auth.identify_session(session_of(client), None) is None
+    assert identify_session(session_of(client), None) is None
 
 
 def test_a_session_under_a_fallback_key_is_let_in_and_not_changed(alice: Any, client: Client, settings: Any) -> None:
@@ -102,18 +105,18 @@ def test_a_session_under_a_fallback_key_is_let_in_and_not_changed(alice: Any, cl
     settings.SECRET_KEY = "another key, made for this test only"
     # Session data is signed too: its salt falls back with the key.
     before = Session.objects.get(pk=key).session_data
-    assert auth.identify_session(key, None) is not None
+    assert identify_session(key, None) is not None
     assert Session.objects.get(pk=key).session_data == before
 
 
 def test_the_endpoints_permission_is_looked_up_on_the_way(alice: Any, root: Any, client: Client) -> None:
     permission = "monitor.view_dashboard"
     client.force_login(alice)
-    identity = auth.identify_session(session_of(client), permission)
+    identity = identify_session(session_of(client), permission)
     assert identity is not None
     assert not identity.permitted
     alice.user_permissions.add(Permission.objects.get(codename="view_dashboard"))
-    identity = auth.identify_session(session_of(client), permission)
+    identity = identify_session(session_of(client), permission)
     assert identity is not None
     assert identity.permitted
 
@@ -130,7 +133,7 @@ def test_the_endpoints_permission_is_looked_up_on_the_way(alice: Any, root: Any,
     ],
 )
 def test_the_session_cookie_is_found(cookie: str, key: str | None) -> None:
-    assert auth.session_key_of(scope(cookie=cookie)) == key
+    assert session_key_of(scope(cookie=cookie)) == key
 
 
 # Origins
@@ -157,7 +160,7 @@ def hosts(settings: Any) -> None:
     ],
 )
 def test_its_own_and_trusted_origins_are_taken(origin: str, host: str) -> None:
-    assert auth.is_own_origin(scope(origin=origin, host=host))
+    assert is_own_origin(scope(origin=origin, host=host))
 
 
 @pytest.mark.usefixtures("hosts")
@@ -186,47 +189,47 @@ def test_its_own_and_trusted_origins_are_taken(origin: str, host: str) -> None:
     ],
 )
 def test_another_origin_is_refused(attack: str, origin: str | None, host: str) -> None:
-    assert not auth.is_own_origin(scope(origin=origin, host=host))
+    assert not is_own_origin(scope(origin=origin, host=host))
 
 
 @pytest.mark.usefixtures("hosts")
 def test_two_origins_or_hosts_are_refused() -> None:
-    assert not auth.is_own_origin(scope(headers=[(b"origin", f"http://{HOST}".encode())]))
-    assert not auth.is_own_origin(scope(headers=[(b"host", HOST.encode())]))
+    assert not is_own_origin(scope(headers=[(b"origin", f"http://{HOST}".encode())]))
+    assert not is_own_origin(scope(headers=[(b"host", HOST.encode())]))
 
 
 @pytest.mark.usefixtures("hosts")
 def test_behind_tls_the_configured_header_says_the_scheme(settings: Any) -> None:
     forwarded = [(b"x-forwarded-proto", b"https")]
     secure = scope(origin=f"https://{HOST}", headers=forwarded)
-    assert not auth.is_own_origin(secure)
-    assert auth.is_own_origin(scope(origin=f"https://{HOST}", scheme="wss"))
+    assert not is_own_origin(secure)
+    assert is_own_origin(scope(origin=f"https://{HOST}", scheme="wss"))
     settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-    assert auth.is_own_origin(secure)
-    assert not auth.is_own_origin(scope(headers=forwarded))
+    assert is_own_origin(secure)
+    assert not is_own_origin(scope(headers=forwarded))
 
 
 # Tokens
 
 
 def test_a_token_lets_its_user_in(alice: Any) -> None:
-    token, text = auth.create_token(user=alice, name="script", expires_at=None)
+    token, text = create_token(user=alice, name="script", expires_at=None)
     assert text.startswith(f"hub_{token.pk}_")
-    identity = auth.identify_token(text, None)
+    identity = identify_token(text, None)
     assert identity is not None
     assert (identity.user_id, identity.token_id) == (str(alice.pk), token.pk)
 
 
 def test_the_secret_is_not_kept(alice: Any) -> None:
-    token, text = auth.create_token(user=alice, name="script", expires_at=None)
+    token, text = create_token(user=alice, name="script", expires_at=None)
     secret = text.split("_", 2)[2]
     kept = AccessToken.objects.filter(pk=token.pk).values().get()
     assert all(secret not in str(value) for value in kept.values())
 
 
 def test_what_is_not_a_usable_token_lets_nobody_in(alice: Any) -> None:
-    token, text = auth.create_token(user=alice, name="script", expires_at=timezone.now() + timedelta(days=1))
-    other, _ = auth.create_token(user=alice, name="other", expires_at=None)
+    token, text = create_token(user=alice, name="script", expires_at=timezone.now() + timedelta(days=1))
+    other, _ = create_token(user=alice, name="other", expires_at=None)
     secret = text.split("_", 2)[2]
     for wrong in (
         "",
@@ -244,48 +247,48 @@ def test_what_is_not_a_usable_token_lets_nobody_in(alice: Any) -> None:
         f"hub_{token.pk}_\x00",
         text + "x" * 10_000,
     ):
-        assert auth.identify_token(wrong, None) is None
-    assert auth.identify_token(text, None) is not None
+        assert identify_token(wrong, None) is None
+    assert identify_token(text, None) is not None
 
 
 def test_a_revoked_an_expired_and_an_inactive_users_token_let_nobody_in(alice: Any) -> None:
-    token, text = auth.create_token(user=alice, name="script", expires_at=None)
+    token, text = create_token(user=alice, name="script", expires_at=None)
     AccessToken.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
-    assert auth.identify_token(text, None) is None
+    assert identify_token(text, None) is None
     AccessToken.objects.update(expires_at=None)
     alice.is_active = False
     alice.save()
-    assert auth.identify_token(text, None) is None
+    assert identify_token(text, None) is None
     alice.is_active = True
     alice.save()
-    assert auth.identify_token(text, None) is not None
-    auth.revoke_token(token)
-    assert auth.identify_token(text, None) is None
+    assert identify_token(text, None) is not None
+    revoke_token(token)
+    assert identify_token(text, None) is None
     first = AccessToken.objects.get().revoked_at
-    auth.revoke_token(token)
+    revoke_token(token)
     assert AccessToken.objects.get().revoked_at == first
 
 
 def test_a_tokens_scopes_come_with_it_and_a_session_has_no_bounds(alice: Any, client: Client) -> None:
-    _, text = auth.create_token(user=alice, name="script", expires_at=None, scopes=["chat.read"])
-    identity = auth.identify_token(text, None)
+    _, text = create_token(user=alice, name="script", expires_at=None, scopes=["chat.read"])
+    identity = identify_token(text, None)
     assert identity is not None
     assert identity.has_any_scope({"chat.read", "chat.write"})
     assert identity.has_any_scope(set())
     assert not identity.has_any_scope({"chat.write"})
     client.force_login(alice)
-    identity = auth.identify_session(session_of(client), None)
+    identity = identify_session(session_of(client), None)
     assert identity is not None
     assert identity.has_any_scope({"chat.write"})
 
 
 def test_a_token_without_scopes_has_none(alice: Any) -> None:
-    _, text = auth.create_token(user=alice, name="script", expires_at=None, scopes=[])
-    identity = auth.identify_token(text, None)
+    _, text = create_token(user=alice, name="script", expires_at=None, scopes=[])
+    identity = identify_token(text, None)
     assert identity is not None
     assert not identity.has_any_scope({"chat.read"})
     with pytest.raises(ValueError, match="no such scope"):
-        auth.create_token(user=alice, name="script", expires_at=None, scopes=["chat.admin"])
+        create_token(user=alice, name="script", expires_at=None, scopes=["chat.admin"])
 
 
 def test_tokens_from_before_there_were_scopes_keep_what_they_could_do(alice: Any) -> None:
@@ -303,10 +306,10 @@ def test_tokens_from_before_there_were_scopes_keep_what_they_could_do(alice: Any
 
 def test_the_time_does_not_tell_why_a_token_is_refused(alice: Any, bob: Any) -> None:
     now = timezone.now()
-    good = {name: auth.create_token(user=alice, name=name, expires_at=None) for name in ("wrong", "expired", "revoked")}
-    good["inactive"] = auth.create_token(user=bob, name="inactive", expires_at=None)
+    good = {name: create_token(user=alice, name=name, expires_at=None) for name in ("wrong", "expired", "revoked")}
+    good["inactive"] = create_token(user=bob, name="inactive", expires_at=None)
     AccessToken.objects.filter(name="expired").update(expires_at=now - timedelta(days=1))
-    auth.revoke_token(good["revoked"][0])
+    revoke_token(good["revoked"][0])
     bob.is_active = False
     bob.save()
     texts = {name: text for name, (_, text) in good.items()} | {
@@ -319,7 +322,7 @@ def test_the_time_does_not_tell_why_a_token_is_refused(alice: Any, bob: Any) -> 
     for _ in range(400):
         for name, text in texts.items():
             began = time.perf_counter()
-            assert auth.identify_token(text, None) is None
+            assert identify_token(text, None) is None
             took[name].append(time.perf_counter() - began)
     # The quicker ones: what they take by themselves, whatever else the machine did half of the time.
     quick = {name: statistics.quantiles(times, n=10)[0] for name, times in took.items()}
@@ -328,12 +331,12 @@ def test_the_time_does_not_tell_why_a_token_is_refused(alice: Any, bob: Any) -> 
 
 
 def test_the_last_use_is_noted_to_the_minute(alice: Any) -> None:
-    token, _ = auth.create_token(user=alice, name="script", expires_at=None)
-    auth.note_token_use(token.pk)
+    token, _ = create_token(user=alice, name="script", expires_at=None)
+    note_token_use(token.pk)
     first = AccessToken.objects.get().last_used_at
     assert first is not None
-    auth.note_token_use(token.pk)
+    note_token_use(token.pk)
     assert AccessToken.objects.get().last_used_at == first
     AccessToken.objects.update(last_used_at=first - timedelta(minutes=2))
-    auth.note_token_use(token.pk)
+    note_token_use(token.pk)
     assert AccessToken.objects.get().last_used_at >= first

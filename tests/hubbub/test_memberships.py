@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hubbub import conf
-from hubbub.auth import Identity
+from hubbub.auth.identity import Identity
 from hubbub.delivery.hub import Hub
 from hubbub.limits import quotas
 from hubbub.memberships import Memberships

@@ -16,10 +16,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from hubbub import auth, conf, revocation, sessions, threads
-from hubbub.auth import Identity
+from hubbub import conf, threads
+from hubbub.auth import revocation, sessions
+from hubbub.auth.identity import Identity, identify_session, identify_token, renew
+from hubbub.auth.revocation import Recheck, Sockets
+from hubbub.auth.tokens import create_token
 from hubbub.protocol import read_frame
-from hubbub.revocation import Recheck, Sockets
 from hubbub.threads import refused_unavailable
 
 pytestmark = pytest.mark.database
@@ -162,7 +164,7 @@ def test_a_bulk_update_of_names_is_found_by_the_sweep(
     monkeypatch.setattr(threads, "read", in_place)
     renamed: list[tuple[str, str]] = []
     sockets = Sockets(lambda *who: renamed.append(who))
-    identity = auth.identify_session(session().session_key, None)
+    identity = identify_session(session().session_key, None)
     assert identity is not None
     one = One(identity)
     one.outbox = Hearing()
@@ -206,25 +208,25 @@ def session(db: None, alice: AbstractUser, settings: Any) -> Callable[..., Any]:
 @pytest.mark.parametrize("engine", ["db", "cached_db", "cache"])
 def test_a_session_that_is_ended_lets_nobody_in_whatever_keeps_it(session: Any, engine: str) -> None:
     kept = session(f"django.contrib.sessions.backends.{engine}")
-    identity = auth.identify_session(kept.session_key, None)
+    identity = identify_session(kept.session_key, None)
     assert identity is not None
-    assert auth.renew([identity], None) == {identity: identity}
+    assert renew([identity], None) == {identity: identity}
     if engine == "cached_db":
         # Gone from the database, and still in the cache of some process.
         sessions.model().objects.all().delete()
     else:
         kept.delete()
-    assert auth.renew([identity], None) == {identity: None}
+    assert renew([identity], None) == {identity: None}
 
 
 def test_a_session_that_says_something_else_now_still_lets_in_who_it_is_of(session: Any) -> None:
     kept = session()
-    identity = auth.identify_session(kept.session_key, None)
+    identity = identify_session(kept.session_key, None)
     kept["basket"] = [1, 2]
     kept.set_expiry(60)
     kept.save()
     assert identity is not None
-    now = auth.renew([identity], None)[identity]
+    now = renew([identity], None)[identity]
     assert now is not None
     assert now.proof != identity.proof
     assert now.expires_at is not None
@@ -233,23 +235,23 @@ def test_a_session_that_says_something_else_now_still_lets_in_who_it_is_of(sessi
 
 def test_a_session_that_is_another_user_s_now_ends_the_socket(session: Any, bob: AbstractUser) -> None:
     kept = session()
-    identity = auth.identify_session(kept.session_key, None)
+    identity = identify_session(kept.session_key, None)
     assert identity is not None
     kept[SESSION_KEY] = str(bob.pk)
     kept[HASH_SESSION_KEY] = bob.get_session_auth_hash()
     kept.save()
-    assert auth.renew([identity], None) == {identity: None}
+    assert renew([identity], None) == {identity: None}
 
 
 def test_many_are_looked_at_by_a_few_queries(session: Any, alice: AbstractUser, bob: AbstractUser) -> None:
-    identities = [auth.identify_session(session().session_key, None) for _ in range(20)]
+    identities = [identify_session(session().session_key, None) for _ in range(20)]
     for user in (alice, bob):
-        _, text = auth.create_token(user=user, name="test", expires_at=None)
-        identities.append(auth.identify_token(text, None))
+        _, text = create_token(user=user, name="test", expires_at=None)
+        identities.append(identify_token(text, None))
     assert None not in identities
     with CaptureQueriesContext(
         connection,
     ) as asked:
-        found = auth.renew([one for one in identities if one], None)
+        found = renew([one for one in identities if one], None)
     assert set(found.values()) == set(identities)
     assert len(asked) == 3

@@ -9,7 +9,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from hubbub import auth
+from hubbub.auth.identity import identify_token
+from hubbub.auth.tokens import create_token, revoke_token
 from hubbub.models import AccessToken
 
 
@@ -23,7 +24,7 @@ def run(*arguments: str) -> tuple[str, str]:
 def test_create_prints_the_token_alone_on_stdout(alice: Any) -> None:
     out, err = run("create", "alice", "--days", "7", "--name", "grafana")
     assert re.fullmatch(r"hub_\d+_[\w-]{30,}\n", out)
-    identity = auth.identify_token(out.strip(), None)
+    identity = identify_token(out.strip(), None)
     assert identity is not None
     assert identity.user_id == str(alice.pk)
     token = AccessToken.objects.get()
@@ -80,9 +81,9 @@ def test_a_mistake_is_one_clear_line(alice: Any, bob: Any, arguments: list[str],
 
 def test_list_shows_all_or_one_users_and_no_secret(alice: Any, bob: Any) -> None:
     for user, name in ((alice, "grafana"), (bob, "robot")):
-        auth.create_token(user=user, name=name, expires_at=None)
+        create_token(user=user, name=name, expires_at=None)
     token = AccessToken.objects.get(name="robot")
-    auth.revoke_token(token)
+    revoke_token(token)
     out, _ = run("list")
     header, first, second = [line.split() for line in out.splitlines()]
     scopes = "chat.read,chat.write,monitor.read"
@@ -101,9 +102,9 @@ def test_list_without_tokens_prints_nothing_on_stdout(alice: Any) -> None:
 
 @pytest.mark.parametrize("form", ["{0}", "hub_{0}"])
 def test_revoke_takes_the_number_in_both_forms(alice: Any, form: str) -> None:
-    token, text = auth.create_token(user=alice, name="grafana", expires_at=None)
+    token, text = create_token(user=alice, name="grafana", expires_at=None)
     out, err = run("revoke", form.format(token.pk))
     assert out == ""
     assert "lets nobody in" in err
-    assert auth.identify_token(text, None) is None
+    assert identify_token(text, None) is None
     assert "already" in run("revoke", form.format(token.pk))[1]

@@ -9,7 +9,7 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
 
-from hubbub import auth
+from hubbub.auth.identity import identify_session, renew
 
 pytestmark = [pytest.mark.database, pytest.mark.usefixtures("plain_static")]
 
@@ -27,13 +27,13 @@ def test_a_page_request_under_a_new_key_keeps_the_session_of_the_open_sockets(
     client.force_login(alice)
     key = client.session.session_key
     assert key is not None
-    socket = auth.identify_session(key, None)
+    socket = identify_session(key, None)
     assert socket is not None
     rotate(settings)
     assert client.get(reverse("lobby")).status_code == 200
     assert client.cookies["sessionid"].value == key
     assert [one.pk for one in Session.objects.all()] == [key]
-    now = auth.renew([socket], None)[socket]
+    now = renew([socket], None)[socket]
     assert now is not None
     assert now.user_id == socket.user_id
 

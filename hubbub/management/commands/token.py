@@ -9,7 +9,8 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from hubbub import auth, users
+from hubbub import users
+from hubbub.auth.tokens import TOKEN_PREFIX, create_token, known_scopes, revoke_token
 from hubbub.models import AccessToken
 
 MOST_DAYS = 3650
@@ -29,7 +30,7 @@ class Command(BaseCommand):
         create.add_argument(
             "--scope",
             action="append",
-            choices=sorted(auth.known_scopes()),
+            choices=sorted(known_scopes()),
             help="What it may be used for; give it several times for several. Default: everything.",
         )
         create.add_argument("--name", default="from the command line", help="What it is for.")
@@ -57,7 +58,7 @@ class Command(BaseCommand):
         if not users.is_active(user):
             raise CommandError(f"{username} is not active: a token would let nobody in.")
         expires_at = timezone.now() + timedelta(days=days)
-        token, text = auth.create_token(
+        token, text = create_token(
             user=user, name=name.strip(), expires_at=expires_at, scopes=set(scopes) if scopes else None
         )
         # The token alone on stdout, so that it can be piped to where it is needed.
@@ -74,7 +75,7 @@ class Command(BaseCommand):
             tokens = tokens.filter(user=_user(username))
         rows = [
             (
-                f"{auth.TOKEN_PREFIX}_{token.pk}",
+                f"{TOKEN_PREFIX}_{token.pk}",
                 users.name_of(token.user),
                 token.state,
                 token.scopes.replace(" ", ",") or "-",
@@ -93,16 +94,16 @@ class Command(BaseCommand):
             self.stdout.write("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
     def _revoke(self, text: str) -> None:
-        number = text.removeprefix(f"{auth.TOKEN_PREFIX}_")
+        number = text.removeprefix(f"{TOKEN_PREFIX}_")
         if not (number.isascii() and number.isdigit()) or len(number) > TOKEN_DIGITS:
             raise CommandError("Give the token's number, or hub_<number>: `manage.py token list` shows it.")
         token = AccessToken.objects.select_related("user").filter(pk=int(number)).first()
         if token is None:
-            raise CommandError(f"There is no token {auth.TOKEN_PREFIX}_{number}.")
+            raise CommandError(f"There is no token {TOKEN_PREFIX}_{number}.")
         if token.revoked_at is not None:
             self.stderr.write(f"{token} of {token.user} was revoked already.", self.style.NOTICE)
             return
-        auth.revoke_token(token)
+        revoke_token(token)
         self.stderr.write(f"{token} of {token.user} lets nobody in any more.", self.style.SUCCESS)
 
 

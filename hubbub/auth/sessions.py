@@ -1,15 +1,22 @@
 """Sessions as they are on record, many by one query. Reads only: a socket cannot give a browser a new cookie."""
 
 import functools
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from importlib import import_module
+from operator import attrgetter
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.http import parse_cookie
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 from django.views.decorators.debug import sensitive_variables
 
+from hubbub import users
+from hubbub.auth.origin import headers_of
 from hubbub.rows import rows_by
 
 
@@ -75,3 +82,44 @@ def _load_one_by_one(keys: Collection[str]) -> dict[str, Kept]:
             # When it ends is known only to where it is kept.
             found[key] = Kept(repr(sorted(values.items())), None, values)
     return found
+
+
+def session_key_of(scope: dict[str, Any]) -> str | None:
+    """The session cookie of a handshake; None when there is none. It may be empty or not valid any more."""
+    cookies = parse_cookie("; ".join(value.decode("latin-1") for value in headers_of(scope, b"cookie")))
+    return cookies.get(settings.SESSION_COOKIE_NAME)
+
+
+@sensitive_variables()
+def is_signed_in(user: Any, session: dict[str, Any]) -> bool:
+    """Whether the session is the user's, of the password that they have now."""
+    if session.get(SESSION_KEY) != users.id_of(user):
+        return False
+    if session.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS:
+        return False
+    if not hasattr(user, "get_session_auth_hash"):
+        return True
+    kept = session.get(HASH_SESSION_KEY) or ""
+    fallbacks = getattr(user, "get_session_auth_fallback_hash", tuple)
+    hashes: Iterable[str] = [user.get_session_auth_hash(), *fallbacks()]
+    return any(constant_time_compare(kept, one) for one in hashes)
+
+
+@sensitive_variables()
+def proof_of(user: Any, session: Kept) -> int | None:
+    """Of what the session and the password are now; None: more than these may decide. See `Identity.proof`."""
+    model: Any = type(user)
+    read_fields = _reader_of_hash_fields(model)
+    return None if read_fields is None else hash((session.text, read_fields(user)))
+
+
+@functools.cache
+def _reader_of_hash_fields(model: Any) -> Callable[[Any], Any] | None:
+    """Reads the fields that the session hash of such users is made of; None: they are not known.
+
+    A model with a hash of its own names them as SESSION_HASH_FIELDS, in the class that defines the hash.
+    """
+    method = "get_session_auth_hash"
+    definer = next((one for one in model.__mro__ if method in vars(one)), object)
+    fields = ("password",) if definer is AbstractBaseUser else vars(definer).get("SESSION_HASH_FIELDS", ())
+    return attrgetter(*fields) if fields else None

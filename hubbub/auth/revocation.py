@@ -11,7 +11,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from django.utils import timezone
 
-from hubbub import auth, conf, threads
+from hubbub import conf, threads
+from hubbub.auth.identity import Identity, renew
 from hubbub.delivery.group import Group
 from hubbub.delivery.member import Member
 from hubbub.delivery.outbox import Outbox
@@ -30,7 +31,7 @@ K = TypeVar("K", bound=Hashable)
 class Socket(Protocol):
     """What a consumer is here."""
 
-    identity: auth.Identity
+    identity: Identity
     connection: str
     outbox: Outbox
     scope: dict[str, Any]
@@ -153,11 +154,11 @@ class Sockets:
             by_permission.setdefault(socket.permission, []).append(socket)
         for permission, some in by_permission.items():
             # Several sockets of one session have one identity.
-            renewed = await threads.read(auth.renew, {socket.identity for socket in some}, permission)
+            renewed = await threads.read(renew, {socket.identity for socket in some}, permission)
             for socket in some:
                 self._judge(socket, renewed.get(socket.identity, socket.identity))
 
-    def _judge(self, socket: Socket, now: auth.Identity | None) -> None:
+    def _judge(self, socket: Socket, now: Identity | None) -> None:
         if socket.outbox.is_closing:
             return
         if now is not None and not now.covers(socket.identity):

@@ -1,0 +1,86 @@
+"""Who a socket is, asked of the database in a thread.
+
+Sessions and tokens are secrets: they stand in no log line, and in no report of an error either.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from django.db import Error as DatabaseError
+from django.views.decorators.debug import sensitive_variables
+
+from hubbub import threads
+from hubbub.auth import tokens
+from hubbub.auth.identity import Identity, identify_session, identify_token
+from hubbub.auth.origin import is_own_origin, origin_of
+from hubbub.auth.token_attempts import token_attempts
+from hubbub.process.security_log import Kind, address_of, log_event
+from hubbub.protocol import ErrorCode, Refused
+
+logger = logging.getLogger(__name__)
+
+Identify = Callable[[str, str | None], Identity | None]
+
+
+def is_from_own_page(scope: dict[str, Any], connection: str) -> bool:
+    """Whether a handshake with a session cookie comes from a page of this site; logged when it does not."""
+    is_own = is_own_origin(scope)
+    if not is_own:
+        origin = origin_of(scope)
+        log_event(Kind.ORIGIN_REFUSED, address=address_of(scope), connection=connection, detail=origin)
+    return is_own
+
+
+@sensitive_variables("session_key")
+async def identify_by_session(session_key: str, permission: str | None, connection: str) -> Identity | None:
+    """None: it lets nobody in. Raises Refused when the database cannot be asked."""
+    return await _ask(identify_session, session_key, permission, connection)
+
+
+@sensitive_variables("token")
+async def identify_by_token(
+    token: str, permission: str | None, connection: str, address: str | None
+) -> Identity | None:
+    """As `identify_by_session`; Refused `rate_limited` after too many that let nobody in."""
+    token_id = tokens.token_id_of(token)
+    try:
+        async with asyncio.timeout(threads.ANSWER_SECONDS):
+            wait = await token_attempts().begun(address, token_id)
+    except TimeoutError:
+        raise threads.refused_unavailable() from None
+    if wait:
+        log_event(Kind.TOKEN_LIMITED, address=address, connection=connection)
+        raise Refused(ErrorCode.RATE_LIMITED, "too many wrong tokens", retry_after_ms=round(wait * 1000) + 1)
+    has_failed = False
+    try:
+        identity = await _ask(identify_token, token, permission, connection)
+        has_failed = identity is None
+    finally:
+        token_attempts().end(address, token_id, has_failed=has_failed)
+    if identity is None:
+        log_event(Kind.TOKEN_REFUSED, address=address, connection=connection)
+    return identity
+
+
+async def note_token_use(token_id: int) -> None:
+    """See `tokens.note_token_use`; without a database it is not noted."""
+    try:
+        await threads.write(tokens.note_token_use, token_id)
+    except Refused:
+        logger.debug("the use of token %s was not noted", token_id)
+
+
+@sensitive_variables("secret")
+async def _ask(identify: Identify, secret: str, permission: str | None, connection: str) -> Identity | None:
+    # Without arguments: those would stand in the frames of whatever carries them to the thread.
+    @sensitive_variables("secret")
+    def ask() -> Identity | None:
+        return identify(secret, permission)
+
+    try:
+        return await threads.read(ask)
+    except DatabaseError as error:
+        logger.warning("who %s is cannot be read: %r", connection, error)
+        raise threads.refused_unavailable() from error
