@@ -7,9 +7,9 @@ import pytest
 
 from hubbub import conf
 from hubbub.auth.identity import Identity
+from hubbub.consumers.memberships import Memberships
 from hubbub.delivery.hub import Hub
 from hubbub.limits import quotas
-from hubbub.memberships import Memberships
 from hubbub.protocol import Refused
 from tests.hubbub.hubs import Listener
 
@@ -20,8 +20,8 @@ ALICE = Identity("1", "alice", True)
 def memberships(hub: Hub, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Memberships:
     settings.HUBBUB = replace(conf.settings(), groups_per_socket=2)
     few = quotas.Ledger(conf.settings())
-    monkeypatch.setattr("hubbub.memberships.ledger", lambda: few)
-    monkeypatch.setattr("hubbub.memberships.hub", lambda: hub)
+    monkeypatch.setattr("hubbub.consumers.memberships.ledger", lambda: few)
+    monkeypatch.setattr("hubbub.consumers.memberships.hub", lambda: hub)
     return Memberships(Listener())
 
 

@@ -2,9 +2,9 @@
 
 import asyncio
 
+from hubbub.consumers.commands import Work
 from hubbub.process.metrics import COUNTERS
 from hubbub.protocol import Command, Ping
-from hubbub.work import Work
 
 
 class Alone(Command, tag="alone"):

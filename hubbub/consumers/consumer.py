@@ -19,12 +19,13 @@ from hubbub import conf, threads
 from hubbub.auth import admission
 from hubbub.auth.identity import Identity
 from hubbub.auth.sessions import session_key_of
+from hubbub.consumers.commands import Work, carry_out
+from hubbub.consumers.memberships import Memberships
 from hubbub.delivery.hub import hub
 from hubbub.delivery.outbox import DRAIN, AsgiOutbox, outbox_for, send_close, send_denial
 from hubbub.delivery.recovery import Source
 from hubbub.limits.quotas import RETRY_SECONDS, Seat, ledger
 from hubbub.limits.token_buckets import Strikes
-from hubbub.memberships import Memberships
 from hubbub.presence.topic_presence import Announce
 from hubbub.process.metrics import COUNTERS
 from hubbub.process.security_log import Kind, address_of, log_event
@@ -50,7 +51,6 @@ from hubbub.protocol import (
     parse,
     parse_auth,
 )
-from hubbub.work import Work, carry_out
 
 logger = logging.getLogger(__name__)
 
