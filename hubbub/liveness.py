@@ -97,7 +97,7 @@ async def ask_ready(path: Path, host: str) -> tuple[int, str]:
     if status == 200:
         return status, ""
     if status == 404:
-        return status, "/readyz is not found: wrap the application in hubbub.services.with_services"
+        return status, "/readyz is not found: wrap the application in hubbub.asgi.with_services"
     if status != 503:
         return status, f"/readyz, asked as {host}, answers {status}"
     found = json.loads(body)

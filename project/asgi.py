@@ -11,10 +11,13 @@ http = get_asgi_application()  # Sets Django up: what follows imports models.
 
 import chat.routing  # noqa: E402
 import monitor.routing  # noqa: E402
-from hubbub.inflight import with_bounded_requests  # noqa: E402
-from hubbub.routing import refuse_unknown_path, with_upgrade_required  # noqa: E402
-from hubbub.services import with_services  # noqa: E402
-from hubbub.true_client import with_true_client  # noqa: E402
+from hubbub.asgi import (  # noqa: E402
+    refuse_unknown_path,
+    with_bounded_requests,
+    with_services,
+    with_true_client,
+    with_upgrade_required,
+)
 from project.accounts.expired_sessions import clear_expired_sessions  # noqa: E402
 from project.preload import read_pages  # noqa: E402
 

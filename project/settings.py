@@ -150,7 +150,7 @@ STORAGES = {
 WHITENOISE_MAX_AGE = 60  # Of files without a hash in their name; hashed ones are kept for ever.
 
 # Behind TLS: set HUBBUB_TLS and HUBBUB_TRUSTED_PROXIES, and have the proxy set X-Forwarded-Proto on every request. That
-# becomes the request's own scheme (hubbub.true_client): a header that Django would believe from anyone is not named.
+# becomes the request's own scheme (hubbub.asgi): a header that Django would believe from anyone is not named.
 TLS = env.read_bool("HUBBUB_TLS", False)
 SECURE_SSL_REDIRECT = TLS
 SESSION_COOKIE_SECURE = TLS

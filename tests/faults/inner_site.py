@@ -15,11 +15,11 @@ import psutil  # noqa: E402
 from django.urls import path  # noqa: E402
 
 import chat.routing  # noqa: E402
+from hubbub.asgi import with_services  # noqa: E402
 from hubbub.consumers import HubbubConsumer  # noqa: E402
 from hubbub.delivery.hub import hub  # noqa: E402
 from hubbub.process.metrics import COUNTERS  # noqa: E402
 from hubbub.protocol import Command, Ok, Ping, Refused  # noqa: E402
-from hubbub.services import with_services  # noqa: E402
 
 
 class TroubleRaise(Command, tag="trouble.raise"):

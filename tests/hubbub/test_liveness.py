@@ -160,4 +160,7 @@ async def test_an_application_without_the_services_is_told_what_to_wrap(tmp_path
 
     async with process(tmp_path / "web.sock", not_found):
         status, problem = await liveness.ask_ready(tmp_path / "web.sock", "localhost")
-    assert (status, problem) == (404, "/readyz is not found: wrap the application in hubbub.services.with_services")
+    assert (status, problem) == (
+        404,
+        "/readyz is not found: wrap the application in hubbub.asgi.with_services",
+    )

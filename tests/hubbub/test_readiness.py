@@ -2,7 +2,7 @@
 
 import pytest
 
-from hubbub import readiness
+from hubbub.asgi import readiness
 
 
 def test_a_full_disk_is_told_with_its_folder(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from hubbub import true_client
+from hubbub.asgi import true_client
+from hubbub.asgi.true_client import forwarded_address, true_scope
 from hubbub.limits.token_buckets import Buckets
 from hubbub.process.addresses import TrustedProxies, network_of, parse_address
-from hubbub.true_client import forwarded_address, true_scope
 
 PROXIES = TrustedProxies(["127.0.0.1", "10.0.0.0/8", "2001:db8::/32"])
 

@@ -5,7 +5,7 @@ Outside every bound of HTTP requests: a process that refuses requests, or whose 
 
 from typing import Any
 
-from hubbub import readiness
+from hubbub.asgi import readiness
 from hubbub.process.addresses import FORWARDED
 from hubbub.process.metrics import report
 from hubbub.process.this_process import is_draining

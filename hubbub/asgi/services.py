@@ -5,7 +5,8 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from hubbub import probes, publish, site
+from hubbub import publish, site
+from hubbub.asgi import probes
 from hubbub.delivery.hub import hub
 from hubbub.limits.usage_sync import exchange_limits
 from hubbub.process.metrics import measure_loop_lag
