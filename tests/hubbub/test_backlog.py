@@ -9,7 +9,7 @@ import pytest
 
 from hubbub import conf
 from hubbub.delivery.backlog import Backlog
-from hubbub.inbox import MOST_UNREAD, UNREAD_BYTES, Inbox
+from hubbub.server.inbox import MOST_UNREAD, UNREAD_BYTES, Inbox
 
 MIB = 1 << 20
 

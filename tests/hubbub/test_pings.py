@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 
 import pytest
 
-from hubbub.pings import STALLED_SECONDS, Asked, Look, look
+from hubbub.server.pings import STALLED_SECONDS, Asked, Look, look
 
 INTERVAL, TIMEOUT = 20.0, 15.0
 

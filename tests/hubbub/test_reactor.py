@@ -4,7 +4,7 @@ import selectors
 import socket
 from contextlib import ExitStack
 
-from hubbub.reactor import MOST_EVENTS, BoundedSelector
+from hubbub.server.event_loop import MOST_EVENTS, BoundedSelector
 
 CROWD = 3 * MOST_EVENTS
 

@@ -14,11 +14,11 @@ from daphne import server as daphne_server
 from daphne import ws_protocol
 from twisted.internet import abstract, tcp, unix
 
-from hubbub import inbox as inbox_module
-from hubbub import websocket
 from hubbub.delivery.frames import Frames, wire_bytes
 from hubbub.delivery.outbox import RawOutbox
 from hubbub.process.metrics import COUNTERS
+from hubbub.server import inbox as inbox_module
+from hubbub.server import websocket
 from tests.servers import ROOT
 
 
@@ -155,7 +155,7 @@ def started_by_hand(*options: str, **environ: str) -> tuple[dict[str, Any], str]
     """A server just before it listens, from a shell that names no settings: its attributes, and what it has said."""
     code = """
 import json, sys
-from hubbub.server import Cli, Server
+from hubbub.server.server import Cli, Server
 Server.run = lambda self: print(json.dumps(vars(self), default=str))
 Cli().run(sys.argv[1:])
 """

@@ -21,11 +21,11 @@ from zope.interface import implementer
 
 from hubbub import conf
 from hubbub.delivery.outbox import CLOSE_SECONDS, DRAIN, SLOW_READER_SECONDS, RawOutbox
-from hubbub.inbox import Inbox
-from hubbub.pings import Asked, Verdict, look
 from hubbub.process.metrics import COUNTERS
 from hubbub.process.security_log import Kind, address_of, log_event
 from hubbub.protocol import CloseCode
+from hubbub.server.inbox import Inbox
+from hubbub.server.pings import Asked, Verdict, look
 
 # Transports whose buffers are known to stand in `dataBuffer` and `_tempDataBuffer`, and nowhere else. TLS has its own.
 FAST_TRANSPORTS = (tcp.Server, unix.Server)

@@ -11,9 +11,9 @@ from daphne.http_protocol import HTTPFactory as DaphneHTTPFactory
 from daphne.http_protocol import WebRequest
 
 from hubbub import conf
-from hubbub.channel import Channel
-from hubbub.connections import Connections
 from hubbub.process.metrics import COUNTERS
+from hubbub.server.connection import Channel
+from hubbub.server.connection_limits import Connections
 
 # Twisted knows none for what is newer than RFC 2616.
 REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}

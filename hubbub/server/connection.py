@@ -1,6 +1,6 @@
 """One HTTP connection: requests are read no faster than their answers are taken.
 
-Installed by hubbub.request. A head has a bounded size, and an answer that nobody takes ends its connection.
+Installed by hubbub.server.http. A head has a bounded size, and an answer that nobody takes ends its connection.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ TCP_INFO_BYTES = 128
 class Channel(http.HTTPChannel):  # type: ignore[misc]
     """A connection. Its time limit is for a request as a whole, with the pause before it.
 
-    `factory.connections` knows all of them: see hubbub.connections.
+    `factory.connections` knows all of them: see hubbub.server.connection_limits.
     """
 
     # What a limit by address counts it under; None: not by address.

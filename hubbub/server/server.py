@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-import hubbub.reactor  # noqa: F401 - before daphne is imported  # isort: skip
+import hubbub.server.event_loop  # noqa: F401 - before daphne is imported  # isort: skip
 
 from daphne import cli
 from daphne.access import AccessLogGenerator
@@ -29,14 +29,14 @@ from twisted.internet import defer, interfaces, reactor, unix
 
 from hubbub import conf
 from hubbub.checks import check_address, check_descriptors
-from hubbub.connections import LOOK_SECONDS
 from hubbub.delivery.outbox import CLOSE_SECONDS, EXTENSION
-from hubbub.drain import drain
 from hubbub.process.descriptors import Gate, needed, raise_limit
 from hubbub.process.ports import BACKLOG
-from hubbub.request import HttpFactory, Request
+from hubbub.server.connection_limits import LOOK_SECONDS
+from hubbub.server.drain import drain
+from hubbub.server.http import HttpFactory, Request
+from hubbub.server.websocket import FAST_TRANSPORTS, Connection, WebSocketProtocol
 from hubbub.site.lease import REFUSALS, claim_at_start
-from hubbub.websocket import FAST_TRANSPORTS, Connection, WebSocketProtocol
 
 logger = logging.getLogger(__name__)
 
@@ -131,7 +131,7 @@ class Server(DaphneServer):  # type: ignore[misc]
         reactor.callLater(SWEEP_SECONDS, self.timeout_checker)
 
     def kill_all_applications(self) -> Any:
-        """The end of this process: see hubbub.drain.
+        """The end of this process: see hubbub.server.drain.
 
         Daphne's own cuts the sockets and fails when a handshake came within its last second.
         """
@@ -228,7 +228,3 @@ class Cli(CommandLineInterface):  # type: ignore[misc]
             if kind in ("tcp", "ssl"):
                 named = (part.removeprefix("interface=") for part in parts if part.startswith("interface="))
                 yield next(named, "").replace("\\", "") or "0.0.0.0"  # noqa: S104 - where it listens then
-
-
-if __name__ == "__main__":
-    Cli.entrypoint()

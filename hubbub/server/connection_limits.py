@@ -21,7 +21,7 @@ QUIET_SECONDS = 60.0  # Between two lines on one limit, for one address.
 
 
 class Channel(Protocol):
-    """What is asked of a connection: see hubbub.channel."""
+    """What is asked of a connection: see hubbub.server.connection."""
 
     transport: Any
     address: str | None
