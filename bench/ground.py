@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import machine
-from hubbub import embedded_redis
+from hubbub.supervisor import private_redis
 
 ROOT = Path(__file__).resolve().parent.parent
 USERS = 100
@@ -64,7 +64,7 @@ def prepared() -> Iterator[Ground]:
     try:
         with machine.on_core(machine.client_core()):
             bare = Ground(folder, [], [])
-            with embedded_redis.running(redis := bare.redis_socket("prepare")):
+            with private_redis.running(redis := bare.redis_socket("prepare")):
                 ours = _prepare(bare.environ(redis, DJANGO_SETTINGS_MODULE="project.settings"), *ROOMS)
                 settings = "bench.peers.channels_site.settings"
                 peers = _prepare(bare.peer_environ(redis, DJANGO_SETTINGS_MODULE=settings))

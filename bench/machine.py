@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from hubbub.embedded_redis import HOW_TO_INSTALL, answers, find_binary, tethered
+from hubbub.supervisor.private_redis import HOW_TO_INSTALL, answers, find_binary, tethered
 
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0

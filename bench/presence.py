@@ -13,10 +13,10 @@ from pathlib import Path
 
 from django.conf import settings
 
-from hubbub import embedded_redis
 from hubbub.presence.topic_presence import People
 from hubbub.presence.tracker import Tracker
 from hubbub.protocol import Person
+from hubbub.supervisor import private_redis
 
 ROOMS = 500
 SOCKETS = 5_000
@@ -113,7 +113,7 @@ def measure(*, is_probed: bool) -> list[Phase]:
     phases = [Phase(name) for name in ("storm", "quiet", "busy")]
     with tempfile.TemporaryDirectory(prefix="hubbub-presence-") as folder:
         path = Path(folder) / "redis.sock"
-        with embedded_redis.running(path):
+        with private_redis.running(path):
             sides = [partial(_run, f"unix://{path}", first, phases, is_probed) for first in (0, SOCKETS)]
             threads = [threading.Thread(target=side) for side in sides]
             for thread in threads:

@@ -13,7 +13,7 @@ from bench.figures import Row, Table
 from bench.ground import Ground
 from bench.load import Broken, Members, connect
 from bench.sides import Hubbub
-from hubbub import embedded_redis
+from hubbub.supervisor import private_redis
 
 # (processes, sockets on each).
 SHAPES = ((1, 1), (1, 200), (2, 1), (2, 200), (3, 1), (3, 200))
@@ -40,7 +40,7 @@ def processes(ground: Ground, rounds: int, say: Say, only: Sequence[str] = ()) -
         room = f"bench-{35 + number}"
         with contextlib.ExitStack() as stack:
             socket = ground.redis_socket(f"processes-{number}")
-            stack.enter_context(embedded_redis.running(socket))
+            stack.enter_context(private_redis.running(socket))
             client = redis.from_url(f"unix://{socket}")
             stack.callback(client.close)
             cores = [machine.SERVER_CORES[one % len(machine.SERVER_CORES)] for one in range(count)]

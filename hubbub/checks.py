@@ -185,7 +185,8 @@ def check_redis_url(**_: Any) -> list[CheckMessage]:
         Error(
             "REDIS_URL is not set.",
             hint="The channel layer, presence, limits and /readyz use that Redis: REDIS_URL = 'redis://…'. "
-            "For the one that `up` starts: REDIS_URL = 'unix://' + str(hubbub.embedded_redis.socket_path(VAR_DIR)).",
+            "For the one that `up` starts: from hubbub.supervisor.private_redis import socket_path; "
+            "REDIS_URL = f'unix://{socket_path(VAR_DIR)}'.",
             id="hubbub.E010",
         )
     ]

@@ -6,7 +6,7 @@ from pathlib import Path
 from chat.conf import Chat
 from hubbub import conf
 from hubbub.conf import Hubbub
-from hubbub.embedded_redis import socket_path
+from hubbub.supervisor.private_redis import socket_path
 from monitor.conf import Monitor
 from project import env
 from project.accounts.conf import Accounts
@@ -40,6 +40,7 @@ conf.check_known(
 INSTALLED_APPS = [
     "project.accounts",
     "hubbub",
+    "hubbub.supervisor",
     "chat",
     "monitor",
     "daphne",
@@ -68,6 +69,9 @@ MIDDLEWARE = [
     "project.accounts.browsers.note_browsers",
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
+
+# Management commands that `manage.py up` runs beside the web processes.
+HUBBUB_PROGRAMS = {"publisher": ["publish_metrics"]}
 
 ROOT_URLCONF = "project.urls"
 ASGI_APPLICATION = "project.asgi.application"

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.responders import NotARegularFileError
 
-from hubbub.release_files import hold_release
+from hubbub.supervisor.release_files import hold_release
 
 # As Django's HashedFilesMixin makes it: room.0123456789ab.js.
 HASHED = re.compile(r"\.[0-9a-f]{12}(\.[^./]+)?\Z")

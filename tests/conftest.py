@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from hubbub import embedded_redis
+from hubbub.supervisor import private_redis
 
 # All of this is done at import, since pytest-django reads the settings as soon as it knows where they are.
 _resources = ExitStack()
 _folder = Path(tempfile.mkdtemp(prefix="hubbub-tests-"))
 _resources.callback(shutil.rmtree, _folder, ignore_errors=True)
-_resources.enter_context(embedded_redis.running(_folder / "redis.sock"))
+_resources.enter_context(private_redis.running(_folder / "redis.sock"))
 
 SETTINGS = {
     "SECRET_KEY",

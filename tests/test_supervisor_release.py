@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from hubbub.children import Console
-from hubbub.release_child import ReleaseChild, reason
-from hubbub.supervisor import Supervisor
+from hubbub.supervisor.child import Console
+from hubbub.supervisor.release_child import ReleaseChild, reason
+from hubbub.supervisor.supervisor import Supervisor
 from tests.cluster.running import until
 from tests.test_supervisor import STAYS, Script, console, make_script  # noqa: F401
 

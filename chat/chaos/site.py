@@ -14,7 +14,7 @@ from types import TracebackType
 import psutil
 from django.conf import settings
 
-from hubbub.embedded_redis import run_dir, tethered
+from hubbub.supervisor.private_redis import run_dir, tethered
 
 START_SECONDS = 60.0
 PREPARE_SECONDS = 60.0

@@ -15,7 +15,7 @@ FORMER_APP = "realtime"
 class CreateOrTakeOver(migrations.CreateModel):
     """CreateModel, but the table of the same model in FORMER_APP is renamed where the database has one."""
 
-    # The release refuses to run this under processes that still use that app (hubbub.additive).
+    # The release refuses to run this under processes that still use that app (hubbub.supervisor.additive).
     replaces_app = FORMER_APP
 
     def database_forwards(self, app_label, schema_editor, from_state, to_state):

@@ -16,8 +16,8 @@ from bench.ground import ROOT
 from bench.load import Broken
 from bench.machine import Program
 from bench.senders import WINDOW, HttpPoster, Poster, Script
-from hubbub import embedded_redis
 from hubbub.delivery.frames import wire_bytes
+from hubbub.supervisor import private_redis
 
 SIZE = 100
 CREATED = b"HTTP/1.1 201 Created\r\nServer: nginx\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\nhello"
@@ -44,7 +44,7 @@ class Listener:
 def published(tmp_path: Path) -> Iterator[tuple[Script, Listener]]:
     path = tmp_path / "redis.sock"
     with contextlib.ExitStack() as stack:
-        stack.enter_context(embedded_redis.running(path))
+        stack.enter_context(private_redis.running(path))
         listener = Listener(f"unix://{path}")
         stack.callback(listener.client.close)
         stack.callback(listener.pubsub.close)

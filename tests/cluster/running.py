@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any
 
 from chat.chaos.recording import Address
-from hubbub.embedded_redis import run_dir, tethered
+from hubbub.supervisor.private_redis import run_dir, tethered
 from tests.servers import RAISED_LIMITS, ROOT, Site
 from tests.wire import Client, opened
 

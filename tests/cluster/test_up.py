@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from hubbub import embedded_redis
+from hubbub.supervisor import private_redis
 from tests.cluster.running import STOP_SECONDS, Cluster, until
 from tests.servers import ROOT
 
@@ -294,7 +294,7 @@ async def check_that_redis_is_found(site: Cluster, cookie: str, path: Path) -> N
         assert client.hello["state"] == "degraded"
         assert (await client.join("general"))["type"] == "ok"
         assert (await client.post("general", "nobody else hears this at once"))["type"] == "ok"
-        with embedded_redis.running(path):
+        with private_redis.running(path):
             assert (await client.event("service.changed"))["state"] == "ok"
             status, body = await ask_privately(site.sockets["web-1"])
             assert (status, body["state"]) == (200, "ok")

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 from chat.chaos.faults import delete_all_keys
-from hubbub import embedded_redis
+from hubbub.supervisor import private_redis
 
 
 class OwnRedis:
@@ -30,7 +30,7 @@ class OwnRedis:
     def start(self) -> None:
         """Start it, empty, if it does not run; it answers when this returns."""
         if self._pid is None:
-            self._pid = self._running.enter_context(embedded_redis.running(self.path))
+            self._pid = self._running.enter_context(private_redis.running(self.path))
 
     def stop(self) -> None:
         """Stop it in order, if it runs."""

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hubbub.embedded_redis import tethered
+from hubbub.supervisor.private_redis import tethered
 from tests.servers import ROOT
 
 pytestmark = pytest.mark.cluster

@@ -10,7 +10,7 @@ from redis import Redis
 
 from hubbub import conf
 from hubbub.delivery.hub import Hub
-from hubbub.embedded_redis import running
+from hubbub.supervisor.private_redis import running
 from tests.hubbub.hubs import GROUP, Truth
 from tests.hubbub.sides import GRACE, LEASE, Side
 from tests.personas import alice, bob, root  # noqa: F401

@@ -10,7 +10,7 @@ from django.db.migrations import Migration, operations
 from django.db.migrations.loader import MigrationLoader
 from django.db.models.functions import Now, Random
 
-from hubbub.additive import complaints, later_than
+from hubbub.supervisor.additive import complaints, later_than
 
 # The last migration of each app in the last release. A release moves them on to its own.
 RELEASED = {

@@ -9,9 +9,10 @@ import pytest
 from django.contrib.auth import authenticate, get_user_model
 from django.db import connections
 
-from hubbub import conf, first_admin
-from hubbub.children import Console
-from hubbub.management.commands.up import release_child, site_folder
+from hubbub import conf
+from hubbub.supervisor import first_admin
+from hubbub.supervisor.child import Console
+from hubbub.supervisor.management.commands.up import release_child, site_folder
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

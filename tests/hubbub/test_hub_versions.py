@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from channels.layers import get_channel_layer
 
-from hubbub import embedded_redis
 from hubbub.delivery.hub import Hub
 from hubbub.delivery.layer import RedisPubSubLayer
 from hubbub.publish import newest, publish, sender
+from hubbub.supervisor import private_redis
 from tests.hubbub.hubs import GROUP, Listener, confirmed, live_member, send, until
 from tests.hubbub.test_hub import WRITES_PER_TURN
 
@@ -88,7 +88,7 @@ async def test_a_version_frame_published_while_redis_is_away_is_shown_when_it_is
     sender.send_from(asyncio.get_running_loop())
     hub = Hub()
     try:
-        with embedded_redis.running(path):
+        with private_redis.running(path):
             listener, _ = await live_member(hub, position=0)
             other, _ = await live_member(hub, position=0, group="room.other")
             await until(lambda: hub.is_active(GROUP) and hub.is_active("room.other"))
@@ -101,7 +101,7 @@ async def test_a_version_frame_published_while_redis_is_away_is_shown_when_it_is
         publish(GROUP, "event")
         await asyncio.sleep(1.5)  # It has been tried again by then, in vain.
         assert shown(listener) == ["state 1"]
-        with embedded_redis.running(path):
+        with private_redis.running(path):
             await until(lambda: shown(listener) == ["state 3"] and shown(other) == ["other 3"], 8)
             publish(GROUP, "state 4", version=4)
             await until(lambda: shown(listener) == ["state 4"])

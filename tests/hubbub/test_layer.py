@@ -12,10 +12,10 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from hubbub import embedded_redis
 from hubbub.delivery.layer import RedisPubSubLayer
 from hubbub.process.metrics import COUNTERS
 from hubbub.site import NO_MARK
+from hubbub.supervisor import private_redis
 
 
 class Told:
@@ -61,7 +61,7 @@ def told() -> Told:
 
 
 async def test_what_is_sent_right_after_subscribing_arrives(path: Path, layer: Any) -> None:
-    with embedded_redis.running(path):
+    with private_redis.running(path):
         channel = await layer.new_channel()
         async with Redis(unix_socket_path=str(path)) as other:
             for number in range(200):
@@ -73,7 +73,7 @@ async def test_what_is_sent_right_after_subscribing_arrives(path: Path, layer: A
 
 async def test_a_restart_is_told_and_everything_is_subscribed_again(path: Path, layer: Any, told: Told) -> None:
     layer.watch(told)
-    with embedded_redis.running(path):
+    with private_redis.running(path):
         channel = await layer.new_channel()
         for number in range(1200):  # More than go into one command.
             layer._get_layer().groups.setdefault(f"asgi__group__g{number}", set())
@@ -82,7 +82,7 @@ async def test_a_restart_is_told_and_everything_is_subscribed_again(path: Path, 
     await until(lambda: told.events == ["regained", "lost"], 1)
     with pytest.raises(RedisConnectionError):
         await layer.group_send("g7", {"n": 0})
-    with embedded_redis.running(path):
+    with private_redis.running(path):
         assert await until(lambda: told.events[-1] == "regained") < 1
         for number in (0, 499, 500, 1199):
             await layer.group_send(f"g{number}", {"n": number})
@@ -92,7 +92,7 @@ async def test_a_restart_is_told_and_everything_is_subscribed_again(path: Path, 
 
 async def test_a_hung_redis_is_noticed_within_five_seconds(path: Path, layer: Any, told: Told) -> None:
     layer.watch(told)
-    with embedded_redis.running(path) as pid:
+    with private_redis.running(path) as pid:
         channel = await layer.new_channel()
         await layer.group_add("g", channel)
         os.kill(pid, signal.SIGSTOP)
@@ -117,7 +117,7 @@ async def test_a_redis_that_is_away_at_the_start_is_found_when_it_comes(path: Pa
         channel = await layer.new_channel()
         await layer.group_add("g", channel)
     assert told.events == ["lost"]
-    with embedded_redis.running(path):
+    with private_redis.running(path):
         assert await until(lambda: told.events[-1] == "regained") < 2
         await layer.group_send("g", {"n": 1})
         assert (await layer.receive(channel))["n"] == 1
@@ -125,7 +125,7 @@ async def test_a_redis_that_is_away_at_the_start_is_found_when_it_comes(path: Pa
 
 async def test_an_idle_connection_is_kept(path: Path, layer: Any, told: Told) -> None:
     layer.watch(told)
-    with embedded_redis.running(path):
+    with private_redis.running(path):
         channel = await layer.new_channel()
         await layer.group_add("g", channel)
         await asyncio.sleep(6.5)  # Longer than any time limit of it or of redis-py.
@@ -137,7 +137,7 @@ async def test_an_idle_connection_is_kept(path: Path, layer: Any, told: Told) ->
 
 async def test_what_nobody_receives_is_dropped_and_told(path: Path, layer: Any, told: Told) -> None:
     layer.watch(told)
-    with embedded_redis.running(path):
+    with private_redis.running(path):
         channel = await layer.new_channel()
         await layer.group_add("g", channel)
         before = COUNTERS.layer_overflows

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from hubbub import liveness
-from hubbub.liveness import Liveness
+from hubbub.supervisor import liveness
+from hubbub.supervisor.liveness import Liveness
 
 LIMIT = 0.5
 

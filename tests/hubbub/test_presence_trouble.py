@@ -12,10 +12,10 @@ import pytest
 from redis import Redis
 
 from hubbub import site
-from hubbub.embedded_redis import running
 from hubbub.presence.store import PREFIX, TIMEOUT_SECONDS
 from hubbub.presence.topic_presence import Change
 from hubbub.protocol import Presence
+from hubbub.supervisor.private_redis import running
 from tests.hubbub.hubs import until
 from tests.hubbub.sides import (
     ALICE,

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from hubbub.embedded_redis import find_binary, tethered
 from hubbub.process.redis_errors import MAX_CHARS, cause_of
+from hubbub.supervisor.private_redis import find_binary, tethered
 from tests.servers import free_port
 
 

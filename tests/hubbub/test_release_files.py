@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from hubbub import release_files
 from hubbub.process.ports import Taken, lock_folder
-from hubbub.release_files import LISTS, hold_release, install_static_files
+from hubbub.supervisor import release_files
+from hubbub.supervisor.release_files import LISTS, hold_release, install_static_files
 
 Write = Callable[..., None]
 

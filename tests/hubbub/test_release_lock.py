@@ -7,7 +7,7 @@ import time
 import pytest
 from django.db import connection
 
-from hubbub.release_lock import Busy, release_lock
+from hubbub.supervisor.release_lock import Busy, release_lock
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
 

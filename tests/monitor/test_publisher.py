@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 import pytest
 
-from hubbub import embedded_redis
+from hubbub.supervisor import private_redis
 from monitor.conf import Monitor
 from monitor.history import History
 from monitor.lease import Hold
@@ -281,7 +281,7 @@ async def test_samples_come_again_when_redis_does(published, settings, tmp_path)
         running = asyncio.create_task(publisher.run())
         try:
             for count in (3, 6):
-                with embedded_redis.running(tmp_path / "redis.sock"):
+                with private_redis.running(tmp_path / "redis.sock"):
                     await until(lambda count=count: len(published) >= count)
         finally:
             await cancel(running)

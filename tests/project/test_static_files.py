@@ -7,7 +7,7 @@ import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
-from hubbub import release_files
+from hubbub.supervisor import release_files
 from project.static_files import StaticFiles
 
 KNOWN, OTHER = "app/a.0123456789ab.js", "app/a.ba9876543210.js"

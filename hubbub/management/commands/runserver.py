@@ -9,9 +9,9 @@ from daphne.management.commands.runserver import Command as DaphneCommand
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
-from hubbub import embedded_redis
 from hubbub.checks import check_address
 from hubbub.process.ports import Taken, lock_folder
+from hubbub.supervisor import private_redis
 
 
 class Command(DaphneCommand):  # type: ignore[misc]
@@ -40,7 +40,7 @@ def start_redis(stack: contextlib.ExitStack) -> None:
         raise CommandError("VAR_DIR is not set: see manage.py check. Or set REDIS_URL in the environment.")
     var_dir = Path(settings.VAR_DIR)
     try:
-        path = embedded_redis.make_run_dir(var_dir) / "redis.sock"
+        path = private_redis.make_run_dir(var_dir) / "redis.sock"
         lock = lock_folder(var_dir)
     except Taken:
         return  # `up`, or another `runserver`, which has one.
@@ -48,6 +48,6 @@ def start_redis(stack: contextlib.ExitStack) -> None:
         raise CommandError(str(error)) from None
     stack.callback(os.close, lock)
     try:
-        stack.enter_context(embedded_redis.running(path))
+        stack.enter_context(private_redis.running(path))
     except RuntimeError as error:
         raise CommandError(str(error)) from None

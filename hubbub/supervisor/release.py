@@ -19,10 +19,10 @@ from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from hubbub import conf
-from hubbub.additive import complaints
 from hubbub.process.ports import Taken
-from hubbub.release_files import install_static_files
-from hubbub.release_lock import Busy, release_lock
+from hubbub.supervisor.additive import complaints
+from hubbub.supervisor.release_files import install_static_files
+from hubbub.supervisor.release_lock import Busy, release_lock
 
 # A change of a table waits for those who use it, and whoever comes later waits behind it: a post for a second at most.
 MIGRATION_LOCK_MS = 200

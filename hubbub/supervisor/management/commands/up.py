@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,18 @@ from django.core.management import BaseCommand, CommandError, CommandParser, get
 from django.db import Error as DatabaseError
 from django.db import connections
 
-from hubbub import conf, embedded_redis, first_admin
+from hubbub import conf
 from hubbub.checks import check_address
-from hubbub.children import Console
-from hubbub.kept import CannotStart, Kept, KeptCommand, KeptRedis
-from hubbub.kept_web import KeptWeb
 from hubbub.process.ports import Taken, claim_port, lock_folder
 from hubbub.process.redis_errors import cause_of
-from hubbub.release import ReleaseFailed, release
-from hubbub.release_child import ReleaseChild
 from hubbub.site.lease import REFUSALS, claim_at_start
-from hubbub.supervisor import Supervisor, terminal_answers
+from hubbub.supervisor import first_admin, private_redis
+from hubbub.supervisor.child import Console
+from hubbub.supervisor.programs import CannotStart, Kept, KeptCommand, KeptRedis
+from hubbub.supervisor.release import ReleaseFailed, release
+from hubbub.supervisor.release_child import ReleaseChild
+from hubbub.supervisor.supervisor import Supervisor, terminal_answers
+from hubbub.supervisor.web_program import KeptWeb
 
 # What an earlier run that was killed may still take: its web processes close their sockets in order.
 EARLIER_RUN_SECONDS = 20.0
@@ -32,9 +33,6 @@ EARLIER_RUN_SECONDS = 20.0
 RELEASE_EXTRA_SECONDS = 15.0
 MOST_PROCESSES = 64
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-# Run beside the web processes, under this name, where the project has the command.
-BESIDE = {"publisher": "publish_metrics"}
 
 
 class Command(BaseCommand):
@@ -70,19 +68,19 @@ class Command(BaseCommand):
         finally:
             for number in STOP_SIGNALS:
                 signal.signal(number, signal.SIG_IGN)  # All is stopped: a second Ctrl-C has nothing more to say.
-            embedded_redis.remove_run_dir(run_dir, Path(settings.VAR_DIR))
+            private_redis.remove_run_dir(run_dir, Path(settings.VAR_DIR))
 
     def _run(self, run_dir: Path, lock: int, processes: int, host: str, port: int, *, migrate: bool) -> None:
         port = claim_port(host, port)
         for leftover in run_dir.glob("*.sock"):
             leftover.unlink(missing_ok=True)  # Of a run that was killed together with its processes.
         # By the setting: another one is used as it is, wherever the setting comes from.
-        private = f"unix://{embedded_redis.socket_path(Path(settings.VAR_DIR))}"
+        private = f"unix://{private_redis.socket_path(Path(settings.VAR_DIR))}"
         binary = find_redis() if private == settings.REDIS_URL else None
 
         def leave(number: int, frame: object) -> None:
             # An exception could be swallowed wherever it is raised, or shown.
-            embedded_redis.remove_run_dir(run_dir, Path(settings.VAR_DIR))
+            private_redis.remove_run_dir(run_dir, Path(settings.VAR_DIR))
             os._exit(128 + number)
 
         had_terminal = terminal_answers()
@@ -129,7 +127,7 @@ class Command(BaseCommand):
         self,
         console: Console,
         stages: Sequence[Sequence[Kept]],
-        binary: embedded_redis.Binary | None,
+        binary: private_redis.Binary | None,
         host: str,
         port: int,
     ) -> None:
@@ -154,17 +152,17 @@ def claim(var_dir: Path) -> tuple[Path, int]:
         lock_folder(var_dir)  # Ours alone, to the end of this process.
     except Taken:
         raise Taken(f"It is already running on {var_dir}. Stop that one first, or set HUBBUB_VAR.") from None
-    run_dir = embedded_redis.make_run_dir(var_dir)
+    run_dir = private_redis.make_run_dir(var_dir)
     try:
         return run_dir, lock_folder(run_dir, wait_seconds=EARLIER_RUN_SECONDS)
     except Taken:
         raise Taken(f"Processes of an earlier run still use {run_dir}: end them first.") from None
 
 
-def find_redis() -> embedded_redis.Binary:
-    binary = embedded_redis.find_binary()
+def find_redis() -> private_redis.Binary:
+    binary = private_redis.find_binary()
     if binary is None:
-        raise CommandError(embedded_redis.HOW_TO_INSTALL)
+        raise CommandError(private_redis.HOW_TO_INSTALL)
     return binary
 
 
@@ -185,7 +183,7 @@ def plan(
     console: Console,
     lock: int,
     run_dir: Path,
-    binary: embedded_redis.Binary | None,
+    binary: private_redis.Binary | None,
     processes: int,
     host: str,
     port: int,
@@ -222,14 +220,30 @@ def plan(
         )
         for number in range(1, processes + 1)
     ]
-    commands = get_commands()
     serving += [
-        KeptCommand(name=name, console=console, environ=environ, folder=folder, lock=lock, command=[command])
-        for name, command in BESIDE.items()
-        if command in commands
+        KeptCommand(name=name, console=console, environ=environ, folder=folder, lock=lock, command=command)
+        for name, command in programs().items()
     ]
     stages.append(serving)
     return stages
+
+
+def programs() -> dict[str, list[str]]:
+    """The management commands that run beside the web processes: `settings.HUBBUB_PROGRAMS`, by their names.
+
+    Raises:
+        CommandError: for a setting of another shape, and for a command that no installed app has.
+    """
+    setting: Any = getattr(settings, "HUBBUB_PROGRAMS", {})
+    known = get_commands()
+    if not isinstance(setting, Mapping):
+        raise CommandError("HUBBUB_PROGRAMS is not a dict of names and commands, as {'publisher': ['publish_metrics']}.")
+    for name, command in setting.items():
+        if not name or isinstance(command, str) or not all(isinstance(word, str) for word in [name, *command]):
+            raise CommandError(f"HUBBUB_PROGRAMS[{name!r}] is not a list of words, as ['publish_metrics'].")
+        if not command or command[0] not in known:
+            raise CommandError(f"HUBBUB_PROGRAMS[{name!r}]: no installed app has the command {next(iter(command), '')!r}.")
+    return {name: [*command] for name, command in setting.items()}
 
 
 def environment() -> dict[str, str]:
@@ -260,7 +274,7 @@ def database_name() -> str:
     return f"{database.display_name}, {database.settings_dict['NAME']}"
 
 
-def redis_name(binary: embedded_redis.Binary | None) -> str:
+def redis_name(binary: private_redis.Binary | None) -> str:
     try:
         with redis.from_url(settings.REDIS_URL, socket_timeout=5) as client:
             found: dict[str, Any] = client.info("server")

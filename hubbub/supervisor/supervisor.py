@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from hubbub.children import Console
-from hubbub.kept import CannotStart, Kept
-from hubbub.release_child import ReleaseChild
+from hubbub.supervisor.child import Console
+from hubbub.supervisor.programs import CannotStart, Kept
+from hubbub.supervisor.release_child import ReleaseChild
 
 REPEATED_SIGNAL_SECONDS = 1.0
 SLOW_START_SECONDS = 10.0

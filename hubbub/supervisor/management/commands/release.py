@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 
-from hubbub.release import ReleaseFailed, pending, pending_complaints, release
+from hubbub.supervisor.release import ReleaseFailed, pending, pending_complaints, release
 
 
 class Command(BaseCommand):

@@ -9,10 +9,10 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hubbub.children import Child
-from hubbub.kept import REPLACEMENT_SECONDS, Kept
-from hubbub.liveness import Liveness, ask_ready
 from hubbub.process.ports import BACKLOG, bind
+from hubbub.supervisor.child import Child
+from hubbub.supervisor.liveness import Liveness, ask_ready
+from hubbub.supervisor.programs import REPLACEMENT_SECONDS, Kept
 
 
 @dataclass(kw_only=True)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hubbub.children import Child, Console
-from hubbub.embedded_redis import Binary, answers
+from hubbub.supervisor.child import Child, Console
+from hubbub.supervisor.private_redis import Binary, answers
 
 BACK_OFF_SECONDS = 0.5
 MOST_BACK_OFF_SECONDS = 10.0

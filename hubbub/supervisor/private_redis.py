@@ -161,9 +161,9 @@ def running(path: Path) -> Iterator[int]:
 
 
 def tethered(command: list[str]) -> list[str]:
-    """`command` so that it ends with this process, even when this one is killed (see `tether`)."""
-    tether = Path(__file__).with_name("tether.py")
-    return [sys.executable, "-I", "-S", os.fspath(tether), str(os.getpid()), *command]
+    """`command` so that it ends with this process, even when this one is killed (see `die_with_parent`)."""
+    wrapper = Path(__file__).with_name("die_with_parent.py")
+    return [sys.executable, "-I", "-S", os.fspath(wrapper), str(os.getpid()), *command]
 
 
 def _system_path() -> str:

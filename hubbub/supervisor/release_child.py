@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hubbub.children import Child, Console
+from hubbub.supervisor.child import Child, Console
 
 PREFIX = "release: "  # Of the lines that are shown while it runs.
 STOP_SECONDS = 5.0

@@ -1,4 +1,4 @@
-"""Run a command that ends with its parent, however that ends: `python -I -S tether.py PARENT_PID COMMAND …`.
+"""Run a command that ends with its parent, however that ends: `python -I -S die_with_parent.py PARENT_PID COMMAND …`.
 
 A program of its own rather than a `preexec_fn`, which must not run in a process that has threads. Imports nothing of
 ours.

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from hubbub.embedded_redis import tethered
+from hubbub.supervisor.private_redis import tethered
 
 KEPT_LINES = 15  # Told as the reason when it cannot start: enough for a traceback's end.
 READ_BYTES = 65_536

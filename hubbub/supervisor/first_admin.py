@@ -8,7 +8,7 @@ from django.contrib.auth import get_user_model
 from django.db import connections
 
 from hubbub import users
-from hubbub.release_lock import Busy, release_lock
+from hubbub.supervisor.release_lock import Busy, release_lock
 
 NAME = "admin"
 WAIT_SECONDS = 30.0
