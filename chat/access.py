@@ -14,11 +14,11 @@ from django.utils import timezone
 from chat.models import Membership, Message, Room
 from hubbub import users
 from hubbub.auth.identity import Identity, look_again, with_permission
-from hubbub.confusables import name_key
 from hubbub.limits.token_buckets import Buckets
 from hubbub.process.security_log import Kind, log_event
 from hubbub.protocol import ErrorCode, Refused
 from hubbub.rows import parameter, rows_by
+from hubbub.text.confusables import name_key
 
 # What a token must have been given.
 WRITE = frozenset({"chat.write"})

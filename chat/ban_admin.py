@@ -20,8 +20,8 @@ from django.utils import timezone
 from chat import access, bans
 from chat.models import BAN_REASON_CHARS, Membership, Room
 from hubbub import users
-from hubbub.names import validate_name
 from hubbub.service_admin import has_user_search
+from hubbub.text.names import validate_name
 
 MAY_BAN = "chat.change_membership"
 SPANS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1)}

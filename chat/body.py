@@ -5,7 +5,7 @@ import unicodedata
 
 from chat import conf
 from hubbub.protocol import ErrorCode, Refused
-from hubbub.text import MOST_MARKS, has_endless_marks
+from hubbub.text.marks import MOST_MARKS, has_endless_marks
 
 # White space, control characters, what Unicode ignores by default (zero-width marks, fillers, bidi controls, tags), and
 # letters that are drawn as nothing. The same ranges stand in static/chat/js/body.js; a test compares them.

@@ -25,10 +25,10 @@ from chat.models import Membership, Message, Room, new_epoch
 from chat.protocol import Changed, Posted, RoomChanged, RoomClosed
 from hubbub import users
 from hubbub.auth.identity import Identity
-from hubbub.names import normalize_name
 from hubbub.protocol import ErrorCode, Refused, encode
 from hubbub.publish import publish, publish_access_changed, publish_end, publish_in_order
 from hubbub.rows import rows_by
+from hubbub.text.names import normalize_name
 
 logger = logging.getLogger(__name__)
 

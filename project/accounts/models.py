@@ -1,6 +1,6 @@
 """This site's user. Its own model from the first migration, so that it can change later.
 
-`name_key` is what decides whether two names are drawn alike: see hubbub/confusables.py. It has no other meaning.
+`name_key` is what decides whether two names are drawn alike: see hubbub/text/confusables.py. It has no other meaning.
 """
 
 import hashlib
@@ -13,8 +13,8 @@ from django.contrib.auth.models import UserManager as DjangoUserManager
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from hubbub.confusables import fold_name, name_key, shown_key
-from hubbub.names import is_reserved, validate_user_name
+from hubbub.text.confusables import fold_name, name_key, shown_key
+from hubbub.text.names import is_reserved, validate_user_name
 
 NAME_CHARS = 150
 # A letter's prototype may be several. PostgreSQL's indexes take 2,704 bytes: of what is longer the beginning decides.

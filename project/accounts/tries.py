@@ -16,13 +16,13 @@ from django.conf import settings
 from redis.exceptions import RedisError, ResponseError
 
 from hubbub import site
-from hubbub.confusables import fold_name
 from hubbub.limits.token_buckets import Buckets
 from hubbub.process import redis_client
 from hubbub.process.addresses import network_of, parse_address
 from hubbub.process.redis_errors import cause_of
 from hubbub.process.redis_keys import is_wrong_kind
 from hubbub.site.lease import on_connect_sync
+from hubbub.text.confusables import fold_name
 from project.accounts import conf
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from chat.body import without_blank_lines
-from hubbub.confusables import fold_name, is_ignorable, name_key, prototypes, script_of, shown_key
+from hubbub.text.confusables import fold_name, is_ignorable, name_key, prototypes, script_of, shown_key
 
 CHARACTERS = [chr(code) for code in range(0x32000) if not 0xD800 <= code < 0xE000]
 

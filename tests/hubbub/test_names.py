@@ -5,7 +5,7 @@ import unicodedata
 import pytest
 from django.core.exceptions import ValidationError
 
-from hubbub.names import is_reserved, normalize_name, validate_name, validate_user_name
+from hubbub.text.names import is_reserved, normalize_name, validate_name, validate_user_name
 
 
 @pytest.mark.parametrize(

@@ -237,12 +237,13 @@ def programs() -> dict[str, list[str]]:
     setting: Any = getattr(settings, "HUBBUB_PROGRAMS", {})
     known = get_commands()
     if not isinstance(setting, Mapping):
-        raise CommandError("HUBBUB_PROGRAMS is not a dict of names and commands, as {'publisher': ['publish_metrics']}.")
+        raise CommandError("HUBBUB_PROGRAMS is not a dict of commands by name, as {'publisher': ['publish_metrics']}.")
     for name, command in setting.items():
         if not name or isinstance(command, str) or not all(isinstance(word, str) for word in [name, *command]):
             raise CommandError(f"HUBBUB_PROGRAMS[{name!r}] is not a list of words, as ['publish_metrics'].")
         if not command or command[0] not in known:
-            raise CommandError(f"HUBBUB_PROGRAMS[{name!r}]: no installed app has the command {next(iter(command), '')!r}.")
+            missing = next(iter(command), "")
+            raise CommandError(f"HUBBUB_PROGRAMS[{name!r}]: no installed app has the command {missing!r}.")
     return {name: [*command] for name, command in setting.items()}
 
 

@@ -6,7 +6,7 @@ from itertools import groupby
 
 from django.core.exceptions import ValidationError
 
-from hubbub.confusables import is_ignorable, looks_latin, name_key, script_of, shown_key
+from hubbub.text.confusables import is_ignorable, looks_latin, name_key, script_of, shown_key
 
 # Embeddings, overrides and isolates change how all that follows is read: `gpj.exe` is shown as `exe.jpg`.
 BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
