@@ -17,7 +17,7 @@ from hubbub.auth.identity import Identity, look_again, with_permission
 from hubbub.limits.token_buckets import Buckets
 from hubbub.process.security_log import Kind, log_event
 from hubbub.protocol import ErrorCode, Refused
-from hubbub.rows import parameter, rows_by
+from hubbub.queries import parameter, rows_by
 from hubbub.text.confusables import name_key
 
 # What a token must have been given.

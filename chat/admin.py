@@ -18,8 +18,8 @@ from chat.ban_admin import MAY_BAN, SPANS, BansOfRooms, ReasonForm
 from chat.message_admin import MessageAdmin
 from chat.models import Membership, Message, Room
 from hubbub import users
-from hubbub.admin_links import link_to, link_to_list
-from hubbub.service_admin import ServiceAdmin, searched_users, user_widget
+from hubbub.admin_services.base import ServiceAdmin, searched_users, user_widget
+from hubbub.admin_services.links import link_to, link_to_list
 
 INLINE_MEMBERS = 100  # More would not fit Django's limit of 1000 fields in a form; they have their own list.
 FROM_LOBBY = "from_lobby"  # In the address of the page for a new room: where to return to.

@@ -20,7 +20,7 @@ from django.utils import timezone
 from chat import access, bans
 from chat.models import BAN_REASON_CHARS, Membership, Room
 from hubbub import users
-from hubbub.service_admin import has_user_search
+from hubbub.admin_services.base import has_user_search
 from hubbub.text.names import validate_name
 
 MAY_BAN = "chat.change_membership"

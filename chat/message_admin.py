@@ -15,9 +15,9 @@ from chat import bans, services
 from chat.ban_admin import MAY_BAN, SPANS, ReasonForm, ban_page
 from chat.models import Message
 from hubbub import users
-from hubbub.admin_links import link_to
-from hubbub.bulk_admin import NAMED_ROWS
-from hubbub.service_admin import ServiceAdmin
+from hubbub.admin_services.base import ServiceAdmin
+from hubbub.admin_services.bulk import NAMED_ROWS
+from hubbub.admin_services.links import link_to
 
 EXCERPT_CHARS = 80
 FIELDS = ["room", "seq", "author", "body", "at", "edited_at", "deleted_at", "position", "client_id"]

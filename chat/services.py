@@ -27,7 +27,7 @@ from hubbub import users
 from hubbub.auth.identity import Identity
 from hubbub.protocol import ErrorCode, Refused, encode
 from hubbub.publish import publish, publish_access_changed, publish_end, publish_in_order
-from hubbub.rows import rows_by
+from hubbub.queries import rows_by
 from hubbub.text.names import normalize_name
 
 logger = logging.getLogger(__name__)

@@ -13,10 +13,10 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from hubbub import users
-from hubbub.admin_links import link_to
+from hubbub.admin_services.base import ServiceAdmin
+from hubbub.admin_services.links import link_to
 from hubbub.auth.tokens import TOKEN_PREFIX, create_token, known_scopes, revoke_token
 from hubbub.models import AccessToken
-from hubbub.service_admin import ServiceAdmin
 
 EXPIRY = timedelta(days=30)  # Proposed in the form.
 

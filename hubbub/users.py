@@ -15,7 +15,7 @@ from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import EmailField, Field, Manager, Q, QuerySet
 
-from hubbub.rows import rows_by
+from hubbub.queries import rows_by
 
 # Of users who post and join. Some hundred bytes each.
 KEYS_KEPT = 4096

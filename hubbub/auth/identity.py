@@ -18,7 +18,7 @@ from hubbub import users
 from hubbub.auth.sessions import Kept, is_signed_in, proof_of, read_sessions
 from hubbub.auth.tokens import find_usable_token, scopes_of
 from hubbub.models import AccessToken
-from hubbub.rows import rows_by
+from hubbub.queries import rows_by
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from hubbub import users
 from hubbub.auth.origin import headers_of
-from hubbub.rows import rows_by
+from hubbub.queries import rows_by
 
 
 class Kept:

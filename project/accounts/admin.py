@@ -16,8 +16,8 @@ from django.http import HttpRequest
 from chat import deletion
 from chat.models import Membership, Message
 from hubbub import users
-from hubbub.admin_links import link_to_list
-from hubbub.bulk_admin import BulkAdmin
+from hubbub.admin_services.bulk import BulkAdmin
+from hubbub.admin_services.links import link_to_list
 from hubbub.models import AccessToken
 from project.accounts.escalation import BoundedUserAdmin, GroupAdmin
 from project.accounts.models import User

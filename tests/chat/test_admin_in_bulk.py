@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from chat import deletion, services
 from chat.models import Membership, Message, Room
-from hubbub import bulk_admin
+from hubbub.admin_services import bulk
 from hubbub.auth.tokens import create_token
 from tests.personas import make_user
 
@@ -131,7 +131,7 @@ def test_more_tokens_than_a_form_has_fields_are_revoked(admin: Any, alice: Any, 
 def test_more_than_the_limit_is_refused_before_anything_is_done(
     admin: Any, monkeypatch: pytest.MonkeyPatch, action: str
 ) -> None:
-    monkeypatch.setattr(bulk_admin.BulkAdmin, "most_selected", 5)
+    monkeypatch.setattr(bulk.BulkAdmin, "most_selected", 5)
     make_rooms(6)
     answer = select_all(admin, ROOMS, action)
     assert answer.status_code == 302
@@ -148,8 +148,8 @@ def test_a_request_that_took_its_time_goes_on_by_a_button(
 ) -> None:
     make_rooms(7)
     clock = iter(range(1_000))
-    monkeypatch.setattr(bulk_admin, "STEP_SECONDS", 3)
-    monkeypatch.setattr(bulk_admin, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(bulk, "STEP_SECONDS", 3)
+    monkeypatch.setattr(bulk, "monotonic", lambda: next(clock))
     answer = select_all(admin, ROOMS, action)
     if action == "delete_selected":
         assert Room.objects.count() == 7

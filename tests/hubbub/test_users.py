@@ -10,9 +10,9 @@ from django.contrib.auth import get_user_model
 from django.db import models
 
 from chat.models import Membership, Room
-from hubbub import rows, users
+from hubbub import queries, users
 from hubbub.presence import store
-from hubbub.rows import rows_by
+from hubbub.queries import rows_by
 from tests.personas import make_user
 
 pytestmark = pytest.mark.database
@@ -85,7 +85,7 @@ def test_rows_are_found_by_names_of_fields_and_of_columns_and_by_keys(db: None) 
     [("group", '"group"'), ("Mixed Case", '"Mixed Case"'), ('"hr"."people"', '"hr"."people"'), ("100%", '"100%%"')],
 )
 def test_a_name_is_quoted(db: None, name: str, written: str) -> None:
-    assert rows.quoted(name) == written
+    assert queries.quoted(name) == written
 
 
 # From a process of the release before, while it is replaced

@@ -8,7 +8,7 @@ from django.core.exceptions import NON_FIELD_ERRORS, ObjectDoesNotExist, Validat
 from django.db import IntegrityError
 from django.http import HttpRequest
 
-from hubbub.bulk_admin import BulkAdmin
+from hubbub.admin_services.bulk import BulkAdmin
 
 
 class ServiceAdmin(BulkAdmin):
