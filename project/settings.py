@@ -38,6 +38,7 @@ conf.check_known(
 
 # Our apps stand first: their templates and commands (runserver) take the place of Django's and daphne's.
 INSTALLED_APPS = [
+    "project",
     "project.accounts",
     "hubbub",
     "hubbub.supervisor",
@@ -79,7 +80,6 @@ ASGI_APPLICATION = "project.asgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "project" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -146,7 +146,6 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
-STATICFILES_DIRS = [BASE_DIR / "project" / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "project.static_storage.StaticFilesStorage"},
