@@ -7,8 +7,8 @@ from typing import Any
 
 from hubbub.asgi import readiness
 from hubbub.process.addresses import FORWARDED
+from hubbub.process.draining import is_draining
 from hubbub.process.metrics import report
-from hubbub.process.this_process import is_draining
 from hubbub.protocol import encode
 
 # The whole path, as a bound of requests may compare it: a probe is never counted or refused.

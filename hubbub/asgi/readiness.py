@@ -23,8 +23,8 @@ from redis.exceptions import ResponseError
 
 from hubbub import site, threads
 from hubbub.process import redis_client
+from hubbub.process.draining import is_draining
 from hubbub.process.redis_errors import CLUSTER, cause_of
-from hubbub.process.this_process import is_draining
 from hubbub.site.lease import is_cluster, on_connect
 
 CHECK_SECONDS = 1.0

@@ -68,12 +68,9 @@ class HubbubConsumer(AsyncConsumer):  # type: ignore[misc]
     It takes none of Channels' per-consumer layer channel: broadcasts reach it through the process's hub.
     """
 
-    # The tagged union of commands, `Ping` among them.
-    commands: ClassVar[Any] = Ping
-    # What a user must have to use the endpoint, as in `user.has_perm`; None: any signed-in user.
-    permission: ClassVar[str | None] = None
-    # An access token needs one of these scopes to use the endpoint; empty: any token will do.
-    endpoint_scopes: ClassVar[Set[str]] = frozenset()
+    commands: ClassVar[Any] = Ping  # The tagged union of commands, `Ping` among them.
+    permission: ClassVar[str | None] = None  # To use the endpoint, as in `user.has_perm`; None: any signed-in user.
+    endpoint_scopes: ClassVar[Set[str]] = frozenset()  # A token needs one of them; empty: any token will do.
     command_scopes: ClassVar[Mapping[type, str]] = {}  # And this one for that command.
     posts: ClassVar[tuple[type[Command], ...]] = ()  # What others see: of these a user may send fewer.
     identity: Identity

@@ -1,4 +1,4 @@
-"""This process: its name, and whether it is about to end."""
+"""This process and its name."""
 
 import itertools
 import os
@@ -45,16 +45,3 @@ _connections = itertools.count(secrets.randbits(32) << 16)
 def new_connection_name() -> str:
     """What logs call a socket of this process."""
     return f"{PROCESS.name}:{next(_connections):x}"
-
-
-_is_draining = False
-
-
-def is_draining() -> bool:
-    """Whether this process is about to end."""
-    return _is_draining
-
-
-def begin_draining() -> None:
-    global _is_draining
-    _is_draining = True

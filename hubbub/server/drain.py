@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from hubbub import publish
-from hubbub.process.this_process import begin_draining
+from hubbub.process.draining import begin_draining
 
 logger = logging.getLogger(__name__)
 

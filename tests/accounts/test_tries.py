@@ -17,6 +17,7 @@ from django.test import Client
 from django.urls import reverse
 
 from hubbub import site
+from hubbub.process import redis_client
 from hubbub.process.metrics import COUNTERS
 from project.accounts import tries
 from project.accounts.conf import Accounts
@@ -142,7 +143,7 @@ def test_many_tries_at_once_are_no_more_tries(alice: Any) -> None:
 
 def test_the_first_who_try_at_once_share_one_client(alice: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     together, made, waits = threading.Barrier(2), [], []
-    connect = redis.Redis.from_url
+    connect = redis_client.connect_sync
 
     def slowly(*args: Any, **options: Any) -> Any:
         made.append(connect(*args, **options))
@@ -150,7 +151,7 @@ def test_the_first_who_try_at_once_share_one_client(alice: Any, monkeypatch: pyt
             together.wait(0.5)  # For the second one, if there is one.
         return made[-1]
 
-    monkeypatch.setattr(tries.Redis, "from_url", slowly)
+    monkeypatch.setattr(redis_client, "connect_sync", slowly)
     tries._redis.cache_clear()
     threads = [threading.Thread(target=lambda: waits.append(tries.try_sign_in("alice", HERE))) for _ in range(2)]
     for thread in threads:

@@ -9,8 +9,6 @@ import pytest
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import Permission
 from django.contrib.sessions.models import Session
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 from django.utils import timezone
 
@@ -289,19 +287,6 @@ def test_a_token_without_scopes_has_none(alice: Any) -> None:
     assert not identity.has_any_scope({"chat.read"})
     with pytest.raises(ValueError, match="no such scope"):
         create_token(user=alice, name="script", expires_at=None, scopes=["chat.admin"])
-
-
-def test_tokens_from_before_there_were_scopes_keep_what_they_could_do(alice: Any) -> None:
-    executor = MigrationExecutor(connection)
-    latest = executor.loader.graph.leaf_nodes("hubbub")
-    executor.migrate([("hubbub", "0001_initial")])
-    try:
-        before = executor.loader.project_state([("hubbub", "0001_initial")]).apps.get_model("hubbub", "AccessToken")
-        before.objects.create(user_id=alice.pk, name="old", secret_sha256="x" * 64)
-    finally:
-        executor = MigrationExecutor(connection)
-        executor.migrate(latest)
-    assert AccessToken.objects.get(name="old").scopes == "chat.read chat.write monitor.read"
 
 
 def test_the_time_does_not_tell_why_a_token_is_refused(alice: Any, bob: Any) -> None:
