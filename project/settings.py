@@ -44,6 +44,7 @@ INSTALLED_APPS = [
     "hubbub.supervisor",
     "chat",
     "monitor",
+    "chaos",
     "daphne",
     "django.contrib.admin",
     "django.contrib.auth",

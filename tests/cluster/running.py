@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from chat.chaos.recording import Address
+from chaos.recording import Address
 from hubbub.supervisor.private_redis import run_dir, tethered
 from tests.servers import RAISED_LIMITS, ROOT, Site
 from tests.wire import Client, opened

@@ -183,7 +183,7 @@ def test_tokens_are_made_and_listed_by_the_name_that_foreign_users_sign_in_by(te
     team.site.make_user("ben@example.org")
     assert team.site.manage("token", "create", "ben@example.org").startswith("hub_")
     assert "ben@example.org" in team.site.manage("token", "list", "ben@example.org")
-    prepare = "import sys; sys.argv = ['', 'storm', '--', 'one', 'two']; from chat.chaos.prepare import main; main()"
+    prepare = "import sys; sys.argv = ['', 'storm', '--', 'one', 'two']; from chaos.prepare import main; main()"
     assert [line[:4] for line in team.site.shell(prepare).splitlines()] == ["hub_", "hub_"]
 
 

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
-from chat.chaos.faults import delete_all_keys
+from chaos.faults import delete_all_keys
 from hubbub.supervisor import private_redis
 
 

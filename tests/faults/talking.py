@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from random import Random
 
-from chat.chaos.checking import Report, check, read_record
-from chat.chaos.log import Sent
-from chat.chaos.recording import Recorder
+from chaos.checking import Report, check, read_record
+from chaos.log import Sent
+from chaos.recording import Recorder
 from tests.cluster.running import Cluster
 from tests.faults.figures import note
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from chat.chaos.log import Answer
+from chaos.log import Answer
 from tests.cluster.running import Cluster
 from tests.faults.figures import note
 from tests.faults.proxy import Proxy

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from chat.chaos.recording import Recorder
+from chaos.recording import Recorder
 from tests.cluster.running import Cluster, until
 from tests.faults.figures import note
 from tests.faults.talking import Talk

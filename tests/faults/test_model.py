@@ -26,9 +26,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from chat.chaos.checking import check, read_record
-from chat.chaos.log import Sent
-from chat.chaos.recording import Recorder
+from chaos.checking import check, read_record
+from chaos.log import Sent
+from chaos.recording import Recorder
 from tests.cluster.running import Cluster
 from tests.faults.redis_server import OwnRedis
 

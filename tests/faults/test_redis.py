@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chat.chaos.log import Log
+from chaos.log import Log
 from tests.cluster.running import Cluster, until
 from tests.faults.figures import note
 from tests.faults.proxy import Proxy

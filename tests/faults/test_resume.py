@@ -9,8 +9,8 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from chat.chaos.checking import check, read_record
-from chat.chaos.recording import Address, Recorder
+from chaos.checking import check, read_record
+from chaos.recording import Address, Recorder
 from tests.cluster.running import Cluster, until
 from tests.faults.talking import talking
 from tests.wire import Client, Frame

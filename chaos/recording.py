@@ -16,8 +16,8 @@ from uuid import uuid4
 from websockets.asyncio.client import ClientConnection, connect, unix_connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from chat.chaos.log import Answer, End, Log, Recovery, Sent
-from chat.chaos.view import Breach, Frame
+from chaos.log import Answer, End, Log, Recovery, Sent
+from chaos.view import Breach, Frame
 from chat.protocol import MessageDelete, MessageEdit, MessagePost, RoomJoin
 from hubbub.protocol import Auth, CloseCode, Command, ErrorCode, Ping, encode, read_frame
 

@@ -14,10 +14,10 @@ from random import Random
 
 import psutil
 
-from chat.chaos.checking import Report
-from chat.chaos.crowd import READERS, ROOMS, WRITERS, Party
-from chat.chaos.faults import FAULTS, Ground
-from chat.chaos.site import Site
+from chaos.checking import Report
+from chaos.crowd import READERS, ROOMS, WRITERS, Party
+from chaos.faults import FAULTS, Ground
+from chaos.site import Site
 
 CALM_SECONDS = (0.5, 4.0)  # Between being whole again and the next fault.
 WHOLE_SECONDS = 60.0

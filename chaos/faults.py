@@ -11,8 +11,8 @@ from random import Random
 import psutil
 import redis
 
-from chat.chaos.recording import Recorder
-from chat.chaos.site import Site
+from chaos.recording import Recorder
+from chaos.site import Site
 
 HELD_SECONDS = (3.0, 10.0)
 PROCESS_SECONDS = 30.0  # For one to end, or to be there again.

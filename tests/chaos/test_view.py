@@ -2,8 +2,8 @@
 
 import pytest
 
-from chat.chaos.view import View
-from tests.chat.chaos.rooms import EPOCH, answer, event, log, state
+from chaos.view import View
+from tests.chaos.rooms import EPOCH, answer, event, log, state
 
 
 def kinds(view: View) -> list[str]:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from chat.chaos.checking import Record, Row
-from chat.chaos.log import Answer, Log, Sent
+from chaos.checking import Record, Row
+from chaos.log import Answer, Log, Sent
 
 EPOCH = "e1"
 

@@ -8,7 +8,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosedError
 
-from chat.chaos.recording import Address, Recorder
+from chaos.recording import Address, Recorder
 from hubbub.protocol import read_frame
 
 HELLO = '{"type": "hello", "heartbeat_ms": 20000}'

@@ -26,7 +26,7 @@ NOT_FOR_IT |= {"SECRET_KEY_FALLBACKS", "HUBBUB_VAR", "HUBBUB_TLS", "HUBBUB_PROCE
 # After each fault everybody says at once what they could not: how soon it is whole again must not be a limit's doing.
 RAISED_LIMITS = {"HUBBUB_POSTS_PER_SECOND": "1000", "HUBBUB_POSTS_BURST": "1000"}
 RAISED_LIMITS |= {"HUBBUB_COMMANDS_PER_SECOND": "1000", "HUBBUB_COMMANDS_BURST": "1000"}
-PREPARE = "import django; django.setup(); from chat.chaos.prepare import main; main()"
+PREPARE = "import django; django.setup(); from chaos.prepare import main; main()"
 
 
 class SiteFailed(Exception):

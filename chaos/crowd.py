@@ -7,10 +7,10 @@ from contextlib import AsyncExitStack, suppress
 from random import Random
 from types import TracebackType
 
-from chat.chaos.checking import Report, check, read_record
-from chat.chaos.log import Recovery, Sent
-from chat.chaos.recording import Address, Recorder
-from chat.chaos.site import Site
+from chaos.checking import Report, check, read_record
+from chaos.log import Recovery, Sent
+from chaos.recording import Address, Recorder
+from chaos.site import Site
 
 ROOMS = ("harbour", "market", "station")
 WRITERS = 2  # In each room; they read as well.

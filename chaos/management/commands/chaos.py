@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from chat.chaos import storm
-from chat.chaos.site import SiteFailed
+from chaos import storm
+from chaos.site import SiteFailed
 
 MOST_MINUTES = 24 * 60.0
 MOST_PROCESSES = 16

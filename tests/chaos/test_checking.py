@@ -7,11 +7,11 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
+from chaos.checking import Report, Row, check, read_record
+from chaos.log import Log, Sent
 from chat import services
-from chat.chaos.checking import Report, Row, check, read_record
-from chat.chaos.log import Log, Sent
 from chat.models import Room
-from tests.chat.chaos.rooms import EPOCH, answer, changed, event, log, posted, record, row, state
+from tests.chaos.rooms import EPOCH, answer, changed, event, log, posted, record, row, state
 from tests.personas import alice, lounge  # noqa: F401
 
 ALL = [event(seq, state(seq)) for seq in (1, 2, 3)]

@@ -13,8 +13,8 @@ from uuid import UUID
 
 import dj_database_url
 
-from chat.chaos.log import Log, Sent
-from chat.chaos.view import Breach, Frame, Kind, View
+from chaos.log import Log, Sent
+from chaos.view import Breach, Frame, Kind, View
 
 READ_ROOM = "SELECT id, epoch, position, changed_position FROM chat_room WHERE slug = %s"
 READ_MESSAGES = """

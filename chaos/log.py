@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from chat.chaos.view import Breach, Frame, View
+from chaos.view import Breach, Frame, View
 
 
 @dataclass(frozen=True, slots=True)
