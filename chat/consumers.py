@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from chat import access, conf, history, services
-from chat.frames import group_of, presence_changed
+from chat.post_batcher import writer
 from chat.protocol import (
     COMMANDS,
     Joined,
@@ -14,7 +14,7 @@ from chat.protocol import (
     RoomJoin,
     RoomLeave,
 )
-from chat.writer import writer
+from chat.serializers import group_of, presence_changed
 from hubbub import threads
 from hubbub.consumers import HubbubConsumer
 from hubbub.delivery.hub import hub

@@ -13,9 +13,9 @@ import msgspec
 from django.db.models import QuerySet
 
 from chat import access, conf
-from chat.frames import group_of, message_event, message_state, room_changed, room_state, slug_of
 from chat.models import Message, Room
 from chat.protocol import History, Joined, MessageState, RoomClosed, encode_messages, frame_size
+from chat.serializers import group_of, message_event, message_state, room_changed, room_state, slug_of
 from hubbub import conf as hubbub_conf
 from hubbub.delivery.recovery import Changes, Standing
 from hubbub.protocol import ErrorCode, Refused, encode

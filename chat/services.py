@@ -19,10 +19,10 @@ from django.db.models import F
 from django.utils import timezone
 
 from chat import access
-from chat.body import accepted, cleaned
-from chat.frames import group_of, message_event
 from chat.models import Membership, Message, Room, new_epoch
 from chat.protocol import Changed, Posted, RoomChanged, RoomClosed
+from chat.serializers import group_of, message_event
+from chat.validators import accepted, cleaned
 from hubbub import users
 from hubbub.auth.identity import Identity
 from hubbub.protocol import ErrorCode, Refused, encode

@@ -6,8 +6,8 @@ from typing import Any
 from django.db.models.signals import post_delete, post_save, pre_save
 
 from chat import access, services
-from chat.frames import group_of
 from chat.models import Membership, Room
+from chat.serializers import group_of
 from hubbub.protocol import Person, UserRenamed, encode
 from hubbub.publish import publish
 from hubbub.signals import user_renamed

@@ -19,7 +19,7 @@ from hubbub import users
 from hubbub.auth import tokens
 from hubbub.models import AccessToken
 from hubbub.process.security_log import Kind, log_event
-from project.accounts import browsers, passwords, tries
+from project.accounts import browsers, login_throttle, passwords
 from project.accounts.browsers import address_of
 from project.accounts.hashing import Busy
 from project.accounts.models import User
@@ -146,18 +146,18 @@ def with_limited_guesses(view: View) -> View:
             return view(request, *args, **kwargs)
         limits = (users.id_of(request.user), request.session.session_key or "")
         who: dict[str, Any] = {"address": address_of(request), "user": request.user.pk}
-        if wait := tries.try_password(*limits):
+        if wait := login_throttle.try_password(*limits):
             log_event(Kind.PASSWORD_LIMITED, **who)
             return too_many_tries(request, wait, back="account")
         try:
             response = view(request, *args, **kwargs)
         except Busy:
-            tries.forgive_password(*limits)
+            login_throttle.forgive_password(*limits)
             raise
         if _has_wrong_password(getattr(response, "context_data", None)):
             log_event(Kind.PASSWORD_FAILED, **who)
         else:
-            tries.forgive_password(*limits)
+            login_throttle.forgive_password(*limits)
         return response
 
     return limited

@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 
 from hubbub.process.security_log import Kind, log_event
-from project.accounts import known_browsers, passwords, reset_mail, tries
+from project.accounts import known_browsers, login_throttle, passwords, reset_mail
 from project.accounts.browsers import address_of
 from project.accounts.models import User
 from project.accounts.password_forms import ForgottenForm, NewPasswordForm
@@ -55,7 +55,7 @@ def forgotten(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return render(request, "registration/forgotten.html", {"form": form})
     email, address = form.cleaned_data["email"], address_of(request)
-    if wait := tries.try_reset_mail(email, address):
+    if wait := login_throttle.try_reset_mail(email, address):
         log_event(Kind.RESET_LIMITED, address=address)
         return too_many_tries(request, wait, back="forgotten")
     reset_mail.send_later(email, settings.SITE_URL, address)

@@ -16,7 +16,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from hubbub import users
 from hubbub.process.security_log import Kind, log_event
-from project.accounts import known_browsers, tries
+from project.accounts import known_browsers, login_throttle
 from project.accounts.browsers import address_of
 from project.accounts.forms import SignInForm, SignUpForm
 from project.accounts.hashing import Busy
@@ -33,18 +33,18 @@ class SignIn(LoginView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         self.account = find_account(request.POST.get("username", ""))
         limits = self._limits()
-        if wait := tries.try_sign_in(*limits):
+        if wait := login_throttle.try_sign_in(*limits):
             self._log(Kind.SIGN_IN_LIMITED)
             return too_many_tries(request, wait)
         try:
             return super().post(request, *args, **kwargs)
         except Busy:
             # Nothing was found out.
-            tries.forgive_sign_in(*limits)
+            login_throttle.forgive_sign_in(*limits)
             raise
 
     def form_valid(self, form: Any) -> HttpResponse:
-        tries.forgive_sign_in(*self._limits())
+        login_throttle.forgive_sign_in(*self._limits())
         response = super().form_valid(form)
         known_browsers.remember(self.request, response, form.get_user())
         return response
@@ -72,7 +72,7 @@ def sign_in_context() -> dict[str, Any]:
 def find_account(name: str) -> Any:
     """The account that the sign-in finds by this name, active or not; None: there is none."""
     name = name.strip()
-    if len(name) > tries.NAME_CHARS or "\x00" in name:
+    if len(name) > login_throttle.NAME_CHARS or "\x00" in name:
         return None
     try:
         return users.find_by_name(User.normalize_username(name))
@@ -86,7 +86,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     """A new account, signed in at once; a page that says so when SIGN_UP_OPEN is off."""
     if not settings.SIGN_UP_OPEN:
         return render(request, "registration/sign-up-closed.html", status=404)
-    if request.method == "POST" and (wait := tries.try_sign_up(address_of(request))):
+    if request.method == "POST" and (wait := login_throttle.try_sign_up(address_of(request))):
         log_event(Kind.SIGN_UP_LIMITED, address=address_of(request))
         return too_many_tries(request, wait)
     form = SignUpForm(request.POST if request.method == "POST" else None)

@@ -5,7 +5,7 @@ import pytest
 import redis
 from django.conf import settings
 
-from project.accounts import tries
+from project.accounts import login_throttle
 from tests.accounts.signing_in import PASSWORD
 from tests.pages import plain_static  # noqa: F401
 from tests.personas import alice, attic, bob, lounge, mona, root  # noqa: F401
@@ -14,13 +14,13 @@ from tests.personas import alice, attic, bob, lounge, mona, root  # noqa: F401
 @pytest.fixture(autouse=True)
 def no_tries(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Nobody has tried anything yet, as far as Redis or this process know."""
-    monkeypatch.setattr(tries, "_away_until", float("-inf"))
-    tries._local.cache_clear()
+    monkeypatch.setattr(login_throttle, "_away_until", float("-inf"))
+    login_throttle._local.cache_clear()
     with redis.Redis.from_url(settings.REDIS_URL) as client:
-        for key in client.scan_iter(f"hubbub:{tries.PREFIX}:*"):
+        for key in client.scan_iter(f"hubbub:{login_throttle.PREFIX}:*"):
             client.delete(key)
     yield
-    tries._redis.cache_clear()
+    login_throttle._redis.cache_clear()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from django.core import signing
 from django.test import Client
 from django.urls import reverse
 
-from project.accounts import known_browsers, passwords, tries
+from project.accounts import known_browsers, login_throttle, passwords
 from project.accounts.conf import Accounts
 from tests.accounts.signing_in import HERE, NEW, PASSWORD, THERE, sign_in, signed_in
 from tests.personas import make_user
@@ -176,5 +176,5 @@ def test_without_redis_a_known_browser_stays_free_as_well(owner: Any, settings: 
 def test_a_refused_try_is_counted_nowhere(owner: Any, settings: Any) -> None:
     settings.ACCOUNTS = Accounts(sign_in_tries_per_account=2)
     for number in range(10):
-        tries.try_sign_in("alice", f"192.0.2.{number}")
-    assert [tries.try_sign_in(f"user-{number}", "192.0.2.5") for number in range(50)] == [0.0] * 50
+        login_throttle.try_sign_in("alice", f"192.0.2.{number}")
+    assert [login_throttle.try_sign_in(f"user-{number}", "192.0.2.5") for number in range(50)] == [0.0] * 50

@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from hubbub.auth.tokens import create_token
 from hubbub.models import AccessToken
-from project.accounts import passwords, reset_mail, tries
+from project.accounts import login_throttle, passwords, reset_mail
 from project.accounts.conf import Accounts
 from tests.accounts.mail_server import MailServer
 from tests.accounts.signing_in import HERE, NEW, PASSWORD, THERE, is_signed_in, sign_in, signed_in
@@ -391,4 +391,4 @@ def test_a_mail_server_that_is_away_is_one_line_without_an_address(mailed: Any, 
         threading.Event().wait(0.02)
     assert "ConnectionRefusedError" in caplog.text
     assert "example.org" not in caplog.text
-    assert tries.try_reset_mail("alice@example.org", "192.0.2.77") == 0.0
+    assert login_throttle.try_reset_mail("alice@example.org", "192.0.2.77") == 0.0

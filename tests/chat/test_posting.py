@@ -13,7 +13,7 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from chat import services, writer
+from chat import post_batcher, services
 from chat.models import Message, Room
 from chat.protocol import Posted
 from chat.services import Post, post_messages
@@ -265,8 +265,8 @@ async def test_what_gathers_while_a_batch_is_written_is_the_next_batch(
         release.wait(5)
         return post_messages(posts)
 
-    monkeypatch.setattr(writer, "post_messages", watched)
-    one_writer = writer.Writer()
+    monkeypatch.setattr(post_batcher, "post_messages", watched)
+    one_writer = post_batcher.Writer()
     first = asyncio.create_task(one_writer.post(post_by(alice, lounge)))
     while not sizes:
         await asyncio.sleep(0.01)
@@ -282,7 +282,7 @@ async def test_what_gathers_while_a_batch_is_written_is_the_next_batch(
 async def test_a_post_that_was_given_up_before_its_turn_is_never_saved(alice: Any, lounge: Room) -> None:
     release = threading.Event()
     blocking = asyncio.create_task(threads.write(release.wait, 10))
-    one_writer = writer.Writer()
+    one_writer = post_batcher.Writer()
     begun = asyncio.create_task(one_writer.post(post_by(alice, lounge, "in the writer's queue")))
     await asyncio.sleep(0)
     waiting = asyncio.create_task(one_writer.post(post_by(alice, lounge, "too late")))
@@ -303,8 +303,8 @@ async def test_a_database_that_is_away_refuses_every_post_of_a_batch(
     def fail(posts: list[Post]) -> Any:
         raise OperationalError("away")
 
-    monkeypatch.setattr(writer, "post_messages", fail)
-    one_writer = writer.Writer()
+    monkeypatch.setattr(post_batcher, "post_messages", fail)
+    one_writer = post_batcher.Writer()
     results = await asyncio.gather(*(one_writer.post(post_by(alice, lounge)) for _ in range(3)), return_exceptions=True)
     assert [isinstance(one, Refused) and one.code for one in results] == ["unavailable"] * 3
     monkeypatch.undo()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from chat.body import without_blank_lines
+from chat.validators import without_blank_lines
 from hubbub.text.confusables import fold_name, is_ignorable, name_key, prototypes, script_of, shown_key
 
 CHARACTERS = [chr(code) for code in range(0x32000) if not 0xD800 <= code < 0xE000]

@@ -13,7 +13,7 @@ import pytest
         ("hubbub.site", "_lock"),
         ("hubbub.process.security_log", "_lock"),
         ("hubbub.publish.sender", "_lock"),
-        ("project.accounts.tries", "_lock"),
+        ("project.accounts.login_throttle", "_lock"),
         ("project.accounts.hashing", "_making"),
     ],
 )

@@ -1,7 +1,7 @@
-// What a message is made of before it is sent. The server cleans it once more, by the same rule: chat/body.py.
+// What a message is made of before it is sent. The server cleans it once more, by the same rule: chat/validators.py.
 
 // White space, control characters, what Unicode ignores by default (zero-width marks, fillers, bidi controls, tags), and
-// letters that are drawn as nothing. The same ranges stand in chat/body.py; a test compares them.
+// letters that are drawn as nothing. The same ranges stand in chat/validators.py; a test compares them.
 const BLANK =
   "\\u{0}-\\u{20}\\u{7F}-\\u{A0}\\u{AD}\\u{34F}\\u{61C}\\u{115F}-\\u{1160}\\u{1680}\\u{17B4}-\\u{17B5}\\u{180B}-\\u{180F}" +
   "\\u{2000}-\\u{200F}\\u{2028}-\\u{202F}\\u{205F}-\\u{206F}\\u{2800}\\u{3000}\\u{3164}\\u{FE00}-\\u{FE0F}\\u{FEFF}\\u{FFA0}" +

@@ -19,7 +19,7 @@ from django.urls import reverse
 from hubbub import site
 from hubbub.process import redis_client
 from hubbub.process.metrics import COUNTERS
-from project.accounts import tries
+from project.accounts import login_throttle
 from project.accounts.conf import Accounts
 from project.accounts.forms import SignInForm
 
@@ -133,7 +133,9 @@ def test_past_the_limit_no_password_is_hashed(alice: Any, monkeypatch: pytest.Mo
 
 def test_many_tries_at_once_are_no_more_tries(alice: Any) -> None:
     waits = []
-    threads = [threading.Thread(target=lambda: waits.append(tries.try_sign_in("alice", HERE))) for _ in range(6)]
+    threads = [
+        threading.Thread(target=lambda: waits.append(login_throttle.try_sign_in("alice", HERE))) for _ in range(6)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -152,8 +154,10 @@ def test_the_first_who_try_at_once_share_one_client(alice: Any, monkeypatch: pyt
         return made[-1]
 
     monkeypatch.setattr(redis_client, "connect_sync", slowly)
-    tries._redis.cache_clear()
-    threads = [threading.Thread(target=lambda: waits.append(tries.try_sign_in("alice", HERE))) for _ in range(2)]
+    login_throttle._redis.cache_clear()
+    threads = [
+        threading.Thread(target=lambda: waits.append(login_throttle.try_sign_in("alice", HERE))) for _ in range(2)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -187,7 +191,7 @@ def test_no_count_is_kept_for_ever(alice: Any) -> None:
     sign_in("alice")
     sign_in("alice", PASSWORD)
     with redis.Redis.from_url(django_settings.REDIS_URL) as client:
-        keys = [*client.scan_iter(f"hubbub:{tries.PREFIX}:*")]
+        keys = [*client.scan_iter(f"hubbub:{login_throttle.PREFIX}:*")]
         assert len(keys) == 3
         assert all(0 < client.ttl(key) <= 120 for key in keys)
         assert not any(b"alice" in key for key in keys)
@@ -274,7 +278,7 @@ def test_what_somebody_else_wrote_in_place_of_a_count_is_counted_anew(
 ) -> None:
     settings.ACCOUNTS = Accounts(sign_in_tries_per_account=3, tries_seconds=120)
     with redis.Redis.from_url(django_settings.REDIS_URL) as client:
-        key = site.key(f"{tries.PREFIX}:sign-in:account:{tries._digest('alice')}")
+        key = site.key(f"{login_throttle.PREFIX}:sign-in:account:{login_throttle._digest('alice')}")
         client.delete(key)
         put(client, key)
     assert [sign_in("alice", address=f"198.51.100.{n}").status_code for n in range(4)] == [200, 200, 200, 429]

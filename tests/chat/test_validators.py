@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 
 from chat import services
-from chat.body import clean
 from chat.models import Message, Room
+from chat.validators import clean
 from hubbub.protocol import Refused
 
 BODIES = json.loads(Path(__file__).with_name("bodies.json").read_text())
