@@ -15,8 +15,8 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 
 from hubbub.supervisor import private_redis
 from tests.browser.conftest import FLAGS
-from tests.servers import ROOT, Site
-from tests.wire import opened
+from tests.support.client import opened
+from tests.support.servers import ROOT, Site
 
 IMAGES = ROOT / "docs" / "images"
 SIZE = {"width": 1280, "height": 800}

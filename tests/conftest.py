@@ -40,12 +40,10 @@ import django  # noqa: E402
 django.setup()
 
 # The helpers too say what was compared, when they assert.
-pytest.register_assert_rewrite(
-    "tests.cluster", "tests.faults", "tests.browser", "tests.hubbub", "tests.raw", "tests.servers", "tests.wire"
-)
+pytest.register_assert_rewrite("tests.support")
 
-from tests import servers  # noqa: E402
-from tests.cluster.running import Cluster  # noqa: E402
+from tests.support import servers  # noqa: E402
+from tests.support.cluster import Cluster  # noqa: E402
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import ROOT, Server, Site
-from tests.wire import opened
+from tests.support.client import opened
+from tests.support.servers import ROOT, Server, Site
 
 pytestmark = pytest.mark.cluster
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import ROOT, START_SECONDS, free_port
-from tests.wire import opened
+from tests.support.client import opened
+from tests.support.servers import ROOT, START_SECONDS, free_port
 
 pytestmark = pytest.mark.cluster
 

@@ -6,9 +6,9 @@ import redis
 from django.conf import settings
 
 from project.accounts import login_throttle
-from tests.accounts.signing_in import PASSWORD
-from tests.pages import plain_static  # noqa: F401
-from tests.personas import alice, attic, bob, lounge, mona, root  # noqa: F401
+from tests.support.pages import plain_static  # noqa: F401
+from tests.support.personas import alice, attic, bob, lounge, mona, root  # noqa: F401
+from tests.support.signing_in import PASSWORD
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from django.contrib.auth.hashers import make_password
 from django.urls import reverse
 
 from hubbub.auth import tokens
-from tests.accounts.signing_in import NEW, PASSWORD, THERE, is_signed_in, signed_in
+from tests.support.signing_in import NEW, PASSWORD, THERE, is_signed_in, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static", "quick_hashes")]
 

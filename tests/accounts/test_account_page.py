@@ -21,7 +21,7 @@ from project.accounts import browsers, passwords
 from project.accounts.conf import Accounts
 from project.accounts.hashing import Busy
 from project.accounts.models import BrowserSession
-from tests.accounts.signing_in import HERE, NEW, PASSWORD, THERE, is_signed_in, sign_in, signed_in
+from tests.support.signing_in import HERE, NEW, PASSWORD, THERE, is_signed_in, sign_in, signed_in
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db, pytest.mark.usefixtures("plain_static", "quick_hashes")]
 

@@ -15,7 +15,7 @@ from chat import services
 from chat.models import Membership, Message, Room
 from hubbub.auth.tokens import create_token
 from hubbub.models import AccessToken
-from tests.personas import make_user
+from tests.support.personas import make_user
 
 pytestmark = [pytest.mark.database, pytest.mark.usefixtures("plain_static")]
 

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from project.accounts.escalation import NOT_YOURS_TO_GIVE
 from project.accounts.rights import find_beyond, lacks_rights_of
-from tests.personas import make_user
+from tests.support.personas import make_user
 
 pytestmark = [pytest.mark.database, pytest.mark.usefixtures("plain_static")]
 

@@ -9,8 +9,8 @@ from django.urls import reverse
 
 from project.accounts import known_browsers, login_throttle, passwords
 from project.accounts.conf import Accounts
-from tests.accounts.signing_in import HERE, NEW, PASSWORD, THERE, sign_in, signed_in
-from tests.personas import make_user
+from tests.support.personas import make_user
+from tests.support.signing_in import HERE, NEW, PASSWORD, THERE, sign_in, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static", "quick_hashes")]
 

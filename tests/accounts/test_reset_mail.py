@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from project.accounts import reset_mail
 from project.accounts.models import User
-from tests.accounts.signing_in import HERE, PASSWORD
-from tests.personas import make_user
+from tests.support.personas import make_user
+from tests.support.signing_in import HERE, PASSWORD
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db, pytest.mark.usefixtures("quick_hashes")]
 

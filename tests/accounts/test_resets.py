@@ -16,9 +16,9 @@ from hubbub.auth.tokens import create_token
 from hubbub.models import AccessToken
 from project.accounts import login_throttle, passwords, reset_mail
 from project.accounts.conf import Accounts
-from tests.accounts.mail_server import MailServer
-from tests.accounts.signing_in import HERE, NEW, PASSWORD, THERE, is_signed_in, sign_in, signed_in
-from tests.personas import make_user
+from tests.support.mail_server import MailServer
+from tests.support.personas import make_user
+from tests.support.signing_in import HERE, NEW, PASSWORD, THERE, is_signed_in, sign_in, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static", "quick_hashes")]
 

@@ -7,8 +7,8 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
 
-from tests.accounts.signing_in import NEW, OWN, PASSWORD, is_signed_in, signed_in, token_of
-from tests.personas import make_user
+from tests.support.personas import make_user
+from tests.support.signing_in import NEW, OWN, PASSWORD, is_signed_in, signed_in, token_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static", "quick_hashes")]
 

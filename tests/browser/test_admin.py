@@ -12,7 +12,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from hubbub.auth.tokens import TOKEN_PREFIX
-from tests.cluster.running import Cluster
+from tests.support.cluster import Cluster
 
 pytestmark = [pytest.mark.browser, pytest.mark.cluster]
 

@@ -14,8 +14,8 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser.test_dashboard_page import COLOURED_CANVASES, becomes, holds, samples_pass
-from tests.cluster.running import Cluster
-from tests.servers import ROOT
+from tests.support.cluster import Cluster
+from tests.support.servers import ROOT
 
 pytestmark = [pytest.mark.browser, pytest.mark.cluster]
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
-from tests.cluster.running import Cluster, until
+from tests.support.cluster import Cluster, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.cluster]
 

@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.browser.visitor import TIMEOUT_MS, Visitor, visiting
-from tests.cluster.running import Cluster, until
+from tests.support.cluster import Cluster, until
+from tests.support.visitor import TIMEOUT_MS, Visitor, visiting
 
 pytestmark = [pytest.mark.browser, pytest.mark.cluster]
 

@@ -6,9 +6,9 @@ from uuid import uuid4
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.browser.visitor import TIMEOUT_MS, visiting
-from tests.cluster.running import Cluster
 from tests.cluster.test_names import OF, RENAME
+from tests.support.cluster import Cluster
+from tests.support.visitor import TIMEOUT_MS, visiting
 
 pytestmark = [pytest.mark.browser, pytest.mark.cluster]
 

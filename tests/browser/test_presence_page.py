@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.browser.visitor import visiting
-from tests.cluster.running import Cluster
+from tests.support.cluster import Cluster
+from tests.support.visitor import visiting
 
 pytestmark = [pytest.mark.browser, pytest.mark.cluster]
 

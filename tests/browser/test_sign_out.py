@@ -12,8 +12,8 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from tests.browser.conftest import FLAGS
-from tests.browser.visitor import TIMEOUT_MS
-from tests.cluster.running import Cluster
+from tests.support.cluster import Cluster
+from tests.support.visitor import TIMEOUT_MS
 
 pytestmark = [pytest.mark.browser, pytest.mark.cluster]
 

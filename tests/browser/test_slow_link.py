@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.cluster.running import Cluster
-from tests.faults.proxy import Proxy
+from tests.support.cluster import Cluster
+from tests.support.proxy import Proxy
 
 pytestmark = [pytest.mark.cluster, pytest.mark.browser, pytest.mark.timeout(240)]
 

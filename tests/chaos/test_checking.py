@@ -11,8 +11,8 @@ from chaos.checking import Report, Row, check, read_record
 from chaos.log import Log, Sent
 from chat import services
 from chat.models import Room
-from tests.chaos.rooms import EPOCH, answer, changed, event, log, posted, record, row, state
-from tests.personas import alice, lounge  # noqa: F401
+from tests.support.personas import alice, lounge  # noqa: F401
+from tests.support.rooms import EPOCH, answer, changed, event, log, posted, record, row, state
 
 ALL = [event(seq, state(seq)) for seq in (1, 2, 3)]
 ROWS = [row(seq) for seq in (1, 2, 3)]

@@ -3,7 +3,7 @@
 import pytest
 
 from chaos.view import View
-from tests.chaos.rooms import EPOCH, answer, event, log, state
+from tests.support.rooms import EPOCH, answer, event, log, state
 
 
 def kinds(view: View) -> list[str]:

@@ -1,2 +1,2 @@
-from tests.pages import plain_static  # noqa: F401
-from tests.personas import admin, alice, attic, bob, charlie, lounge, mona, root  # noqa: F401
+from tests.support.pages import plain_static  # noqa: F401
+from tests.support.personas import admin, alice, attic, bob, charlie, lounge, mona, root  # noqa: F401

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from chat import services
 from chat.models import Membership, Message, Room
-from tests.personas import make_user
+from tests.support.personas import make_user
 
 pytestmark = [pytest.mark.database, pytest.mark.usefixtures("plain_static")]
 

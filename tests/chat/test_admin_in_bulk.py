@@ -16,7 +16,7 @@ from chat import deletion, services
 from chat.models import Membership, Message, Room
 from hubbub.admin_services import bulk
 from hubbub.auth.tokens import create_token
-from tests.personas import make_user
+from tests.support.personas import make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
 

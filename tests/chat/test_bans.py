@@ -16,7 +16,7 @@ from django.utils import timezone
 from chat import access, bans, services
 from chat.models import Membership, Message, Room
 from hubbub.protocol import Refused
-from tests.personas import make_user
+from tests.support.personas import make_user
 
 pytestmark = [pytest.mark.database, pytest.mark.usefixtures("plain_static")]
 

@@ -16,7 +16,7 @@ from chat import access, bans, history, services
 from chat.models import Room
 from hubbub.limits.token_buckets import Buckets
 from hubbub.protocol import Refused
-from tests.personas import make_user
+from tests.support.personas import make_user
 
 pytestmark = [pytest.mark.database, pytest.mark.usefixtures("plain_static")]
 

@@ -12,8 +12,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.servers import Server, Site
-from tests.wire import Client, opened
+from tests.support.client import Client, opened
+from tests.support.servers import Server, Site
 
 pytestmark = pytest.mark.cluster
 

@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from tests.raw import TEXT, answered, connected, frame, handshake
-from tests.servers import Server, Site
-from tests.wire import opened
+from tests.support.client import opened
+from tests.support.raw_client import TEXT, answered, connected, frame, handshake
+from tests.support.servers import Server, Site
 
 pytestmark = pytest.mark.cluster
 

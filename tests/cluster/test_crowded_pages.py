@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 import psutil
 import pytest
 
-from tests.raw import TEXT, Raw, answered, connected, frame, opened
-from tests.servers import Server, Site
+from tests.support.raw_client import TEXT, Raw, answered, connected, frame, opened
+from tests.support.servers import Server, Site
 
 pytestmark = pytest.mark.cluster
 
@@ -147,7 +147,7 @@ async def test_past_the_bound_of_requests_in_work_the_rest_wait_and_then_are_ref
         "HUBBUB_REQUESTS_WAITING": "2",
         "HUBBUB_REQUEST_WAIT_SECONDS": str(2 * SLOW_SECONDS),
     }
-    with site.serving("hubbub", 1, "tests.cluster.http_site:application", **settings) as [server]:
+    with site.serving("hubbub", 1, "tests.support.http_site:application", **settings) as [server]:
         began = time.monotonic()
         crowd = asyncio.gather(*(answer_to(server, get("/slow")) for _ in range(8)))
         await asyncio.sleep(0.5)
@@ -165,7 +165,7 @@ async def test_past_the_bound_of_requests_in_work_the_rest_wait_and_then_are_ref
 
 async def test_who_waits_too_long_for_its_turn_is_told_to_come_again(site: Site) -> None:
     settings = {"HUBBUB_REQUESTS_IN_WORK": "1", "HUBBUB_REQUEST_WAIT_SECONDS": "0.5"}
-    with site.serving("hubbub", 1, "tests.cluster.http_site:application", **settings) as [server]:
+    with site.serving("hubbub", 1, "tests.support.http_site:application", **settings) as [server]:
         first = asyncio.create_task(answer_to(server, get("/slow")))
         await asyncio.sleep(0.3)
         assert (await answer_to(server, get("/slow")))[0] == 503
@@ -175,7 +175,7 @@ async def test_who_waits_too_long_for_its_turn_is_told_to_come_again(site: Site)
 
 async def test_who_leaves_while_it_waits_or_is_served_leaves_its_turn(site: Site) -> None:
     settings = {"HUBBUB_REQUESTS_IN_WORK": "2", "HUBBUB_REQUEST_WAIT_SECONDS": "20"}
-    with site.serving("hubbub", 1, "tests.cluster.http_site:application", **settings) as [server]:
+    with site.serving("hubbub", 1, "tests.support.http_site:application", **settings) as [server]:
         async with AsyncExitStack() as stack:
             for _ in range(4):
                 client = await stack.enter_async_context(connected(server))
@@ -193,7 +193,7 @@ def socket_path(tmp_path: Path) -> Path:
 async def test_a_process_at_its_bounds_answers_its_supervisor(site: Site, socket_path: Path) -> None:
     settings = {"HUBBUB_REQUESTS_IN_WORK": "1", "HUBBUB_REQUESTS_WAITING": "1", "HUBBUB_CONNECTIONS": "3"}
     kind = f"hubbub on {socket_path}"
-    with site.serving(kind, 1, "tests.cluster.http_site:application", **settings) as [server]:
+    with site.serving(kind, 1, "tests.support.http_site:application", **settings) as [server]:
         crowd = [asyncio.create_task(answer_to(server, get("/slow"))) for _ in range(2)]
         await asyncio.sleep(0.5)
         idle = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(5)]

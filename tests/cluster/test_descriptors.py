@@ -7,8 +7,8 @@ from contextlib import AsyncExitStack
 import psutil
 import pytest
 
-from tests.raw import answered, connected, frame, opened
-from tests.servers import Site
+from tests.support.raw_client import answered, connected, frame, opened
+from tests.support.servers import Site
 
 pytestmark = pytest.mark.cluster
 

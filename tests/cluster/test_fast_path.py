@@ -10,10 +10,10 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from tests import raw
-from tests.servers import Server, Site
-from tests.stuck import BIG_BODY, MIB, PAST_KERNEL_BUFFERS, StuckReader, post_many, until_connections
-from tests.wire import Client, opened
+from tests.support import raw_client
+from tests.support.client import Client, opened
+from tests.support.servers import Server, Site
+from tests.support.stuck_client import BIG_BODY, MIB, PAST_KERNEL_BUFFERS, StuckReader, post_many, until_connections
 
 pytestmark = pytest.mark.cluster
 
@@ -79,16 +79,16 @@ async def test_nothing_follows_a_close(server: Server, people: dict[str, dict[st
     async with client(server, people["alice"]) as alice:
         for _ in range(20):
             # By bytes: a client library keeps to itself what comes after a close.
-            async with raw.opened(server, people["bob"]["cookie"]) as bob:
-                bob.send(raw.frame(raw.TEXT, f'{{"type":"room.join","ref":1,"room":"{room}"}}'.encode()))
+            async with raw_client.opened(server, people["bob"]["cookie"]) as bob:
+                bob.send(raw_client.frame(raw_client.TEXT, f'{{"type":"room.join","ref":1,"room":"{room}"}}'.encode()))
                 while b'"ref":1' not in (await bob.frame())[1]:
                     pass
                 # Closed by the server for rubbish while broadcasts are on their way.
                 posting = asyncio.create_task(post_many(alice, room, 40, "x"))
-                bob.send(raw.frame(raw.TEXT, b"rubbish") * 20)
+                bob.send(raw_client.frame(raw_client.TEXT, b"rubbish") * 20)
                 assert await bob.close_code() == 4008
                 await posting
-                bob.send(raw.frame(raw.CLOSE, (1000).to_bytes(2, "big")))
+                bob.send(raw_client.frame(raw_client.CLOSE, (1000).to_bytes(2, "big")))
                 assert await bob.rest() == b""
 
 

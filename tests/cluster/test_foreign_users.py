@@ -10,10 +10,10 @@ from uuid import uuid4
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.cluster.revoking import ENDED, NO_COMPARISON, NO_SWEEP, all_end, see_out
-from tests.postgresql import PostgreSQL
-from tests.servers import DEFAULT_LIMITS, Server, Site
-from tests.wire import Client, opened
+from tests.support.client import Client, opened
+from tests.support.postgresql import PostgreSQL
+from tests.support.revocation import ENDED, NO_COMPARISON, NO_SWEEP, all_end, see_out
+from tests.support.servers import DEFAULT_LIMITS, Server, Site
 
 pytestmark = pytest.mark.cluster
 

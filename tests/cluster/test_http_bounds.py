@@ -9,8 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.raw import Raw, answered, connected, frame, handshake, opened
-from tests.servers import Server, Site
+from tests.support.raw_client import Raw, answered, connected, frame, handshake, opened
+from tests.support.servers import Server, Site
 
 pytestmark = pytest.mark.cluster
 
@@ -52,7 +52,7 @@ def unlimited(site: Site) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def streaming(site: Site) -> Iterator[Server]:
     settings = {"HUBBUB_ANSWER_SECONDS": str(ANSWER_SECONDS)}
-    with site.serving("hubbub", 1, "tests.cluster.http_site:application", **settings) as [one]:
+    with site.serving("hubbub", 1, "tests.support.http_site:application", **settings) as [one]:
         yield one
 
 
@@ -177,7 +177,7 @@ async def test_who_reads_slowly_but_reads_gets_the_whole_answer(streaming: Serve
 
 async def test_an_application_waits_for_a_client_that_does_not_read(site: Site) -> None:
     """20 MiB each for eight of them: of that the kernel takes a part, and the process half a megabyte."""
-    with site.serving("hubbub", 1, "tests.cluster.http_site:application") as [server]:
+    with site.serving("hubbub", 1, "tests.support.http_site:application") as [server]:
         await answered(server, get("/healthz"))
         before = held(server)
         async with AsyncExitStack() as stack:
@@ -202,7 +202,7 @@ async def test_past_what_all_answers_may_take_the_slowest_are_cut(few_bytes: Ser
 
 async def test_past_so_many_views_that_wait_for_their_clients_the_slowest_is_cut(site: Site) -> None:
     settings = {"HUBBUB_SLOW_ANSWERS": "3"}
-    with site.serving("hubbub", 1, "tests.cluster.http_site:application", **settings) as [server]:
+    with site.serving("hubbub", 1, "tests.support.http_site:application", **settings) as [server]:
         async with AsyncExitStack() as stack:
             for _ in range(8):
                 await stack.enter_async_context(deaf(server, get("/stream")))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import Server, Site
-from tests.wire import opened
+from tests.support.client import opened
+from tests.support.servers import Server, Site
 
 pytestmark = pytest.mark.cluster
 

@@ -10,9 +10,9 @@ from uuid import uuid4
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.raw import answered, handshake
-from tests.servers import DEFAULT_LIMITS, Server, Site
-from tests.wire import Client, opened
+from tests.support.client import Client, opened
+from tests.support.raw_client import answered, handshake
+from tests.support.servers import DEFAULT_LIMITS, Server, Site
 
 pytestmark = pytest.mark.cluster
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.running import Cluster, until
-from tests.servers import ROOT
-from tests.wire import Client
+from tests.support.client import Client
+from tests.support.cluster import Cluster, until
+from tests.support.servers import ROOT
 
 pytestmark = pytest.mark.cluster
 

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from hubbub.process.metrics import report
-from tests.cluster.running import Cluster
 from tests.hubbub.test_redis_errors import server as redis_server
-from tests.servers import ROOT, Server, Site, free_port
+from tests.support.cluster import Cluster
+from tests.support.servers import ROOT, Server, Site, free_port
 
 pytestmark = pytest.mark.cluster
 

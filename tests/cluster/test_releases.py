@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.releases import Visitors, add_migration, change, copy_project
-from tests.cluster.running import Cluster, until
-from tests.faults.talking import talking
+from tests.support.cluster import Cluster, until
+from tests.support.conversation import talking
+from tests.support.releases import Visitors, add_migration, change, copy_project
 
 pytestmark = pytest.mark.cluster
 

@@ -13,9 +13,9 @@ from uuid import uuid4
 
 import pytest
 
-from tests.cluster.revoking import ENDED, NO_COMPARISON, NO_SWEEP, SECONDS, see_out, timed
-from tests.cluster.running import Cluster
-from tests.wire import Client
+from tests.support.client import Client
+from tests.support.cluster import Cluster
+from tests.support.revocation import ENDED, NO_COMPARISON, NO_SWEEP, SECONDS, see_out, timed
 
 pytestmark = pytest.mark.cluster
 

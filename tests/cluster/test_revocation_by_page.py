@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.browsing import Browser, browser
-from tests.cluster.revoking import (
+from tests.support.browsing import Browser, browser
+from tests.support.cluster import Cluster
+from tests.support.revocation import (
     BY_GROUP,
     BY_NOTHING,
     BY_PERMISSION,
@@ -26,7 +27,6 @@ from tests.cluster.revoking import (
     make_root,
     see_out,
 )
-from tests.cluster.running import Cluster
 
 pytestmark = pytest.mark.cluster
 

@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.browsing import Browser, browser
-from tests.cluster.revoking import (
+from tests.support.browsing import Browser, browser
+from tests.support.cluster import Cluster, until
+from tests.support.raw_client import TEXT, Raw, connected, frame, handshake
+from tests.support.revocation import (
     BY_GROUP,
     BY_NOTHING,
     BY_PERMISSION,
@@ -35,9 +37,7 @@ from tests.cluster.revoking import (
     make_root,
     see_out,
 )
-from tests.cluster.running import Cluster, until
-from tests.raw import TEXT, Raw, connected, frame, handshake
-from tests.servers import Server, Site
+from tests.support.servers import Server, Site
 
 pytestmark = pytest.mark.cluster
 

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.cluster.browsing import UnixConnection
-from tests.cluster.running import Cluster, until
+from tests.support.browsing import UnixConnection
+from tests.support.cluster import Cluster, until
 
 pytestmark = pytest.mark.cluster
 

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.servers import Server, Site
+from tests.support.servers import Server, Site
 
 pytestmark = pytest.mark.cluster
 

@@ -7,9 +7,9 @@ from uuid import uuid4
 
 import pytest
 
-from tests.raw import CLOSE, TEXT, connected, frame, handshake
-from tests.servers import Server, Site
-from tests.wire import opened
+from tests.support.client import opened
+from tests.support.raw_client import CLOSE, TEXT, connected, frame, handshake
+from tests.support.servers import Server, Site
 
 pytestmark = pytest.mark.cluster
 
@@ -152,7 +152,7 @@ async def test_no_log_holds_a_token_or_a_session(site: Site, tokens: dict[str, s
     """The server logs as much as it can, and things go wrong in every place that has the secret in its hands."""
     alice = site.make_user("alice")
     secrets = [token.split("_", 2)[2] for token in tokens.values()] + [alice["cookie"]]
-    server = Server(site, "hubbub", "web-9", "tests.cluster.failing:application")
+    server = Server(site, "hubbub", "web-9", "tests.support.failing_site:application")
     try:
         server.wait_until_ready()
         for token in tokens.values():

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import redis
 
-from tests.faults.redis_server import OwnRedis
-from tests.postgresql import PostgreSQL
-from tests.servers import ROOT, Server, Site, run
-from tests.wire import opened
+from tests.support.client import opened
+from tests.support.postgresql import PostgreSQL
+from tests.support.redis_server import OwnRedis
+from tests.support.servers import ROOT, Server, Site, run
 
 pytestmark = pytest.mark.cluster
 

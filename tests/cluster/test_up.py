@@ -18,8 +18,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from hubbub.supervisor import private_redis
-from tests.cluster.running import STOP_SECONDS, Cluster, until
-from tests.servers import ROOT
+from tests.support.cluster import STOP_SECONDS, Cluster, until
+from tests.support.servers import ROOT
 
 pytestmark = pytest.mark.cluster
 

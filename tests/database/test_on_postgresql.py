@@ -13,11 +13,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.cluster.releases import add_migration, copy_project
-from tests.cluster.running import Cluster
 from tests.cluster.test_releases import check_rolling_release, check_two_first_starts
-from tests.postgresql import PostgreSQL
-from tests.servers import ROOT
+from tests.support.cluster import Cluster
+from tests.support.postgresql import PostgreSQL
+from tests.support.releases import add_migration, copy_project
+from tests.support.servers import ROOT
 
 pytestmark = pytest.mark.cluster
 

@@ -4,14 +4,14 @@ from uuid import uuid4
 
 import pytest
 
-from tests.cluster.running import Cluster
-from tests.faults import figures
-from tests.faults.talking import Talk, talking
-from tests.postgresql import PostgreSQL
+from tests.support import stats
+from tests.support.cluster import Cluster
+from tests.support.conversation import Talk, talking
+from tests.support.postgresql import PostgreSQL
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if found := figures.lines():
+    if found := stats.lines():
         terminalreporter.section("measured (greatest; seconds, where nothing else is said)")
         for line in found:
             terminalreporter.line(line)

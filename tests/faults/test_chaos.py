@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from hubbub.supervisor.private_redis import tethered
-from tests.servers import ROOT
+from tests.support.servers import ROOT
 
 pytestmark = pytest.mark.cluster
 

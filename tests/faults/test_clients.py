@@ -9,9 +9,9 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from tests.cluster.running import Cluster
-from tests.faults.figures import note
-from tests.stuck import (
+from tests.support.cluster import Cluster
+from tests.support.stats import note
+from tests.support.stuck_client import (
     BIG_BODY,
     MIB,
     PAST_KERNEL_BUFFERS,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.slow_reader import SlowReader
-from tests.servers import ROOT, Site
+from tests.support.servers import ROOT, Site
+from tests.support.slow_reader import SlowReader
 
 pytestmark = pytest.mark.cluster
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import redis
 
-from tests.cluster.running import Cluster
-from tests.faults.crowd import Guest, come_and_go, gathered
-from tests.faults.figures import note
-from tests.servers import Server, Site
-from tests.wire import Client, opened
+from tests.support.client import Client, opened
+from tests.support.cluster import Cluster
+from tests.support.crowd import Guest, come_and_go, gathered
+from tests.support.servers import Server, Site
+from tests.support.stats import note
 
 pytestmark = pytest.mark.cluster
 
@@ -105,7 +105,7 @@ def site(tmp_path: Any) -> Site:
 
 @pytest.fixture
 def server(site: Site) -> Iterator[Server]:
-    with site.serving("hubbub", 1, "tests.faults.inner_site:application") as [one]:
+    with site.serving("hubbub", 1, "tests.support.inner_site:application") as [one]:
         yield one
 
 

@@ -12,12 +12,12 @@ from uuid import uuid4
 import pytest
 
 from chaos.log import Answer
-from tests.cluster.running import Cluster
-from tests.faults.figures import note
-from tests.faults.proxy import Proxy
-from tests.faults.talking import SETTLE_SECONDS, Talk, talking
-from tests.postgresql import PostgreSQL
-from tests.wire import Client
+from tests.support.client import Client
+from tests.support.cluster import Cluster
+from tests.support.conversation import SETTLE_SECONDS, Talk, talking
+from tests.support.postgresql import PostgreSQL
+from tests.support.proxy import Proxy
+from tests.support.stats import note
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 

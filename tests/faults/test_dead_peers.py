@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.running import Cluster
-from tests.faults.figures import note
+from tests.support.cluster import Cluster
+from tests.support.stats import note
 
 pytestmark = pytest.mark.cluster
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from chaos.recording import Recorder
-from tests.cluster.running import Cluster, until
-from tests.faults.figures import note
-from tests.faults.talking import Talk
-from tests.wire import opened
+from tests.support.client import opened
+from tests.support.cluster import Cluster, until
+from tests.support.conversation import Talk
+from tests.support.stats import note
 
 pytestmark = pytest.mark.cluster
 

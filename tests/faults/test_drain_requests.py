@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.raw import Raw, connected
-from tests.servers import Server, Site
+from tests.support.raw_client import Raw, connected
+from tests.support.servers import Server, Site
 
 pytestmark = pytest.mark.cluster
 
@@ -21,7 +21,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 @pytest.fixture
 def server(site: Site) -> Iterator[Server]:
-    with site.serving("hubbub", 1, "tests.faults.slow_site:application") as [one]:
+    with site.serving("hubbub", 1, "tests.support.slow_site:application") as [one]:
         yield one
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.running import until
-from tests.faults.figures import note
-from tests.servers import Server, Site
-from tests.wire import opened
+from tests.support.client import opened
+from tests.support.cluster import until
+from tests.support.servers import Server, Site
+from tests.support.stats import note
 
 pytestmark = pytest.mark.cluster
 

@@ -13,11 +13,11 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from tests.faults.figures import note
-from tests.faults.flood import FRAMES_PER_SECOND
-from tests.servers import DEFAULT_LIMITS, ROOT, Server, Site
-from tests.stuck import MIB
-from tests.wire import Client, opened
+from tests.support.client import Client, opened
+from tests.support.flood import FRAMES_PER_SECOND
+from tests.support.servers import DEFAULT_LIMITS, ROOT, Server, Site
+from tests.support.stats import note
+from tests.support.stuck_client import MIB
 
 pytestmark = pytest.mark.cluster
 
@@ -98,7 +98,7 @@ class Talk:
 async def flood(server: Server, token: str, commands: Sequence[str]) -> tuple[int, list[tuple[float, int, list[str]]]]:
     """Frames sent; and the end of each socket."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.faults.flood", str(server.port), token, str(MEASURED_SECONDS)),
+        *(sys.executable, "-m", "tests.support.flood", str(server.port), token, str(MEASURED_SECONDS)),
         cwd=ROOT,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.running import Cluster, until
-from tests.faults.figures import note
-from tests.faults.talking import talking
+from tests.support.cluster import Cluster, until
+from tests.support.conversation import talking
+from tests.support.stats import note
 
 pytestmark = pytest.mark.cluster
 
 SILENT_SECONDS = 3.0
 START_SECONDS = 10.0  # From the end of the silence until the new process serves: two or three, on a machine at rest.
 BUSY_REQUESTS = 120
-BUSY_SECONDS = 8.0  # Of `tests.faults.busy_urls`, which only a Django that has been set up can import.
+BUSY_SECONDS = 8.0  # Of `tests.support.busy_urls`, which only a Django that has been set up can import.
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ async def test_ten_seconds_of_a_stopped_supervisor_replace_nobody(three: Cluster
 
 
 async def test_a_process_at_its_bound_of_requests_is_not_replaced(tmp_path: Path) -> None:
-    settings = {"HUBBUB_SILENT_SECONDS": "2", "DJANGO_SETTINGS_MODULE": "tests.faults.busy_site"}
+    settings = {"HUBBUB_SILENT_SECONDS": "2", "DJANGO_SETTINGS_MODULE": "tests.support.busy_site"}
     with Cluster(tmp_path, processes=1, **settings) as cluster:
         victim = cluster.pid_of("web-1")
         began = time.monotonic()

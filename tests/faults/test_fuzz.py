@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chat.protocol import COMMANDS
-from tests.raw import CLOSE, TEXT, frame, opened
-from tests.servers import Server, Site
+from tests.support.raw_client import CLOSE, TEXT, frame, opened
+from tests.support.servers import Server, Site
 
 pytestmark = pytest.mark.cluster
 

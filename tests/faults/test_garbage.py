@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.raw import BINARY, CLOSE, CONTINUATION, PING, TEXT, Raw, connected, frame, handshake, opened
-from tests.servers import Server, Site
+from tests.support.raw_client import BINARY, CLOSE, CONTINUATION, PING, TEXT, Raw, connected, frame, handshake, opened
+from tests.support.servers import Server, Site
 
 pytestmark = pytest.mark.cluster
 

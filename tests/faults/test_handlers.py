@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.servers import Server, Site
-from tests.wire import Client, opened
+from tests.support.client import Client, opened
+from tests.support.servers import Server, Site
 
 pytestmark = pytest.mark.cluster
 
-APPLICATION = "tests.faults.inner_site:application"
+APPLICATION = "tests.support.inner_site:application"
 
 
 @pytest.fixture(scope="module")

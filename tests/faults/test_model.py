@@ -29,8 +29,8 @@ from hypothesis.stateful import (
 from chaos.checking import check, read_record
 from chaos.log import Sent
 from chaos.recording import Recorder
-from tests.cluster.running import Cluster
-from tests.faults.redis_server import OwnRedis
+from tests.support.cluster import Cluster
+from tests.support.redis_server import OwnRedis
 
 pytestmark = pytest.mark.cluster
 

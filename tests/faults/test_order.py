@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.cluster.running import Cluster
-from tests.wire import Client
+from tests.support.client import Client
+from tests.support.cluster import Cluster
 
 pytestmark = pytest.mark.cluster
 

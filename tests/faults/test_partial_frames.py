@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from tests.faults.figures import note
-from tests.raw import CLOSE, CONTINUATION, PING, PONG, TEXT, Raw, frame, opened
-from tests.servers import DEFAULT_LIMITS, Server, Site
-from tests.stuck import MIB
+from tests.support.raw_client import CLOSE, CONTINUATION, PING, PONG, TEXT, Raw, frame, opened
+from tests.support.servers import DEFAULT_LIMITS, Server, Site
+from tests.support.stats import note
+from tests.support.stuck_client import MIB
 
 pytestmark = pytest.mark.cluster
 

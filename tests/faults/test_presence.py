@@ -13,10 +13,10 @@ from uuid import uuid4
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.cluster.running import Cluster, until
-from tests.faults.figures import note
-from tests.faults.redis_server import OwnRedis
-from tests.wire import Client, Frame
+from tests.support.client import Client, Frame
+from tests.support.cluster import Cluster, until
+from tests.support.redis_server import OwnRedis
+from tests.support.stats import note
 
 pytestmark = pytest.mark.cluster
 

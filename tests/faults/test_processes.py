@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from tests.cluster.running import Cluster, until
-from tests.faults.talking import Talk
+from tests.support.cluster import Cluster, until
+from tests.support.conversation import Talk
 
 pytestmark = pytest.mark.cluster
 

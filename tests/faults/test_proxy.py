@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.proxy import Proxy
+from tests.support.proxy import Proxy
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from chaos.log import Log
-from tests.cluster.running import Cluster, until
-from tests.faults.figures import note
-from tests.faults.proxy import Proxy
-from tests.faults.redis_server import OwnRedis
-from tests.faults.talking import Talk, talking
+from tests.support.cluster import Cluster, until
+from tests.support.conversation import Talk, talking
+from tests.support.proxy import Proxy
+from tests.support.redis_server import OwnRedis
+from tests.support.stats import note
 
 pytestmark = pytest.mark.cluster
 

@@ -11,9 +11,9 @@ import pytest
 
 from chaos.checking import check, read_record
 from chaos.recording import Address, Recorder
-from tests.cluster.running import Cluster, until
-from tests.faults.talking import talking
-from tests.wire import Client, Frame
+from tests.support.client import Client, Frame
+from tests.support.cluster import Cluster, until
+from tests.support.conversation import talking
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 

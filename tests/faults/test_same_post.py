@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.cluster.running import Cluster, until
-from tests.wire import Client, Frame
+from tests.support.client import Client, Frame
+from tests.support.cluster import Cluster, until
 
 pytestmark = pytest.mark.cluster
 

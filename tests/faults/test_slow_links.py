@@ -12,10 +12,10 @@ import psutil
 import pytest
 
 from bench.frames import client_frame
-from tests.cluster.running import Cluster
-from tests.faults.figures import note
-from tests.faults.slow_reader import SlowReader
-from tests.stuck import BIG_BODY, MIB, StuckReader, port_of, post_many, read_in_order
+from tests.support.cluster import Cluster
+from tests.support.slow_reader import SlowReader
+from tests.support.stats import note
+from tests.support.stuck_client import BIG_BODY, MIB, StuckReader, port_of, post_many, read_in_order
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.figures import note
-from tests.raw import CLOSE, connected, handshake
-from tests.servers import DEFAULT_LIMITS, Server, Site
-from tests.wire import opened
+from tests.support.client import opened
+from tests.support.raw_client import CLOSE, connected, handshake
+from tests.support.servers import DEFAULT_LIMITS, Server, Site
+from tests.support.stats import note
 
 pytestmark = pytest.mark.cluster
 

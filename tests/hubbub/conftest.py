@@ -11,9 +11,9 @@ from redis import Redis
 from hubbub import conf
 from hubbub.delivery.hub import Hub
 from hubbub.supervisor.private_redis import running
-from tests.hubbub.hubs import GROUP, Truth
-from tests.hubbub.sides import GRACE, LEASE, Side
-from tests.personas import alice, bob, root  # noqa: F401
+from tests.support.hubs import GROUP, Truth
+from tests.support.personas import alice, bob, root  # noqa: F401
+from tests.support.sides import GRACE, LEASE, Side
 
 
 @pytest.fixture

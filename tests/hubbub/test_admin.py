@@ -17,8 +17,8 @@ from django.utils import timezone
 from hubbub.auth.identity import identify_token
 from hubbub.auth.tokens import create_token, revoke_token
 from hubbub.models import AccessToken
-from tests.pages import plain_static  # noqa: F401
-from tests.personas import make_user
+from tests.support.pages import plain_static  # noqa: F401
+from tests.support.personas import make_user
 
 pytestmark = [pytest.mark.database, pytest.mark.usefixtures("plain_static")]
 

@@ -11,7 +11,7 @@ from hubbub import conf
 from hubbub.delivery.frames import Frames
 from hubbub.delivery.hub import Hub
 from hubbub.delivery.pacing import WRITES_PER_TURN
-from tests.hubbub.hubs import GROUP, Listener, Truth, confirmed, live_member, send, until
+from tests.support.hubs import GROUP, Listener, Truth, confirmed, live_member, send, until
 
 
 async def test_a_frame_reaches_every_live_member_once(hub: Hub, truth: Truth) -> None:

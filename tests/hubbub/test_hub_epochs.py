@@ -10,7 +10,7 @@ import pytest
 from hubbub import conf
 from hubbub.delivery.hub import Hub
 from hubbub.delivery.recovery import Changes, Source, Standing
-from tests.hubbub.hubs import GROUP, Listener, confirmed, live_member, send, until
+from tests.support.hubs import GROUP, Listener, confirmed, live_member, send, until
 
 
 class SlowRecord:

@@ -10,7 +10,7 @@ from channels.layers import get_channel_layer
 
 from hubbub import conf
 from hubbub.delivery.hub import Hub
-from tests.hubbub.hubs import GROUP, Listener, Truth, confirmed, live_member, send, until
+from tests.support.hubs import GROUP, Listener, Truth, confirmed, live_member, send, until
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from hubbub.delivery.hub import Hub
 from hubbub.delivery.layer import RedisPubSubLayer
 from hubbub.publish import newest, publish, sender
 from hubbub.supervisor import private_redis
-from tests.hubbub.hubs import GROUP, Listener, confirmed, live_member, send, until
 from tests.hubbub.test_hub import WRITES_PER_TURN
+from tests.support.hubs import GROUP, Listener, confirmed, live_member, send, until
 
 
 def shown(listener: Listener) -> list[str]:

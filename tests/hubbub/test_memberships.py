@@ -11,7 +11,7 @@ from hubbub.consumers.memberships import Memberships
 from hubbub.delivery.hub import Hub
 from hubbub.limits import quotas
 from hubbub.protocol import Refused
-from tests.hubbub.hubs import Listener
+from tests.support.hubs import Listener
 
 ALICE = Identity("1", "alice", True)
 

@@ -16,7 +16,7 @@ from hubbub.delivery.out_of_order import MAX_FRAMES
 from hubbub.process.metrics import COUNTERS
 from hubbub.publish import USERS_GROUP, messages
 from hubbub.publish.messages import LastFrame, OneFrame, Recheck, SeveralFrames, Undecodable, decode, encode, to_dict
-from tests.hubbub.hubs import GROUP, Truth, confirmed, live_member, send, until
+from tests.support.hubs import GROUP, Truth, confirmed, live_member, send, until
 
 FRAME = {"type": "hubbub.frame", "group": GROUP, "text": "stray"}
 

@@ -13,8 +13,8 @@ from hubbub.delivery.pacing import WRITES_PER_TURN
 from hubbub.presence import topic_presence, tracker
 from hubbub.presence.topic_presence import Change, People
 from hubbub.protocol import Person, Presence
-from tests.hubbub.hubs import Listener, until
-from tests.hubbub.sides import ALICE, BOB, CHARLIE, GRACE, GROUP, INTERVAL, Page, Side, names
+from tests.support.hubs import Listener, until
+from tests.support.sides import ALICE, BOB, CHARLIE, GRACE, GROUP, INTERVAL, Page, Side, names
 
 # Who is here
 

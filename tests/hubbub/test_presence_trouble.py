@@ -16,8 +16,8 @@ from hubbub.presence.store import PREFIX, TIMEOUT_SECONDS
 from hubbub.presence.topic_presence import Change
 from hubbub.protocol import Presence
 from hubbub.supervisor.private_redis import running
-from tests.hubbub.hubs import until
-from tests.hubbub.sides import (
+from tests.support.hubs import until
+from tests.support.sides import (
     ALICE,
     BOB,
     CHARLIE,

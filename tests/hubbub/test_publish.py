@@ -19,7 +19,7 @@ from channels.layers import get_channel_layer
 from hubbub import publish as publishing
 from hubbub.process.metrics import COUNTERS
 from hubbub.publish import USERS_GROUP, flush, publish, publish_access_changed, publish_users_changed, sender
-from tests.hubbub.hubs import GROUP, next_frame, until
+from tests.support.hubs import GROUP, next_frame, until
 
 
 async def test_from_async_code_and_from_a_thread(heard: Any) -> None:

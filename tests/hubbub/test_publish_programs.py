@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.hubbub.hubs import next_frame
-from tests.servers import ROOT
+from tests.support.hubs import next_frame
+from tests.support.servers import ROOT
 
 pytestmark = pytest.mark.cluster
 

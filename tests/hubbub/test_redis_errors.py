@@ -11,7 +11,7 @@ import redis
 
 from hubbub.process.redis_errors import MAX_CHARS, cause_of
 from hubbub.supervisor.private_redis import find_binary, tethered
-from tests.servers import free_port
+from tests.support.servers import free_port
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from hubbub.delivery.outbox import RawOutbox
 from hubbub.process.metrics import COUNTERS
 from hubbub.server import inbox as inbox_module
 from hubbub.server import websocket
-from tests.servers import ROOT
+from tests.support.servers import ROOT
 
 
 def test_a_transport_keeps_what_it_has_to_send_where_the_fast_path_looks() -> None:

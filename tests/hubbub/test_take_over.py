@@ -16,7 +16,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from hubbub.auth.identity import identify_token
 from hubbub.auth.tokens import create_token
 from hubbub.models import AccessToken
-from tests.servers import ROOT
+from tests.support.servers import ROOT
 
 BEFORE = Path(__file__).with_name("before_hubbub.sql")  # A site of the version before, as its migrations made it.
 TOKEN = "hub_1_a-secret-of-before"

@@ -13,7 +13,7 @@ from django.db import IntegrityError, OperationalError, connection
 from hubbub import conf, threads
 from hubbub.process.metrics import COUNTERS
 from hubbub.protocol import Refused
-from tests.cluster.running import until
+from tests.support.cluster import until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 

@@ -13,7 +13,7 @@ from chat.models import Membership, Room
 from hubbub import queries, users
 from hubbub.presence import store
 from hubbub.queries import rows_by
-from tests.personas import make_user
+from tests.support.personas import make_user
 
 pytestmark = pytest.mark.database
 

@@ -7,8 +7,8 @@ import pytest
 
 from monitor.protocol import Host, Network, Process, Usage
 from monitor.store import PREFIX, Store, connect
-from tests.pages import plain_static  # noqa: F401
-from tests.personas import alice, mona  # noqa: F401
+from tests.support.pages import plain_static  # noqa: F401
+from tests.support.personas import alice, mona  # noqa: F401
 
 
 @pytest.fixture

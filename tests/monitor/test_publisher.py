@@ -18,8 +18,8 @@ from monitor.readings import HostReader
 from monitor.schedule import cancel
 from monitor.snapshot import make_sample
 from monitor.store import READING_MS, Store, _key, connect
-from tests.cluster.running import until
 from tests.monitor.conftest import forget_all
+from tests.support.cluster import until
 
 
 @dataclass

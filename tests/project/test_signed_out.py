@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from tests.personas import make_user
+from tests.support.personas import make_user
 
 pytestmark = [pytest.mark.database, pytest.mark.usefixtures("plain_static")]
 

@@ -18,9 +18,9 @@ from pathlib import Path
 from socket import create_server
 
 from hubbub.conf import Hubbub, env_name
-from tests.warm import warm
+from tests.support.warm import warm
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30.0
 STOP_SECONDS = 25.0
 COMMAND_SECONDS = 60.0

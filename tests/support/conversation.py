@@ -9,8 +9,8 @@ from random import Random
 from chaos.checking import Report, check, read_record
 from chaos.log import Sent
 from chaos.recording import Recorder
-from tests.cluster.running import Cluster
-from tests.faults.figures import note
+from tests.support.cluster import Cluster
+from tests.support.stats import note
 
 RATE = 20.0  # Messages a second in all: the times in docs/reliability.md are for this.
 SENDERS = 4

@@ -1,7 +1,7 @@
 """One who sends ten thousand frames a second, and comes back after half a second at most when the door is closed.
 
-In a process of its own, `python -m tests.faults.flood PORT TOKEN SECONDS` with commands as lines of its standard input:
-it must not be slow because of those who are measured, nor they because of it. Prints what became of it as JSON.
+In a process of its own, `python -m tests.support.flood PORT TOKEN SECONDS` with commands as lines of its standard
+input: it must not be slow because of those who are measured, nor they because of it. Prints what became of it as JSON.
 """
 
 import json

@@ -2,4 +2,4 @@
 
 from project.settings import *  # noqa: F403
 
-ROOT_URLCONF = "tests.faults.busy_urls"
+ROOT_URLCONF = "tests.support.busy_urls"

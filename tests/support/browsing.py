@@ -11,7 +11,7 @@ from http.cookies import SimpleCookie
 from pathlib import Path
 from urllib.parse import urlencode
 
-from tests.cluster.running import Cluster
+from tests.support.cluster import Cluster
 
 
 class UnixConnection(http.client.HTTPConnection):

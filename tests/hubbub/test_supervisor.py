@@ -15,7 +15,7 @@ from hubbub.supervisor import programs
 from hubbub.supervisor.child import Child, Console
 from hubbub.supervisor.programs import CannotStart, KeptCommand
 from hubbub.supervisor.supervisor import Supervisor
-from tests.cluster.running import until
+from tests.support.cluster import until
 
 
 class Script(KeptCommand):

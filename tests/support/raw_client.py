@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from tests.servers import Server
+from tests.support.servers import Server
 
 SECONDS = 30.0
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10

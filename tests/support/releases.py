@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
-from tests.servers import ROOT
+from tests.support.servers import ROOT
 
 PACKAGES = ("hubbub", "chat", "monitor", "project")
 NAMED = re.compile(r"""["'(](/static/[^"'()\s]+)["')]""")  # In a page.

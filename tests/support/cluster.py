@@ -18,8 +18,8 @@ from typing import Any
 
 from chaos.recording import Address
 from hubbub.supervisor.private_redis import run_dir, tethered
-from tests.servers import RAISED_LIMITS, ROOT, Site
-from tests.wire import Client, opened
+from tests.support.client import Client, opened
+from tests.support.servers import RAISED_LIMITS, ROOT, Site
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0

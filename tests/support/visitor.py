@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import Browser, Dialog, Page, Response
 
-from tests.cluster.running import Cluster
+from tests.support.cluster import Cluster
 
 TIMEOUT_MS = 15_000
 

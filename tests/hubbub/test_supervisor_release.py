@@ -13,7 +13,7 @@ import pytest
 from hubbub.supervisor.child import Console
 from hubbub.supervisor.release_child import ReleaseChild, reason
 from hubbub.supervisor.supervisor import Supervisor
-from tests.cluster.running import until
+from tests.support.cluster import until
 from tests.test_supervisor import STAYS, Script, console, make_script  # noqa: F401
 
 

@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from uuid import uuid4
 
-from tests.cluster.running import Cluster
-from tests.servers import Site
-from tests.wire import Client
+from tests.support.client import Client
+from tests.support.cluster import Cluster
+from tests.support.servers import Site
 
 T = TypeVar("T")
 

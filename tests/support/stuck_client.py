@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import psutil
 
-from tests.cluster.running import Cluster
-from tests.wire import Client
+from tests.support.client import Client
+from tests.support.cluster import Cluster
 
 MIB = 1 << 20
 BIG_BODY = "\U0001f642" * 3_900  # 15.6 KiB
