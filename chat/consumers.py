@@ -17,9 +17,9 @@ from chat.protocol import (
 from chat.serializers import group_of, presence_changed
 from hubbub import threads
 from hubbub.consumers import HubbubConsumer
-from hubbub.delivery.hub import hub
 from hubbub.delivery.recovery import Changes, Source, Standing
 from hubbub.protocol import ErrorCode, Ok, Refused
+from hubbub.runtime import runtime
 
 JOIN_ATTEMPTS = 3
 
@@ -103,7 +103,7 @@ class ChatConsumer(HubbubConsumer):
                     epoch=command.epoch,
                     may_be_partial=self._may_tell_a_part(command.room),
                     present_bytes=self._memberships.presence_bytes(group),
-                    users_changed=hub().users_changed,
+                    users_changed=runtime().revocation.changes_of_users,
                 )
                 if self.is_shut_out(group):
                     raise access.room_not_found()

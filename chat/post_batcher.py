@@ -6,11 +6,11 @@ A lone post waits for nobody. Each has its own answer. One whose asker has given
 import asyncio
 from collections import deque
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 from chat.protocol import Posted
 from chat.services import Post, post_messages
 from hubbub import conf, threads
+from hubbub.process.per_loop import PerLoop
 from hubbub.protocol import Refused
 
 BATCH_POSTS = 100  # Longer batches save little more, and the first of a batch waits for the last.
@@ -81,12 +81,5 @@ def _still_wanted(batch: list[Waiting]) -> list[Waiting]:
     return [one for one in batch if not one.result.done()]
 
 
-_writers: WeakKeyDictionary[asyncio.AbstractEventLoop, Writer] = WeakKeyDictionary()
-
-
-def writer() -> Writer:
-    """The running event loop's writer."""
-    loop = asyncio.get_running_loop()
-    if (one := _writers.get(loop)) is None:
-        one = _writers[loop] = Writer()
-    return one
+# The running event loop's.
+writer = PerLoop(Writer)

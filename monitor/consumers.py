@@ -1,9 +1,7 @@
 """The dashboard's socket: the recent samples once, then each new one."""
 
-import asyncio
-from weakref import WeakKeyDictionary
-
 from hubbub.consumers import HubbubConsumer
+from hubbub.process.per_loop import PerLoop
 from monitor.history import History
 from monitor.protocol import GROUP
 from monitor.store import store
@@ -21,11 +19,4 @@ class MonitorConsumer(HubbubConsumer):
         self.go_live(GROUP, page.version)
 
 
-_histories: WeakKeyDictionary[asyncio.AbstractEventLoop, History] = WeakKeyDictionary()
-
-
-def _history() -> History:
-    loop = asyncio.get_running_loop()
-    if (one := _histories.get(loop)) is None:
-        one = _histories[loop] = History(store())
-    return one
+_history = PerLoop(lambda: History(store()))

@@ -3,17 +3,16 @@
 All of it may be lost at any time. Only simple commands: the development Redis allows no scripts and no lists.
 """
 
-import asyncio
 import logging
 import math
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from django.conf import settings
 from redis.exceptions import ResponseError, WatchError
 
 from hubbub import site
 from hubbub.process import redis_client
+from hubbub.process.per_loop import PerLoop
 from hubbub.process.redis_keys import cleared_of, is_wrong_kind
 from hubbub.site.lease import on_connect
 from monitor.lease import Lease
@@ -150,15 +149,8 @@ def connect() -> Any:
     return redis_client.connect(settings.REDIS_URL, seconds=TIMEOUT_SECONDS, retries=1, on_connect=on_connect)
 
 
-_stores: WeakKeyDictionary[asyncio.AbstractEventLoop, Store] = WeakKeyDictionary()
-
-
-def store() -> Store:
-    """The running event loop's store; a server process has one loop."""
-    loop = asyncio.get_running_loop()
-    if (one := _stores.get(loop)) is None:
-        one = _stores[loop] = Store(connect())
-    return one
+# The running event loop's store.
+store = PerLoop(lambda: Store(connect()))
 
 
 def _key(name: str) -> str:

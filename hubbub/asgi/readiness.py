@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import msgspec
 from django.conf import settings
@@ -24,6 +23,7 @@ from redis.exceptions import ResponseError
 from hubbub import site, threads
 from hubbub.process import redis_client
 from hubbub.process.draining import is_draining
+from hubbub.process.per_loop import PerLoop
 from hubbub.process.redis_errors import CLUSTER, cause_of
 from hubbub.site.lease import is_cluster, on_connect
 
@@ -205,11 +205,4 @@ def disk_problem() -> str:
     return OK
 
 
-_probes: WeakKeyDictionary[asyncio.AbstractEventLoop, Probe] = WeakKeyDictionary()
-
-
-def _probe() -> Probe:
-    loop = asyncio.get_running_loop()
-    if (one := _probes.get(loop)) is None:
-        one = _probes[loop] = Probe()
-    return one
+_probe = PerLoop(Probe)

@@ -7,10 +7,10 @@ from typing import Any
 
 from hubbub import publish, site
 from hubbub.asgi import probes
-from hubbub.delivery.hub import hub
 from hubbub.limits.usage_sync import exchange_limits
 from hubbub.process.metrics import measure_loop_lag
 from hubbub.process.this_process import PROCESS
+from hubbub.runtime import runtime
 from hubbub.site import lease
 
 logger = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def with_services(application: Application, services: Sequence[Service]) -> Appl
 
 
 async def _listen() -> None:
-    await hub().open()
+    await runtime().hub.open()
 
 
 OWN_SERVICES = (lease.hold, _listen, measure_loop_lag, exchange_limits)

@@ -6,7 +6,7 @@ update gives none: so a sweep asks for everybody every half minute.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Set
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Hashable, Iterable, Set
 from typing import Any, Generic, Protocol, TypeVar
 
 from django.utils import timezone
@@ -46,7 +46,7 @@ class Socket(Protocol):
     def endpoint_scopes(self) -> Set[str]: ...
 
 
-class Recheck(Generic[K]):
+class Revalidator(Generic[K]):
     """Calls `check` with what is due, at once, and again until it succeeds; with None, for all, at each sweep."""
 
     def __init__(self, check: Callable[[set[K] | None], Awaitable[None]]) -> None:
@@ -96,14 +96,14 @@ class Recheck(Generic[K]):
                 self.ask(due)
 
 
-class Sockets:
+class SocketRevoker:
     """The sockets that were let in, by user. Each lives by a session or a token, and is closed with it."""
 
     def __init__(self, renamed: Callable[[str, str], None] = lambda user_id, name: None) -> None:
         self._by_user: dict[str, list[Socket]] = {}
         # Called with the id and the new name of a user whose sockets are here.
         self._renamed = renamed
-        self.recheck: Recheck[str] = Recheck(self._check)
+        self.recheck: Revalidator[str] = Revalidator(self._check)
 
     def add(self, socket: Socket, asked: int) -> None:
         """`asked`: what `recheck.times` was before its session or token was read."""
@@ -190,7 +190,7 @@ class Sockets:
                 loop.call_later(max(0.0, seconds) + 0.05, self.recheck.ask, [socket.identity.user_id])
 
 
-class Members:
+class MemberRevoker:
     """The members of the groups whose source says who may be in them."""
 
     def __init__(self, groups: Callable[[], dict[str, Group]], groups_of: Callable[[str], Set[str]]) -> None:
@@ -198,8 +198,8 @@ class Members:
         self._groups_of = groups_of
         # What a group's `Standing.access` was when it was last asked for.
         self._versions: dict[str, int] = {}
-        self.recheck: Recheck[str] = Recheck(self._check)
-        self.recheck_users: Recheck[str] = Recheck(self._check_users)
+        self.recheck: Revalidator[str] = Revalidator(self._check)
+        self.recheck_users: Revalidator[str] = Revalidator(self._check_users)
 
     def ask_users(self, user_ids: Collection[str] | None) -> None:
         """Something about these users has changed, or about all for None: a right may have been what let them in."""
@@ -242,3 +242,39 @@ class Members:
                 for text in set(texts.values()):
                     shut_out = {user_id for user_id, one in texts.items() if one == text}
                     groups[name].close(text, shut_out)
+
+
+class Revocation:
+    """Both of one event loop, told by the hub what may have changed: see `hubbub.delivery.hub.AccessWatcher`.
+
+    Args:
+        groups: the groups that have members in this process, by name.
+        renamed: called with the id and the new name of a user whose sockets are here.
+    """
+
+    def __init__(self, groups: Callable[[], dict[str, Group]], renamed: Callable[[str, str], None]) -> None:
+        self.sockets = SocketRevoker(renamed)
+        self.members = MemberRevoker(groups, self.sockets.groups_of)
+        # How often some user was changed, by a new name perhaps: of what was read before names may be old.
+        self.changes_of_users = 0
+
+    def loops(self) -> Collection[Coroutine[Any, Any, None]]:
+        return [one.run() for one in (self.sockets.recheck, self.members.recheck, self.members.recheck_users)]
+
+    def users_changed(self, user_ids: list[str] | None) -> None:
+        self.changes_of_users += 1
+        self.sockets.recheck.ask(user_ids)
+        self.members.ask_users(user_ids)
+
+    def access_changed(self, group: str) -> None:
+        self.members.recheck.ask([group])
+
+    def access_version(self, group: str, version: int) -> None:
+        self.members.note_version(group, version)
+
+    def check_all(self) -> None:
+        self.sockets.recheck.ask(None)
+        self.members.recheck.ask(None)
+
+    def evicted(self, group: str, member: Member) -> None:
+        self.sockets.log_shut_out(group, member)

@@ -21,7 +21,6 @@ from hubbub.auth.identity import Identity
 from hubbub.auth.sessions import session_key_of
 from hubbub.consumers.commands import Work, carry_out
 from hubbub.consumers.memberships import Memberships
-from hubbub.delivery.hub import hub
 from hubbub.delivery.outbox import DRAIN, AsgiOutbox, outbox_for, send_close, send_denial
 from hubbub.delivery.recovery import Source
 from hubbub.limits.quotas import RETRY_SECONDS, Seat, ledger
@@ -51,6 +50,7 @@ from hubbub.protocol import (
     parse,
     parse_auth,
 )
+from hubbub.runtime import runtime
 
 logger = logging.getLogger(__name__)
 
@@ -118,7 +118,7 @@ class HubbubConsumer(AsyncConsumer):  # type: ignore[misc]
 
     def is_active(self, group: str) -> bool:
         """Whether somebody here is in the group: then joining it does not wait for Redis."""
-        return hub().is_active(group)
+        return runtime().hub.is_active(group)
 
     @property
     def groups(self) -> Iterable[str]:
@@ -130,7 +130,7 @@ class HubbubConsumer(AsyncConsumer):  # type: ignore[misc]
 
     def must_read_again(self, group: str, position: int) -> bool:
         """Whether something above `position`, where the state was read, was not kept: join again and read it again."""
-        return not hub().kept_all_after(group, self._memberships.pending(group), position)
+        return not runtime().hub.kept_all_after(group, self._memberships.pending(group), position)
 
     def is_shut_out(self, group: str) -> bool:
         """Whether the user was shut out of the group since `join`: its state must not be told."""
@@ -194,7 +194,7 @@ class HubbubConsumer(AsyncConsumer):  # type: ignore[misc]
         address = address_of(self.scope)
         if ledger().is_full():
             return await self._send_full(send)
-        asked = hub().sockets.recheck.times
+        asked = runtime().revocation.sockets.recheck.times
         session_key = session_key_of(self.scope)
         if session_key is not None and not admission.is_from_own_page(self.scope, self.connection):
             await send({"type": "websocket.close", "code": CloseCode.FORBIDDEN})  # Before accept: HTTP 403.
@@ -222,7 +222,7 @@ class HubbubConsumer(AsyncConsumer):  # type: ignore[misc]
         if not self.identity.permitted or not self.identity.has_any_scope(self.endpoint_scopes):
             self.send_frame(Error(code=ErrorCode.FORBIDDEN, detail="you may not use this"))
             await self._end(CloseCode.FORBIDDEN, "Forbidden")
-        hub().sockets.add(self, asked)
+        runtime().revocation.sockets.add(self, asked)
         self._greet()
         by = asyncio.get_running_loop().time() + threads.ANSWER_SECONDS
         if (refused := await carry_out(self.opened, "opened", by, self.connection)) is not None:
@@ -281,12 +281,12 @@ class HubbubConsumer(AsyncConsumer):  # type: ignore[misc]
 
     def _greet(self) -> None:
         tunables = self._tunables
-        hub().service.add(self.outbox)
+        runtime().hub.service.add(self.outbox)
         self.send_frame(
             Hello(
                 connection=self.connection,
                 user=Person(self.identity.user_id, self.identity.name),
-                state=hub().service.state,
+                state=runtime().hub.service.state,
                 heartbeat_ms=round(tunables.heartbeat_seconds * 1000),
                 limits=Limits(frame_bytes=tunables.frame_bytes, body_chars=self.body_chars),
                 server_time=timezone.now(),
@@ -353,7 +353,7 @@ class HubbubConsumer(AsyncConsumer):  # type: ignore[misc]
         if refused is not None:
             self._refuse(command, refused)
             if refused.code == ErrorCode.UNAUTHORIZED:
-                hub().sockets.recheck.ask([self.identity.user_id])
+                runtime().revocation.sockets.recheck.ask([self.identity.user_id])
 
     async def _handle(self, command: Command) -> None:
         scope = self.command_scopes.get(type(command))
@@ -382,9 +382,9 @@ class HubbubConsumer(AsyncConsumer):  # type: ignore[misc]
 
     async def _clean_up(self) -> None:
         ledger().leave(self._seat)
-        hub().service.remove(self.outbox)
+        runtime().hub.service.remove(self.outbox)
         if hasattr(self, "identity"):
-            hub().sockets.remove(self)
+            runtime().revocation.sockets.remove(self)
         try:
             # What was sent before a clean close is done: nobody is told of it, but it was asked for.
             if self._work is not None:

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 from hubbub.auth.identity import Identity
-from hubbub.delivery.hub import hub
 from hubbub.delivery.member import Member
 from hubbub.delivery.outbox import Outbox
 from hubbub.delivery.recovery import Source
 from hubbub.limits.quotas import ledger
 from hubbub.presence.topic_presence import Announce
 from hubbub.protocol import Presence
+from hubbub.runtime import runtime
 
 
 class Memberships:
@@ -32,33 +32,33 @@ class Memberships:
     async def join(self, group: str, user: Identity, source: Source | None, announce: Announce | None) -> None:
         """See `HubbubConsumer.join`."""
         self.abandon(group)
-        self._pending[group] = await hub().join(group, self._outbox, source, user.user_id, user.name, announce)
+        self._pending[group] = await runtime().hub.join(group, self._outbox, source, user.user_id, user.name, announce)
 
     def pending(self, group: str) -> Member:
         return self._pending[group]
 
     def go_live(self, group: str, position: int | None, epoch: str, name: str) -> None:
         if (before := self._live.pop(group, None)) is not None:
-            hub().leave(group, before)
+            runtime().hub.leave(group, before)
         member = self._live[group] = self._pending.pop(group)
         member.user_name = name  # It may have changed since the join.
-        hub().go_live(group, member, position, epoch)
+        runtime().hub.go_live(group, member, position, epoch)
 
     def presence(self, group: str, most_bytes: int | None = None) -> Presence | None:
-        return hub().presence(group, self._pending[group], most_bytes)
+        return runtime().hub.presence(group, self._pending[group], most_bytes)
 
     def presence_bytes(self, group: str) -> int:
-        return hub().presence_bytes(group, self._pending[group])
+        return runtime().hub.presence_bytes(group, self._pending[group])
 
     def abandon(self, group: str) -> None:
         """Give up a `join`; a membership from before stays."""
         if (member := self._pending.pop(group, None)) is not None:
-            hub().leave(group, member)
+            runtime().hub.leave(group, member)
 
     def leave(self, group: str) -> None:
         self.abandon(group)
         if (member := self._live.pop(group, None)) is not None:
-            hub().leave(group, member)
+            runtime().hub.leave(group, member)
 
     def leave_all(self) -> None:
         for group in [*self]:

@@ -6,17 +6,15 @@ What the layer loses, the hub finds by comparing the ordered groups with their r
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
-from weakref import WeakKeyDictionary
+from typing import Any, Protocol
 
 from channels.layers import get_channel_layer
 from django.conf import settings
 
 from hubbub import conf, site
-from hubbub.auth.revocation import Members, Sockets
 from hubbub.delivery.group import Group
 from hubbub.delivery.member import Member
 from hubbub.delivery.outbox import Outbox
@@ -53,6 +51,28 @@ class Subscription:
     beginning: asyncio.Task[None] | None = None
 
 
+class AccessWatcher(Protocol):
+    """Told by the hub of whatever may change who is let in."""
+
+    def loops(self) -> Collection[Coroutine[Any, Any, None]]:
+        """What has to run as long as the hub listens."""
+
+    def users_changed(self, user_ids: list[str] | None) -> None:
+        """Something about these users has changed, or about all for None."""
+
+    def access_changed(self, group: str) -> None:
+        """Who may be in the group has changed."""
+
+    def access_version(self, group: str, version: int) -> None:
+        """The record's version of who may be in the group, as just read."""
+
+    def check_all(self) -> None:
+        """Something may have been missed."""
+
+    def evicted(self, group: str, member: Member) -> None:
+        """The member was put out of the group, for whatever reason."""
+
+
 class Hub:
     def __init__(self) -> None:
         self._subscriptions: dict[str, Subscription] = {}
@@ -66,13 +86,11 @@ class Hub:
         self.service = ServiceState()
         self._tracker = Tracker(self._tell, url=settings.REDIS_URL)
         self._strays = Outage("a message over Redis was dropped")
-        # How often some user was changed, by a new name perhaps: of what was read before names may be old.
-        self.users_changed = 0
-        # Who is in, and may be revoked.
-        self.sockets = Sockets(self._renamed)
-        self.members = Members(
-            lambda: {name: one.group for name, one in self._subscriptions.items()}, self.sockets.groups_of
-        )
+        self._access: AccessWatcher | None = None
+
+    def watch(self, access: AccessWatcher) -> None:
+        """Tell `access` of all that may change who is let in. To be called before `open`."""
+        self._access = access
 
     async def open(self) -> None:
         """Begin to listen to the channel layer; otherwise the first join does."""
@@ -85,11 +103,11 @@ class Hub:
                 self._spawn(self._receive(channel))
                 self._spawn(self._tracker.run())
                 self._channel = channel
-                self._spawn(self.sockets.recheck.run())
-                self._spawn(self.members.recheck.run())
-                self._spawn(self.members.recheck_users.run())
-                # Until it stands, and while Redis is away, the sweeps do its work.
-                self._spawn(self._layer.group_add(USERS_GROUP, channel))
+                if self._access is not None:
+                    for loop in self._access.loops():
+                        self._spawn(loop)
+                    # Until it stands, and while Redis is away, the sweeps do its work.
+                    self._spawn(self._layer.group_add(USERS_GROUP, channel))
 
     async def join(
         self,
@@ -115,7 +133,7 @@ class Hub:
                 self._spawn,
                 self._turn,
                 emptied=partial(self._emptied, name),
-                put_out=partial(self.sockets.log_shut_out, name),
+                put_out=partial(self._put_out, name),
                 people=people,
             )
             subscription = self._subscriptions[name] = Subscription(group)
@@ -172,6 +190,16 @@ class Hub:
         """Names of the groups that have members in this process."""
         return list(self._subscriptions)
 
+    def groups_by_name(self) -> dict[str, Group]:
+        """The groups that have members in this process."""
+        return {name: subscription.group for name, subscription in self._subscriptions.items()}
+
+    def rename_user(self, user_id: str, name: str) -> None:
+        """Correct the name of somebody who is present."""
+        for subscription in self._subscriptions.values():
+            if subscription.group.people is not None:
+                subscription.group.people.rename(user_id, name)
+
     async def close(self) -> None:
         """End the hub's tasks (for tests: a process keeps its hub for life)."""
         for subscription in self._subscriptions.values():
@@ -196,10 +224,9 @@ class Hub:
         if (subscription := self._subscriptions.get(name)) is not None:
             subscription.group.tell(current)
 
-    def _renamed(self, user_id: str, name: str) -> None:
-        for subscription in self._subscriptions.values():
-            if subscription.group.people is not None:
-                subscription.group.people.rename(user_id, name)
+    def _put_out(self, name: str, member: Member) -> None:
+        if self._access is not None:
+            self._access.evicted(name, member)
 
     # Subscriptions
 
@@ -259,8 +286,8 @@ class Hub:
 
     def _look_at_all(self) -> None:
         self._compare_asked.set()
-        self.sockets.recheck.ask(None)
-        self.members.recheck.ask(None)
+        if self._access is not None:
+            self._access.check_all()
 
     # What was missed
 
@@ -295,8 +322,8 @@ class Hub:
             COUNTERS.comparisons += 1
             recorded = await source.read_standings([*groups])
             for name, (group, had) in groups.items():
-                if name in recorded:
-                    self.members.note_version(name, recorded[name].access)
+                if name in recorded and self._access is not None:
+                    self._access.access_version(name, recorded[name].access)
                 group.compare(had, recorded.get(name))
 
     # What comes from the channel layer
@@ -329,11 +356,8 @@ class Hub:
             self._strays.failed(error)
             return
         if message.group == USERS_GROUP:
-            if isinstance(message, Recheck):
-                self.users_changed += 1
-                user_ids = None if message.recheck == "all" else message.recheck
-                self.sockets.recheck.ask(user_ids)
-                self.members.ask_users(user_ids)
+            if isinstance(message, Recheck) and self._access is not None:
+                self._access.users_changed(None if message.recheck == "all" else message.recheck)
             return
         subscription = self._subscriptions.get(message.group)
         if subscription is None:
@@ -348,15 +372,5 @@ class Hub:
             case LastFrame():
                 group.close(message.text, None if message.shut_out == "all" else set(message.shut_out))
             case Recheck():
-                self.members.recheck.ask([message.group])
-
-
-_hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
-
-
-def hub() -> Hub:
-    """The running event loop's hub; a server process has one loop."""
-    loop = asyncio.get_running_loop()
-    if (one := _hubs.get(loop)) is None:
-        one = _hubs[loop] = Hub()
-    return one
+                if self._access is not None:
+                    self._access.access_changed(message.group)

@@ -10,6 +10,7 @@ from redis import Redis
 
 from hubbub import conf
 from hubbub.delivery.hub import Hub
+from hubbub.runtime import Runtime
 from hubbub.supervisor.private_redis import running
 from tests.support.hubs import GROUP, Truth
 from tests.support.personas import alice, bob, root  # noqa: F401
@@ -22,11 +23,16 @@ def truth() -> Truth:
 
 
 @pytest.fixture
-async def hub() -> AsyncIterator[Hub]:
-    one = Hub()
+async def runtime() -> AsyncIterator[Runtime]:
+    one = Runtime()
     yield one
-    await one.close()
+    await one.hub.close()
     await get_channel_layer().flush()
+
+
+@pytest.fixture
+def hub(runtime: Runtime) -> Hub:
+    return runtime.hub
 
 
 @pytest.fixture

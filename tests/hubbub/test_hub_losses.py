@@ -10,6 +10,7 @@ from channels.layers import get_channel_layer
 
 from hubbub import conf
 from hubbub.delivery.hub import Hub
+from hubbub.runtime import Runtime
 from tests.support.hubs import GROUP, Listener, Truth, confirmed, live_member, send, until
 
 
@@ -102,14 +103,14 @@ async def test_who_is_shut_out_hears_that_and_nothing_after_it(hub: Hub, truth: 
 
 
 async def test_each_socket_that_is_put_out_is_one_line_of_the_log_and_one_that_has_ended_none(
-    hub: Hub, truth: Truth, caplog: pytest.LogCaptureFixture
+    runtime: Runtime, truth: Truth, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sockets = []
+    hub, sockets = runtime.hub, []
     for number in range(3):
         scope = {"client": (f"203.0.113.{number}", 4711)}
         identity = SimpleNamespace(user_id="1", expires_at=None)
         sockets.append(SimpleNamespace(identity=identity, connection=f"web-1:{number}", outbox=Listener(), scope=scope))
-        hub.sockets.add(cast(Any, sockets[-1]), hub.sockets.recheck.times)
+        runtime.revocation.sockets.add(cast(Any, sockets[-1]), 0)
     joining, again, ended = sockets
     for one in (again, ended):
         hub.go_live(GROUP, await hub.join(GROUP, one.outbox, truth.source, "1"), 0)

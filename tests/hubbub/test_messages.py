@@ -16,6 +16,7 @@ from hubbub.delivery.out_of_order import MAX_FRAMES
 from hubbub.process.metrics import COUNTERS
 from hubbub.publish import USERS_GROUP, messages
 from hubbub.publish.messages import LastFrame, OneFrame, Recheck, SeveralFrames, Undecodable, decode, encode, to_dict
+from hubbub.runtime import Runtime
 from tests.support.hubs import GROUP, Truth, confirmed, live_member, send, until
 
 FRAME = {"type": "hubbub.frame", "group": GROUP, "text": "stray"}
@@ -62,17 +63,18 @@ async def put_on_redis(payload: bytes, group: str = GROUP) -> None:
 
 
 @pytest.mark.parametrize("stray", STRAYS.values(), ids=STRAYS.keys())
-async def test_a_stray_message_is_dropped_and_the_room_goes_on(hub: Hub, truth: Truth, stray: bytes) -> None:
+async def test_a_stray_message_is_dropped_and_the_room_goes_on(runtime: Runtime, truth: Truth, stray: bytes) -> None:
+    hub, recheck = runtime.hub, runtime.revocation.sockets.recheck
     listener, _ = await live_member(hub, truth)
     await confirmed(hub, listener)
-    asked = hub.sockets.recheck.times
+    asked = recheck.times
     await put_on_redis(stray)
     await send(1)
     await put_on_redis(stray)
     await send(2)
     await until(lambda: "#2" in listener.got)
     assert [text for text in listener.got if text != "probe"] == ["#1", "#2"]
-    assert hub.sockets.recheck.times == asked
+    assert recheck.times == asked
 
 
 async def test_a_thousand_stray_messages_are_one_line_of_the_log_and_are_counted(

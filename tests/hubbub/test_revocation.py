@@ -19,7 +19,7 @@ from django.utils import timezone
 from hubbub import conf, threads
 from hubbub.auth import revocation, sessions
 from hubbub.auth.identity import Identity, identify_session, identify_token, renew
-from hubbub.auth.revocation import Recheck, Sockets
+from hubbub.auth.revocation import Revalidator, SocketRevoker
 from hubbub.auth.tokens import create_token
 from hubbub.protocol import read_frame
 from hubbub.threads import refused_unavailable
@@ -50,7 +50,7 @@ class Due:
 
 
 @asynccontextmanager
-async def running(recheck: Recheck[int]) -> AsyncIterator[None]:
+async def running(recheck: Revalidator[int]) -> AsyncIterator[None]:
     task = asyncio.create_task(recheck.run())
     yield
     task.cancel()
@@ -59,7 +59,7 @@ async def running(recheck: Recheck[int]) -> AsyncIterator[None]:
 
 async def test_what_is_asked_for_together_is_checked_together() -> None:
     due = Due()
-    recheck: Recheck[int] = Recheck(due.check)
+    recheck: Revalidator[int] = Revalidator(due.check)
     async with running(recheck):
         recheck.ask([1, 2])
         recheck.ask([2, 3])
@@ -69,7 +69,7 @@ async def test_what_is_asked_for_together_is_checked_together() -> None:
 async def test_who_is_due_stays_due_until_the_database_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(revocation, "RETRY_SECONDS", 0.01)
     due = Due(failures=3)
-    recheck: Recheck[int] = Recheck(due.check)
+    recheck: Revalidator[int] = Revalidator(due.check)
     async with running(recheck):
         recheck.ask([7])
         await due.until(lambda: due.calls == [{7}] * 4)
@@ -80,7 +80,7 @@ async def test_who_is_due_stays_due_until_the_database_answers(monkeypatch: pyte
 async def test_everybody_is_due_at_each_sweep(settings: Any) -> None:
     settings.HUBBUB = replace(conf.settings(), sweep_seconds=0.5)
     due = Due()
-    async with running(Recheck(due.check)):
+    async with running(Revalidator(due.check)):
         await due.until(lambda: due.calls == [None, None])
 
 
@@ -93,7 +93,7 @@ async def test_hints_without_end_do_not_put_off_the_sweep(settings: Any) -> None
         recheck.ask([7])  # The next has come while this one was looked at.
         await asyncio.sleep(0.01)
 
-    recheck: Recheck[int] = Recheck(check)
+    recheck: Revalidator[int] = Revalidator(check)
     async with running(recheck):
         recheck.ask([7])
         await due.until(lambda: due.calls.count(None) == 2)
@@ -123,7 +123,7 @@ class One:
 
 
 async def test_a_change_while_somebody_comes_in_is_not_missed() -> None:
-    sockets = Sockets()
+    sockets = SocketRevoker()
     asked = sockets.recheck.times
     # Between the reading of the session and the place among those who are in: nobody is found to look at.
     sockets.recheck.ask([7])
@@ -136,7 +136,7 @@ async def test_a_change_while_somebody_comes_in_is_not_missed() -> None:
 
 
 async def test_who_has_gone_is_not_kept() -> None:
-    sockets = Sockets()
+    sockets = SocketRevoker()
     first, second = (One(Identity(7, "alice", True)) for _ in range(2))
     for one in (first, second):
         sockets.add(one, 0)
@@ -163,7 +163,7 @@ def test_a_bulk_update_of_names_is_found_by_the_sweep(
 ) -> None:
     monkeypatch.setattr(threads, "read", in_place)
     renamed: list[tuple[str, str]] = []
-    sockets = Sockets(lambda *who: renamed.append(who))
+    sockets = SocketRevoker(lambda *who: renamed.append(who))
     identity = identify_session(session().session_key, None)
     assert identity is not None
     one = One(identity)

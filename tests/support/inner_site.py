@@ -17,9 +17,9 @@ from django.urls import path  # noqa: E402
 import chat.routing  # noqa: E402
 from hubbub.asgi import with_services  # noqa: E402
 from hubbub.consumers import HubbubConsumer  # noqa: E402
-from hubbub.delivery.hub import hub  # noqa: E402
 from hubbub.process.metrics import COUNTERS  # noqa: E402
 from hubbub.protocol import Command, Ok, Ping, Refused  # noqa: E402
+from hubbub.runtime import runtime  # noqa: E402
 
 
 class TroubleRaise(Command, tag="trouble.raise"):
@@ -84,7 +84,7 @@ def _look() -> Held:
         memory_bytes=process.memory_info().rss,
         tasks=len(asyncio.all_tasks()),
         descriptors=process.num_fds(),
-        groups=len(hub().groups),
+        groups=len(runtime().hub.groups),
         sockets=COUNTERS.sockets,
         lag_ms=COUNTERS.loop_lag_ms,
         cleaned_up=cleaned_up,
