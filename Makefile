@@ -39,6 +39,7 @@ check: .venv/.installed-dev ## Lint, format, types, migrations, and the fast tes
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo >/dev/null || $(BIN)/lint-imports --no-logo
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 	@$(PYTEST) -q -m "not cluster and not browser and not soak"
 
