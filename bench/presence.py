@@ -85,7 +85,7 @@ class Side:
             room = self.rooms[number % ROOMS]
             person = self.persons[number % ROOMS]
             if number % 2:
-                room.shut_out([person.id or ""])
+                room.evict([person.id or ""])
             else:
                 room.enter(Person(str(10**6 + number), f"guest-{number}"))
             await asyncio.sleep(1 / CHANGES_PER_SECOND)

@@ -64,7 +64,7 @@ class Recorder:
         self.room = room
         self.hello: Frame = {}
         # The close code after which a client does not come back by itself.
-        self.shut_out: int | None = None
+        self.evicted: int | None = None
         self._addresses = addresses
         self._token = token
         self._cookie = cookie
@@ -175,7 +175,7 @@ class Recorder:
         """Be connected, again and again."""
         lost: End | None = None
         tries = 0
-        while self.shut_out is None:
+        while self.evicted is None:
             admitted_at = None
             code, reason = ABNORMAL, ""
             try:
@@ -199,7 +199,7 @@ class Recorder:
             if joined:
                 lost = end
             if 4000 <= code < 4100:
-                self.shut_out = code
+                self.evicted = code
                 return
             if admitted_at and (code == CloseCode.RESTART or time.monotonic() - admitted_at >= STEADY_SECONDS):
                 tries = 0

@@ -17,7 +17,7 @@ from chat.protocol import (
 from chat.serializers import group_of, presence_changed
 from hubbub import threads
 from hubbub.consumers import HubbubConsumer
-from hubbub.delivery.recovery import Changes, Source, Standing
+from hubbub.delivery.recovery import Changes, Recovery, StreamPosition
 from hubbub.protocol import ErrorCode, Ok, Refused
 from hubbub.runtime import runtime
 
@@ -105,7 +105,7 @@ class ChatConsumer(HubbubConsumer):
                     present_bytes=self._memberships.presence_bytes(group),
                     users_changed=runtime().revocation.changes_of_users,
                 )
-                if self.is_shut_out(group):
+                if self.is_evicted(group):
                     raise access.room_not_found()
                 self.check_number(group)  # After the access: refused for that, one would know that there is the room.
                 if joined.partial:
@@ -145,13 +145,13 @@ async def _read_changes(group: str, after: int) -> Changes:
     return await threads.read(history.read_changes, group, after)
 
 
-async def _read_standings(groups: list[str]) -> dict[str, Standing]:
-    return await threads.read(history.read_standings, groups)
+async def _read_standings(groups: list[str]) -> dict[str, StreamPosition]:
+    return await threads.read(history.read_positions, groups)
 
 
 async def _read_shut_out(users: dict[str, set[str]]) -> dict[str, dict[str, str]]:
-    return await threads.read(history.read_shut_out, users)
+    return await threads.read(history.find_revoked, users)
 
 
 # What the hub repairs the rooms from, and asks who may be in them: the database.
-RECORD = Source(_read_changes, _read_standings, _read_shut_out)
+RECORD = Recovery(_read_changes, _read_standings, _read_shut_out)

@@ -17,7 +17,7 @@ from chat.models import Message, Room
 from chat.protocol import History, Joined, MessageState, RoomClosed, encode_messages, frame_size
 from chat.serializers import group_of, message_event, message_state, room_changed, room_state, slug_of
 from hubbub import conf as hubbub_conf
-from hubbub.delivery.recovery import Changes, Standing
+from hubbub.delivery.recovery import Changes, StreamPosition
 from hubbub.protocol import ErrorCode, Refused, encode
 
 PAGE_SECONDS = 1.0
@@ -200,14 +200,14 @@ def read_changes(group: str, after: int) -> Changes:
     return Changes(position, frames, more, epoch=room.epoch)
 
 
-def read_standings(groups: list[str]) -> dict[str, Standing]:
+def read_positions(groups: list[str]) -> dict[str, StreamPosition]:
     """Where each of the rooms that exist stands: the hub asks every few seconds for all it has."""
     rooms = Room.objects.filter(slug__in=[slug_of(one) for one in groups])
     found = rooms.values_list("slug", "epoch", "position", "access_version")
-    return {group_of(slug): Standing(epoch, position, access) for slug, epoch, position, access in found}
+    return {group_of(slug): StreamPosition(epoch, position, access) for slug, epoch, position, access in found}
 
 
-def read_shut_out(users: dict[str, set[str]]) -> dict[str, dict[str, str]]:
+def find_revoked(users: dict[str, set[str]]) -> dict[str, dict[str, str]]:
     """Of the users in each of the rooms, those who may not read it any more, each with the event that says so."""
     rooms = {slug_of(group): user_ids for group, user_ids in users.items()}
     found: dict[str, dict[str, str]] = {}

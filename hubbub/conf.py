@@ -123,7 +123,7 @@ class Hubbub:
         low=1 << 20,
         high=1 << 36,
     )
-    commands_in_work: int = tunable(
+    commands_in_flight: int = tunable(
         32, "Commands of one socket that may wait for their answer; then its frames are not read.", low=1, high=1024
     )
     bad_frames: int = tunable(

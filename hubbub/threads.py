@@ -22,7 +22,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
 from hubbub import conf
-from hubbub.process.log_once import Outage
+from hubbub.process.log_once import LogOnce
 from hubbub.process.metrics import COUNTERS
 from hubbub.protocol import ErrorCode, Refused
 
@@ -55,7 +55,7 @@ class Pool:
         self._name = name
         self._threads = threads
         self._executor: ThreadPoolExecutor | None = None
-        self.outage = Outage(f"the database, asked by {name}")
+        self.outage = LogOnce(f"the database, asked by {name}")
         # What each thread is at, by the thread's ident.
         self._in_work: dict[int, asyncio.Future[Any]] = {}
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from hubbub import users
-from hubbub.auth.sessions import Kept, is_signed_in, proof_of, read_sessions
+from hubbub.auth.sessions import StoredSession, is_signed_in, proof_of, read_sessions
 from hubbub.auth.tokens import find_usable_token, scopes_of
 from hubbub.models import AccessToken
 from hubbub.queries import rows_by
@@ -126,7 +126,7 @@ def look_again(identities: Collection[Identity], people: Mapping[str, Any]) -> d
 
 
 @sensitive_variables()
-def _renewed(identity: Identity, user: Any, session: Kept | None) -> Identity | None:
+def _renewed(identity: Identity, user: Any, session: StoredSession | None) -> Identity | None:
     if session is None:
         return None
     proof = proof_of(user, session)

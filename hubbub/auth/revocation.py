@@ -16,7 +16,7 @@ from hubbub.auth.identity import Identity, renew
 from hubbub.delivery.group import Group
 from hubbub.delivery.member import Member
 from hubbub.delivery.outbox import Outbox
-from hubbub.delivery.recovery import Source
+from hubbub.delivery.recovery import Recovery
 from hubbub.process.security_log import Kind, address_of, log_event
 from hubbub.protocol import CloseCode, Person, Refused, UserRenamed, encode
 
@@ -126,13 +126,13 @@ class SocketRevoker:
         """The groups that the user's sockets in this process are in."""
         return {group for socket in self._by_user.get(user_id, ()) for group in socket.groups}
 
-    def log_shut_out(self, group: str, member: Member) -> None:
+    def log_evicted(self, group: str, member: Member) -> None:
         """The member is put out of the group, whatever for. Nothing is logged of a socket that has ended itself."""
         sockets = [] if member.user_id is None else self._by_user.get(member.user_id, [])
         for socket in sockets:
             if socket.outbox is member.outbox and not socket.outbox.is_closing:
                 log_event(
-                    Kind.SHUT_OUT,
+                    Kind.EVICTED,
                     address=address_of(socket.scope),
                     user=member.user_id,
                     connection=socket.connection,
@@ -191,12 +191,12 @@ class SocketRevoker:
 
 
 class MemberRevoker:
-    """The members of the groups whose source says who may be in them."""
+    """The members of the groups whose recovery says who may be in them."""
 
     def __init__(self, groups: Callable[[], dict[str, Group]], groups_of: Callable[[str], Set[str]]) -> None:
         self._groups = groups
         self._groups_of = groups_of
-        # What a group's `Standing.access` was when it was last asked for.
+        # What a group's `StreamPosition.access` was when it was last asked for.
         self._versions: dict[str, int] = {}
         self.recheck: Revalidator[str] = Revalidator(self._check)
         self.recheck_users: Revalidator[str] = Revalidator(self._check_users)
@@ -217,7 +217,7 @@ class MemberRevoker:
         groups = self._groups()
         if names is None:
             self._versions = {name: version for name, version in self._versions.items() if name in groups}
-        await self._shut_out(
+        await self._evict(
             {name: groups[name].user_ids for name in (groups if names is None else names & groups.keys())}
         )
 
@@ -226,22 +226,22 @@ class MemberRevoker:
         for user_id in user_ids or ():  # None, a sweep: that of the groups finds them.
             for name in self._groups_of(user_id):
                 members.setdefault(name, set()).add(user_id)
-        await self._shut_out(members)
+        await self._evict(members)
 
-    async def _shut_out(self, members: dict[str, set[str]]) -> None:
+    async def _evict(self, members: dict[str, set[str]]) -> None:
         """Ask about these users in these groups, and close the groups to those who may not be in them."""
         groups = self._groups()
-        by_source: dict[Source, dict[str, set[str]]] = {}
+        by_recovery: dict[Recovery, dict[str, set[str]]] = {}
         for name in members.keys() & groups.keys():
-            source = groups[name].source
-            if source is not None and source.read_shut_out is not None:
-                by_source.setdefault(source, {})[name] = members[name]
-        for source, users in by_source.items():
-            assert source.read_shut_out is not None
-            for name, texts in (await source.read_shut_out(users)).items():
+            recovery = groups[name].recovery
+            if recovery is not None and recovery.find_revoked is not None:
+                by_recovery.setdefault(recovery, {})[name] = members[name]
+        for recovery, users in by_recovery.items():
+            assert recovery.find_revoked is not None
+            for name, texts in (await recovery.find_revoked(users)).items():
                 for text in set(texts.values()):
-                    shut_out = {user_id for user_id, one in texts.items() if one == text}
-                    groups[name].close(text, shut_out)
+                    evicted = {user_id for user_id, one in texts.items() if one == text}
+                    groups[name].close(text, evicted)
 
 
 class Revocation:
@@ -277,4 +277,4 @@ class Revocation:
         self.members.recheck.ask(None)
 
     def evicted(self, group: str, member: Member) -> None:
-        self.sockets.log_shut_out(group, member)
+        self.sockets.log_evicted(group, member)

@@ -20,7 +20,7 @@ from hubbub.auth.origin import headers_of
 from hubbub.queries import rows_by
 
 
-class Kept:
+class StoredSession:
     """One session that has not expired. `text`: what is kept, as it is; it changes with what it says."""
 
     __slots__ = ("_values", "expires_at", "text")
@@ -55,7 +55,7 @@ def _model_of(engine: str) -> Any:
 
 
 @sensitive_variables()
-def read_sessions(keys: Collection[str]) -> dict[str, Kept]:
+def read_sessions(keys: Collection[str]) -> dict[str, StoredSession]:
     """Those of the sessions that exist and have not expired, by key.
 
     From the database itself, also where the engine has a cache before it: what was ended there may live on in that.
@@ -67,20 +67,20 @@ def read_sessions(keys: Collection[str]) -> dict[str, Kept]:
     wanted = [key for key in keys if key.isascii() and key.isalnum()]
     now = timezone.now()
     return {
-        row.session_key: Kept(row.session_data, row.expire_date)
+        row.session_key: StoredSession(row.session_data, row.expire_date)
         for row in rows_by(kept, session_key=wanted)
         if row.expire_date > now
     }
 
 
 @sensitive_variables()
-def _load_one_by_one(keys: Collection[str]) -> dict[str, Kept]:
+def _load_one_by_one(keys: Collection[str]) -> dict[str, StoredSession]:
     found = {}
     for key in keys:
         session = store()(key)
         if values := dict(session.items()):
             # When it ends is known only to where it is kept.
-            found[key] = Kept(repr(sorted(values.items())), None, values)
+            found[key] = StoredSession(repr(sorted(values.items())), None, values)
     return found
 
 
@@ -106,7 +106,7 @@ def is_signed_in(user: Any, session: dict[str, Any]) -> bool:
 
 
 @sensitive_variables()
-def proof_of(user: Any, session: Kept) -> int | None:
+def proof_of(user: Any, session: StoredSession) -> int | None:
     """Of what the session and the password are now; None: more than these may decide. See `Identity.proof`."""
     model: Any = type(user)
     read_fields = _reader_of_hash_fields(model)

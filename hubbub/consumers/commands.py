@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from django.db import Error as DatabaseError
 
 from hubbub import threads
-from hubbub.process.log_once import Outage
+from hubbub.process.log_once import LogOnce
 from hubbub.process.metrics import COUNTERS
 from hubbub.protocol import Command, ErrorCode, Refused
 
@@ -20,12 +20,12 @@ logger = logging.getLogger(__name__)
 
 
 @functools.cache
-def _late(name: str) -> Outage:
+def _late(name: str) -> LogOnce:
     """Of the commands of one kind: that one kind is late must not hide another."""
-    return Outage("a command was not answered in time")
+    return LogOnce("a command was not answered in time")
 
 
-class Work:
+class CommandQueue:
     """`do` answers a command, given the loop's time when it was taken, and never raises.
 
     Those of which `is_concurrent` is true may be in work together.
@@ -53,7 +53,7 @@ class Work:
         self._commands.append((command, asyncio.get_running_loop().time()))
         self._count += 1
         if self._count >= self._most:
-            COUNTERS.limited["commands_in_work"] += 1
+            COUNTERS.limited["commands_in_flight"] += 1
         while self._count >= self._most:
             self._answered = asyncio.Event()
             await self._answered.wait()
@@ -99,7 +99,7 @@ class Work:
                 self._answered = None
 
 
-async def carry_out(do: Callable[[], Awaitable[None]], name: str, by: float, connection: str) -> Refused | None:
+async def run_with_deadline(do: Callable[[], Awaitable[None]], name: str, by: float, connection: str) -> Refused | None:
     """Have `do` done by then, in the loop's time; or why it is refused. Never raises. `name`: what the log calls it."""
     if asyncio.get_running_loop().time() >= by:
         return _refused_as_late(name, connection)

@@ -19,11 +19,11 @@ from hubbub import conf, threads
 from hubbub.auth import admission
 from hubbub.auth.identity import Identity
 from hubbub.auth.sessions import session_key_of
-from hubbub.consumers.commands import Work, carry_out
+from hubbub.consumers.commands import CommandQueue, run_with_deadline
 from hubbub.consumers.memberships import Memberships
 from hubbub.delivery.outbox import DRAIN, AsgiOutbox, outbox_for, send_close, send_denial
-from hubbub.delivery.recovery import Source
-from hubbub.limits.quotas import RETRY_SECONDS, Seat, ledger
+from hubbub.delivery.recovery import Recovery
+from hubbub.limits.quotas import RETRY_SECONDS, Slot, quotas
 from hubbub.limits.token_buckets import Strikes
 from hubbub.presence.topic_presence import Announce
 from hubbub.process.metrics import COUNTERS
@@ -101,17 +101,17 @@ class HubbubConsumer(AsyncConsumer):  # type: ignore[misc]
         """Queue one frame for this socket."""
         self.outbox.put(frame if isinstance(frame, str) else encode(frame))
 
-    async def join(self, group: str, source: Source | None = None, announce: Announce | None = None) -> None:
+    async def join(self, group: str, recovery: Recovery | None = None, announce: Announce | None = None) -> None:
         """Enter the group as pending: what comes is kept until `go_live`, or dropped by `abandon`. See `Hub.join`.
 
         A socket that is in the group already stays in it until then, and joining again reads the state afresh.
         Raises Refused when these are too many. Who must not learn by that of a group joins it by `join_uncounted`.
         """
         self._memberships.check_number(group)
-        await self.join_uncounted(group, source, announce)
+        await self.join_uncounted(group, recovery, announce)
 
-    async def join_uncounted(self, group: str, source: Source | None, announce: Announce | None) -> None:
-        await self._memberships.join(group, self.identity, source, announce)
+    async def join_uncounted(self, group: str, recovery: Recovery | None, announce: Announce | None) -> None:
+        await self._memberships.join(group, self.identity, recovery, announce)
 
     def check_number(self, group: str) -> None:
         self._memberships.check_number(group)
@@ -130,16 +130,16 @@ class HubbubConsumer(AsyncConsumer):  # type: ignore[misc]
 
     def must_read_again(self, group: str, position: int) -> bool:
         """Whether something above `position`, where the state was read, was not kept: join again and read it again."""
-        return not runtime().hub.kept_all_after(group, self._memberships.pending(group), position)
+        return not runtime().hub.has_everything_after(group, self._memberships.pending(group), position)
 
-    def is_shut_out(self, group: str) -> bool:
+    def is_evicted(self, group: str) -> bool:
         """Whether the user was shut out of the group since `join`: its state must not be told."""
-        return self._memberships.pending(group).is_out
+        return self._memberships.pending(group).is_evicted
 
     def go_live(self, group: str, position: int | None = None, epoch: str = "") -> None:
         """Call it right after the state at `position` of `epoch` was queued, with nothing awaited between.
 
-        Without a `source` it is the state's version, of which only newer ones are sent; None: no state was told.
+        Without a `recovery` it is the state's version, of which only newer ones are sent; None: no state was told.
         """
         self._memberships.go_live(group, position, epoch, self.identity.name)
 
@@ -165,8 +165,8 @@ class HubbubConsumer(AsyncConsumer):  # type: ignore[misc]
         self.connection = new_connection_name()
         self._receive = receive
         self._bad_frames: Strikes | None = None  # A deque takes more memory than the rest of an idle consumer.
-        self._seat: Seat | None = None
-        self._work: Work | None = None
+        self._slot: Slot | None = None
+        self._work: CommandQueue | None = None
         self._tasks: list[asyncio.Task[None]] = []
         task = asyncio.current_task()
         assert task is not None
@@ -192,7 +192,7 @@ class HubbubConsumer(AsyncConsumer):  # type: ignore[misc]
     async def _live(self, send: Any) -> None:
         await self._receive()  # websocket.connect
         address = address_of(self.scope)
-        if ledger().is_full():
+        if quotas().is_full():
             return await self._send_full(send)
         asked = runtime().revocation.sockets.recheck.times
         session_key = session_key_of(self.scope)
@@ -206,8 +206,8 @@ class HubbubConsumer(AsyncConsumer):  # type: ignore[misc]
             except Refused:
                 reachable = False
         if identity is None and reachable:
-            self._seat = ledger().seat_unknown(address)
-            if self._seat is None:
+            self._slot = quotas().take_unknown_slot(address)
+            if self._slot is None:
                 return await self._send_full(send)
         await send({"type": "websocket.accept"})
         if isinstance(self.outbox, AsgiOutbox):
@@ -215,9 +215,9 @@ class HubbubConsumer(AsyncConsumer):  # type: ignore[misc]
         if not reachable:
             await self._end(CloseCode.OVERLOADED, "Database out of reach")
         self.identity = identity or await self._identify_by_token()
-        ledger().leave(self._seat)
-        self._seat = ledger().seat_user(self.identity.user_id, address, self.connection)
-        if self._seat is None:
+        quotas().leave(self._slot)
+        self._slot = quotas().take_user_slot(self.identity.user_id, address, self.connection)
+        if self._slot is None:
             await self._end(CloseCode.TOO_MANY, "Too many connections")
         if not self.identity.permitted or not self.identity.has_any_scope(self.endpoint_scopes):
             self.send_frame(Error(code=ErrorCode.FORBIDDEN, detail="you may not use this"))
@@ -225,7 +225,7 @@ class HubbubConsumer(AsyncConsumer):  # type: ignore[misc]
         runtime().revocation.sockets.add(self, asked)
         self._greet()
         by = asyncio.get_running_loop().time() + threads.ANSWER_SECONDS
-        if (refused := await carry_out(self.opened, "opened", by, self.connection)) is not None:
+        if (refused := await run_with_deadline(self.opened, "opened", by, self.connection)) is not None:
             self._refuse(None, refused)
             await self._end(CLOSE_CODES.get(refused.code, CloseCode.REFUSED), "Refused")
         if self.identity.token_id is not None:
@@ -238,7 +238,7 @@ class HubbubConsumer(AsyncConsumer):  # type: ignore[misc]
                 self.send_frame(Pong(ref=command.ref))
             else:
                 if self._work is None:
-                    self._work = Work(self._do, self.is_concurrent, self._tunables.commands_in_work)
+                    self._work = CommandQueue(self._do, self.is_concurrent, self._tunables.commands_in_flight)
                 await self._work.take(command)
 
     async def _send_full(self, send: Any) -> None:
@@ -340,16 +340,16 @@ class HubbubConsumer(AsyncConsumer):  # type: ignore[misc]
     def _is_over_limit(self, command: Command) -> bool:
         """Whether there were too many of the user's, which has been answered."""
         user_id = self.identity.user_id
-        if (refused := ledger().refuse(user_id, is_post=isinstance(command, self.posts))) is None:
+        if (refused := quotas().refuse(user_id, is_post=isinstance(command, self.posts))) is None:
             return False
         self._refuse(command, refused)
-        if ledger().gives_up(user_id, address_of(self.scope), self.connection):
+        if quotas().is_flooding(user_id, address_of(self.scope), self.connection):
             self.outbox.close(CloseCode.RATE_LIMITED, "Rate limited")
         return True
 
     async def _do(self, command: Command, received: float) -> None:
         by, name = received + threads.ANSWER_SECONDS, type(command).__name__
-        refused = await carry_out(partial(self._handle, command), name, by, self.connection)
+        refused = await run_with_deadline(partial(self._handle, command), name, by, self.connection)
         if refused is not None:
             self._refuse(command, refused)
             if refused.code == ErrorCode.UNAUTHORIZED:
@@ -381,7 +381,7 @@ class HubbubConsumer(AsyncConsumer):  # type: ignore[misc]
         raise Disconnected
 
     async def _clean_up(self) -> None:
-        ledger().leave(self._seat)
+        quotas().leave(self._slot)
         runtime().hub.service.remove(self.outbox)
         if hasattr(self, "identity"):
             runtime().revocation.sockets.remove(self)

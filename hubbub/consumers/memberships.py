@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from hubbub.auth.identity import Identity
 from hubbub.delivery.member import Member
 from hubbub.delivery.outbox import Outbox
-from hubbub.delivery.recovery import Source
-from hubbub.limits.quotas import ledger
+from hubbub.delivery.recovery import Recovery
+from hubbub.limits.quotas import quotas
 from hubbub.presence.topic_presence import Announce
 from hubbub.protocol import Presence
 from hubbub.runtime import runtime
@@ -26,13 +26,15 @@ class Memberships:
     def check_number(self, group: str) -> None:
         """Raises Refused when the socket is in too many groups, this one among them."""
         # Of what it was shut out of, its place is free.
-        self._live = {name: member for name, member in self._live.items() if not member.is_out}
-        ledger().check_groups({*self, group})
+        self._live = {name: member for name, member in self._live.items() if not member.is_evicted}
+        quotas().check_groups({*self, group})
 
-    async def join(self, group: str, user: Identity, source: Source | None, announce: Announce | None) -> None:
+    async def join(self, group: str, user: Identity, recovery: Recovery | None, announce: Announce | None) -> None:
         """See `HubbubConsumer.join`."""
         self.abandon(group)
-        self._pending[group] = await runtime().hub.join(group, self._outbox, source, user.user_id, user.name, announce)
+        self._pending[group] = await runtime().hub.join(
+            group, self._outbox, recovery, user.user_id, user.name, announce
+        )
 
     def pending(self, group: str) -> Member:
         return self._pending[group]

@@ -1,87 +1,69 @@
-"""One group of this process: who is in it, and the delivery of each frame to them, in order.
+"""One group of this process: its members, and the fan-out of each frame to them.
 
-Knows text and positions; nothing of the channel layer (that is the hub's) and nothing of chat.
+Knows text and positions; nothing of the channel layer (that is the hub's) and nothing of any feature.
 """
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Collection, Coroutine
-from typing import Any
+from collections.abc import Callable, Collection
 
-from hubbub import conf
 from hubbub.delivery.frames import Frames
 from hubbub.delivery.member import ALWAYS, Member
-from hubbub.delivery.out_of_order import Held
 from hubbub.delivery.outbox import Outbox, broadcast, wait_until_taken
-from hubbub.delivery.pacing import WRITES_PER_TURN, Turn
-from hubbub.delivery.recovery import Source, Standing
+from hubbub.delivery.pacing import WRITES_PER_TURN, WriteBudget
+from hubbub.delivery.recovery import Recovery
+from hubbub.delivery.sequence import Deliverable, Sequence, Spawn
 from hubbub.presence.topic_presence import People
-from hubbub.process.log_once import Outage
 from hubbub.process.metrics import COUNTERS
-from hubbub.protocol import CloseCode, Person, Refused
+from hubbub.protocol import CloseCode, Person
 
 logger = logging.getLogger(__name__)
 
-REPAIR_RETRY_SECONDS = 1.0
-
 NO_VERSION = -1
 
-# What is ready goes out in one write per socket up to so much: in a burst a system call carries many frames.
+# Deliverable frames go out in one write per socket up to this size: in a burst a system call carries many frames.
 TOGETHER_CHARS = 16 * 1024
-
-Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 
 
 class Group:
-    """With a source: an ordered group, whose frames have positions. Everything here runs in one event loop.
+    """All of it runs in one event loop.
 
-    `put_out` is called with each live member that it shuts out, `emptied` when it has shut out its last member.
+    Args:
+        recovery: makes it an ordered group, whose frames have positions; see `Sequence`.
+        on_evict: called with each live member that `close` evicts.
+        on_empty: called when `close` has evicted the last member.
+        people: who is present in it, where that is asked for.
     """
 
     def __init__(
         self,
         name: str,
-        source: Source | None,
+        recovery: Recovery | None,
         spawn: Spawn,
-        turn: Turn,
-        emptied: Callable[[], None] = lambda: None,
-        put_out: Callable[[Member], None] = lambda _: None,
+        budget: WriteBudget,
+        on_empty: Callable[[], None] = lambda: None,
+        on_evict: Callable[[Member], None] = lambda _: None,
         people: People | None = None,
     ) -> None:
         self.name = name
-        self.source = source
-        # Who is present in it, where that is asked for.
         self.people = people
         self._spawn = spawn
-        self._turn = turn
-        self._emptied = emptied
-        self._put_out = put_out
+        self._budget = budget
+        self._on_empty = on_empty
+        self._on_evict = on_evict
         self._live: dict[Member, Outbox] = {}
         # Pending members, and those that are ahead of the group.
         self._waiting: set[Member] = set()
-        # Positions of another epoch mean nothing: the room was made anew, or its database restored.
-        self._epoch = ""
-        # How often that has happened: an answer to what was asked before means nothing either.
-        self._generation = 0
-        # Up to here nothing is missing any more; None: no member has read its state yet.
-        self._position: int | None = None
-        # The record is known to have come as far as this.
-        self._recorded = 0
-        # Came before one that is missing.
-        self._held = Held(name)
-        # In order, for everybody. No position: an event that has none. No text: all up to the position is told.
-        self._ready: deque[tuple[int | None, str | None]] = deque()
-        # Up to here everybody was told, or is being told now.
+        self._deliverable: Deliverable = deque()
+        self.sequence = None if recovery is None else Sequence(name, recovery, spawn, self._deliverable, receiver=self)
+        # Everybody was sent all up to here, or is being sent it now.
         self._delivered = 0
         # The newest that came, and the newest that everybody was sent, or is being sent now.
         self._version = self._sent_version = NO_VERSION
         self._newest: str | None = None
         self._current: Callable[[], str | None] | None = None
         self._due: asyncio.Handle | None = None
-        self._gap_timer: asyncio.TimerHandle | None = None
-        self._repairing: asyncio.Task[None] | None = None
-        self._outage = Outage(f"the repair of {name}")
         self._fanning_out: asyncio.Task[None] | None = None
 
     @property
@@ -91,215 +73,138 @@ class Group:
     @property
     def user_ids(self) -> set[str]:
         """The users who are in it here, or about to be."""
-        return {one.user_id for one in (*self._live, *self._waiting) if one.user_id is not None}
+        return {member.user_id for member in (*self._live, *self._waiting) if member.user_id is not None}
 
     @property
-    def standing(self) -> Standing | None:
-        """How far this process has it; None: no member has read its state yet."""
-        return None if self._position is None else Standing(self._epoch, self._position, generation=self._generation)
+    def recovery(self) -> Recovery | None:
+        return None if self.sequence is None else self.sequence.recovery
+
+    @property
+    def _reached(self) -> int | None:
+        """How far the members were sent an ordered group; None: it has no state yet."""
+        return None if self.sequence is None or self.sequence.position is None else self._delivered
 
     def enter(self, outbox: Outbox, user_id: str | None = None, user_name: str = "") -> Member:
         """A new pending member."""
-        member = Member(outbox, user_id, user_name, since=None if self._position is None else self._delivered)
+        member = Member(outbox, user_id, user_name, entered_at=self._reached)
         self._waiting.add(member)
         return member
 
-    def kept_all_after(self, member: Member, position: int) -> bool:
-        """Whether a pending member that was told the state at `position` would miss nothing by going live."""
-        return member.kept_all_after(position, None if self._position is None else self._delivered)
+    def has_everything_after(self, member: Member, position: int) -> bool:
+        """Whether a pending member that was sent the state at `position` would miss nothing by going live."""
+        return member.has_everything_after(position, self._reached)
 
     def go_live(self, member: Member, position: int | None, epoch: str) -> None:
-        """The member has been told the state at `position`: send it what was kept above, from now on all that comes.
+        """The member was sent the state at `position`: send it the rest of its backlog, and from now on all that comes.
 
-        Without a source it is the state's version. None: the member was told nothing.
-        Not without `kept_all_after(position)`: the state must be read again. Nor for a member that `is_out`.
+        Without a recovery `position` is the state's version. None: the member was sent no state.
+        Not without `has_everything_after(position)`: the state must be read again. Nor for a member that `is_evicted`.
         """
+        sequence = self.sequence
         if position is None:
-            position = NO_VERSION if self.source is None else 0
-        if self._epoch and epoch != self._epoch:
-            self._begin_anew()  # From now on no comparison would find it.
-        self._epoch = epoch
-        kept, member.kept = member.kept or [], None
-        for at, frames in kept:
+            position = NO_VERSION if sequence is None else 0
+        if sequence is not None:
+            sequence.enter_epoch(epoch)
+        backlog, member.backlog = member.backlog or [], None
+        for at, frames in backlog:
             if at > position:
                 member.outbox.put_frames(frames)
-        member.told = position
+        member.sent_position = position
         if self.people is not None:
             self.people.enter(Person(member.user_id, member.user_name))
-        if self.source is not None and self._position is None:
-            self._position = self._delivered = position
-            self._clear()
-        if position <= (self._sent_version if self.source is None else self._delivered):
+        if sequence is not None and sequence.position is None:
+            self._delivered = position
+            sequence.begin(position)
+        if position <= (self._sent_version if sequence is None else self._delivered):
             self._arrive(member)
-        self._go_on()
+        self.flush()
 
     def remove(self, member: Member) -> None:
         is_in = member in self._live or member in self._waiting
         self._live.pop(member, None)
         self._waiting.discard(member)
-        if is_in and member.kept is None and self.people is not None:
+        if is_in and member.backlog is None and self.people is not None:
             self.people.leave(member.user_id)
 
-    def take(self, text: str, position: int | None, version: int | None) -> None:
+    def receive(self, text: str, position: int | None, version: int | None) -> None:
         """A frame of this group has come from the channel layer."""
         if version is not None:
             if version > self._version:
                 self._version, self._newest = version, text
-        elif position is None or self.source is None:
-            self._ready.append((None, text))
-        elif self._position is None or position > self._position:
-            self._held.add(position, text)
-            self._clear()
-        if self._due is None:  # In the loop's next round: what else has come by then goes out together with it.
-            self._due = asyncio.get_running_loop().call_soon(self._go_on)
+        elif position is None or self.sequence is None:
+            self._deliverable.append((None, text))
+        else:
+            self.sequence.receive(position, text)
+        if self._due is None:  # In the loop's next round: all that has come by then goes out together.
+            self._due = asyncio.get_running_loop().call_soon(self.flush)
 
-    def tell(self, current: Callable[[], str | None]) -> None:
-        """Send the members a frame of how things stand, without a position. `current` makes it when its turn has come.
+    def send_current(self, current: Callable[[], str | None]) -> None:
+        """Send the members a frame without a position that says how things are now.
 
-        Who goes live later has been told that, or something newer, by the answer to its join. None: nothing to tell.
+        Args:
+            current: makes the frame when its turn has come; None: there is nothing to send. A member that goes live
+                later was sent the same, or something newer, by the answer to its join.
         """
         self._current = current
-        self._go_on()
-
-    def compare(self, had: Standing, recorded: Standing | None) -> None:
-        """Find what was missed. `had`: how far this process was before `recorded` was read; None: no such group."""
-        if had.generation != self._generation:
-            return
-        if recorded is None:
-            self._begin_repair()  # It will say how it ended.
-        elif recorded.epoch != had.epoch or recorded.position < had.position:
-            self._begin_anew()
-        elif self._position is not None and recorded.position > self._position:
-            self._recorded = recorded.position
-            self._clear()
+        self.flush()
 
     def close(self, text: str, user_ids: Collection[str] | None) -> None:
-        """Shut these users out, or everybody for None; `text` is the last that they hear of the group."""
-        self._go_on()
+        """Evict these users, or everybody for None; `text` is the last frame that they get of the group."""
+        self.flush()
         frames = Frames(text)
         for member in [*self._live, *self._waiting]:
             if user_ids is None or member.user_id in user_ids:
-                member.is_out = True
-                if member.kept is None:  # Else the answer to its join says so.
+                member.is_evicted = True
+                if member.backlog is None:  # Else the answer to its join says so.
                     member.outbox.put_frames(frames)
-                    self._put_out(member)
+                    self._on_evict(member)
                 self.remove(member)
         if self.people is not None:
-            self.people.shut_out(user_ids)
+            self.people.evict(user_ids)
         if self.is_empty:
-            self._emptied()
+            self._on_empty()
 
     def end(self) -> None:
         """Nobody is in it any more."""
         if self._due is not None:
             self._due.cancel()
-        if self._gap_timer is not None:
-            self._gap_timer.cancel()
-        for task in (self._repairing, self._fanning_out):
-            if task is not None:
-                task.cancel()
+        if self.sequence is not None:
+            self.sequence.end()
+        if self._fanning_out is not None:
+            self._fanning_out.cancel()
 
-    # Positions: in order, none twice, none left out
+    # For its sequence
 
-    def _begin_anew(self) -> None:
-        """The record is another one, say from a backup: whoever has the old one's state has to start over."""
-        logger.warning("the positions of %s are not what they were: its sockets are asked to come again", self.name)
-        self._generation += 1
-        self._epoch, self._position = "", None
-        self._recorded = self._delivered = 0
-        self._held.clear()
-        self._ready.clear()
+    def restart(self) -> None:
+        """The positions mean nothing any more: live members have to reconnect, pending ones have to read again."""
+        self._delivered = 0
+        self._deliverable.clear()
         for member in [*self._live, *self._waiting]:
-            if member.kept is None:
+            if member.backlog is None:
                 member.outbox.close(CloseCode.RESTART, "Restored")
             else:
-                member.begin_anew()
+                member.restart()
 
-    def _clear(self) -> None:
-        """Move what was held, and misses nothing before it any more, to what is ready."""
-        if self._position is None:
-            return
-        while (text := self._held.pop(self._position + 1)) is not None:
-            self._position += 1
-            self._ready.append((self._position, text))
-        self._held.drop_up_to(self._position)
-        if self._misses_some and self._gap_timer is None and self._repairing is None:
-            # Two processes publish swapped all the time: the missing one is most likely under way.
-            wait = conf.settings().gap_ms / 1000
-            self._gap_timer = asyncio.get_running_loop().call_later(wait, self._gap_is_due, self._position)
-
-    @property
-    def _misses_some(self) -> bool:
-        return self._position is not None and (bool(self._held) or self._recorded > self._position)
-
-    def _gap_is_due(self, position: int) -> None:
-        self._gap_timer = None
-        if self._misses_some and self._position == position:
-            self._begin_repair()
-        else:
-            self._clear()  # That gap has closed; a later one gets its own time.
-
-    def _begin_repair(self) -> None:
-        if self.source is not None and self._position is not None and self._repairing is None:
-            self._repairing = self._spawn(self._repair(self.source))
-
-    async def _repair(self, source: Source) -> None:
-        try:
-            while self._position is not None and await self._repair_part(source, self._position):
-                while self._fanning_out is not None:
-                    await asyncio.wait([self._fanning_out])
-                await wait_until_taken(self._live.values())
-        finally:
-            self._repairing = None
-        self._clear()
-        self._go_on()
-
-    async def _repair_part(self, source: Source, position: int) -> bool:
-        """Whether there is more to repair, or to try again."""
-        COUNTERS.repairs += 1
-        generation, recorded, held = self._generation, self._recorded, [*self._held]
-        try:
-            changes = await source.read_changes(self.name, position)
-        except Refused:  # The threads have said so, once for all groups.
-            await asyncio.sleep(REPAIR_RETRY_SECONDS)
-            return True
-        except Exception as error:  # noqa: BLE001 - whatever the record raises: tried again
-            self._outage.failed(repr(error))
-            await asyncio.sleep(REPAIR_RETRY_SECONDS)
-            return True
-        self._outage.worked()
-        if generation != self._generation:
-            return False  # It was asked for positions that mean nothing any more.
-        if changes.closed is not None:
-            self.close(changes.closed, None)
-        elif changes.epoch is not None and changes.epoch != self._epoch:
-            self._begin_anew()  # Found before a comparison has.
-        else:
-            if (before := self._position) is not None and changes.position > before:
-                self._ready.extend((at, text) for at, text in changes.frames if at > before)
-                self._ready.append((changes.position, None))
-                self._position = changes.position
-                self._go_on()
-            if changes.more:
-                return True
-            self._held.drop_strays(held, changes.position)
-            if self._recorded == recorded:  # Else a comparison has read it since.
-                self._recorded = min(recorded, changes.position)
-        return False
+    async def wait_for_readers(self) -> None:
+        """Return when the members have taken what they were sent."""
+        while self._fanning_out is not None:
+            await asyncio.wait([self._fanning_out])
+        await wait_until_taken(self._live.values())
 
     # Delivery: to everybody before what comes next
 
-    def _go_on(self) -> None:
+    def flush(self) -> None:
+        """Send what is deliverable, unless a fan-out is under way, which goes on with it."""
         if self._due is not None:
             self._due.cancel()
             self._due = None
         while self._fanning_out is None:
             if self._current is not None:
-                self._tell_current(self._current)
-            elif self._ready:
-                ready, arrived = self._next_together()
-                if ready:
-                    self._fan_out(Frames.together(ready))
+                self._fan_out_current(self._current)
+            elif self._deliverable:
+                batch, arrived = self._next_batch()
+                if batch:
+                    self._fan_out(Frames.together(batch))
                 for member in arrived:
                     self._arrive(member)
             elif self._newest is not None:
@@ -316,68 +221,68 @@ class Group:
         version = self._sent_version = self._version
         level = []
         for member in [*self._waiting]:
-            if member.kept is not None:
-                member.keep(version if self.source is None else ALWAYS, frames)
-            elif self.source is not None:
+            if member.backlog is not None:
+                member.keep(version if self.sequence is None else ALWAYS, frames)
+            elif self.sequence is not None:
                 member.outbox.put_frames(frames, self.name)
-            elif version > member.told:
+            elif version > member.sent_position:
                 self._arrive(member)
-            elif version == member.told:
+            elif version == member.sent_position:
                 level.append(member)
         self._fan_out(frames, latest=self.name)
-        for member in level:  # They were told this one.
+        for member in level:  # They were sent this version before.
             self._arrive(member)
 
-    def _tell_current(self, current: Callable[[], str | None]) -> None:
+    def _fan_out_current(self, current: Callable[[], str | None]) -> None:
         self._current = None
         if (text := current()) is None:
             return
         frames = Frames(text)
         for member in self._waiting:
-            if member.kept is None:
+            if member.backlog is None:
                 member.outbox.put_frames(frames)
         self._fan_out(frames)
 
-    def _next_together(self) -> tuple[list[Frames], list[Member]]:
-        """What is ready, as far as it may go out in one write; and those who are live from the next one on."""
-        ready: list[Frames] = []
+    def _next_batch(self) -> tuple[list[Frames], list[Member]]:
+        """Frames that may go out in one write; and the members that are live from the next frame on."""
+        batch: list[Frames] = []
         arrived: list[Member] = []
         size = 0
-        while self._ready and not arrived:
-            position, text = self._ready[0]
+        while self._deliverable and not arrived:
+            position, text = self._deliverable[0]
             frames = None
             if text is not None:
                 size += len(text)
-                if ready and size > TOGETHER_CHARS:
+                if batch and size > TOGETHER_CHARS:
                     break
-            self._ready.popleft()  # First: what cannot be sent must not stand before all others for ever.
+            self._deliverable.popleft()  # First: a frame that cannot be sent must not block all others for ever.
             if text is not None:
                 frames = Frames(text)
-                ready.append(frames)
+                batch.append(frames)
             if position is not None:
                 self._delivered = position
             if self._waiting:
-                arrived = self._tell_waiting(position, frames)
-        return ready, arrived
+                arrived = self._send_to_waiting(position, frames)
+        return batch, arrived
 
-    def _tell_waiting(self, position: int | None, frames: Frames | None) -> list[Member]:
-        """Those that were ahead and now have all up to `position`."""
+    def _send_to_waiting(self, position: int | None, frames: Frames | None) -> list[Member]:
+        """The members that were ahead and now have all up to `position`."""
         arrived = []
         for member in self._waiting:
-            if member.kept is not None:
+            if member.backlog is not None:
                 if frames is not None:
                     member.keep(ALWAYS if position is None else position, frames)
                 continue
-            if frames is not None and (position is None or position > member.told):
+            if frames is not None and (position is None or position > member.sent_position):
                 member.outbox.put_frames(frames)
-            if position is not None and position >= member.told:
+            if position is not None and position >= member.sent_position:
                 arrived.append(member)
         return arrived
 
     def _fan_out(self, frames: Frames, latest: str | None = None) -> None:
         """Write to all live members: at once when they are few, else in slices with a turn of the loop between."""
         COUNTERS.deliveries += len(self._live) * len(frames.texts)
-        if self._turn.has_room_for(len(self._live)):
+        if self._budget.has_room_for(len(self._live)):
             broadcast(frames, self._live.values(), latest)
         else:
             self._fanning_out = self._spawn(self._fan_out_in_slices(frames, list(self._live.items()), latest))
@@ -387,13 +292,13 @@ class Group:
     ) -> None:
         try:
             for start in range(0, len(members), WRITES_PER_TURN):
-                # Who left between two slices hears no more.
-                one_slice = members[start : start + WRITES_PER_TURN]
-                broadcast(frames, [outbox for member, outbox in one_slice if member in self._live], latest)
+                # A member that left between two slices is sent no more.
+                part = members[start : start + WRITES_PER_TURN]
+                broadcast(frames, [outbox for member, outbox in part if member in self._live], latest)
                 await asyncio.sleep(0)
         except Exception:
             # What was lost shows with the next frame; the group must not stop for it.
             logger.exception("a frame for %s was not delivered", self.name)
         finally:
             self._fanning_out = None
-        self._go_on()
+        self.flush()

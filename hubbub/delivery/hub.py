@@ -18,12 +18,13 @@ from hubbub import conf, site
 from hubbub.delivery.group import Group
 from hubbub.delivery.member import Member
 from hubbub.delivery.outbox import Outbox
-from hubbub.delivery.pacing import Turn
-from hubbub.delivery.recovery import Source, Standing
+from hubbub.delivery.pacing import WriteBudget
+from hubbub.delivery.recovery import Recovery, StreamPosition
+from hubbub.delivery.sequence import Sequence
 from hubbub.delivery.service_state import ServiceState
 from hubbub.presence.topic_presence import Announce
 from hubbub.presence.tracker import Tracker
-from hubbub.process.log_once import Outage
+from hubbub.process.log_once import LogOnce
 from hubbub.process.metrics import COUNTERS
 from hubbub.process.redis_errors import cause_of
 from hubbub.protocol import Person, Presence, Refused
@@ -82,10 +83,10 @@ class Hub:
         self._comparing: asyncio.Task[None] | None = None
         self._compare_asked = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._turn = Turn()
+        self._budget = WriteBudget()
         self.service = ServiceState()
         self._tracker = Tracker(self._tell, url=settings.REDIS_URL)
-        self._strays = Outage("a message over Redis was dropped")
+        self._strays = LogOnce("a message over Redis was dropped")
         self._access: AccessWatcher | None = None
 
     def watch(self, access: AccessWatcher) -> None:
@@ -113,31 +114,31 @@ class Hub:
         self,
         name: str,
         outbox: Outbox,
-        source: Source | None = None,
+        recovery: Recovery | None = None,
         user_id: str | None = None,
         user_name: str = "",
         announce: Announce | None = None,
     ) -> Member:
-        """Enter `outbox` into the group as pending. `source` makes the group an ordered one.
+        """Enter `outbox` into the group as pending. `recovery` makes the group an ordered one.
 
         With `announce` the group knows who is present, and tells its members who comes and goes in these frames.
 
-        Cancelled, the member is in the group all the same, or not at all. With Redis away it hears through `source`.
+        Cancelled, the member is in the group all the same, or not at all. With Redis away it hears through `recovery`.
         """
         subscription = self._subscriptions.get(name)
         if subscription is None:
             people = None if announce is None else self._tracker.watch(name, announce)
             group = Group(
                 name,
-                source,
+                recovery,
                 self._spawn,
-                self._turn,
-                emptied=partial(self._emptied, name),
-                put_out=partial(self._put_out, name),
+                self._budget,
+                on_empty=partial(self._on_empty, name),
+                on_evict=partial(self._on_evict, name),
                 people=people,
             )
             subscription = self._subscriptions[name] = Subscription(group)
-            if source is not None and self._comparing is None:
+            if recovery is not None and self._comparing is None:
                 self._comparing = self._spawn(self._compare_for_ever())
         member = subscription.group.enter(outbox, user_id, user_name)
         try:
@@ -150,9 +151,9 @@ class Hub:
             raise
         return member
 
-    def kept_all_after(self, name: str, member: Member, position: int) -> bool:
-        """See `Group.kept_all_after`."""
-        return self._subscriptions[name].group.kept_all_after(member, position)
+    def has_everything_after(self, name: str, member: Member, position: int) -> bool:
+        """See `Group.has_everything_after`."""
+        return self._subscriptions[name].group.has_everything_after(member, position)
 
     def go_live(self, name: str, member: Member, position: int | None = None, epoch: str = "") -> None:
         """See `Group.go_live`."""
@@ -183,7 +184,7 @@ class Hub:
             return
         subscription.group.remove(member)
         if subscription.group.is_empty:
-            self._emptied(name)
+            self._on_empty(name)
 
     @property
     def groups(self) -> list[str]:
@@ -222,9 +223,9 @@ class Hub:
     def _tell(self, name: str, current: Callable[[], str | None]) -> None:
         """Tell the group's members in this process only: see `Group.tell`."""
         if (subscription := self._subscriptions.get(name)) is not None:
-            subscription.group.tell(current)
+            subscription.group.send_current(current)
 
-    def _put_out(self, name: str, member: Member) -> None:
+    def _on_evict(self, name: str, member: Member) -> None:
         if self._access is not None:
             self._access.evicted(name, member)
 
@@ -246,7 +247,7 @@ class Hub:
         if asyncio.get_running_loop().time() - began > SUBSCRIBE_SECONDS:
             self._compare_asked.set()  # Members have not waited so long.
 
-    def _emptied(self, name: str) -> None:
+    def _on_empty(self, name: str) -> None:
         if (subscription := self._subscriptions.get(name)) is not None:
             self._spawn(self._end(subscription))
 
@@ -313,18 +314,18 @@ class Hub:
                 pass
 
     async def _compare(self) -> None:
-        by_source: dict[Source, dict[str, tuple[Group, Standing]]] = {}
+        by_recovery: dict[Recovery, dict[str, tuple[Sequence, StreamPosition]]] = {}
         for name, subscription in self._subscriptions.items():
-            group = subscription.group
-            if group.source is not None and (had := group.standing) is not None:
-                by_source.setdefault(group.source, {})[name] = (group, had)
-        for source, groups in by_source.items():
+            sequence = subscription.group.sequence
+            if sequence is not None and (local := sequence.local) is not None:
+                by_recovery.setdefault(sequence.recovery, {})[name] = (sequence, local)
+        for recovery, sequences in by_recovery.items():
             COUNTERS.comparisons += 1
-            recorded = await source.read_standings([*groups])
-            for name, (group, had) in groups.items():
+            recorded = await recovery.read_positions([*sequences])
+            for name, (sequence, local) in sequences.items():
                 if name in recorded and self._access is not None:
                     self._access.access_version(name, recorded[name].access)
-                group.compare(had, recorded.get(name))
+                sequence.compare(local, recorded.get(name))
 
     # What comes from the channel layer
 
@@ -365,12 +366,12 @@ class Hub:
         group = subscription.group
         match message:
             case OneFrame():
-                group.take(message.text, message.position, message.version)
+                group.receive(message.text, message.position, message.version)
             case SeveralFrames():
                 for position, text in message.frames:
-                    group.take(text, position, None)
+                    group.receive(text, position, None)
             case LastFrame():
-                group.close(message.text, None if message.shut_out == "all" else set(message.shut_out))
+                group.close(message.text, None if message.evicted == "all" else set(message.evicted))
             case Recheck():
                 if self._access is not None:
                     self._access.access_changed(message.group)

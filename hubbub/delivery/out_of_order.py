@@ -2,22 +2,22 @@
 
 from collections.abc import Collection, Iterator
 
-from hubbub.process.log_once import Outage
+from hubbub.process.log_once import LogOnce
 
 # What finds no room is read from the record, with the one that is missing.
 MAX_FRAMES = 10_000
 MAX_CHARS = 8 << 20
 
 
-class Held:
+class OutOfOrder:
     """Texts by position."""
 
-    __slots__ = ("_chars", "_outage", "_texts")
+    __slots__ = ("_chars", "_log", "_texts")
 
     def __init__(self, group: str) -> None:
         self._texts: dict[int, str] = {}
         self._chars = 0
-        self._outage = Outage(f"frames of {group} were dropped")
+        self._log = LogOnce(f"frames of {group} were dropped")
 
     def __len__(self) -> int:
         return len(self._texts)
@@ -29,7 +29,7 @@ class Held:
         if position in self._texts:
             return
         if len(self._texts) >= MAX_FRAMES or self._chars + len(text) > MAX_CHARS:
-            self._outage.failed("too many wait for one that is missing")
+            self._log.failed("too many wait for one that is missing")
             return
         self._texts[position] = text
         self._chars += len(text)
@@ -47,7 +47,7 @@ class Held:
         """Of these, which came before the record was read, drop what is not on it: nothing will ever come before it."""
         for position in positions:
             if position > recorded and self.pop(position) is not None:
-                self._outage.failed(f"position {position} is not on record")
+                self._log.failed(f"position {position} is not on record")
 
     def clear(self) -> None:
         self._texts.clear()

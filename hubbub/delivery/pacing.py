@@ -6,7 +6,7 @@ import asyncio
 WRITES_PER_TURN = 400
 
 
-class Turn:
+class WriteBudget:
     """How much was written since the event loop last had a turn."""
 
     def __init__(self) -> None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 class Changes:
     """What changed in an ordered group. `position`: all up to here is told; `more`: there is more beyond.
 
-    `closed`: the group has ended, and this is the last frame of it. `epoch`: of these positions, as `Standing.epoch`;
-    None: the record has no epochs.
+    `closed`: the group has ended, and this is the last frame of it. `epoch`: of these positions, as
+    `StreamPosition.epoch`; None: the record has no epochs.
     """
 
     position: int
@@ -20,7 +20,7 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class StreamPosition:
     """Where an ordered group stands on record. Positions of another epoch mean nothing."""
 
     epoch: str
@@ -32,12 +32,12 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class Recovery:
     """The record that an ordered group can be repaired from, as reads of it."""
 
     # (group, position) -> what changed after it, rising. It sees all that was committed before.
     read_changes: Callable[[str, int], Awaitable[Changes]]
     # Many groups -> those that exist. Asked every few seconds: it must be one query.
-    read_standings: Callable[[list[str]], Awaitable[dict[str, Standing]]]
+    read_positions: Callable[[list[str]], Awaitable[dict[str, StreamPosition]]]
     # The user ids in many groups -> of those who may not be in them, the last frame that they get of the group.
-    read_shut_out: Callable[[dict[str, set[str]]], Awaitable[dict[str, dict[str, str]]]] | None = None
+    find_revoked: Callable[[dict[str, set[str]]], Awaitable[dict[str, dict[str, str]]]] | None = None

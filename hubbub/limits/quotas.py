@@ -28,7 +28,7 @@ RETRY_SECONDS = 5  # Whoever finds no place: within so long those who did not sa
 MOST_TOLD = 2_000
 
 
-class Allowance:
+class UserQuota:
     """What each user may do so often: a bucket each, and what was taken since the others were told."""
 
     __slots__ = ("_buckets", "_used")
@@ -63,21 +63,21 @@ class Stranger:
 
 
 # What a socket takes a place by: its user's id, or where it comes from.
-Seat = str | Stranger
+Slot = str | Stranger
 
 
-class Ledger:
+class Quotas:
     """All of one process; see docs/settings.md for what each limit is."""
 
     def __init__(self, tunables: conf.Hubbub, clock: Callable[[], float] = time.monotonic) -> None:
-        self.posts = Allowance(per_second=tunables.posts_per_second, burst=tunables.posts_burst, clock=clock)
-        self.commands = Allowance(per_second=tunables.commands_per_second, burst=tunables.commands_burst, clock=clock)
+        self.posts = UserQuota(per_second=tunables.posts_per_second, burst=tunables.posts_burst, clock=clock)
+        self.commands = UserQuota(per_second=tunables.commands_per_second, burst=tunables.commands_burst, clock=clock)
         most = tunables.refused_commands
         self._patience = Buckets(per_second=most / REFUSED_SECONDS, burst=most, clock=clock)
         self._untold = Buckets(per_second=1 / QUIET_SECONDS, burst=1, clock=clock)
         self._tunables = tunables
         # Sockets by user, and by address those that have no user yet; "" is for addresses that stand for many.
-        self._seats: dict[Seat, int] = {}
+        self._slots: dict[Slot, int] = {}
         self._unknown = 0
         # Users with many sockets here, whom the others are told of: a tenth of the limit, so no crowd of them.
         self._least_told = max(2, tunables.sockets_per_user // 10)
@@ -95,7 +95,7 @@ class Ledger:
         COUNTERS.limited[limit] += 1
         return Refused(ErrorCode.RATE_LIMITED, f"too many {limit}", retry_after_ms=math.ceil(wait * 1000))
 
-    def gives_up(self, user_id: str, address: str | None, connection: str) -> bool:
+    def is_flooding(self, user_id: str, address: str | None, connection: str) -> bool:
         """Count that a command was refused; whether the socket is to be closed, since the user does not stop."""
         is_over = self._patience.take(user_id) > 0
         kind = Kind.FLOOD_CLOSED if is_over else Kind.RATE_LIMITED
@@ -113,44 +113,44 @@ class Ledger:
         self._refused("sockets", "", detail=f"{self._tunables.sockets} sockets")
         return True
 
-    def seat_unknown(self, address: str | None) -> Stranger | None:
+    def take_unknown_slot(self, address: str | None) -> Stranger | None:
         """A place for a socket that has still to say who it is, to be given back by `leave`; None: there is none."""
         network = "" if stands_for_many(address) else network_of(address)
-        seat = Stranger(network)
+        slot = Stranger(network)
         if self._unknown >= self._tunables.unauthenticated:
             self._refused("unauthenticated", "", address=address)
             return None
-        if network and self._seats.get(seat, 0) >= self._tunables.unauthenticated_per_address:
+        if network and self._slots.get(slot, 0) >= self._tunables.unauthenticated_per_address:
             self._refused("unauthenticated_per_address", network, address=address)
             return None
         self._unknown += 1
-        self._seats[seat] = self._seats.get(seat, 0) + 1
-        return seat
+        self._slots[slot] = self._slots.get(slot, 0) + 1
+        return slot
 
-    def seat_user(self, user_id: str, address: str | None, connection: str) -> str | None:
+    def take_user_slot(self, user_id: str, address: str | None, connection: str) -> str | None:
         """A place for one of the user's sockets, in the same way."""
-        count = self._seats.get(user_id, 0) + 1
+        count = self._slots.get(user_id, 0) + 1
         if count + self.sockets_elsewhere.get(user_id, 0) > self._tunables.sockets_per_user:
             self._refused("sockets_per_user", user_id, address=address, user=user_id, connection=connection)
             return None
-        self._seats[user_id] = count
+        self._slots[user_id] = count
         if count >= self._least_told:
             self._many[user_id] = count
         return user_id
 
-    def leave(self, seat: Seat | None) -> None:
-        if seat is None:
+    def leave(self, slot: Slot | None) -> None:
+        if slot is None:
             return
-        count = self._seats.pop(seat) - 1
+        count = self._slots.pop(slot) - 1
         if count:
-            self._seats[seat] = count
-        if isinstance(seat, Stranger):
+            self._slots[slot] = count
+        if isinstance(slot, Stranger):
             self._unknown -= 1
-        elif seat in self._many:
+        elif slot in self._many:
             if count >= self._least_told:
-                self._many[seat] = count
+                self._many[slot] = count
             else:
-                del self._many[seat]
+                del self._many[slot]
 
     def check_groups(self, groups: Collection[str]) -> None:
         """Raises Refused when these are too many for one socket."""
@@ -186,6 +186,6 @@ def _greatest(counts: dict[str, int]) -> dict[str, int]:
 
 
 @functools.cache
-def ledger() -> Ledger:
+def quotas() -> Quotas:
     """This process's."""
-    return Ledger(conf.settings())
+    return Quotas(conf.settings())

@@ -15,8 +15,8 @@ from django.conf import settings
 from redis.exceptions import RedisError
 
 from hubbub import site
-from hubbub.limits.quotas import Ledger, ledger
-from hubbub.process.log_once import Outage
+from hubbub.limits.quotas import Quotas, quotas
+from hubbub.process.log_once import LogOnce
 from hubbub.process.redis_client import connect
 from hubbub.process.redis_errors import cause_of
 from hubbub.process.redis_keys import cleared_of
@@ -29,7 +29,7 @@ TIMEOUT_SECONDS = 2.0
 # Who says nothing for so long has ended; its users' sockets are elsewhere by then, and must not count twice.
 SILENT_SECONDS = 2.5
 
-_outage = Outage("what users do on other processes is not counted")
+_outage = LogOnce("what users do on other processes is not counted")
 
 
 # A count of one second, or of sockets; below nothing it would give back what others used.
@@ -57,7 +57,7 @@ class Other:
 class Exchange:
     """Of one process, in one event loop. `clock` gives seconds that never go backwards: no clocks are compared."""
 
-    def __init__(self, redis: Any, own: Ledger, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, redis: Any, own: Quotas, clock: Callable[[], float] = time.monotonic) -> None:
         self._redis = redis
         self._ledger = own
         self._clock = clock
@@ -128,6 +128,6 @@ async def exchange_limits() -> None:
     """The service of a server process."""
     redis = connect(settings.REDIS_URL, seconds=TIMEOUT_SECONDS, on_connect=on_connect)
     try:
-        await Exchange(redis, ledger()).run()
+        await Exchange(redis, quotas()).run()
     finally:
         await redis.aclose()

@@ -14,7 +14,7 @@ import msgspec
 
 from hubbub import site
 from hubbub.presence.topic_presence import Users
-from hubbub.process.log_once import Outage
+from hubbub.process.log_once import LogOnce
 from hubbub.process.redis_keys import cleared_of
 
 # In names of keys, after the site's own prefix.
@@ -35,7 +35,7 @@ MAX_LEASE_MS = 600_000
 # As `secrets.token_hex` makes them; no other process is asked for.
 PROCESS_ID = re.compile(rb"[A-Za-z0-9_.:\-]{1,64}")
 
-_unreadable = Outage("who is in a room elsewhere cannot be read")
+_unreadable = LogOnce("who is in a room elsewhere cannot be read")
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Users).decode

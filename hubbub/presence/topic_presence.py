@@ -93,7 +93,7 @@ class People:
             del self.sockets[user_id]
             self._keeper.leaves(self, user_id)
 
-    def shut_out(self, user_ids: Collection[str] | None) -> None:
+    def evict(self, user_ids: Collection[str] | None) -> None:
         """These, or all for None, are in the group no more: nobody waits whether they come back."""
         for user_id in [*self.here] if user_ids is None else user_ids:
             self.sockets.pop(user_id, None)

@@ -8,7 +8,7 @@ logger = logging.getLogger(__name__)
 QUIET_SECONDS = 10.0
 
 
-class Outage:
+class LogOnce:
     """`subject` is what may fail, as the log calls it. Use it from one thread."""
 
     def __init__(self, subject: str) -> None:

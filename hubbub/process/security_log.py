@@ -36,7 +36,7 @@ class Kind(StrEnum):
     PROTOCOL_ABUSE = "protocol_abuse"
     TOKEN_LIMITED = "token_limited"  # noqa: S105 - not a secret
     SOCKET_ENDED = "socket_ended"
-    SHUT_OUT = "shut_out"
+    EVICTED = "evicted"
     ROOM_READ = "room_read"
     RATE_LIMITED = "rate_limited"
     FLOOD_CLOSED = "flood_closed"

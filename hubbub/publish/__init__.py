@@ -62,8 +62,8 @@ def publish_end(
     group: str, frame: msgspec.Struct, *, user_ids: Collection[UserId] | None = None, now: bool = False
 ) -> None:
     """Send `frame` to these users' members of the group, or to all for None, as the last that they get of it."""
-    shut_out = "all" if user_ids is None else list(user_ids)
-    _send(partial(sender.put, LastFrame(group, encode(frame), shut_out)), now)  # type: ignore[arg-type]
+    evicted = "all" if user_ids is None else list(user_ids)
+    _send(partial(sender.put, LastFrame(group, encode(frame), evicted)), now)  # type: ignore[arg-type]
 
 
 def publish_access_changed(group: str, *, now: bool = False) -> None:

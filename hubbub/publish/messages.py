@@ -46,7 +46,7 @@ class LastFrame(_Message, tag="hubbub.end", frozen=True):
     """The last frame that these users, or all, get of the group."""
 
     text: Text
-    shut_out: list[UserId] | Literal["all"]
+    evicted: list[UserId] | Literal["all"]
 
 
 class Recheck(_Message, tag="hubbub.recheck", frozen=True):

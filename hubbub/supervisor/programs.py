@@ -29,7 +29,7 @@ class CannotStart(Exception):
 
 
 @dataclass(kw_only=True)
-class Kept:
+class ManagedProgram:
     """One child that is started again when it ends."""
 
     name: str
@@ -263,7 +263,7 @@ class Kept:
 
 
 @dataclass(kw_only=True)
-class KeptRedis(Kept):
+class ManagedRedis(ManagedProgram):
     """The private Redis."""
 
     binary: Binary
@@ -293,7 +293,7 @@ class KeptRedis(Kept):
 
 
 @dataclass(kw_only=True)
-class KeptCommand(Kept):
+class ManagedCommand(ManagedProgram):
     """A management command that runs beside the web processes."""
 
     command: list[str]

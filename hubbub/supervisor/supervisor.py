@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from hubbub.supervisor.child import Console
-from hubbub.supervisor.programs import CannotStart, Kept
+from hubbub.supervisor.programs import CannotStart, ManagedProgram
 from hubbub.supervisor.release_child import ReleaseChild
 
 REPEATED_SIGNAL_SECONDS = 1.0
@@ -25,7 +25,7 @@ class Supervisor:
 
     def __init__(
         self,
-        stages: Sequence[Sequence[Kept]],
+        stages: Sequence[Sequence[ManagedProgram]],
         *,
         console: Console,
         announce: Callable[[], None],
@@ -68,7 +68,7 @@ class Supervisor:
                 return False
         return True
 
-    async def _all_ready(self, stage: Sequence[Kept]) -> bool:
+    async def _all_ready(self, stage: Sequence[ManagedProgram]) -> bool:
         started = time.monotonic()
         while True:
             try:

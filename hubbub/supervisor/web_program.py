@@ -12,11 +12,11 @@ from pathlib import Path
 from hubbub.process.ports import BACKLOG, bind
 from hubbub.supervisor.child import Child
 from hubbub.supervisor.liveness import Liveness, ask_ready
-from hubbub.supervisor.programs import REPLACEMENT_SECONDS, Kept
+from hubbub.supervisor.programs import REPLACEMENT_SECONDS, ManagedProgram
 
 
 @dataclass(kw_only=True)
-class KeptWeb(Kept):
+class ManagedWeb(ManagedProgram):
     """A web process: its own listening socket on the common port, and a UNIX socket to ask it whether it is ready."""
 
     application: str

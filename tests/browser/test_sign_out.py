@@ -65,7 +65,7 @@ async def click_sign_out(page: Page) -> None:
     await page.locator("#account-menu").get_by_role("button", name="Sign out", exact=True).click()
 
 
-async def is_out(page: Page) -> None:
+async def is_evicted(page: Page) -> None:
     await page.wait_for_url("**/account/sign-in/")
     await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
@@ -88,7 +88,7 @@ async def test_without_unsent_text_nothing_is_asked(browser: Browser, cluster: C
         await enter(page, cluster, room)
         await post(page, "all is said")
         await click_sign_out(page)
-        await is_out(page)
+        await is_evicted(page)
         assert await page.evaluate(KEPT) == []
         await page.goto(f"{cluster.url}/rooms/{room}/")
         await page.wait_for_url("**/account/sign-in/?next=**")
@@ -113,7 +113,7 @@ async def test_a_draft_of_another_room_is_asked_about_in_the_lobby_and_cleared(
 
         await click_sign_out(page)
         await dialog.get_by_role("button", name="Discard and sign out").click()
-        await is_out(page)
+        await is_evicted(page)
         assert await page.evaluate(KEPT) == []
         # Neither the next user of this browser, nor the same one, finds it.
         for name in ("bob", "alice"):
@@ -142,7 +142,7 @@ async def test_posts_that_are_not_acknowledged_and_an_open_edit_are_asked_about(
         rows = page.locator(DIALOG).get_by_role("listitem")
         await expect(rows).to_have_text([f"{room}: 1 unsent message, 1 unsaved edit"])
         await page.get_by_role("button", name="Discard and sign out").click()
-        await is_out(page)
+        await is_evicted(page)
         assert await page.evaluate(KEPT) == []
 
 
@@ -159,7 +159,7 @@ async def test_unsent_text_of_another_tab_is_asked_about_and_that_tab_is_left(
         await click_sign_out(lobby)
         await expect(lobby.locator(DIALOG).get_by_role("listitem")).to_have_text([f"{room}: 1 unsaved edit"])
         await lobby.get_by_role("button", name="Discard and sign out").click()
-        await is_out(lobby)
+        await is_evicted(lobby)
         await page.wait_for_url("**/account/sign-in/**")
         assert await page.evaluate(KEPT) == []
 
@@ -173,7 +173,7 @@ async def test_signing_out_of_the_admin_asks_as_well(browser: Browser, cluster: 
         await page.goto(f"{cluster.url}/admin/")
         await page.get_by_role("button", name="Log out").click()
         await page.locator(DIALOG).get_by_role("button", name="Discard and sign out").click()
-        await is_out(page)
+        await is_evicted(page)
         assert await page.evaluate(KEPT) == []
         assert problems == []
 
@@ -197,7 +197,7 @@ async def test_a_session_that_ends_elsewhere_keeps_the_text_for_its_user_alone(
         await expect(page.locator(".editor")).to_have_count(0)
         # Bob's signing out asks about nothing of Alice's, and takes nothing of it away.
         await click_sign_out(page)
-        await is_out(page)
+        await is_evicted(page)
 
         await let_in(page.context, cluster, name)
         await enter(page, cluster, room)
@@ -248,7 +248,7 @@ async def test_back_after_signing_out_shows_no_text_of_a_room(
         await page.get_by_role("link", name="Rooms", exact=True).click()
         await page.wait_for_url(f"{cluster.url}/")
         await click_sign_out(page)
-        await is_out(page)
+        await is_evicted(page)
         for address in (f"/rooms/{room}/", "/", f"/rooms/{room}/"):
             assert secret not in await back_to_sign_in(page, address)
 

@@ -235,8 +235,8 @@ async def test_who_is_put_out_of_a_room_is_named_by_one_line_of_the_log(site: Si
         while b'"room.closed"' not in (await raw.frame())[1]:
             pass
         connection = hello["connection"]
-        line = f"shut_out address=203.0.113.2 user={alice.pks['user']} connection={connection} 'room.{alice.name}'"
-        assert await lines_of(server, "shut_out", connection) == [line]
+        line = f"evicted address=203.0.113.2 user={alice.pks['user']} connection={connection} 'room.{alice.name}'"
+        assert await lines_of(server, "evicted", connection) == [line]
 
 
 @pytest.mark.parametrize("who", ["a user", "a stranger"])

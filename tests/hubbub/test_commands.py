@@ -2,7 +2,7 @@
 
 import asyncio
 
-from hubbub.consumers.commands import Work
+from hubbub.consumers.commands import CommandQueue
 from hubbub.process.metrics import COUNTERS
 from hubbub.protocol import Command, Ping
 
@@ -24,7 +24,7 @@ async def test_what_waits_behind_a_command_that_is_alone_is_waited_for_as_well()
         assert isinstance(command.ref, int)
         answered.append(command.ref)
 
-    work = Work(do, lambda command: isinstance(command, Together), 32)
+    work = CommandQueue(do, lambda command: isinstance(command, Together), 32)
     for command in (Together(ref=1), Alone(ref=2), Together(ref=3), Together(ref=4)):
         await work.take(command)
     await work.finish(5)
@@ -35,7 +35,7 @@ async def test_what_is_not_answered_in_time_is_waited_for_no_longer() -> None:
     async def do(command: Command, received: float) -> None:
         await asyncio.Event().wait()
 
-    work = Work(do, lambda command: True, 32)
+    work = CommandQueue(do, lambda command: True, 32)
     await work.take(Ping(ref=1))
     began = asyncio.get_running_loop().time()
     await work.finish(0.05)
@@ -49,15 +49,15 @@ async def test_with_so_many_in_work_nothing_more_is_taken_and_that_is_counted() 
     async def do(command: Command, received: float) -> None:
         await answers.get()
 
-    work = Work(do, lambda command: True, 3)
-    before = COUNTERS.limited["commands_in_work"]
+    work = CommandQueue(do, lambda command: True, 3)
+    before = COUNTERS.limited["commands_in_flight"]
     for number in range(2):
         await work.take(Ping(ref=number))
-    assert COUNTERS.limited["commands_in_work"] == before
+    assert COUNTERS.limited["commands_in_flight"] == before
     third = asyncio.create_task(work.take(Ping(ref=2)))
     done, _ = await asyncio.wait([third], timeout=0.05)
     assert not done
-    assert COUNTERS.limited["commands_in_work"] == before + 1
+    assert COUNTERS.limited["commands_in_flight"] == before + 1
     answers.put_nowait(None)
     async with asyncio.timeout(5):
         await third

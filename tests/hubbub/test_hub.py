@@ -70,7 +70,7 @@ async def test_what_comes_during_a_join_is_kept_and_sent_after_the_answer(hub: H
     await until(lambda: "#1" in first.got)
 
     joining = Listener()
-    member = await hub.join(GROUP, joining, truth.source)
+    member = await hub.join(GROUP, joining, truth.recovery)
     for position in (2, 3, 4):
         await send(position)
     await until(lambda: "#4" in first.got)
@@ -100,13 +100,13 @@ async def test_a_join_that_too_much_comes_into_is_marked(hub: Hub, truth: Truth,
     first, _ = await live_member(hub, truth)
     await confirmed(hub, first)
     joining = Listener()
-    member = await hub.join(GROUP, joining, truth.source)
+    member = await hub.join(GROUP, joining, truth.recovery)
     for position in range(1, 30):
         await send(position)
     await until(lambda: "#29" in first.got)
     assert member.overflowed
     hub.leave(GROUP, member)
-    member = await hub.join(GROUP, joining, truth.source)
+    member = await hub.join(GROUP, joining, truth.recovery)
     assert not member.overflowed
     hub.go_live(GROUP, member, 29)
     await send(30)
@@ -116,21 +116,21 @@ async def test_a_join_that_too_much_comes_into_is_marked(hub: Hub, truth: Truth,
 
 async def test_of_two_who_come_first_the_one_who_read_less_has_to_read_again(hub: Hub, truth: Truth) -> None:
     earlier, later = Listener(), Listener()
-    early = await hub.join(GROUP, earlier, truth.source)
-    late = await hub.join(GROUP, later, truth.source)
+    early = await hub.join(GROUP, earlier, truth.recovery)
+    late = await hub.join(GROUP, later, truth.recovery)
     # The first has read the state at 0; then two changes were made, and the second has read the state at 2.
     truth.position = 2
-    assert hub.kept_all_after(GROUP, late, 2)
+    assert hub.has_everything_after(GROUP, late, 2)
     hub.go_live(GROUP, late, 2)
-    assert not hub.kept_all_after(GROUP, early, 0)
+    assert not hub.has_everything_after(GROUP, early, 0)
     hub.leave(GROUP, early)
-    early = await hub.join(GROUP, earlier, truth.source)
-    assert hub.kept_all_after(GROUP, early, 2)
+    early = await hub.join(GROUP, earlier, truth.recovery)
+    assert hub.has_everything_after(GROUP, early, 2)
     truth.position = 3
     hub._take({"type": "hubbub.frame", "group": GROUP, "position": 3, "text": "#3"})
     await until(lambda: later.got == ["#3"])
     # What came since it entered was kept, whatever it has read meanwhile.
-    assert hub.kept_all_after(GROUP, early, 2)
+    assert hub.has_everything_after(GROUP, early, 2)
     hub.go_live(GROUP, early, 2)
     assert earlier.got == ["#3"]
 
@@ -138,10 +138,10 @@ async def test_of_two_who_come_first_the_one_who_read_less_has_to_read_again(hub
 async def test_what_was_read_before_the_group_s_present_state_has_to_be_read_again(hub: Hub, truth: Truth) -> None:
     """Say, from a replica that is behind."""
     await live_member(hub, truth, position=5)
-    member = await hub.join(GROUP, Listener(), truth.source)
-    assert not hub.kept_all_after(GROUP, member, 4)
-    assert hub.kept_all_after(GROUP, member, 5)
-    assert hub.kept_all_after(GROUP, member, 6)
+    member = await hub.join(GROUP, Listener(), truth.recovery)
+    assert not hub.has_everything_after(GROUP, member, 4)
+    assert hub.has_everything_after(GROUP, member, 5)
+    assert hub.has_everything_after(GROUP, member, 6)
 
 
 async def test_of_versions_only_newer_ones_pass(hub: Hub) -> None:
@@ -176,7 +176,7 @@ async def test_leaving_and_joining_at_once_ends_subscribed(hub: Hub, truth: Trut
 
 
 async def test_a_cancelled_join_leaves_nothing_behind(hub: Hub, truth: Truth) -> None:
-    joining = asyncio.create_task(hub.join(GROUP, Listener(), truth.source))
+    joining = asyncio.create_task(hub.join(GROUP, Listener(), truth.recovery))
     await asyncio.sleep(0)
     joining.cancel()
     await asyncio.gather(joining, return_exceptions=True)
@@ -281,7 +281,7 @@ async def test_who_joins_again_in_the_middle_of_a_delivery_is_told_nothing_twice
         await asyncio.sleep(0)
     # The last slice is still to come.
     assert "#1" not in listener.got
-    again = await hub.join(GROUP, listener, truth.source)
+    again = await hub.join(GROUP, listener, truth.recovery)
     hub.leave(GROUP, member)
     hub.go_live(GROUP, again, 1)
     await send(2)
@@ -307,7 +307,7 @@ async def test_an_event_without_a_position_reaches_those_who_are_just_joining(hu
     await confirmed(hub, first)
     ahead, _ = await live_member(hub, truth, position=9)
     pending = Listener()
-    member = await hub.join(GROUP, pending, truth.source)
+    member = await hub.join(GROUP, pending, truth.recovery)
     await send(text="closed")
     await until(lambda: "closed" in first.got and "closed" in ahead.got)
     hub.go_live(GROUP, member, 100)
@@ -345,9 +345,9 @@ class CountingListener(Listener):
 
 async def test_what_comes_together_goes_out_in_one_write(hub: Hub, truth: Truth) -> None:
     listener = CountingListener()
-    hub.go_live(GROUP, await hub.join(GROUP, listener, truth.source), 0)
+    hub.go_live(GROUP, await hub.join(GROUP, listener, truth.recovery), 0)
     ahead = CountingListener()
-    hub.go_live(GROUP, await hub.join(GROUP, ahead, truth.source), 3)
+    hub.go_live(GROUP, await hub.join(GROUP, ahead, truth.recovery), 3)
     await confirmed(hub, listener, ahead)
     listener.writes.clear()
     ahead.writes.clear()

@@ -9,7 +9,7 @@ import pytest
 
 from hubbub import conf
 from hubbub.delivery.hub import Hub
-from hubbub.delivery.recovery import Changes, Source, Standing
+from hubbub.delivery.recovery import Changes, Recovery, StreamPosition
 from tests.support.hubs import GROUP, Listener, confirmed, live_member, send, until
 
 
@@ -21,7 +21,7 @@ class SlowRecord:
         self.repairs: list[asyncio.Future[None]] = []
         self.comparisons: list[asyncio.Future[None]] = []
         self.is_slow = False
-        self.source = Source(self.changes, self.standings)
+        self.recovery = Recovery(self.changes, self.standings)
 
     async def changes(self, group: str, after: int) -> Changes:
         frames = [(at, f"{self.epoch}#{at}") for at in range(after + 1, self.position + 1)]
@@ -29,8 +29,8 @@ class SlowRecord:
         await self._held(self.repairs)
         return answer
 
-    async def standings(self, groups: list[str]) -> dict[str, Standing]:
-        answer = {group: Standing(self.epoch, self.position) for group in groups}
+    async def standings(self, groups: list[str]) -> dict[str, StreamPosition]:
+        answer = {group: StreamPosition(self.epoch, self.position) for group in groups}
         await self._held(self.comparisons)
         return answer
 
@@ -111,8 +111,8 @@ async def test_a_room_that_was_deleted_while_its_repair_was_under_way_and_made_a
         await answer
         return Changes(after, [], closed="closed")
 
-    group = hub._subscriptions[GROUP].group
-    group.source = Source(deleted, record.standings)
+    group: Any = hub._subscriptions[GROUP].group
+    group.sequence.recovery = Recovery(deleted, record.standings)
     await send(52, "one#52")
     await asked.wait()
     record.renew("two", 0)
@@ -137,22 +137,22 @@ async def test_a_comparison_of_the_old_epoch_says_nothing_of_the_new_one(hub: Hu
     assert not new.is_closing
     # Nor is the record read for positions up to 90 that will never be.
     assert record.repairs == []
-    assert not hub._subscriptions[GROUP].group._misses_some
+    assert not hub._subscriptions[GROUP].group.sequence.is_incomplete
 
 
 async def test_a_record_that_went_back_is_found_once_though_two_comparisons_saw_it(
     hub: Hub, record: SlowRecord, caplog: pytest.LogCaptureFixture
 ) -> None:
     await member_at(hub, record)
-    group = hub._subscriptions[GROUP].group
-    had = group.standing
+    group: Any = hub._subscriptions[GROUP].group
+    had = group.sequence.local
     assert had is not None
     record.position = 40
-    group.compare(had, Standing("one", 40))
+    group.sequence.compare(had, StreamPosition("one", 40))
     fresh = await member_at(hub, record)
-    group.compare(had, Standing("one", 40))
+    group.sequence.compare(had, StreamPosition("one", 40))
     assert not fresh.is_closing
-    assert caplog.text.count("asked to come again") == 1
+    assert caplog.text.count("asked to reconnect") == 1
 
 
 STEPS = ("repair answers", "comparison answers", "somebody joins", "frames come")

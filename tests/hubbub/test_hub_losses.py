@@ -87,19 +87,17 @@ async def test_who_is_shut_out_hears_that_and_nothing_after_it(hub: Hub, truth: 
     listeners = {}
     for user_id in ("1", "2"):
         listeners[user_id] = Listener()
-        member = await hub.join(GROUP, listeners[user_id], truth.source, user_id)
+        member = await hub.join(GROUP, listeners[user_id], truth.recovery, user_id)
         hub.go_live(GROUP, member, 0)
-    pending = await hub.join(GROUP, Listener(), truth.source, "1")
+    pending = await hub.join(GROUP, Listener(), truth.recovery, "1")
     await confirmed(hub, *listeners.values())
     await send(1)
-    await get_channel_layer().group_send(
-        GROUP, {"type": "hubbub.end", "group": GROUP, "text": "out", "shut_out": ["1"]}
-    )
+    await get_channel_layer().group_send(GROUP, {"type": "hubbub.end", "group": GROUP, "text": "out", "evicted": ["1"]})
     await send(2)
     await until(lambda: "#2" in listeners["2"].got)
     assert [text for text in listeners["1"].got if text != "probe"] == ["#1", "out"]
     assert [text for text in listeners["2"].got if text != "probe"] == ["#1", "#2"]
-    assert pending.is_out
+    assert pending.is_evicted
 
 
 async def test_each_socket_that_is_put_out_is_one_line_of_the_log_and_one_that_has_ended_none(
@@ -113,14 +111,14 @@ async def test_each_socket_that_is_put_out_is_one_line_of_the_log_and_one_that_h
         runtime.revocation.sockets.add(cast(Any, sockets[-1]), 0)
     joining, again, ended = sockets
     for one in (again, ended):
-        hub.go_live(GROUP, await hub.join(GROUP, one.outbox, truth.source, "1"), 0)
+        hub.go_live(GROUP, await hub.join(GROUP, one.outbox, truth.recovery, "1"), 0)
     # The first is not in yet; the second reads the state afresh.
     for one in (joining, again):
-        await hub.join(GROUP, one.outbox, truth.source, "1")
+        await hub.join(GROUP, one.outbox, truth.recovery, "1")
     ended.outbox.close(4003, "Session ended")
-    hub._take({"type": "hubbub.end", "group": GROUP, "text": "out", "shut_out": "all"})
+    hub._take({"type": "hubbub.end", "group": GROUP, "text": "out", "evicted": "all"})
     said = [one.getMessage() for one in caplog.records if one.name == "hubbub.security"]
-    assert said == [f"shut_out address=203.0.113.1 user=1 connection=web-1:1 '{GROUP}'"]
+    assert said == [f"evicted address=203.0.113.1 user=1 connection=web-1:1 '{GROUP}'"]
     await until(lambda: hub.groups == [])
 
 

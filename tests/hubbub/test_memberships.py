@@ -11,17 +11,18 @@ from hubbub.consumers.memberships import Memberships
 from hubbub.delivery.hub import Hub
 from hubbub.limits import quotas
 from hubbub.protocol import Refused
+from hubbub.runtime import Runtime
 from tests.support.hubs import Listener
 
 ALICE = Identity("1", "alice", True)
 
 
 @pytest.fixture
-def memberships(hub: Hub, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Memberships:
+def memberships(runtime: Runtime, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Memberships:
     settings.HUBBUB = replace(conf.settings(), groups_per_socket=2)
-    few = quotas.Ledger(conf.settings())
-    monkeypatch.setattr("hubbub.consumers.memberships.ledger", lambda: few)
-    monkeypatch.setattr("hubbub.consumers.memberships.hub", lambda: hub)
+    few = quotas.Quotas(conf.settings())
+    monkeypatch.setattr("hubbub.consumers.memberships.quotas", lambda: few)
+    monkeypatch.setattr("hubbub.consumers.memberships.runtime", lambda: runtime)
     return Memberships(Listener())
 
 
@@ -36,7 +37,7 @@ async def test_what_one_was_shut_out_of_takes_no_place(memberships: Memberships,
     await enter(memberships, "room.two")
     with pytest.raises(Refused):
         memberships.check_number("room.three")
-    hub._take({"type": "hubbub.end", "group": "room.one", "text": "closed", "shut_out": [ALICE.user_id]})
+    hub._take({"type": "hubbub.end", "group": "room.one", "text": "closed", "evicted": [ALICE.user_id]})
     await enter(memberships, "room.three")
     assert sorted(memberships) == ["room.three", "room.two"]
 

@@ -46,8 +46,8 @@ STRAYS: dict[str, Any] = {
     "frames that are none": msgpack.packb({"type": "hubbub.frames", "group": GROUP, "frames": 7}),
     "frames without positions": msgpack.packb({"type": "hubbub.frames", "group": GROUP, "frames": ["a", "b"]}),
     "frames in another order": msgpack.packb({"type": "hubbub.frames", "group": GROUP, "frames": [["a", 1]]}),
-    "an end for nobody we know": msgpack.packb({"type": "hubbub.end", "group": GROUP, "text": "", "shut_out": "?"}),
-    "an end for a float": msgpack.packb({"type": "hubbub.end", "group": GROUP, "text": "", "shut_out": [1.5]}),
+    "an end for nobody we know": msgpack.packb({"type": "hubbub.end", "group": GROUP, "text": "", "evicted": "?"}),
+    "an end for a float": msgpack.packb({"type": "hubbub.end", "group": GROUP, "text": "", "evicted": [1.5]}),
     "users that are none": msgpack.packb({"type": "hubbub.recheck", "group": USERS_GROUP, "recheck": 5}),
     "no users": msgpack.packb({"type": "hubbub.recheck", "group": USERS_GROUP}),
     "a frame for the group of users": msgpack.packb(FRAME | {"group": USERS_GROUP}),
@@ -122,10 +122,10 @@ async def test_what_waits_for_a_missing_position_is_bounded_and_nothing_of_it_is
     truth.at_a_time = 100_000
     group = hub._subscriptions[GROUP].group
     for at in range(2, truth.position + 1):
-        group.take(f"#{at}", at, None)
-    assert len(group._held) == MAX_FRAMES
+        group.receive(f"#{at}", at, None)
+    assert len(group.sequence.out_of_order) == MAX_FRAMES
     await until(lambda: f"#{truth.position}" in listener.got, 10)
-    assert len(group._held) == 0
+    assert len(group.sequence.out_of_order) == 0
     assert [text for text in listener.got if text != "probe"] == [f"#{at}" for at in range(1, truth.position + 1)]
 
 
@@ -133,10 +133,10 @@ async def test_text_that_cannot_be_sent_does_not_stand_before_all_others_for_eve
     """Channels' in-memory layer carries any text, a lone surrogate as well."""
     listener, _ = await live_member(hub)
     group = hub._subscriptions[GROUP].group
-    group.take("\ud800", None, None)
+    group.receive("\ud800", None, None)
     with pytest.raises(UnicodeEncodeError):
-        group._go_on()
-    group.take("after", None, None)
+        group.flush()
+    group.receive("after", None, None)
     await until(lambda: listener.got == ["after"])
 
 

@@ -87,13 +87,13 @@ async def test_who_is_shut_out_is_gone_at_once(redis: Redis, sides: Any) -> None
     here, there = a.enter(ALICE, ALICE, BOB), b.enter(CHARLIE)
     await until(lambda: names(there) == {"alice", "bob", "charlie"})
     here.leave(BOB.id)
-    here.shut_out([ALICE.id, BOB.id])
+    here.evict([ALICE.id, BOB.id])
     began = asyncio.get_running_loop().time()
     await until(lambda: names(there) == {"charlie"})
     assert asyncio.get_running_loop().time() - began < GRACE
     here.leave(ALICE.id)  # Its consumer cleans up later.
     here.enter(ALICE)
-    here.shut_out(None)
+    here.evict(None)
     await asyncio.sleep(4 * INTERVAL)
     assert names(here) == {"charlie"}
 
@@ -121,7 +121,7 @@ async def test_above_a_hundred_only_the_number_is_told(redis: Redis, sides: Any)
     here.enter(extra)
     await until(lambda: b.changes[GROUP][-1] == Change(101, None, None))
     assert there.seen_by(crowd[0]) == Presence(101, [])
-    here.shut_out([extra.id])
+    here.evict([extra.id])
     await until(lambda: b.changes[GROUP][-1].count == 100)
     last = b.changes[GROUP][-1]
     assert last.left == []
@@ -137,7 +137,7 @@ async def test_who_came_as_one_too_many_hears_all_names_when_they_can_be_told(re
     page, earlier = Page(people.seen_by(extra)), Page(people.seen_by(crowd[1]))
     assert (page.count, page.names) == (101, None)
     people.enter(extra)
-    people.shut_out(["1"])
+    people.evict(["1"])
     await until(lambda: a.left() == ["user-1"])
     for one in (page, earlier):
         one.hear(a.changes[GROUP][-1])
@@ -202,7 +202,7 @@ async def test_what_members_are_told_adds_up_to_who_is_there(
         side, people = chance.choice(pairs)
         if sockets and chance.random() < 0.5:
             _, there, person, *_ = chance.choice(sockets)
-            there.shut_out([person.id])
+            there.evict([person.id])
             sockets = [one for one in sockets if one[1:3] != (there, person)]
         else:
             person = chance.choice(crowd[1:])
@@ -326,7 +326,7 @@ async def test_who_is_shut_out_of_a_hubs_group_is_not_present_any_more(hub: Hub)
         hub.go_live(GROUP, member)
         members.append(member)
     await until(lambda: outboxes[2].got[-1:] == ["2 0 left"])
-    hub._take({"type": "hubbub.end", "group": GROUP, "text": "out", "shut_out": [ALICE.id]})
+    hub._take({"type": "hubbub.end", "group": GROUP, "text": "out", "evicted": [ALICE.id]})
     await until(lambda: outboxes[2].got[-1] == "1 1 left")
     assert outboxes[0].got[-1] == "out"
     hub.leave(GROUP, members[0])
@@ -336,5 +336,5 @@ async def test_who_is_shut_out_of_a_hubs_group_is_not_present_any_more(hub: Hub)
 
 async def everybody_is_gone(hub: Hub) -> None:
     """Also from Redis, which all tests share."""
-    hub._take({"type": "hubbub.end", "group": GROUP, "text": "closed", "shut_out": "all"})
+    hub._take({"type": "hubbub.end", "group": GROUP, "text": "closed", "evicted": "all"})
     await until(lambda: hub.groups == [] and not hub._tracker._groups)

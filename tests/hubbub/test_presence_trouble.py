@@ -77,7 +77,7 @@ async def test_who_left_while_redis_had_forgotten_is_told_when_all_is_written_ag
     here, there = a.enter(ALICE), b.enter(BOB)
     await until(lambda: names(here) == names(there) == {"alice", "bob"})
     forget_everything(redis)
-    here.shut_out([ALICE.id])
+    here.evict([ALICE.id])
     await until(lambda: names(there) == {"bob"}, seconds=LEASE + 1)
 
 
@@ -263,7 +263,7 @@ async def test_what_somebody_else_wrote_does_not_stop_presence(
     await asyncio.sleep(2 * INTERVAL)
     here.enter(CHARLIE)
     await until(lambda: names(here) == names(there) == {"alice", "bob", "charlie"})
-    there.shut_out([BOB.id])
+    there.evict([BOB.id])
     await until(lambda: names(here) == names(there) == {"alice", "charlie"}, LEASE + 3)
     assert "Traceback" not in caplog.text
     assert len(caplog.records) < 20

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hubbub.conf import Hubbub
-from hubbub.limits.quotas import MOST_TOLD, Ledger, Stranger
+from hubbub.limits.quotas import MOST_TOLD, Quotas, Stranger
 from hubbub.process.metrics import COUNTERS
 from hubbub.protocol import ErrorCode, Refused
 
@@ -27,62 +27,62 @@ def clock() -> Clock:
     return Clock()
 
 
-def ledger_of(clock: Clock, **tunables: float) -> Ledger:
-    return Ledger(Hubbub(**tunables), clock)
+def ledger_of(clock: Clock, **tunables: float) -> Quotas:
+    return Quotas(Hubbub(**tunables), clock)
 
 
 @pytest.fixture
-def ledger(clock: Clock) -> Ledger:
+def quotas(clock: Clock) -> Quotas:
     return ledger_of(clock)
 
 
-def posted(ledger: Ledger, user_id: str, times: int) -> int:
+def posted(quotas: Quotas, user_id: str, times: int) -> int:
     """How many of so many posts were let through."""
-    return sum(ledger.refuse(user_id, is_post=True) is None for _ in range(times))
+    return sum(quotas.refuse(user_id, is_post=True) is None for _ in range(times))
 
 
-def test_thirty_posts_go_at_once_and_ten_a_second_after_that(ledger: Ledger, clock: Clock) -> None:
-    assert posted(ledger, ALICE, 100) == 30
+def test_thirty_posts_go_at_once_and_ten_a_second_after_that(quotas: Quotas, clock: Clock) -> None:
+    assert posted(quotas, ALICE, 100) == 30
     clock.now += 1
-    assert posted(ledger, ALICE, 100) == 10
+    assert posted(quotas, ALICE, 100) == 10
 
 
-def test_who_floods_takes_nothing_from_others(ledger: Ledger) -> None:
-    posted(ledger, ALICE, 10_000)
-    assert posted(ledger, BOB, 30) == 30
+def test_who_floods_takes_nothing_from_others(quotas: Quotas) -> None:
+    posted(quotas, ALICE, 10_000)
+    assert posted(quotas, BOB, 30) == 30
 
 
-def test_commands_have_a_limit_of_their_own(ledger: Ledger) -> None:
-    assert posted(ledger, ALICE, 100) == 30
+def test_commands_have_a_limit_of_their_own(quotas: Quotas) -> None:
+    assert posted(quotas, ALICE, 100) == 30
     # The hundred posts were commands, too.
-    assert sum(ledger.refuse(ALICE, is_post=False) is None for _ in range(300)) == 100
+    assert sum(quotas.refuse(ALICE, is_post=False) is None for _ in range(300)) == 100
 
 
-def test_a_refusal_says_when_it_may_be_sent_again_and_that_is_true(ledger: Ledger, clock: Clock) -> None:
-    posted(ledger, ALICE, 30)
-    refused = ledger.refuse(ALICE, is_post=True)
+def test_a_refusal_says_when_it_may_be_sent_again_and_that_is_true(quotas: Quotas, clock: Clock) -> None:
+    posted(quotas, ALICE, 30)
+    refused = quotas.refuse(ALICE, is_post=True)
     assert refused is not None
     assert (refused.code, refused.retry_after_ms) == (ErrorCode.RATE_LIMITED, pytest.approx(100, abs=1))
     assert refused.retry_after_ms
     clock.now += refused.retry_after_ms / 1000
-    assert posted(ledger, ALICE, 1) == 1
+    assert posted(quotas, ALICE, 1) == 1
 
 
 def test_each_refusal_is_counted_by_its_limit(clock: Clock, monkeypatch: pytest.MonkeyPatch, proxied: None) -> None:
     monkeypatch.setattr(COUNTERS, "limited", Counter())
     monkeypatch.setattr(COUNTERS, "sockets", 3)
-    ledger = ledger_of(clock, sockets=2, sockets_per_user=3, unauthenticated=5, unauthenticated_per_address=4)
-    posted(ledger, ALICE, 37)
+    quotas = ledger_of(clock, sockets=2, sockets_per_user=3, unauthenticated=5, unauthenticated_per_address=4)
+    posted(quotas, ALICE, 37)
     for _ in range(208):
-        ledger.refuse(BOB, is_post=False)
-        ledger.gives_up(BOB, None, "web-1:1")
-    assert ledger.is_full()
-    seats = [ledger.seat_user(ALICE, None, "web-1:1") for _ in range(5)]
-    seats += [ledger.seat_unknown("203.0.113.7") for _ in range(7)]
-    seats += [ledger.seat_unknown(f"198.51.100.{number}") for number in range(5)]
+        quotas.refuse(BOB, is_post=False)
+        quotas.is_flooding(BOB, None, "web-1:1")
+    assert quotas.is_full()
+    seats = [quotas.take_user_slot(ALICE, None, "web-1:1") for _ in range(5)]
+    seats += [quotas.take_unknown_slot("203.0.113.7") for _ in range(7)]
+    seats += [quotas.take_unknown_slot(f"198.51.100.{number}") for number in range(5)]
     assert seats.count(None) == 2 + 3 + 4
     with pytest.raises(Refused):
-        ledger.check_groups({str(number) for number in range(101)})
+        quotas.check_groups({str(number) for number in range(101)})
     assert COUNTERS.limited == {
         "posts": 7,
         "commands": 8,
@@ -96,39 +96,39 @@ def test_each_refusal_is_counted_by_its_limit(clock: Clock, monkeypatch: pytest.
 
 
 def test_who_goes_on_is_given_up_and_who_waits_is_not(clock: Clock) -> None:
-    ledger = ledger_of(clock, refused_commands=20)
-    assert [ledger.gives_up(ALICE, None, "web-1:1") for _ in range(21)].index(True) == 20
+    quotas = ledger_of(clock, refused_commands=20)
+    assert [quotas.is_flooding(ALICE, None, "web-1:1") for _ in range(21)].index(True) == 20
     for _ in range(1000):
-        assert not ledger.gives_up(BOB, None, "web-1:2")
+        assert not quotas.is_flooding(BOB, None, "web-1:2")
         clock.now += 0.5
 
 
-def test_a_flood_is_one_line_a_minute(ledger: Ledger, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_flood_is_one_line_a_minute(quotas: Quotas, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, "hubbub.security")
     for _ in range(10_000):
-        ledger.gives_up(ALICE, "203.0.113.7", "web-1:1")
+        quotas.is_flooding(ALICE, "203.0.113.7", "web-1:1")
     assert [line.split(" ")[0] for line in caplog.messages] == ["rate_limited", "flood_closed"]
     assert "address=203.0.113.7 user=1 connection=web-1:1" in caplog.text
     clock.now += 61
-    ledger.gives_up(ALICE, "203.0.113.7", "web-1:1")
+    quotas.is_flooding(ALICE, "203.0.113.7", "web-1:1")
     assert len(caplog.messages) == 3
 
 
 # With other processes
 
 
-def test_what_was_used_is_told_once_and_only_what_was_let_through(ledger: Ledger) -> None:
-    posted(ledger, ALICE, 50)
-    assert ledger.posts.tell() == {ALICE: 30}
-    assert ledger.commands.tell() == {ALICE: 50}
-    assert ledger.posts.tell() == {}
+def test_what_was_used_is_told_once_and_only_what_was_let_through(quotas: Quotas) -> None:
+    posted(quotas, ALICE, 50)
+    assert quotas.posts.tell() == {ALICE: 30}
+    assert quotas.commands.tell() == {ALICE: 50}
+    assert quotas.posts.tell() == {}
 
 
-def test_what_others_used_counts_here(ledger: Ledger, clock: Clock) -> None:
-    ledger.posts.hear({ALICE: 25})
-    assert posted(ledger, ALICE, 100) == 5
-    assert posted(ledger, BOB, 100) == 30
-    assert ledger.posts.tell() == {ALICE: 5, BOB: 30}
+def test_what_others_used_counts_here(quotas: Quotas, clock: Clock) -> None:
+    quotas.posts.hear({ALICE: 25})
+    assert posted(quotas, ALICE, 100) == 5
+    assert posted(quotas, BOB, 100) == 30
+    assert quotas.posts.tell() == {ALICE: 5, BOB: 30}
 
 
 def test_three_processes_that_exchange_let_no_more_through_than_one(clock: Clock) -> None:
@@ -147,10 +147,10 @@ def test_three_processes_that_exchange_let_no_more_through_than_one(clock: Clock
 
 
 def test_of_very_many_users_those_are_told_who_used_most(clock: Clock) -> None:
-    ledger = ledger_of(clock)
+    quotas = ledger_of(clock)
     for number in range(MOST_TOLD + 500):
-        posted(ledger, str(number), 2 if number >= 500 else 1)
-    assert ledger.posts.tell() == dict.fromkeys(map(str, range(500, MOST_TOLD + 500)), 2)
+        posted(quotas, str(number), 2 if number >= 500 else 1)
+    assert quotas.posts.tell() == dict.fromkeys(map(str, range(500, MOST_TOLD + 500)), 2)
 
 
 # Sockets
@@ -162,64 +162,64 @@ def proxied(settings: Any) -> None:
     settings.TRUSTED_PROXIES = ["unix"]
 
 
-def seated(ledger: Ledger, address: str | None, times: int) -> int:
-    return sum(ledger.seat_unknown(address) is not None for _ in range(times))
+def seated(quotas: Quotas, address: str | None, times: int) -> int:
+    return sum(quotas.take_unknown_slot(address) is not None for _ in range(times))
 
 
-def test_an_address_has_so_many_sockets_without_a_user(ledger: Ledger, proxied: None) -> None:
-    assert seated(ledger, "127.0.0.1", 500) == 50
-    assert seated(ledger, "203.0.113.8", 1) == 1
-    ledger.leave(Stranger("127.0.0.1"))
-    assert seated(ledger, "127.0.0.1", 500) == 1
+def test_an_address_has_so_many_sockets_without_a_user(quotas: Quotas, proxied: None) -> None:
+    assert seated(quotas, "127.0.0.1", 500) == 50
+    assert seated(quotas, "203.0.113.8", 1) == 1
+    quotas.leave(Stranger("127.0.0.1"))
+    assert seated(quotas, "127.0.0.1", 500) == 1
 
 
-def test_a_user_whose_id_reads_like_an_address_takes_no_place_of_that_address(ledger: Ledger, proxied: None) -> None:
-    assert ledger.seat_user("203.0.113.8", None, "web-1:1") == "203.0.113.8"
-    assert seated(ledger, "203.0.113.8", 500) == 50
-    assert ledger.seat_user("", None, "web-1:2") == ""
-    ledger.leave("203.0.113.8")
-    ledger.leave("")
-    assert ledger._unknown == 50
+def test_a_user_whose_id_reads_like_an_address_takes_no_place_of_that_address(quotas: Quotas, proxied: None) -> None:
+    assert quotas.take_user_slot("203.0.113.8", None, "web-1:1") == "203.0.113.8"
+    assert seated(quotas, "203.0.113.8", 500) == 50
+    assert quotas.take_user_slot("", None, "web-1:2") == ""
+    quotas.leave("203.0.113.8")
+    quotas.leave("")
+    assert quotas._unknown == 50
 
 
-def test_a_network_of_ipv6_is_one_address(ledger: Ledger, proxied: None) -> None:
-    assert sum(seated(ledger, f"2001:db8:1:2::{number:x}", 1) for number in range(500)) == 50
+def test_a_network_of_ipv6_is_one_address(quotas: Quotas, proxied: None) -> None:
+    assert sum(seated(quotas, f"2001:db8:1:2::{number:x}", 1) for number in range(500)) == 50
 
 
-def test_this_machine_may_be_a_proxy_and_all_together_are_limited_still(ledger: Ledger, settings: Any) -> None:
+def test_this_machine_may_be_a_proxy_and_all_together_are_limited_still(quotas: Quotas, settings: Any) -> None:
     settings.TRUSTED_PROXIES = []
-    assert seated(ledger, "127.0.0.1", 600) + seated(ledger, None, 600) == 1000
-    assert seated(ledger, "203.0.113.8", 1) == 0
+    assert seated(quotas, "127.0.0.1", 600) + seated(quotas, None, 600) == 1000
+    assert seated(quotas, "203.0.113.8", 1) == 0
 
 
-def test_a_user_has_so_many_sockets(ledger: Ledger) -> None:
-    assert [ledger.seat_user(ALICE, None, "web-1:1") for _ in range(60)].count(ALICE) == 50
-    assert ledger.seat_user(BOB, None, "web-1:2") == BOB
-    ledger.leave(ALICE)
-    assert ledger.seat_user(ALICE, None, "web-1:3") == ALICE
-    assert ledger.many_sockets() == {ALICE: 50}
+def test_a_user_has_so_many_sockets(quotas: Quotas) -> None:
+    assert [quotas.take_user_slot(ALICE, None, "web-1:1") for _ in range(60)].count(ALICE) == 50
+    assert quotas.take_user_slot(BOB, None, "web-1:2") == BOB
+    quotas.leave(ALICE)
+    assert quotas.take_user_slot(ALICE, None, "web-1:3") == ALICE
+    assert quotas.many_sockets() == {ALICE: 50}
 
 
-def test_nothing_is_left_of_sockets_that_have_gone(ledger: Ledger, proxied: None) -> None:
-    seats = [ledger.seat_user(ALICE, None, "web-1:1") for _ in range(60)]
-    seats += [ledger.seat_user(user_id, None, "web-1:1") for user_id in map(str, range(2, 500))]
-    strangers = [ledger.seat_unknown(f"203.0.113.{number % 250}") for number in range(2000)]
-    for seat in [*seats, *strangers]:
-        ledger.leave(seat)
-    assert ledger._seats == {}
-    assert ledger.many_sockets() == {}
-    assert ledger._unknown == 0
+def test_nothing_is_left_of_sockets_that_have_gone(quotas: Quotas, proxied: None) -> None:
+    seats = [quotas.take_user_slot(ALICE, None, "web-1:1") for _ in range(60)]
+    seats += [quotas.take_user_slot(user_id, None, "web-1:1") for user_id in map(str, range(2, 500))]
+    strangers = [quotas.take_unknown_slot(f"203.0.113.{number % 250}") for number in range(2000)]
+    for slot in [*seats, *strangers]:
+        quotas.leave(slot)
+    assert quotas._slots == {}
+    assert quotas.many_sockets() == {}
+    assert quotas._unknown == 0
 
 
 def test_a_full_process_says_so(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    ledger = ledger_of(clock, sockets=10)
+    quotas = ledger_of(clock, sockets=10)
     monkeypatch.setattr(COUNTERS, "sockets", 10)
-    assert not ledger.is_full()
+    assert not quotas.is_full()
     monkeypatch.setattr(COUNTERS, "sockets", 11)
-    assert ledger.is_full()
+    assert quotas.is_full()
 
 
-def test_a_socket_is_in_so_many_groups(ledger: Ledger) -> None:
-    ledger.check_groups({str(number) for number in range(100)})
+def test_a_socket_is_in_so_many_groups(quotas: Quotas) -> None:
+    quotas.check_groups({str(number) for number in range(100)})
     with pytest.raises(Refused, match="too many rooms"):
-        ledger.check_groups({str(number) for number in range(101)})
+        quotas.check_groups({str(number) for number in range(101)})

@@ -13,12 +13,12 @@ import pytest
 from hubbub.process.ports import Taken, bind, claim_port, lock_folder
 from hubbub.supervisor import programs
 from hubbub.supervisor.child import Child, Console
-from hubbub.supervisor.programs import CannotStart, KeptCommand
+from hubbub.supervisor.programs import CannotStart, ManagedCommand
 from hubbub.supervisor.supervisor import Supervisor
 from tests.support.cluster import until
 
 
-class Script(KeptCommand):
+class Script(ManagedCommand):
     """A few lines of Python that are kept running."""
 
     async def launch(self) -> Child:

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from hubbub import site
 from hubbub.conf import Hubbub
-from hubbub.limits.quotas import Ledger
+from hubbub.limits.quotas import Quotas
 from hubbub.limits.usage_sync import KEY, SILENT_SECONDS, TIMEOUT_SECONDS, Exchange
 from hubbub.process.redis_client import connect
 from hubbub.site.lease import on_connect
@@ -18,15 +18,15 @@ from tests.hubbub.test_limits import ALICE, BOB, Clock, posted
 
 
 class Process:
-    """A ledger with its exchange; all have the same clock."""
+    """A quotas with its exchange; all have the same clock."""
 
     def __init__(self, clock: Clock, url: str | None = None) -> None:
         self.redis: Any = connect(url or os.environ["REDIS_URL"], seconds=TIMEOUT_SECONDS, on_connect=on_connect)
-        self.ledger = Ledger(Hubbub(), clock)
-        self.exchange = Exchange(self.redis, self.ledger, clock)
+        self.quotas = Quotas(Hubbub(), clock)
+        self.exchange = Exchange(self.redis, self.quotas, clock)
 
-    def seat(self, user_id: str, times: int) -> int:
-        return [self.ledger.seat_user(user_id, None, "web-1:1") for _ in range(times)].count(user_id)
+    def slot(self, user_id: str, times: int) -> int:
+        return [self.quotas.take_user_slot(user_id, None, "web-1:1") for _ in range(times)].count(user_id)
 
 
 @pytest.fixture
@@ -52,76 +52,76 @@ async def rounds(processes: list[Process], count: int = 1) -> None:
 
 async def test_what_a_user_did_elsewhere_counts_here(processes: list[Process]) -> None:
     one, other, third = processes
-    assert posted(one.ledger, ALICE, 20) == 20
+    assert posted(one.quotas, ALICE, 20) == 20
     await rounds(processes, 2)
-    assert posted(other.ledger, ALICE, 100) == 10
-    assert posted(other.ledger, BOB, 100) == 30
+    assert posted(other.quotas, ALICE, 100) == 10
+    assert posted(other.quotas, BOB, 100) == 30
     await rounds(processes, 2)
-    assert posted(third.ledger, ALICE, 100) == 0
+    assert posted(third.quotas, ALICE, 100) == 0
 
 
 async def test_a_users_sockets_are_counted_over_all_processes(processes: list[Process]) -> None:
     one, other, _ = processes
-    assert one.seat(ALICE, 30) == 30
+    assert one.slot(ALICE, 30) == 30
     await rounds(processes, 2)
-    assert other.seat(ALICE, 100) == 20
-    assert other.seat(BOB, 50) == 50
+    assert other.slot(ALICE, 100) == 20
+    assert other.slot(BOB, 50) == 50
     for _ in range(30):
-        one.ledger.leave(ALICE)
+        one.quotas.leave(ALICE)
     await rounds(processes, 2)
-    assert other.seat(ALICE, 100) == 30
+    assert other.slot(ALICE, 100) == 30
 
 
 async def test_a_process_that_died_is_soon_forgotten(processes: list[Process], clock: Clock) -> None:
     dead, *living = processes
-    dead.seat(ALICE, 50)
+    dead.slot(ALICE, 50)
     await rounds(processes, 2)
-    assert living[0].seat(ALICE, 1) == 0
+    assert living[0].slot(ALICE, 1) == 0
     clock.now += SILENT_SECONDS / 2
     await rounds(living)
     clock.now += SILENT_SECONDS
     await rounds(living, 2)
-    assert living[0].seat(ALICE, 1) == 1
+    assert living[0].slot(ALICE, 1) == 1
     assert await living[0].redis.hlen(site.key(KEY)) == len(living)
 
 
 async def test_what_a_dead_process_left_means_nothing_to_a_new_one(processes: list[Process], clock: Clock) -> None:
-    posted(processes[0].ledger, ALICE, 30)
-    processes[0].seat(ALICE, 50)
+    posted(processes[0].quotas, ALICE, 30)
+    processes[0].slot(ALICE, 50)
     await rounds(processes[:1])
     new = Process(clock)
     await rounds([new], 3)
-    assert posted(new.ledger, ALICE, 30) == 30
-    assert new.seat(ALICE, 1) == 1
+    assert posted(new.quotas, ALICE, 30) == 30
+    assert new.slot(ALICE, 1) == 1
     await new.redis.aclose()
 
 
 async def test_redis_may_forget_everything(processes: list[Process]) -> None:
     one, other, _ = processes
-    one.seat(ALICE, 50)
+    one.slot(ALICE, 50)
     await rounds(processes, 2)
     await one.redis.delete(*[key async for key in one.redis.scan_iter()])
     await rounds(processes, 2)
-    assert other.seat(ALICE, 1) == 0
-    posted(one.ledger, ALICE, 30)
+    assert other.slot(ALICE, 1) == 0
+    posted(one.quotas, ALICE, 30)
     await rounds(processes, 2)
-    assert posted(other.ledger, ALICE, 1) == 0
+    assert posted(other.quotas, ALICE, 1) == 0
 
 
 async def test_what_another_release_says_is_passed_over(processes: list[Process]) -> None:
     await processes[0].redis.hset(site.key(KEY), "stranger", b"\xff nonsense")
-    posted(processes[0].ledger, ALICE, 30)
+    posted(processes[0].quotas, ALICE, 30)
     await rounds(processes, 2)
-    assert posted(processes[1].ledger, ALICE, 1) == 0
+    assert posted(processes[1].quotas, ALICE, 1) == 0
 
 
 async def test_without_redis_each_decides_alone_and_keeps_nothing_to_tell(clock: Clock, tmp_path: Any) -> None:
     lonely = Process(clock, f"unix://{tmp_path}/nobody.sock")
     for _ in range(3):
-        assert posted(lonely.ledger, ALICE, 30) == 30
+        assert posted(lonely.quotas, ALICE, 30) == 30
         with pytest.raises((RedisError, OSError)):
             await lonely.exchange.round()
-        assert lonely.ledger.posts.tell() == {}
+        assert lonely.quotas.posts.tell() == {}
         clock.now += 3
     await lonely.redis.aclose()
 
@@ -147,11 +147,11 @@ async def test_a_report_that_is_none_of_ours_is_passed_over(processes: list[Proc
     for number in range(2):
         await one.redis.hset(site.key(KEY), b"\xff stranger", stray.replace(b"\x07", bytes([7 + number]), 1))
         await rounds(processes)
-    posted(one.ledger, ALICE, 30)
-    one.seat(ALICE, 50)
+    posted(one.quotas, ALICE, 30)
+    one.slot(ALICE, 50)
     await rounds(processes, 2)
-    assert posted(other.ledger, ALICE, 1) == 0
-    assert other.seat(ALICE, 1) == 0
+    assert posted(other.quotas, ALICE, 1) == 0
+    assert other.slot(ALICE, 1) == 0
 
 
 async def test_a_key_of_another_kind_is_deleted_and_processes_count_together_again(
@@ -163,6 +163,6 @@ async def test_a_key_of_another_kind_is_deleted_and_processes_count_together_aga
     with pytest.raises(RedisError):
         await one.exchange.round()
     await rounds(processes, 2)
-    posted(one.ledger, ALICE, 30)
+    posted(one.quotas, ALICE, 30)
     await rounds(processes, 2)
-    assert posted(other.ledger, ALICE, 1) == 0
+    assert posted(other.quotas, ALICE, 1) == 0

@@ -8,7 +8,7 @@ from channels.layers import get_channel_layer
 
 from hubbub.delivery.hub import Hub
 from hubbub.delivery.outbox import AsgiOutbox
-from hubbub.delivery.recovery import Changes, Source, Standing
+from hubbub.delivery.recovery import Changes, Recovery, StreamPosition
 
 GROUP = "room.general"
 
@@ -44,7 +44,7 @@ class Truth:
         self.epoch = ""
         self.exists = True
         self.comparisons: list[list[str]] = []
-        self.source = Source(self.repair, self.standings)
+        self.recovery = Recovery(self.repair, self.standings)
 
     async def repair(self, group: str, after: int) -> Changes:
         self.reads.append(after)
@@ -56,9 +56,9 @@ class Truth:
         upto = min(self.position, after + self.at_a_time)
         return Changes(upto, [(at, f"#{at}") for at in range(after + 1, upto + 1)], more=upto < self.position)
 
-    async def standings(self, groups: list[str]) -> dict[str, Standing]:
+    async def standings(self, groups: list[str]) -> dict[str, StreamPosition]:
         self.comparisons.append(groups)
-        return {group: Standing(self.epoch, self.position) for group in groups} if self.exists else {}
+        return {group: StreamPosition(self.epoch, self.position) for group in groups} if self.exists else {}
 
 
 async def send(position: int | None = None, text: str | None = None, group: str = GROUP, **more: Any) -> None:
@@ -72,7 +72,7 @@ async def live_member(
     hub: Hub, truth: Truth | None = None, position: int = 0, group: str = GROUP, epoch: str = ""
 ) -> Any:
     listener = Listener()
-    member = await hub.join(group, listener, truth.source if truth else None)
+    member = await hub.join(group, listener, truth.recovery if truth else None)
     hub.go_live(group, member, position, epoch)
     return listener, member
 

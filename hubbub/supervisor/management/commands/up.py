@@ -21,11 +21,11 @@ from hubbub.process.redis_errors import cause_of
 from hubbub.site.lease import REFUSALS, claim_at_start
 from hubbub.supervisor import first_admin, private_redis
 from hubbub.supervisor.child import Console
-from hubbub.supervisor.programs import CannotStart, Kept, KeptCommand, KeptRedis
+from hubbub.supervisor.programs import CannotStart, ManagedCommand, ManagedProgram, ManagedRedis
 from hubbub.supervisor.release import ReleaseFailed, release
 from hubbub.supervisor.release_child import ReleaseChild
 from hubbub.supervisor.supervisor import Supervisor, terminal_answers
-from hubbub.supervisor.web_program import KeptWeb
+from hubbub.supervisor.web_program import ManagedWeb
 
 # What an earlier run that was killed may still take: its web processes close their sockets in order.
 EARLIER_RUN_SECONDS = 20.0
@@ -126,7 +126,7 @@ class Command(BaseCommand):
     def _announce(
         self,
         console: Console,
-        stages: Sequence[Sequence[Kept]],
+        stages: Sequence[Sequence[ManagedProgram]],
         binary: private_redis.Binary | None,
         host: str,
         port: int,
@@ -187,24 +187,24 @@ def plan(
     processes: int,
     host: str,
     port: int,
-) -> list[list[Kept]]:
+) -> list[list[ManagedProgram]]:
     """What to start, in stages: Redis, unless there is one; then all that needs it."""
     environ, folder = environment(), site_folder()
     module, _, name = settings.ASGI_APPLICATION.rpartition(".")
     # The readiness probe comes by a UNIX socket, and still has to name a host that is served.
     allowed_host = next((one.lstrip(".") for one in settings.ALLOWED_HOSTS if one != "*"), "localhost")
-    stages: list[list[Kept]] = []
+    stages: list[list[ManagedProgram]] = []
     if binary is not None:
         path = run_dir / "redis.sock"
         stages.append(
             [
-                KeptRedis(
+                ManagedRedis(
                     name="redis", console=console, environ=environ, folder=folder, lock=lock, binary=binary, path=path
                 )
             ]
         )
-    serving: list[Kept] = [
-        KeptWeb(
+    serving: list[ManagedProgram] = [
+        ManagedWeb(
             name=f"web-{number}",
             console=console,
             environ=environ,
@@ -221,7 +221,7 @@ def plan(
         for number in range(1, processes + 1)
     ]
     serving += [
-        KeptCommand(name=name, console=console, environ=environ, folder=folder, lock=lock, command=command)
+        ManagedCommand(name=name, console=console, environ=environ, folder=folder, lock=lock, command=command)
         for name, command in programs().items()
     ]
     stages.append(serving)
