@@ -35,7 +35,7 @@ class Writer:
 
         Give up by cancelling: its time is that of the command, from its receipt.
         """
-        if len(self._waiting) >= conf.settings().queued_jobs:
+        if len(self._waiting) >= conf.settings().max_queued_jobs:
             raise threads.refused_unavailable()
         result: asyncio.Future[Posted | Refused] = asyncio.get_running_loop().create_future()
         self._waiting.append(Waiting(post, result))

@@ -152,8 +152,8 @@ def check_descriptors(**_: Any) -> list[CheckMessage]:
     return [
         Warning(
             f"A process may open {hard} descriptors; the connections that the settings allow need {wanted}.",
-            hint="Past that connections wait. Raise the limit (ulimit -Hn, LimitNOFILE), or lower HUBBUB_SOCKETS and "
-            "HUBBUB_CONNECTIONS.",
+            hint="Past that connections wait. Raise the limit (ulimit -Hn, LimitNOFILE), or lower HUBBUB_MAX_SOCKETS "
+            "and HUBBUB_MAX_CONNECTIONS.",
             id="hubbub.W006",
         )
     ]

@@ -69,10 +69,10 @@ class Hubbub:
         low=4096,
         high=64 * 1024,
     )
-    requests_in_work: int = tunable(
+    max_requests_in_flight: int = tunable(
         32, "HTTP requests in work at once in one process; each takes a thread.", low=1, high=1024
     )
-    requests_waiting: int = tunable(
+    max_requests_queued: int = tunable(
         256, "HTTP requests that may wait until those in work are done; past that 503.", low=0, high=100_000
     )
     request_wait_seconds: float = tunable(
@@ -99,13 +99,13 @@ class Hubbub:
     answer_seconds: float = tunable(
         30.0, "A client that has taken nothing of an HTTP answer for this long is cut.", low=1, high=600
     )
-    connections: int = tunable(
+    max_connections: int = tunable(
         4_000,
         "HTTP connections of one process, some 15 KB each; past that those that wait longest for a request are closed.",
         low=1,
         high=1_000_000,
     )
-    connections_per_address: int = tunable(
+    max_connections_per_address: int = tunable(
         100,
         "The same from one address, or 64-bit network; past that those are closed that have been idle for 5 s.",
         low=1,
@@ -123,7 +123,7 @@ class Hubbub:
         low=1 << 20,
         high=1 << 36,
     )
-    commands_in_flight: int = tunable(
+    max_commands_in_flight: int = tunable(
         32, "Commands of one socket that may wait for their answer; then its frames are not read.", low=1, high=1024
     )
     bad_frames: int = tunable(
@@ -160,40 +160,40 @@ class Hubbub:
         low=1,
         high=1_000_000,
     )
-    sockets: int = tunable(
+    max_sockets: int = tunable(
         10_000,
         "Sockets of one process, some 30 KB each; past that a handshake is answered with 503 and Retry-After.",
         low=1,
         high=1_000_000,
     )
-    sockets_per_user: int = tunable(
+    max_sockets_per_user: int = tunable(
         50,
         "Sockets of a user, over all processes: tabs and programs; one more is closed with 4009.",
         low=1,
         high=1_000_000,
     )
-    unauthenticated: int = tunable(
+    max_unauthenticated: int = tunable(
         1_000, "Sockets of one process that have still to send their token; past that 503.", low=1, high=1_000_000
     )
-    unauthenticated_per_address: int = tunable(
+    max_unauthenticated_per_address: int = tunable(
         50,
         "The same from one address (this machine's only where a proxy is trusted), or 64-bit network; past that 503.",
         low=1,
         high=1_000_000,
     )
-    groups_per_socket: int = tunable(
+    max_groups_per_socket: int = tunable(
         100, "Groups, such as chat's rooms, that a socket is in at once; another is `forbidden`.", low=1, high=100_000
     )
     gap_ms: int = tunable(
         50, "How long a missing position is waited for before it is read from the database.", low=0, high=5_000
     )
-    compare_seconds: float = tunable(
+    reconcile_seconds: float = tunable(
         2.0,
         "Time between two comparisons of all joined rooms with the database: what Redis lost is late by so much.",
         low=0.1,
         high=60,
     )
-    sweep_seconds: float = tunable(
+    revalidate_seconds: float = tunable(
         30.0,
         "Time between two looks whether all who are in may still be: what no signal told of is late by so much.",
         low=0.5,
@@ -203,7 +203,7 @@ class Hubbub:
         256, "Events kept for a socket while its join is read; past that the join starts again.", low=16, high=65_536
     )
     reader_threads: int = tunable(3, "Threads per process that read the database for sockets.", low=1, high=64)
-    queued_jobs: int = tunable(
+    max_queued_jobs: int = tunable(
         2_000,
         "Database jobs that may wait for a thread; past that a command gets `unavailable`.",
         low=10,
@@ -218,7 +218,7 @@ class Hubbub:
     presence_lease_seconds: float = tunable(
         15.0, "How long the people of a process stay present that has died without a word.", low=3, high=600
     )
-    silent_seconds: float = tunable(
+    unresponsive_seconds: float = tunable(
         15.0, "A web process that has answered `manage.py up` nothing for this long is replaced.", low=1, high=600
     )
     release_seconds: float = tunable(
@@ -262,9 +262,37 @@ def from_env(cls: type[T], environ: Mapping[str, str]) -> T:
     return cls(**given)
 
 
+# Variables of earlier versions, each with the one that took its place.
+RENAMED = {
+    "HUBBUB_COMMANDS_IN_WORK": "HUBBUB_MAX_COMMANDS_IN_FLIGHT",
+    "HUBBUB_COMPARE_SECONDS": "HUBBUB_RECONCILE_SECONDS",
+    "HUBBUB_CONNECTIONS": "HUBBUB_MAX_CONNECTIONS",
+    "HUBBUB_CONNECTIONS_PER_ADDRESS": "HUBBUB_MAX_CONNECTIONS_PER_ADDRESS",
+    "HUBBUB_GROUPS_PER_SOCKET": "HUBBUB_MAX_GROUPS_PER_SOCKET",
+    "HUBBUB_KEPT_SAMPLES": "HUBBUB_HISTORY_SAMPLES",
+    "HUBBUB_PASSWORD_TRIES": "HUBBUB_PASSWORD_ATTEMPTS",
+    "HUBBUB_QUEUED_JOBS": "HUBBUB_MAX_QUEUED_JOBS",
+    "HUBBUB_REQUESTS_IN_WORK": "HUBBUB_MAX_REQUESTS_IN_FLIGHT",
+    "HUBBUB_REQUESTS_WAITING": "HUBBUB_MAX_REQUESTS_QUEUED",
+    "HUBBUB_SIGN_IN_TRIES_PER_ACCOUNT": "HUBBUB_LOGIN_ATTEMPTS_PER_ACCOUNT",
+    "HUBBUB_SIGN_IN_TRIES_PER_ACCOUNT_AND_ADDRESS": "HUBBUB_LOGIN_ATTEMPTS_PER_ACCOUNT_AND_ADDRESS",
+    "HUBBUB_SIGN_IN_TRIES_PER_ADDRESS": "HUBBUB_LOGIN_ATTEMPTS_PER_ADDRESS",
+    "HUBBUB_SIGN_UP_TRIES_PER_ADDRESS": "HUBBUB_SIGN_UP_ATTEMPTS_PER_ADDRESS",
+    "HUBBUB_SILENT_SECONDS": "HUBBUB_UNRESPONSIVE_SECONDS",
+    "HUBBUB_SOCKETS": "HUBBUB_MAX_SOCKETS",
+    "HUBBUB_SOCKETS_PER_USER": "HUBBUB_MAX_SOCKETS_PER_USER",
+    "HUBBUB_SWEEP_SECONDS": "HUBBUB_REVALIDATE_SECONDS",
+    "HUBBUB_TRIES_SECONDS": "HUBBUB_LOGIN_ATTEMPTS_SECONDS",
+    "HUBBUB_UNAUTHENTICATED": "HUBBUB_MAX_UNAUTHENTICATED",
+    "HUBBUB_UNAUTHENTICATED_PER_ADDRESS": "HUBBUB_MAX_UNAUTHENTICATED_PER_ADDRESS",
+}
+
+
 def check_known(environ: Mapping[str, str], known: set[str]) -> None:
     """Refuse a `HUBBUB_` variable that nothing reads: a misspelt limit must not be silently the default."""
     for name in environ:
+        if name in RENAMED:
+            raise ImproperlyConfigured(f"{name} is called {RENAMED[name]} now.")
         if name.startswith(ENV_PREFIX) and name not in known:
             raise ImproperlyConfigured(f"{name} is not a setting of this project. See docs/settings.md for the list.")
 

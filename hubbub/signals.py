@@ -87,7 +87,9 @@ def _token_changed(instance: AccessToken, created: bool = False, **_: object) ->
 
 def _session_saved(instance: Any, created: bool, **_: object) -> None:
     # One that lasts is found by the sweep as it is, and saved at many requests.
-    if not created and instance.expire_date <= timezone.now() + timedelta(seconds=2 * conf.settings().sweep_seconds):
+    if not created and instance.expire_date <= timezone.now() + timedelta(
+        seconds=2 * conf.settings().revalidate_seconds
+    ):
         _tell_user_of(instance)
 
 

@@ -67,7 +67,7 @@ class Pool:
         """
         if self._executor is None:
             self._executor = ThreadPoolExecutor(self._threads, self._name, initializer=_mark_thread)
-        if self._executor._work_queue.qsize() >= conf.settings().queued_jobs:
+        if self._executor._work_queue.qsize() >= conf.settings().max_queued_jobs:
             raise self._unavailable("too much in work")
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[R] = loop.create_future()

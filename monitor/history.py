@@ -37,7 +37,7 @@ class History:
         self._newest: StreamId | None = None
         self._newest_made_at = 0.0  # By our own monotonic clock.
         self._interval_ms = round(conf.settings().sample_seconds * 1000)
-        self._samples: deque[bytes] = deque(maxlen=conf.settings().kept_samples)
+        self._samples: deque[bytes] = deque(maxlen=conf.settings().history_samples)
         self._page: Page | None = None
         self._page_made_at = 0.0
 
@@ -55,7 +55,7 @@ class History:
 
     async def _top_up(self) -> None:
         try:
-            found, age = await self._store.samples_after(self._newest, conf.settings().kept_samples)
+            found, age = await self._store.samples_after(self._newest, conf.settings().history_samples)
         except (RedisError, OSError):
             return
         if found:

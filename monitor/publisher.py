@@ -34,7 +34,7 @@ class Publisher:
         self._clock = clock
         self._times = SampleTimes(clock)
         self._stale_seconds = max(tunables.stale_seconds, 2.5 * interval)
-        self._kept_samples = tunables.kept_samples
+        self._kept_samples = tunables.history_samples
         self._lease = store.lease("leader", tunables.lease_seconds)
         self.beat_seconds = interval / math.ceil(interval / (tunables.lease_seconds / BEATS_PER_LEASE))
         self._leads = False

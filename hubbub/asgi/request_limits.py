@@ -33,10 +33,10 @@ class Requests:
 
     async def begin(self) -> bool:
         """Wait for a turn; False: too many wait already, or it took too long. `end` gives it back."""
-        if self._in_work < self._tunables.requests_in_work:
+        if self._in_work < self._tunables.max_requests_in_flight:
             self._in_work += 1
             return True
-        if len(self._waiting) >= self._tunables.requests_waiting:
+        if len(self._waiting) >= self._tunables.max_requests_queued:
             return False
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
@@ -70,7 +70,7 @@ def requests() -> Requests:
 
 
 def with_bounded_requests(application: Application) -> Application:
-    """`application`, whose pages are asked for no more than HUBBUB_REQUESTS_IN_WORK at once.
+    """`application`, whose pages are asked for no more than HUBBUB_MAX_REQUESTS_IN_FLIGHT at once.
 
     An answer in parts counts until the first part: how fast its client takes the rest is not up to us.
     """
@@ -108,7 +108,7 @@ _untold = Buckets(per_second=1 / QUIET_SECONDS, burst=1)
 
 
 async def _refuse(scope: Any, send: Any) -> None:
-    COUNTERS.limited["requests_in_work"] += 1
+    COUNTERS.limited["max_requests_in_flight"] += 1
     address = address_of(scope)
     if not _untold.take(network_of(address)):
         log_event(Kind.TOO_MANY_REQUESTS, address=address)

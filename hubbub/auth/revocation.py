@@ -69,7 +69,7 @@ class Revalidator(Generic[K]):
     async def run(self) -> None:
         failing = False
         loop = asyncio.get_running_loop()
-        sweep_at = loop.time() + conf.settings().sweep_seconds
+        sweep_at = loop.time() + conf.settings().revalidate_seconds
         while True:
             try:
                 async with asyncio.timeout_at(sweep_at):
@@ -80,7 +80,7 @@ class Revalidator(Generic[K]):
             if loop.time() >= sweep_at:
                 self._are_all_due = True
             if self._are_all_due:
-                sweep_at = loop.time() + conf.settings().sweep_seconds
+                sweep_at = loop.time() + conf.settings().revalidate_seconds
             self._asked.clear()
             due, self._due = (None if self._are_all_due else self._due), set()
             self._are_all_due = False
@@ -185,7 +185,7 @@ class SocketRevoker:
         expires_at = socket.identity.expires_at
         if expires_at is not None:
             seconds = (expires_at - timezone.now()).total_seconds()
-            if seconds < conf.settings().sweep_seconds * 1.5:
+            if seconds < conf.settings().revalidate_seconds * 1.5:
                 loop = asyncio.get_running_loop()
                 loop.call_later(max(0.0, seconds) + 0.05, self.recheck.ask, [socket.identity.user_id])
 

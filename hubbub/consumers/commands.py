@@ -53,7 +53,7 @@ class CommandQueue:
         self._commands.append((command, asyncio.get_running_loop().time()))
         self._count += 1
         if self._count >= self._most:
-            COUNTERS.limited["commands_in_flight"] += 1
+            COUNTERS.limited["max_commands_in_flight"] += 1
         while self._count >= self._most:
             self._answered = asyncio.Event()
             await self._answered.wait()

@@ -238,7 +238,7 @@ class HubbubConsumer(AsyncConsumer):  # type: ignore[misc]
                 self.send_frame(Pong(ref=command.ref))
             else:
                 if self._work is None:
-                    self._work = CommandQueue(self._do, self.is_concurrent, self._tunables.commands_in_flight)
+                    self._work = CommandQueue(self._do, self.is_concurrent, self._tunables.max_commands_in_flight)
                 await self._work.take(command)
 
     async def _send_full(self, send: Any) -> None:

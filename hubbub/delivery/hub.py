@@ -296,7 +296,7 @@ class Hub:
         """Compare all ordered groups with their record every few seconds, and when there is reason to."""
         failing = False
         while True:
-            due = asyncio.get_running_loop().time() + conf.settings().compare_seconds
+            due = asyncio.get_running_loop().time() + conf.settings().reconcile_seconds
             self._compare_asked.clear()
             try:
                 await self._compare()

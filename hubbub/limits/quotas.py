@@ -80,7 +80,7 @@ class Quotas:
         self._slots: dict[Slot, int] = {}
         self._unknown = 0
         # Users with many sockets here, whom the others are told of: a tenth of the limit, so no crowd of them.
-        self._least_told = max(2, tunables.sockets_per_user // 10)
+        self._least_told = max(2, tunables.max_sockets_per_user // 10)
         self._many: dict[str, int] = {}
         # The same of the other processes, together.
         self.sockets_elsewhere: dict[str, int] = {}
@@ -108,20 +108,20 @@ class Quotas:
 
     def is_full(self) -> bool:
         """Whether the process has too many sockets, with the one that asks."""
-        if COUNTERS.sockets <= self._tunables.sockets:
+        if COUNTERS.sockets <= self._tunables.max_sockets:
             return False
-        self._refused("sockets", "", detail=f"{self._tunables.sockets} sockets")
+        self._refused("max_sockets", "", detail=f"{self._tunables.max_sockets} sockets")
         return True
 
     def take_unknown_slot(self, address: str | None) -> Stranger | None:
         """A place for a socket that has still to say who it is, to be given back by `leave`; None: there is none."""
         network = "" if stands_for_many(address) else network_of(address)
         slot = Stranger(network)
-        if self._unknown >= self._tunables.unauthenticated:
-            self._refused("unauthenticated", "", address=address)
+        if self._unknown >= self._tunables.max_unauthenticated:
+            self._refused("max_unauthenticated", "", address=address)
             return None
-        if network and self._slots.get(slot, 0) >= self._tunables.unauthenticated_per_address:
-            self._refused("unauthenticated_per_address", network, address=address)
+        if network and self._slots.get(slot, 0) >= self._tunables.max_unauthenticated_per_address:
+            self._refused("max_unauthenticated_per_address", network, address=address)
             return None
         self._unknown += 1
         self._slots[slot] = self._slots.get(slot, 0) + 1
@@ -130,8 +130,8 @@ class Quotas:
     def take_user_slot(self, user_id: str, address: str | None, connection: str) -> str | None:
         """A place for one of the user's sockets, in the same way."""
         count = self._slots.get(user_id, 0) + 1
-        if count + self.sockets_elsewhere.get(user_id, 0) > self._tunables.sockets_per_user:
-            self._refused("sockets_per_user", user_id, address=address, user=user_id, connection=connection)
+        if count + self.sockets_elsewhere.get(user_id, 0) > self._tunables.max_sockets_per_user:
+            self._refused("max_sockets_per_user", user_id, address=address, user=user_id, connection=connection)
             return None
         self._slots[user_id] = count
         if count >= self._least_told:
@@ -154,8 +154,8 @@ class Quotas:
 
     def check_groups(self, groups: Collection[str]) -> None:
         """Raises Refused when these are too many for one socket."""
-        if len(groups) > self._tunables.groups_per_socket:
-            COUNTERS.limited["groups_per_socket"] += 1
+        if len(groups) > self._tunables.max_groups_per_socket:
+            COUNTERS.limited["max_groups_per_socket"] += 1
             raise Refused(ErrorCode.FORBIDDEN, "this socket is in too many rooms: leave one first")
 
     def many_sockets(self) -> dict[str, int]:

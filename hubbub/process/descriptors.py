@@ -25,7 +25,7 @@ QUIET_SECONDS = 60.0
 
 def needed(tunables: conf.Hubbub) -> int:
     """How many a process needs for all connections that its tunables allow."""
-    return tunables.sockets + tunables.connections + RESERVED
+    return tunables.max_sockets + tunables.max_connections + RESERVED
 
 
 def raise_limit(wanted: int) -> int:

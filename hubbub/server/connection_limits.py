@@ -66,7 +66,7 @@ class Connections:
     def opened(self, channel: Channel) -> None:
         host = _host_of(channel)
         channel.address, channel.is_local = counted_address(host), host is None
-        if len(self._all) >= self._tunables.connections:
+        if len(self._all) >= self._tunables.max_connections:
             self._limited("connections", channel)
             if not self.give_way(1) and not self._cut_behind() and not channel.is_local:
                 channel.refuse(503, "Service Unavailable", "Retry-After: 5")
@@ -74,7 +74,7 @@ class Connections:
         if channel.address is not None:
             same = self._by_address.setdefault(channel.address, {})
             same[channel] = None
-            if len(same) > self._tunables.connections_per_address:
+            if len(same) > self._tunables.max_connections_per_address:
                 self._close_idle(same)
         self.waits(channel)
 
@@ -155,7 +155,7 @@ class Connections:
             elif now - channel.taken_at >= self._tunables.answer_seconds:
                 self._cut(channel, "answer_seconds")
         for same in [*self._by_address.values()]:
-            if len(same) > self._tunables.connections_per_address:
+            if len(same) > self._tunables.max_connections_per_address:
                 self._close_idle(same)
 
     def _close_idle(self, same: dict[Channel, None]) -> None:
@@ -165,8 +165,8 @@ class Connections:
         idle.sort(key=_waits_since)
         # A crowd that reconnects may have sent its requests before a busy process comes to read them.
         silent = (one for one in idle if not one.has_unread)
-        for channel in islice(silent, len(same) - self._tunables.connections_per_address):
-            self._limited("connections_per_address", channel)
+        for channel in islice(silent, len(same) - self._tunables.max_connections_per_address):
+            self._limited("max_connections_per_address", channel)
             self._close(channel)
 
     def _close(self, channel: Channel) -> None:

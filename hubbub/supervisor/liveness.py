@@ -22,11 +22,11 @@ class Liveness:
     `start_seconds`: how long it may take to its first answer, which needs modules and settings to be loaded.
     """
 
-    def __init__(self, path: Path, host: str, silent_seconds: float, *, start_seconds: float = math.inf) -> None:
+    def __init__(self, path: Path, host: str, unresponsive_seconds: float, *, start_seconds: float = math.inf) -> None:
         self.path = path
         self._host = host
         self._limit = start_seconds
-        self._silent_seconds = silent_seconds
+        self._silent_seconds = unresponsive_seconds
         self.answered = asyncio.Event()  # At least once.
         self.draining = asyncio.Event()
         self.silent = asyncio.Event()

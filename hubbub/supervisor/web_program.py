@@ -27,7 +27,7 @@ class ManagedWeb(ManagedProgram):
     stop_seconds: float = 15.0
     # Alone on its port: what comes while it restarts waits for it, since no other could take it.
     is_alone: bool = False
-    silent_seconds: float = 15.0
+    unresponsive_seconds: float = 15.0
     _listener: socket.socket | None = None
     _started: int = 0
     _lives: dict[int, Liveness] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class ManagedWeb(ManagedProgram):
             folder=self.folder,
             pass_fds=[descriptor, self.lock],
         )
-        life = Liveness(path, self.allowed_host, self.silent_seconds, start_seconds=start_seconds)
+        life = Liveness(path, self.allowed_host, self.unresponsive_seconds, start_seconds=start_seconds)
         self._lives[child.pid] = life
         return child
 

@@ -9,31 +9,31 @@ from hubbub.conf import tunable
 class Accounts:
     """The accounts' tunables."""
 
-    tries_seconds: int = tunable(
+    login_attempts_seconds: int = tunable(
         300,
         "The time within which tries to sign in or up are counted; who tried too often waits for its end.",
         low=1,
         high=86_400,
     )
-    sign_in_tries_per_account_and_address: int = tunable(
+    login_attempts_per_account_and_address: int = tunable(
         10,
         "Failed tries to sign in to one account from one address, or from a browser that has signed in to it before.",
         low=1,
         high=100_000,
     )
-    sign_in_tries_per_address: int = tunable(
+    login_attempts_per_address: int = tunable(
         50, "Failed tries to sign in from one address: an office may share one.", low=1, high=100_000
     )
-    sign_in_tries_per_account: int = tunable(
+    login_attempts_per_account: int = tunable(
         100,
         "Failed tries to sign in to one account from anywhere; browsers that have signed in to it before go on.",
         low=1,
         high=1_000_000,
     )
-    sign_up_tries_per_address: int = tunable(
+    sign_up_attempts_per_address: int = tunable(
         20, "Tries to make an account from one address: each tells whether a name is taken.", low=1, high=100_000
     )
-    password_tries: int = tunable(
+    password_attempts: int = tunable(
         10, "Wrong present passwords on the account page, and in the admin, for one session.", low=1, high=100_000
     )
     reset_link_seconds: int = tunable(

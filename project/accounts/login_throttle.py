@@ -63,7 +63,9 @@ def forgive_sign_in(name: str, address: str, browser: str = "") -> None:
 def try_sign_up(address: str) -> float:
     """Count a try to make an account; 0.0, or the seconds to wait."""
     tunables = conf.settings()
-    return _take_all([Limit(_source("sign-up", address), tunables.sign_up_tries_per_address, tunables.tries_seconds)])
+    return _take_all(
+        [Limit(_source("sign-up", address), tunables.sign_up_attempts_per_address, tunables.login_attempts_seconds)]
+    )
 
 
 def try_password(user_id: str, session_key: str) -> float:
@@ -93,25 +95,25 @@ def try_reset_mail(email: str, address: str) -> float:
 
 def _sign_in_limits(name: str, address: str, browser: str) -> list[Limit]:
     tunables = conf.settings()
-    account, seconds = _digest(name), tunables.tries_seconds
-    of_pair = tunables.sign_in_tries_per_account_and_address
+    account, seconds = _digest(name), tunables.login_attempts_seconds
+    of_pair = tunables.login_attempts_per_account_and_address
     if browser:
         return [Limit(f"sign-in:account:{account}:browser:{browser}", of_pair, seconds)]
     # Behind a proxy that settings do not name, all visitors share this one.
     pair = f"sign-in:account:{account}:{_network(address) or 'here'}"
     return [
-        Limit(_source("sign-in", address), tunables.sign_in_tries_per_address, seconds),
+        Limit(_source("sign-in", address), tunables.login_attempts_per_address, seconds),
         Limit(pair, of_pair, seconds),
-        Limit(f"sign-in:account:{account}", tunables.sign_in_tries_per_account, seconds),
+        Limit(f"sign-in:account:{account}", tunables.login_attempts_per_account, seconds),
     ]
 
 
 def _password_limits(user_id: str, session_key: str) -> list[Limit]:
     tunables = conf.settings()
-    account, seconds = _digest(user_id), tunables.tries_seconds
+    account, seconds = _digest(user_id), tunables.login_attempts_seconds
     return [
-        Limit(f"password:account:{account}:{_digest(session_key)}", tunables.password_tries, seconds),
-        Limit(f"password:account:{account}", tunables.sign_in_tries_per_account, seconds),
+        Limit(f"password:account:{account}:{_digest(session_key)}", tunables.password_attempts, seconds),
+        Limit(f"password:account:{account}", tunables.login_attempts_per_account, seconds),
     ]
 
 

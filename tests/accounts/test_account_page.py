@@ -341,7 +341,7 @@ def test_without_a_mail_server_there_is_no_email_field(owner: Any) -> None:
 
 def test_an_email_address_is_set_by_who_knows_the_password(owner: Any, settings: Any) -> None:
     settings.EMAIL_HOST_IS_SET = True
-    settings.ACCOUNTS = Accounts(password_tries=2)
+    settings.ACCOUNTS = Accounts(password_attempts=2)
     here = signed_in("alice")
     form = {"form": "email", "email": "alice@example.org"}
     for _ in range(2):

@@ -33,11 +33,11 @@ HERE, THERE = "203.0.113.7", "198.51.100.9"
 def tunables(settings: Any) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.ACCOUNTS = Accounts(
-        sign_in_tries_per_account_and_address=3,
-        sign_in_tries_per_address=6,
-        sign_in_tries_per_account=9,
-        sign_up_tries_per_address=2,
-        tries_seconds=120,
+        login_attempts_per_account_and_address=3,
+        login_attempts_per_address=6,
+        login_attempts_per_account=9,
+        sign_up_attempts_per_address=2,
+        login_attempts_seconds=120,
     )
 
 
@@ -179,7 +179,7 @@ def test_a_proxy_on_this_host_does_not_share_its_limit_among_everybody(alice: An
 
 
 def test_the_time_that_a_limit_lasts_is_set_and_ends(alice: Any, settings: Any) -> None:
-    settings.ACCOUNTS = Accounts(sign_in_tries_per_account=1, tries_seconds=3)
+    settings.ACCOUNTS = Accounts(login_attempts_per_account=1, login_attempts_seconds=3)
     assert [sign_in("alice").status_code, sign_in("alice").status_code] == [200, 429]
     deadline = time.monotonic() + 20
     while sign_in("alice", PASSWORD).status_code == 429:
@@ -276,7 +276,7 @@ STRAYS: dict[str, Any] = {
 def test_what_somebody_else_wrote_in_place_of_a_count_is_counted_anew(
     alice: Any, put: Any, caplog: Any, settings: Any
 ) -> None:
-    settings.ACCOUNTS = Accounts(sign_in_tries_per_account=3, tries_seconds=120)
+    settings.ACCOUNTS = Accounts(login_attempts_per_account=3, login_attempts_seconds=120)
     with redis.Redis.from_url(django_settings.REDIS_URL) as client:
         key = site.key(f"{login_throttle.PREFIX}:sign-in:account:{login_throttle._digest('alice')}")
         client.delete(key)

@@ -87,7 +87,7 @@ async def answer_to(server: Server, request: bytes) -> tuple[int, bytes]:
 
 async def test_250_who_sign_in_at_once_take_few_threads_and_sockets_are_served_meanwhile(site: Site) -> None:
     cookie = site.make_user("bob")["cookie"]
-    settings = {"HUBBUB_SIGN_IN_TRIES_PER_ACCOUNT_AND_ADDRESS": "1000"}
+    settings = {"HUBBUB_LOGIN_ATTEMPTS_PER_ACCOUNT_AND_ADDRESS": "1000"}
     with site.serving("hubbub", 1, **settings) as [server]:
         sign_in = await form(server, "/account/sign-in/", username="alice", password=PASSWORD)
         async with opened(server, cookie) as socket:
@@ -143,8 +143,8 @@ async def test_who_signs_up_beside_others_does_not_delay_posts(site: Site) -> No
 
 async def test_past_the_bound_of_requests_in_work_the_rest_wait_and_then_are_refused(site: Site) -> None:
     settings = {
-        "HUBBUB_REQUESTS_IN_WORK": "2",
-        "HUBBUB_REQUESTS_WAITING": "2",
+        "HUBBUB_MAX_REQUESTS_IN_FLIGHT": "2",
+        "HUBBUB_MAX_REQUESTS_QUEUED": "2",
         "HUBBUB_REQUEST_WAIT_SECONDS": str(2 * SLOW_SECONDS),
     }
     with site.serving("hubbub", 1, "tests.support.http_site:application", **settings) as [server]:
@@ -164,7 +164,7 @@ async def test_past_the_bound_of_requests_in_work_the_rest_wait_and_then_are_ref
 
 
 async def test_who_waits_too_long_for_its_turn_is_told_to_come_again(site: Site) -> None:
-    settings = {"HUBBUB_REQUESTS_IN_WORK": "1", "HUBBUB_REQUEST_WAIT_SECONDS": "0.5"}
+    settings = {"HUBBUB_MAX_REQUESTS_IN_FLIGHT": "1", "HUBBUB_REQUEST_WAIT_SECONDS": "0.5"}
     with site.serving("hubbub", 1, "tests.support.http_site:application", **settings) as [server]:
         first = asyncio.create_task(answer_to(server, get("/slow")))
         await asyncio.sleep(0.3)
@@ -174,7 +174,7 @@ async def test_who_waits_too_long_for_its_turn_is_told_to_come_again(site: Site)
 
 
 async def test_who_leaves_while_it_waits_or_is_served_leaves_its_turn(site: Site) -> None:
-    settings = {"HUBBUB_REQUESTS_IN_WORK": "2", "HUBBUB_REQUEST_WAIT_SECONDS": "20"}
+    settings = {"HUBBUB_MAX_REQUESTS_IN_FLIGHT": "2", "HUBBUB_REQUEST_WAIT_SECONDS": "20"}
     with site.serving("hubbub", 1, "tests.support.http_site:application", **settings) as [server]:
         async with AsyncExitStack() as stack:
             for _ in range(4):
@@ -191,7 +191,7 @@ def socket_path(tmp_path: Path) -> Path:
 
 
 async def test_a_process_at_its_bounds_answers_its_supervisor(site: Site, socket_path: Path) -> None:
-    settings = {"HUBBUB_REQUESTS_IN_WORK": "1", "HUBBUB_REQUESTS_WAITING": "1", "HUBBUB_CONNECTIONS": "3"}
+    settings = {"HUBBUB_MAX_REQUESTS_IN_FLIGHT": "1", "HUBBUB_MAX_REQUESTS_QUEUED": "1", "HUBBUB_MAX_CONNECTIONS": "3"}
     kind = f"hubbub on {socket_path}"
     with site.serving(kind, 1, "tests.support.http_site:application", **settings) as [server]:
         crowd = [asyncio.create_task(answer_to(server, get("/slow"))) for _ in range(2)]

@@ -65,7 +65,7 @@ def few_bytes(site: Site) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def few_per_address(site: Site) -> Iterator[Server]:
-    with site.serving("hubbub", 1, HUBBUB_CONNECTIONS_PER_ADDRESS="10") as [one]:
+    with site.serving("hubbub", 1, HUBBUB_MAX_CONNECTIONS_PER_ADDRESS="10") as [one]:
         yield one
 
 
@@ -294,7 +294,7 @@ async def rest(client: Raw) -> bytes:
 
 
 async def test_past_so_many_connections_the_one_that_is_idle_for_longest_gives_way(site: Site) -> None:
-    with site.serving("hubbub", 1, HUBBUB_CONNECTIONS="10") as [server]:
+    with site.serving("hubbub", 1, HUBBUB_MAX_CONNECTIONS="10") as [server]:
         async with AsyncExitStack() as stack:
             idle = [await stack.enter_async_context(connected(server)) for _ in range(40)]
             for client in idle[:30]:
@@ -333,7 +333,7 @@ async def test_many_who_come_at_once_from_one_address_have_the_time_to_ask(few_p
 
 
 async def test_a_trusted_proxy_is_not_counted(site: Site) -> None:
-    settings = {"HUBBUB_CONNECTIONS_PER_ADDRESS": "10", "HUBBUB_TRUSTED_PROXIES": "127.0.0.1"}
+    settings = {"HUBBUB_MAX_CONNECTIONS_PER_ADDRESS": "10", "HUBBUB_TRUSTED_PROXIES": "127.0.0.1"}
     with site.serving("hubbub", 1, **settings) as [server]:
         async with AsyncExitStack() as stack:
             clients = [await stack.enter_async_context(connected(server)) for _ in range(30)]

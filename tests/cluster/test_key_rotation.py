@@ -32,7 +32,7 @@ def open_page(server: Server, cookie: str) -> tuple[int, str]:
 
 
 async def test_a_socket_under_the_old_key_stays_while_pages_sign_its_session_anew(tmp_path: Path) -> None:
-    site = Site(tmp_path, SECRET_KEY=OLD, HUBBUB_SWEEP_SECONDS="0.5")
+    site = Site(tmp_path, SECRET_KEY=OLD, HUBBUB_REVALIDATE_SECONDS="0.5")
     alice, mona = site.make_user("alice")["cookie"], site.make_user("mona")["cookie"]
     site.shell("from chat import services; services.create_room(slug='hall', title='Hall')")
     with ExitStack() as servers:

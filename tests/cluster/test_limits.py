@@ -17,7 +17,11 @@ from tests.support.servers import DEFAULT_LIMITS, Server, Site
 pytestmark = pytest.mark.cluster
 
 # As by default, but where it would take too many sockets.
-LIMITS = DEFAULT_LIMITS | {"HUBBUB_SOCKETS": "40", "HUBBUB_SOCKETS_PER_USER": "8", "HUBBUB_GROUPS_PER_SOCKET": "3"}
+LIMITS = DEFAULT_LIMITS | {
+    "HUBBUB_MAX_SOCKETS": "40",
+    "HUBBUB_MAX_SOCKETS_PER_USER": "8",
+    "HUBBUB_MAX_GROUPS_PER_SOCKET": "3",
+}
 EXCHANGE_SECONDS = 5.0  # Twice a round, and a slow machine.
 
 

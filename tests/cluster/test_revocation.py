@@ -294,7 +294,7 @@ async def test_a_reader_of_a_private_room_is_seen_writes_nothing_and_goes_with_t
 
 @pytest.fixture(scope="module")
 def sweeping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with Cluster(tmp_path_factory.mktemp("sweeping"), processes=2, HUBBUB_SWEEP_SECONDS="1") as one:
+    with Cluster(tmp_path_factory.mktemp("sweeping"), processes=2, HUBBUB_REVALIDATE_SECONDS="1") as one:
         yield one
 
 

@@ -58,7 +58,7 @@ async def change(site: Site, alice: Alice, code: str) -> float:
 @pytest.fixture(scope="module")
 def sweeping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     folder = tmp_path_factory.mktemp("sweeping")
-    with Cluster(folder, processes=2, HUBBUB_SWEEP_SECONDS=str(SWEEP_SECONDS), **NO_COMPARISON) as one:
+    with Cluster(folder, processes=2, HUBBUB_REVALIDATE_SECONDS=str(SWEEP_SECONDS), **NO_COMPARISON) as one:
         one.make_user("mona", "view_dashboard")
         yield one
 

@@ -27,7 +27,7 @@ BUSY_SECONDS = 8.0  # Of `tests.support.busy_urls`, which only a Django that has
 def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Three processes, of which tests freeze some: they are replaced."""
     folder = tmp_path_factory.mktemp("three")
-    with Cluster(folder, processes=3, HUBBUB_SILENT_SECONDS=str(SILENT_SECONDS)) as one:
+    with Cluster(folder, processes=3, HUBBUB_UNRESPONSIVE_SECONDS=str(SILENT_SECONDS)) as one:
         yield one
 
 
@@ -77,7 +77,7 @@ def silences(cluster: Cluster) -> list[str]:
 
 
 async def test_a_frozen_process_that_is_alone_is_replaced_and_what_waited_is_served(tmp_path: Path) -> None:
-    with Cluster(tmp_path, processes=1, HUBBUB_SILENT_SECONDS="2") as cluster:
+    with Cluster(tmp_path, processes=1, HUBBUB_UNRESPONSIVE_SECONDS="2") as cluster:
         victim = cluster.pid_of("web-1")
         with frozen(victim):
             async with asyncio.timeout(2 + START_SECONDS):
@@ -121,7 +121,7 @@ async def test_ten_seconds_of_a_stopped_supervisor_replace_nobody(three: Cluster
 
 
 async def test_a_process_at_its_bound_of_requests_is_not_replaced(tmp_path: Path) -> None:
-    settings = {"HUBBUB_SILENT_SECONDS": "2", "DJANGO_SETTINGS_MODULE": "tests.support.busy_site"}
+    settings = {"HUBBUB_UNRESPONSIVE_SECONDS": "2", "DJANGO_SETTINGS_MODULE": "tests.support.busy_site"}
     with Cluster(tmp_path, processes=1, **settings) as cluster:
         victim = cluster.pid_of("web-1")
         began = time.monotonic()

@@ -29,7 +29,7 @@ UNREAD = 40  # Sockets that send and are not read.
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    bound = {"HUBBUB_BACKLOG_BYTES": str(BACKLOG), "HUBBUB_SOCKETS_PER_USER": "500"}
+    bound = {"HUBBUB_BACKLOG_BYTES": str(BACKLOG), "HUBBUB_MAX_SOCKETS_PER_USER": "500"}
     with Cluster(tmp_path_factory.mktemp("slow"), processes=1, **PINGS, **bound) as one:
         yield one
 

@@ -50,14 +50,14 @@ async def test_with_so_many_in_work_nothing_more_is_taken_and_that_is_counted() 
         await answers.get()
 
     work = CommandQueue(do, lambda command: True, 3)
-    before = COUNTERS.limited["commands_in_flight"]
+    before = COUNTERS.limited["max_commands_in_flight"]
     for number in range(2):
         await work.take(Ping(ref=number))
-    assert COUNTERS.limited["commands_in_flight"] == before
+    assert COUNTERS.limited["max_commands_in_flight"] == before
     third = asyncio.create_task(work.take(Ping(ref=2)))
     done, _ = await asyncio.wait([third], timeout=0.05)
     assert not done
-    assert COUNTERS.limited["commands_in_flight"] == before + 1
+    assert COUNTERS.limited["max_commands_in_flight"] == before + 1
     answers.put_nowait(None)
     async with asyncio.timeout(5):
         await third

@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
+from chat.conf import Chat
 from hubbub import conf
 from hubbub.conf import Hubbub
+from monitor.conf import Monitor
 from project import env
+from project.accounts.conf import Accounts
 
 
 def test_a_tunable_is_read_from_its_variable_and_else_has_its_default() -> None:
@@ -48,6 +51,15 @@ def test_a_misspelt_tunable_is_refused() -> None:
     conf.check_known({"HUBBUB_AUTH_SECONDS": "5", "OTHER": "x"}, known)
     with pytest.raises(ImproperlyConfigured, match="HUBBUB_AUTH_SECOND "):
         conf.check_known({"HUBBUB_AUTH_SECOND": "5"}, known)
+
+
+def test_a_name_of_before_is_refused_with_the_one_of_now() -> None:
+    known = conf.env_names(Hubbub, Chat, Monitor, Accounts)
+    assert set(conf.RENAMED.values()) <= known
+    assert not conf.RENAMED.keys() & known
+    for before, now in conf.RENAMED.items():
+        with pytest.raises(ImproperlyConfigured, match=f"{before} is called {now} now"):
+            conf.check_known({before: "5"}, known)
 
 
 @pytest.mark.parametrize("text", ["maybe", "", "2"])

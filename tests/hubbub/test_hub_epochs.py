@@ -51,7 +51,7 @@ class SlowRecord:
 
 @pytest.fixture
 def record(settings: Any) -> SlowRecord:
-    settings.HUBBUB = replace(conf.settings(), gap_ms=5, compare_seconds=60)
+    settings.HUBBUB = replace(conf.settings(), gap_ms=5, reconcile_seconds=60)
     return SlowRecord()
 
 

@@ -16,7 +16,7 @@ from tests.support.hubs import GROUP, Listener, Truth, confirmed, live_member, s
 
 @pytest.fixture
 def often(settings: Any) -> None:
-    settings.HUBBUB = replace(conf.settings(), compare_seconds=0.1)
+    settings.HUBBUB = replace(conf.settings(), reconcile_seconds=0.1)
 
 
 async def test_the_lost_last_frame_is_found_by_comparing_with_the_record(hub: Hub, truth: Truth) -> None:
@@ -37,7 +37,7 @@ async def test_all_groups_are_compared_by_one_read(hub: Hub, truth: Truth, often
 
 
 async def test_what_is_only_late_is_not_read_from_the_database(hub: Hub, truth: Truth, settings: Any) -> None:
-    settings.HUBBUB = replace(conf.settings(), compare_seconds=0.1, gap_ms=2000)
+    settings.HUBBUB = replace(conf.settings(), reconcile_seconds=0.1, gap_ms=2000)
     listener, _ = await live_member(hub, truth)
     await confirmed(hub, listener)
     for position in range(1, 60):

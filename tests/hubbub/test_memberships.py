@@ -19,7 +19,7 @@ ALICE = Identity("1", "alice", True)
 
 @pytest.fixture
 def memberships(runtime: Runtime, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Memberships:
-    settings.HUBBUB = replace(conf.settings(), groups_per_socket=2)
+    settings.HUBBUB = replace(conf.settings(), max_groups_per_socket=2)
     few = quotas.Quotas(conf.settings())
     monkeypatch.setattr("hubbub.consumers.memberships.quotas", lambda: few)
     monkeypatch.setattr("hubbub.consumers.memberships.runtime", lambda: runtime)

@@ -71,7 +71,9 @@ def test_a_refusal_says_when_it_may_be_sent_again_and_that_is_true(quotas: Quota
 def test_each_refusal_is_counted_by_its_limit(clock: Clock, monkeypatch: pytest.MonkeyPatch, proxied: None) -> None:
     monkeypatch.setattr(COUNTERS, "limited", Counter())
     monkeypatch.setattr(COUNTERS, "sockets", 3)
-    quotas = ledger_of(clock, sockets=2, sockets_per_user=3, unauthenticated=5, unauthenticated_per_address=4)
+    quotas = ledger_of(
+        clock, max_sockets=2, max_sockets_per_user=3, max_unauthenticated=5, max_unauthenticated_per_address=4
+    )
     posted(quotas, ALICE, 37)
     for _ in range(208):
         quotas.refuse(BOB, is_post=False)
@@ -87,11 +89,11 @@ def test_each_refusal_is_counted_by_its_limit(clock: Clock, monkeypatch: pytest.
         "posts": 7,
         "commands": 8,
         "refused_commands": 8,
-        "sockets": 1,
-        "sockets_per_user": 2,
-        "unauthenticated_per_address": 3,
-        "unauthenticated": 4,
-        "groups_per_socket": 1,
+        "max_sockets": 1,
+        "max_sockets_per_user": 2,
+        "max_unauthenticated_per_address": 3,
+        "max_unauthenticated": 4,
+        "max_groups_per_socket": 1,
     }
 
 
@@ -212,7 +214,7 @@ def test_nothing_is_left_of_sockets_that_have_gone(quotas: Quotas, proxied: None
 
 
 def test_a_full_process_says_so(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    quotas = ledger_of(clock, sockets=10)
+    quotas = ledger_of(clock, max_sockets=10)
     monkeypatch.setattr(COUNTERS, "sockets", 10)
     assert not quotas.is_full()
     monkeypatch.setattr(COUNTERS, "sockets", 11)

@@ -78,14 +78,14 @@ async def test_who_is_due_stays_due_until_the_database_answers(monkeypatch: pyte
 
 
 async def test_everybody_is_due_at_each_sweep(settings: Any) -> None:
-    settings.HUBBUB = replace(conf.settings(), sweep_seconds=0.5)
+    settings.HUBBUB = replace(conf.settings(), revalidate_seconds=0.5)
     due = Due()
     async with running(Revalidator(due.check)):
         await due.until(lambda: due.calls == [None, None])
 
 
 async def test_hints_without_end_do_not_put_off_the_sweep(settings: Any) -> None:
-    settings.HUBBUB = replace(conf.settings(), sweep_seconds=0.5)
+    settings.HUBBUB = replace(conf.settings(), revalidate_seconds=0.5)
     due = Due()
 
     async def check(keys: set[int] | None) -> None:

@@ -73,7 +73,7 @@ async def test_writes_come_one_after_another() -> None:
 
 
 async def test_more_than_may_wait_is_refused_at_once_and_frees_its_place(settings: Any) -> None:
-    settings.HUBBUB = replace(conf.settings(), queued_jobs=10)
+    settings.HUBBUB = replace(conf.settings(), max_queued_jobs=10)
     begun, release = threading.Event(), threading.Event()
     running = asyncio.create_task(threads.write(hold, begun, release))
     await until(begun.is_set)

@@ -19,7 +19,7 @@ T = TypeVar("T")
 # One second is promised; the other is for a busy machine.
 SECONDS = 2.0
 # Too rare to find anything in time: neither does a sweep, nor a comparison of the rooms with the database.
-NO_SWEEP, NO_COMPARISON = {"HUBBUB_SWEEP_SECONDS": "600"}, {"HUBBUB_COMPARE_SECONDS": "60"}
+NO_SWEEP, NO_COMPARISON = {"HUBBUB_REVALIDATE_SECONDS": "600"}, {"HUBBUB_RECONCILE_SECONDS": "60"}
 ENDED = (4003, "Session ended")
 FORBIDDEN = (4005, "Forbidden")
 

@@ -216,7 +216,7 @@ def plan(
             run_dir=run_dir,
             allowed_host=allowed_host,
             is_alone=processes == 1,
-            silent_seconds=conf.settings().silent_seconds,
+            unresponsive_seconds=conf.settings().unresponsive_seconds,
         )
         for number in range(1, processes + 1)
     ]
