@@ -35,7 +35,7 @@ FANOUT_SIDES: dict[int, tuple[type[Side], ...]] = {
 }
 LATENCY_SIDES: tuple[type[Side], ...] = (Hubbub, FastApi, FastApiSaved, SocketIo, Picows, Socketify, Nchan)
 BURST_SECONDS = 1.0
-MOST_MESSAGES = 2000
+MAX_MESSAGES = 2000
 ALONE_MESSAGES = 10  # At least, and more in a small room: the kernel counts CPU time in steps of milliseconds.
 ALONE_DELIVERIES = 6000
 REST_SECONDS = 0.005  # After which the kernel has counted what a process has used.
@@ -134,7 +134,7 @@ def fanout(ground: Ground, sockets: int, rounds: int, say: Say, only: Sequence[s
             for _ in range(2):
                 # The first warms it up, and tells how many messages make a burst long enough.
                 rate = _burst(lane, sockets)
-                lane.messages = max(2, min(MOST_MESSAGES, int(rate * BURST_SECONDS / sockets)))
+                lane.messages = max(2, min(MAX_MESSAGES, int(rate * BURST_SECONDS / sockets)))
             lane.row.samples.clear()
         for number in range(rounds):
             for lane in running:

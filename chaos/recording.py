@@ -26,7 +26,7 @@ HELLO_SECONDS = 12.0
 PONG_SECONDS = 8.0
 STEADY_SECONDS = 5.0
 BACK_OFF_SECONDS = 0.5
-MOST_BACK_OFF_SECONDS = 20.0
+MAX_BACK_OFF_SECONDS = 20.0
 
 ABNORMAL = 1006  # RFC 6455, 7.1.5: no close frame came.
 
@@ -316,7 +316,7 @@ class Recorder:
         return joined
 
     def _back_off(self, tries: int) -> float:
-        return self._random.random() * min(BACK_OFF_SECONDS * 2.0**tries, MOST_BACK_OFF_SECONDS)
+        return self._random.random() * min(BACK_OFF_SECONDS * 2.0**tries, MAX_BACK_OFF_SECONDS)
 
 
 def _may_help_again(answer: Frame) -> bool:

@@ -24,7 +24,7 @@ from hubbub.runtime import runtime
 JOIN_ATTEMPTS = 3
 
 # Rooms that a socket resumes in parts at the same time: of more, the parts of the first are counted from the beginning.
-MOST_RESUMING = 100
+MAX_RESUMING = 100
 
 # Scopes of access tokens.
 READ = "chat.read"
@@ -133,7 +133,7 @@ class ChatConsumer(HubbubConsumer):
     def _count_part(self, room: str) -> None:
         parts = self._parts = self._parts or {}
         parts[room] = parts.pop(room, 0) + 1
-        if len(parts) > MOST_RESUMING:
+        if len(parts) > MAX_RESUMING:
             del parts[next(iter(parts))]
 
     def _forget_parts(self, room: str) -> None:

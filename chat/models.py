@@ -20,7 +20,7 @@ from hubbub.text.names import validate_name
 SLUG_CHARS = 50
 TITLE_CHARS = 80
 BAN_REASON_CHARS = 200
-LONGEST_BAN = timedelta(days=36_525)  # A hundred years. Times near the year 9999 overflow in other time zones.
+MAX_BAN = timedelta(days=36_525)  # A hundred years. Times near the year 9999 overflow in other time zones.
 
 
 def new_epoch() -> str:
@@ -107,7 +107,7 @@ class Membership(models.Model):
     def clean(self) -> None:
         if self.role == self.Role.NONE and self.banned_until is None:
             raise ValidationError("Without a role and without a ban this entry says nothing: choose one, or delete it.")
-        if self.banned_until is not None and self.banned_until > timezone.now() + LONGEST_BAN:
+        if self.banned_until is not None and self.banned_until > timezone.now() + MAX_BAN:
             kept = type(self)._base_manager.filter(pk=self.pk).values_list("banned_until", flat=True).first()
             if kept != self.banned_until:  # A ban of before there was a longest one stays as it is.
                 raise ValidationError("The end of the ban is too far away.")

@@ -5,7 +5,7 @@ import unicodedata
 
 from chat import conf
 from hubbub.protocol import ErrorCode, Refused
-from hubbub.text.marks import MOST_MARKS, has_endless_marks
+from hubbub.text.marks import MAX_MARKS, has_endless_marks
 
 # White space, control characters, what Unicode ignores by default (zero-width marks, fillers, bidi controls, tags), and
 # letters that are drawn as nothing. The same ranges stand in static/chat/js/body.js; a test compares them.
@@ -24,7 +24,7 @@ def clean(body: str) -> str:
     Not for within a transaction: others would wait for what a hostile text takes.
     """
     if has_endless_marks(body):
-        raise Refused(ErrorCode.INVALID, f"a message has at most {MOST_MARKS} marks on one letter")
+        raise Refused(ErrorCode.INVALID, f"a message has at most {MAX_MARKS} marks on one letter")
     body = without_blank_lines(unicodedata.normalize("NFC", body))
     if not body:
         raise Refused(ErrorCode.INVALID, "a message needs some text")

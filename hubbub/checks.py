@@ -19,7 +19,7 @@ from django.utils.module_loading import import_string
 from hubbub import conf
 from hubbub.process.descriptors import needed
 
-OLDEST_DAPHNE = (4, 2)  # hubbub/server/server.py is built on the insides of this one and later.
+MIN_DAPHNE = (4, 2)  # hubbub/server/server.py is built on the insides of this one and later.
 IN_MEMORY = "channels.layers.InMemoryChannelLayer"
 LAYERS = '{"default": {"BACKEND": "hubbub.delivery.layer.RedisPubSubLayer"}}'
 NEEDED_APPS = ("django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions")
@@ -61,7 +61,7 @@ def check_daphne(**_: Any) -> list[CheckMessage]:
         version = metadata.version("daphne")
     except metadata.PackageNotFoundError:
         return []  # Served by another one.
-    if tuple(int(number) for number in re.findall(r"\d+", version)[:2]) >= OLDEST_DAPHNE:
+    if tuple(int(number) for number in re.findall(r"\d+", version)[:2]) >= MIN_DAPHNE:
         return []
     return [
         Error(

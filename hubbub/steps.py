@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from django.db import connection
 
-LONGEST_PAUSE_SECONDS = 0.1
+MAX_PAUSE_SECONDS = 0.1
 
 
 @contextmanager
@@ -18,4 +18,4 @@ def in_step() -> Iterator[None]:
     began = time.monotonic()
     yield
     if connection.vendor == "sqlite" and not connection.in_atomic_block:
-        time.sleep(min(time.monotonic() - began, LONGEST_PAUSE_SECONDS))
+        time.sleep(min(time.monotonic() - began, MAX_PAUSE_SECONDS))

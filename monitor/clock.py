@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 # While its source is behind, the time of samples goes at this part of the true pace until the source has caught up.
 SLOW_PACE = 0.5
-LEAST_STEP_SECONDS = 0.001  # A chart needs times that differ; JavaScript's dates hold milliseconds.
+MIN_STEP_SECONDS = 0.001  # A chart needs times that differ; JavaScript's dates hold milliseconds.
 
 Clock = Callable[[], float]
 
@@ -32,7 +32,7 @@ class SampleTimes:
         passed_at = self._clock()
         if self._last is not None:
             last, read_at = self._last
-            now = max(now, last + max(LEAST_STEP_SECONDS, (passed_at - read_at) * SLOW_PACE))
+            now = max(now, last + max(MIN_STEP_SECONDS, (passed_at - read_at) * SLOW_PACE))
         self._last = now, passed_at
         return now
 

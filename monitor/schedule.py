@@ -14,8 +14,8 @@ logger = logging.getLogger(__name__)
 
 # A timer may fire this much early: such a beat still belongs to the number that it was meant for.
 EARLY_SECONDS = 0.005
-LONGEST_WAIT_SECONDS = 4.0
-MOST_DOUBLINGS = 16  # Of the wait, long past its bound: two to the thousandth is no float.
+MAX_WAIT_SECONDS = 4.0
+MAX_DOUBLINGS = 16  # Of the wait, long past its bound: two to the thousandth is no float.
 CANCEL_SECONDS = 0.1
 
 
@@ -43,7 +43,7 @@ async def repeat(work: Callable[[], Awaitable[None]], *, period: float, phase: f
                 logger.warning("%s cannot use Redis and retries: %s", name, cause_of(error))
             failures += 1
         wait = seconds_to_next(steady(), period, phase)
-        backing_off = min(period * (2 ** min(failures, MOST_DOUBLINGS) - 1), LONGEST_WAIT_SECONDS) if failures else 0.0
+        backing_off = min(period * (2 ** min(failures, MAX_DOUBLINGS) - 1), MAX_WAIT_SECONDS) if failures else 0.0
         await asyncio.sleep(max(wait, backing_off))
 
 

@@ -25,7 +25,7 @@ QUIET_SECONDS = 60.0  # Who goes on and on is logged once in so long.
 RETRY_SECONDS = 5  # Whoever finds no place: within so long those who did not say who they are have gone.
 
 # What one process tells of in a round: some tens of kilobytes. Of more users, those who used most.
-MOST_TOLD = 2_000
+MAX_TOLD = 2_000
 
 
 class UserQuota:
@@ -44,12 +44,12 @@ class UserQuota:
             self._used[user_id] = self._used.get(user_id, 0) + 1
         return wait
 
-    def tell(self) -> dict[str, int]:
+    def take_usage(self) -> dict[str, int]:
         """What users took since the last call."""
         used, self._used = self._used, {}
         return _greatest(used)
 
-    def hear(self, used: Mapping[str, int]) -> None:
+    def apply_remote(self, used: Mapping[str, int]) -> None:
         """What users took in another process is taken here as well."""
         for user_id, count in used.items():
             self._buckets.charge(user_id, count)
@@ -182,7 +182,7 @@ class Quotas:
 
 
 def _greatest(counts: dict[str, int]) -> dict[str, int]:
-    return counts if len(counts) <= MOST_TOLD else dict(heapq.nlargest(MOST_TOLD, counts.items(), key=itemgetter(1)))
+    return counts if len(counts) <= MAX_TOLD else dict(heapq.nlargest(MAX_TOLD, counts.items(), key=itemgetter(1)))
 
 
 @functools.cache

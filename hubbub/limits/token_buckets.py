@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Hashable
 
-MOST_KEYS = 10_000  # About 1 MB of addresses.
+MAX_KEYS = 10_000  # About 1 MB of addresses.
 ROUNDING_SECONDS = 0.0001  # Sums of fractions are not exact: the last token of a burst must not be refused for that.
 
 
@@ -25,7 +25,7 @@ class Buckets:
         *,
         per_second: float,
         burst: float,
-        most_keys: int = MOST_KEYS,
+        most_keys: int = MAX_KEYS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._seconds = 1 / per_second  # Until one token is back.

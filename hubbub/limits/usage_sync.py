@@ -83,7 +83,7 @@ class Exchange:
         """Tell and hear once. Raises what redis-py raises, or TimeoutError; what was to be told is dropped then."""
         self._number += 1
         own = self._ledger
-        report = Report(self._number, own.posts.tell(), own.commands.tell(), own.many_sockets())
+        report = Report(self._number, own.posts.take_usage(), own.commands.take_usage(), own.many_sockets())
         key = site.key(KEY)
         async with asyncio.timeout(TIMEOUT_SECONDS), self._redis.pipeline(transaction=False) as pipe:
             pipe.hset(key, self._process, msgspec.msgpack.encode(report))
@@ -120,8 +120,8 @@ class Exchange:
             self._others[process] = Other(report.number, self._clock())
         elif report.number != other.number:
             other.number, other.heard_at, other.sockets = report.number, self._clock(), report.sockets
-            self._ledger.posts.hear(report.posts)
-            self._ledger.commands.hear(report.commands)
+            self._ledger.posts.apply_remote(report.posts)
+            self._ledger.commands.apply_remote(report.commands)
 
 
 async def exchange_limits() -> None:

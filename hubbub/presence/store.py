@@ -25,7 +25,7 @@ LEASE = ""
 GONE = -2  # PTTL's answer for a key that does not exist.
 TIMEOUT_SECONDS = 2.0
 # Entries of the stream that tells of changes: a minute and more of them. Who has missed one reads everything again.
-MOST_CHANGES = 1_000
+MAX_CHANGES = 1_000
 # Of what all processes share. Each of them writes it anew every second.
 SHARED_MS = 600_000
 # More than the bound of HUBBUB_PRESENCE_LEASE_SECONDS is left of a lease only after Redis' clock was set back. A living
@@ -77,7 +77,7 @@ class PresenceStore:
             pipe.hset(key, LEASE, "")
             pipe.sadd(processes, self._process)
             pipe.smembers(processes)
-            pipe.xrange(changes, min=self._after or "-", max="+", count=MOST_CHANGES if self._after else 1)
+            pipe.xrange(changes, min=self._after or "-", max="+", count=MAX_CHANGES if self._after else 1)
             for other in others:
                 pipe.pttl(_key(other))
             if some:
@@ -93,7 +93,7 @@ class PresenceStore:
             if groups or self._after is None:
                 # After what it tells of: whoever reads it finds that.
                 entry = {"process": self._process, "groups": " ".join(groups)}
-                pipe.xadd(changes, entry, maxlen=MOST_CHANGES, approximate=True)
+                pipe.xadd(changes, entry, maxlen=MAX_CHANGES, approximate=True)
                 pipe.pexpire(changes, SHARED_MS)
             async with cleared_of(self._redis, key, processes, changes):
                 answers = await pipe.execute()

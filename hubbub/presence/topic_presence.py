@@ -12,8 +12,8 @@ import msgspec
 from hubbub.protocol import Person, Presence, encode
 
 # More are not named, only counted: neither on a page nor in a frame is there room for them.
-MOST_NAMED = 100
-MOST_NAMES_BYTES = 8 * 1024
+MAX_NAMED = 100
+MAX_NAMES_BYTES = 8 * 1024
 
 # The users of one group in one process: name by id.
 Users = dict[str, str]
@@ -117,7 +117,7 @@ class People:
             return Presence(len({*self.told, person.id} - {None}), [])
         if person.id is None or person.id in self.told:
             return self._all_told(self.told)
-        if len(self.told) < MOST_NAMED:
+        if len(self.told) < MAX_NAMED:
             seen = _presence({**self.told, person.id: person.name})
         else:
             seen = Presence(len(self.told) + 1, [])
@@ -166,8 +166,8 @@ def _presence(users: Users) -> Presence:
 
 def _can_be_named(users: Users) -> bool:
     # Ids as well: some teams' are as long as names.
-    return len(users) <= MOST_NAMED and sum(len(f"{one}{name}".encode()) for one, name in users.items()) <= (
-        MOST_NAMES_BYTES
+    return len(users) <= MAX_NAMED and sum(len(f"{one}{name}".encode()) for one, name in users.items()) <= (
+        MAX_NAMES_BYTES
     )
 
 

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 1.0
 # Between two rounds when somebody waits for an answer, or more is to do than fits into one.
-LEAST_SECONDS = 0.1
+MIN_SECONDS = 0.1
 
 # A group of more than this many is told and written less often than every second, in proportion: what a crowd's
 # presence costs is bounded.
@@ -112,7 +112,7 @@ class Tracker:
             except Exception as error:
                 logger.exception("a round of presence failed")
                 self._failed(error)
-            await asyncio.sleep(min(LEAST_SECONDS, self._interval))
+            await asyncio.sleep(min(MIN_SECONDS, self._interval))
             try:
                 async with asyncio.timeout_at(self._now + self._interval):
                     await self._asked.wait()
@@ -234,7 +234,7 @@ class Tracker:
         if not people.sockets:
             return None
         # A timer may come a little early: it is the next round all the same.
-        people.tell_at = self._now + max(self._interval, change.count / USERS_PER_SECOND) - LEAST_SECONDS / 2
+        people.tell_at = self._now + max(self._interval, change.count / USERS_PER_SECOND) - MIN_SECONDS / 2
         COUNTERS.presence_changes += 1
         try:
             frame = people.announce(people.name, change)

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 # For the database, Redis, bodies of requests, files; and for what one turn accepts past the bound.
 RESERVED = 128
-MOST_ACCEPTS = 32
+MAX_ACCEPTS = 32
 LOOK_SECONDS = 0.05
 QUIET_SECONDS = 60.0
 
@@ -63,7 +63,7 @@ class Gate:
             if self._is_full(port.fileno()):
                 self._wait(port)
             else:
-                port.numberAccepts = min(port.numberAccepts, MOST_ACCEPTS)
+                port.numberAccepts = min(port.numberAccepts, MAX_ACCEPTS)
                 accept()
 
         port.doRead = accept_some
@@ -86,7 +86,7 @@ class Gate:
                 *(self._most, self._limit),
             )
         self._told_at = now
-        self._connections.give_way(MOST_ACCEPTS)
+        self._connections.give_way(MAX_ACCEPTS)
         port.stopReading()
         port.reactor.callLater(LOOK_SECONDS, self._go_on, port)
 

@@ -17,7 +17,7 @@ logger = logging.getLogger("hubbub.security")
 
 # Lines of one kind within a second. Who floods us must not fill the disk, nor hide other kinds among these.
 LINES_PER_SECOND = 20
-MOST_CHARS = 200  # Of one value: some are an attacker's choice.
+MAX_CHARS = 200  # Of one value: some are an attacker's choice.
 
 
 class Kind(StrEnum):
@@ -65,7 +65,7 @@ def log_event(
         return
     words = [f"address={_plain(address)}", f"user={_plain(user)}", f"connection={_plain(connection)}"]
     if detail:
-        words.append(repr(detail[:MOST_CHARS]))
+        words.append(repr(detail[:MAX_CHARS]))
     if unsaid:
         words.append(f"(and {unsaid} before it that were only counted)")
     logger.warning("%s %s", kind.value, " ".join(words))
@@ -115,5 +115,5 @@ def _plain(value: str | int | None) -> str:
     """A value that cannot end the line, nor look like several."""
     if value is None or value == "":
         return "-"
-    text = str(value)[:MOST_CHARS]
+    text = str(value)[:MAX_CHARS]
     return text if text.isprintable() and not set(text) & set(" ='\"\\") else repr(text)

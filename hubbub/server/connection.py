@@ -18,7 +18,7 @@ from hubbub.process.metrics import COUNTERS
 
 LINGER_SECONDS = 2.0  # After a refusal: a connection that is closed with unread bytes would lose it on its way.
 LINGER_BYTES = 256 * 1024
-MOST_PIECES = 64  # Of a pipeline, kept one by one.
+MAX_PIECES = 64  # Of a pipeline, kept one by one.
 
 ACKED_BYTES = 120  # Where `tcpi_bytes_acked` stands in Linux' struct tcp_info.
 TCP_INFO_BYTES = 128
@@ -85,7 +85,7 @@ class Channel(http.HTTPChannel):  # type: ignore[misc]
             return
         # As Twisted does it, which reads on without a bound while a part of the answer waits to be sent.
         self._dataBuffer.append(data)
-        if len(self._dataBuffer) > MOST_PIECES:
+        if len(self._dataBuffer) > MAX_PIECES:
             self._dataBuffer = [b"".join(self._dataBuffer)]
         if sum(map(len, self._dataBuffer)) > self._optimisticEagerReadSize:
             self._networkProducer.pauseProducing()

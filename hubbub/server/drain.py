@@ -15,7 +15,7 @@ from hubbub.process.draining import begin_draining
 logger = logging.getLogger(__name__)
 
 BATCH_SECONDS = 0.1
-LEAST_BATCH = 20
+MIN_BATCH = 20
 SPREAD_SECONDS = 5.0  # From the first batch to the last; a socket then has as long as a post to be answered.
 LATECOMER_SECONDS = 0.3  # A connection that was accepted just before the end has its request still on the way.
 END_SECONDS = 13.0  # Then whatever still runs is cancelled: supervisors kill after fifteen.
@@ -49,7 +49,7 @@ async def drain(server: Server) -> None:
     begin_draining()
     server.stop_listening()
     asked: set[Socket] = set()
-    batch = max(LEAST_BATCH, math.ceil(len(server.sockets()) * BATCH_SECONDS / SPREAD_SECONDS))
+    batch = max(MIN_BATCH, math.ceil(len(server.sockets()) * BATCH_SECONDS / SPREAD_SECONDS))
     while True:
         passed = loop.time() - started
         server.takes_sockets = passed < LATECOMER_SECONDS

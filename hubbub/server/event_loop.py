@@ -16,7 +16,7 @@ from twisted.internet.main import installReactor
 
 # Sockets that are served before timers, threads' answers and deliveries get their turn. asyncio's own loop serves all
 # that are ready: when two thousand shake hands at once, everything else waits for the whole crowd.
-MOST_EVENTS = 64
+MAX_EVENTS = 64
 
 if sys.platform == "linux":  # Elsewhere daphne makes its own.
 
@@ -33,7 +33,7 @@ if sys.platform == "linux":  # Elsewhere daphne makes its own.
             inner: Any = self  # As the base does it, but for the bound: it has no way to be told one.
             ready: list[tuple[selectors.SelectorKey, int]] = []
             try:
-                found = inner._selector.poll(timeout, MOST_EVENTS)
+                found = inner._selector.poll(timeout, MAX_EVENTS)
             except InterruptedError:
                 return ready
             for fd, event in found:

@@ -9,7 +9,7 @@ from typing import Any
 from hubbub.process.metrics import COUNTERS
 
 # Frames of a client that wait for its consumer.
-MOST_UNREAD = 64
+MAX_UNREAD = 64
 # Bytes of memory that they take, the first one not counted: the frame that crosses this is still taken.
 UNREAD_BYTES = 64 * 1024
 
@@ -36,7 +36,7 @@ class Inbox:
         else:
             self._messages.append(message)
             self._bytes += sys.getsizeof(message.get("text") or message.get("bytes"))
-            if not self.is_full and (len(self._messages) >= MOST_UNREAD or self._bytes >= UNREAD_BYTES):
+            if not self.is_full and (len(self._messages) >= MAX_UNREAD or self._bytes >= UNREAD_BYTES):
                 self.is_full = True
                 COUNTERS.limited["unread"] += 1
                 self._transport.pauseProducing()

@@ -34,7 +34,7 @@ FAST_TRANSPORTS = (tcp.Server, unix.Server)
 PAUSE_BYTES = 64 * 1024
 
 # What may come before the handshake has been answered.
-MOST_BEFORE_OPEN_BYTES = 64 * 1024
+MAX_BEFORE_OPEN_BYTES = 64 * 1024
 
 CLOSE = 8  # The opcode, RFC 6455 section 5.2.
 
@@ -178,7 +178,7 @@ class WebSocketProtocol(DaphneWebSocketProtocol):  # type: ignore[misc]
         self._was_heard = True
         if self._floods:
             return
-        if self.state == self.STATE_CONNECTING and len(self.data) + len(data) > MOST_BEFORE_OPEN_BYTES:
+        if self.state == self.STATE_CONNECTING and len(self.data) + len(data) > MAX_BEFORE_OPEN_BYTES:
             # A client waits for the answer to its handshake. All that has come is looked through at each packet.
             self.transport.abortConnection()
             return

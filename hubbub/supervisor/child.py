@@ -12,7 +12,7 @@ from hubbub.supervisor.private_redis import tethered
 
 KEPT_LINES = 15  # Told as the reason when it cannot start: enough for a traceback's end.
 READ_BYTES = 65_536
-LONGEST_LINE_BYTES = 16_384
+MAX_LINE_BYTES = 16_384
 END_OF_OUTPUT_SECONDS = 1.0
 
 # Prefixes in turn; red is left to errors.
@@ -128,7 +128,7 @@ class Child:
         rest = b""
         while chunk := await self._process.stdout.read(READ_BYTES):
             *lines, rest = (rest + chunk).split(b"\n")
-            if len(rest) > LONGEST_LINE_BYTES:
+            if len(rest) > MAX_LINE_BYTES:
                 lines, rest = [*lines, rest], b""
             for line in lines:
                 self._take(line)

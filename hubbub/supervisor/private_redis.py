@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SOCKET_PATH_BYTES = 107  # sun_path, unix(7)
-LONGEST_NAME_BYTES = 24  # "web-999.99999.sock" has to fit beside "redis.sock"
+MAX_NAME_BYTES = 24  # "web-999.99999.sock" has to fit beside "redis.sock"
 START_SECONDS = 10.0
 STOP_SECONDS = 5.0
 
@@ -59,7 +59,7 @@ class Binary:
 def run_dir(var_dir: Path) -> Path:
     """Where the sockets of a run on `var_dir` live; short enough for their names, so perhaps not below `var_dir`."""
     folder = var_dir / "run"
-    if len(os.fsencode(folder)) + 1 + LONGEST_NAME_BYTES <= SOCKET_PATH_BYTES:
+    if len(os.fsencode(folder)) + 1 + MAX_NAME_BYTES <= SOCKET_PATH_BYTES:
         return folder
     digest = hashlib.sha256(os.fsencode(var_dir)).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"hubbub-{os.getuid()}-{digest}"

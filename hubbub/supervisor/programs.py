@@ -13,9 +13,9 @@ from hubbub.supervisor.child import Child, Console
 from hubbub.supervisor.private_redis import Binary, answers
 
 BACK_OFF_SECONDS = 0.5
-MOST_BACK_OFF_SECONDS = 10.0
+MAX_BACK_OFF_SECONDS = 10.0
 SETTLED_SECONDS = 30.0  # Alive for so long: the next death starts the back-off anew.
-MOST_FAILED_STARTS = 5  # In a row, before it ever was ready.
+MAX_FAILED_STARTS = 5  # In a row, before it ever was ready.
 ORDERLY_END = "exit code 0"
 PROBE_SECONDS = 0.1
 WRONG_PROBE_SECONDS = 2.0  # Each is a line of the child's log, and the next answer is the same.
@@ -131,7 +131,7 @@ class ManagedProgram:
             self.restarts += 1
             failed_starts = 0 if self.came_up(lived) else failed_starts + 1
             self.ready.clear()
-            if failed_starts >= MOST_FAILED_STARTS:
+            if failed_starts >= MAX_FAILED_STARTS:
                 lines = "\n".join(f"    {line}" for line in child.last_lines)
                 raise CannotStart(
                     f"{self.name} does not start ({end}, {failed_starts} times). Its last words:\n{lines}"
@@ -140,7 +140,7 @@ class ManagedProgram:
                 delay = BACK_OFF_SECONDS
             self.console.line(self.name, f"ended ({end}); starts again in {delay:g} s")
             await asyncio.sleep(delay)
-            delay = min(delay * 2, MOST_BACK_OFF_SECONDS)
+            delay = min(delay * 2, MAX_BACK_OFF_SECONDS)
 
     async def replace(self) -> str:
         """Start another, and end the present one when the other is ready. Why not, or empty."""

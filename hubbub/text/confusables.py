@@ -26,7 +26,7 @@ _MARK_OF_TABLE = "\u200e"
 # The blocks that have small capitals: confusables.txt lacks most of them.
 SMALL_CAPITALS = (*range(0x250, 0x2B0), *range(0x1D00, 0x1DC0), *range(0xA720, 0xA800), *range(0xAB30, 0xAB70))
 
-MOST_STEPS = 8  # The longest chain has four.
+MAX_STEPS = 8  # The longest chain has four.
 
 
 def is_ignorable(character: str) -> bool:
@@ -44,7 +44,7 @@ def name_key(text: str) -> str:
 
     It is stable: the key of a key is the key. Not to be shown, and not to be compared with those of other tables.
     """
-    for _ in range(MOST_STEPS):
+    for _ in range(MAX_STEPS):
         before, text = text, _replaced(_SECOND_DOT.sub("", unicodedata.normalize("NFD", fold_name(text))))
         if text == before:
             break

@@ -26,7 +26,7 @@ MEDIAL = frozenset("\u05f3\u05f4\u0f0b\u30fb")
 CLICKS = frozenset("\u01c0\u01c1\u01c2\u01c3")
 
 # UTS #39, section 5.4: more nonspacing marks on one letter, or one of them twice, belong to no language.
-MOST_MARKS = 4
+MAX_MARKS = 4
 
 ZWNJ, ZWJ = "\u200c", "\u200d"
 VIRAMA = 9  # The combining class of marks that join two consonants.
@@ -131,7 +131,7 @@ def _check_letters(text: str, symbols: frozenset[str] = frozenset()) -> None:
             raise ValidationError("A mark needs a letter before it.", code="marks")
         elif category == "Mc":
             marks = []
-        elif len(marks) == MOST_MARKS or character in marks[-1:]:
+        elif len(marks) == MAX_MARKS or character in marks[-1:]:
             raise ValidationError("Too many marks stand on one letter.", code="marks")
         else:
             marks.append(character)

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 STEP_ROWS = 200  # A few milliseconds of SQLite's write lock.
 # Of the time between two steps: posts keep nine tenths of the writer thread, however slow the database is.
 SHARE = 0.1
-LEAST_PAUSE_SECONDS = 0.01
+MIN_PAUSE_SECONDS = 0.01
 
 # Sent in each step's transaction, after the deletion. `keys`: of sessions that were found expired.
 step_done = Signal()
@@ -51,7 +51,7 @@ async def _clear() -> None:
         if not count:
             break  # Another process is at them.
         deleted, steps, longest = deleted + count, steps + 1, max(longest, seconds)
-        await asyncio.sleep(max(LEAST_PAUSE_SECONDS, seconds / SHARE))
+        await asyncio.sleep(max(MIN_PAUSE_SECONDS, seconds / SHARE))
     if deleted:
         logger.info("%d expired sessions deleted in %d steps, longest %.1f ms", deleted, steps, longest * 1000)
 

@@ -11,7 +11,7 @@ import pytest
 from chat import conf, history, services
 from chat.models import Message, Room
 from chat.protocol import Joined, frame_size
-from hubbub.presence.topic_presence import MOST_NAMED, MOST_NAMES_BYTES
+from hubbub.presence.topic_presence import MAX_NAMED, MAX_NAMES_BYTES
 from hubbub.protocol import Person, Presence, Refused, encode
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
@@ -173,7 +173,7 @@ def test_one_message_is_told_whatever_its_size(alice: Any, lounge: Room, setting
 
 def test_a_page_leaves_room_for_a_hundred_who_are_present(alice: Any, lounge: Room) -> None:
     post(alice, lounge, 200, body="a line as people write them")
-    crowd = Presence(MOST_NAMED, [Person(2**53 - n, "n" * (MOST_NAMES_BYTES // MOST_NAMED)) for n in range(MOST_NAMED)])
+    crowd = Presence(MAX_NAMED, [Person(2**53 - n, "n" * (MAX_NAMES_BYTES // MAX_NAMED)) for n in range(MAX_NAMED)])
     size = len(encode(crowd).encode())
     joined = join(alice, lounge, present_bytes=size)
     answer = history.open_room(user_id=alice.pk, slug="lounge", after=None, epoch=None, present_bytes=size)

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.cluster
 
 SLOW_SECONDS = 3.0  # See http_site.
 PASSWORD = "correct horse 7"
-MOST_THREADS = 80  # 32 requests in work, each for a moment with another thread that ends its own; and the site's.
+MAX_THREADS = 80  # 32 requests in work, each for a moment with another thread that ends its own; and the site's.
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ async def test_250_who_sign_in_at_once_take_few_threads_and_sockets_are_served_m
         assert set(status) == {302, 503}
         assert status.count(302) >= 2
         assert all(b"retry-after: " in head.lower() for code, head in answers if code == 503)
-        assert threads < MOST_THREADS
+        assert threads < MAX_THREADS
         assert slowest < 3.0
         # Nobody's tries were used up by that, and there is room again.
         assert (await answer_to(server, sign_in))[0] == 302

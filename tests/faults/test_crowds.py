@@ -23,7 +23,7 @@ CROWD = 2_000
 ROOMS = [f"room-{number}" for number in range(20)]
 RETURN_SECONDS = 45.0  # What is leased goes within 30 s.
 # By then a process has all the memory that it needs for them: measured flat from here to 35,000.
-LEAST_WARM_UP = 7_500
+MIN_WARM_UP = 7_500
 
 
 def prepare(site: Site) -> list[str]:
@@ -131,7 +131,7 @@ async def test_nothing_is_left_of_those_who_came_and_went(server: Server, site: 
     cookies = await asyncio.to_thread(prepare, site)
     token = (await asyncio.to_thread(site.make_user, "root"))["token"]
     async with looking_into(server, token) as window:
-        warm_up = max(cycles // 2, LEAST_WARM_UP)
+        warm_up = max(cycles // 2, MIN_WARM_UP)
         await come_and_go(server.port, cookies, ROOMS, range(warm_up))
         before = await settled(window, {})
         await come_and_go(server.port, cookies, ROOMS, range(warm_up, warm_up + cycles))

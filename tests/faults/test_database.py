@@ -26,7 +26,7 @@ ANSWER_SECONDS = 6.5  # Four by the clock of the process, five as promised, and 
 PING_SECONDS = (
     1.0  # Far above what it takes on a busy machine, far below what a blocked loop or thread would make of it.
 )
-MOST_LINES = 16  # Of two processes and the publisher, for begin and end; one per post would be hundreds.
+MAX_LINES = 16  # Of two processes and the publisher, for begin and end; one per post would be hundreds.
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +223,7 @@ class Watch:
             assert (await one.request("ping"))["type"] == "pong"
         await until_ready(self._cluster, "web-1")
         lines = self._cluster.output[self._lines :]
-        assert 1 <= len([one for one in lines if "database" in one]) <= len(lines) <= MOST_LINES
+        assert 1 <= len([one for one in lines if "database" in one]) <= len(lines) <= MAX_LINES
 
     async def readiness(self) -> tuple[int, str]:
         return await readiness(self._cluster, "web-1")

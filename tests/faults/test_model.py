@@ -38,7 +38,7 @@ R = TypeVar("R")
 
 PROCESSES = ("web-1", "web-2")
 PEOPLE = 5
-MOST_RUNS = 500
+MAX_RUNS = 500
 SETTLE_SECONDS = 30.0
 
 # Shrinking would take hours, and what fails on real processes need not fail again.
@@ -54,7 +54,7 @@ class World:
     cluster: Cluster
     redis: OwnRedis
     tokens: list[str]
-    rooms: Iterator[int] = field(default_factory=lambda: iter(range(MOST_RUNS)))
+    rooms: Iterator[int] = field(default_factory=lambda: iter(range(MAX_RUNS)))
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
                 from django.contrib.auth import get_user_model
                 from chat import services
                 from hubbub.auth.tokens import create_token
-                for number in range({MOST_RUNS}):
+                for number in range({MAX_RUNS}):
                     services.create_room(slug=f"run-{{number}}", title="Model")
                 for number in range({PEOPLE}):
                     user = get_user_model().objects.create_user(username=f"person-{{number}}")

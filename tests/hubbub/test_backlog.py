@@ -9,7 +9,7 @@ import pytest
 
 from hubbub import conf
 from hubbub.delivery.backlog import Backlog
-from hubbub.server.inbox import MOST_UNREAD, UNREAD_BYTES, Inbox
+from hubbub.server.inbox import MAX_UNREAD, UNREAD_BYTES, Inbox
 
 MIB = 1 << 20
 
@@ -65,10 +65,10 @@ def inbox() -> tuple[Inbox, list[str]]:
 async def test_64_kib_and_the_frame_that_crosses_them_wait_to_be_read(char: str) -> None:
     """By what they take in memory, where a character may have four bytes."""
     box, said = inbox()
-    texts = [char * 2_000] * MOST_UNREAD
+    texts = [char * 2_000] * MAX_UNREAD
     while not box.is_full:
         box.put_nowait(frame(texts.pop()))
-    waiting = MOST_UNREAD - len(texts)
+    waiting = MAX_UNREAD - len(texts)
     assert 3 <= waiting <= UNREAD_BYTES / sys.getsizeof(char * 2_000) + 2
     assert said == ["pause"]
     for left in range(waiting - 1, -1, -1):

@@ -4,9 +4,9 @@ import selectors
 import socket
 from contextlib import ExitStack
 
-from hubbub.server.event_loop import MOST_EVENTS, BoundedSelector
+from hubbub.server.event_loop import MAX_EVENTS, BoundedSelector
 
-CROWD = 3 * MOST_EVENTS
+CROWD = 3 * MAX_EVENTS
 
 
 def test_each_turn_serves_a_few_and_nobody_is_left_out() -> None:
@@ -16,7 +16,7 @@ def test_each_turn_serves_a_few_and_nobody_is_left_out() -> None:
             selector.register(ours, selectors.EVENT_READ, number)
             theirs.send(b"x")
         turns = [selector.select(0) for _ in range(3)]
-        assert [len(turn) for turn in turns] == [MOST_EVENTS] * 3
+        assert [len(turn) for turn in turns] == [MAX_EVENTS] * 3
         # Nobody has been read, so all are ready still: those told of come after those who wait.
         assert sorted(key.data for turn in turns for key, _ in turn) == list(range(CROWD))
 

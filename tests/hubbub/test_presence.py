@@ -154,7 +154,7 @@ def test_long_names_are_not_told_where_they_would_fill_a_frame() -> None:
 
 
 async def test_comings_and_goings_are_gathered(redis: Redis, sides: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracker, "LEAST_SECONDS", INTERVAL)
+    monkeypatch.setattr(tracker, "MIN_SECONDS", INTERVAL)
     a, b = sides(), sides()
     for side in (a, b):
         side.tracker._interval = 0.5
@@ -187,7 +187,7 @@ async def test_a_crowd_is_told_less_often(redis: Redis, sides: Any, monkeypatch:
 async def test_what_members_are_told_adds_up_to_who_is_there(
     redis: Redis, sides: Any, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    monkeypatch.setattr(topic_presence, "MOST_NAMED", 4)
+    monkeypatch.setattr(topic_presence, "MAX_NAMED", 4)
     chance = random.Random(seed)
     crowd = [Person(str(number), f"user-{number}") for number in range(1, 9)]
     a, b = sides(), sides()

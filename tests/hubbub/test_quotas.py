@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hubbub.conf import Hubbub
-from hubbub.limits.quotas import MOST_TOLD, Quotas, Stranger
+from hubbub.limits.quotas import MAX_TOLD, Quotas, Stranger
 from hubbub.process.metrics import COUNTERS
 from hubbub.protocol import ErrorCode, Refused
 
@@ -121,16 +121,16 @@ def test_a_flood_is_one_line_a_minute(quotas: Quotas, clock: Clock, caplog: pyte
 
 def test_what_was_used_is_told_once_and_only_what_was_let_through(quotas: Quotas) -> None:
     posted(quotas, ALICE, 50)
-    assert quotas.posts.tell() == {ALICE: 30}
-    assert quotas.commands.tell() == {ALICE: 50}
-    assert quotas.posts.tell() == {}
+    assert quotas.posts.take_usage() == {ALICE: 30}
+    assert quotas.commands.take_usage() == {ALICE: 50}
+    assert quotas.posts.take_usage() == {}
 
 
 def test_what_others_used_counts_here(quotas: Quotas, clock: Clock) -> None:
-    quotas.posts.hear({ALICE: 25})
+    quotas.posts.apply_remote({ALICE: 25})
     assert posted(quotas, ALICE, 100) == 5
     assert posted(quotas, BOB, 100) == 30
-    assert quotas.posts.tell() == {ALICE: 5, BOB: 30}
+    assert quotas.posts.take_usage() == {ALICE: 5, BOB: 30}
 
 
 def test_three_processes_that_exchange_let_no_more_through_than_one(clock: Clock) -> None:
@@ -140,19 +140,19 @@ def test_three_processes_that_exchange_let_no_more_through_than_one(clock: Clock
         for _ in range(10):
             let_through += sum(posted(one, ALICE, 100) for one in ledgers)
             clock.now += 0.1
-        told = [one.posts.tell() for one in ledgers]
+        told = [one.posts.take_usage() for one in ledgers]
         for number, one in enumerate(ledgers):
             for other in told[:number] + told[number + 1 :]:
-                one.posts.hear(other)
+                one.posts.apply_remote(other)
     # Each burst may go once, before the others hear of it.
     assert 600 <= let_through <= 600 + 3 * 30 + 3 * 10
 
 
 def test_of_very_many_users_those_are_told_who_used_most(clock: Clock) -> None:
     quotas = ledger_of(clock)
-    for number in range(MOST_TOLD + 500):
+    for number in range(MAX_TOLD + 500):
         posted(quotas, str(number), 2 if number >= 500 else 1)
-    assert quotas.posts.tell() == dict.fromkeys(map(str, range(500, MOST_TOLD + 500)), 2)
+    assert quotas.posts.take_usage() == dict.fromkeys(map(str, range(500, MAX_TOLD + 500)), 2)
 
 
 # Sockets

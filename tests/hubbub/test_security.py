@@ -9,7 +9,7 @@ import pytest
 
 from hubbub.process import security_log
 from hubbub.process.metrics import COUNTERS
-from hubbub.process.security_log import LINES_PER_SECOND, MOST_CHARS, Kind, address_of, log_event
+from hubbub.process.security_log import LINES_PER_SECOND, MAX_CHARS, Kind, address_of, log_event
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +57,7 @@ def test_a_forged_log_line_by_a_value_of_the_attackers(caplog: Any, hostile: str
     value = r"""('[^']*'|"[^"]*"|y+)"""
     found = re.fullmatch(rf"origin_refused address=203\.0\.113\.7 user={value} connection=- {value}", line)
     assert found, line
-    assert ast.literal_eval(found[2]) == hostile[:MOST_CHARS]
+    assert ast.literal_eval(found[2]) == hostile[:MAX_CHARS]
 
 
 def test_a_flood_of_events_does_not_fill_the_log_nor_hide_others(caplog: Any, clock: list[float]) -> None:

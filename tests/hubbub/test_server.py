@@ -127,7 +127,7 @@ async def test_who_sends_much_before_its_handshake_is_answered_is_cut() -> None:
     protocol.transport = transport = Transport()
     protocol.state = protocol.STATE_CONNECTING
     protocol.data = b"x" * 1000
-    protocol._dataReceived(b"x" * websocket.MOST_BEFORE_OPEN_BYTES)
+    protocol._dataReceived(b"x" * websocket.MAX_BEFORE_OPEN_BYTES)
     assert transport.is_aborted
     assert len(protocol.data) == 1000
 
@@ -139,12 +139,12 @@ async def test_who_sends_more_than_is_taken_is_not_read_until_it_was_and_that_is
     )
     inbox = inbox_module.Inbox(transport)
     before = COUNTERS.limited["unread"]
-    for _ in range(inbox_module.MOST_UNREAD - 1):
+    for _ in range(inbox_module.MAX_UNREAD - 1):
         inbox.put_nowait({"type": "websocket.receive"})
     assert said == []
     inbox.put_nowait({"type": "websocket.receive"})
     assert (said, COUNTERS.limited["unread"] - before) == (["pause"], 1)
-    for _ in range(inbox_module.MOST_UNREAD - 1):
+    for _ in range(inbox_module.MAX_UNREAD - 1):
         await inbox.get()
     assert said == ["pause"]
     await inbox.get()

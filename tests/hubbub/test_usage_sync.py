@@ -121,7 +121,7 @@ async def test_without_redis_each_decides_alone_and_keeps_nothing_to_tell(clock:
         assert posted(lonely.quotas, ALICE, 30) == 30
         with pytest.raises((RedisError, OSError)):
             await lonely.exchange.round()
-        assert lonely.quotas.posts.tell() == {}
+        assert lonely.quotas.posts.take_usage() == {}
         clock.now += 3
     await lonely.redis.aclose()
 

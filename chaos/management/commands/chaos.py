@@ -10,9 +10,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from chaos import storm
 from chaos.site import SiteFailed
 
-MOST_MINUTES = 24 * 60.0
-MOST_PROCESSES = 16
-MOST_SEED = 2**32
+MAX_MINUTES = 24 * 60.0
+MAX_PROCESSES = 16
+MAX_SEED = 2**32
 
 
 class Command(BaseCommand):
@@ -28,14 +28,14 @@ class Command(BaseCommand):
         parser.add_argument("--seed", type=int, help="Makes the same faults in the same order again.")
 
     def handle(self, *, minutes: float, processes: int, seed: int | None, **options: Any) -> None:
-        if not 0 < minutes <= MOST_MINUTES:
-            raise CommandError(f"--minutes must be above 0 and at most {MOST_MINUTES:g}.")
-        if not 1 <= processes <= MOST_PROCESSES:
-            raise CommandError(f"--processes must be 1 to {MOST_PROCESSES}.")
-        if seed is not None and not 0 <= seed < MOST_SEED:
-            raise CommandError(f"--seed must be 0 to {MOST_SEED - 1}.")
+        if not 0 < minutes <= MAX_MINUTES:
+            raise CommandError(f"--minutes must be above 0 and at most {MAX_MINUTES:g}.")
+        if not 1 <= processes <= MAX_PROCESSES:
+            raise CommandError(f"--processes must be 1 to {MAX_PROCESSES}.")
+        if seed is not None and not 0 <= seed < MAX_SEED:
+            raise CommandError(f"--seed must be 0 to {MAX_SEED - 1}.")
         if seed is None:
-            seed = secrets.randbelow(MOST_SEED)
+            seed = secrets.randbelow(MAX_SEED)
         try:
             outcome = asyncio.run(self._run(minutes * 60, processes, seed))
         except SiteFailed as error:

@@ -13,7 +13,7 @@ from hubbub import users
 from hubbub.auth.tokens import TOKEN_PREFIX, create_token, known_scopes, revoke_token
 from hubbub.models import AccessToken
 
-MOST_DAYS = 3650
+MAX_DAYS = 3650
 TOKEN_DIGITS = 18  # More than a database's integer holds.
 
 
@@ -49,8 +49,8 @@ class Command(BaseCommand):
                 self._revoke(options["token"])
 
     def _create(self, username: str, days: int, name: str, scopes: list[str] | None) -> None:
-        if not 1 <= days <= MOST_DAYS:
-            raise CommandError(f"--days must be from 1 to {MOST_DAYS}, not {days}.")
+        if not 1 <= days <= MAX_DAYS:
+            raise CommandError(f"--days must be from 1 to {MAX_DAYS}, not {days}.")
         most = AccessToken._meta.get_field("name").max_length or sys.maxsize
         if not 1 <= len(name.strip()) <= most:
             raise CommandError(f"--name must have from 1 to {most} characters.")

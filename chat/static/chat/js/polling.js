@@ -1,11 +1,11 @@
 // Asking again and again, while the page is in sight: not all pages at once, and less often while it fails.
 
 const EVERY_MS = 5_000;
-const LONGEST_MS = 160_000;
+const MAX_MS = 160_000;
 
 /** How long to wait after so many failures in a row; `random` gives 0..1. */
 export function pauseMs(failures, random = Math.random) {
-  return Math.round(Math.min(LONGEST_MS, EVERY_MS * 2 ** Math.min(failures, 16)) * (0.8 + 0.4 * random()));
+  return Math.round(Math.min(MAX_MS, EVERY_MS * 2 ** Math.min(failures, 16)) * (0.8 + 0.4 * random()));
 }
 
 /** `ask` returns whether it has worked. It is also asked as soon as the page comes into sight. */

@@ -24,7 +24,7 @@ const SESSION_ENDED = 4003;
 const RATE_LIMITED = 4102;
 const RENEWED_MS = 1_000; // After 4003: a new password gives this browser a new session, by an answer that may still be under way.
 const CALM_MS = 5_000; // After 4102, before the back-off: the server has asked us in vain to be slower.
-const LONGEST_CALM_MS = 600_000; // Of what the server asks for.
+const MAX_CALM_MS = 600_000; // Of what the server asks for.
 
 export { Lost, Refused };
 
@@ -166,7 +166,7 @@ export class Socket {
     const error = this.#refusal;
     this.#report("offline", { code, reason, final: this.#stopped, ...(error && { error }) });
     if (this.#stopped) return;
-    const askedMs = Math.min(Number(error?.retry_after_ms) || 0, LONGEST_CALM_MS);
+    const askedMs = Math.min(Number(error?.retry_after_ms) || 0, MAX_CALM_MS);
     const calmMs = Math.max(code === RATE_LIMITED ? CALM_MS : code === SESSION_ENDED ? RENEWED_MS : 0, askedMs);
     this.#calmUntil = this.#env.now() + calmMs;
     this.#timer = this.#env.setTimeout(() => this.#connect(), calmMs + backoffMs(this.#tries++, this.#env.random));

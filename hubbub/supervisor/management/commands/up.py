@@ -31,7 +31,7 @@ from hubbub.supervisor.web_program import ManagedWeb
 EARLIER_RUN_SECONDS = 20.0
 # A release starts, waits for as long as it may, and says what it has waited for.
 RELEASE_EXTRA_SECONDS = 15.0
-MOST_PROCESSES = 64
+MAX_PROCESSES = 64
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -45,8 +45,8 @@ class Command(BaseCommand):
         parser.add_argument("--no-migrate", action="store_true", help="Leave the database as it is.")
 
     def handle(self, *, processes: int, host: str, port: int, no_migrate: bool, **options: Any) -> None:
-        if not 1 <= processes <= MOST_PROCESSES:
-            raise CommandError(f"--processes must be 1 to {MOST_PROCESSES}.")
+        if not 1 <= processes <= MAX_PROCESSES:
+            raise CommandError(f"--processes must be 1 to {MAX_PROCESSES}.")
         if not 0 <= port <= 65535:
             raise CommandError("--port must be 0 to 65535.")
         for name in ("VAR_DIR", "ASGI_APPLICATION", "REDIS_URL"):

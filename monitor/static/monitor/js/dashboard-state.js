@@ -5,7 +5,7 @@ import { percent } from "./units.js";
 
 const KEPT_SAMPLES = 300;
 const GAP = 1.75; // More than this many steps between two samples is a hole.
-const LEAST_WINDOW_S = 60;
+const MIN_WINDOW_S = 60;
 const SHORT_ID = 4;
 
 /** Values from which a number is tinted and called "high" or "very high". Load is per core. */
@@ -107,11 +107,11 @@ export function columns(state, key, picks, last = KEPT_SAMPLES) {
 /** The time axis that all charts share, in seconds: up to the newest sample, as far back as samples are kept. */
 export function timeRange(state) {
   const sample = newest(state);
-  if (sample === null) return [0, LEAST_WINDOW_S];
+  if (sample === null) return [0, MIN_WINDOW_S];
   const to = sample.at / 1000;
   const most = (KEPT_SAMPLES * state.intervalMs) / 1000;
   const known = to - state.samples[0].at / 1000;
-  return [to - Math.max(LEAST_WINDOW_S, Math.min(most, known)), to];
+  return [to - Math.max(MIN_WINDOW_S, Math.min(most, known)), to];
 }
 
 /** A host's numbers, as the card and the table show them. */
