@@ -9,19 +9,20 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from bench import against, cases, chart, fanout, machine, processes, report
-from bench.figures import Table
-from bench.ground import ROOT, Ground, prepared
+from bench import against, chart, machine, report
+from bench.environment import ROOT, Ground, prepared
+from bench.scenarios import capacity, fanout, processes
+from bench.stats import Table
 
 Case = Callable[[Ground, int, fanout.Say, Sequence[str]], Table]
 
 FANOUT_SOCKETS = tuple(fanout.FANOUT_SIDES)
 CASES: dict[str, Case] = {
     "latency": fanout.latency,
-    "connections": cases.connections,
-    "memory": cases.memory,
-    "posts": cases.posts,
-    "lag": cases.lag,
+    "connections": capacity.connections,
+    "memory": capacity.memory,
+    "posts": capacity.posts,
+    "lag": capacity.lag,
     "processes": processes.processes,
 }
 BUSY = 0.1  # Above this part of the machine, others disturb what is measured.

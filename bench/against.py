@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import report
-from bench.figures import Row, Table, median, short, spread
 from bench.standing import MEASURES, Measure
+from bench.stats import Row, Table, median, short, spread
 
 # What is compared when no case is named: with its command line, without the sockets of a fan-out.
 CASES = ("fanout", "posts", "connections", "memory", "latency")

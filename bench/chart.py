@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from bench.figures import Row, Table, short
+from bench.stats import Row, Table, short
 
 WIDTH = 800
 LABEL_WIDTH = 330

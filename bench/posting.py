@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.frames import CLOSE, FrameReader
-from bench.load import STALL_SECONDS, Broken
+from bench.load_client import STALL_SECONDS, Broken
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import model, standing
-from bench.figures import Row, Table, short, spread
-from bench.ground import RAISED_LIMITS
+from bench import cost_model, standing
+from bench.environment import RAISED_LIMITS
+from bench.stats import Row, Table, short, spread
 from bench.targets import TARGETS
 
 # What each quantity is called in a table's head. Those that are not named here are for the JSON alone.
@@ -62,7 +62,7 @@ def as_markdown(machine: Mapping[str, str], command: str, tables: Sequence[Table
         f"They are at work, and never reached: {limits}. The peers have no such limits."
     )
     parts += [f"### {table.title}\n\n{markdown(*lines(table))}{problems(table)}" for table in tables]
-    return "\n\n".join([*parts, cost_model(tables)])
+    return "\n\n".join([*parts, cost_text(tables)])
 
 
 def as_summary(machine: Mapping[str, str], command: str, tables: Sequence[Table]) -> str:
@@ -82,20 +82,20 @@ def ahead(tables: Sequence[Table]) -> str:
     return "Every row in which a peer is ahead of us, by how many times:\n\n" + markdown(head, found)
 
 
-def cost_model(tables: Sequence[Table]) -> str:
-    known = model.constants({table.name: table for table in tables})
+def cost_text(tables: Sequence[Table]) -> str:
+    known = cost_model.constants({table.name: table for table in tables})
     if any(math.isnan(one) for one in dataclasses.astuple(known)):
         return "The cost model needs all cases."
-    share, people = f"{model.BUSY:.0%}", f"{model.ROOM_MEMBERS} online in each room"
+    share, people = f"{cost_model.BUSY:.0%}", f"{cost_model.ROOM_MEMBERS} online in each room"
     return "\n\n".join(
         [
             "### The cost model",
             "What each thing costs, measured above:",
-            markdown(("", "cost", "of"), model.constants_lines(known)),
+            markdown(("", "cost", "of"), cost_model.constants_lines(known)),
             f"So, with a core kept at {share}, and each doing nothing else:",
-            markdown(("", "", ""), model.capacity_lines(known)),
+            markdown(("", "", ""), cost_model.capacity_lines(known)),
             f"On paper: {people}, spread over all processes; each member posts once a minute; everybody can be back "
-            f"within {model.RETURN_SECONDS:.0f} s after everything has restarted.",
+            f"within {cost_model.RETURN_SECONDS:.0f} s after everything has restarted.",
             markdown(
                 (
                     "connections",
@@ -106,7 +106,7 @@ def cost_model(tables: Sequence[Table]) -> str:
                     "processes that a message goes to",
                     "cores of Redis",
                 ),
-                model.scenario_lines(known),
+                cost_model.scenario_lines(known),
             ),
         ]
     )

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from bench.frames import CLOSE, FrameReader, server_frame
-from bench.load import Broken
+from bench.load_client import Broken
 from bench.machine import Program
 
 WINDOW = 32  # Messages in flight at most: as many commands as our server takes in work.

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.figures import Row, Table, short
+from bench.stats import Row, Table, short
 
 OURS = ("hubbub", "hubbub-publish", "hubbub-join")
 BOUNDS = ("bare", "bare-c")  # Loops that show what the kernel can carry: no servers.

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from bench.figures import Table, short
+from bench.stats import Table, short
 
 Tables = Mapping[str, Table]
 

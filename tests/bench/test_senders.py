@@ -11,9 +11,9 @@ import pytest
 import redis
 
 from bench import machine
+from bench.environment import ROOT
 from bench.frames import server_frame
-from bench.ground import ROOT
-from bench.load import Broken
+from bench.load_client import Broken
 from bench.machine import Program
 from bench.senders import WINDOW, HttpPoster, Poster, Script
 from hubbub.delivery.frames import wire_bytes

@@ -6,9 +6,9 @@ import pytest
 
 from bench import report
 from bench.__main__ import main
-from bench.figures import Row, Table
-from bench.ground import RAISED_LIMITS
+from bench.environment import RAISED_LIMITS
 from bench.standing import ahead_lines, summary
+from bench.stats import Row, Table
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MACHINE = {"processor": "one"}

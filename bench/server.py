@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench import machine
-from bench.figures import Row
+from bench.environment import ROOT, Ground
 from bench.frames import client_frame, upgrade_request
-from bench.ground import ROOT, Ground
-from bench.load import Broken, Dialog, Members, Sender, connect
+from bench.load_client import Broken, Dialog, Members, Sender, connect
 from bench.machine import Program
 from bench.senders import Poster
+from bench.stats import Row
 
 # A payload of ours: a message as it is posted in the product, with a body of BODY_CHARS. The peers' have the same size.
 FRAME_BYTES = 258

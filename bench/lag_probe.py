@@ -1,4 +1,4 @@
-"""Any ASGI application, and how late its event loop is: `BENCH_APPLICATION=module:name`, `bench.lag:application`.
+"""Any ASGI application, and how late its event loop is: `BENCH_APPLICATION=module:name`, `bench.lag_probe:application`.
 
 `GET /bench/lag` answers with all delays since the last time, in milliseconds, as JSON, and begins anew.
 """

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bench import machine
-from bench.figures import Row
+from bench.environment import ROOT
 from bench.frames import client_frame
-from bench.ground import ROOT
-from bench.load import Broken, Dialog, Sender, connect
+from bench.load_client import Broken, Dialog, Sender, connect
 from bench.machine import Program
 from bench.senders import Poster, Script
-from bench.side import BODY_CHARS, FRAME_BYTES, Side, body_of
+from bench.server import BODY_CHARS, FRAME_BYTES, Side, body_of
+from bench.stats import Row
 
 BENCH_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
 PEERS = ROOT / "bench" / "peers"
@@ -33,7 +33,7 @@ class Hubbub(Side):
     settle_seconds = 2.5  # They are told who else has come, a second after the last time.
 
     def command(self) -> Sequence[str]:
-        application = "bench.lag:application" if self.wrapped else self.application
+        application = "bench.lag_probe:application" if self.wrapped else self.application
         server = (sys.executable, "-m", "hubbub.server", "-v", "0", "-b", "127.0.0.1", "-p", str(self.port))
         return (*server, *NO_PINGS, application)
 
@@ -109,7 +109,7 @@ class Tutorial(Side):
     def command(self) -> Sequence[str]:
         application = "bench.peers.channels_site.asgi:application"
         server = (sys.executable, "-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(self.port))
-        return (*server, *NO_PINGS, "bench.lag:application" if self.wrapped else application)
+        return (*server, *NO_PINGS, "bench.lag_probe:application" if self.wrapped else application)
 
     def environ(self) -> dict[str, str]:
         application = "bench.peers.channels_site.asgi:application"
@@ -163,7 +163,7 @@ class FastApi(Side):
     def command(self) -> Sequence[str]:
         server = (str(BENCH_PYTHON), "-m", "uvicorn", "--host", "127.0.0.1", "--port", str(self.port))
         quiet = ("--log-level", "warning", "--ws-ping-interval", "3600", "--ws-ping-timeout", "3600")
-        return (*server, *quiet, "bench.lag:application" if self.wrapped else self.application)
+        return (*server, *quiet, "bench.lag_probe:application" if self.wrapped else self.application)
 
     def environ(self) -> dict[str, str]:
         return super().environ() | {"BENCH_APPLICATION": self.application}

@@ -5,11 +5,11 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.ground import ROOT
-from bench.load import Sender
+from bench.environment import ROOT
+from bench.load_client import Sender
 from bench.senders import HttpPoster
-from bench.side import Side
-from bench.sides import BENCH_PYTHON, PEERS
+from bench.server import Side
+from bench.servers import BENCH_PYTHON, PEERS
 
 NCHAN_MODULE = "ngx_nchan_module.so"
 NGINX_MODULES = (Path("/usr/lib/nginx/modules"), Path("/usr/lib64/nginx/modules"), Path("/usr/share/nginx/modules"))

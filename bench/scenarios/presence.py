@@ -1,4 +1,4 @@
-"""What presence costs a process: `python -m bench.presence`. A neighbour process has as many people and changes.
+"""What presence costs a process: `python -m bench.scenarios.presence`. Its neighbour has as many people and changes.
 
 CPU time per second; and, from a second run, how long the event loop was held at most.
 """

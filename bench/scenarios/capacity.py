@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from bench import machine
-from bench.fanout import SETTLE_SECONDS, Say, installed
-from bench.fast_sides import Nchan, Picows, Socketify
-from bench.figures import Row, Table, latest, percentile
-from bench.ground import Ground
-from bench.load import Broken, Dialog, Members, Sender, connect
+from bench.environment import Ground
+from bench.fast_servers import Nchan, Picows, Socketify
+from bench.load_client import Broken, Dialog, Members, Sender, connect
 from bench.posting import Posting, post_for
-from bench.side import Side
-from bench.sides import FastApi, Hubbub, SocketIo, Tutorial, TutorialPubsub, check_ok, kind_of
+from bench.scenarios.fanout import SETTLE_SECONDS, Say, installed
+from bench.server import Side
+from bench.servers import FastApi, Hubbub, SocketIo, Tutorial, TutorialPubsub, check_ok, kind_of
+from bench.stats import Row, Table, latest, percentile
 
 CONNECTING_SIDES: tuple[type[Side], ...] = (Hubbub, TutorialPubsub, FastApi, SocketIo, Picows, Socketify, Nchan)
 CONNECTIONS = 600

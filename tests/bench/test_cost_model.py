@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from bench.figures import Row, Table
-from bench.model import Constants, constants, processes_for, scenario_lines
+from bench.cost_model import Constants, constants, processes_for, scenario_lines
+from bench.stats import Row, Table
 
 KNOWN = Constants(
     delivery_us=5,

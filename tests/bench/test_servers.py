@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import fanout
-from bench.fast_sides import Nchan, Picows, Socketify, nginx_config
-from bench.ground import Ground, prepared
-from bench.side import Side
-from bench.sides import Bare, BareC, FastApi, FastApiSaved, Hubbub, SocketIo, TutorialPubsub, kind_of
+from bench.environment import Ground, prepared
+from bench.fast_servers import Nchan, Picows, Socketify, nginx_config
+from bench.scenarios import fanout
+from bench.server import Side
+from bench.servers import Bare, BareC, FastApi, FastApiSaved, Hubbub, SocketIo, TutorialPubsub, kind_of
 
 KINDS: tuple[type[Side], ...] = (
     *(Hubbub, TutorialPubsub, FastApi, FastApiSaved, SocketIo, Picows, Socketify, Nchan, Bare, BareC),
@@ -101,8 +101,8 @@ def test_a_peer_in_python_is_started_by_its_own_interpreter(
 
 
 def test_a_peer_that_is_missing_is_named_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.fast_sides.NGINX_MODULES", ())
-    monkeypatch.setattr("bench.fast_sides.ROOT", Path("/nonexistent"))
+    monkeypatch.setattr("bench.fast_servers.NGINX_MODULES", ())
+    monkeypatch.setattr("bench.fast_servers.ROOT", Path("/nonexistent"))
     said: list[str] = []
     assert fanout.installed((Nchan, Picows, Socketify, Hubbub), said.append) == [Hubbub]
     assert [line.rpartition("Install it: ")[2] for line in said] == [

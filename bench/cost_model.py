@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.figures import Table, short
+from bench.stats import Table, short
 
 BUSY = 0.6  # Of a core: above it, waiting times grow fast.
 POSTS_PER_MINUTE = 1.0  # Of each connected member.

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bench import machine
-from bench.fast_sides import Nchan, Picows, Socketify
-from bench.figures import Row, Table, latest, percentile
-from bench.ground import Ground
-from bench.load import Broken, Members, Sender
-from bench.side import FRAME_BYTES, Side, body_of
-from bench.sides import (
+from bench.environment import Ground
+from bench.fast_servers import Nchan, Picows, Socketify
+from bench.load_client import Broken, Members, Sender
+from bench.server import FRAME_BYTES, Side, body_of
+from bench.servers import (
     Bare,
     BareC,
     FastApi,
@@ -23,6 +22,7 @@ from bench.sides import (
     script,
     script_row,
 )
+from bench.stats import Row, Table, latest, percentile
 
 Say = Callable[[str], None]
 

@@ -8,7 +8,7 @@ import pytest
 
 from bench import report
 from bench.chart import chart
-from bench.figures import Row, Table, percentile, short, spread
+from bench.stats import Row, Table, percentile, short, spread
 from bench.targets import TARGETS, Target
 
 

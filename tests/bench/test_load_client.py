@@ -7,8 +7,8 @@ from threading import Timer
 
 import pytest
 
-from bench import load
-from bench.load import Broken, Burst, Members
+from bench import load_client
+from bench.load_client import Broken, Burst, Members
 from hubbub.delivery.frames import wire_bytes
 
 MEMBERS = 5
@@ -48,7 +48,7 @@ class Scripted:
 
 @pytest.fixture
 def pairs(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Members, list[socket.socket]]]:
-    monkeypatch.setattr(load, "STALL_SECONDS", 0.2)
+    monkeypatch.setattr(load_client, "STALL_SECONDS", 0.2)
     made = [socket.socketpair() for _ in range(MEMBERS)]
     members = Members([client for client, _ in made])
     yield members, [server for _, server in made]
@@ -134,7 +134,7 @@ def test_what_joining_brings_is_forgotten(pairs: Pairs) -> None:
 
 
 def test_a_server_that_is_never_quiet_is_an_error(pairs: Pairs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load, "NOISE_SECONDS", -1.0)
+    monkeypatch.setattr(load_client, "NOISE_SECONDS", -1.0)
     members, servers = pairs
     servers[0].sendall(STRAY)
     with pytest.raises(Broken, match="strays"):

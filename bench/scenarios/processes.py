@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import redis
 
 from bench import machine
-from bench.fanout import SETTLE_SECONDS, Say, installed
-from bench.figures import Row, Table
-from bench.ground import Ground
-from bench.load import Broken, Members, connect
-from bench.sides import Hubbub
+from bench.environment import Ground
+from bench.load_client import Broken, Members, connect
+from bench.scenarios.fanout import SETTLE_SECONDS, Say, installed
+from bench.servers import Hubbub
+from bench.stats import Row, Table
 from hubbub.supervisor import private_redis
 
 # (processes, sockets on each).
