@@ -2,6 +2,8 @@
 
 from typing import Any, ClassVar
 
+import msgspec
+
 from chat import access, conf, history, services
 from chat.post_batcher import writer
 from chat.protocol import (
@@ -56,7 +58,7 @@ class ChatConsumer(HubbubConsumer):
         # The writer keeps the order of posts, and saves those that come together in one transaction.
         return isinstance(command, MessagePost)
 
-    async def handle(self, command: Any) -> Ok:
+    async def handle(self, command: Any) -> Ok | None:
         user_id = self.identity.user_id
         match command:
             case RoomJoin():
@@ -86,8 +88,11 @@ class ChatConsumer(HubbubConsumer):
                 )
         return await super().handle(command)
 
-    async def _join(self, command: RoomJoin) -> Joined:
-        """Enter the group, read the room, answer, then what came meanwhile: so no change falls between."""
+    async def _join(self, command: RoomJoin) -> Joined | None:
+        """Enter the group, read the room, answer, then what came meanwhile: so no change falls between.
+
+        None: it was answered. The answer is returned only where the room is not joined yet.
+        """
         group = group_of(command.room)
         if not self.is_active(group):
             # For who may not be in it, no subscription is made; nor does the time of that tell which rooms are in use.
@@ -115,10 +120,10 @@ class ChatConsumer(HubbubConsumer):
                     return joined
                 if not self.must_read_again(group, joined.position):
                     self._forget_parts(command.room)
-                    joined.present = self.presence(group, history.room_for_present(joined))
-                    self.answer(command, joined)
+                    present = self.presence(group, history.room_for_present(joined))
+                    self.answer(command, msgspec.structs.replace(joined, present=present))
                     self.go_live(group, joined.position, joined.epoch)
-                    return joined
+                    return None
         except Refused as refused:
             if refused.code == ErrorCode.NOT_FOUND:
                 self.leave(group)  # Also the room that was joined before, and is not the user's any more.

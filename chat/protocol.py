@@ -16,7 +16,7 @@ Slug = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*\Z", max_len
 Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
-class RoomJoin(Command, tag="room.join"):
+class RoomJoin(Command, tag="room.join", frozen=True):
     """`after` and `epoch`: what the client has; without them it starts from the latest page."""
 
     room: Slug
@@ -25,11 +25,11 @@ class RoomJoin(Command, tag="room.join"):
     epoch: str | None = None
 
 
-class RoomLeave(Command, tag="room.leave"):
+class RoomLeave(Command, tag="room.leave", frozen=True):
     room: Slug
 
 
-class RoomHistory(Command, tag="room.history"):
+class RoomHistory(Command, tag="room.history", frozen=True):
     """Exactly one of `before`, `after` and `around`, each a seq."""
 
     room: Slug
@@ -39,7 +39,7 @@ class RoomHistory(Command, tag="room.history"):
     limit: Annotated[int, msgspec.Meta(ge=1, le=HISTORY_LIMIT)] = HISTORY_DEFAULT
 
 
-class MessagePost(Command, tag="message.post"):
+class MessagePost(Command, tag="message.post", frozen=True):
     """`id` is made by the client: the same one is one message for ever."""
 
     room: Slug
@@ -47,13 +47,13 @@ class MessagePost(Command, tag="message.post"):
     body: str
 
 
-class MessageEdit(Command, tag="message.edit"):
+class MessageEdit(Command, tag="message.edit", frozen=True):
     room: Slug
     seq: Number
     body: str
 
 
-class MessageDelete(Command, tag="message.delete"):
+class MessageDelete(Command, tag="message.delete", frozen=True):
     room: Slug
     seq: Number
 
@@ -86,7 +86,7 @@ class MessageState(msgspec.Struct, frozen=True):
     deleted: bool
 
 
-class Joined(Ok, tag="ok", kw_only=True):
+class Joined(Ok, tag="ok", kw_only=True, frozen=True):
     """`complete`: `messages` is every message changed since `after`, by position; else the latest page, by seq.
 
     `partial`: only the changes up to `position` fit. The socket is not in the room yet; it joins again from there.
@@ -104,14 +104,14 @@ class Joined(Ok, tag="ok", kw_only=True):
     present: Presence | None = None
 
 
-class History(Ok, tag="ok", kw_only=True):
+class History(Ok, tag="ok", kw_only=True, frozen=True):
     """`more`: there are messages beyond this page, in the direction asked for (`around`: older ones)."""
 
     messages: list[MessageState]
     more: bool
 
 
-class Posted(Ok, tag="ok", kw_only=True):
+class Posted(Ok, tag="ok", kw_only=True, frozen=True):
     """The message is committed."""
 
     seq: int
@@ -119,31 +119,31 @@ class Posted(Ok, tag="ok", kw_only=True):
     at: datetime
 
 
-class Changed(Ok, tag="ok", kw_only=True):
+class Changed(Ok, tag="ok", kw_only=True, frozen=True):
     """The change is committed, or was already so."""
 
     position: int
 
 
-class MessageEvent(Event, kw_only=True):
+class MessageEvent(Event, kw_only=True, frozen=True):
     room: str
     position: int
     message: MessageState
 
 
-class MessagePosted(MessageEvent, tag="message.posted"):
+class MessagePosted(MessageEvent, tag="message.posted", frozen=True):
     pass
 
 
-class MessageEdited(MessageEvent, tag="message.edited"):
+class MessageEdited(MessageEvent, tag="message.edited", frozen=True):
     pass
 
 
-class MessageDeleted(MessageEvent, tag="message.deleted"):
+class MessageDeleted(MessageEvent, tag="message.deleted", frozen=True):
     pass
 
 
-class RoomChanged(Event, tag="room.changed", kw_only=True):
+class RoomChanged(Event, tag="room.changed", kw_only=True, frozen=True):
     """`changes`: those of title, topic and archived that changed."""
 
     room: str
@@ -151,14 +151,14 @@ class RoomChanged(Event, tag="room.changed", kw_only=True):
     changes: dict[str, Any]
 
 
-class RoomClosed(Event, tag="room.closed", kw_only=True):
+class RoomClosed(Event, tag="room.closed", kw_only=True, frozen=True):
     """No later event of that room. `code`: `removed`, `banned` or `deleted`."""
 
     room: str
     code: str
 
 
-class PresenceChanged(Event, tag="presence.changed", kw_only=True, omit_defaults=True):
+class PresenceChanged(Event, tag="presence.changed", kw_only=True, omit_defaults=True, frozen=True):
     """Who came and went since the last one. Without `joined` and `left`: too many are present to be named."""
 
     room: str

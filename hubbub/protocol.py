@@ -75,13 +75,13 @@ class Malformed(Refused):
         self.ref = ref
 
 
-class Command(msgspec.Struct, tag_field="type", forbid_unknown_fields=True, kw_only=True):
+class Command(msgspec.Struct, tag_field="type", forbid_unknown_fields=True, kw_only=True, frozen=True):
     """Client to server; answered exactly once, by its `ref`."""
 
     ref: Ref
 
 
-class Ping(Command, tag="ping"):
+class Ping(Command, tag="ping", frozen=True):
     """Answered with `pong` at once, whatever else is in work."""
 
 
@@ -91,8 +91,8 @@ class Auth(msgspec.Struct, tag_field="type", tag="auth", forbid_unknown_fields=T
     token: str
 
 
-class Ok(msgspec.Struct, tag_field="type", tag="ok", kw_only=True):
-    """The good answer. Apps subclass it with `tag="ok"` and their fields."""
+class Ok(msgspec.Struct, tag_field="type", tag="ok", kw_only=True, frozen=True):
+    """The good answer. Apps subclass it with `tag="ok"` and their fields; `ref` is put on when it is sent."""
 
     ref: Ref | None = None
 
@@ -106,7 +106,7 @@ class Error(msgspec.Struct, tag_field="type", tag="error", frozen=True, kw_only=
     retry_after_ms: int | None = None
 
 
-class Event(msgspec.Struct, tag_field="type", kw_only=True):
+class Event(msgspec.Struct, tag_field="type", kw_only=True, frozen=True):
     """Server to client, unasked."""
 
 
@@ -114,7 +114,7 @@ class Pong(msgspec.Struct, tag_field="type", tag="pong", frozen=True):
     ref: Ref
 
 
-class AuthRequired(Event, tag="auth.required", kw_only=True):
+class AuthRequired(Event, tag="auth.required", kw_only=True, frozen=True):
     within_ms: int
 
 
@@ -137,7 +137,7 @@ class Limits(msgspec.Struct, frozen=True):
     body_chars: int | None = None
 
 
-class Hello(Event, tag="hello", kw_only=True):
+class Hello(Event, tag="hello", kw_only=True, frozen=True):
     """The first frame of an admitted socket."""
 
     protocol: int = VERSION
@@ -150,13 +150,13 @@ class Hello(Event, tag="hello", kw_only=True):
     server_time: datetime
 
 
-class ServiceChanged(Event, tag="service.changed", kw_only=True):
+class ServiceChanged(Event, tag="service.changed", kw_only=True, frozen=True):
     """`degraded`: Redis is away, live updates are slow; `ok`: it is back."""
 
     state: str
 
 
-class UserRenamed(Event, tag="user.renamed", kw_only=True):
+class UserRenamed(Event, tag="user.renamed", kw_only=True, frozen=True):
     """From now on this is the user's name, also beside what is shown already."""
 
     user: Person

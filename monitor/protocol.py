@@ -66,7 +66,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 Reading = Host | Process
 
 
-class MetricsSampled(Event, tag="metrics.sampled"):
+class MetricsSampled(Event, tag="metrics.sampled", frozen=True):
     """One sample: the same bytes for every socket. `seq` rises by one within an epoch, epochs rise."""
 
     epoch: int
@@ -76,7 +76,7 @@ class MetricsSampled(Event, tag="metrics.sampled"):
     processes: tuple[Process, ...]
 
 
-class MetricsHistory(Event, tag="metrics.history"):
+class MetricsHistory(Event, tag="metrics.history", frozen=True):
     """Recent samples, oldest first, as they were sent. `every`: of so many samples in a row one is here.
 
     `age_ms`: how long ago the newest was made, by the server's clock alone; None where there is none.

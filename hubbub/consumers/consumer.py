@@ -5,83 +5,59 @@ Subclasses name their commands and handle them; they never touch the socket, the
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
 import msgspec
-from channels.consumer import AsyncConsumer
-from django.utils import timezone
-from django.views.decorators.debug import sensitive_variables
 
 from hubbub import conf, threads
 from hubbub.auth import admission
-from hubbub.auth.identity import Identity
-from hubbub.auth.sessions import session_key_of
 from hubbub.consumers.commands import CommandQueue, run_with_deadline
+from hubbub.consumers.handshake import Handshake
 from hubbub.consumers.memberships import Memberships
-from hubbub.delivery.outbox import DRAIN, AsgiOutbox, outbox_for, send_close, send_denial
+from hubbub.consumers.socket import FINISH_SECONDS, Disconnected
+from hubbub.delivery.outbox import outbox_for, send_close
 from hubbub.delivery.recovery import Recovery
-from hubbub.limits.quotas import RETRY_SECONDS, Slot, quotas
+from hubbub.limits.quotas import Slot, quotas
 from hubbub.limits.token_buckets import Strikes
 from hubbub.presence.topic_presence import Announce
 from hubbub.process.metrics import COUNTERS
-from hubbub.process.security_log import Kind, address_of, log_event
+from hubbub.process.security_log import address_of
 from hubbub.process.this_process import new_connection_name
 from hubbub.protocol import (
     CLOSE_CODES,
-    AuthRequired,
     CloseCode,
     Command,
     Error,
     ErrorCode,
-    Hello,
-    Limits,
     Malformed,
     Ok,
-    Person,
     Ping,
     Pong,
     Presence,
     Refused,
     decoder_of,
-    encode,
     parse,
-    parse_auth,
 )
 from hubbub.runtime import runtime
 
 logger = logging.getLogger(__name__)
 
-BAD_FRAMES_SECONDS = 10.0
-WORK_SECONDS = 4.5  # For the commands of a socket that ends: a post has four.
 
-
-class Disconnected(Exception):
-    """The client is gone, or the socket is closing."""
-
-
-class HubbubConsumer(AsyncConsumer):  # type: ignore[misc]
+class HubbubConsumer(Handshake):
     """One WebSocket. Set `commands` and `permission`, override `opened` and `handle`.
 
     It takes none of Channels' per-consumer layer channel: broadcasts reach it through the process's hub.
     """
 
     commands: ClassVar[Any] = Ping  # The tagged union of commands, `Ping` among them.
-    permission: ClassVar[str | None] = None  # To use the endpoint, as in `user.has_perm`; None: any signed-in user.
-    endpoint_scopes: ClassVar[Set[str]] = frozenset()  # A token needs one of them; empty: any token will do.
     command_scopes: ClassVar[Mapping[type, str]] = {}  # And this one for that command.
     posts: ClassVar[tuple[type[Command], ...]] = ()  # What others see: of these a user may send fewer.
-    identity: Identity
     _decoders: ClassVar[dict[type, "msgspec.json.Decoder[Any]"]] = {}
 
     # For subclasses
-
-    @property
-    def body_chars(self) -> int | None:
-        """Told in `hello.limits`; None where the endpoint takes no text."""
-        return None
 
     async def opened(self) -> None:
         """Called once, after `hello`. Raise Refused to send the client away: see `protocol.CLOSE_CODES`."""
@@ -93,13 +69,9 @@ class HubbubConsumer(AsyncConsumer):  # type: ignore[misc]
         """
         return False
 
-    async def handle(self, command: Any) -> Ok:
-        """Do the command and return its answer. Raise Refused to refuse it."""
+    async def handle(self, command: Any) -> Ok | None:
+        """Do the command and return its answer, or None if `answer` was called. Raise Refused to refuse it."""
         raise Refused(ErrorCode.INVALID, f"no such command here: {type(command).__name__}")
-
-    def send_frame(self, frame: msgspec.Struct | str) -> None:
-        """Queue one frame for this socket."""
-        self.outbox.put(frame if isinstance(frame, str) else encode(frame))
 
     async def join(self, group: str, recovery: Recovery | None = None, announce: Announce | None = None) -> None:
         """Enter the group as pending: what comes is kept until `go_live`, or dropped by `abandon`. See `Hub.join`.
@@ -152,10 +124,8 @@ class HubbubConsumer(AsyncConsumer):  # type: ignore[misc]
         self._memberships.leave(group)
 
     def answer(self, command: Command, answer: Ok) -> None:
-        """Queue the answer now; for a `handle` that must do something after it, and then returns the same answer."""
-        if answer.ref is None:
-            answer.ref = command.ref
-            self.send_frame(answer)
+        """Queue the answer now; for a `handle` that must do something after it, and then returns None."""
+        self.send_frame(msgspec.structs.replace(answer, ref=command.ref))
 
     # The socket's life
 
@@ -166,13 +136,12 @@ class HubbubConsumer(AsyncConsumer):  # type: ignore[misc]
         self._receive = receive
         self._bad_frames: Strikes | None = None  # A deque takes more memory than the rest of an idle consumer.
         self._slot: Slot | None = None
-        self._work: CommandQueue | None = None
+        self._commands: CommandQueue | None = None
         self._tasks: list[asyncio.Task[None]] = []
         task = asyncio.current_task()
         assert task is not None
         self.outbox = outbox_for(scope, send, abort=task.cancel)
         self._memberships = Memberships(self.outbox)
-        self._looked_after = False
         COUNTERS.sockets += 1
         try:
             await self._live(send)
@@ -190,39 +159,8 @@ class HubbubConsumer(AsyncConsumer):  # type: ignore[misc]
             await self._clean_up()
 
     async def _live(self, send: Any) -> None:
-        await self._receive()  # websocket.connect
-        address = address_of(self.scope)
-        if quotas().is_full():
-            return await self._send_full(send)
-        asked = runtime().revocation.sockets.recheck.times
-        session_key = session_key_of(self.scope)
-        if session_key is not None and not admission.is_from_own_page(self.scope, self.connection):
-            await send({"type": "websocket.close", "code": CloseCode.FORBIDDEN})  # Before accept: HTTP 403.
+        if not await self._admit(send):
             return
-        identity, reachable = None, True
-        if session_key:
-            try:
-                identity = await admission.identify_by_session(session_key, self.permission, self.connection)
-            except Refused:
-                reachable = False
-        if identity is None and reachable:
-            self._slot = quotas().take_unknown_slot(address)
-            if self._slot is None:
-                return await self._send_full(send)
-        await send({"type": "websocket.accept"})
-        if isinstance(self.outbox, AsgiOutbox):
-            self._tasks.append(asyncio.create_task(self.outbox.run()))
-        if not reachable:
-            await self._end(CloseCode.OVERLOADED, "Database out of reach")
-        self.identity = identity or await self._identify_by_token()
-        quotas().leave(self._slot)
-        self._slot = quotas().take_user_slot(self.identity.user_id, address, self.connection)
-        if self._slot is None:
-            await self._end(CloseCode.TOO_MANY, "Too many connections")
-        if not self.identity.permitted or not self.identity.has_any_scope(self.endpoint_scopes):
-            self.send_frame(Error(code=ErrorCode.FORBIDDEN, detail="you may not use this"))
-            await self._end(CloseCode.FORBIDDEN, "Forbidden")
-        runtime().revocation.sockets.add(self, asked)
         self._greet()
         by = asyncio.get_running_loop().time() + threads.ANSWER_SECONDS
         if (refused := await run_with_deadline(self.opened, "opened", by, self.connection)) is not None:
@@ -237,63 +175,9 @@ class HubbubConsumer(AsyncConsumer):  # type: ignore[misc]
             if isinstance(command, Ping):
                 self.send_frame(Pong(ref=command.ref))
             else:
-                if self._work is None:
-                    self._work = CommandQueue(self._do, self.is_concurrent, self._tunables.max_commands_in_flight)
-                await self._work.take(command)
-
-    async def _send_full(self, send: Any) -> None:
-        await send_denial(self.scope, send, 503, (b"Retry-After", b"%d" % RETRY_SECONDS))
-
-    @sensitive_variables()
-    async def _identify_by_token(self) -> Identity:
-        seconds = self._tunables.auth_seconds
-        self.send_frame(AuthRequired(within_ms=round(seconds * 1000)))
-        try:
-            async with asyncio.timeout(seconds):
-                token = await self._next_token()
-        except TimeoutError:
-            await self._end(CloseCode.AUTH_TIMEOUT, "Auth timeout")
-        try:
-            identity = await admission.identify_by_token(
-                token, self.permission, self.connection, address_of(self.scope)
-            )
-        except Refused as refused:
-            if refused.code == ErrorCode.RATE_LIMITED:
-                self._refuse(None, refused)
-                await self._end(CloseCode.RATE_LIMITED, "Rate limited")
-            await self._end(CloseCode.OVERLOADED, "Database out of reach")
-        if identity is None:
-            self.send_frame(Error(code=ErrorCode.UNAUTHORIZED, detail="this token is not valid"))
-            await self._end(CloseCode.UNAUTHORIZED, "Unauthorized")
-        return identity
-
-    @sensitive_variables()
-    async def _next_token(self) -> str:
-        while True:
-            text = await self._next_text()
-            try:
-                if text is not None:
-                    return parse_auth(text).token
-            except Malformed as malformed:
-                self._count_bad_frame()
-                detail = "the first frame must be auth with a token"
-                self.send_frame(Error(ref=malformed.ref, code=ErrorCode.UNAUTHORIZED, detail=detail))
-
-    def _greet(self) -> None:
-        tunables = self._tunables
-        runtime().hub.service.add(self.outbox)
-        self.send_frame(
-            Hello(
-                connection=self.connection,
-                user=Person(self.identity.user_id, self.identity.name),
-                state=runtime().hub.service.state,
-                heartbeat_ms=round(tunables.heartbeat_seconds * 1000),
-                limits=Limits(frame_bytes=tunables.frame_bytes, body_chars=self.body_chars),
-                server_time=timezone.now(),
-            )
-        )
-
-    # Frames in
+                if self._commands is None:
+                    self._commands = CommandQueue(self._do, self.is_concurrent, self._tunables.max_commands_in_flight)
+                await self._commands.take(command)
 
     async def _next_command(self) -> Any:
         """The next command; None when what came was not one, which has been answered."""
@@ -309,31 +193,6 @@ class HubbubConsumer(AsyncConsumer):  # type: ignore[misc]
             self._count_bad_frame()
             self.send_frame(Error(ref=malformed.ref, code=malformed.code, detail=malformed.detail))
             return None
-
-    async def _next_text(self) -> str | None:
-        """The next text frame; None for a binary one, which has been answered. Raises Disconnected."""
-        message = await self._receive()
-        if message["type"] == DRAIN:
-            await self._drain()
-        if message["type"] != "websocket.receive" or self.outbox.is_closing:
-            raise Disconnected
-        COUNTERS.frames_in += 1
-        text: str | None = message.get("text")
-        if text is None:
-            self._count_bad_frame()
-            self.send_frame(Error(code=ErrorCode.INVALID, detail="frames are text, not binary"))
-        elif len(text) > self._tunables.frame_bytes or len(text.encode()) > self._tunables.frame_bytes:
-            COUNTERS.limited["frame_bytes"] += 1
-            await self._end(CloseCode.FRAME_TOO_BIG, "Frame too big")
-        return text
-
-    def _count_bad_frame(self) -> None:
-        COUNTERS.bad_frames += 1
-        self._bad_frames = self._bad_frames or Strikes(self._tunables.bad_frames, BAD_FRAMES_SECONDS)
-        if self._bad_frames.add():
-            user = self.identity.user_id if hasattr(self, "identity") else None
-            log_event(Kind.PROTOCOL_ABUSE, address=address_of(self.scope), user=user, connection=self.connection)
-            self.outbox.close(CloseCode.ABUSE, "Protocol abuse")
 
     # Commands
 
@@ -359,26 +218,8 @@ class HubbubConsumer(AsyncConsumer):  # type: ignore[misc]
         scope = self.command_scopes.get(type(command))
         if scope is not None and not self.identity.has_any_scope({scope}):
             raise Refused(ErrorCode.FORBIDDEN, f"this token has not been given {scope}")
-        self.answer(command, await self.handle(command))
-
-    def _refuse(self, command: Command | None, refused: Refused) -> None:
-        ref = command.ref if command is not None else None
-        self.send_frame(Error(ref=ref, code=refused.code, detail=refused.detail, retry_after_ms=refused.retry_after_ms))
-
-    # The end
-
-    async def _drain(self) -> NoReturn:
-        """This process ends: take nothing more, answer what was taken, and send the client to another."""
-        if self._work is not None:
-            await self._work.finish(WORK_SECONDS)
-        await self._end(CloseCode.RESTART, "Restart")
-
-    async def _end(self, code: int, reason: str) -> NoReturn:
-        """Close after what is queued, wait until the client has gone, and leave `_live`."""
-        self.outbox.close(code, reason)
-        while (await self._receive())["type"] != "websocket.disconnect":
-            pass
-        raise Disconnected
+        if (answer := await self.handle(command)) is not None:
+            self.answer(command, answer)
 
     async def _clean_up(self) -> None:
         quotas().leave(self._slot)
@@ -387,13 +228,13 @@ class HubbubConsumer(AsyncConsumer):  # type: ignore[misc]
             runtime().revocation.sockets.remove(self)
         try:
             # What was sent before a clean close is done: nobody is told of it, but it was asked for.
-            if self._work is not None:
-                await self._work.finish(WORK_SECONDS)
+            if self._commands is not None:
+                await self._commands.finish(FINISH_SECONDS)
         finally:
             for task in self._tasks:
                 task.cancel()
             try:
-                rest = [self._work.cancel()] if self._work is not None else []
+                rest = [self._commands.cancel()] if self._commands is not None else []
                 await asyncio.gather(*self._tasks, *rest, return_exceptions=True)
             finally:
                 # Only now: a join that was in work when the socket went has entered its group since.

@@ -178,8 +178,7 @@ def test_a_page_leaves_room_for_a_hundred_who_are_present(alice: Any, lounge: Ro
     joined = join(alice, lounge, present_bytes=size)
     answer = history.open_room(user_id=alice.pk, slug="lounge", after=None, epoch=None, present_bytes=size)
     assert history.room_for_present(answer) >= size
-    joined.present = crowd
-    joined.ref = "\u0001" * 64
+    joined = msgspec.structs.replace(joined, present=crowd, ref="\u0001" * 64)
     assert frame_size(joined) <= PAGE_BYTES
     assert len(joined.messages) == 50
 

@@ -1,0 +1,142 @@
+"""From a socket's request to the user that it belongs to: by session cookie, or by a first message with a token."""
+
+import asyncio
+from collections.abc import Iterable, Set
+from typing import Any, ClassVar
+
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from hubbub.auth import admission
+from hubbub.auth.identity import Identity
+from hubbub.auth.sessions import session_key_of
+from hubbub.consumers.socket import Socket
+from hubbub.delivery.outbox import AsgiOutbox, send_denial
+from hubbub.limits.quotas import RETRY_SECONDS, Slot, quotas
+from hubbub.process.security_log import address_of
+from hubbub.protocol import (
+    AuthRequired,
+    CloseCode,
+    Error,
+    ErrorCode,
+    Hello,
+    Limits,
+    Malformed,
+    Person,
+    Refused,
+    parse_auth,
+)
+from hubbub.runtime import runtime
+
+
+class Handshake(Socket):
+    """Admits a socket, and tells it so."""
+
+    permission: ClassVar[str | None] = None  # To use the endpoint, as in `user.has_perm`; None: any signed-in user.
+    endpoint_scopes: ClassVar[Set[str]] = frozenset()  # A token needs one of them; empty: any token will do.
+    _slot: Slot | None
+
+    @property
+    def groups(self) -> Iterable[str]:
+        """The groups that the socket is in."""
+        raise NotImplementedError
+
+    @property
+    def body_chars(self) -> int | None:
+        """Told in `hello.limits`; None where the endpoint takes no text."""
+        return None
+
+    async def _admit(self, send: Any) -> bool:
+        """Find out whose socket this is, and count it. False: the handshake was refused, and nothing is open.
+
+        Raises:
+            Disconnected: the socket was opened and closed again, or its client has gone.
+        """
+        await self._receive()  # websocket.connect
+        address = address_of(self.scope)
+        if quotas().is_full():
+            await self._send_full(send)
+            return False
+        asked = runtime().revocation.sockets.recheck.times
+        session_key = session_key_of(self.scope)
+        if session_key is not None and not admission.is_from_own_page(self.scope, self.connection):
+            await send({"type": "websocket.close", "code": CloseCode.FORBIDDEN})  # Before accept: HTTP 403.
+            return False
+        identity, reachable = None, True
+        if session_key:
+            try:
+                identity = await admission.identify_by_session(session_key, self.permission, self.connection)
+            except Refused:
+                reachable = False
+        if identity is None and reachable:
+            self._slot = quotas().take_unknown_slot(address)
+            if self._slot is None:
+                await self._send_full(send)
+            return False
+        await send({"type": "websocket.accept"})
+        if isinstance(self.outbox, AsgiOutbox):
+            self._tasks.append(asyncio.create_task(self.outbox.run()))
+        if not reachable:
+            await self._end(CloseCode.OVERLOADED, "Database out of reach")
+        self.identity = identity or await self._identify_by_token()
+        quotas().leave(self._slot)
+        self._slot = quotas().take_user_slot(self.identity.user_id, address, self.connection)
+        if self._slot is None:
+            await self._end(CloseCode.TOO_MANY, "Too many connections")
+        if not self.identity.permitted or not self.identity.has_any_scope(self.endpoint_scopes):
+            self.send_frame(Error(code=ErrorCode.FORBIDDEN, detail="you may not use this"))
+            await self._end(CloseCode.FORBIDDEN, "Forbidden")
+        runtime().revocation.sockets.add(self, asked)
+        return True
+
+    async def _send_full(self, send: Any) -> None:
+        await send_denial(self.scope, send, 503, (b"Retry-After", b"%d" % RETRY_SECONDS))
+
+    @sensitive_variables()
+    async def _identify_by_token(self) -> Identity:
+        seconds = self._tunables.auth_seconds
+        self.send_frame(AuthRequired(within_ms=round(seconds * 1000)))
+        try:
+            async with asyncio.timeout(seconds):
+                token = await self._next_token()
+        except TimeoutError:
+            await self._end(CloseCode.AUTH_TIMEOUT, "Auth timeout")
+        try:
+            identity = await admission.identify_by_token(
+                token, self.permission, self.connection, address_of(self.scope)
+            )
+        except Refused as refused:
+            if refused.code == ErrorCode.RATE_LIMITED:
+                self._refuse(None, refused)
+                await self._end(CloseCode.RATE_LIMITED, "Rate limited")
+            await self._end(CloseCode.OVERLOADED, "Database out of reach")
+        if identity is None:
+            self.send_frame(Error(code=ErrorCode.UNAUTHORIZED, detail="this token is not valid"))
+            await self._end(CloseCode.UNAUTHORIZED, "Unauthorized")
+        return identity
+
+    @sensitive_variables()
+    async def _next_token(self) -> str:
+        while True:
+            text = await self._next_text()
+            try:
+                if text is not None:
+                    return parse_auth(text).token
+            except Malformed as malformed:
+                self._count_bad_frame()
+                detail = "the first frame must be auth with a token"
+                self.send_frame(Error(ref=malformed.ref, code=ErrorCode.UNAUTHORIZED, detail=detail))
+
+    def _greet(self) -> None:
+        tunables = self._tunables
+        runtime().hub.service.add(self.outbox)
+        self.send_frame(
+            Hello(
+                connection=self.connection,
+                user=Person(self.identity.user_id, self.identity.name),
+                state=runtime().hub.service.state,
+                heartbeat_ms=round(tunables.heartbeat_seconds * 1000),
+                limits=Limits(frame_bytes=tunables.frame_bytes, body_chars=self.body_chars),
+                server_time=timezone.now(),
+            )
+        )

@@ -1,0 +1,83 @@
+"""A socket's frames: what comes in, what is sent, and its close."""
+
+import asyncio
+from typing import Any, NoReturn
+
+import msgspec
+from channels.consumer import AsyncConsumer
+
+from hubbub import conf
+from hubbub.auth.identity import Identity
+from hubbub.consumers.commands import CommandQueue
+from hubbub.delivery.outbox import DRAIN, Outbox
+from hubbub.limits.token_buckets import Strikes
+from hubbub.process.metrics import COUNTERS
+from hubbub.process.security_log import Kind, address_of, log_event
+from hubbub.protocol import CloseCode, Command, Error, ErrorCode, Refused, encode
+
+BAD_FRAMES_SECONDS = 10.0
+FINISH_SECONDS = 4.5  # For the commands of a socket that ends: a post has four.
+
+
+class Disconnected(Exception):
+    """The client is gone, or the socket is closing."""
+
+
+class Socket(AsyncConsumer):  # type: ignore[misc]
+    """What `HubbubConsumer` is built on. Nothing here knows of users, groups or features."""
+
+    scope: dict[str, Any]
+    connection: str
+    outbox: Outbox
+    identity: Identity
+    _tunables: conf.Hubbub
+    _receive: Any
+    _bad_frames: Strikes | None
+    _commands: CommandQueue | None
+    _tasks: "list[asyncio.Task[None]]"
+
+    def send_frame(self, frame: msgspec.Struct | str) -> None:
+        """Queue one frame for this socket."""
+        self.outbox.put(frame if isinstance(frame, str) else encode(frame))
+
+    def _refuse(self, command: Command | None, refused: Refused) -> None:
+        ref = command.ref if command is not None else None
+        self.send_frame(Error(ref=ref, code=refused.code, detail=refused.detail, retry_after_ms=refused.retry_after_ms))
+
+    async def _next_text(self) -> str | None:
+        """The next text frame; None for a binary one, which has been answered. Raises Disconnected."""
+        message = await self._receive()
+        if message["type"] == DRAIN:
+            await self._drain()
+        if message["type"] != "websocket.receive" or self.outbox.is_closing:
+            raise Disconnected
+        COUNTERS.frames_in += 1
+        text: str | None = message.get("text")
+        if text is None:
+            self._count_bad_frame()
+            self.send_frame(Error(code=ErrorCode.INVALID, detail="frames are text, not binary"))
+        elif len(text) > self._tunables.frame_bytes or len(text.encode()) > self._tunables.frame_bytes:
+            COUNTERS.limited["frame_bytes"] += 1
+            await self._end(CloseCode.FRAME_TOO_BIG, "Frame too big")
+        return text
+
+    def _count_bad_frame(self) -> None:
+        COUNTERS.bad_frames += 1
+        self._bad_frames = self._bad_frames or Strikes(self._tunables.bad_frames, BAD_FRAMES_SECONDS)
+        if self._bad_frames.add():
+            user = self.identity.user_id if hasattr(self, "identity") else None
+            log_event(Kind.PROTOCOL_ABUSE, address=address_of(self.scope), user=user, connection=self.connection)
+            self.outbox.close(CloseCode.ABUSE, "Protocol abuse")
+
+    async def _end(self, code: int, reason: str) -> NoReturn:
+        """Close after what is queued, wait until the client has gone, and raise Disconnected."""
+        self.outbox.close(code, reason)
+        while (await self._receive())["type"] != "websocket.disconnect":
+            pass
+        raise Disconnected
+
+    async def _drain(self) -> NoReturn:
+        """This process ends: take nothing more, answer what was taken, and send the client to another."""
+        if self._commands is not None:
+            await self._commands.finish(FINISH_SECONDS)
+        await self._end(CloseCode.RESTART, "Restart")
