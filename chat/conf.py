@@ -1,36 +1,39 @@
 """Chat's tunables. A leaf: imports nothing of chat."""
 
-from dataclasses import dataclass
+from typing import Annotated
 
-from hubbub.conf import tunable
+from hubbub.conf import Tunables, bounds
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chat:
+class Chat(Tunables, frozen=True, kw_only=True):
     """Chat's tunables."""
 
-    body_chars: int = tunable(
-        4_000, "Longest message, in code points after NFC: fits a frame four times over.", low=1, high=100_000
-    )
-    page_messages: int = tunable(50, "Messages in the page that a join brings.", low=1, high=100)
-    page_bytes: int = tunable(
-        32 * 1024,
-        "Largest answer of a join or of `room.history`: over a slow link of 5 kB/s it arrives within 7 s.",
-        low=16 * 1024,
-        high=1 << 20,
-    )
-    resume_parts: int = tunable(
-        20,
-        "Parts of changes that a resuming client is sent; with more to come it starts from the latest page.",
-        low=1,
-        high=1_000,
-    )
-    resume_changes: int = tunable(
-        300,
-        "Changes that a resuming client is sent one by one; past that it starts from the latest page.",
-        low=1,
-        high=10_000,
-    )
+    body_chars: Annotated[
+        int, bounds(1, 100_000, "Longest message, in code points after NFC: fits a frame four times over.")
+    ] = 4_000
+    page_messages: Annotated[int, bounds(1, 100, "Messages in the page that a join brings.")] = 50
+    page_bytes: Annotated[
+        int,
+        bounds(
+            16 * 1024,
+            1 << 20,
+            "Largest answer of a join or of `room.history`: over a slow link of 5 kB/s it arrives within 7 s.",
+        ),
+    ] = 32 * 1024
+    resume_parts: Annotated[
+        int,
+        bounds(
+            1,
+            1_000,
+            "Parts of changes that a resuming client is sent; with more to come it starts from the latest page.",
+        ),
+    ] = 20
+    resume_changes: Annotated[
+        int,
+        bounds(
+            1, 10_000, "Changes that a resuming client is sent one by one; past that it starts from the latest page."
+        ),
+    ] = 300
 
 
 def settings() -> Chat:

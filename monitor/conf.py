@@ -1,20 +1,19 @@
 """The monitor's tunables. A leaf: imports nothing of the monitor."""
 
-from dataclasses import dataclass
+from typing import Annotated
 
-from hubbub.conf import tunable
+from hubbub.conf import Tunables, bounds
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Monitor:
+class Monitor(Tunables, frozen=True, kw_only=True):
     """The monitor's tunables."""
 
-    sample_seconds: float = tunable(2.0, "Time between two samples.", low=0.1, high=60)
-    stale_seconds: float = tunable(7.0, "A dashboard without a sample for this long says so.", low=0.5, high=600)
-    history_samples: int = tunable(300, "Samples kept for the charts of a tab that opens.", low=1, high=10_000)
-    lease_seconds: float = tunable(
-        5.0, "The leading publisher's lease: another one leads this long after it died.", low=0.5, high=60
-    )
+    sample_seconds: Annotated[float, bounds(0.1, 60, "Time between two samples.")] = 2.0
+    stale_seconds: Annotated[float, bounds(0.5, 600, "A dashboard without a sample for this long says so.")] = 7.0
+    history_samples: Annotated[int, bounds(1, 10_000, "Samples kept for the charts of a tab that opens.")] = 300
+    lease_seconds: Annotated[
+        float, bounds(0.5, 60, "The leading publisher's lease: another one leads this long after it died.")
+    ] = 5.0
 
 
 def settings() -> Monitor:

@@ -12,7 +12,6 @@ from urllib.parse import unquote, urlsplit
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
-from hubbub.conf import parse_bool
 from hubbub.process.addresses import TrustedProxies
 
 SQLITE_BUSY_SECONDS = 2  # A post has 4 s in all: waiting longer for the write lock could not be answered in time.
@@ -222,3 +221,12 @@ def _is_bracketed_ipv6(host: str) -> bool:
     except ValueError:
         return False
     return host.startswith("[") and host.endswith("]")
+
+
+def parse_bool(name: str, text: str) -> bool:
+    match text.strip().lower():
+        case "1" | "true" | "yes" | "on":
+            return True
+        case "0" | "false" | "no" | "off":
+            return False
+    raise ImproperlyConfigured(f"{name}={text!r} is not a switch: use true or false.")

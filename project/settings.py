@@ -4,12 +4,12 @@ import os
 from pathlib import Path
 
 from chat.conf import Chat
-from hubbub import conf
 from hubbub.conf import Hubbub
 from hubbub.supervisor.private_redis import socket_path
 from monitor.conf import Monitor
 from project import env
 from project.accounts.conf import Accounts
+from project.tunables import check_known, env_names, from_env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = Path(os.environ.get("HUBBUB_VAR", BASE_DIR / "var")).resolve()
@@ -23,13 +23,13 @@ TRUSTED_PROXIES = env.read_proxies("HUBBUB_TRUSTED_PROXIES")
 SIGN_UP_OPEN = env.read_bool("HUBBUB_SIGN_UP", True)
 FIRST_ADMIN = env.read_bool("HUBBUB_FIRST_ADMIN", True)
 
-HUBBUB = conf.from_env(Hubbub, os.environ)
-CHAT = conf.from_env(Chat, os.environ)
-MONITOR = conf.from_env(Monitor, os.environ)
-ACCOUNTS = conf.from_env(Accounts, os.environ)
-conf.check_known(
+HUBBUB = from_env(Hubbub, os.environ)
+CHAT = from_env(Chat, os.environ)
+MONITOR = from_env(Monitor, os.environ)
+ACCOUNTS = from_env(Accounts, os.environ)
+check_known(
     os.environ,
-    conf.env_names(Hubbub, Chat, Monitor, Accounts)
+    env_names(Hubbub, Chat, Monitor, Accounts)
     | {"HUBBUB_VAR", "HUBBUB_SIGN_UP", "HUBBUB_TLS", "HUBBUB_HSTS_SECONDS", "HUBBUB_HSTS_SUBDOMAINS", "HUBBUB_PROCESS"}
     | {"HUBBUB_TRUSTED_PROXIES", "HUBBUB_RESTARTS", "HUBBUB_SILENT_RESTARTS", "HUBBUB_HOST_NAME"}
     | {"HUBBUB_PREFIX", "HUBBUB_LOG_FORMAT", "HUBBUB_FIRST_ADMIN", "HUBBUB_EMAIL_URL", "HUBBUB_EMAIL_FROM"}

@@ -1,12 +1,12 @@
 """What a joining, resuming or scrolling client is told, and what the hub repairs with."""
 
 import json
-from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from chat import conf, history, services
 from chat.models import Message, Room

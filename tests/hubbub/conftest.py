@@ -1,11 +1,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from channels.layers import get_channel_layer
+from msgspec.structs import replace
 from redis import Redis
 
 from hubbub import conf

@@ -1,11 +1,11 @@
 """What waits for all sockets of a process is bounded, and so is what waits to be read of one."""
 
 import sys
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from hubbub import conf
 from hubbub.delivery.backlog import Backlog

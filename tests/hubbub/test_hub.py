@@ -1,11 +1,11 @@
 """The hub on a real Redis: in order, none twice, none left out; groups free themselves."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from channels.layers import get_channel_layer
+from msgspec.structs import replace
 
 from hubbub import conf
 from hubbub.delivery.frames import Frames

@@ -2,10 +2,10 @@
 
 import asyncio
 import itertools
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from hubbub import conf
 from hubbub.delivery.hub import Hub

@@ -1,12 +1,12 @@
 """What the channel layer lost is found on the record; who is shut out; what sockets are told of Redis."""
 
 import asyncio
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from channels.layers import get_channel_layer
+from msgspec.structs import replace
 
 from hubbub import conf
 from hubbub.delivery.hub import Hub

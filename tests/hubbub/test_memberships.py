@@ -1,9 +1,9 @@
 """One socket's places in groups."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from hubbub import conf
 from hubbub.auth.identity import Identity

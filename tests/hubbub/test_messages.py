@@ -2,13 +2,13 @@
 
 import asyncio
 import struct
-from dataclasses import replace
 from typing import Any
 
 import msgpack
 import msgspec
 import pytest
 from channels.layers import InMemoryChannelLayer, get_channel_layer
+from msgspec.structs import replace
 
 from hubbub import conf, site
 from hubbub.delivery.hub import Hub

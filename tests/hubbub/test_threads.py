@@ -4,11 +4,11 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from django.db import IntegrityError, OperationalError, connection
+from msgspec.structs import replace
 
 from hubbub import conf, threads
 from hubbub.process.metrics import COUNTERS

@@ -12,12 +12,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from socket import create_server
 
-from hubbub.conf import Hubbub, env_name
+import msgspec
+
+from hubbub.conf import Hubbub
+from project.tunables import env_name
 from tests.support.warm import warm
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,7 +40,11 @@ RAISED_LIMITS = {
 KIND_OF_SITE = ("DJANGO_SETTINGS_MODULE", "FOREIGN_USER_MODEL")
 
 # For a server of such a site, what stands in docs/settings.md.
-DEFAULT_LIMITS = {env_name(one): str(one.default) for one in fields(Hubbub) if env_name(one) in RAISED_LIMITS}
+DEFAULT_LIMITS = {
+    env_name(field.name): str(field.default)
+    for field in msgspec.structs.fields(Hubbub)
+    if env_name(field.name) in RAISED_LIMITS
+}
 
 KINDS = {
     "hubbub": ["-m", "hubbub.server", "-v", "0", "-b", "127.0.0.1", "-p", "{port}", "{application}"],
