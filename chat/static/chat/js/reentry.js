@@ -1,7 +1,7 @@
 // A room that is closed to its user: the page asks now and then whether it is open again, and at once when somebody looks.
 
-const FIRST_MS = 4_000;
 // A ban is one user's. Out of a room that was made private are all its readers at once, so they ask less and less often.
+const FIRST_MS = { banned: 4_000, removed: 20_000, not_found: 20_000 };
 const LONGEST_MS = { banned: 10_000, removed: 300_000, not_found: 300_000 };
 const HIDDEN_MS = 60_000; // At least, while nobody looks.
 
@@ -27,7 +27,7 @@ export class Reentry {
     this.entered();
     if (!Object.hasOwn(LONGEST_MS, code)) return; // A deleted room does not come back.
     this.#code = code;
-    this.#waitMs = FIRST_MS;
+    this.#waitMs = FIRST_MS[code];
     this.#later();
   }
 
