@@ -19,6 +19,7 @@ from chat.ban_admin import SPANS, ReasonForm, ban_many, log_ban
 from chat.models import Membership, Message
 from realtime import users
 from realtime.admin_links import link_to, link_to_list
+from realtime.bulk_admin import Otherwise
 from realtime.service_admin import ServiceAdmin, searched_users, user_widget
 
 FIELDS = ["role", "banned_until", "ban_reason"]
@@ -213,8 +214,10 @@ class MembershipAdmin(ServiceAdmin):
 
     @admin.action(description="Lift the ban", permissions=["change"])
     def lift_ban(self, request: HttpRequest, queryset: QuerySet[Membership]) -> HttpResponse | None:
-        def lift(one: Membership) -> None:
-            log_ban(self, request, bans.lift_ban(**ids_of(one)), None)
+        def lift(one: Membership) -> Otherwise | None:
+            before = bans.lift_ban(**ids_of(one))
+            log_ban(self, request, before, None)
+            return Otherwise(f"{one} had no ban") if before is None else None
 
         return self.for_each(request, queryset, lift, done="freed of the ban")
 
