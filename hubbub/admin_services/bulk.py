@@ -6,6 +6,7 @@ Rows travel from page to page in one field of the form: Django takes no form of 
 import copy
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from time import monotonic
 from typing import Any, cast
 
@@ -33,6 +34,13 @@ NOT_REPEATED = {"csrfmiddlewaretoken", ACTION_CHECKBOX_NAME, ROWS_FIELD, "select
 
 # A row that was there, and what to say of it in the log.
 Log = Callable[[HttpRequest, Any], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Otherwise:
+    """The result of an action for a row of which its `done` would not be true, as a clause with its subject."""
+
+    text: str
 
 
 class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -84,6 +92,7 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     ) -> HttpResponse | None:
         """For actions: call `do(row)` for each row in turn, and log and report it as `done` ("archived").
 
+        Where `do` returns an Otherwise, its text is logged and reported instead.
         `do` commits by itself: what was done stays done when a later row is refused, and the message names those.
         When the time of a request is over the answer is a page that goes on with the rest: return it.
         """
@@ -92,7 +101,7 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             return None
         ends_at = monotonic() + STEP_SECONDS
         count = seen = 0
-        failures = []
+        failures, others = list[str](), list[str]()
         found: dict[Any, Any] = {}
         for key in keys:
             if seen and monotonic() >= ends_at:
@@ -104,25 +113,33 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                 before = copy.copy(row)  # One that is deleted has no key any more.
                 try:
                     with in_step():
-                        do(row)
-                        (log or self._log_done(done))(request, before)
+                        result = do(row)
+                        if isinstance(result, Otherwise):
+                            self.log_change(request, before, f"{result.text}.")
+                        else:
+                            (log or self._log_done(done))(request, before)
                 except (ValidationError, Refused, ObjectDoesNotExist, DatabaseError) as error:
                     failures.append(f"{before} ({_reason(error)})")
                 else:
-                    count += 1
-        self._report(request, count, failures, done)
+                    if isinstance(result, Otherwise):
+                        others.append(result.text)
+                    else:
+                        count += 1
+        self._report(request, count, failures, others, done)
         return self._page_to_go_on(request, keys[seen:], seen, done) if seen < len(keys) else None
 
     def _log_done(self, done: str) -> Log:
         return lambda request, row: self.log_change(request, row, f"{capfirst(done)}.")
 
-    def _report(self, request: HttpRequest, count: int, failures: Sequence[str], done: str) -> None:
+    def _report(
+        self, request: HttpRequest, count: int, failures: Sequence[str], others: Sequence[str], done: str
+    ) -> None:
         if count:
             self.message_user(request, f"{self._count(count)} {done}.", messages.SUCCESS)
+        if others:
+            self.message_user(request, f"{_some_of(list(dict.fromkeys(others)))}.", messages.WARNING)
         if failures:
-            named, rest = failures[:NAMED_FAILURES], len(failures) - NAMED_FAILURES
-            more = f" and {rest} more" if rest > 0 else ""
-            self.message_user(request, f"Not {done}: {'; '.join(named)}{more}.", messages.ERROR)
+            self.message_user(request, f"Not {done}: {_some_of(failures)}.", messages.ERROR)
 
     def _count(self, count: int) -> str:
         return f"{count:,} {self.opts.verbose_name if count == 1 else self.opts.verbose_name_plural}"
@@ -200,6 +217,11 @@ def _delete_selected(of: BulkAdmin, request: HttpRequest, rows: QuerySet[Any]) -
     if keys is None:
         return HttpResponseRedirect(request.get_full_path())
     return of._confirm_deletion(request, rows, keys)
+
+
+def _some_of(texts: Sequence[str]) -> str:
+    rest = len(texts) - NAMED_FAILURES
+    return "; ".join(texts[:NAMED_FAILURES]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _reason(error: Exception) -> str:
