@@ -75,7 +75,11 @@ async def test_the_cursor_goes_to_the_field_that_is_wrong(
 
         await visitor.open("/account/sign-in/")
         await sign_in(page, name)
+        await expect(page.locator("h1")).to_have_text("Rooms")
+        size_of_h1 = "getComputedStyle(document.querySelector('h1')).fontSize"
+        of_rooms = await page.evaluate(size_of_h1)
         await visitor.open("/account/")
+        assert await page.evaluate(size_of_h1) == of_rooms
         await expect(page.locator("body")).to_be_focused()
         await fill(page, old_password="wrong", new_password1=NEW, new_password2=NEW)
         await submit(page, "Change the password")
