@@ -14,13 +14,15 @@ export async function pageAt(url) {
   }
 }
 
-/** Calls `take` with the page whenever this one comes into sight again, at most every `leastMs`. */
-export function onReturn(url, leastMs, take) {
+/** Calls `take` with the page when this one comes into sight again, or somebody turns to `part` of it; at most every `leastMs`. */
+export function onReturn(url, leastMs, take, part = null) {
   let asked = Date.now();
-  document.addEventListener("visibilitychange", async () => {
+  const ask = async () => {
     if (document.visibilityState !== "visible" || Date.now() - asked < leastMs) return;
     asked = Date.now();
     const page = await pageAt(url);
     if (page !== null) take(page);
-  });
+  };
+  document.addEventListener("visibilitychange", ask);
+  for (const turns of ["pointerenter", "focusin"]) part?.addEventListener(turns, ask);
 }
