@@ -57,6 +57,8 @@ class Publisher:
 
     async def beat(self) -> None:
         """Report once an interval; hold or try for the lease; send the interval's sample if it has none."""
+        if not self._host.is_ready():
+            return
         now = self._clock()
         number = number_at(now, self._interval)
         if number != self._reported:

@@ -24,6 +24,9 @@ DEMO_PULL = 0.06
 class CpuReader:
     """CPU use since the call before, in percent: (total, of each core)."""
 
+    # The system counts in hundredths of a second.
+    least_seconds = 0.4
+
     def __init__(self) -> None:
         psutil.cpu_percent(percpu=True)
 
@@ -34,6 +37,8 @@ class CpuReader:
 
 class DemoCpuReader:
     """Random readings that move as a real machine's do: each core wanders, and comes back."""
+
+    least_seconds = 0.0
 
     def __init__(self, cores: int, rng: random.Random | None = None) -> None:
         self._rng = rng or random.Random()  # noqa: S311 - not a secret
@@ -56,7 +61,7 @@ CPU_SOURCES: dict[str, Callable[[], CpuReader | DemoCpuReader]] = {
 
 
 class HostReader:
-    """Reads this host; rates are since the call before."""
+    """Reads this host; rates are since the call before, the first ones since its making: see `is_ready`."""
 
     def __init__(self, source: str, name: str = "") -> None:
         """`name`: of a host that is not this one's own name, which makes it another host on the dashboard."""
@@ -65,6 +70,11 @@ class HostReader:
         self._cpu = CPU_SOURCES[source]()
         self._network = _network_bytes()
         self._read_at = time.monotonic()
+        self._ready_at = self._read_at + self._cpu.least_seconds
+
+    def is_ready(self) -> bool:
+        """Whether the first reading spans enough time. Before that, CPU use is 0 % whatever the host does."""
+        return time.monotonic() >= self._ready_at
 
     def read(self) -> Host:
         total, cores = self._cpu()

@@ -68,6 +68,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "project.middleware.keep_session_key",
+    "project.accounts.ended.tell_why",
     "project.accounts.browsers.note_browsers",
     "django.contrib.messages.middleware.MessageMiddleware",
 ]

@@ -65,7 +65,7 @@ def _change_password(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _page(request, password_form=form)
     checked, new = user.password, form.cleaned_data["new_password1"]
-    end_tokens = form.cleaned_data["end_tokens"]
+    end_tokens = bool(form.cleaned_data.get("end_tokens"))
     is_changed = passwords.set_password(
         user, new, end_tokens=end_tokens, allows=lambda now: now.password == checked, request=request
     )
@@ -179,11 +179,13 @@ def _has_wrong_password(context: Any) -> bool:
 
 def _page(request: HttpRequest, *, password_form: Any = None, email_form: Any = None) -> HttpResponse:
     user = _user(request)
+    listed = browsers.list_browsers(request)
     context: dict[str, Any] = {
         "form": password_form or email_form,  # The one that was refused.
         "password_form": password_form or PasswordForm(user),
-        "browsers": browsers.list_browsers(request),
+        "browsers": listed,
         "are_browsers_listed": browsers.are_listed(),
+        "has_other_browsers": not browsers.are_listed() or any(not one.is_this for one in listed),
         "tokens": AccessToken.objects.usable().filter(user=user)[:MAX_TOKENS_LISTED],
     }
     if settings.EMAIL_HOST_IS_SET:

@@ -28,6 +28,7 @@ from hubbub.auth.sessions import is_signed_in
 from hubbub.limits.token_buckets import Buckets
 from hubbub.publish import publish_users_changed
 from project.accounts import expired_sessions
+from project.accounts.ended import SALT_OF_SESSION
 from project.accounts.models import BrowserSession, User
 
 logger = logging.getLogger(__name__)
@@ -118,6 +119,7 @@ def _write(request: HttpRequest, user: Any, key: str) -> None:
 
 def _signed_in(request: HttpRequest, user: Any, **_: object) -> None:
     request.session[SIGNED_IN_AT] = int(timezone.now().timestamp())
+    request.session[SALT_OF_SESSION] = user.session_salt
     if request.session.session_key is None:
         # After another user's session was flushed. Without a key it could not be noted.
         request.session.create()
@@ -195,7 +197,9 @@ def end_session(user: Any, note_id: int) -> bool:
 def end_other_sessions(request: HttpRequest) -> None:
     """Sign the user out of all browsers but this one, also of those that are not noted."""
     with transaction.atomic():
-        update_session_auth_hash(request, _renew_salt(request))
+        user = _renew_salt(request)
+        update_session_auth_hash(request, user)
+        request.session[SALT_OF_SESSION] = user.session_salt
 
 
 def end_all_sessions(request: HttpRequest) -> None:

@@ -7,6 +7,9 @@ from django import forms
 # The element of the page that shows what is wrong with the form as a whole.
 FORM_ERROR_ID = "form_error"
 
+# Django's two fields are called so, or end like that.
+FIRST, SECOND = "password1", "password2"
+
 
 class FocusedForm(forms.BaseForm):
     """To be inherited from before Django's form; templates loop over `visible_fields`."""
@@ -18,19 +21,45 @@ class FocusedForm(forms.BaseForm):
 
     def visible_fields(self) -> list[Any]:
         fields: list[Any] = super().visible_fields()
-        focused = self._field_to_focus(fields)
+        wrong = next((field for field in fields if field.errors), None)
+        focused = self._field_to_focus(fields, wrong)
         for field in fields:
             attrs = field.field.widget.attrs
             attrs.pop("autofocus", None)
             if field is focused:
                 attrs["autofocus"] = True
-                if not field.errors and self.non_field_errors():
-                    attrs |= {"aria-invalid": "true", "aria-describedby": FORM_ERROR_ID}
+                if not field.errors and (ids := self._ids_of_errors(field, wrong)):
+                    attrs |= {"aria-invalid": "true", "aria-describedby": ids}
         return fields
 
-    def _field_to_focus(self, fields: list[Any]) -> Any:
-        if wrong := next((field for field in fields if field.errors), None):
+    def _ids_of_errors(self, field: Any, wrong: Any) -> str:
+        """What describes a focused field that has no error of its own."""
+        error = f"{wrong.auto_id}_error" if wrong else FORM_ERROR_ID if self.non_field_errors() else ""
+        return f"{field.auto_id}_helptext {error}" if error and field.help_text else error
+
+    def _field_to_focus(self, fields: list[Any], wrong: Any) -> Any:
+        if wrong is not None:
             return wrong
         if self.is_bound:
             return next((field for field in fields if field.name == self.field_of_refusal), None)
         return next((field for field in fields if not field.value()), None) if self.opens_focused else None
+
+
+class NewPasswordFields(FocusedForm):
+    """To be inherited from before Django's form with two fields for a new password.
+
+    A refused page shows both empty. So the first has the cursor, and the errors that are about the password itself.
+    """
+
+    def validate_password_for_user(self, user: Any, name: str = SECOND) -> None:
+        form: Any = super()
+        form.validate_password_for_user(user, _first_of_two(name))
+
+    def _field_to_focus(self, fields: list[Any], wrong: Any) -> Any:
+        name = _first_of_two(wrong.name) if wrong is not None else ""
+        first = next((field for field in fields if field.name == name), wrong)
+        return super()._field_to_focus(fields, first)
+
+
+def _first_of_two(name: str) -> str:
+    return name.replace(SECOND, FIRST)

@@ -6,7 +6,7 @@ from django.contrib.auth.forms import AuthenticationForm, UserCreationForm, User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 
-from project.accounts.focus import FocusedForm
+from project.accounts.focus import FocusedForm, NewPasswordFields
 from project.accounts.models import NAME_TAKEN, User
 
 
@@ -22,7 +22,7 @@ class SignInForm(FocusedForm, AuthenticationForm):
         self.fields["username"].label = "Name"
 
 
-class SignUpForm(FocusedForm, UserCreationForm):  # type: ignore[type-arg]
+class SignUpForm(NewPasswordFields, UserCreationForm):  # type: ignore[type-arg]
     error_messages = {"password_mismatch": "The two passwords differ."}
 
     class Meta:

@@ -7,7 +7,8 @@ from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
 from django.core.exceptions import ValidationError
 from django.views.decorators.debug import sensitive_variables
 
-from project.accounts.focus import FocusedForm
+from hubbub.models import AccessToken
+from project.accounts.focus import FocusedForm, NewPasswordFields
 from project.accounts.models import User
 
 NOT_THE_PASSWORD = "This is not your present password."  # noqa: S105 - a sentence
@@ -21,13 +22,15 @@ def _end_tokens() -> forms.BooleanField:
     )
 
 
-def _set_words(form: Any) -> None:
+def _set_fields(form: Any) -> None:
     first, second = form.fields["new_password1"], form.fields["new_password2"]
     first.label, first.help_text = "New password", PASSWORD_HELP
     second.label, second.help_text = "New password again", ""
+    if not AccessToken.objects.usable().filter(user=form.user).exists():
+        del form.fields["end_tokens"]
 
 
-class PasswordForm(FocusedForm, PasswordChangeForm):
+class PasswordForm(NewPasswordFields, PasswordChangeForm):
     """A new password, by somebody who knows the present one."""
 
     opens_focused = False
@@ -37,10 +40,10 @@ class PasswordForm(FocusedForm, PasswordChangeForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, label_suffix="", **kwargs)
         self.fields["old_password"].label = "Present password"
-        _set_words(self)
+        _set_fields(self)
 
 
-class NewPasswordForm(FocusedForm, SetPasswordForm):  # type: ignore[type-arg]
+class NewPasswordForm(NewPasswordFields, SetPasswordForm):  # type: ignore[type-arg]
     """A new password, by somebody who has a reset link."""
 
     error_messages = {"password_mismatch": PASSWORDS_DIFFER}
@@ -48,7 +51,7 @@ class NewPasswordForm(FocusedForm, SetPasswordForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, label_suffix="", **kwargs)
-        _set_words(self)
+        _set_fields(self)
 
 
 class EmailForm(FocusedForm, forms.Form):

@@ -10,9 +10,11 @@ import threading
 import unicodedata
 from contextlib import suppress
 
+from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import connections
 from django.template.loader import render_to_string
+from django.urls import set_script_prefix
 
 from hubbub.process.metrics import COUNTERS
 from hubbub.process.security_log import Kind, log_event
@@ -55,6 +57,7 @@ def _work(jobs: "queue.Queue[Job]") -> None:
 
 
 def _send(email: str, site: str, address: str) -> None:
+    set_script_prefix(settings.FORCE_SCRIPT_NAME or "/")  # Requests set it, each for its own thread.
     for recipient, users in _accounts(email).items():
         try:
             _send_one(recipient, users, site, address)

@@ -32,7 +32,7 @@ class Reset(PasswordResetConfirmView):
         is_set = passwords.set_password(
             form.user,
             form.cleaned_data["new_password1"],
-            end_tokens=form.cleaned_data["end_tokens"],
+            end_tokens=bool(form.cleaned_data.get("end_tokens")),
             allows=lambda user: passwords.reset_tokens.check_token(user, token),
         )
         self.request.session.pop(INTERNAL_RESET_SESSION_TOKEN, None)

@@ -16,7 +16,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from hubbub import users
 from hubbub.process.security_log import Kind, log_event
-from project.accounts import known_browsers, login_throttle
+from project.accounts import ended, known_browsers, login_throttle
 from project.accounts.browsers import address_of
 from project.accounts.forms import SignInForm, SignUpForm
 from project.accounts.hashing import Busy
@@ -28,6 +28,8 @@ class SignIn(LoginView):
     template_name = "registration/sign-in.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        if self.request.method == "GET" and (words := ended.words_for(self.request)):
+            kwargs["notice"] = words
         return super().get_context_data(**sign_in_context(), **kwargs)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -47,6 +49,7 @@ class SignIn(LoginView):
         login_throttle.forgive_sign_in(*self._limits())
         response = super().form_valid(form)
         known_browsers.remember(self.request, response, form.get_user())
+        ended.forget(self.request, response)
         return response
 
     def form_invalid(self, form: Any) -> HttpResponse:
@@ -96,6 +99,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     login(request, user)
     response = go_on(next_address(request))
     known_browsers.remember(request, response, user)
+    ended.forget(request, response)
     return response
 
 

@@ -21,13 +21,12 @@ from project.accounts import browsers, passwords
 from project.accounts.conf import Accounts
 from project.accounts.hashing import Busy
 from project.accounts.models import BrowserSession
-from tests.support.signing_in import HERE, NEW, PASSWORD, THERE, is_signed_in, sign_in, signed_in
+from tests.support.signing_in import FIREFOX, HERE, NEW, PASSWORD, THERE, is_signed_in, sign_in, signed_in
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db, pytest.mark.usefixtures("plain_static", "quick_hashes")]
 
 ACCOUNT = reverse("account")
 ADMINS = "/admin/password_change/"
-FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
 
 def change(client: Client, old: str = PASSWORD, page: str = ACCOUNT, **more: str) -> Any:
@@ -87,27 +86,36 @@ def test_a_new_password_ends_the_tokens_when_that_is_asked_for(owner: Any, bob: 
 
 
 @pytest.mark.parametrize(
-    ("fields", "field", "words"),
+    ("fields", "field", "error", "words"),
     [
-        ({"old_password": "wrong"}, "old_password", "not your present password"),
-        ({"new_password2": "other"}, "new_password2", "differ"),
-        ({"new_password1": "password1", "new_password2": "password1"}, "new_password2", "too common"),
-        ({"new_password1": ""}, "new_password1", "required"),
+        ({"old_password": "wrong"}, "old_password", "old_password", "not your present password"),
+        # Both come back empty, so the cursor goes to the first.
+        ({"new_password2": "other"}, "new_password1", "new_password2", "differ"),
+        ({"new_password1": "password1", "new_password2": "password1"}, "new_password1", "new_password1", "too common"),
+        ({"new_password1": ""}, "new_password1", "new_password1", "required"),
     ],
 )
 def test_what_is_wrong_stands_beside_its_field_which_has_the_cursor(
-    owner: Any, fields: dict[str, str], field: str, words: str
+    owner: Any, fields: dict[str, str], field: str, error: str, words: str
 ) -> None:
     here = signed_in("alice")
     page = here.post(ACCOUNT, {"old_password": PASSWORD, "new_password1": NEW, "new_password2": NEW, **fields})
     assert page.status_code == 200
     [wrong] = [one for one in page.text.split("<input") if f'id="id_{field}"' in one]
     assert "autofocus" in wrong.split(">")[0]
-    assert f'id_{field}_error"' in wrong.split(">")[0]
+    assert f'id_{error}_error"' in wrong.split(">")[0]
     assert 'aria-invalid="true"' in wrong.split(">")[0]
-    assert words in page.text
+    assert words in page.text.split(f'<div id="id_{error}_error">')[1].split("</div>")[0]
     assert main_of(page).count("autofocus") == 1
     assert sign_in("alice", PASSWORD).status_code == 302
+
+
+def test_ending_tokens_is_offered_to_those_who_have_some(owner: Any) -> None:
+    here = signed_in("alice")
+    assert "End my access tokens" not in here.get(ACCOUNT).text
+    assert change(here).status_code == 302
+    make_token(owner)
+    assert main_of(here.get(ACCOUNT)).count("End my access tokens") == 2
 
 
 def test_opening_the_page_puts_the_cursor_nowhere(owner: Any) -> None:
@@ -168,10 +176,27 @@ def test_the_list_of_browsers_says_which_and_since_when(owner: Any) -> None:
         ("Another program", THERE, False),
     ]
     assert all(timezone.now() - one.signed_in_at < timedelta(minutes=1) for one in page.context["browsers"])
-    assert "this one" in page.text
+    assert main_of(page).count("this browser</span>") == 1
+    # Two of one kind are told apart: each line says when, to the second, and from where.
+    facts = [one.split("</dl>")[0] for one in main_of(page).split('<dl class="account-facts"')[1:]]
+    for browser, shown in zip(page.context["browsers"], facts, strict=True):
+        assert f"{browser.signed_in_at:%H:%M:%S} UTC" in shown
+        assert f"<bdi>{browser.address}</bdi>" in shown
+        assert ("<dd>now</dd>" in shown) == browser.is_this
     # A key would let in whoever reads it: no page shows one.
     for note in BrowserSession.objects.all():
         assert note.session_key not in page.text
+
+
+def test_signing_out_of_other_browsers_is_offered_where_there_are_any(owner: Any) -> None:
+    here = signed_in("alice")
+    page = here.get(ACCOUNT).text
+    assert "this browser only" in page
+    assert "all other browsers</button>" not in page
+    signed_in("alice", THERE)
+    page = here.get(ACCOUNT).text
+    assert "this browser only" not in page
+    assert "all other browsers</button>" in page
 
 
 def test_a_session_of_before_the_list_is_in_it_once_it_is_seen(owner: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -360,35 +385,3 @@ def test_an_email_address_is_set_by_who_knows_the_password(owner: Any, settings:
     assert here.post(ACCOUNT, {**form, "email": "", "present_password": PASSWORD}).status_code == 302
     owner.refresh_from_db()
     assert owner.email == ""
-
-
-# In words
-
-AGENTS = {
-    "Firefox on Windows": FIREFOX,
-    "Chrome on Android": "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) "
-    "Chrome/140.0.0.0 Mobile Safari/537.36",
-    "Edge on Windows": "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
-    "Chrome/140.0.0.0 Safari/537.36 Edg/140.0.0.0",
-    "Safari on iPhone": "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like "
-    "Gecko) Version/18.6 Mobile/15E148 Safari/604.1",
-    "Safari on macOS": "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) "
-    "Version/18.6 Safari/605.1.15",
-    "Chrome on Linux": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/140.0.0 "
-    "Safari/537.36",
-    "A browser on Linux": "Mozilla/5.0 (X11; Linux x86_64) Something/1.0",
-    "Another program": "curl/8.5.0",
-}
-
-
-@pytest.mark.parametrize("words", AGENTS)
-def test_a_browser_is_named_in_plain_words(words: str) -> None:
-    assert browsers.describe(AGENTS[words]) == words
-
-
-def test_what_a_browser_says_of_itself_is_bounded_and_is_text(owner: Any) -> None:
-    here = signed_in("alice", HTTP_USER_AGENT="<b>\x00\u202e" + "x" * 5000)
-    [note] = BrowserSession.objects.all()
-    assert len(note.user_agent) == browsers.USER_AGENT_CHARS
-    assert note.user_agent.isprintable()
-    assert "<b>" not in here.get(ACCOUNT).text

@@ -1,5 +1,6 @@
 """Who gets which link by mail: accounts of others with the same address take nobody's place."""
 
+from contextvars import Context
 from datetime import timedelta
 from typing import Any
 
@@ -50,6 +51,17 @@ def test_an_address_of_one_account_gets_its_link_alone(mailoutbox: Any) -> None:
         "Somebody asked for a new password for alice on Hubbub. Set it here:\n\nhttps://chat.example"
     )
     assert "works once, within 24 hours" in text
+
+
+def test_the_link_has_the_path_that_the_site_is_served_under(mailoutbox: Any, settings: Any) -> None:
+    settings.FORCE_SCRIPT_NAME = "/hubbub"
+    make_owner("alice")
+    try:
+        # As in the thread of the mails: no request has set the path there.
+        [(_, text)] = Context().run(send, mailoutbox)
+    finally:
+        settings.FORCE_SCRIPT_NAME = None
+    assert "https://chat.example.org/hubbub/account/reset/" in text
 
 
 def test_other_spellings_get_mails_of_their_own_after_the_one_that_was_typed(mailoutbox: Any) -> None:

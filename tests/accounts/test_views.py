@@ -45,7 +45,7 @@ def test_sign_up_makes_an_account_and_signs_it_in(client: Client) -> None:
         ({"username": "two words"}, "username", "without spaces"),
         ({"username": ""}, "username", "required"),
         ({"password2": "other horse 7"}, "password2", "differ"),
-        ({"password1": "password1", "password2": "password1"}, "password2", "too common"),
+        ({"password1": "password1", "password2": "password1"}, "password1", "too common"),
     ],
 )
 def test_what_is_wrong_stands_beside_its_field(
@@ -55,6 +55,17 @@ def test_what_is_wrong_stands_beside_its_field(
     assert any(words in error for error in errors_of(response, field))
     assert f'id="id_{field}_error"' in response.text
     assert not signed_in(client)
+
+
+@pytest.mark.parametrize("changes", [{"password2": "other"}, {"password1": "password1", "password2": "password1"}])
+def test_a_refused_password_is_entered_again_from_the_first_field(client: Client, changes: dict[str, str]) -> None:
+    page = sign_up(client, **changes).text
+    [first] = [one.split(">")[0] for one in page.split("<input") if 'id="id_password1"' in one]
+    assert "autofocus" in first
+    assert page.count("autofocus") == 1
+    described = first.split('aria-describedby="')[1].split('"')[0].split()
+    assert all(f'id="{one}"' in page for one in described)
+    assert described[-1].endswith("_error")
 
 
 @pytest.mark.parametrize("name", ["a\u202eb", "a\u2066b", "a\tb", "a\x1bb", "a\u200bb", "a\0b", "<b>"])

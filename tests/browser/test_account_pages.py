@@ -71,11 +71,15 @@ async def test_the_cursor_goes_to_the_field_that_is_wrong(
         await check_cursor(page, "username", "Somebody has this name")
         await fill(page, username=f"new-{uuid4().hex[:8]}", password1=PASSWORD, password2="another")
         await submit(page, "Create the account")
-        await check_cursor(page, "password2", "differ")
+        await check_cursor(page, "password1", "differ")
 
         await visitor.open("/account/sign-in/")
         await sign_in(page, name)
+        await expect(page.locator("h1")).to_have_text("Rooms")
+        size_of_h1 = "getComputedStyle(document.querySelector('h1')).fontSize"
+        of_rooms = await page.evaluate(size_of_h1)
         await visitor.open("/account/")
+        assert await page.evaluate(size_of_h1) == of_rooms
         await expect(page.locator("body")).to_be_focused()
         await fill(page, old_password="wrong", new_password1=NEW, new_password2=NEW)
         await submit(page, "Change the password")
@@ -139,5 +143,6 @@ async def test_a_room_comes_back_by_itself_when_the_password_is_changed_beside_i
         await room.locator("#body").fill(text)
         await room.keyboard.press("Enter")
         await expect(room.locator(".message:not(.is-pending)", has_text=text)).to_have_count(1, timeout=TIMEOUT_MS)
-        # The other browser is out.
+        # The other browser is out, and its open page says why.
         await expect(elsewhere.page.locator("h1")).to_have_text("Sign in", timeout=TIMEOUT_MS)
+        await expect(elsewhere.page.get_by_role("status")).to_contain_text("the password of this account was changed")

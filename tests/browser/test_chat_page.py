@@ -325,6 +325,8 @@ async def test_at_360_px_nothing_is_wider_than_the_page(cluster: Cluster, open_r
     composer = await page.locator("#body").bounding_box()
     assert composer is not None
     assert composer["y"] + composer["height"] <= 640
+    await page.locator("#body").press("ArrowUp")
+    assert await page.locator(".editor textarea").evaluate("one => one.offsetWidth") > 300
     await page.get_by_role("button", name="Rooms").click()
     await expect(page.get_by_role("link", name="Operations")).to_be_visible()
 

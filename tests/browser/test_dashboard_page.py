@@ -187,6 +187,9 @@ async def test_it_fits_a_small_screen_and_nothing_moves(visit: Visit, mona: str,
     before = await page.evaluate(places)
     await samples_pass(page, 4)
     assert await page.evaluate(places) == before
+    # No cell of a process keeps a second line free.
+    cells = "[...document.querySelectorAll('[data-part=processes] tr:first-child td:not(:last-child)')]"
+    assert len(set(await page.evaluate(f"{cells}.map((one) => one.offsetHeight)"))) == 1
 
 
 async def test_who_may_not_see_it_is_told_so_and_has_no_link(visit: Visit, cluster: Cluster) -> None:

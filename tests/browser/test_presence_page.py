@@ -55,4 +55,15 @@ async def test_on_a_phone_the_number_opens_the_list_and_the_keyboard_closes_it(
         await charlie.page.keyboard.press("Escape")
         await expect(charlie.page.locator(".people")).to_be_hidden()
         await expect(toggle).to_have_attribute("aria-expanded", "false")
+
+        # The list of rooms: with a heading and a button to close it, which has the cursor.
+        rooms, toggle = charlie.page.locator(".rooms"), charlie.page.get_by_role("button", name="Rooms", exact=True)
+        close = charlie.page.get_by_role("button", name="Close the list of rooms")
+        for key in ("Enter", "Escape"):
+            await toggle.click()
+            await expect(rooms.get_by_role("heading", name="Rooms")).to_be_visible()
+            await expect(close).to_be_focused()
+            await charlie.page.keyboard.press(key)
+            await expect(rooms).to_be_hidden()
+            await expect(toggle).to_be_focused()
         assert charlie.problems == []

@@ -36,7 +36,7 @@ test("the page and the server mean the same characters", () => {
   };
   const page = read("static/chat/js/body.js", /\\u\{([\dA-F]+)\}/g);
   assert.ok(page.length > 30);
-  assert.deepEqual(page, read("body.py", /\\[uU]([\da-f]{4}(?:[\da-f]{4})?)/g));
+  assert.deepEqual(page, read("validators.py", /\\[uU]([\da-f]{4}(?:[\da-f]{4})?)/g));
 });
 
 test("a long blank body takes no long time", () => {

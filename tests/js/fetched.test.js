@@ -64,6 +64,39 @@ test("a page that comes into sight again asks once, and takes nothing from an an
   assert.equal(asked.length, 3);
 });
 
+test("a list that somebody turns to is asked for, by pointer and by keyboard", async (t) => {
+  t.mock.timers.enable({ apis: ["Date"], now: 1_000_000 });
+  globalThis.document = pageOf("1", "ada");
+  globalThis.fetch = async () => ({ ok: true, text: async () => "a page" });
+  const turns = {};
+  const taken = [];
+  onReturn("/", 30_000, (page) => taken.push(page), { addEventListener: (name, run) => { turns[name] = run; } });
+  for (const name of ["pointerenter", "focusin"]) {
+    t.mock.timers.tick(30_000);
+    await turns[name]();
+    await turns[name]();
+  }
+  assert.deepEqual(taken, ["a page", "a page"]);
+});
+
+test("a page whose session has ended is loaded again: the site then says why", async (t) => {
+  t.mock.timers.enable({ apis: ["Date", "setTimeout"], now: 1_000_000 });
+  globalThis.document = pageOf("1", "ada");
+  let reloads = 0;
+  globalThis.location = { reload: () => void reloads++ };
+  let asked;
+  globalThis.fetch = async (_, options) => {
+    asked = options.redirect;
+    return { ok: false, type: "opaqueredirect" };
+  };
+  onReturn("/", 5_000, () => assert.fail("nothing to take"));
+  t.mock.timers.tick(5_000);
+  await listeners[0]();
+  assert.deepEqual([asked, reloads], ["manual", 0], "another tab that signs out has its turn");
+  t.mock.timers.tick(1_000);
+  assert.equal(reloads, 1);
+});
+
 test("the list of rooms takes the titles of the lobby; a room that is not there keeps its own", () => {
   const element = (href, textContent) => {
     const title = { textContent };

@@ -90,6 +90,15 @@ async def test_one_sample_an_interval_with_rising_seq(make_publisher, published,
     assert [host["name"] for host in frames[-1]["hosts"]] == ["alpha"]
 
 
+async def test_the_first_sample_waits_for_a_reading_that_spans_enough(make_publisher, published, clock, monkeypatch):
+    monkeypatch.setattr(HostReader, "is_ready", lambda host: clock.now > 1_900_000_000)
+    publisher = make_publisher()
+    for samples in (0, 1):
+        await publisher.beat()
+        assert [frame["hosts"][0]["name"] for _, frame in published] == ["alpha"] * samples
+        clock.now += 0.5
+
+
 async def test_of_two_publishers_one_leads_and_both_hosts_are_in_the_sample(make_publisher, published, clock):
     first, second = make_publisher("alpha"), make_publisher("beta")
     for _ in range(12):

@@ -27,6 +27,17 @@ def test_this_host_is_read_whole(source):
     assert decode_reading("host", encode(host)) == host
 
 
+def test_the_first_reading_waits_until_there_is_a_difference_to_read(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr("monitor.readings.time.monotonic", lambda: now)
+    host = HostReader("psutil")
+    assert not host.is_ready()
+    now += 0.5
+    assert host.is_ready()
+    host.read()
+    assert host.is_ready()
+
+
 def test_demo_readings_wander_and_stay_in_bounds():
     reader = DemoCpuReader(cores=4, rng=random.Random(1))
     seen = [reader() for _ in range(500)]

@@ -9,6 +9,7 @@ from django.urls import reverse
 PASSWORD = "correct horse 7"
 NEW = "battery staple 8"
 HERE, THERE = "203.0.113.7", "198.51.100.9"
+FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
 OWN = {"HTTP_ORIGIN": "http://testserver", "HTTP_SEC_FETCH_SITE": "same-origin"}
 
 

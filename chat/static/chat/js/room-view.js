@@ -55,6 +55,12 @@ export class RoomView {
     this.#log.scrollTop = this.#log.scrollHeight;
   }
 
+  /** As `toEnd`; but a field in which a message is edited stays in sight, also above a keyboard that has just opened. */
+  #stayAtEnd() {
+    this.toEnd();
+    this.#list.querySelector(".editor")?.scrollIntoView({ block: "nearest" });
+  }
+
   render(state) {
     this.#root.dataset.ready = state.joined;
     this.#renderHead(state);
@@ -122,7 +128,7 @@ export class RoomView {
       shown.element.start?.();
       delete shown.element.start;
     }
-    if (this.#atEnd) this.toEnd();
+    if (this.#atEnd) this.#stayAtEnd();
     else if (this.#shown.has(anchor?.key)) this.#log.scrollTop += bottomOf(this.#shown.get(anchor.key).element) - anchor.bottom;
     this.#askForOlder();
   }
@@ -186,7 +192,7 @@ export class RoomView {
       this.#askForOlder();
     }, { passive: true });
     // The composer grows, a keyboard opens, a window changes: who was at the end stays there.
-    new ResizeObserver(() => this.#atEnd && this.toEnd()).observe(this.#log);
+    new ResizeObserver(() => this.#atEnd && this.#stayAtEnd()).observe(this.#log);
     part(this.#root, "jump").addEventListener("click", () => {
       this.toEnd();
       this.#calls.moved();
@@ -216,6 +222,7 @@ export class RoomView {
     });
     told();
     matchMedia("(min-width: 40rem)").addEventListener("change", () => part(this.#root, "rooms").hidePopover());
+    for (const sheet of [part(this.#root, "rooms"), people]) keepFocusIn(sheet);
   }
 
   /** By touch there is no hovering: a long press shows what can be done with a message. */
@@ -232,6 +239,14 @@ export class RoomView {
     // Scrolling cancels the pointer; a finger that merely trembles does not.
     for (const end of ["pointerup", "pointercancel"]) this.#list.addEventListener(end, stop);
   }
+}
+
+/** A sheet opens with the cursor on its button to close it, and closes when the cursor leaves it. Escape is the browser's. */
+function keepFocusIn(sheet) {
+  sheet.addEventListener("toggle", ({ newState }) => newState === "open" && sheet.querySelector(".sheet-close").focus());
+  sheet.addEventListener("focusout", ({ relatedTarget }) => {
+    if (sheet.matches(":popover-open") && relatedTarget !== null && !sheet.contains(relatedTarget)) sheet.hidePopover();
+  });
 }
 
 function bottomOf(element) {

@@ -1,15 +1,23 @@
 // Times as the reader reads them: their zone, their language.
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+/** Hours and minutes; a clock of 12 hours has no zero before the hour. */
+export function clockIn(locales) {
+  const hours = new Intl.DateTimeFormat(locales, { hour: "numeric" }).resolvedOptions().hour12 ? "numeric" : "2-digit";
+  return new Intl.DateTimeFormat(locales, { hour: hours, minute: "2-digit" });
+}
+
+const clock = clockIn(undefined);
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 const day = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
 const dayAndYear = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long", year: "numeric" });
 const short = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const shortAndClock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
 export const clockTime = (at) => clock.format(new Date(at));
 export const shortDay = (at) => short.format(new Date(at));
 export const shortTime = (at) => shortAndClock.format(new Date(at));
+export const exactTime = (at) => exact.format(new Date(at));
 export const fullTime = (at) => full.format(new Date(at));
 
 /** "Today", "Yesterday", or the date. */

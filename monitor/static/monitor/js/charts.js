@@ -2,10 +2,12 @@
 
 import uPlot from "../vendor/uplot/uPlot.esm.js";
 import { columns, timeRange } from "./dashboard-state.js";
-import { bytes, bytesText, decimal, percent } from "./units.js";
+import { bytesText, decimal, percent, tick, wholeBefore } from "./units.js";
 
 const HEIGHT_PX = 168;
-const HALF_LABEL_PX = 30; // Of a time: the one at the right end is seen whole.
+const HALF_LABEL_PX = 27; // Of a time.
+const MARGIN_PX = 6; // On the right of the newest value, whose point is seen whole.
+const AXIS_PX = 68; // Room for "512 KiB/s", in all charts, so that their times stand below one another.
 const PERCENT_TOP = 103; // A line at 100 is seen whole.
 const LINES = ["--line-1", "--line-2", "--line-3"];
 const DASHES = [undefined, [6, 4], [2, 3]]; // A line is told by its pattern too, not by colour alone.
@@ -21,6 +23,7 @@ const KINDS = {
     {
       title: "CPU",
       show: asPercent,
+      unit: "%",
       top: () => PERCENT_TOP,
       lines: [
         ["all cores", (host) => host.cpu_percent],
@@ -30,6 +33,7 @@ const KINDS = {
     {
       title: "Memory",
       show: asPercent,
+      unit: "%",
       top: () => PERCENT_TOP,
       lines: [
         ["memory", (host) => percent(host.memory_bytes)],
@@ -50,7 +54,7 @@ const KINDS = {
     {
       title: "Network",
       show: asRate,
-      bytes: true,
+      unit: "rate",
       top: (most) => Math.max(1024, most * 1.1),
       lines: [
         ["received", (host) => host.network_bytes_per_second.received],
@@ -63,6 +67,7 @@ const KINDS = {
     {
       title: "Messages",
       show: asPerSecond,
+      unit: "/s",
       top: (most) => Math.max(5, most * 1.1),
       lines: [
         ["in", (one) => one.frames_in_per_second],
@@ -72,13 +77,14 @@ const KINDS = {
     {
       title: "Event-loop lag",
       show: asMs,
+      unit: "ms",
       top: (most) => Math.max(10, most * 1.1),
       lines: [
         ["p99", (one) => one.lag_p99_ms],
         ["max", (one) => one.lag_max_ms],
       ],
     },
-    { title: "Memory", show: bytesText, bytes: true, top: (most) => Math.max(1024, most * 1.25), lines: [["resident", (one) => one.memory_bytes]] },
+    { title: "Memory", show: bytesText, unit: "bytes", top: (most) => Math.max(1024, most * 1.25), lines: [["resident", (one) => one.memory_bytes]] },
   ],
 };
 
@@ -135,7 +141,7 @@ export class Charts {
     return {
       width: 300,
       height: HEIGHT_PX,
-      padding: [null, HALF_LABEL_PX, null, null],
+      padding: [null, MARGIN_PX, null, null],
       legend: { show: false },
       cursor: { y: false, sync: { key: "dashboard" }, drag: { setScale: false, x: false, y: false }, points: { size: 7 } },
       scales: {
@@ -143,14 +149,14 @@ export class Charts {
         y: { range: (_, __, most) => [0, definition.top(most ?? 0)] },
       },
       axes: [
-        { ...axis, space: 70, size: 28, gap: 6, values: (_, times) => times.map(clock) },
+        { ...axis, space: 70, size: 28, gap: 6, values: labels },
         {
           ...axis,
-          size: 58,
+          size: AXIS_PX,
           gap: 6,
           space: 36,
-          incrs: definition.bytes ? POWERS : definition.whole ? WHOLE : undefined,
-          values: (_, values) => values.map((value) => (definition.bytes ? byteTick(value) : String(value))),
+          incrs: SCALED.has(definition.unit) ? POWERS : definition.whole ? WHOLE : undefined,
+          values: (_, values) => values.map((value) => tick(value, definition.unit ?? "")),
         },
       ],
       series: [
@@ -178,6 +184,7 @@ export class Charts {
   }
 }
 
+const SCALED = new Set(["bytes", "rate"]);
 const POWERS = Array.from({ length: 50 }, (_, power) => 2 ** power);
 const WHOLE = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000];
 
@@ -192,9 +199,12 @@ function caption({ plot, definition, figure }) {
   });
 }
 
-function byteTick(value) {
-  const { text, unit } = bytes(value);
-  return `${text.replace(/\.0$/, "")} ${unit}`;
+/** The times at the axis, without those that the edge of the chart would cut. */
+function labels(plot, times) {
+  const { min, max } = plot.scales.x;
+  const pxPerSecond = (plot.width - AXIS_PX - MARGIN_PX) / (max - min);
+  const isWhole = wholeBefore(max, (HALF_LABEL_PX - MARGIN_PX) / pxPerSecond);
+  return times.map((time) => (isWhole(time) ? clock(time) : ""));
 }
 
 function clock(seconds) {

@@ -23,6 +23,16 @@ export function bytesText(count) {
   return `${text}\u00a0${unit}`;
 }
 
+/** A value at an axis, in as few signs as it takes: "512 KiB/s", "50 %", "20". `unit`: "bytes", "rate", or what follows a number. */
+export function tick(value, unit) {
+  if (unit !== "bytes" && unit !== "rate") return unit === "" ? String(value) : `${value}\u00a0${unit}`;
+  const { text, unit: scale } = bytes(value);
+  return `${text.replace(/\.0$/, "")}\u00a0${scale}${unit === "rate" ? "/s" : ""}`;
+}
+
+/** Whether the label of a time, which is `half` seconds wide to each side, ends before `end`. */
+export const wholeBefore = (end, half) => (time) => time + half <= end;
+
 /** One decimal below 100, none above: the width stays. */
 export function decimal(value) {
   return value < 99.95 ? value.toFixed(1) : String(Math.round(value));

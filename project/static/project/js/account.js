@@ -2,10 +2,11 @@
 
 import { onReturn } from "../../hubbub/js/fetched.js";
 import { takeOwnName } from "../../hubbub/js/own-name.js";
-import { fullTime, shortTime } from "../../chat/js/times.js";
+import { exactTime, fullTime, shortTime } from "../../chat/js/times.js";
 
 for (const time of document.querySelectorAll("time")) {
-  time.textContent = shortTime(time.dateTime);
+  // Two browsers of one kind may have signed in within a minute: their seconds tell them apart.
+  time.textContent = "seconds" in time.dataset ? exactTime(time.dateTime) : shortTime(time.dateTime);
   time.title = fullTime(time.dateTime);
 }
 
