@@ -21,7 +21,7 @@ RAISED_LIMITS = {
     f"HUBBUB_{name}": "1000000"
     for name in (
         *("POSTS_PER_SECOND", "POSTS_BURST", "COMMANDS_PER_SECOND", "COMMANDS_BURST", "REFUSED_COMMANDS"),
-        *("SOCKETS", "SOCKETS_PER_USER", "UNAUTHENTICATED"),
+        *("MAX_SOCKETS", "MAX_SOCKETS_PER_USER", "MAX_UNAUTHENTICATED"),
     )
 }
 ROOMS = tuple(f"bench-{number}" for number in range(1, 41))
