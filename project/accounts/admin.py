@@ -1,5 +1,7 @@
 """Users in the admin: Django's own, with what they have said and where they belong."""
 
+import copy
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
@@ -17,6 +19,7 @@ from chat import deletion
 from chat.models import Membership, Message
 from project.accounts.escalation import BoundedUserAdmin, GroupAdmin
 from project.accounts.models import User
+from project.accounts.password_forms import OtherPasswordForm
 from project.accounts.reset_admin import ResetLinkAdmin
 from realtime import users
 from realtime.admin_links import link_to_list
@@ -70,6 +73,14 @@ class UserAdmin(ResetLinkAdmin, BoundedUserAdmin, BulkAdmin, DjangoUserAdmin):  
         if password and self.has_add_permission(request) and self.has_change_permission(request):
             request.password_hash = make_password(password)  # type: ignore[attr-defined]
         return super().add_view(request, form_url, extra_context)
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
+        # Django makes the form without the request. So this request has a copy, whose form asks once more at the end.
+        one: Any = copy.copy(self)
+        one.change_password_form = partial(
+            OtherPasswordForm, allows=lambda user: self.has_change_permission(request, user)
+        )
+        return DjangoUserAdmin.user_change_password(one, request, id, form_url)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         try:

@@ -8,7 +8,7 @@ from django.conf import settings
 from project.accounts import tries
 from tests.accounts.signing_in import PASSWORD
 from tests.pages import plain_static  # noqa: F401
-from tests.personas import alice, attic, bob, lounge, mona, root  # noqa: F401
+from tests.personas import admin, alice, attic, bob, lounge, mona, root  # noqa: F401
 
 
 @pytest.fixture(autouse=True)
