@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -15,6 +16,7 @@ from django.utils import timezone
 
 from chat import access, bans, deletion, services
 from chat.ban_admin import MAY_BAN, SPANS, BansOfRooms, ReasonForm
+from chat.list_filters import PrivateRoomFilter, RoomFilter
 from chat.message_admin import MessageAdmin
 from chat.models import Membership, Message, Room
 from realtime import users
@@ -193,10 +195,10 @@ class BannedFilter(admin.SimpleListFilter):
 
 @admin.register(Membership)
 class MembershipAdmin(ServiceAdmin):
-    list_display = ["user", "role", "banned", "banned_until", "ban_reason", "in_room", "of_user", "said", "created_at"]
-    list_filter = ["role", BannedFilter, "room__is_private", "room"]
-    search_fields = ["room__slug", "room__title"]
-    search_help_text = "Search names of users and rooms."
+    list_display = ["member", "role", "banned", "ban_reason", "in_room", "of_user", "said", "created_at"]
+    list_filter = ["role", BannedFilter, ("room__is_private", PrivateRoomFilter), ("room", RoomFilter)]
+    search_fields = ["room__slug", "room__title", "ban_reason"]
+    search_help_text = "Search names of users and rooms, and reasons of bans."
     fields = ["room", "user", "role", "banned_until", "ban_reason"]
     autocomplete_fields = ["room"]
     actions = ["make_moderator", "make_member", "ban_hour", "ban", "ban_week", "lift_ban"]
@@ -220,22 +222,26 @@ class MembershipAdmin(ServiceAdmin):
     def get_fields(self, request: HttpRequest, obj: Membership | None = None) -> Any:
         return self.fields if obj is None else [*self.fields, "said"]
 
+    @admin.display(description="user", ordering=users.name_lookup("user"))
+    def member(self, membership: Membership) -> str:
+        return users.name_of(membership.user)
+
     @admin.display(description="room", ordering="room")
     def in_room(self, membership: Membership) -> str:
         return link_to(membership.room)
 
     @admin.display(description="account")
     def of_user(self, membership: Membership) -> str:
-        return link_to(membership.user)
+        return link_to(membership.user, text="Account")
 
     @admin.display(description="messages")
     def said(self, membership: Membership) -> str:
         query = {"author__exact": users.id_of_key(membership.user_id), "room__id__exact": membership.room_id}
         return link_to_list(Message, "Messages", **query)
 
-    @admin.display(boolean=True, ordering="banned_until")
-    def banned(self, membership: Membership) -> bool:
-        return membership.is_banned
+    @admin.display(description="banned until", ordering="banned_until")
+    def banned(self, membership: Membership) -> datetime | None:
+        return membership.banned_until if membership.is_banned else None
 
     def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
         _save_membership(request, obj)
@@ -265,7 +271,7 @@ class MembershipAdmin(ServiceAdmin):
 
     @admin.action(description="Lift the ban", permissions=["change"])
     def lift_ban(self, request: HttpRequest, queryset: QuerySet[Membership]) -> HttpResponse | None:
-        return self.for_each(request, queryset, lambda one: bans.lift_ban(**_ids_of(one)), done="freed of the ban")
+        return self.for_each(request, queryset, lambda one: bans.lift_ban(**_ids_of(one)), done="no longer banned")
 
     def _make(
         self, request: HttpRequest, memberships: QuerySet[Membership], role: str, done: str

@@ -25,6 +25,7 @@ from django.views.decorators.csrf import csrf_protect
 
 from realtime import bulk_tally
 from realtime.bulk_tally import Tally
+from realtime.list_scope import describe_scope
 from realtime.protocol import Refused
 from realtime.steps import in_step
 
@@ -53,6 +54,13 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     # Rows that an action takes; more are refused before anything is done.
     most_selected = 5_000
+    change_list_template = "admin/realtime/change_list.html"
+
+    class Media:
+        css = {"all": ["realtime/css/admin.css"]}
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        return super().changelist_view(request, describe_scope(self, request) | (extra_context or {}))
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *more: Any) -> HttpResponse | None:
         if ROWS_FIELD in request.POST:

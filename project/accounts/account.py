@@ -190,8 +190,9 @@ def change_password_in_admin(request: HttpRequest) -> HttpResponse:
     """The admin's own page, with the limit of ours."""
 
     def page(request: HttpRequest) -> HttpResponse:
-        request.current_app = admin.site.name  # type: ignore[attr-defined]
-        return AdminPasswordView.as_view(extra_context=admin.site.each_context(request))(request)
+        request.current_app = admin.site.name
+        form: Any = AdminPasswordView.as_view(extra_context=admin.site.each_context(request))
+        return form(request)  # type: ignore[no-any-return]
 
     view: View = admin.site.admin_view(page, cacheable=True)
     return with_limited_guesses(view)(request)

@@ -46,13 +46,16 @@ admin.site.register(Group, GroupAdmin)
 
 
 class NameFilter(admin.SimpleListFilter):
-    """Look-alikes of before there was a rule, and users whom the release before has made."""
+    """Users without a key of their name. Of two look-alikes of before the rule, the newer account has none.
 
-    title = "name"
+    Users that the release before has made have none either, until `manage.py name_keys` compares their names.
+    """
+
+    title = "look-alike name"
     parameter_name = "name_key"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("missing", "Looks like another's, or not compared yet")]
+        return [("missing", "Like the name of an older account, or not compared yet")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> QuerySet[User]:
         return queryset.filter(name_key=None) if self.value() == "missing" else queryset
@@ -108,7 +111,7 @@ class UserAdmin(ResetLinkAdmin, BoundedUserAdmin, BulkAdmin, DjangoUserAdmin):  
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
-        return fieldsets if obj is None else [*fieldsets, ("Activity", {"fields": ACTIVITY})]
+        return fieldsets if obj is None else [("Activity", {"fields": [tuple(ACTIVITY)]}), *fieldsets]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fields = super().get_readonly_fields(request, obj)

@@ -65,7 +65,12 @@ def find_by_uid(uid: str) -> User | None:
 
 @sensitive_variables()
 def set_password(
-    user: Any, password: str | None, *, end_tokens: bool, allows: Callable[[User], bool], request: HttpRequest | None = None
+    user: Any,
+    password: str | None,
+    *,
+    end_tokens: bool,
+    allows: Callable[[User], bool],
+    request: HttpRequest | None = None,
 ) -> bool:
     """Set it, which ends all sessions but that of `request`. False: `allows(user)` is not true any more.
 
