@@ -4,7 +4,7 @@ Functions that take `lock=True` belong inside a transaction: the row stays locke
 """
 
 import threading
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Collection, Iterable, Mapping, Set
 from typing import Any
 
 from django.db import connection
@@ -262,6 +262,14 @@ def membership_of(room_id: int, user_id: str, *, lock: bool = False) -> Membersh
     """What is on record of the user in the room. For the staff and for services: nobody's access is looked at."""
     memberships = Membership.objects.select_for_update() if lock else Membership.objects
     return memberships.filter(room=room_id, user=users.key_of(user_id)).first()
+
+
+def bans_in(room: Room, user_ids: Collection[str] | None = None) -> QuerySet[Membership]:
+    """The bans that are in force, of these users or of all, those that end first before the others. For the staff."""
+    bans = room.memberships.filter(banned_until__gt=timezone.now()).select_related("user")
+    if user_ids is not None:
+        bans = bans.filter(user__in=[users.key_of(one) for one in user_ids])
+    return bans.order_by("banned_until", "pk")
 
 
 def last_authors(room: Room, most: int) -> list[Any]:

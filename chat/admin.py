@@ -1,68 +1,43 @@
-"""Rooms and memberships in the admin. Every change is a call of a service, so open pages learn of it."""
+"""Rooms in the admin, and all of chat registered. Every change is a call of a service, so open pages learn of it."""
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime
 from typing import Any
 
-from django import forms
 from django.contrib import admin
-from django.contrib.messages import WARNING
+from django.contrib.admin.utils import unquote
+from django.contrib.messages import ERROR, SUCCESS, WARNING
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
 from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_POST
 
 from chat import access, bans, deletion, services
-from chat.ban_admin import MAY_BAN, SPANS, BansOfRooms, ReasonForm
-from chat.list_filters import PrivateRoomFilter, RoomFilter
+from chat.ban_admin import IN_PLACE, MAY_BAN, BansOfRooms
+from chat.membership_admin import MembershipAdmin, MembershipInline, remove_membership, save_membership
 from chat.message_admin import MessageAdmin
 from chat.models import Membership, Message, Room
 from realtime import users
-from realtime.admin_links import link_to, link_to_list
-from realtime.service_admin import ServiceAdmin, searched_users, user_widget
+from realtime.admin_links import link_to_list
+from realtime.service_admin import ServiceAdmin
 
 INLINE_MEMBERS = 100  # More would not fit Django's limit of 1000 fields in a form; they have their own list.
 FROM_LOBBY = "from_lobby"  # In the address of the page for a new room: where to return to.
 
+MAY_JOIN = "chat.add_membership"
+
 admin.site.register(Message, MessageAdmin)
-
-
-class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Whom a membership is of stays: another user is another membership."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if self.instance.pk is not None and "user" in self.fields:
-            user = self.fields["user"]
-            user.disabled = True
-            # Its own widget would ask the database for each row's name.
-            user.widget = forms.Select(choices=[(self.instance.user_id, str(self.instance.user))])
-
-
-class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
-    model = Membership
-    form = MembershipForm
-    fields = ["user", "role", "banned_until"]
-    extra = 0
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
-        return super().get_queryset(request).select_related("user", "room")
-
-    def get_ordering(self, request: HttpRequest) -> Any:
-        return [users.name_lookup("user"), "pk"]
-
-    def get_autocomplete_fields(self, request: HttpRequest) -> list[str]:
-        return searched_users(self)
-
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        return super().formfield_for_foreignkey(db_field, request, **user_widget(self, db_field), **kwargs)
+admin.site.register(Membership, MembershipAdmin)
 
 
 @admin.register(Room)
 class RoomAdmin(BansOfRooms, ServiceAdmin):
-    list_display = ["title", "slug", "is_private", "is_archived", "members", "messages", "created_at"]
+    list_display = ["title", "slug", "is_private", "is_archived", "members", "banned", "messages", "created_at"]
     list_filter = ["is_private", "is_archived", "created_at"]
     search_fields = ["slug", "title", "topic"]
     search_help_text = "Search titles, topics and the names in addresses."
@@ -70,17 +45,18 @@ class RoomAdmin(BansOfRooms, ServiceAdmin):
     actions = ["archive", "unarchive", "make_private", "make_public"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Room]:
-        in_room = Membership.objects.filter(room=OuterRef("pk")).exclude(role=Membership.Role.NONE).order_by()
-        members = in_room.values("room").annotate(n=Count("pk"))
-        count = Coalesce(Subquery(members.values("n"), output_field=IntegerField()), 0)
-        rooms: QuerySet[Room] = super().get_queryset(request).annotate(member_count=count)
-        return rooms
+        in_room = Membership.objects.filter(room=OuterRef("pk")).order_by()
+        rooms: QuerySet[Room] = super().get_queryset(request)
+        return rooms.annotate(
+            member_count=_count(in_room.exclude(role=Membership.Role.NONE)),
+            banned_count=_count(in_room.filter(banned_until__gt=timezone.now())),
+        )
 
     def get_fields(self, request: HttpRequest, obj: Room | None = None) -> Any:
-        return self.fields if obj is None else [*self.fields, "members", "messages", "created_at"]
+        return self.fields if obj is None else [*self.fields, "members", "banned", "messages", "created_at"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Room | None = None) -> Any:
-        return [] if obj is None else ["slug", "members", "messages", "created_at"]
+        return [] if obj is None else ["slug", "members", "banned", "messages", "created_at"]
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Room | None = None) -> dict[str, Sequence[str]]:
         return {"slug": ["title"]} if obj is None else {}
@@ -97,21 +73,58 @@ class RoomAdmin(BansOfRooms, ServiceAdmin):
         if room is not None:
             # To those who may not read the room its page is not found.
             context["has_absolute_url"] = access.find_room(users.id_of(request.user), room.slug) is not None
+            context["is_outsider"] = _is_outsider(request, room)
+            context["may_join"] = request.user.has_perm(MAY_JOIN)
             if request.user.has_perm(MAY_BAN):
-                context["ban_form"] = form = self.ban_form(request, room)
+                form = self.ban_form(request, room)
+                context |= self.ban_context(request, room, form)
                 context["media"] += form.media
         return response
 
+    def get_urls(self) -> Any:
+        join = self.admin_site.admin_view(self.join_view)
+        return [path("<path:object_id>/join/", join, name="chat_room_join"), *super().get_urls()]
+
+    @method_decorator(require_POST)
+    def join_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Makes the user a member. A room has no owner, and its maker may have made it for others."""
+        room: Room | None = self.get_object(request, unquote(object_id))
+        if room is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined,no-any-return]
+        if not (self.has_view_permission(request, room) and request.user.has_perm(MAY_JOIN)):
+            raise PermissionDenied
+        text, refusal = f"You are a member of {room}.", ""
+        try:
+            bans.add_membership(room_id=room.pk, user_id=users.id_of(request.user))
+        except ValidationError as error:
+            text, refusal = "", " ".join(error.messages)
+        else:
+            self.log_change(request, room, f"Added {request.user} as a member.")
+        if IN_PLACE in request.META:
+            context = {"room": room, "may_join": True, "joined": text, "refusal": refusal}
+            return TemplateResponse(request, "admin/chat/room/outsider.html", context)
+        self.message_user(request, text or refusal, SUCCESS if text else ERROR)
+        return HttpResponseRedirect(reverse("admin:chat_room_change", args=[room.pk]))
+
     def response_add(self, request: HttpRequest, obj: Room, post_url_continue: str | None = None) -> HttpResponse:
         response = super().response_add(request, obj, post_url_continue)
-        if FROM_LOBBY in request.GET and "_save" in request.POST:
+        if "_save" not in request.POST:
+            return response
+        if _is_outsider(request, obj) and self.has_view_or_change_permission(request, obj):
+            # The room is in no list of its maker's: its page says so.
+            return HttpResponseRedirect(reverse("admin:chat_room_change", args=[obj.pk]))
+        if FROM_LOBBY in request.GET:
             may_enter = access.find_room(users.id_of(request.user), obj.slug) is not None
             return HttpResponseRedirect(reverse("room", args=[obj.slug]) if may_enter else reverse("lobby"))
         return response
 
     @admin.display(description="members", ordering="member_count")
     def members(self, room: Any) -> str:
-        return link_to_list(Membership, room.member_count, room__id__exact=room.pk)
+        return link_to_list(Membership, room.member_count, room__id__exact=room.pk, member="yes")
+
+    @admin.display(description="banned", ordering="banned_count")
+    def banned(self, room: Any) -> str:
+        return link_to_list(Membership, room.banned_count, room__id__exact=room.pk, banned="yes")
 
     @admin.display(description="messages", ordering="last_seq")
     def messages(self, room: Room) -> str:
@@ -131,10 +144,11 @@ class RoomAdmin(BansOfRooms, ServiceAdmin):
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         formset.save(commit=False)
+        forms = {id(one.instance): one for one in formset.forms}
         for gone in formset.deleted_objects:
-            services.remove_membership(room_id=gone.room_id, user_id=users.id_of_key(gone.user_id))
+            remove_membership(self, request, gone, forms[id(gone)].seen_until)
         for membership in [*formset.new_objects, *(changed for changed, _ in formset.changed_objects)]:
-            _save_membership(request, membership)
+            save_membership(self, request, forms[id(membership)])
 
     # Deleting
 
@@ -176,136 +190,12 @@ class RoomAdmin(BansOfRooms, ServiceAdmin):
         return self.for_each(request, rooms, lambda room: services.change_room(room_id=room.pk, **changes), done=done)
 
 
-class BannedFilter(admin.SimpleListFilter):
-    title = "banned now"
-    parameter_name = "banned"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "Yes"), ("no", "No")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        now = timezone.now()
-        match self.value():
-            case "yes":
-                return queryset.filter(banned_until__gt=now)
-            case "no":
-                return queryset.exclude(banned_until__gt=now)
-        return queryset
+def _is_outsider(request: HttpRequest, room: Room) -> bool:
+    mine = access.membership_of(room.pk, users.id_of(request.user)) if room.is_private else None
+    return room.is_private and (mine is None or not mine.is_member)
 
 
-@admin.register(Membership)
-class MembershipAdmin(ServiceAdmin):
-    list_display = ["member", "role", "banned", "ban_reason", "in_room", "of_user", "said", "created_at"]
-    list_filter = ["role", BannedFilter, ("room__is_private", PrivateRoomFilter), ("room", RoomFilter)]
-    search_fields = ["room__slug", "room__title", "ban_reason"]
-    search_help_text = "Search names of users and rooms, and reasons of bans."
-    fields = ["room", "user", "role", "banned_until", "ban_reason"]
-    autocomplete_fields = ["room"]
-    actions = ["make_moderator", "make_member", "ban_hour", "ban", "ban_week", "lift_ban"]
-    action_form = ReasonForm
-
-    class Media:
-        css = {"all": ["chat/css/admin-ban.css"]}
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
-        return super().get_queryset(request).select_related("user", "room")
-
-    def get_ordering(self, request: HttpRequest) -> Any:
-        return [users.name_lookup("user")]
-
-    def get_search_fields(self, request: HttpRequest) -> list[str]:
-        return [*super().get_search_fields(request), *users.name_searches("user")]
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Membership | None = None) -> Any:
-        return [] if obj is None else ["room", "user", "said"]
-
-    def get_fields(self, request: HttpRequest, obj: Membership | None = None) -> Any:
-        return self.fields if obj is None else [*self.fields, "said"]
-
-    @admin.display(description="user", ordering=users.name_lookup("user"))
-    def member(self, membership: Membership) -> str:
-        return users.name_of(membership.user)
-
-    @admin.display(description="room", ordering="room")
-    def in_room(self, membership: Membership) -> str:
-        return link_to(membership.room)
-
-    @admin.display(description="account")
-    def of_user(self, membership: Membership) -> str:
-        return link_to(membership.user, text="Account")
-
-    @admin.display(description="messages")
-    def said(self, membership: Membership) -> str:
-        query = {"author__exact": users.id_of_key(membership.user_id), "room__id__exact": membership.room_id}
-        return link_to_list(Message, "Messages", **query)
-
-    @admin.display(description="banned until", ordering="banned_until")
-    def banned(self, membership: Membership) -> datetime | None:
-        return membership.banned_until if membership.is_banned else None
-
-    def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
-        _save_membership(request, obj)
-
-    def delete_model(self, request: HttpRequest, obj: Membership) -> None:
-        services.remove_membership(room_id=obj.room_id, user_id=users.id_of_key(obj.user_id))
-
-    @admin.action(description="Make moderators of their rooms", permissions=["change"])
-    def make_moderator(self, request: HttpRequest, queryset: QuerySet[Membership]) -> HttpResponse | None:
-        return self._make(request, queryset, Membership.Role.MODERATOR, "made moderators")
-
-    @admin.action(description="Make plain members", permissions=["change"])
-    def make_member(self, request: HttpRequest, queryset: QuerySet[Membership]) -> HttpResponse | None:
-        return self._make(request, queryset, Membership.Role.MEMBER, "made plain members")
-
-    @admin.action(description="Ban for an hour from their rooms", permissions=["change"])
-    def ban_hour(self, request: HttpRequest, queryset: QuerySet[Membership]) -> HttpResponse | None:
-        return self._ban(request, queryset, "hour", "banned for an hour")
-
-    @admin.action(description="Ban for a day from their rooms", permissions=["change"])
-    def ban(self, request: HttpRequest, queryset: QuerySet[Membership]) -> HttpResponse | None:
-        return self._ban(request, queryset, "day", "banned for a day")
-
-    @admin.action(description="Ban for a week from their rooms", permissions=["change"])
-    def ban_week(self, request: HttpRequest, queryset: QuerySet[Membership]) -> HttpResponse | None:
-        return self._ban(request, queryset, "week", "banned for a week")
-
-    @admin.action(description="Lift the ban", permissions=["change"])
-    def lift_ban(self, request: HttpRequest, queryset: QuerySet[Membership]) -> HttpResponse | None:
-        return self.for_each(request, queryset, lambda one: bans.lift_ban(**_ids_of(one)), done="no longer banned")
-
-    def _make(
-        self, request: HttpRequest, memberships: QuerySet[Membership], role: str, done: str
-    ) -> HttpResponse | None:
-        def change(one: Membership) -> None:
-            ban: Any = {"banned_until": one.banned_until, "ban_reason": one.ban_reason}
-            services.set_membership(**_ids_of(one), role=role, **ban)
-
-        return self.for_each(request, memberships, change, done=done)
-
-    def _ban(
-        self, request: HttpRequest, memberships: QuerySet[Membership], span: str, done: str
-    ) -> HttpResponse | None:
-        how: Any = {
-            "until": timezone.now() + SPANS[span],
-            "reason": request.POST.get("reason", ""),
-            "by": users.id_of(request.user),
-            "keep_longer": True,
-        }
-        return self.for_each(request, memberships, lambda one: bans.ban_user(**_ids_of(one), **how), done=done)
-
-
-def _save_membership(request: HttpRequest, membership: Membership) -> None:
-    if membership.banned_until is not None and membership.is_banned:
-        by = users.id_of(request.user)
-        bans.check_ban(user_id=users.id_of_key(membership.user_id), until=membership.banned_until, by=by)
-    saved = services.set_membership(
-        **_ids_of(membership),
-        role=membership.role,
-        banned_until=membership.banned_until,
-        ban_reason=membership.ban_reason,
-    )
-    membership.pk = saved.pk
-
-
-def _ids_of(membership: Membership) -> dict[str, Any]:
-    return {"room_id": membership.room_id, "user_id": users.id_of_key(membership.user_id)}
+def _count(memberships: QuerySet[Membership]) -> Coalesce:
+    """Of the room of an outer query. Not a join: two of them would multiply each other."""
+    counts = memberships.values("room").annotate(n=Count("pk"))
+    return Coalesce(Subquery(counts.values("n"), output_field=IntegerField()), 0)

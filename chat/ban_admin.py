@@ -1,7 +1,8 @@
 """Banning in the admin: the form of a room's page, and the actions of lists."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from django import forms
@@ -16,16 +17,21 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
 
 from chat import access, bans
-from chat.models import BAN_REASON_CHARS, Membership, Room
+from chat.models import BAD_END, BAN_REASON_CHARS, Membership, Room
 from realtime import users
+from realtime.bulk_admin import Otherwise
 from realtime.names import validate_name
 from realtime.service_admin import has_user_search
 
 MAY_BAN = "chat.change_membership"
 SPANS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1)}
 QUICK_CHOICES = 6  # Of those who wrote last.
+SHOWN_BANS = 20  # On the page of a room; a link leads to the list of all.
+PROPOSED = timedelta(days=30)  # The length of a ban until a date, before another date is chosen.
+IN_PLACE = "HTTP_X_IN_PLACE"  # Sent by a script that shows the answer within its page: see in-place.js.
 LOCAL_TIME = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
 
@@ -39,30 +45,44 @@ class ReasonForm(ActionForm):
     )
 
 
+class UserSearch(AutocompleteSelect):
+    def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
+        """What is no key of a user is no choice; Django would ask the database for it, and fail."""
+        return super().optgroups(name, [one for one in value if users.key_of(str(one)) is not None], attr)
+
+
 class BanForm(forms.Form):
     """Who is banned, until when and why. `until` is in the browser's zone if its script has filled `until_utc`."""
 
     recent = forms.ChoiceField(required=False, widget=forms.RadioSelect)
-    user = forms.CharField(required=False, label="Somebody else")
-    reason = forms.CharField(required=False, max_length=BAN_REASON_CHARS, validators=[validate_name])
-    span = forms.ChoiceField(choices=[(name, name) for name in (*SPANS, "until")], widget=forms.HiddenInput)
+    user = forms.CharField(required=False)
     until = forms.DateTimeField(
         required=False,
         input_formats=LOCAL_TIME,
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format=LOCAL_TIME[0]),
     )
     until_utc = forms.DateTimeField(required=False, widget=forms.HiddenInput)
+    reason = forms.CharField(required=False, max_length=BAN_REASON_CHARS, validators=[validate_name])
+    refused_user = ""  # The id; the page names a ban that it did not show before.
+    span = forms.ChoiceField(choices=[(name, name) for name in (*SPANS, "until")], widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, choices: Sequence[Any], search_site: Any = None, **kwargs: Any) -> None:
-        """`choices`: users to choose from at once. `search_site`: the admin that has a search for the others."""
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self, *args: Any, choices: Sequence[Any], bans_of: Mapping[str, Membership], search_site: Any = None, **kw: Any
+    ) -> None:
+        """`choices`: users to choose from at once, marked by `bans_of`. `search_site`: the admin with a user search."""
+        super().__init__(*args, **kw)
         recent: Any = self.fields["recent"]
-        recent.choices = [(users.id_of(one), users.name_of(one)) for one in choices]
+        recent.choices = [(key := users.id_of(one), _marked(users.name_of(one), bans_of.get(key))) for one in choices]
         self.fields["reason"].help_text = str(Membership._meta.get_field("ban_reason").help_text)
         if search_site is not None:
-            key: Any = Membership._meta.get_field("user")
-            widget = AutocompleteSelect(key, search_site)
-            self.fields["user"] = key.formfield(required=False, label="Somebody else", widget=widget)
+            key_field: Any = Membership._meta.get_field("user")
+            self.fields["user"] = key_field.formfield(required=False, widget=UserSearch(key_field, search_site))
+        self.fields["user"].label = "Somebody else" if choices else "User"
+        if not self.is_bound and not self.initial.get("until"):
+            proposed = timezone.now() + PROPOSED
+            self.initial["until"] = timezone.localtime(proposed)
+            # For the script, which knows the browser's zone.
+            self.fields["until"].widget.attrs["data-proposed"] = proposed.isoformat()
 
     def clean_user(self) -> str:
         """The id; empty: nobody."""
@@ -80,12 +100,23 @@ class BanForm(forms.Form):
         data: dict[str, Any] = self.cleaned_data
         chosen = {data.get("recent"), data.get("user")} - {None, ""}
         if len(chosen) > 1:
-            raise ValidationError("Two users are chosen. Choose one of them.")
-        if not chosen and "user" not in self.errors:
-            raise ValidationError("Choose the user.")
+            self.add_error("user", "Two users are chosen. Choose one of them.")
+        if not chosen and not self.errors.keys() & {"user", "recent"}:
+            self.add_error("user", "Choose the user.")
         if data.get("span") == "until" and data.get("until") is None and "until" not in self.errors:
             self.add_error("until", "Choose the end of the ban.")
         return data
+
+    def refuse(self, error: ValidationError) -> None:
+        """What the service says of it stands beside the field that is wrong."""
+        errors = [*chain(*error.error_dict.values())] if hasattr(error, "error_dict") else error.error_list
+        self.add_error("until" if any(one.code == BAD_END for one in errors) else "user", errors)
+
+    def focus_wrong(self) -> None:
+        """The page opens with the cursor in the first wrong field."""
+        wrong = next((name for name in self.fields if name in self.errors), None)
+        if wrong is not None:
+            self.fields["user" if wrong == "recent" else wrong].widget.attrs["autofocus"] = True
 
     @property
     def user_id(self) -> str:
@@ -101,7 +132,7 @@ class BanForm(forms.Form):
 
 
 class BansOfRooms(ModelAdmin):  # type: ignore[type-arg]
-    """For RoomAdmin: a form on the page of each room, and a page of its own for what it was refused for."""
+    """For RoomAdmin: a form on the page of each room, and a page of its own for browsers without scripts."""
 
     def get_urls(self) -> Any:
         ban = self.admin_site.admin_view(self.ban_view)
@@ -113,47 +144,120 @@ class BansOfRooms(ModelAdmin):  # type: ignore[type-arg]
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined,no-any-return]
         if not (self.has_view_permission(request, room) and request.user.has_perm(MAY_BAN)):
             raise PermissionDenied
-        form = self.ban_form(request, room, request.POST if request.method == "POST" else None)
-        if request.method == "POST" and form.is_valid() and self._ban(request, room, form):
+        done, refusal = "", list[str]()
+        form = self.ban_form(request, room)
+        if request.method == "POST" and "lift" in request.POST:
+            done, refusal = self._lift(request, room)
+            form = self.ban_form(request, room, **_typed(request))
+        elif request.method == "POST":
+            form = self.ban_form(request, room, request.POST)
+            if form.is_valid() and (done := self._ban(request, room, form)):
+                form = self.ban_form(request, room)
+        if done and IN_PLACE not in request.META:
+            self.message_user(request, done, messages.SUCCESS)
             return HttpResponseRedirect(reverse("admin:chat_room_change", args=[room.pk]))
+        form.focus_wrong()
+        block = {"room": room, "ban_done": done, "lift_errors": refusal, **self.ban_context(request, room, form)}
+        if IN_PLACE in request.META:
+            return TemplateResponse(request, "admin/chat/room/ban_form.html", block)
         context = {
             **self.admin_site.each_context(request),
             "title": f"Ban somebody from {room}",
             "opts": self.opts,
-            "room": room,
-            "ban_form": form,
             "media": self.media + form.media,
+            **block,
         }
         return TemplateResponse(request, "admin/chat/room/ban.html", context)
 
-    def ban_form(self, request: HttpRequest, room: Room, data: Any = None) -> BanForm:
+    def ban_form(self, request: HttpRequest, room: Room, data: Any = None, **initial: Any) -> BanForm:
         my_id = users.id_of(request.user)
         choices = {users.id_of(one): one for one in access.last_authors(room, QUICK_CHOICES)}
         asked_for = request.GET.get("user", "")
         for user in users.read_users({key} if (key := users.key_of(asked_for)) is not None else set()).values():
             choices = {asked_for: user} | choices
-        others = [user for user_id, user in choices.items() if user_id != my_id]
         return BanForm(
             data,
-            initial={"recent": asked_for},
-            choices=others,
+            initial={"recent": asked_for, **initial},
+            choices=[user for user_id, user in choices.items() if user_id != my_id],
+            bans_of={users.id_of_key(one.user_id): one for one in access.bans_in(room, choices)},
             search_site=self.admin_site if has_user_search(self.admin_site, request) else None,
         )
 
-    def _ban(self, request: HttpRequest, room: Room, form: BanForm) -> bool:
-        until, reason = form.ends_at, form.cleaned_data["reason"]
-        by = users.id_of(request.user)
+    def ban_context(self, request: HttpRequest, room: Room, form: BanForm) -> dict[str, Any]:
+        """For the template of the form: the bans in force, and the versions of all that it shows."""
+        shown = list(access.bans_in(room)[: SHOWN_BANS + 1])
+        more = access.bans_in(room).count() - SHOWN_BANS if len(shown) > SHOWN_BANS else 0
+        named = [str(key) for key, _ in form.fields["recent"].choices]  # type: ignore[attr-defined]
+        named += [form.refused_user, request.POST.get("lift", "")]
+        known = [*shown[:SHOWN_BANS], *access.bans_in(room, named)]
+        rows = [
+            {"id": users.id_of_key(one.user_id), "user": one.user, "end": bans.end_of(one), "reason": one.ban_reason}
+            for one in shown[:SHOWN_BANS]
+        ]
+        seen = " ".join(dict.fromkeys(bans.version_of(one) for one in known))
+        return {"ban_form": form, "bans": rows, "more_bans": more, "seen": seen}
+
+    def _ban(self, request: HttpRequest, room: Room, form: BanForm) -> str:
+        """What was done; empty: it was refused, which the form says."""
+        how: Any = {"until": form.ends_at, "reason": form.cleaned_data["reason"], "by": users.id_of(request.user)}
         try:
-            ban = bans.ban_user(room_id=room.pk, user_id=form.user_id, until=until, reason=reason, by=by)
+            ban = bans.ban_user(room_id=room.pk, user_id=form.user_id, seen=_seen(request), **how)
         except ValidationError as error:
-            form.add_error(None, error.messages)
-            return False
-        end = f"{timezone.localtime(until):%Y-%m-%d %H:%M %Z}"
-        self.log_change(request, room, f"Banned {ban.user} until {end}{reason and f': {reason}'}.")
-        self.message_user(request, f"The user {ban.user} is banned from {room} until {end}.", messages.SUCCESS)
-        return True
+            form.refused_user = form.user_id
+            form.refuse(error)
+            return ""
+        log_ban(self, request, None, ban)
+        return f"The user {ban.user} is banned from {room} until {bans.end_of(ban)}."
+
+    def _lift(self, request: HttpRequest, room: Room) -> tuple[str, list[str]]:
+        """What was done, and why it was not."""
+        try:
+            before = bans.lift_ban(room_id=room.pk, user_id=request.POST["lift"], seen=_seen(request))
+        except ValidationError as error:
+            return "", error.messages
+        if before is None:
+            return "", ["There is no such ban any more."]
+        log_ban(self, request, before, None)
+        return f"The ban of {before.user} is lifted.", []
+
+
+def log_ban(of: Any, request: HttpRequest, before: Membership | None, after: Membership | None) -> None:
+    """In the history of the room, by the admin `of` any model: a ban that came, changed or was lifted."""
+    was = before is not None and before.is_banned
+    if after is not None and after.is_banned:
+        if before is None or any(getattr(before, name) != getattr(after, name) for name in bans.BAN_FIELDS):
+            reason = after.ban_reason and f": {after.ban_reason}"
+            of.log_change(request, after.room, f"Banned {after.user} until {bans.end_of(after)}{reason}.")
+    elif before is not None and was:
+        of.log_change(request, before.room, f"Lifted the ban of {before.user} until {bans.end_of(before)}.")
+
+
+def ban_many(of: Any, request: HttpRequest, room_id: int, user_id: str, until: datetime) -> Otherwise | None:
+    """For an action on many rows: a longer ban stays, and is named."""
+    reason = request.POST.get("reason", "")
+    how: Any = {"until": until, "reason": reason, "by": users.id_of(request.user), "keep_longer": True}
+    ban = bans.ban_user(room_id=room_id, user_id=user_id, **how)
+    if ban.banned_until is not None and ban.banned_until > until:
+        return Otherwise(f"{ban.user} stays banned from {ban.room} until {bans.end_of(ban)}, which is longer")
+    log_ban(of, request, None, ban)
+    return None
 
 
 def ban_page(room_id: int, user_key: Any) -> str:
     """The page on which this user can be banned from the room."""
     return reverse("admin:chat_room_ban", args=[room_id], query={"user": users.id_of_key(user_key)})
+
+
+def _marked(name: str, ban: Membership | None) -> str:
+    if ban is None:
+        return format_html("<bdi>{}</bdi>", name)
+    return format_html('<bdi>{}</bdi> <span class="ban-mark">banned until {}</span>', name, bans.end_of(ban))
+
+
+def _typed(request: HttpRequest) -> dict[str, str]:
+    """The input of a form of which another button was pressed."""
+    return {name: request.POST.get(name, "") for name in ("recent", "user", "reason", "until")}
+
+
+def _seen(request: HttpRequest) -> list[str]:
+    return request.POST.get("seen", "").split()

@@ -1,14 +1,20 @@
 """Keeping somebody out of a room for a time, and letting them in again. Writes by services alone."""
 
+from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from chat import access, services
-from chat.models import Membership
+from chat.models import BAD_END, Membership
 from realtime import users
+
+BAN_FIELDS = {"banned_until", "ban_reason"}
+RELOAD = "Reload the page to see it as it is."
+AGAIN = "To change that ban, press the button again."
 
 
 def ban_user(
@@ -19,47 +25,147 @@ def ban_user(
     reason: str = "",
     by: str | None = None,
     keep_longer: bool = False,
+    seen: Collection[str] | None = None,
 ) -> Membership:
     """Nobody of that id enters or reads the room until then; a ban of before is replaced.
 
-    With `keep_longer` a ban is never shortened, and keeps its reason unless another is given.
+    With `keep_longer` a ban is never shortened, and keeps its reason unless another is given. With `seen`, the
+    versions of the bans that are known to the user who bans, another ban is not replaced.
 
     A member stays one, with their role; somebody who is none does not become one, neither now nor when the ban ends.
     `by`: the id of the user who bans, who cannot be the same. Raises ValidationError.
     """
     check_ban(user_id=user_id, until=until, by=by)
     try:
-        return _ban(room_id, user_id, until, reason, keep_longer)
+        return _ban(room_id, user_id, until, reason, keep_longer, seen)
     except IntegrityError:  # Somebody else made the entry a moment ago: now it is there to be changed.
-        return _ban(room_id, user_id, until, reason, keep_longer)
+        return _ban(room_id, user_id, until, reason, keep_longer, seen)
 
 
-def lift_ban(*, room_id: int, user_id: str) -> None:
-    """The user is again what they were before the ban; nothing happens if there is none."""
+def lift_ban(*, room_id: int, user_id: str, seen: Collection[str] | None = None) -> Membership | None:
+    """The user is again what they were before the ban. The entry as it was; None: there was no ban.
+
+    `seen`: see `ban_user`. Raises ValidationError.
+    """
     with transaction.atomic():
         membership = access.membership_of(room_id, user_id, lock=True)
-        if membership is None:
-            return
+        if membership is None or membership.banned_until is None:
+            return None
+        _check_seen(membership, seen)
         if membership.is_member:
             services.set_membership(room_id=room_id, user_id=user_id, role=membership.role)
         else:
             services.remove_membership(room_id=room_id, user_id=user_id)
+    return membership
+
+
+def change_membership(
+    *, room_id: int, user_id: str, seen_until: datetime | None, by: str | None = None, **changes: Any
+) -> tuple[Membership, Membership]:
+    """Set some of role, banned_until and ban_reason, as a form does; the entry before and after.
+
+    `seen_until`: the end of the ban as the form has shown it. A ban that came since then is not changed. Raises
+    ValidationError, and Membership.DoesNotExist for an entry that is gone.
+    """
+    with transaction.atomic():
+        before = access.membership_of(room_id, user_id, lock=True)
+        if before is None:
+            raise Membership.DoesNotExist
+        if BAN_FIELDS & changes.keys():
+            if _in_seconds(before.banned_until) != _in_seconds(seen_until):
+                raise newer_ban(before, RELOAD)
+            _check_end(user_id, changes.get("banned_until"), by)
+        kept = {name: getattr(before, name) for name in ("role", *BAN_FIELDS)}
+        return before, services.set_membership(room_id=room_id, user_id=user_id, **(kept | changes))
+
+
+def add_membership(
+    *, room_id: int, user_id: str, role: str = Membership.Role.MEMBER, by: str | None = None, **ban: Any
+) -> Membership:
+    """As `services.set_membership`, for a user who is nothing in the room: a ban is not lifted by it.
+
+    Raises ValidationError.
+    """
+    with transaction.atomic():
+        before = access.membership_of(room_id, user_id, lock=True)
+        if before is not None and before.is_banned:
+            raise newer_ban(before, RELOAD)
+        if before is not None and before.is_member:
+            raise ValidationError(f"{before.user} is a member already.")
+        _check_end(user_id, ban.get("banned_until"), by)
+        return services.set_membership(room_id=room_id, user_id=user_id, role=role, **ban)
+
+
+def remove_membership(*, room_id: int, user_id: str, seen_until: datetime | None) -> Membership | None:
+    """The user is nothing in the room any more. The entry as it was, if there was one; `seen_until` as above."""
+    with transaction.atomic():
+        before = access.membership_of(room_id, user_id, lock=True)
+        if before is None:
+            return None
+        if before.is_banned and _in_seconds(before.banned_until) != _in_seconds(seen_until):
+            raise newer_ban(before, RELOAD)
+        services.remove_membership(room_id=room_id, user_id=user_id)
+    return before
 
 
 def check_ban(*, user_id: str, until: datetime, by: str | None) -> None:
     """Raises ValidationError for a ban that nobody can mean."""
     if until <= timezone.now():
-        raise ValidationError("The end of the ban has passed already.")
+        raise ValidationError("The end of the ban has passed already.", code=BAD_END)
     if by is not None and users.key_of(by) == users.key_of(user_id):
         raise ValidationError("You cannot ban yourself.")
 
 
-def _ban(room_id: int, user_id: str, until: datetime, reason: str, keep_longer: bool) -> Membership:
+def version_of(ban: Membership) -> str:
+    """Changes with the end of the ban."""
+    return f"{ban.pk}-{'' if ban.banned_until is None else ban.banned_until.timestamp()}"
+
+
+def end_of(ban: Membership) -> str:
+    """The end of a ban in words."""
+    return "" if ban.banned_until is None else text_of(ban.banned_until)
+
+
+def text_of(until: datetime) -> str:
+    return f"{timezone.localtime(until):%Y-%m-%d %H:%M %Z}"
+
+
+def newer_ban(ban: Membership, remedy: str) -> ValidationError:
+    """The refusal of a form that did not know of this entry."""
+    if not ban.is_banned:
+        return ValidationError(f"The ban of {ban.user} was lifted since this page was opened. {RELOAD}")
+    reason = ban.ban_reason and f" (reason: {ban.ban_reason})"
+    text = (
+        f"{ban.user} is banned until {end_of(ban)}{reason}. This page did not show that ban, and nothing was changed."
+    )
+    return ValidationError(f"{text} {remedy}")
+
+
+def _ban(
+    room_id: int, user_id: str, until: datetime, reason: str, keep_longer: bool, seen: Collection[str] | None
+) -> Membership:
     with transaction.atomic():
         before = access.membership_of(room_id, user_id, lock=True)
         role = Membership.Role.NONE if before is None else before.role
-        if keep_longer and before is not None and before.banned_until is not None and before.is_banned:
-            until, reason = max(until, before.banned_until), reason.strip() or before.ban_reason
+        if before is not None and before.banned_until is not None and before.is_banned:
+            _check_seen(before, seen)
+            if keep_longer:
+                until, reason = max(until, before.banned_until), reason.strip() or before.ban_reason
         return services.set_membership(
             room_id=room_id, user_id=user_id, role=role, banned_until=until, ban_reason=reason
         )
+
+
+def _check_seen(ban: Membership, seen: Collection[str] | None) -> None:
+    if seen is not None and version_of(ban) not in seen:
+        raise newer_ban(ban, AGAIN)
+
+
+def _check_end(user_id: str, until: datetime | None, by: str | None) -> None:
+    if until is not None and until > timezone.now():
+        check_ban(user_id=user_id, until=until, by=by)
+
+
+def _in_seconds(time: datetime | None) -> datetime | None:
+    """As forms show it."""
+    return None if time is None else time.replace(microsecond=0)

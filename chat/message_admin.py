@@ -11,13 +11,13 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.text import Truncator
 
-from chat import bans, services
-from chat.ban_admin import MAY_BAN, SPANS, ReasonForm, ban_page
+from chat import services
+from chat.ban_admin import MAY_BAN, SPANS, ReasonForm, ban_many, ban_page
 from chat.list_filters import RoomFilter
 from chat.models import Message
 from realtime import users
 from realtime.admin_links import link_to
-from realtime.bulk_admin import NAMED_ROWS
+from realtime.bulk_admin import NAMED_ROWS, Otherwise
 from realtime.service_admin import ServiceAdmin
 
 EXCERPT_CHARS = 80
@@ -140,12 +140,11 @@ class MessageAdmin(ServiceAdmin):
 
     @admin.action(description="Ban the authors from these rooms for a day", permissions=["ban"])
     def ban_authors(self, request: HttpRequest, queryset: QuerySet[Message]) -> HttpResponse | None:
-        until, by, reason = timezone.now() + SPANS["day"], users.id_of(request.user), request.POST.get("reason", "")
+        until = timezone.now() + SPANS["day"]
 
-        def ban(message: Message) -> None:
+        def ban(message: Message) -> Otherwise | None:
             if message.author_id is None:
                 raise ValidationError("the account of the author is deleted")
-            author = users.id_of_key(message.author_id)
-            bans.ban_user(room_id=message.room_id, user_id=author, until=until, reason=reason, by=by, keep_longer=True)
+            return ban_many(self, request, message.room_id, users.id_of_key(message.author_id), until)
 
         return self.for_each(request, queryset, ban, done="answered by a ban of the author for a day")

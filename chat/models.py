@@ -23,6 +23,9 @@ BAN_REASON_CHARS = 200
 LONGEST_BAN = timedelta(days=36_525)  # A hundred years. Times near the year 9999 overflow in other time zones.
 
 
+BAD_END = "bad_end"  # The code of an error about the end of a ban.
+
+
 def new_epoch() -> str:
     return secrets.token_hex(8)
 
@@ -110,7 +113,7 @@ class Membership(models.Model):
         if self.banned_until is not None and self.banned_until > timezone.now() + LONGEST_BAN:
             kept = type(self)._base_manager.filter(pk=self.pk).values_list("banned_until", flat=True).first()
             if kept != self.banned_until:  # A ban of before there was a longest one stays as it is.
-                raise ValidationError("The end of the ban is too far away.")
+                raise ValidationError("The end of the ban is too far away.", code=BAD_END)
 
     @property
     def is_member(self) -> bool:

@@ -119,7 +119,7 @@ class UserAdmin(ResetLinkAdmin, BoundedUserAdmin, BulkAdmin, DjangoUserAdmin):  
 
     @admin.display(description="rooms", ordering="room_count")
     def rooms(self, user: Any) -> str:
-        return link_to_list(Membership, user.room_count, user__exact=user.pk)
+        return link_to_list(Membership, user.room_count, user__exact=user.pk, member="yes")
 
     @admin.display(ordering="message_count")
     def messages(self, user: Any) -> str:

@@ -4,9 +4,11 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TypeVar
 from urllib.parse import urlsplit
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.async_api import Browser, Page, expect
@@ -142,6 +144,7 @@ async def test_what_the_admin_takes_away_is_gone_within_a_second_on_other_proces
     page = await page_of(browser, cluster, name)
     await page.goto(f"{cluster.url}/rooms/{slug}/")
     await page.wait_for_selector("html[data-state=open] #room[data-ready=true]")
+    await page.get_by_label("Message", exact=True).fill("half a")
     # Wherever the admin's own pages come from, one of these is on another process.
     async with (
         cluster.client(cookie=mine["cookie"], process="web-1") as first,
@@ -158,7 +161,13 @@ async def test_what_the_admin_takes_away_is_gone_within_a_second_on_other_proces
             frame, at = await one
             assert frame["code"] == "banned"
             assert at - banned_at < 1
-        await expect(page.get_by_text("You cannot enter this room for now.")).to_be_visible(timeout=SECONDS)
+        closed = page.get_by_text("You cannot enter this room for now.")
+        await expect(closed).to_be_visible(timeout=SECONDS)
+        # Lifted: the open page enters by itself, with the text that was not sent.
+        await root.act("lift_ban", name)
+        await expect(root.page.locator(".messagelist .success")).to_be_visible()
+        await expect(closed).to_be_hidden(timeout=15_000)
+        await expect(page.get_by_label("Message", exact=True)).to_have_value("half a")
 
         await root.open(f"accounts/user/?q={name}")
         await root.page.locator("#result_list th a", has_text=name).click()
@@ -180,6 +189,15 @@ COUNT_CLICKS = """
       sessionStorage.clicks = Number(sessionStorage.clicks ?? 0) + 1;
     }, true);
 """
+
+
+MINUTE = timedelta(minutes=1)
+
+
+async def focused(page: Page) -> str:
+    """What names the element that has the cursor."""
+    label: str = await page.evaluate("document.activeElement.getAttribute('aria-labelledby')")
+    return label
 
 
 async def test_a_ban_from_the_page_of_a_room_takes_at_most_three_clicks(
@@ -209,26 +227,49 @@ async def test_a_ban_from_the_page_of_a_room_takes_at_most_three_clicks(
         for one in (first, second):
             await one.join(slug)
         await first.post(slug, "loud")
-        # Somebody who wrote last.
+        # Somebody who wrote last. What was typed into the room's own form stays.
         await page.goto(f"{cluster.url}/admin/chat/room/{pk}/change/")
+        await page.locator("#id_topic").fill("half a topic")
+        await page.get_by_role("button", name="Ban for a day").click()
+        await expect(page.locator(".ban-row", has=page.locator("#id_user"))).to_contain_text("Choose the user.")
+        assert await focused(page) == "select2-id_user-container"
+        await clicks()
         await page.get_by_label(talker).click()
         await page.locator("#id_reason").fill("loud")
         await page.get_by_role("button", name="Ban for a day").click()
-        await expect(page.locator(".messagelist .success")).to_contain_text(
-            f"The user {talker} is banned from The Hall until"
-        )
+        done = page.locator(".ban .messagelist .success")
+        await expect(done).to_contain_text(f"The user {talker} is banned from The Hall until")
+        await expect(done).to_be_focused()
         assert (await first.event("room.closed"))["code"] == "banned"
         assert await clicks() == 2
-        # Somebody else, until a date.
+        # Somebody else, until a date: the cursor is in the date when the user is chosen.
         await expect(page.locator("[data-role=zone]")).to_have_text("Asia/Tokyo")
+        proposed = datetime.now(ZoneInfo("Asia/Tokyo")) + timedelta(days=30)
+        assert (await page.locator("#id_until").input_value())[:10] in {f"{proposed - MINUTE:%F}", f"{proposed:%F}"}
         await page.locator("[data-ban] .select2-selection").click()
         await page.locator(".select2-search__field").fill(reader)
         await page.get_by_role("option", name=reader, exact=True).click()
-        await page.locator("#id_until").fill("2099-01-01T09:00")
-        await page.get_by_role("button", name="Ban until").click()
-        await expect(page.locator(".messagelist .success")).to_contain_text("until 2099-01-01 00:00 UTC")
+        await expect(page.locator("#id_until")).to_be_focused()
+        await page.keyboard.type("01012099")
+        await page.keyboard.press("ArrowRight")
+        await page.keyboard.type("0900AM")
+        await page.get_by_role("button", name="Ban until the date").click()
+        await expect(done).to_contain_text(f"The user {reader} is banned from The Hall until 2099-01-01 00:00 UTC")
         assert (await second.event("room.closed"))["code"] == "banned"
         assert await clicks() == 3
+        # The search opens by a letter, and Return chooses: one click.
+        await page.get_by_role("button", name=f"Lift the ban of {reader}").click()
+        await expect(done).to_have_text(f"The ban of {reader} is lifted.")
+        await clicks()
+        await page.locator("[data-ban] .select2-selection").focus()
+        await page.keyboard.type(reader)
+        await expect(page.get_by_role("option", name=reader, exact=True)).to_be_visible()
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#id_until")).to_be_focused()
+        await page.get_by_role("button", name="Ban until the date").click()
+        await expect(done).to_contain_text(f"The user {reader} is banned from The Hall until")
+        assert await clicks() == 1
+        assert await page.locator("#id_topic").input_value() == "half a topic"
     width = await page.evaluate("document.querySelector('.ban').getBoundingClientRect().right - innerWidth")
     assert width <= 0
     assert told == []

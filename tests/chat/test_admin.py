@@ -96,7 +96,7 @@ def test_the_list_of_rooms_counts_members_and_messages(admin: Any, alice: Any, a
     for _ in range(4):
         post_message(alice, attic)
     page = admin.get(ROOMS, {"q": "attic"}).content.decode()
-    assert f'<a href="{MEMBERSHIPS}?room__id__exact={attic.pk}">3</a>' in page
+    assert f'<a href="{MEMBERSHIPS}?room__id__exact={attic.pk}&amp;member=yes">3</a>' in page
     assert f'<a href="{MESSAGES}?room__id__exact={attic.pk}">4</a>' in page
 
 

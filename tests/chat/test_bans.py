@@ -318,5 +318,16 @@ def test_an_author_is_banned_from_a_message(admin: Any, charlie: Any, lounge: Ro
 
 def test_those_who_are_only_banned_are_not_counted_as_members(admin: Any, charlie: Any, attic: Room) -> None:
     bans.ban_user(room_id=attic.pk, user_id=str(charlie.pk), until=timezone.now() + HOUR)
+    bans.ban_user(room_id=attic.pk, user_id=str(attic.memberships.first().user_id), until=timezone.now() + HOUR)
     [row] = admin.get(reverse("admin:chat_room_changelist"), {"q": "attic"}).context["cl"].result_list
-    assert row.member_count == 3
+    assert (row.member_count, row.banned_count) == (3, 2)
+    page = admin.get(reverse("admin:chat_room_changelist"), {"q": "attic"}).text
+    for query, count in (("member=yes", 3), ("banned=yes", 2)):
+        link = f"{MEMBERSHIPS}?room__id__exact={attic.pk}&{query}"
+        assert f'<a href="{link.replace("&", "&amp;")}">{count}</a>' in page
+        assert len(admin.get(link).context["cl"].result_list) == count
+    assert len(admin.get(f"{MEMBERSHIPS}?member=no").context["cl"].result_list) == 1
+    page = admin.get(reverse("admin:accounts_user_changelist"), {"q": "charlie"}).text
+    link = f"{MEMBERSHIPS}?user__exact={charlie.pk}&member=yes"
+    assert f'<a href="{link.replace("&", "&amp;")}">0</a>' in page
+    assert len(admin.get(link).context["cl"].result_list) == 0

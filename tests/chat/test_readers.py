@@ -152,4 +152,9 @@ def test_new_room_stands_in_the_lobby_for_staff_who_may_make_one(client: Any, al
     fields = {"title": "Garden", "slug": "garden", "memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}
     assert client.post(address, {**fields, "_save": "Save"}).headers["Location"] == reverse("room", args=["garden"])
     fields |= {"slug": "shed", "is_private": "on"}
+    # Nobody's list of rooms has it yet: its page in the admin says so.
+    shed = client.post(address, {**fields, "_save": "Save"}).headers["Location"]
+    assert shed == reverse("admin:chat_room_change", args=[Room.objects.get(slug="shed").pk])
+    maker.user_permissions.set(Permission.objects.filter(codename="add_room"))
+    fields |= {"slug": "barn"}
     assert client.post(address, {**fields, "_save": "Save"}).headers["Location"] == reverse("lobby")

@@ -1,9 +1,11 @@
 // The room's page, wired: what the socket says and what a person does becomes state; state is shown.
 
+import { browser } from "../../realtime/js/browser.js";
 import { onReturn } from "../../realtime/js/fetched.js";
 import { showOwnName } from "../../realtime/js/own-name.js";
 import { Socket } from "../../realtime/js/socket.js";
 import { Keepsakes } from "./keepsakes.js";
+import { Reentry } from "./reentry.js";
 import { initial, lastOwn, reduce } from "./room-state.js";
 import { takeTitles } from "./room-titles.js";
 import { RoomView } from "./room-view.js";
@@ -70,10 +72,13 @@ const socket = new Socket(socketPath, {
     else {
       change({ type: "event", frame });
       if (frame.type === "message.deleted") rescueEdits();
+      if (frame.type === "room.closed" && frame.room === slug) reentry.closed(frame.code);
     }
   },
   state: connection,
 });
+
+const reentry = new Reentry(join, browser(), () => document.visibilityState === "hidden");
 
 view.composer.text = keepsakes.draft;
 view.render(state);
@@ -110,12 +115,21 @@ async function join() {
       answer = await socket.request({ type: "room.join", room: slug, ...known });
       change({ type: "joined", answer });
     }
+    if (reentry.isClosed) say("This room is open to you again.");
+    reentry.entered();
     goOnEditing();
   } catch (error) {
     if (error.code === "lost") return; // The next hello joins.
-    if (error.code === "not_found") change({ type: "closed", code: "not_found" });
+    if (error.code === "not_found") refused();
     else setTimeout(join, error.retryAfterMs ?? RETRY_MS);
   }
+}
+
+function refused() {
+  if (reentry.isClosed) return reentry.refused();
+  if (state.closed === "deleted") return;
+  change({ type: "closed", code: "not_found" });
+  reentry.closed("not_found");
 }
 
 function post(body) {
