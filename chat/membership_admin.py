@@ -16,6 +16,7 @@ from django.utils.dateparse import parse_datetime
 
 from chat import bans
 from chat.ban_admin import SPANS, ReasonForm, ban_many, log_ban
+from chat.list_filters import PrivateRoomFilter, RoomFilter
 from chat.models import Membership, Message
 from hubbub import users
 from hubbub.admin_services.base import ServiceAdmin, searched_users, user_widget
@@ -140,10 +141,10 @@ class MemberFilter(admin.SimpleListFilter):
 
 
 class MembershipAdmin(ServiceAdmin):
-    list_display = ["user", "role", "banned", "banned_until", "ban_reason", "in_room", "of_user", "said", "created_at"]
-    list_filter = [MemberFilter, "role", BannedFilter, "room__is_private", "room"]
-    search_fields = ["room__slug", "room__title"]
-    search_help_text = "Search names of users and rooms."
+    list_display = ["member", "role", "banned", "ban_reason", "in_room", "of_user", "said", "created_at"]
+    list_filter = [MemberFilter, "role", BannedFilter, ("room__is_private", PrivateRoomFilter), ("room", RoomFilter)]
+    search_fields = ["room__slug", "room__title", "ban_reason"]
+    search_help_text = "Search names of users and rooms, and reasons of bans."
     form = MembershipForm
     fields = ["room", "user", *FIELDS]
     formfield_overrides = MembershipInline.formfield_overrides
@@ -169,22 +170,26 @@ class MembershipAdmin(ServiceAdmin):
     def get_fields(self, request: HttpRequest, obj: Membership | None = None) -> Any:
         return self.fields if obj is None else [*self.fields, "said"]
 
+    @admin.display(description="user", ordering=users.name_lookup("user"))
+    def member(self, membership: Membership) -> str:
+        return users.name_of(membership.user)
+
     @admin.display(description="room", ordering="room")
     def in_room(self, membership: Membership) -> str:
         return link_to(membership.room)
 
     @admin.display(description="account")
     def of_user(self, membership: Membership) -> str:
-        return link_to(membership.user)
+        return link_to(membership.user, text="Account")
 
     @admin.display(description="messages")
     def said(self, membership: Membership) -> str:
         query = {"author__exact": users.id_of_key(membership.user_id), "room__id__exact": membership.room_id}
         return link_to_list(Message, "Messages", **query)
 
-    @admin.display(boolean=True, ordering="banned_until")
-    def banned(self, membership: Membership) -> bool:
-        return membership.is_banned
+    @admin.display(description="banned until", ordering="banned_until")
+    def banned(self, membership: Membership) -> datetime | None:
+        return membership.banned_until if membership.is_banned else None
 
     def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
         save_membership(self, request, form)
@@ -219,7 +224,7 @@ class MembershipAdmin(ServiceAdmin):
             log_ban(self, request, before, None)
             return Otherwise(f"{one} had no ban") if before is None else None
 
-        return self.for_each(request, queryset, lift, done="freed of the ban")
+        return self.for_each(request, queryset, lift, done="no longer banned")
 
     def _make(
         self, request: HttpRequest, memberships: QuerySet[Membership], role: str, done: str

@@ -13,6 +13,7 @@ from django.utils.text import Truncator
 
 from chat import services
 from chat.ban_admin import MAY_BAN, SPANS, ReasonForm, ban_many, ban_page
+from chat.list_filters import RoomFilter
 from chat.models import Message
 from hubbub import users
 from hubbub.admin_services.base import ServiceAdmin
@@ -51,10 +52,10 @@ class MessageAdmin(ServiceAdmin):
     """Never added, edited or hard-deleted here: people's words are their own."""
 
     list_display = ["__str__", "state", "writer", "excerpt", "in_room", "posted_at"]
-    list_filter = [MessageStateFilter, ("at", PostedFilter), "room"]
+    list_filter = [MessageStateFilter, ("at", PostedFilter), ("room", RoomFilter)]
     list_select_related = ["author", "room"]
-    search_fields = ["body"]
-    search_help_text = "Search words and the names of authors."
+    search_fields = ["body", "room__title", "room__slug"]
+    search_help_text = "Search texts and the names of authors and rooms."
     # Newest first by the primary key: sorting by time would read the whole table.
     ordering = ["-pk"]
     show_full_result_count = False
@@ -90,7 +91,7 @@ class MessageAdmin(ServiceAdmin):
     def excerpt(self, message: Message) -> str:
         return Truncator(message.body).chars(EXCERPT_CHARS)
 
-    @admin.display(description="author", ordering="author")
+    @admin.display(description="author", ordering=users.name_lookup("author"))
     def writer(self, message: Message) -> str:
         return link_to(message.author, if_none="deleted user")
 

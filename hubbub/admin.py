@@ -27,7 +27,8 @@ class AccessTokenForm(forms.ModelForm):  # type: ignore[type-arg]
     scopes = forms.MultipleChoiceField(
         choices=lambda: [(name, f"{name}: {says}") for name, says in known_scopes().items()],
         widget=forms.CheckboxSelectMultiple,
-        help_text="Give it no more than it needs.",
+        help_text="Tick only what the program needs.",
+        error_messages={"required": "Tick one at least."},
     )
 
     def clean_expires_at(self) -> Any:
@@ -94,11 +95,8 @@ class AccessTokenAdmin(ServiceAdmin):
         return [] if obj is None else self.get_fields(request, obj)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        return {
-            "expires_at": timezone.now() + EXPIRY,
-            "scopes": list(known_scopes()),
-            **super().get_changeform_initial_data(request),
-        }
+        # No scope is proposed: a token has no right that nobody chose.
+        return {"expires_at": timezone.now() + EXPIRY, **super().get_changeform_initial_data(request)}
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -109,7 +107,7 @@ class AccessTokenAdmin(ServiceAdmin):
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("hubbub.change_accesstoken")
 
-    @admin.display(description="user", ordering="user")
+    @admin.display(description="user", ordering=users.name_lookup("user"))
     def owner(self, token: AccessToken) -> str:
         return link_to(token.user)
 
@@ -137,11 +135,12 @@ class AccessTokenAdmin(ServiceAdmin):
             **self.admin_site.each_context(request),
             "title": "The new access token",
             "opts": self.opts,
+            "media": self.media,
             "token": obj,
             "text": request.token_text,  # type: ignore[attr-defined]
         }
         return TemplateResponse(request, "admin/hubbub/accesstoken/created.html", context)
 
-    @admin.action(description="Revoke: from now on they let nobody in", permissions=["revoke"])
+    @admin.action(description="Revoke: the tokens stop working at once", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[AccessToken]) -> HttpResponse | None:
         return self.for_each(request, queryset.filter(revoked_at=None), revoke_token, done="revoked")

@@ -1,6 +1,7 @@
-"""Actions of the admin on many rows: so many rows at most, so long a request, and a page from which to go on.
+"""Actions of the admin on many rows: bounded in rows and in the time of a request, with a page that shows progress.
 
-Rows travel from page to page in one field of the form: Django takes no form of more than a thousand.
+That page goes on by a script, or by a button. Rows travel from page to page in one field of its form: Django takes no
+form of more than a thousand fields.
 """
 
 import copy
@@ -22,15 +23,20 @@ from django.utils.decorators import method_decorator
 from django.utils.text import capfirst
 from django.views.decorators.csrf import csrf_protect
 
+from hubbub.admin_services.list_scope import describe_scope
+from hubbub.admin_services.tally import FIELDS as TALLY_FIELDS
+from hubbub.admin_services.tally import Tally
 from hubbub.protocol import Refused
 from hubbub.steps import in_step
 
 ROWS_FIELD = "rows"
 ROWS_TOGETHER = 100  # Read at once.
-STEP_SECONDS = 10.0  # Of one request: browsers and proxies give up on one after 30 or 60.
+STEP_SECONDS = 1.5  # Of one request: then its page shows how far it is.
+BUTTON_STEP_SECONDS = 10.0  # Of one that a button asked for. Browsers and proxies give up after 30 or 60.
 NAMED_ROWS = 100  # On a page that asks for confirmation; the count tells of the rest.
-NAMED_FAILURES = 10  # More would be a wall of text.
-NOT_REPEATED = {"csrfmiddlewaretoken", ACTION_CHECKBOX_NAME, ROWS_FIELD, "select_across", "index"}
+GO_ON, STOP = "go_on", "stop"  # The buttons of the page that shows progress.
+NOT_REPEATED = {"csrfmiddlewaretoken", ACTION_CHECKBOX_NAME, ROWS_FIELD, "select_across", "index", GO_ON, STOP}
+NOT_REPEATED |= {*TALLY_FIELDS}
 
 # A row that was there, and what to say of it in the log.
 Log = Callable[[HttpRequest, Any], object]
@@ -48,6 +54,13 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     # Rows that an action takes; more are refused before anything is done.
     most_selected = 5_000
+    change_list_template = "admin/hubbub/change_list.html"
+
+    class Media:
+        css = {"all": ["hubbub/css/admin.css"]}
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        return super().changelist_view(request, describe_scope(self, request) | (extra_context or {}))
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *more: Any) -> HttpResponse | None:
         if ROWS_FIELD in request.POST:
@@ -99,16 +112,33 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         keys = self.keys_of(request, rows)
         if keys is None:
             return None
-        ends_at = monotonic() + STEP_SECONDS
-        count = seen = 0
-        failures, others = list[str](), list[str]()
+        tally = Tally.from_form(request.POST, len(keys))
+        if STOP in request.POST:
+            self._report(request, tally, done, is_stopped=True)
+            return None
+        seen = self._do_some(request, rows, keys, do, log or self._log_done(done), tally)
+        if seen < len(keys):
+            return self._page_to_go_on(request, keys[seen:], tally, done)
+        self._report(request, tally, done)
+        return None
+
+    def _do_some(
+        self,
+        request: HttpRequest,
+        rows: QuerySet[Any],
+        keys: Sequence[Any],
+        do: Callable[[Any], object],
+        log: Log,
+        tally: Tally,
+    ) -> int:
+        """Do it to one row at least, and to more while the time of this request lasts. How many of the keys it was."""
+        ends_at = monotonic() + (BUTTON_STEP_SECONDS if GO_ON in request.POST else STEP_SECONDS)
         found: dict[Any, Any] = {}
-        for key in keys:
+        for seen, key in enumerate(keys):
             if seen and monotonic() >= ends_at:
-                break
+                return seen
             if seen % ROWS_TOGETHER == 0:
                 found = {row.pk: row for row in rows.filter(pk__in=keys[seen : seen + ROWS_TOGETHER])}
-            seen += 1
             if (row := found.get(key)) is not None:  # Else somebody was quicker.
                 before = copy.copy(row)  # One that is deleted has no key any more.
                 try:
@@ -117,38 +147,45 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                         if isinstance(result, Otherwise):
                             self.log_change(request, before, f"{result.text}.")
                         else:
-                            (log or self._log_done(done))(request, before)
+                            log(request, before)
                 except (ValidationError, Refused, ObjectDoesNotExist, DatabaseError) as error:
-                    failures.append(f"{before} ({_reason(error)})")
+                    tally.fail(before, _reason(error))
                 else:
                     if isinstance(result, Otherwise):
-                        others.append(result.text)
+                        tally.add_other(result.text)
                     else:
-                        count += 1
-        self._report(request, count, failures, others, done)
-        return self._page_to_go_on(request, keys[seen:], seen, done) if seen < len(keys) else None
+                        tally.done += 1
+        return len(keys)
 
     def _log_done(self, done: str) -> Log:
         return lambda request, row: self.log_change(request, row, f"{capfirst(done)}.")
 
-    def _report(
-        self, request: HttpRequest, count: int, failures: Sequence[str], others: Sequence[str], done: str
-    ) -> None:
-        if count:
-            self.message_user(request, f"{self._count(count)} {done}.", messages.SUCCESS)
-        if others:
-            self.message_user(request, f"{_some_of(list(dict.fromkeys(others)))}.", messages.WARNING)
-        if failures:
-            self.message_user(request, f"Not {done}: {_some_of(failures)}.", messages.ERROR)
+    def _report(self, request: HttpRequest, tally: Tally, done: str, *, is_stopped: bool = False) -> None:
+        if is_stopped:
+            text = f"Stopped. {self._progress(tally, done)}. The rest is unchanged."
+            self.message_user(request, text, messages.WARNING)
+        elif tally.done and not tally.is_complete:
+            self.message_user(request, f"{self._progress(tally, done)}.", messages.SUCCESS)
+        elif tally.done:
+            self.message_user(request, f"{self._count(tally.done)} {done}.", messages.SUCCESS)
+        if tally.other:
+            self.message_user(request, f"{tally.others_in_words()}.", messages.WARNING)
+        if tally.failed:
+            self.message_user(request, f"Not {done}: {tally.failures_in_words()}.", messages.ERROR)
+
+    def _progress(self, tally: Tally, done: str) -> str:
+        return f"{tally.done:,} of {self._count(tally.total)} {done}"
 
     def _count(self, count: int) -> str:
         return f"{count:,} {self.opts.verbose_name if count == 1 else self.opts.verbose_name_plural}"
 
-    def _page_to_go_on(self, request: HttpRequest, keys: Sequence[Any], seen: int, done: str) -> HttpResponse:
+    def _page_to_go_on(self, request: HttpRequest, keys: Sequence[Any], tally: Tally, done: str) -> HttpResponse:
         context = {
-            "title": f"{self._count(len(keys))} to go",
-            "text": f"{seen:,} of {seen + len(keys):,} are done: one request takes {STEP_SECONDS:g} seconds at most.",
-            "fields": self.fields_for(keys, request),
+            "title": self._progress(tally, done),
+            "tally": tally,
+            "seen": tally.total - len(keys),
+            "failed": f"Not {done}: {tally.failures_in_words()}." if tally.failed else "",
+            "fields": [*self.fields_for(keys, request), *tally.fields()],
         }
         return self.action_page(request, "admin/hubbub/go_on.html", context)
 
@@ -183,8 +220,8 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             lacking |= set(some_lacking)
             protected += some_protected
         context = {
-            "title": "Delete the selected rows?",
-            "objects_name": self._count(len(keys)),
+            "title": f"Delete {self._count(len(keys))}?",
+            "count": len(keys),
             "deletable": names,
             "unnamed": max(0, len(keys) - NAMED_ROWS),
             "counts": list(counts.items()),
@@ -217,11 +254,6 @@ def _delete_selected(of: BulkAdmin, request: HttpRequest, rows: QuerySet[Any]) -
     if keys is None:
         return HttpResponseRedirect(request.get_full_path())
     return of._confirm_deletion(request, rows, keys)
-
-
-def _some_of(texts: Sequence[str]) -> str:
-    rest = len(texts) - NAMED_FAILURES
-    return "; ".join(texts[:NAMED_FAILURES]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _reason(error: Exception) -> str:

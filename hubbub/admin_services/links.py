@@ -8,15 +8,15 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 
 
-def link_to(row: Model | None, *, if_none: str = "-") -> str:
-    """The row's name, which leads to its page."""
+def link_to(row: Model | None, *, text: str = "", if_none: str = "-") -> str:
+    """The row's name, or this text, which leads to its page."""
     if row is None:
         return if_none
     try:
         address = reverse(f"admin:{_name_of(type(row))}_change", args=[quote(row.pk)])
     except NoReverseMatch:
         return str(row)
-    return format_html('<a href="{}">{}</a>', address, row)
+    return format_html('<a href="{}">{}</a>', address, text or row)
 
 
 def link_to_list(model: type[Model], text: object, **query: Any) -> str:

@@ -6,11 +6,14 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
+from django.contrib.admin.forms import AdminPasswordChangeForm
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import PasswordChangeView
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
@@ -64,18 +67,25 @@ def _change_password(request: HttpRequest) -> HttpResponse:
     form = PasswordForm(user, request.POST)
     if not form.is_valid():
         return _page(request, password_form=form)
-    checked, new = user.password, form.cleaned_data["new_password1"]
     end_tokens = bool(form.cleaned_data.get("end_tokens"))
-    is_changed = passwords.set_password(
-        user, new, end_tokens=end_tokens, allows=lambda now: now.password == checked, request=request
-    )
-    if not is_changed:
-        form.add_error("old_password", CHANGED_MEANWHILE)
+    if not _save_password(request, form, end_tokens=end_tokens):
         return _page(request, password_form=form)
-    log_event(Kind.PASSWORD_CHANGED, address=address_of(request), user=user.pk)
     ended = " Your access tokens have ended." if end_tokens else ""
     messages.success(request, f"Your password is changed. All other browsers are signed out.{ended}")
     return redirect("account")
+
+
+def _save_password(request: HttpRequest, form: Any, *, end_tokens: bool = False) -> bool:
+    """Set the password of a valid form and log it. False: the form has an error now."""
+    checked, new = form.user.password, form.cleaned_data["new_password1"]
+    is_changed = passwords.set_password(
+        form.user, new, end_tokens=end_tokens, allows=lambda now: now.password == checked, request=request
+    )
+    if is_changed:
+        log_event(Kind.PASSWORD_CHANGED, address=address_of(request), user=form.user.pk)
+    else:
+        form.add_error("old_password", CHANGED_MEANWHILE)
+    return is_changed
 
 
 def _change_email(request: HttpRequest) -> HttpResponse:
@@ -163,11 +173,29 @@ def with_limited_guesses(view: View) -> View:
     return limited
 
 
+class AdminPasswordView(PasswordChangeView):
+    """The admin's own page. Django's saves the whole account as it was before the hash: changes made since are lost."""
+
+    form_class = AdminPasswordChangeForm
+    success_url = reverse_lazy("admin:password_change_done")
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        if not _save_password(self.request, form):
+            return self.form_invalid(form)
+        return redirect(self.get_success_url())
+
+
 @sensitive_post_parameters()
 @never_cache
 def change_password_in_admin(request: HttpRequest) -> HttpResponse:
     """The admin's own page, with the limit of ours."""
-    view: View = admin.site.admin_view(admin.site.password_change, cacheable=True)
+
+    def page(request: HttpRequest) -> HttpResponse:
+        request.current_app = admin.site.name
+        form: Any = AdminPasswordView.as_view(extra_context=admin.site.each_context(request))
+        return form(request)  # type: ignore[no-any-return]
+
+    view: View = admin.site.admin_view(page, cacheable=True)
     return with_limited_guesses(view)(request)
 
 

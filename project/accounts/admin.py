@@ -1,5 +1,7 @@
 """Users in the admin: Django's own, with what they have said and where they belong."""
 
+import copy
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
@@ -21,6 +23,7 @@ from hubbub.admin_services.links import link_to_list
 from hubbub.models import AccessToken
 from project.accounts.escalation import BoundedUserAdmin, GroupAdmin
 from project.accounts.models import User
+from project.accounts.password_forms import OtherPasswordForm
 from project.accounts.reset_admin import ResetLinkAdmin
 
 ACTIVITY = ["rooms", "messages", "tokens"]
@@ -43,13 +46,16 @@ admin.site.register(Group, GroupAdmin)
 
 
 class NameFilter(admin.SimpleListFilter):
-    """Look-alikes of before there was a rule, and users whom the release before has made."""
+    """Users without a key of their name. Of two look-alikes of before the rule, the newer account has none.
 
-    title = "name"
+    Users that the release before has made have none either, until `manage.py name_keys` compares their names.
+    """
+
+    title = "look-alike name"
     parameter_name = "name_key"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("missing", "Looks like another's, or not compared yet")]
+        return [("missing", "Like the name of an older account, or not compared yet")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> QuerySet[User]:
         return queryset.filter(name_key=None) if self.value() == "missing" else queryset
@@ -70,6 +76,14 @@ class UserAdmin(ResetLinkAdmin, BoundedUserAdmin, BulkAdmin, DjangoUserAdmin):  
         if password and self.has_add_permission(request) and self.has_change_permission(request):
             request.password_hash = make_password(password)  # type: ignore[attr-defined]
         return super().add_view(request, form_url, extra_context)
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
+        # Django makes the form without the request. So this request has a copy, whose form asks once more at the end.
+        one: Any = copy.copy(self)
+        one.change_password_form = partial(
+            OtherPasswordForm, allows=lambda user: self.has_change_permission(request, user)
+        )
+        return DjangoUserAdmin.user_change_password(one, request, id, form_url)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -97,7 +111,7 @@ class UserAdmin(ResetLinkAdmin, BoundedUserAdmin, BulkAdmin, DjangoUserAdmin):  
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
-        return fieldsets if obj is None else [*fieldsets, ("Activity", {"fields": ACTIVITY})]
+        return fieldsets if obj is None else [("Activity", {"fields": [tuple(ACTIVITY)]}), *fieldsets]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fields = super().get_readonly_fields(request, obj)

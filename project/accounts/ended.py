@@ -84,7 +84,15 @@ def forget(request: HttpRequest, response: HttpResponse) -> None:
     """Somebody has signed in: it is not true any more."""
     request.signed_out_reason = ""  # type: ignore[attr-defined]
     for name in (COOKIE, COOKIE_OF_LATER):
-        response.delete_cookie(name, path=reverse("sign-in"), samesite="Lax")
+        # As it was set: a deletion by `delete_cookie` would be without HttpOnly.
+        response.set_cookie(
+            name,
+            max_age=0,
+            path=reverse("sign-in"),
+            secure=settings.SESSION_COOKIE_SECURE,
+            httponly=True,
+            samesite="Lax",
+        )
 
 
 def _kept(request: HttpRequest, name: str) -> str:

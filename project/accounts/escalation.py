@@ -55,5 +55,10 @@ class BoundedUserAdmin(BoundedAdmin):
 
 
 class GroupAdmin(BoundedAdmin, DjangoGroupAdmin):  # type: ignore[misc]
+    search_help_text = "Search names of groups."
+
+    class Media:
+        css = {"all": ["hubbub/css/admin.css"]}
+
     def is_beyond(self, request: HttpRequest, obj: Any) -> bool:
         return lacks_rights_of_group(request.user, obj)

@@ -1,13 +1,15 @@
-"""The forms of the account page and of reset links, in plain words."""
+"""The forms of the account page and of reset links, in plain words. And the admin's, for another user's password."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
-from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
-from django.core.exceptions import ValidationError
+from django.contrib.auth.forms import AdminPasswordChangeForm, PasswordChangeForm, SetPasswordForm
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.views.decorators.debug import sensitive_variables
 
 from hubbub.models import AccessToken
+from project.accounts import passwords
 from project.accounts.focus import FocusedForm, NewPasswordFields
 from project.accounts.models import User
 
@@ -52,6 +54,23 @@ class NewPasswordForm(NewPasswordFields, SetPasswordForm):  # type: ignore[type-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, label_suffix="", **kwargs)
         _set_fields(self)
+
+
+class OtherPasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]
+    """A new password, or none, by an administrator. `allows`: see `passwords.set_password`."""
+
+    def __init__(self, *args: Any, allows: Callable[[User], bool], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.allows = allows
+
+    @sensitive_variables("password")
+    def save(self, commit: bool = True) -> Any:
+        """Saves the password alone. Django's form would save all fields as they were before the hash."""
+        password = self.cleaned_data["password1"] if self.cleaned_data["set_usable_password"] else None
+        if not passwords.set_password(self.user, password, end_tokens=False, allows=self.allows):
+            raise PermissionDenied
+        self.user.refresh_from_db(fields=["password"])
+        return self.user
 
 
 class EmailForm(FocusedForm, forms.Form):

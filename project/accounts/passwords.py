@@ -66,9 +66,16 @@ def find_by_uid(uid: str) -> User | None:
 
 @sensitive_variables()
 def set_password(
-    user: Any, password: str, *, end_tokens: bool, allows: Callable[[User], bool], request: HttpRequest | None = None
+    user: Any,
+    password: str | None,
+    *,
+    end_tokens: bool,
+    allows: Callable[[User], bool],
+    request: HttpRequest | None = None,
 ) -> bool:
     """Set it, which ends all sessions but that of `request`. False: `allows(user)` is not true any more.
+
+    Saves no other field: they may have changed while the hash was made. None: no password signs in.
 
     `allows` sees the user under a lock: of two uses of one link at the same time, one succeeds.
     """

@@ -57,6 +57,7 @@ class ResetLinkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             **self.admin_site.each_context(request),
             "title": f"Reset link for {user.get_username()}",
             "opts": self.opts,
+            "media": self.media,
             "original": user,
             "link": link,
             "lifetime": passwords.lifetime(),

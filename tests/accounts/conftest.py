@@ -7,7 +7,7 @@ from django.conf import settings
 
 from project.accounts import login_throttle
 from tests.support.pages import plain_static  # noqa: F401
-from tests.support.personas import alice, attic, bob, lounge, mona, root  # noqa: F401
+from tests.support.personas import admin, alice, attic, bob, lounge, mona, root  # noqa: F401
 from tests.support.signing_in import PASSWORD
 
 

@@ -58,6 +58,21 @@ def test_the_list_costs_the_same_with_one_row_and_with_twenty(admin: Any, lounge
     assert queries() == with_one
 
 
+def test_what_a_user_did_stands_first_on_their_page(admin: Any, alice: Any) -> None:
+    page = admin.get(reverse("admin:accounts_user_change", args=[alice.pk])).text
+    assert page.index("?author__exact=") < page.index('id="id_username"')
+    assert "?author__exact=" not in admin.get(reverse("admin:accounts_user_add")).text
+
+
+def test_the_newer_of_two_look_alikes_of_before_is_listed(admin: Any, alice: Any) -> None:
+    users = get_user_model()
+    bea = make_user("bea")
+    assert "Like the name of an older account, or not compared yet" in admin.get(USERS).text
+    assert [*admin.get(USERS, {"name_key": "missing"}).context["cl"].result_list] == []
+    users.objects.filter(pk=bea.pk).update(username="a1ice", name_key=None)
+    assert [str(user) for user in admin.get(USERS, {"name_key": "missing"}).context["cl"].result_list] == ["a1ice"]
+
+
 def test_the_right_to_the_dashboard_is_given_on_a_users_page(admin: Any, alice: Any) -> None:
     page = reverse("admin:accounts_user_change", args=[alice.pk])
     right = Permission.objects.get(codename="view_dashboard")

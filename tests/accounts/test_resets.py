@@ -146,6 +146,7 @@ ENDS = {
     "signed in meanwhile": lambda user: signed_in("alice"),
     "deactivated": lambda user: type(user).objects.filter(pk=user.pk).update(is_active=False),
     "another password": lambda user: type(user).objects.filter(pk=user.pk).update(password="!x"),
+    "another email address": lambda user: type(user).objects.filter(pk=user.pk).update(email="new@example.org"),
     "made staff": lambda user: type(user).objects.filter(pk=user.pk).update(is_staff=True),
     "made a superuser": lambda user: type(user).objects.filter(pk=user.pk).update(is_superuser=True),
     "a permission given": lambda user: user.user_permissions.add(Permission.objects.get(codename="view_dashboard")),

@@ -98,7 +98,7 @@ async def test_an_open_page_follows_a_room_through_the_admin(browser: Browser, c
     await expect(alice.get_by_text("This room is archived")).to_be_visible(timeout=SECONDS)
 
     await root.act("delete_selected", slug)
-    await root.page.locator("input[type=submit][value^=Yes]").click()
+    await root.page.locator("#content input[type=submit][value=Delete]").click()
     await expect(root.page.locator(".messagelist .success")).to_have_text("1 room deleted.")
 
 
@@ -108,12 +108,15 @@ async def test_a_token_made_in_the_admin_is_shown_once_and_works(cluster: Cluste
     await root.open("hubbub/accesstoken/add/")
     await root.choose_user("alice")
     await root.page.locator("#id_name").fill(name)
+    await root.page.get_by_label("chat.read").check()
     await root.page.locator("input[name=_save]").click()
     token = await root.page.get_by_label("Token").input_value()
     assert token.startswith(f"{TOKEN_PREFIX}_")
     async with cluster.client(token=token) as client:
         assert client.hello["user"]["name"] == "alice"
 
+    await root.page.get_by_role("button", name="Copy").click()
+    await expect(root.page.get_by_text("Copied.")).to_be_visible()
     await root.page.get_by_text("I have copied it").click()
     await root.act("revoke", name)
     await expect(root.page.locator(".messagelist .success")).to_have_text("1 access token revoked.")

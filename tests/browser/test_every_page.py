@@ -113,6 +113,7 @@ async def test_no_page_of_the_administrator_breaks_the_policy(browser: Browser, 
         await page.locator(".select2-search__field").fill("root")
         await page.get_by_role("option", name="root", exact=True).click()
         await page.locator("#id_name").fill("probe")
+        await page.get_by_label("chat.read").check()
         await page.locator("input[name=_save]").click()
         await expect(page.locator("#content h1")).to_have_text("The new access token")
         await visitor.open("/admin/chat/message/")

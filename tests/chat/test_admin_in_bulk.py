@@ -63,10 +63,6 @@ def to_the_end(client: Any, address: str, page: Any) -> list[str]:
     return said
 
 
-def number_of(done: str, said: list[str]) -> int:
-    return sum(int(text.split()[0].replace(",", "")) for text in said if text.endswith(done))
-
-
 def make_rooms(count: int) -> None:
     Room.objects.all().delete()
     Room.objects.bulk_create(Room(slug=f"room-{number}", title=f"Room {number}") for number in range(count))
@@ -76,9 +72,9 @@ def test_more_rooms_than_a_form_has_fields_are_deleted(admin: Any, few_fields: N
     make_rooms(200)
     asked = select_all(admin, ROOMS, "delete_selected")
     page = asked.content.decode()
-    assert "Are you sure you want to delete 200 rooms" in page
+    assert "Delete 200 rooms?" in page
     assert "… and 100 more." in page
-    assert number_of("deleted.", to_the_end(admin, ROOMS, asked)) == 200
+    assert to_the_end(admin, ROOMS, asked) == ["200 rooms deleted."]
     assert not Room.objects.exists()
     assert LogEntry.objects.count() == 200
 
@@ -90,8 +86,7 @@ def test_more_users_than_a_form_has_fields_are_deleted_but_not_the_one_who_delet
     users.objects.bulk_create(users(username=f"user-{number}") for number in range(199))
     asked = select_all(admin, USERS, "delete_selected")
     said = to_the_end(admin, USERS, asked)
-    assert number_of("deleted.", said) == 199
-    assert "Not deleted: root (it is your own account)." in said
+    assert said == ["199 users deleted.", "Not deleted: root (it is your own account)."]
     assert [*users.objects.all()] == [root]
 
 
@@ -106,7 +101,7 @@ def test_more_messages_than_a_form_has_fields_are_moderated(
     Room.objects.filter(pk=lounge.pk).update(position=200, last_seq=200)
     asked = select_all(admin, MESSAGES, "moderate")
     assert "… and 100 more." in asked.content.decode()
-    assert number_of("deleted.", to_the_end(admin, MESSAGES, asked)) == 200
+    assert to_the_end(admin, MESSAGES, asked) == ["200 messages deleted."]
     assert not Message.objects.filter(deleted_at=None).exists()
 
 
@@ -116,7 +111,7 @@ def test_more_memberships_than_a_form_has_fields_are_deleted(admin: Any, lounge:
     made = users.objects.exclude(username="root")
     Membership.objects.bulk_create(Membership(room=lounge, user=user) for user in made)
     asked = select_all(admin, MEMBERSHIPS, "delete_selected")
-    assert number_of("deleted.", to_the_end(admin, MEMBERSHIPS, asked)) == 200
+    assert to_the_end(admin, MEMBERSHIPS, asked) == ["200 memberships deleted."]
     assert not Membership.objects.exists()
 
 
@@ -124,7 +119,7 @@ def test_more_tokens_than_a_form_has_fields_are_revoked(admin: Any, alice: Any, 
     for number in range(200):
         create_token(user=alice, name=f"probe {number}", expires_at=None)
     answer = select_all(admin, TOKENS, "revoke")
-    assert number_of("revoked.", told(answer) + to_the_end(admin, TOKENS, answer)) == 200
+    assert told(answer) + to_the_end(admin, TOKENS, answer) == ["200 access tokens revoked."]
 
 
 @pytest.mark.parametrize("action", ["delete_selected", "archive"])
@@ -140,27 +135,6 @@ def test_more_than_the_limit_is_refused_before_anything_is_done(
         " Use the search or the filters to select fewer."
     ]
     assert Room.objects.filter(is_archived=False).count() == 6
-
-
-@pytest.mark.parametrize(("action", "done"), [("delete_selected", "deleted"), ("archive", "archived")])
-def test_a_request_that_took_its_time_goes_on_by_a_button(
-    admin: Any, monkeypatch: pytest.MonkeyPatch, action: str, done: str
-) -> None:
-    make_rooms(7)
-    clock = iter(range(1_000))
-    monkeypatch.setattr(bulk, "STEP_SECONDS", 3)
-    monkeypatch.setattr(bulk, "monotonic", lambda: next(clock))
-    answer = select_all(admin, ROOMS, action)
-    if action == "delete_selected":
-        assert Room.objects.count() == 7
-        answer = confirm(admin, ROOMS, answer)
-    for seen, left in ((3, 4), (3, 1)):
-        assert f"{seen} of {seen + left} are done" in answer.content.decode()
-        assert f"{seen} rooms {done}." in told(answer)
-        assert Room.objects.filter(is_archived=False).count() == left
-        answer = confirm(admin, ROOMS, answer)
-    assert answer.status_code == 302
-    assert not Room.objects.filter(is_archived=False).exists()
 
 
 def test_rows_that_may_not_be_deleted_are_named_beside_those_that_were(client: Any, alice: Any, attic: Room) -> None:

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from hubbub.auth.identity import identify_token
-from hubbub.auth.tokens import create_token, revoke_token
+from hubbub.auth.tokens import create_token, known_scopes, revoke_token
 from hubbub.models import AccessToken
 from tests.support.pages import plain_static  # noqa: F401
 from tests.support.personas import make_user
@@ -76,13 +76,20 @@ def test_a_token_without_a_scope_or_with_one_that_is_none_is_refused_on_the_form
 ) -> None:
     fields = {"user": str(alice.pk), "name": "probe", "expires_at_0": "2099-01-01", "expires_at_1": "12:00:00"}
     response = admin.post(ADD, fields | {"scopes": scopes})
-    assert "scopes" in response.context["adminform"].form.errors
+    [error] = response.context["adminform"].form.errors["scopes"]
+    assert error == "Tick one at least." if not scopes else "not one of the available choices" in error
     assert not AccessToken.objects.exists()
 
 
 def test_the_form_proposes_thirty_days(admin: Any) -> None:
     form = admin.get(ADD).context["adminform"].form
     assert abs(form.initial["expires_at"] - timezone.now() - timedelta(days=30)) < timedelta(minutes=1)
+
+
+def test_the_form_proposes_no_scope(admin: Any) -> None:
+    scopes = admin.get(ADD).context["adminform"].form["scopes"]
+    assert len(scopes) == len(known_scopes())
+    assert [box.data["selected"] for box in scopes] == [False] * len(scopes)
 
 
 @pytest.mark.parametrize("who", ["expired", "inactive"])

@@ -1,0 +1,52 @@
+"""Lists of the admin that show the rows of one user or one room alone: whose they are, as the list says it."""
+
+from typing import Any
+
+from django.contrib.admin.utils import quote
+from django.db.models import Field, Model
+from django.http import HttpRequest, QueryDict
+from django.urls import NoReverseMatch, reverse
+from django.utils.text import capfirst
+
+from hubbub import users
+
+
+def describe_scope(of: Any, request: HttpRequest) -> dict[str, Any]:
+    """The title and the line above this ModelAdmin's list; empty for a list of all rows. A query for each part."""
+    parts = [part for field in of.opts.fields if (part := _part(of, field, request.GET))]
+    if not parts:
+        return {}
+    plural = of.opts.verbose_name_plural
+    names = ", ".join(part["name"] for part in parts)
+    return {"title": f"{capfirst(plural)}: {names}", "scope": parts, "scope_all": f"Show all {plural}"}
+
+
+def _part(of: Any, field: "Field[Any, Any]", query: QueryDict) -> dict[str, str] | None:
+    """What the query asks of this foreign key, for the template."""
+    if not field.many_to_one:
+        return None
+    to_field: Any = field.target_field  # type: ignore[attr-defined]
+    for name in (f"{field.name}__exact", f"{field.name}__{to_field.name}__exact", field.name):
+        if name in query:
+            row = _find(field.related_model, to_field, str(query[name]))
+            text = f"no such {field.verbose_name}" if row is None else str(row)
+            return {"label": capfirst(str(field.verbose_name)), "name": text, "url": _page_of(of, row)}
+    return None
+
+
+def _find(model: Any, field: Any, text: str) -> Model | None:
+    key = users.key_from_text(field, text)
+    found: Model | None = None if key is None else model._base_manager.filter(**{field.name: key}).first()
+    return found
+
+
+def _page_of(of: Any, row: Model | None) -> str:
+    """The address of the row's page in this admin; empty: there is none."""
+    if row is None:
+        return ""
+    meta = row._meta
+    try:
+        name = f"{of.admin_site.name}:{meta.app_label}_{meta.model_name}_change"
+        return reverse(name, args=[quote(row.pk)])
+    except NoReverseMatch:
+        return ""
