@@ -155,6 +155,8 @@ def read_database(name: str, default_file: Path) -> dict[str, Any]:
             database["OPTIONS"] = POSTGRESQL_CONNECTION | database.get("OPTIONS", {}) | {"pool": POSTGRESQL_POOL}
             # One that lay in the pool while the server restarted is found out before it is used.
             database["CONN_HEALTH_CHECKS"] = True
+            # PgBouncer in transaction mode takes the server connection, and with it the cursor, away between two reads.
+            database["DISABLE_SERVER_SIDE_CURSORS"] = True
         case _:
             raise ImproperlyConfigured(f"{name} must be sqlite:///path or postgres://user:password@host:port/name.")
     return database

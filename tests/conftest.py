@@ -89,6 +89,13 @@ def mended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 @pytest.fixture
+def new_cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """One that has made all that it has by itself, its administrator too."""
+    with Cluster(tmp_path, is_new=True) as new:
+        yield new
+
+
+@pytest.fixture
 def own_cluster(tmp_path: Path) -> Iterator[Cluster]:
     """Another one for a test that breaks it."""
     with Cluster(tmp_path, processes=2) as own:

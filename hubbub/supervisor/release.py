@@ -26,6 +26,11 @@ from hubbub.supervisor.release_lock import Busy, release_lock
 
 # A change of a table waits for those who use it, and whoever comes later waits behind it: a post for a second at most.
 MIGRATION_LOCK_MS = 200
+MIGRATION_LIMITS = {
+    "lock_timeout": MIGRATION_LOCK_MS,
+    "statement_timeout": 0,
+    "idle_in_transaction_session_timeout": 0,
+}
 RETRY_SECONDS = (0.5, 1.0, 2.0, 4.0)  # The last one again and again.
 LOCK_STATES = ("55P03", "40P01")  # PostgreSQL: lock_not_available, deadlock_detected.
 SQLITE_LOCKED = ("SQLITE_BUSY", "SQLITE_LOCKED")
@@ -97,8 +102,9 @@ def _migrate(deadline: float, *, must_be_additive: bool, say: Say) -> None:
 def _short_waits_for_locks() -> Iterator[None]:
     """On PostgreSQL each migration gives up its turn for a table after a moment; see MIGRATION_LOCK_MS.
 
-    In its transaction alone: a pooler may hand the server connection to others. A migration with `atomic = False` has
-    none, and is not bounded: that is for AddIndexConcurrently, for which no writer waits.
+    In its transaction alone: a pooler may hand the server connection to others. For the same reason the transaction
+    lifts the limits of posts (`hubbub.threads`), which a server connection may still have. A migration with
+    `atomic = False` has no transaction: that is for AddIndexConcurrently, for which no writer waits.
     """
     connection: Any = connections[DEFAULT_DB_ALIAS]
     if connection.vendor != "postgresql":
@@ -110,7 +116,8 @@ def _short_waits_for_locks() -> Iterator[None]:
         def __enter__(self) -> Any:
             entered = super().__enter__()
             if self.atomic_migration:
-                self.execute(f"SET LOCAL lock_timeout = {MIGRATION_LOCK_MS}", None)
+                for name, value in MIGRATION_LIMITS.items():
+                    self.execute(f"SET LOCAL {name} = {value}", None)
             return entered
 
     connection.SchemaEditorClass = Editor

@@ -5,7 +5,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -55,10 +55,15 @@ def _advisory_lock(connection: Any, seconds: float, say: Callable[[str], None]) 
 
         with connection.wrap_database_errors:
             own.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-        _wait(take, seconds, say)
-        yield
-        with connection.wrap_database_errors:
-            own.execute("SELECT 1")  # A connection that was cut meanwhile has lost the lock: that is a failure.
+        try:
+            _wait(take, seconds, say)
+            yield
+            with connection.wrap_database_errors:
+                own.execute("SELECT 1")  # A connection that was cut meanwhile has lost the lock: that is a failure.
+        finally:
+            # The end of the connection reaches the server later, and the next release would find the lock taken.
+            with suppress(connection.Database.Error):
+                own.rollback()
 
 
 @contextmanager

@@ -20,7 +20,7 @@ QUICK = {"HUBBUB_SAMPLE_SECONDS": "0.5", "HUBBUB_STALE_SECONDS": "2"}
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     folder = tmp_path_factory.mktemp("foreign")
-    with Cluster(folder, processes=2, DJANGO_SETTINGS_MODULE="tests.foreign.settings", **QUICK) as team:
+    with Cluster(folder, processes=2, is_new=True, DJANGO_SETTINGS_MODULE="tests.foreign.settings", **QUICK) as team:
         # The first user is made by the team's own manager.
         assert "admin@localhost / " in team.text
         yield team

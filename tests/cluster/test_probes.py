@@ -143,11 +143,11 @@ def test_404s_with_15_kb_paths_leave_a_small_log(site: Site) -> None:
         assert max(map(len, text.splitlines())) < 1_300
 
 
-def test_what_is_made_in_the_data_folder_is_for_its_owner_only(own_cluster: Cluster) -> None:
-    made = [path for path in own_cluster.folder.rglob("*") if path.exists() and "static" not in path.parts]
+def test_what_is_made_in_the_data_folder_is_for_its_owner_only(new_cluster: Cluster) -> None:
+    made = [path for path in new_cluster.folder.rglob("*") if path.exists() and "static" not in path.parts]
     assert {"hubbub.sqlite3", "secret_key"} <= {path.name for path in made}
     assert [path.name for path in made if path.lstat().st_mode & 0o077] == []
-    own_cluster.folder.chmod(0o755)
+    new_cluster.folder.chmod(0o755)
     command = [sys.executable, "manage.py", "check"]
-    ran = subprocess.run(command, cwd=ROOT, env=own_cluster.env, capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(command, cwd=ROOT, env=new_cluster.env, capture_output=True, text=True, timeout=60)
     assert "hubbub.W008" in ran.stderr

@@ -29,7 +29,7 @@ CONNECTIONS = 30
 @pytest.fixture
 def unstarted(tmp_path: Path) -> Iterator[Cluster]:
     """A cluster that the test starts itself."""
-    unstarted = Cluster(tmp_path)
+    unstarted = Cluster(tmp_path, is_new=True)
     yield unstarted
     if hasattr(unstarted, "up"):
         unstarted.__exit__(None, None, None)
@@ -51,21 +51,21 @@ async def test_a_private_socket_reaches_its_own_process(cluster: Cluster) -> Non
             assert client.hello["connection"].startswith(f"{name}:")
 
 
-def test_it_says_what_it_uses_and_the_first_password_works_once(own_cluster: Cluster) -> None:
-    assert f"{own_cluster.folder}/hubbub.sqlite3" in own_cluster.text
-    assert "Redis " in own_cluster.text or "Valkey " in own_cluster.text
-    assert f"  admin      {own_cluster.url}/admin/" in own_cluster.text
-    name, password = own_cluster.wait_for_line(r"sign in +(\S+) / (\S+)").groups()
+def test_it_says_what_it_uses_and_the_first_password_works_once(new_cluster: Cluster) -> None:
+    assert f"{new_cluster.folder}/hubbub.sqlite3" in new_cluster.text
+    assert "Redis " in new_cluster.text or "Valkey " in new_cluster.text
+    assert f"  admin      {new_cluster.url}/admin/" in new_cluster.text
+    name, password = new_cluster.wait_for_line(r"sign in +(\S+) / (\S+)").groups()
     check = (
         f"from django.contrib.auth import authenticate; print(authenticate(username={name!r}, password={password!r}))"
     )
-    assert own_cluster.shell(check) == "admin"
-    assert own_cluster.shell("from chat.models import Room; print(*Room.objects.values_list('slug', flat=True))") == (
+    assert new_cluster.shell(check) == "admin"
+    assert new_cluster.shell("from chat.models import Room; print(*Room.objects.values_list('slug', flat=True))") == (
         "general operations"
     )
-    assert stat.S_IMODE((own_cluster.folder / "secret_key").stat().st_mode) == 0o600
-    own_cluster.stop()
-    with Cluster(own_cluster.folder) as again:
+    assert stat.S_IMODE((new_cluster.folder / "secret_key").stat().st_mode) == 0o600
+    new_cluster.stop()
+    with Cluster(new_cluster.folder, is_new=True) as again:
         assert "sign in" not in again.text
 
 
@@ -309,7 +309,7 @@ def test_a_folder_with_a_path_too_long_for_sockets_works_and_leaves_no_litter(tm
 
 
 async def test_a_stop_before_anything_runs_leaves_no_litter_either(tmp_path: Path) -> None:
-    site = Cluster(tmp_path / ("d" * 90)).start()
+    site = Cluster(tmp_path / ("d" * 90), is_new=True).start()
     await until(lambda: site.run_dir.exists() and (site.folder / "hubbub.sqlite3").exists())
     assert site.stop() == 128 + signal.SIGTERM
     assert not site.run_dir.exists()

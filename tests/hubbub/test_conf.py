@@ -75,6 +75,14 @@ def test_a_database_url_says_what_is_allowed(monkeypatch: pytest.MonkeyPatch, ur
         env.read_database("DATABASE_URL", Path("unused"))
 
 
+def test_nothing_of_a_postgresql_connection_outlives_its_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As behind a pooler: no cursor of the server (Django prepares no statements by itself)."""
+    monkeypatch.setenv("DATABASE_URL", "postgres://db.example.org/chat")
+    database = env.read_database("DATABASE_URL", Path("unused"))
+    assert database["DISABLE_SERVER_SIDE_CURSORS"] is True
+    assert "prepare_threshold" not in database["OPTIONS"]
+
+
 @pytest.mark.parametrize("url", ["localhost:6379", "http://localhost"])
 def test_a_redis_url_says_what_is_allowed(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("REDIS_URL", url)

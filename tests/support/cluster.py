@@ -19,14 +19,18 @@ from typing import Any
 from chaos.recording import Address
 from hubbub.supervisor.private_redis import run_dir, tethered
 from tests.support.client import Client, opened
-from tests.support.servers import RAISED_LIMITS, ROOT, Site
+from tests.support.servers import RAISED_LIMITS, ROOT, Site, fill
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 
 
 class Cluster(Site):
-    """`manage.py up` with a database, a Redis and settings of its own."""
+    """`manage.py up` with a database, a Redis and settings of its own.
+
+    Its database and static files are made beforehand, and it makes no administrator, unless it `is_new`: to make them
+    takes longer than most tests.
+    """
 
     def __init__(
         self,
@@ -35,9 +39,10 @@ class Cluster(Site):
         processes: int = 2,
         arguments: Sequence[str] = (),
         root: Path = ROOT,
+        is_new: bool = False,
         **settings: str,
     ) -> None:
-        # Not Site's own: `up` itself makes the database, and starts Redis.
+        # Not Site's own: `up` itself migrates a database elsewhere, and starts Redis.
         self.folder = folder
         self.root = root
         self.env = {
@@ -46,6 +51,9 @@ class Cluster(Site):
             if not name.startswith("HUBBUB_") and name not in ("REDIS_URL", "DATABASE_URL")
         }
         self.env |= RAISED_LIMITS | {"HUBBUB_VAR": str(folder), **settings}
+        self._filled_by = None if is_new else settings
+        if self._filled_by is not None:
+            self.env["HUBBUB_FIRST_ADMIN"] = "false"
         self.run_dir = run_dir(folder)
         self._arguments = ["--processes", str(processes), "--port", "0", *arguments]
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -54,6 +62,8 @@ class Cluster(Site):
 
     def start(self) -> "Cluster":
         """Start it without waiting."""
+        if self._filled_by is not None:
+            fill(self.folder, "hubbub.sqlite3", self._filled_by)
         # Tethered: a test run that is killed leaves nothing behind either.
         self.up = subprocess.Popen(
             tethered([sys.executable, "manage.py", "up", *self._arguments]),

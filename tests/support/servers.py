@@ -10,8 +10,8 @@ import textwrap
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from socket import create_server
@@ -19,6 +19,7 @@ from socket import create_server
 import msgspec
 
 from hubbub.conf import Hubbub
+from hubbub.supervisor.release_files import LISTS
 from project.tunables import env_name
 from tests.support.warm import warm
 
@@ -142,9 +143,8 @@ class Server:
 def run(arguments: Sequence[str], env: dict[str, str], root: Path = ROOT) -> subprocess.CompletedProcess[str]:
     """What `python` says to these arguments in a site's environment. `root`: the code that it runs, ours or a copy."""
     env = {"DJANGO_SETTINGS_MODULE": "project.settings"} | env
-    is_plain = root == ROOT and env.get("PYTHONPATH") == os.environ.get("PYTHONPATH")
-    if is_plain and arguments[0] != "-m":
-        return warm.run(arguments, env, COMMAND_SECONDS)
+    if arguments[0] != "-m" and env.get("PYTHONPATH") == os.environ.get("PYTHONPATH"):
+        return warm.run(arguments, env, COMMAND_SECONDS, root)
     return subprocess.run(
         [sys.executable, *arguments], cwd=root, env=env, capture_output=True, text=True, timeout=COMMAND_SECONDS
     )
@@ -152,23 +152,36 @@ def run(arguments: Sequence[str], env: dict[str, str], root: Path = ROOT) -> sub
 
 @cache
 def new_site(settings: tuple[tuple[str, str], ...]) -> Path:
-    """A folder to copy from: the database of a site that has not been started yet, and its static files."""
+    """A folder to copy from: the database of a site that has not been started yet, and its static files.
+
+    As a release leaves them, so another one of the same code finds all done.
+    """
     folder = Path(tempfile.mkdtemp(prefix="hubbub-new-"))
     resources.callback(shutil.rmtree, folder, ignore_errors=True)
     env = {name: value for name, value in os.environ.items() if not name.startswith("HUBBUB_")} | dict(settings)
     env |= {"HUBBUB_VAR": str(folder), "DATABASE_URL": f"sqlite:///{folder}/site.sqlite3"}
-    for command in ("migrate", "collectstatic --noinput"):
-        made = run(["manage.py", *command.split(), "-v0"], env)
-        assert made.returncode == 0, made.stderr
+    made = run(["manage.py", "release", "-v0"], env)
+    assert made.returncode == 0, made.stderr
     return folder
 
 
+def fill(folder: Path, database: str, settings: Mapping[str, str]) -> None:
+    """Put a new site's static files into `folder` and, unless it is elsewhere, its database: what is not there yet."""
+    new = new_site(tuple((name, settings[name]) for name in KIND_OF_SITE if name in settings))
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not (folder / "static").exists():
+        shutil.copytree(new / "static", folder / "static", copy_function=link)
+    if "DATABASE_URL" not in settings and not (folder / database).exists():
+        shutil.copy(new / "site.sqlite3", folder / database)
+
+
 def link(source: str, target: str) -> None:
-    """Static files are replaced, never changed: a copy would only take longer."""
-    try:
-        os.link(source, target)
-    except OSError:  # Another file system.
-        shutil.copy2(source, target)
+    """Static files are replaced, never changed: a copy would only take longer. Processes lock the lists of them."""
+    if LISTS not in Path(source).parts:
+        with suppress(OSError):  # Another file system.
+            os.link(source, target)
+            return
+    shutil.copy2(source, target)
 
 
 class Site:
@@ -181,12 +194,9 @@ class Site:
         self.env = {name: value for name, value in os.environ.items() if not name.startswith("HUBBUB_")}
         self.env |= RAISED_LIMITS | {"HUBBUB_VAR": str(folder), "DATABASE_URL": f"sqlite:///{folder}/site.sqlite3"}
         self.env |= settings
-        model = tuple((name, settings[name]) for name in KIND_OF_SITE if name in settings)
-        shutil.copytree(new_site(model) / "static", folder / "static", copy_function=link, dirs_exist_ok=True)
+        fill(folder, "site.sqlite3", settings)
         if "DATABASE_URL" in settings:
             self.manage("migrate", "-v0")
-        elif not (folder / "site.sqlite3").exists():
-            shutil.copy(new_site(model) / "site.sqlite3", folder)
 
     def manage(self, *arguments: str) -> str:
         return self._run("manage.py", *arguments)

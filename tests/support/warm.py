@@ -36,9 +36,11 @@ class Warm:
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
 
-    def run(self, arguments: Sequence[str], env: dict[str, str], seconds: float) -> subprocess.CompletedProcess[str]:
-        """`arguments`: a file and its arguments, or "-c" and code. TimeoutError when it takes longer."""
-        request = json.dumps({"arguments": arguments, "env": env}).encode()
+    def run(
+        self, arguments: Sequence[str], env: dict[str, str], seconds: float, root: Path = ROOT
+    ) -> subprocess.CompletedProcess[str]:
+        """`arguments`: a file in `root` and its arguments, or "-c" and code. TimeoutError when it takes longer."""
+        request = json.dumps({"arguments": arguments, "env": env, "root": os.fspath(root)}).encode()
         with self._lock, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
             channel = self._channel or self._start()
             channel.settimeout(seconds)
@@ -100,6 +102,8 @@ def main() -> None:
         return
     os.environ.clear()
     os.environ.update(request["env"])
+    os.chdir(request["root"])
+    sys.path[0] = request["root"]  # It was ours.
     first, *rest = request["arguments"]
     if first == "-c":
         code, *rest = rest

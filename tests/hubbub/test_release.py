@@ -1,0 +1,41 @@
+"""What a release grants to its migrations."""
+
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from hubbub.supervisor import release
+from hubbub.threads import POSTGRESQL_LIMITS
+
+pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
+
+NAMES = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+
+
+def asked(query: str) -> Any:
+    with connection.cursor() as cursor:
+        return cursor.execute(query).fetchone()[0]
+
+
+def test_a_migration_goes_by_its_own_limits_on_a_connection_that_posts_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pooler in transaction mode hands on server connections with all that was set on them."""
+    if connection.vendor != "postgresql":
+        return
+    found: list[list[str]] = []
+
+    def migrate(*_: Any, **__: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(POSTGRESQL_LIMITS)
+        try:
+            with connection.schema_editor(atomic=True):
+                found.append([asked(f"SHOW {name}") for name in NAMES])
+            found.append([asked(f"SHOW {name}") for name in NAMES])
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute("; ".join(f"RESET {name}" for name in NAMES))
+
+    monkeypatch.setattr(release, "call_command", migrate)
+    monkeypatch.setattr(release, "install_static_files", lambda **_: None)
+    release.release(say=print)
+    assert found == [["200ms", "0", "0"], ["1s", "4s", "5s"]]
