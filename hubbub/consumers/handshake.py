@@ -72,7 +72,7 @@ class Handshake(Socket):
             self._slot = quotas().take_unknown_slot(address)
             if self._slot is None:
                 await self._send_full(send)
-            return False
+                return False
         await send({"type": "websocket.accept"})
         if isinstance(self.outbox, AsgiOutbox):
             self._tasks.append(asyncio.create_task(self.outbox.run()))
