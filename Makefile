@@ -16,7 +16,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check bench lock screenshots
+.PHONY: help run test soak check coverage bench lock screenshots
 
 help: ## List what make can do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,10 @@ check: .venv/.installed-dev ## Lint, format, types, migrations, and the fast tes
 	@$(BIN)/lint-imports --no-logo >/dev/null || $(BIN)/lint-imports --no-logo
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 	@$(PYTEST) -q -m "not cluster and not browser and not soak"
+
+coverage: .venv/.installed-dev ## Show how much of each file the fast tests run
+	@$(BIN)/python -m scripts.bundled_redis
+	@$(PYTEST) -q -m "not cluster and not browser and not soak" --cov --cov-report=term:skip-covered
 
 bench: .venv/.installed .venv-bench/.installed ## Measure this server and its peers side by side, in twenty minutes (ROUNDS)
 	@command -v npm >/dev/null && npm ci --silent --no-audit --no-fund --prefix $(SOCKETIO) || true
