@@ -52,7 +52,9 @@ async def identify_by_token(
         raise threads.refused_unavailable() from None
     if wait:
         log_event(Kind.TOKEN_LIMITED, address=address, connection=connection)
-        raise Refused(ErrorCode.RATE_LIMITED, "too many wrong tokens", retry_after_ms=round(wait * 1000) + 1)
+        raise Refused(
+            ErrorCode.RATE_LIMITED, "too many failed attempts with wrong tokens", retry_after_ms=round(wait * 1000) + 1
+        )
     has_failed = False
     try:
         identity = await _ask(identify_token, token, permission, connection)
@@ -69,7 +71,7 @@ async def note_token_use(token_id: int) -> None:
     try:
         await threads.write(tokens.note_token_use, token_id)
     except Refused:
-        logger.debug("the use of token %s was not noted", token_id)
+        logger.debug("token %s: last use not saved", token_id)
 
 
 @sensitive_variables("secret")
@@ -82,5 +84,5 @@ async def _ask(identify: Identify, secret: str, permission: str | None, connecti
     try:
         return await threads.read(ask)
     except DatabaseError as error:
-        logger.warning("who %s is cannot be read: %r", connection, error)
+        logger.warning("socket: authentication of %s failed: %r", connection, error)
         raise threads.refused_unavailable() from error

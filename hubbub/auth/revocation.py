@@ -90,7 +90,7 @@ class Revalidator(Generic[K]):
             except Exception as error:  # noqa: BLE001 - whatever the database raises: who is due stays due
                 # The threads have said it when the database is away.
                 if not failing and not isinstance(error, Refused):
-                    logger.warning("who may still be in cannot be read: %r", error)
+                    logger.warning("authorization re-check failed: %r", error)
                 failing = True
                 await asyncio.sleep(RETRY_SECONDS)
                 self.ask(due)

@@ -36,7 +36,7 @@ def create_token(
     """A new token of `user`, and its text, which is not kept and cannot be had again. `scopes` None: all there are."""
     given = known_scopes() if scopes is None else scopes
     if unknown := set(given) - set(known_scopes()):
-        raise ValueError(f"no such scope: {', '.join(sorted(unknown))}")
+        raise ValueError(f"unknown token scope: {', '.join(sorted(unknown))}")
     secret = secrets.token_urlsafe(32)
     token = AccessToken.objects.create(
         user=user, name=name, expires_at=expires_at, secret_sha256=_sha256(secret), scopes=" ".join(sorted(given))

@@ -21,8 +21,8 @@ logger = logging.getLogger(__name__)
 
 @functools.cache
 def _late(name: str) -> LogOnce:
-    """Of the commands of one kind: that one kind is late must not hide another."""
-    return LogOnce("a command was not answered in time")
+    """One per command type: a slow type must not hide another."""
+    return LogOnce(f"command {name}: deadline exceeded")
 
 
 class CommandQueue:
@@ -111,15 +111,15 @@ async def run_with_deadline(do: Callable[[], Awaitable[None]], name: str, by: fl
     except Refused as refused:
         return refused
     except DatabaseError as error:
-        logger.warning("%s of %s: the database failed: %r", name, connection, error)
+        logger.warning("command %s: database error on %s: %r", name, connection, error)
         return threads.refused_unavailable()
     except Exception:
         if in_time.expired():
             return _refused_as_late(name, connection)
-        logger.exception("%s of %s failed", name, connection)
-        return Refused(ErrorCode.INTERNAL, "this went wrong here and was logged")
+        logger.exception("command %s: failed on %s", name, connection)
+        return Refused(ErrorCode.INTERNAL, "internal error; the server has logged it")
 
 
 def _refused_as_late(name: str, connection: str) -> Refused:
-    _late(name).failed(f"{name} of {connection}")
+    _late(name).failed(connection)
     return threads.refused_unavailable()

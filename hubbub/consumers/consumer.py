@@ -71,7 +71,7 @@ class HubbubConsumer(Handshake):
 
     async def handle(self, command: Any) -> Ok | None:
         """Do the command and return its answer, or None if `answer` was called. Raise Refused to refuse it."""
-        raise Refused(ErrorCode.INVALID, f"no such command here: {type(command).__name__}")
+        raise Refused(ErrorCode.INVALID, f"unknown command: {type(command).__name__}")
 
     async def join(self, group: str, recovery: Recovery | None = None, announce: Announce | None = None) -> None:
         """Enter the group as pending: what comes is kept until `go_live`, or dropped by `abandon`. See `Hub.join`.
@@ -151,7 +151,7 @@ class HubbubConsumer(Handshake):
             if not self.outbox.is_closing:  # Else it is ours: a reader that is stuck for good.
                 raise
         except Exception:
-            logger.exception("socket %s failed", self.connection)
+            logger.exception("socket: %s failed", self.connection)
             with suppress(Exception):  # It may be closed already.
                 await send_close(send, CloseCode.INTERNAL, "Internal error")
         finally:
@@ -217,7 +217,7 @@ class HubbubConsumer(Handshake):
     async def _handle(self, command: Command) -> None:
         scope = self.command_scopes.get(type(command))
         if scope is not None and not self.identity.has_any_scope({scope}):
-            raise Refused(ErrorCode.FORBIDDEN, f"this token has not been given {scope}")
+            raise Refused(ErrorCode.FORBIDDEN, f"the token lacks the scope {scope}")
         if (answer := await self.handle(command)) is not None:
             self.answer(command, answer)
 

@@ -84,7 +84,7 @@ class Handshake(Socket):
         if self._slot is None:
             await self._end(CloseCode.TOO_MANY, "Too many connections")
         if not self.identity.permitted or not self.identity.has_any_scope(self.endpoint_scopes):
-            self.send_frame(Error(code=ErrorCode.FORBIDDEN, detail="you may not use this"))
+            self.send_frame(Error(code=ErrorCode.FORBIDDEN, detail="you have no permission to use this endpoint"))
             await self._end(CloseCode.FORBIDDEN, "Forbidden")
         runtime().revocation.sockets.add(self, asked)
         return True
@@ -111,7 +111,7 @@ class Handshake(Socket):
                 await self._end(CloseCode.RATE_LIMITED, "Rate limited")
             await self._end(CloseCode.OVERLOADED, "Database out of reach")
         if identity is None:
-            self.send_frame(Error(code=ErrorCode.UNAUTHORIZED, detail="this token is not valid"))
+            self.send_frame(Error(code=ErrorCode.UNAUTHORIZED, detail="the token is not valid"))
             await self._end(CloseCode.UNAUTHORIZED, "Unauthorized")
         return identity
 
@@ -124,7 +124,7 @@ class Handshake(Socket):
                     return parse_auth(text).token
             except Malformed as malformed:
                 self._count_bad_frame()
-                detail = "the first frame must be auth with a token"
+                detail = "the first frame must be `auth` with a token"
                 self.send_frame(Error(ref=malformed.ref, code=ErrorCode.UNAUTHORIZED, detail=detail))
 
     def _greet(self) -> None:

@@ -55,7 +55,7 @@ class Socket(AsyncConsumer):  # type: ignore[misc]
         text: str | None = message.get("text")
         if text is None:
             self._count_bad_frame()
-            self.send_frame(Error(code=ErrorCode.INVALID, detail="frames are text, not binary"))
+            self.send_frame(Error(code=ErrorCode.INVALID, detail="binary frames are not accepted; send text"))
         elif len(text) > self._tunables.frame_bytes or len(text.encode()) > self._tunables.frame_bytes:
             COUNTERS.limited["frame_bytes"] += 1
             await self._end(CloseCode.FRAME_TOO_BIG, "Frame too big")

@@ -298,7 +298,7 @@ class Group:
                 await asyncio.sleep(0)
         except Exception:
             # What was lost shows with the next frame; the group must not stop for it.
-            logger.exception("a frame for %s was not delivered", self.name)
+            logger.exception("group %s: delivery of a frame failed", self.name)
         finally:
             self._fanning_out = None
         self.flush()

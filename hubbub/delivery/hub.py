@@ -86,7 +86,7 @@ class Hub:
         self._budget = WriteBudget()
         self.service = ServiceState()
         self._tracker = Tracker(self._tell, url=settings.REDIS_URL)
-        self._strays = LogOnce("a message over Redis was dropped")
+        self._strays = LogOnce("hub: undecodable message dropped")
         self._access: AccessWatcher | None = None
 
     def watch(self, access: AccessWatcher) -> None:
@@ -241,7 +241,7 @@ class Hub:
                 await self._layer.group_add(subscription.group.name, self._channel)
                 subscription.stands = True
         except Exception as error:  # noqa: BLE001 - of a layer other than ours, which does not raise here
-            logger.warning("could not subscribe to %s: %s", subscription.group.name, cause_of(error))
+            logger.warning("hub: subscribe to %s failed: %s", subscription.group.name, cause_of(error))
         finally:
             subscription.beginning = None
         if asyncio.get_running_loop().time() - began > SUBSCRIBE_SECONDS:
@@ -262,7 +262,7 @@ class Hub:
                 try:
                     await self._layer.group_discard(group.name, self._channel)
                 except Exception as error:  # noqa: BLE001 - whatever Redis raises: it ends with its connection
-                    logger.warning("could not unsubscribe from %s: %s", group.name, cause_of(error))
+                    logger.warning("hub: unsubscribe from %s failed: %s", group.name, cause_of(error))
             if group.is_empty:
                 del self._subscriptions[group.name]
                 group.end()
@@ -305,7 +305,7 @@ class Hub:
                 pass  # The threads have said so; it is tried again.
             except Exception as error:  # noqa: BLE001 - whatever the record raises: tried again
                 if not failing:
-                    logger.warning("the positions of the groups cannot be read: %r", error)
+                    logger.warning("hub: reading positions failed: %r", error)
                 failing = True
             try:
                 async with asyncio.timeout_at(due):
@@ -337,13 +337,13 @@ class Hub:
                 payload = await receive(channel)
             except Exception:
                 # A layer other than ours, which cannot receive for now, or does not decrypt this.
-                logger.exception("nothing could be received from the channel layer")
+                logger.exception("hub: receiving from the channel layer failed")
                 await asyncio.sleep(RECEIVE_RETRY_SECONDS)
                 continue
             try:
                 self._take(payload)
             except Exception:
-                logger.exception("a message of the channel layer was dropped")
+                logger.exception("hub: message dropped")
             messages += 1
             if messages % MESSAGES_PER_TURN == 0:
                 await asyncio.sleep(0)

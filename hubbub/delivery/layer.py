@@ -137,7 +137,7 @@ class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]
                 payload = encode(message) if self._is_plain else self.channel_layer.serialize(to_dict(message))
                 by_shard.setdefault(self._get_shard(channel), []).append((channel, site.current().mark + payload))
             except (TypeError, ValueError):
-                logger.exception("not published")
+                logger.exception("channel layer: message not published")
         for shard, ready in by_shard.items():
             await shard.publish_together(ready)
         return sum(len(ready) for ready in by_shard.values())
@@ -173,7 +173,7 @@ class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]
             except asyncio.QueueFull:
                 # In part it would be of no more use than not at all: the receiver has to look for what it has missed.
                 COUNTERS.layer_overflows += 1
-                logger.warning("the channel layer's queue is full: %d messages dropped", queue.qsize())
+                logger.warning("channel layer: queue full, %d messages dropped", queue.qsize())
                 while not queue.empty():
                     queue.get_nowait()
                 for watcher in self.watchers:
@@ -183,7 +183,7 @@ class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]
         COUNTERS.foreign_frames += 1
         if not self._is_stranger_told:
             self._is_stranger_told = True
-            logger.error("frames of another site come under the prefix %s and are dropped", self.prefix)
+            logger.error("channel layer: frames of another site dropped, it uses the same prefix %s", self.prefix)
 
     def _payload(self, message: dict[str, Any]) -> bytes:
         payload: bytes = self.channel_layer.serialize(message)
@@ -194,14 +194,14 @@ class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]
             return
         self._lost.add(shard)
         COUNTERS.layer_losses += 1
-        logger.warning("Redis cannot be used: %s", cause_of(error))
+        logger.warning("channel layer: Redis connection lost: %s", cause_of(error))
         for watcher in self.watchers:
             watcher.lost()
 
     def regained(self, shard: "Shard") -> None:
         if shard in self._lost:
             self._lost.discard(shard)
-            logger.warning("Redis can be used again")
+            logger.warning("channel layer: Redis connection restored")
         if not self._lost:
             for watcher in self.watchers:
                 watcher.regained()
@@ -271,7 +271,7 @@ class Shard(RedisSingleShardConnection):  # type: ignore[misc]
             except (RedisError, OSError, TimeoutError) as error:
                 self._layer.lost(self, error)
             except Exception as error:
-                logger.exception("listening to Redis failed")
+                logger.exception("channel layer: receiving from Redis failed")
                 self._layer.lost(self, error)
             finally:
                 # Who waits goes on: all there is to know is that `regained` will be told.
@@ -341,12 +341,12 @@ def _default_hosts() -> list[dict[str, Any]]:
     """The Redis of settings.REDIS_URL. Explicit time limits: redis-py's own default of 5 s ends idle connections."""
     url = getattr(django_settings, "REDIS_URL", "")
     if not url:
-        raise ImproperlyConfigured("REDIS_URL is not set, and the channel layer names no hosts.")
+        raise ImproperlyConfigured("CHANNEL_LAYERS has no hosts and REDIS_URL is not set: set one of them.")
     seconds = conf.settings().layer_timeout_seconds
     return [{"address": url, "socket_timeout": seconds, "socket_connect_timeout": seconds}]
 
 
 def _checked(group: str) -> str:
     if not VALID_NAME.match(group):
-        raise ValueError(f"A group's name has 1 to 99 letters, digits, hyphens, underscores or dots, not {group!r}.")
+        raise ValueError(f"Invalid group name {group!r}: use 1 to 99 letters, digits, hyphens, underscores or dots.")
     return group

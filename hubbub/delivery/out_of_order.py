@@ -17,7 +17,7 @@ class OutOfOrder:
     def __init__(self, group: str) -> None:
         self._texts: dict[int, str] = {}
         self._chars = 0
-        self._log = LogOnce(f"frames of {group} were dropped")
+        self._log = LogOnce(f"group {group}: frames dropped")
 
     def __len__(self) -> int:
         return len(self._texts)
@@ -29,7 +29,7 @@ class OutOfOrder:
         if position in self._texts:
             return
         if len(self._texts) >= MAX_FRAMES or self._chars + len(text) > MAX_CHARS:
-            self._log.failed("too many wait for one that is missing")
+            self._log.failed("too many arrived before a missing one")
             return
         self._texts[position] = text
         self._chars += len(text)

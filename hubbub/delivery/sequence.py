@@ -64,7 +64,7 @@ class Sequence:
         self.out_of_order = OutOfOrder(name)
         self._gap_timer: asyncio.TimerHandle | None = None
         self._repairing: asyncio.Task[None] | None = None
-        self._repair_log = LogOnce(f"repair of {name}")
+        self._repair_log = LogOnce(f"group {name}: repair failed")
 
     @property
     def local(self) -> StreamPosition | None:
@@ -113,7 +113,7 @@ class Sequence:
 
     def restart(self) -> None:
         """The record is another one, from a backup perhaps: whoever has the old one's state has to start over."""
-        logger.warning("%s: positions were reset; its sockets are asked to reconnect", self._name)
+        logger.warning("group %s: positions were reset, its sockets are closed to reconnect", self._name)
         self._generation += 1
         self._epoch, self.position, self._recorded = "", None, 0
         self.out_of_order.clear()

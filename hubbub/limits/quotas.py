@@ -156,7 +156,7 @@ class Quotas:
         """Raises Refused when these are too many for one socket."""
         if len(groups) > self._tunables.max_groups_per_socket:
             COUNTERS.limited["max_groups_per_socket"] += 1
-            raise Refused(ErrorCode.FORBIDDEN, "this socket is in too many rooms: leave one first")
+            raise Refused(ErrorCode.FORBIDDEN, "this socket is in too many groups: leave one first")
 
     def many_sockets(self) -> dict[str, int]:
         """Users with many sockets here, to be told to the others."""

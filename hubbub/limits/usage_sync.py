@@ -29,7 +29,7 @@ TIMEOUT_SECONDS = 2.0
 # Who says nothing for so long has ended; its users' sockets are elsewhere by then, and must not count twice.
 SILENT_SECONDS = 2.5
 
-_outage = LogOnce("what users do on other processes is not counted")
+_outage = LogOnce("limits: usage of other processes is not counted")
 
 
 # A count of one second, or of sockets; below nothing it would give back what others used.

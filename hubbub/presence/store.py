@@ -35,7 +35,7 @@ MAX_LEASE_MS = 600_000
 # As `secrets.token_hex` makes them; no other process is asked for.
 PROCESS_ID = re.compile(rb"[A-Za-z0-9_.:\-]{1,64}")
 
-_unreadable = LogOnce("who is in a room elsewhere cannot be read")
+_unreadable = LogOnce("presence: users of a group cannot be read")
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Users).decode

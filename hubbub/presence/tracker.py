@@ -110,7 +110,7 @@ class Tracker:
             except (RedisError, OSError, TimeoutError) as error:
                 self._failed(error)
             except Exception as error:
-                logger.exception("a round of presence failed")
+                logger.exception("presence: exchange failed")
                 self._failed(error)
             await asyncio.sleep(min(MIN_SECONDS, self._interval))
             try:
@@ -240,20 +240,20 @@ class Tracker:
             frame = people.announce(people.name, change)
             return frame if isinstance(frame, str) else encode(frame)
         except Exception:
-            logger.exception("who is in %s was not told", people.name)
+            logger.exception("presence: change in %s not announced", people.name)
             return None
 
     # After trouble
 
     def _was_forgotten(self) -> None:
         COUNTERS.presence_losses += 1
-        logger.warning("Redis has forgotten who is present: it is written again")
+        logger.warning("presence: data lost in Redis, writing it again")
         self._begin_anew()
 
     def _failed(self, error: Exception) -> None:
         if not self._is_failing:
             COUNTERS.presence_losses += 1
-            logger.warning("who is present stays as it is until Redis can be used again: %s", cause_of(error))
+            logger.warning("presence: Redis unavailable, presence is frozen: %s", cause_of(error))
         self._is_failing = True
         # What of it was done is not known, nor what others did meanwhile.
         self._begin_anew()

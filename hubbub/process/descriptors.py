@@ -35,7 +35,7 @@ def raise_limit(wanted: int) -> int:
         return wanted if soft == resource.RLIM_INFINITY else soft
     limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
-    logger.info("descriptors: the limit of %d is raised to %d", soft, limit)
+    logger.info("descriptors: soft limit raised from %d to %d", soft, limit)
     return limit
 
 
@@ -82,7 +82,7 @@ class Gate:
         now = time.monotonic()
         if now - self._told_at > QUIET_SECONDS:
             logger.warning(
-                "descriptors: %d of %d are in use; idle connections are closed and new ones wait until there is room",
+                "descriptors: %d of %d in use, closing idle connections; new connections wait",
                 *(self._most, self._limit),
             )
         self._told_at = now

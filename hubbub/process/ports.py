@@ -70,16 +70,16 @@ def _resolve(host: str, port: int) -> tuple[int, tuple[str, int] | tuple[str, in
             host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except socket.gaierror as error:
-        raise Taken(f"{host} is no address of this machine: {error.strerror}.") from None
+        raise Taken(f"{host} is not an address of this machine: {error.strerror}.") from None
     return family, address  # type: ignore[return-value]
 
 
 def _why(error: OSError, host: str, port: int) -> str:
     match error.errno:
         case errno.EADDRINUSE:
-            return f"Port {port} on {host} is taken: stop what uses it, or choose another with --port."
+            return f"Port {port} on {host} is in use: stop the other program, or choose another port with --port."
         case errno.EACCES:
-            return f"Port {port} needs rights that this user does not have: choose one above 1023 with --port."
+            return f"Port {port} needs root privileges: choose one above 1023 with --port."
         case errno.EADDRNOTAVAIL:
-            return f"{host} is no address of this machine: choose another with --host."
+            return f"{host} is not an address of this machine: choose another with --host."
     return f"Cannot listen on {host} port {port}: {error.strerror}."

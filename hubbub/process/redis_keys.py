@@ -28,6 +28,6 @@ async def cleared_of(redis: Any, *keys: str) -> AsyncIterator[None]:
         yield
     except ResponseError as error:
         if is_wrong_kind(error):
-            logger.warning("%s held what is not ours, and was deleted: %s", ", ".join(keys), str(error)[:200])
+            logger.warning("Redis: key deleted, unexpected value type: %s: %s", ", ".join(keys), str(error)[:200])
             await redis.unlink(*keys)
         raise

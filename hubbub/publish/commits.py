@@ -25,7 +25,7 @@ def after_commit(do: Callable[[], None]) -> None:
             in_transaction.append(connection)
         elif connection.connection is not None and not connection.autocommit:
             raise TransactionManagementError(
-                f"The transaction on {connection.alias!r} is managed by hand: publish after its commit, with now=True."
+                f"Autocommit is off on database {connection.alias!r}: publish after the commit, with now=True."
             )
     if not in_transaction:
         do()

@@ -54,7 +54,7 @@ def flush(seconds: float | None = None) -> bool:
     if sender is None:
         return not _lost_since_asked()
     if _running_loop() is sender.loop:
-        raise RuntimeError("flush() would wait for its own event loop: await flushed(…) instead.")
+        raise RuntimeError("flush() would block its own event loop; use `await flushed(…)`.")
     is_sent = sender.wait_until_sent(_patience() if seconds is None else seconds)
     return not _lost_since_asked() and is_sent
 
@@ -210,7 +210,7 @@ class Sender:
                     lost.append(one)
         self._lose(lost)
         if not self.is_failing:
-            logger.warning("Redis cannot be used, nothing is published: %s", cause_of(error))
+            logger.warning("publish: Redis unavailable, messages dropped: %s", cause_of(error))
         self.is_failing = True
 
     def _lose(self, messages: list[Message]) -> None:
@@ -236,7 +236,7 @@ async def _send_together(layer: Any, messages: list[Message]) -> int:
             await layer.group_send(message.group, to_dict(message))
             sent += 1
         except (TypeError, ValueError):
-            logger.exception("not published")
+            logger.exception("publish: message not sent")
     return sent
 
 
@@ -280,7 +280,7 @@ def _with_sender(use: Callable[[Sender], None]) -> None:
             use(sender)
     except RuntimeError:  # No thread can be started: the interpreter ends.
         _count_lost(1)
-        logger.exception("not published")
+        logger.exception("publish: message not sent")
         return
     if sender.thread is not None and _must_wait() and not sender.is_failing:
         sender.wait_until_sent(_patience())
@@ -338,7 +338,7 @@ def _end() -> None:
     if sender is None or sender.thread is None or sender.loop.is_closed() or not sender.thread.is_alive():
         return
     if not sender.wait_until_sent(_patience()) or _lost != _lost_and_told:
-        logger.error("this program ends, and Redis has not taken all that it published")
+        logger.error("publish: messages not delivered to Redis before exit")
     sender.stop()
 
 

@@ -202,5 +202,7 @@ def _wait_for_lease(client: Any, one: Site, say: Callable[[str], None]) -> None:
         left_ms = now_ms
         if not is_told and time.monotonic() > told_at:
             is_told = True
-            say(f"another database has used the prefix {one.prefix} until now: it is free in {now_ms / 1000:.0f} s")
+            say(
+                f"prefix {one.prefix} is leased by another database, waiting {now_ms / 1000:.0f} s for its lease to end"
+            )
         time.sleep(LOOK_SECONDS)

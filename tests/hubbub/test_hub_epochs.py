@@ -152,7 +152,7 @@ async def test_a_record_that_went_back_is_found_once_though_two_comparisons_saw_
     fresh = await member_at(hub, record)
     group.sequence.compare(had, StreamPosition("one", 40))
     assert not fresh.is_closing
-    assert caplog.text.count("asked to reconnect") == 1
+    assert caplog.text.count("closed to reconnect") == 1
 
 
 STEPS = ("repair answers", "comparison answers", "somebody joins", "frames come")
