@@ -6,7 +6,7 @@ from collections import Counter, deque
 
 from hubbub import conf
 from hubbub.limits.token_buckets import Buckets
-from hubbub.process.addresses import network_of, stands_for_many
+from hubbub.process.addresses import is_shared, network_of
 
 
 class TokenAttempts:
@@ -45,7 +45,7 @@ class TokenAttempts:
         """0.0, or the seconds until there may be another try."""
         key = network_of(address)
         is_blameless = not self._by_address.wait(key, self._burst)
-        wait = 0.0 if stands_for_many(address) else self._by_address.wait(key)
+        wait = 0.0 if is_shared(address) else self._by_address.wait(key)
         if not wait and not is_blameless:
             wait = self._by_token.wait(token_id)
         if not wait:

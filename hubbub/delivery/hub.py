@@ -26,6 +26,7 @@ from hubbub.presence.topic_presence import Announce
 from hubbub.presence.tracker import Tracker
 from hubbub.process.log_once import LogOnce
 from hubbub.process.metrics import COUNTERS
+from hubbub.process.periodic import Periodic
 from hubbub.process.redis_errors import cause_of
 from hubbub.protocol import Person, Presence, Refused
 from hubbub.publish import USERS_GROUP
@@ -81,7 +82,12 @@ class Hub:
         self._channel: str | None = None
         self._opening = asyncio.Lock()
         self._comparing: asyncio.Task[None] | None = None
-        self._compare_asked = asyncio.Event()
+        self._reconcile = Periodic(
+            self._compare,
+            seconds=lambda: conf.settings().reconcile_seconds,
+            log=LogOnce("hub: reading positions failed"),
+            quiet=(Refused,),  # The threads have logged it.
+        )
         self._tasks: set[asyncio.Task[None]] = set()
         self._budget = WriteBudget()
         self.service = ServiceState()
@@ -139,7 +145,7 @@ class Hub:
             )
             subscription = self._subscriptions[name] = Subscription(group)
             if recovery is not None and self._comparing is None:
-                self._comparing = self._spawn(self._compare_for_ever())
+                self._comparing = self._spawn(self._reconcile.run())
         member = subscription.group.enter(outbox, user_id, user_name)
         try:
             if not subscription.stands:
@@ -245,7 +251,7 @@ class Hub:
         finally:
             subscription.beginning = None
         if asyncio.get_running_loop().time() - began > SUBSCRIBE_SECONDS:
-            self._compare_asked.set()  # Members have not waited so long.
+            self._reconcile.wake()  # Members have not waited so long.
 
     def _on_empty(self, name: str) -> None:
         if (subscription := self._subscriptions.get(name)) is not None:
@@ -286,34 +292,14 @@ class Hub:
         self._look_at_all()
 
     def _look_at_all(self) -> None:
-        self._compare_asked.set()
+        self._reconcile.wake()
         if self._access is not None:
             self._access.check_all()
 
     # What was missed
 
-    async def _compare_for_ever(self) -> None:
-        """Compare all ordered groups with their record every few seconds, and when there is reason to."""
-        failing = False
-        while True:
-            due = asyncio.get_running_loop().time() + conf.settings().reconcile_seconds
-            self._compare_asked.clear()
-            try:
-                await self._compare()
-                failing = False
-            except Refused:
-                pass  # The threads have said so; it is tried again.
-            except Exception as error:  # noqa: BLE001 - whatever the record raises: tried again
-                if not failing:
-                    logger.warning("hub: reading positions failed: %r", error)
-                failing = True
-            try:
-                async with asyncio.timeout_at(due):
-                    await self._compare_asked.wait()
-            except TimeoutError:
-                pass
-
     async def _compare(self) -> None:
+        """Compare all ordered groups with their record."""
         by_recovery: dict[Recovery, dict[str, tuple[Sequence, StreamPosition]]] = {}
         for name, subscription in self._subscriptions.items():
             sequence = subscription.group.sequence

@@ -14,7 +14,7 @@ from typing import Any
 
 from hubbub import conf
 from hubbub.limits.token_buckets import Buckets
-from hubbub.process.addresses import network_of, stands_for_many
+from hubbub.process.addresses import is_shared, network_of
 from hubbub.process.metrics import COUNTERS
 from hubbub.process.security_log import Kind, log_event
 from hubbub.protocol import ErrorCode, Refused
@@ -115,7 +115,7 @@ class Quotas:
 
     def take_unknown_slot(self, address: str | None) -> Stranger | None:
         """A place for a socket that has still to say who it is, to be given back by `leave`; None: there is none."""
-        network = "" if stands_for_many(address) else network_of(address)
+        network = "" if is_shared(address) else network_of(address)
         slot = Stranger(network)
         if self._unknown >= self._tunables.max_unauthenticated:
             self._refused("max_unauthenticated", "", address=address)

@@ -11,14 +11,13 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import islice
 
-from redis.exceptions import RedisError
-
 from hubbub import conf
 from hubbub.presence.store import TIMEOUT_SECONDS, News, PresenceStore
 from hubbub.presence.topic_presence import Announce, People
+from hubbub.process.log_once import LogOnce
 from hubbub.process.metrics import COUNTERS
+from hubbub.process.periodic import Periodic
 from hubbub.process.redis_client import connect
-from hubbub.process.redis_errors import cause_of
 from hubbub.protocol import encode
 from hubbub.site.lease import on_connect
 
@@ -64,8 +63,11 @@ class Tracker:
         self._unknown: set[People] = set()
         self._writing: list[People] = []
         self._alive: set[str] = set()
-        self._asked = asyncio.Event()
-        self._has_begun = self._is_failing = False
+        self._log = LogOnce("presence: exchange failed, presence is frozen")
+        self._rounds = Periodic(
+            self._round, seconds=self._interval, log=self._log, pause_seconds=min(MIN_SECONDS, self._interval)
+        )
+        self._has_begun = False
         self._now = 0.0
         # Until then others write again what Redis has forgotten: who is missing may only be late.
         self._settled_at = 0.0
@@ -78,7 +80,7 @@ class Tracker:
         people.announce = announce
         self._unknown.add(people)
         self._read_again(people, self._alive)
-        self._asked.set()
+        self._rounds.wake()
         return people
 
     def unwatch(self, name: str) -> None:
@@ -100,24 +102,8 @@ class Tracker:
         self._unwritten[people] = self._untold[people] = None
 
     async def run(self) -> None:
-        """For the life of the process."""
-        while True:
-            self._now = asyncio.get_running_loop().time()
-            self._asked.clear()
-            try:
-                await self._round()
-                self._is_failing = False
-            except (RedisError, OSError, TimeoutError) as error:
-                self._failed(error)
-            except Exception as error:
-                logger.exception("presence: exchange failed")
-                self._failed(error)
-            await asyncio.sleep(min(MIN_SECONDS, self._interval))
-            try:
-                async with asyncio.timeout_at(self._now + self._interval):
-                    await self._asked.wait()
-            except TimeoutError:
-                pass
+        """Exchange once a second, or when woken, until cancelled."""
+        await self._rounds.run()
 
     async def close(self) -> None:
         """To be called when `run` has ended: gives back its connection."""
@@ -126,6 +112,17 @@ class Tracker:
     # A round: write, hear, read, tell
 
     async def _round(self) -> None:
+        self._now = asyncio.get_running_loop().time()
+        try:
+            await self._exchange()
+        except Exception:
+            if not self._log.is_on:
+                COUNTERS.presence_losses += 1
+            # How much of the round was carried out is not known, nor what others did meanwhile.
+            self._begin_anew()
+            raise
+
+    async def _exchange(self) -> None:
         self._let_go()
         self._writing = self._next_to_write()
         for people in self._writing:
@@ -139,7 +136,7 @@ class Tracker:
             self._untold[people] = None
         await self._tell_all()
         if self._unread or len(self._unwritten) > GROUPS_WRITTEN:
-            self._asked.set()
+            self._rounds.wake()
 
     def _let_go(self) -> None:
         while self._leaving:
@@ -248,14 +245,6 @@ class Tracker:
     def _was_forgotten(self) -> None:
         COUNTERS.presence_losses += 1
         logger.warning("presence: data lost in Redis, writing it again")
-        self._begin_anew()
-
-    def _failed(self, error: Exception) -> None:
-        if not self._is_failing:
-            COUNTERS.presence_losses += 1
-            logger.warning("presence: Redis unavailable, presence is frozen: %s", cause_of(error))
-        self._is_failing = True
-        # What of it was done is not known, nor what others did meanwhile.
         self._begin_anew()
 
     def _begin_anew(self) -> None:

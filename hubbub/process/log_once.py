@@ -26,14 +26,14 @@ class LogOnce:
     def is_on(self) -> bool:
         return self._failures > 0
 
-    def failed(self, problem: object) -> None:
+    def failed(self, problem: object, *, with_traceback: bool = False) -> None:
         """Log `problem`, unless a failure was logged within QUIET_SECONDS: a flapping component fills no log either."""
         now = time.monotonic()
         if not self._failures:
             self._began_at, self._is_logged = now, False
         if now - self._failed_at > QUIET_SECONDS:
             self._is_logged = True
-            logger.warning("%s: %s", self._subject, problem)
+            logger.warning("%s: %s", self._subject, problem, exc_info=with_traceback)
         self._failed_at = now
         self._failures += 1
 

@@ -45,7 +45,7 @@ class PrefixTaken(PrefixError):
     def __init__(self, name: str) -> None:
         way = "another HUBBUB_PREFIX" if configured_prefix() else 'an id of its own with "manage.py renew_site"'
         super().__init__(
-            f"another database uses Redis under this site's prefix {name}. If this site is a copy, give it {way}; if it "
+            f"another database uses Redis under this site's prefix {name}. If it is a copy, give it {way}; if it "
             "was moved, stop the old processes"
         )
 
