@@ -292,7 +292,7 @@ async def test_who_comes_in_the_middle_of_a_delivery_is_told_who_is_there_when_i
     await until(lambda: people.told is not None and last.got != [])
     before = len(people.told or {})
     assert before == len(outboxes)
-    hub._take({"type": "hubbub.frame", "group": GROUP, "text": "much"})
+    hub._dispatch({"type": "hubbub.frame", "group": GROUP, "text": "much"})
     while "much" not in first.got:
         await asyncio.sleep(0)
     late, lates = await join(Person("10000", "late"))
@@ -326,7 +326,7 @@ async def test_who_is_shut_out_of_a_hubs_group_is_not_present_any_more(hub: Hub)
         hub.go_live(GROUP, member)
         members.append(member)
     await until(lambda: outboxes[2].got[-1:] == ["2 0 left"])
-    hub._take({"type": "hubbub.end", "group": GROUP, "text": "out", "evicted": [ALICE.id]})
+    hub._dispatch({"type": "hubbub.end", "group": GROUP, "text": "out", "evicted": [ALICE.id]})
     await until(lambda: outboxes[2].got[-1] == "1 1 left")
     assert outboxes[0].got[-1] == "out"
     hub.leave(GROUP, members[0])
@@ -336,5 +336,5 @@ async def test_who_is_shut_out_of_a_hubs_group_is_not_present_any_more(hub: Hub)
 
 async def everybody_is_gone(hub: Hub) -> None:
     """Also from Redis, which all tests share."""
-    hub._take({"type": "hubbub.end", "group": GROUP, "text": "closed", "evicted": "all"})
+    hub._dispatch({"type": "hubbub.end", "group": GROUP, "text": "closed", "evicted": "all"})
     await until(lambda: hub.groups == [] and not hub._tracker._groups)
