@@ -179,7 +179,7 @@ class Hub:
         Without names if they would take more than `max_bytes` of a frame.
         """
         people = self._subscriptions[name].group.people
-        return None if people is None else people.seen_by(Person(member.user_id, member.user_name), max_bytes)
+        return None if people is None else people.presence_for(Person(member.user_id, member.user_name), max_bytes)
 
     def presence_bytes(self, name: str, member: Member) -> int:
         """An upper bound of the bytes of `presence` in a frame."""
