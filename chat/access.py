@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from chat.models import Membership, Message, Room
 from hubbub import users
-from hubbub.auth.identity import Identity, look_again, with_permission
+from hubbub.auth.identity import Identity, revalidate, with_permission
 from hubbub.limits.token_buckets import Buckets
 from hubbub.process.security_log import Kind, log_event
 from hubbub.protocol import ErrorCode, Refused
@@ -206,7 +206,7 @@ def writable_room_for(user_id: str, slug: str) -> Room:
 def writers_for(by: Iterable[Identity | None], keys: Iterable[Any]) -> tuple[dict[Any, Any], set[Identity]]:
     """The users who exist, by key, and those of `by` that still let their user write. Belongs inside a transaction."""
     found = users.read_users({*keys})
-    renewed = look_again({one for one in by if one}, {users.id_of(user): user for user in found.values()})
+    renewed = revalidate({one for one in by if one}, {users.id_of(user): user for user in found.values()})
     return found, {one for one, now in renewed.items() if now is not None and now.has_any_scope(WRITE)}
 
 

@@ -10,7 +10,7 @@ class HubbubConfig(AppConfig):
 
         # Without them no model can be imported, and no check is run: the others that are missing are lines of `check`.
         if needed := [name for name in missing_apps() if name != "django.contrib.sessions"]:
-            raise ImproperlyConfigured(f"INSTALLED_APPS lacks {' and '.join(map(repr, needed))}, which hubbub needs.")
+            raise ImproperlyConfigured(f"hubbub needs {' and '.join(map(repr, needed))} in INSTALLED_APPS.")
         super().import_models()
 
     def ready(self) -> None:

@@ -1,6 +1,6 @@
-"""What an event loop of a server has once: its hub, and the revocation of what the hub's members may do.
+"""The objects that each event loop has once: its hub, and the revocation that watches it.
 
-The only place that knows both: the hub tells a watcher what it hears, and does not know of users' rights.
+The only module that knows both: the hub reports changes to a watcher and knows nothing of permissions.
 """
 
 from hubbub.auth.revocation import Revocation
@@ -9,13 +9,13 @@ from hubbub.process.per_loop import PerLoop
 
 
 class Runtime:
-    """Of one event loop."""
+    """The runtime of one event loop."""
 
     def __init__(self) -> None:
         self.hub = Hub()
-        self.revocation = Revocation(groups=self.hub.groups_by_name, renamed=self.hub.rename_user)
+        self.revocation = Revocation(groups=self.hub.groups_by_name, on_rename=self.hub.rename_user)
         self.hub.watch(self.revocation)
 
 
-# The running event loop's; a server process has one loop.
+# Call it for the runtime of the running event loop; a server process has one loop.
 runtime = PerLoop(Runtime)

@@ -55,7 +55,7 @@ class Pool:
         self._name = name
         self._threads = threads
         self._executor: ThreadPoolExecutor | None = None
-        self.outage = LogOnce(f"the database, asked by {name}")
+        self.outage = LogOnce(f"database ({name})")
         # What each thread is at, by the thread's ident.
         self._in_work: dict[int, asyncio.Future[Any]] = {}
 
@@ -68,7 +68,7 @@ class Pool:
         if self._executor is None:
             self._executor = ThreadPoolExecutor(self._threads, self._name, initializer=_mark_thread)
         if self._executor._work_queue.qsize() >= conf.settings().max_queued_jobs:
-            raise self._unavailable("too much in work")
+            raise self._unavailable("job queue is full")
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[R] = loop.create_future()
         self._executor.submit(self._do, functools.partial(fn, *args, **kwargs), answer, time.monotonic())
@@ -142,20 +142,20 @@ class Pool:
 
     def _give_up(self, answer: "asyncio.Future[Any]") -> None:
         if not answer.done():
-            answer.set_exception(self._unavailable(f"not done within {ANSWER_SECONDS:g} s"))
+            answer.set_exception(self._unavailable(f"no result within {ANSWER_SECONDS:g} s"))
 
     def _cut_off(self, answer: "asyncio.Future[Any]") -> None:
         for thread, in_work in [*self._in_work.items()]:
             if in_work is answer and (asked := _connections.get(thread)) is not None and not asked.closed:
                 import psycopg  # Sites on SQLite need not have it.
 
-                self.outage.failed("no answer at all: the connection is cut")
+                self.outage.failed("no reply from the server, connection closed")
                 # The thread finds it ended. The descriptor itself stays psycopg's.
                 with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(asked.fileno())) as one:
                     one.shutdown(socket.SHUT_RDWR)
 
 
-_NOT_BEGUN = Exception("nobody waited for the job any more when its turn came")
+_NOT_BEGUN = Exception("the job expired before it began")
 
 
 @functools.cache
@@ -165,7 +165,7 @@ def _readers() -> Pool:
 
 @functools.cache
 def _writer() -> Pool:
-    return Pool("the writer", 1)
+    return Pool("writer", 1)
 
 
 async def read(fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -198,7 +198,7 @@ def is_away(error: BaseException) -> bool:
 
 
 def refused_unavailable() -> Refused:
-    detail = "the database is out of reach or overloaded; try again"
+    detail = "the database is unreachable or overloaded; try again"
     return Refused(ErrorCode.UNAVAILABLE, detail, retry_after_ms=RETRY_AFTER_MS)
 
 

@@ -73,7 +73,7 @@ class Side:
             self.rooms[number % ROOMS].enter(person)
             if number % (SOCKETS // 100) == 0:
                 await asyncio.sleep(0.01)
-        while any(len(room.told or ()) < 2 * SOCKETS // ROOMS for room in self.rooms):  # noqa: ASYNC110
+        while any(len(room.announced or ()) < 2 * SOCKETS // ROOMS for room in self.rooms):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
     async def quiet(self) -> None:

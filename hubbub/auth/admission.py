@@ -1,6 +1,6 @@
-"""Who a socket is, asked of the database in a thread.
+"""Authentication of sockets by the database, in a thread.
 
-Sessions and tokens are secrets: they stand in no log line, and in no report of an error either.
+Sessions and tokens are secrets: they appear in no log line and in no error report.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ Identify = Callable[[str, str | None], Identity | None]
 
 
 def is_from_own_page(scope: dict[str, Any], connection: str) -> bool:
-    """Whether a handshake with a session cookie comes from a page of this site; logged when it does not."""
+    """Whether a handshake with a session cookie comes from a page of this site. A foreign origin is logged."""
     is_own = is_own_origin(scope)
     if not is_own:
         origin = origin_of(scope)
@@ -35,27 +35,36 @@ def is_from_own_page(scope: dict[str, Any], connection: str) -> bool:
 
 @sensitive_variables("session_key")
 async def identify_by_session(session_key: str, permission: str | None, connection: str) -> Identity | None:
-    """None: it lets nobody in. Raises Refused when the database cannot be asked."""
-    return await _ask(identify_session, session_key, permission, connection)
+    """Find the user of a session.
+
+    Returns:
+        None: the session is not valid.
+
+    Raises:
+        Refused: `unavailable`, the database cannot be read.
+    """
+    return await _identify(identify_session, session_key, permission, connection)
 
 
 @sensitive_variables("token")
 async def identify_by_token(
     token: str, permission: str | None, connection: str, address: str | None
 ) -> Identity | None:
-    """As `identify_by_session`; Refused `rate_limited` after too many that let nobody in."""
+    """As `identify_by_session`; also raises Refused `rate_limited` after too many wrong tokens."""
     token_id = tokens.token_id_of(token)
     try:
         async with asyncio.timeout(threads.ANSWER_SECONDS):
-            wait = await token_attempts().begun(address, token_id)
+            wait = await token_attempts().begin_in_turn(address, token_id)
     except TimeoutError:
         raise threads.refused_unavailable() from None
     if wait:
         log_event(Kind.TOKEN_LIMITED, address=address, connection=connection)
-        raise Refused(ErrorCode.RATE_LIMITED, "too many wrong tokens", retry_after_ms=round(wait * 1000) + 1)
+        raise Refused(
+            ErrorCode.RATE_LIMITED, "too many failed attempts with wrong tokens", retry_after_ms=round(wait * 1000) + 1
+        )
     has_failed = False
     try:
-        identity = await _ask(identify_token, token, permission, connection)
+        identity = await _identify(identify_token, token, permission, connection)
         has_failed = identity is None
     finally:
         token_attempts().end(address, token_id, has_failed=has_failed)
@@ -65,22 +74,22 @@ async def identify_by_token(
 
 
 async def note_token_use(token_id: int) -> None:
-    """See `tokens.note_token_use`; without a database it is not noted."""
+    """See `tokens.note_token_use`; skipped while the database is away."""
     try:
         await threads.write(tokens.note_token_use, token_id)
     except Refused:
-        logger.debug("the use of token %s was not noted", token_id)
+        logger.debug("token %s: last use not saved", token_id)
 
 
 @sensitive_variables("secret")
-async def _ask(identify: Identify, secret: str, permission: str | None, connection: str) -> Identity | None:
-    # Without arguments: those would stand in the frames of whatever carries them to the thread.
+async def _identify(identify: Identify, secret: str, permission: str | None, connection: str) -> Identity | None:
+    # A closure: arguments would appear in the stack frames of the thread pool.
     @sensitive_variables("secret")
-    def ask() -> Identity | None:
+    def run() -> Identity | None:
         return identify(secret, permission)
 
     try:
-        return await threads.read(ask)
+        return await threads.read(run)
     except DatabaseError as error:
-        logger.warning("who %s is cannot be read: %r", connection, error)
+        logger.warning("socket: authentication of %s failed: %r", connection, error)
         raise threads.refused_unavailable() from error

@@ -1,6 +1,6 @@
-"""Who a socket belongs to: by a session or by an access token, and as that is now.
+"""The identity of a socket: its user by a session or an access token, read at connect and again later.
 
-Synchronous functions that read the database run in one thread hop. Nothing here writes at connect.
+Synchronous; each function is one thread hop. Nothing here writes.
 """
 
 from collections.abc import Collection, Mapping, Set
@@ -23,53 +23,54 @@ from hubbub.queries import rows_by
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a socket belongs to, and what lets it in. `permitted`: may use the endpoint."""
+    """A user and the credential that admits them. `permitted`: the user may use the endpoint."""
 
     user_id: str
     name: str
     permitted: bool
     session_key: str | None = None
     token_id: int | None = None
-    # What the token was given; None: everything, as for a session.
+    # Of the token; None: all scopes, as for a session.
     scopes: frozenset[str] | None = None
-    # When the session or the token ends by itself; None: never.
+    # When the session or token expires; None: never.
     expires_at: datetime | None = None
-    # Of what the session and the password were when it was looked at: as long as both are the same, so is the verdict.
-    # None: more than these may decide.
+    # A hash of the session and the password: while it is the same, the session need not be decoded again.
+    # None: validity may depend on more than these.
     proof: int | None = None
 
     def has_any_scope(self, scopes: Set[str]) -> bool:
-        """Whether it has one of them; where none is asked for, it has."""
+        """Whether it has one of `scopes`; True if `scopes` is empty."""
         return self.scopes is None or not scopes or not scopes.isdisjoint(self.scopes)
 
     def covers(self, other: "Identity") -> bool:
-        """Whether it has all the scopes that the other one has."""
+        """Whether it has all scopes of `other`."""
         return self.scopes is None or (other.scopes is not None and other.scopes <= self.scopes)
 
 
 @sensitive_variables()
 def identify_session(session_key: str, permission: str | None) -> Identity | None:
-    """Who the session belongs to, as strictly as django.contrib.auth.get_user; None: it lets nobody in.
+    """Find the user of a session, as strictly as django.contrib.auth.get_user. None: the session is not valid.
 
-    Unlike get_user this never writes: it would renew the session of a user whose hash is by a fallback key, and a
-    socket cannot give the browser the new cookie.
+    Unlike get_user it never writes: that would renew a session whose hash is by a fallback key, and a socket cannot
+    send the browser the new cookie.
     """
-    kept = read_sessions([session_key]).get(session_key)
-    if kept is None:
+    session = read_sessions([session_key]).get(session_key)
+    if session is None:
         return None
-    values = kept.values()
+    values = session.values()
     key, backend_path = users.key_of(values.get(SESSION_KEY)), values.get(BACKEND_SESSION_KEY, "")
     if key is None or backend_path not in settings.AUTHENTICATION_BACKENDS:
         return None
     user = _load_user(backend_path, key)
     if user is None or not users.is_active(user) or not is_signed_in(user, values):
         return None
-    return _identity(user, permission, session_key=session_key, expires_at=kept.expires_at, proof=proof_of(user, kept))
+    credential = {"session_key": session_key, "expires_at": session.expires_at, "proof": proof_of(user, session)}
+    return _identity(user, permission, **credential)
 
 
 @sensitive_variables()
 def identify_token(text: str, permission: str | None) -> Identity | None:
-    """Who the token `hub_<id>_<secret>` belongs to; None: it lets nobody in. See `find_usable_token`."""
+    """Find the user of the token `hub_<id>_<secret>`. None: the token is not valid. See `find_usable_token`."""
     token = find_usable_token(text)
     if token is None:
         return None
@@ -86,51 +87,52 @@ def identify_token(text: str, permission: str | None) -> Identity | None:
     )
 
 
-# Of those who are in already
+# Sockets that are already admitted
 
 
 @sensitive_variables()
 def renew(identities: Collection[Identity], permission: str | None) -> dict[Identity, Identity | None]:
-    """The identities as they are now; None: it lets nobody in any more. A few queries for all of them."""
-    found = _load_users({one.user_id for one in identities})
-    permitted = _permitted(found, permission)
+    """Read the identities again, in a few queries for all of them. None: the credential is not valid any more."""
+    people = _load_users({identity.user_id for identity in identities})
+    permitted = _permitted(people, permission)
     return {
-        one: now and replace(now, name=users.name_of(found[now.user_id]), permitted=now.user_id in permitted)
-        for one, now in look_again(identities, found).items()
+        before: now and replace(now, name=users.name_of(people[now.user_id]), permitted=now.user_id in permitted)
+        for before, now in revalidate(identities, people).items()
     }
 
 
 @sensitive_variables()
-def look_again(identities: Collection[Identity], people: Mapping[str, Any]) -> dict[Identity, Identity | None]:
-    """As `renew`, without permissions, for callers that have read the users already, by id: two queries at most.
+def revalidate(identities: Collection[Identity], people: Mapping[str, Any]) -> dict[Identity, Identity | None]:
+    """As `renew`, without permissions, for callers that have read the users already. At most two queries.
 
-    For a command that changes something, within its transaction: from the moment of the change it is refused.
+    A service calls it within its transaction, so a revocation takes effect with its commit.
+
+    Args:
+        identities: any number.
+        people: the users by id.
     """
-    sessions = read_sessions({one.session_key for one in identities if one.session_key})
-    tokens = {one.pk: one for one in rows_by(AccessToken, pk={one.token_id for one in identities if one.token_id})}
+    sessions = read_sessions({identity.session_key for identity in identities if identity.session_key})
+    token_ids = {identity.token_id for identity in identities if identity.token_id}
+    tokens = {token.pk: token for token in rows_by(AccessToken, pk=token_ids)}
     now = timezone.now()
-    found: dict[Identity, Identity | None] = {}
-    for one in identities:
-        user = people.get(one.user_id)
+    renewed: dict[Identity, Identity | None] = {}
+    for identity in identities:
+        user = people.get(identity.user_id)
         if user is None or not users.is_active(user):
-            found[one] = None
-        elif one.session_key is not None:
-            found[one] = _renewed(one, user, sessions.get(one.session_key))
+            renewed[identity] = None
+        elif identity.session_key is not None:
+            renewed[identity] = _by_session(identity, user, sessions.get(identity.session_key))
         else:
-            token = tokens.get(one.token_id or 0)
-            usable = token is not None and token.user_id == user.pk and token.is_usable(now)
-            found[one] = (
-                replace(one, expires_at=token.expires_at, scopes=scopes_of(token)) if token and usable else None
-            )
-    return found
+            renewed[identity] = _by_token(identity, user, tokens.get(identity.token_id or 0), now)
+    return renewed
 
 
 @sensitive_variables()
-def _renewed(identity: Identity, user: Any, session: StoredSession | None) -> Identity | None:
+def _by_session(identity: Identity, user: Any, session: StoredSession | None) -> Identity | None:
     if session is None:
         return None
     proof = proof_of(user, session)
-    # To decode a session costs more than all the rest.
+    # Decoding a session costs more than all other steps.
     if (proof is None or proof != identity.proof) and not is_signed_in(user, session.values()):
         return None
     if (session.expires_at, proof) == (identity.expires_at, identity.proof):
@@ -138,21 +140,28 @@ def _renewed(identity: Identity, user: Any, session: StoredSession | None) -> Id
     return replace(identity, expires_at=session.expires_at, proof=proof)
 
 
+def _by_token(identity: Identity, user: Any, token: AccessToken | None, now: datetime) -> Identity | None:
+    if token is None or token.user_id != user.pk or not token.is_usable(now):
+        return None
+    return replace(identity, expires_at=token.expires_at, scopes=scopes_of(token))
+
+
 def with_permission(ids: Set[str], permission: str) -> Collection[str]:
-    """Of these users, those who are active and have the permission. Two queries where Django's own tables decide."""
-    return _permitted({one: user for one, user in _load_users(ids).items() if users.is_active(user)}, permission)
+    """The active users among `ids` that have the permission. Two queries, where Django's own tables decide."""
+    active = {user_id: user for user_id, user in _load_users(ids).items() if users.is_active(user)}
+    return _permitted(active, permission)
 
 
 def _permitted(people: Mapping[str, Any], permission: str | None) -> Collection[str]:
     if permission is None:
         return people.keys()
-    [path, *others] = settings.AUTHENTICATION_BACKENDS
+    [path, *other_paths] = settings.AUTHENTICATION_BACKENDS
     backend: Any = load_backend(path)
-    if not others and type(backend) is ModelBackend and users.are_permissions_plain():
-        # Inactive ones are found as well: `look_again` drops them, and not every table says who is active.
-        everybody: Any = None
-        allowed = backend.with_perm(permission, is_active=everybody).filter(pk__in=[one.pk for one in people.values()])
-        keys = set(allowed.values_list("pk", flat=True))
+    if not other_paths and type(backend) is ModelBackend and users.are_permissions_plain():
+        # Includes inactive users, which `revalidate` drops: not every user table has a column for that.
+        is_active: Any = None
+        pks = [user.pk for user in people.values()]
+        keys = set(backend.with_perm(permission, is_active=is_active).filter(pk__in=pks).values_list("pk", flat=True))
         return {user_id for user_id, user in people.items() if user.pk in keys}
     return {user_id for user_id, user in people.items() if users.has_perm(user, permission)}
 
@@ -171,12 +180,13 @@ def _load_users(ids: Collection[str]) -> dict[str, Any]:
     backends = [load_backend(path) for path in settings.AUTHENTICATION_BACKENDS]
     if all(map(_finds_plainly, backends)):
         rows = users.read_users(set(keys.values()))
-        found = {user_id: rows.get(key) for user_id, key in keys.items()}
+        people = {user_id: rows.get(key) for user_id, key in keys.items()}
     else:
-        found = {
-            user_id: next(filter(None, (one.get_user(key) for one in backends)), None) for user_id, key in keys.items()
+        people = {
+            user_id: next(filter(None, (backend.get_user(key) for backend in backends)), None)
+            for user_id, key in keys.items()
         }
-    return {user_id: user for user_id, user in found.items() if user is not None}
+    return {user_id: user for user_id, user in people.items() if user is not None}
 
 
 def _load_user(backend_path: str, key: Any) -> Any:
@@ -186,5 +196,5 @@ def _load_user(backend_path: str, key: Any) -> Any:
 
 
 def _finds_plainly(backend: Any) -> bool:
-    """Whether the model's manager alone decides who is found."""
+    """Whether `get_user` is Django's own, so that the model's manager alone decides."""
     return type(backend).get_user is ModelBackend.get_user

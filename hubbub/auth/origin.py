@@ -1,4 +1,4 @@
-"""The Origin of a handshake: whether a page of this site asks. A leaf."""
+"""The Origin check of a handshake: whether it comes from a page of this site. A leaf."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -7,22 +7,18 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 from django.utils.http import is_same_domain
 
-LOCAL_HOSTS = [
-    ".localhost",
-    "127.0.0.1",
-    "[::1]",
-]  # Django's own default under DEBUG.  # Django's own default under DEBUG.
+LOCAL_HOSTS = [".localhost", "127.0.0.1", "[::1]"]  # Django's own default under DEBUG.
 
 
 def origin_of(scope: dict[str, Any]) -> str:
-    """The handshake's Origin as it came, for the log."""
+    """The Origin header as sent, for the log."""
     return ", ".join(value.decode("latin-1") for value in headers_of(scope, b"origin")) or "no origin"
 
 
 def is_own_origin(scope: dict[str, Any]) -> bool:
     """Whether the handshake's Origin is the request's own scheme, host and port, or a trusted one.
 
-    A browser sends cookies along with any site's handshake: without this, that site would speak as the user.
+    Browsers send cookies with handshakes of any site: without this check a foreign site would act as the user.
     """
     origins = [value.decode("latin-1") for value in headers_of(scope, b"origin")]
     hosts = [value.decode("latin-1") for value in headers_of(scope, b"host")]
@@ -37,12 +33,12 @@ def is_own_origin(scope: dict[str, Any]) -> bool:
 
 
 def headers_of(scope: dict[str, Any], name: bytes) -> list[bytes]:
-    """The values of a header, however often it was sent. `name`: in lower case."""
+    """All values of a header. `name`: in lower case."""
     return [value for key, value in scope["headers"] if key == name]
 
 
 def _scheme(scope: dict[str, Any]) -> str:
-    # As HttpRequest.scheme: the header that settings name decides, where they name one.
+    # As HttpRequest.scheme: SECURE_PROXY_SSL_HEADER decides if it is set.
     if settings.SECURE_PROXY_SSL_HEADER:
         header, secure = settings.SECURE_PROXY_SSL_HEADER
         values = headers_of(scope, header.removeprefix("HTTP_").replace("_", "-").lower().encode())
@@ -52,7 +48,7 @@ def _scheme(scope: dict[str, Any]) -> str:
 
 
 def _origin(text: str) -> tuple[str, str, int] | None:
-    """(scheme, host, port), or None for what is not an http origin, such as `null`."""
+    """(scheme, host, port); None: not an http origin, such as `null`."""
     try:
         parts = urlsplit(text)
         port = parts.port
@@ -69,11 +65,11 @@ def _is_trusted(origin: str) -> bool:
     if parsed is None:
         return False
     scheme, host, port = parsed
-    for one in settings.CSRF_TRUSTED_ORIGINS:
+    for pattern in settings.CSRF_TRUSTED_ORIGINS:
         # A wildcard host, as in https://*.example.org, is Django's own syntax.
-        trusted = _origin(one.rstrip("/").replace("://*.", "://"))
+        trusted = _origin(pattern.rstrip("/").replace("://*.", "://"))
         if trusted is None or (scheme, port) != (trusted[0], trusted[2]):
             continue
-        if host == trusted[1] if "*" not in one else is_same_domain(host, f".{trusted[1]}"):
+        if host == trusted[1] if "*" not in pattern else is_same_domain(host, f".{trusted[1]}"):
             return True
     return False

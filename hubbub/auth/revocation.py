@@ -1,7 +1,7 @@
-"""Whether those who are in may still be: the sockets of this process, and the members of its groups.
+"""Revocation: close sockets and evict members of this process that are not allowed any more.
 
-A change is told as a hint (see publish.py); what counts is what the database then says. A hint may be lost, and a bulk
-update gives none: so a sweep asks for everybody every half minute.
+A published hint (`publish_users_changed`, `publish_access_changed`) causes a re-check against the database. Hints can
+be lost, and bulk updates send none: a sweep re-checks everything every half minute.
 """
 
 import asyncio
@@ -23,13 +23,13 @@ from hubbub.protocol import CloseCode, Person, Refused, UserRenamed, encode
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
-ASKED_TOGETHER = 500  # Sockets in one job: between two of them the reader threads turn to others.
+BATCH_SOCKETS = 500  # Sockets per job: other jobs run in the reader threads between batches.
 
 K = TypeVar("K", bound=Hashable)
 
 
 class Socket(Protocol):
-    """What a consumer is here."""
+    """A consumer, as revocation uses it."""
 
     identity: Identity
     connection: str
@@ -47,74 +47,82 @@ class Socket(Protocol):
 
 
 class Revalidator(Generic[K]):
-    """Calls `check` with what is due, at once, and again until it succeeds; with None, for all, at each sweep."""
+    """Runs requested re-checks at once, retries failed ones, and re-checks everything at each sweep.
+
+    Args:
+        check: re-checks the given keys, or all for None.
+    """
 
     def __init__(self, check: Callable[[set[K] | None], Awaitable[None]]) -> None:
         self._check = check
         self._due: set[K] = set()
         self._are_all_due = False
-        self._asked = asyncio.Event()
-        # How often something was asked for: who reads it before and after knows whether anything was.
-        self.times = 0
+        self._requested = asyncio.Event()
+        # Number of requests: a caller compares it before and after to see whether there were any.
+        self.requests = 0
 
-    def ask(self, keys: Iterable[K] | None) -> None:
-        """Have these checked, or all for None."""
+    def request(self, keys: Iterable[K] | None) -> None:
+        """Request a re-check of these keys, or of all for None."""
         if keys is None:
             self._are_all_due = True
         else:
             self._due |= set(keys)
-        self.times += 1
-        self._asked.set()
+        self.requests += 1
+        self._requested.set()
 
     async def run(self) -> None:
+        """Run until cancelled. Not a `Periodic`: a sweep is due by the last sweep, not by the last round."""
         failing = False
         loop = asyncio.get_running_loop()
         sweep_at = loop.time() + conf.settings().revalidate_seconds
         while True:
             try:
                 async with asyncio.timeout_at(sweep_at):
-                    await self._asked.wait()
+                    await self._requested.wait()
             except TimeoutError:
                 pass
-            # Also when so much is asked for that nobody ever waits.
+            # Not only on a timeout: frequent requests must not delay the sweep.
             if loop.time() >= sweep_at:
                 self._are_all_due = True
             if self._are_all_due:
                 sweep_at = loop.time() + conf.settings().revalidate_seconds
-            self._asked.clear()
+            self._requested.clear()
             due, self._due = (None if self._are_all_due else self._due), set()
             self._are_all_due = False
             try:
                 await self._check(due)
                 failing = False
-            except Exception as error:  # noqa: BLE001 - whatever the database raises: who is due stays due
-                # The threads have said it when the database is away.
+            except Exception as error:  # noqa: BLE001 - logged, and tried again
+                # Refused: the threads have logged that the database is away.
                 if not failing and not isinstance(error, Refused):
-                    logger.warning("who may still be in cannot be read: %r", error)
+                    logger.warning("authorization re-check failed: %r", error)
                 failing = True
                 await asyncio.sleep(RETRY_SECONDS)
-                self.ask(due)
+                self.request(due)
 
 
 class SocketRevoker:
-    """The sockets that were let in, by user. Each lives by a session or a token, and is closed with it."""
+    """Closes admitted sockets when their session, token or permission ends.
 
-    def __init__(self, renamed: Callable[[str, str], None] = lambda user_id, name: None) -> None:
+    Args:
+        on_rename: called with the id and the new name of a user with sockets here.
+    """
+
+    def __init__(self, on_rename: Callable[[str, str], None] = lambda user_id, name: None) -> None:
         self._by_user: dict[str, list[Socket]] = {}
-        # Called with the id and the new name of a user whose sockets are here.
-        self._renamed = renamed
+        self._on_rename = on_rename
         self.recheck: Revalidator[str] = Revalidator(self._check)
 
-    def add(self, socket: Socket, asked: int) -> None:
-        """`asked`: what `recheck.times` was before its session or token was read."""
+    def add(self, socket: Socket, requests_before: int) -> None:
+        """Add an admitted socket. `requests_before`: `recheck.requests` before its session or token was read."""
         self._by_user.setdefault(socket.identity.user_id, []).append(socket)
-        if self.recheck.times != asked:
-            # It may have been about this one, too early for it to be found here.
-            self.recheck.ask([socket.identity.user_id])
-        self._note_expiry(socket)
+        if self.recheck.requests != requests_before:
+            # A re-check meanwhile may have been for this user and missed this socket.
+            self.recheck.request([socket.identity.user_id])
+        self._schedule_expiry(socket)
 
     def remove(self, socket: Socket) -> None:
-        """Nothing happens for one that is not in."""
+        """Remove the socket, if it was added."""
         user_id = socket.identity.user_id
         sockets = self._by_user.get(user_id, [])
         if socket in sockets:
@@ -126,8 +134,8 @@ class SocketRevoker:
         """The groups that the user's sockets in this process are in."""
         return {group for socket in self._by_user.get(user_id, ()) for group in socket.groups}
 
-    def log_evicted(self, group: str, member: Member) -> None:
-        """The member is put out of the group, whatever for. Nothing is logged of a socket that has ended itself."""
+    def log_eviction(self, group: str, member: Member) -> None:
+        """Log that the member is evicted, unless its socket is closing."""
         sockets = [] if member.user_id is None else self._by_user.get(member.user_id, [])
         for socket in sockets:
             if socket.outbox is member.outbox and not socket.outbox.is_closing:
@@ -145,30 +153,30 @@ class SocketRevoker:
             for user_id in ([*self._by_user] if user_ids is None else user_ids)
             for socket in self._by_user.get(user_id, [])
         ]
-        for start in range(0, len(sockets), ASKED_TOGETHER):
-            await self._check_some(sockets[start : start + ASKED_TOGETHER])
+        for start in range(0, len(sockets), BATCH_SOCKETS):
+            await self._check_batch(sockets[start : start + BATCH_SOCKETS])
 
-    async def _check_some(self, sockets: Collection[Socket]) -> None:
+    async def _check_batch(self, sockets: Collection[Socket]) -> None:
         by_permission: dict[str | None, list[Socket]] = {}
         for socket in sockets:
             by_permission.setdefault(socket.permission, []).append(socket)
-        for permission, some in by_permission.items():
-            # Several sockets of one session have one identity.
-            renewed = await threads.read(renew, {socket.identity for socket in some}, permission)
-            for socket in some:
-                self._judge(socket, renewed.get(socket.identity, socket.identity))
+        for permission, batch in by_permission.items():
+            # Sockets of one session share an identity.
+            renewed = await threads.read(renew, {socket.identity for socket in batch}, permission)
+            for socket in batch:
+                self._apply(socket, renewed.get(socket.identity, socket.identity))
 
-    def _judge(self, socket: Socket, now: Identity | None) -> None:
+    def _apply(self, socket: Socket, now: Identity | None) -> None:
         if socket.outbox.is_closing:
             return
         if now is not None and not now.covers(socket.identity):
-            now = None  # It may come again, for what it still may: what it is in now may be more.
+            now = None  # Close it: its groups may need the lost scope. It may reconnect with fewer.
         if now is not None and now.permitted and now.has_any_scope(socket.endpoint_scopes):
             before, socket.identity = socket.identity, now
             if now.name != before.name:
-                self._renamed(now.user_id, now.name)
+                self._on_rename(now.user_id, now.name)
                 socket.outbox.put(encode(UserRenamed(user=Person(now.user_id, now.name))))
-            self._note_expiry(socket)
+            self._schedule_expiry(socket)
             return
         code, reason = (CloseCode.SESSION_ENDED, "Session ended") if now is None else (CloseCode.FORBIDDEN, "Forbidden")
         socket.outbox.close(code, reason)
@@ -180,56 +188,56 @@ class SocketRevoker:
             detail=reason,
         )
 
-    def _note_expiry(self, socket: Socket) -> None:
-        """Of what ends before the next sweep: the others have no timer each."""
+    def _schedule_expiry(self, socket: Socket) -> None:
+        """Schedule a re-check if the credential expires before the next sweep; later expiries need no timer."""
         expires_at = socket.identity.expires_at
         if expires_at is not None:
             seconds = (expires_at - timezone.now()).total_seconds()
             if seconds < conf.settings().revalidate_seconds * 1.5:
                 loop = asyncio.get_running_loop()
-                loop.call_later(max(0.0, seconds) + 0.05, self.recheck.ask, [socket.identity.user_id])
+                loop.call_later(max(0.0, seconds) + 0.05, self.recheck.request, [socket.identity.user_id])
 
 
 class MemberRevoker:
-    """The members of the groups whose recovery says who may be in them."""
+    """Evicts members from groups that they may not read any more, by the `find_revoked` of each group's recovery."""
 
     def __init__(self, groups: Callable[[], dict[str, Group]], groups_of: Callable[[str], Set[str]]) -> None:
         self._groups = groups
         self._groups_of = groups_of
-        # What a group's `StreamPosition.access` was when it was last asked for.
+        # By group: `StreamPosition.access` at the last re-check.
         self._versions: dict[str, int] = {}
         self.recheck: Revalidator[str] = Revalidator(self._check)
         self.recheck_users: Revalidator[str] = Revalidator(self._check_users)
 
-    def ask_users(self, user_ids: Collection[str] | None) -> None:
-        """Something about these users has changed, or about all for None: a right may have been what let them in."""
+    def users_changed(self, user_ids: Collection[str] | None) -> None:
+        """Re-check these users, or all for None: a lost permission may end a membership."""
         if user_ids is None:
-            self.recheck.ask(None)
+            self.recheck.request(None)
         else:
-            self.recheck_users.ask(user_ids)
+            self.recheck_users.request(user_ids)
 
     def note_version(self, name: str, version: int) -> None:
         if self._versions.get(name) != version:
             self._versions[name] = version
-            self.recheck.ask([name])
+            self.recheck.request([name])
 
     async def _check(self, names: set[str] | None) -> None:
         groups = self._groups()
         if names is None:
             self._versions = {name: version for name, version in self._versions.items() if name in groups}
-        await self._evict(
+        await self._evict_revoked(
             {name: groups[name].user_ids for name in (groups if names is None else names & groups.keys())}
         )
 
     async def _check_users(self, user_ids: set[str] | None) -> None:
         members: dict[str, set[str]] = {}
-        for user_id in user_ids or ():  # None, a sweep: that of the groups finds them.
+        for user_id in user_ids or ():  # None, a sweep: `recheck` sweeps all groups.
             for name in self._groups_of(user_id):
                 members.setdefault(name, set()).add(user_id)
-        await self._evict(members)
+        await self._evict_revoked(members)
 
-    async def _evict(self, members: dict[str, set[str]]) -> None:
-        """Ask about these users in these groups, and close the groups to those who may not be in them."""
+    async def _evict_revoked(self, members: dict[str, set[str]]) -> None:
+        """Evict those of the users (by group) that the database does not allow in the group."""
         groups = self._groups()
         by_recovery: dict[Recovery, dict[str, set[str]]] = {}
         for name in members.keys() & groups.keys():
@@ -238,43 +246,45 @@ class MemberRevoker:
                 by_recovery.setdefault(recovery, {})[name] = members[name]
         for recovery, users in by_recovery.items():
             assert recovery.find_revoked is not None
-            for name, texts in (await recovery.find_revoked(users)).items():
-                for text in set(texts.values()):
-                    evicted = {user_id for user_id, one in texts.items() if one == text}
-                    groups[name].close(text, evicted)
+            for name, last_frames in (await recovery.find_revoked(users)).items():
+                for frame in set(last_frames.values()):
+                    groups[name].close(frame, {user_id for user_id, own in last_frames.items() if own == frame})
 
 
 class Revocation:
-    """Both of one event loop, told by the hub what may have changed: see `hubbub.delivery.hub.AccessWatcher`.
+    """The revokers of one event loop; the hub's `AccessWatcher`.
 
     Args:
-        groups: the groups that have members in this process, by name.
-        renamed: called with the id and the new name of a user whose sockets are here.
+        groups: returns the groups with members in this process, by name.
+        on_rename: called with the id and the new name of a user with sockets here.
     """
 
-    def __init__(self, groups: Callable[[], dict[str, Group]], renamed: Callable[[str, str], None]) -> None:
-        self.sockets = SocketRevoker(renamed)
+    def __init__(self, groups: Callable[[], dict[str, Group]], on_rename: Callable[[str, str], None]) -> None:
+        self.sockets = SocketRevoker(on_rename)
         self.members = MemberRevoker(groups, self.sockets.groups_of)
-        # How often some user was changed, by a new name perhaps: of what was read before names may be old.
+        # Counts changes of users: names that were read before one may be out of date.
         self.changes_of_users = 0
 
     def loops(self) -> Collection[Coroutine[Any, Any, None]]:
-        return [one.run() for one in (self.sockets.recheck, self.members.recheck, self.members.recheck_users)]
+        return [
+            revalidator.run()
+            for revalidator in (self.sockets.recheck, self.members.recheck, self.members.recheck_users)
+        ]
 
     def users_changed(self, user_ids: list[str] | None) -> None:
         self.changes_of_users += 1
-        self.sockets.recheck.ask(user_ids)
-        self.members.ask_users(user_ids)
+        self.sockets.recheck.request(user_ids)
+        self.members.users_changed(user_ids)
 
     def access_changed(self, group: str) -> None:
-        self.members.recheck.ask([group])
+        self.members.recheck.request([group])
 
     def access_version(self, group: str, version: int) -> None:
         self.members.note_version(group, version)
 
     def check_all(self) -> None:
-        self.sockets.recheck.ask(None)
-        self.members.recheck.ask(None)
+        self.sockets.recheck.request(None)
+        self.members.recheck.request(None)
 
     def evicted(self, group: str, member: Member) -> None:
-        self.sockets.log_evicted(group, member)
+        self.sockets.log_eviction(group, member)

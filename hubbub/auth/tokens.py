@@ -1,4 +1,4 @@
-"""Access tokens: made, revoked, looked up. Of a token only the hash of its secret is kept."""
+"""Access tokens: create, revoke, look up. Only the hash of a secret is stored."""
 
 import hashlib
 import secrets
@@ -19,13 +19,13 @@ from hubbub.publish import publish_users_changed
 
 TOKEN_PREFIX = "hub"  # noqa: S105 - not a secret: the word that tokens begin with
 TOKEN_CHARS = 200
-TOKEN_DIGITS = 18  # More than a database's integer holds.
-NO_SHA256 = "-" * 64  # As long as one, and none.
+TOKEN_DIGITS = 18  # A database's integer has at most 19.
+NO_SHA256 = "-" * 64  # Compared where there is no token: same length, never equal.
 NOTE_USE_EVERY = timedelta(minutes=1)
 
 
 def known_scopes() -> dict[str, str]:
-    """What a token can be given, with what that allows: `settings.TOKEN_SCOPES`."""
+    """The scopes of `settings.TOKEN_SCOPES`, each with what it allows."""
     return getattr(settings, "TOKEN_SCOPES", {})
 
 
@@ -33,10 +33,23 @@ def known_scopes() -> dict[str, str]:
 def create_token(
     *, user: Any, name: str, expires_at: datetime | None, scopes: Collection[str] | None = None
 ) -> tuple[AccessToken, str]:
-    """A new token of `user`, and its text, which is not kept and cannot be had again. `scopes` None: all there are."""
+    """Create a token.
+
+    Args:
+        user: its owner.
+        name: for people.
+        expires_at: None: never.
+        scopes: None: all known scopes.
+
+    Returns:
+        The token, and its text, which is not stored and cannot be shown again.
+
+    Raises:
+        ValueError: an unknown scope.
+    """
     given = known_scopes() if scopes is None else scopes
     if unknown := set(given) - set(known_scopes()):
-        raise ValueError(f"no such scope: {', '.join(sorted(unknown))}")
+        raise ValueError(f"unknown token scope: {', '.join(sorted(unknown))}")
     secret = secrets.token_urlsafe(32)
     token = AccessToken.objects.create(
         user=user, name=name, expires_at=expires_at, secret_sha256=_sha256(secret), scopes=" ".join(sorted(given))
@@ -45,20 +58,20 @@ def create_token(
 
 
 def revoke_token(token: AccessToken) -> None:
-    """From now on the token lets nobody in. Revoking twice keeps the first time."""
+    """Revoke the token at once. A second call keeps the first time."""
     AccessToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now())
     transaction.on_commit(lambda: publish_users_changed([users.id_of_key(token.user_id)]), robust=True)
 
 
 def revoke_tokens_of(user: Any) -> int:
-    """Revoke all tokens of the user that are not revoked yet; how many those were."""
+    """Revoke all tokens of the user. Returns how many were not revoked yet."""
     count = AccessToken.objects.filter(user=user, revoked_at=None).update(revoked_at=timezone.now())
     transaction.on_commit(lambda: publish_users_changed([users.id_of(user)]), robust=True)
     return count
 
 
 def token_id_of(text: str) -> int:
-    """The number of the token `hub_<id>_<secret>`; 0, which none has, of what does not look like one."""
+    """The id in `hub_<id>_<secret>`; 0, which no token has, for any other text."""
     prefix, _, rest = text[:TOKEN_CHARS].partition("_")
     number = rest.partition("_")[0]
     if prefix != TOKEN_PREFIX or not (number.isascii() and number.isdigit()) or len(number) > TOKEN_DIGITS:
@@ -68,16 +81,16 @@ def token_id_of(text: str) -> int:
 
 @sensitive_variables()
 def find_usable_token(text: str) -> AccessToken | None:
-    """The token `hub_<id>_<secret>`; None: unknown, wrong, expired, revoked, or its user is inactive.
+    """The token `hub_<id>_<secret>`. None: unknown, wrong, expired, revoked, or its user is inactive.
 
-    All of these take the same steps, so that nobody learns from the time which of them it is.
+    All of these cases take the same steps: the response time must not tell them apart.
     """
     secret = text[: TOKEN_CHARS + 1].partition("_")[2].partition("_")[2]
     tokens = AccessToken.objects.filter(pk=token_id_of(text)).order_by()
     active = ["user__is_active"] if users.is_active_a_column() else []
     row = tokens.values_list("secret_sha256", "expires_at", "revoked_at", *active).first()
-    kept, expires_at, revoked_at, is_active = (*row, True)[:4] if row else (NO_SHA256, None, None, False)
-    is_right = constant_time_compare(_sha256(secret), kept)
+    stored_hash, expires_at, revoked_at, is_active = (*row, True)[:4] if row else (NO_SHA256, None, None, False)
+    is_right = constant_time_compare(_sha256(secret), stored_hash)
     is_usable = revoked_at is None and is_active and (expires_at is None or expires_at > timezone.now())
     if not (is_right and is_usable):
         return None
@@ -85,12 +98,12 @@ def find_usable_token(text: str) -> AccessToken | None:
 
 
 def scopes_of(token: AccessToken) -> frozenset[str]:
-    """What it was given."""
+    """The scopes of the token."""
     return frozenset(token.scopes.split())
 
 
 def note_token_use(token_id: int) -> None:
-    """Remember that the token was used, to the minute: reconnecting clients must not write each time."""
+    """Save the time of use, at most once a minute: reconnecting clients must not write each time."""
     now = timezone.now()
     AccessToken.objects.filter(Q(last_used_at=None) | Q(last_used_at__lt=now - NOTE_USE_EVERY), pk=token_id).update(
         last_used_at=now

@@ -1,4 +1,4 @@
-"""One socket's life. A feature's consumer subclasses HubbubConsumer."""
+"""The life of one socket. A feature subclasses HubbubConsumer."""
 
 from hubbub.consumers.consumer import HubbubConsumer
 

@@ -1,6 +1,6 @@
-"""The commands of one socket that are in work: begun in the order sent, and bounded.
+"""The commands in flight of one socket: started in the order sent, bounded in number and time.
 
-An idle socket has no task for them: that lives for as long as there are commands.
+An idle socket has no task: the worker lives only while there are commands.
 """
 
 import asyncio
@@ -20,54 +20,69 @@ logger = logging.getLogger(__name__)
 
 
 @functools.cache
-def _late(name: str) -> LogOnce:
-    """Of the commands of one kind: that one kind is late must not hide another."""
-    return LogOnce("a command was not answered in time")
+def _deadline_log(name: str) -> LogOnce:
+    """One per command type: a slow type must not hide another."""
+    return LogOnce(f"command {name}: deadline exceeded")
 
 
 class CommandQueue:
-    """`do` answers a command, given the loop's time when it was taken, and never raises.
+    """Runs the commands of one socket.
 
-    Those of which `is_concurrent` is true may be in work together.
+    Args:
+        run: answers a command, given the loop's time of its receipt; never raises.
+        is_concurrent: whether a command may run beside others of its kind.
+        max_in_flight: commands that may be in flight.
     """
 
-    __slots__ = ("_answered", "_commands", "_concurrent", "_count", "_do", "_is_concurrent", "_most", "_worker")
+    __slots__ = (
+        "_commands",
+        "_concurrent",
+        "_has_room",
+        "_in_flight",
+        "_is_concurrent",
+        "_max_in_flight",
+        "_run",
+        "_worker",
+    )
 
     def __init__(
-        self, do: Callable[[Command, float], Awaitable[None]], is_concurrent: Callable[[Command], bool], most: int
+        self,
+        run: Callable[[Command, float], Awaitable[None]],
+        is_concurrent: Callable[[Command], bool],
+        max_in_flight: int,
     ) -> None:
-        self._do = do
+        self._run = run
         self._is_concurrent = is_concurrent
-        self._most = most
-        self._count = 0
+        self._max_in_flight = max_in_flight
+        self._in_flight = 0
         self._commands: deque[tuple[Command, float]] | None = None
         self._worker: asyncio.Task[None] | None = None
         self._concurrent: set[asyncio.Task[None]] = set()
-        self._answered: asyncio.Event | None = None
+        self._has_room: asyncio.Event | None = None
 
-    async def take(self, command: Command) -> None:
-        """Put the command to work. Waits, so that nothing more is read, while `most` are."""
+    async def put(self, command: Command) -> None:
+        """Start the command. Waits while `max_in_flight` are in flight, so the socket is not read."""
         if self._commands is None:
             self._commands = deque()
-            self._worker = asyncio.create_task(self._work(self._commands))
+            self._worker = asyncio.create_task(self._run_all(self._commands))
         self._commands.append((command, asyncio.get_running_loop().time()))
-        self._count += 1
-        if self._count >= self._most:
+        self._in_flight += 1
+        if self._in_flight >= self._max_in_flight:
             COUNTERS.limited["max_commands_in_flight"] += 1
-        while self._count >= self._most:
-            self._answered = asyncio.Event()
-            await self._answered.wait()
+        while self._in_flight >= self._max_in_flight:
+            self._has_room = asyncio.Event()
+            await self._has_room.wait()
 
     async def finish(self, seconds: float) -> None:
-        """Wait until all that was taken is answered, at most `seconds`."""
+        """Wait until every command is answered, at most `seconds`."""
         loop = asyncio.get_running_loop()
-        by = loop.time() + seconds
-        # Again and again: what waits behind a command that has to be alone gets its task only later.
-        while (running := [task for task in self._tasks() if not task.done()]) and loop.time() < by:
-            await asyncio.wait(running, timeout=by - loop.time())
+        deadline = loop.time() + seconds
+        # Repeated: a command behind one that runs alone gets its task only later.
+        while (running := [task for task in self._tasks() if not task.done()]) and loop.time() < deadline:
+            await asyncio.wait(running, timeout=deadline - loop.time())
 
     async def cancel(self) -> None:
-        """End what is still in work, unanswered."""
+        """End the commands in flight, unanswered."""
         tasks = self._tasks()
         for task in tasks:
             task.cancel()
@@ -76,50 +91,62 @@ class CommandQueue:
     def _tasks(self) -> list[asyncio.Task[None]]:
         return [*self._concurrent, *([self._worker] if self._worker else [])]
 
-    async def _work(self, commands: deque[tuple[Command, float]]) -> None:
+    async def _run_all(self, commands: deque[tuple[Command, float]]) -> None:
         while commands:
-            command, taken_at = commands.popleft()
+            command, received_at = commands.popleft()
             if self._is_concurrent(command):
-                task = asyncio.create_task(self._answer(command, taken_at))
+                task = asyncio.create_task(self._answer(command, received_at))
                 self._concurrent.add(task)
                 task.add_done_callback(self._concurrent.discard)
             else:
                 if self._concurrent:
                     await asyncio.wait(self._concurrent)
-                await self._answer(command, taken_at)
+                await self._answer(command, received_at)
         self._commands = self._worker = None
 
-    async def _answer(self, command: Command, taken_at: float) -> None:
+    async def _answer(self, command: Command, received_at: float) -> None:
         try:
-            await self._do(command, taken_at)
+            await self._run(command, received_at)
         finally:
-            self._count -= 1
-            if self._answered is not None:
-                self._answered.set()
-                self._answered = None
+            self._in_flight -= 1
+            if self._has_room is not None:
+                self._has_room.set()
+                self._has_room = None
 
 
-async def run_with_deadline(do: Callable[[], Awaitable[None]], name: str, by: float, connection: str) -> Refused | None:
-    """Have `do` done by then, in the loop's time; or why it is refused. Never raises. `name`: what the log calls it."""
-    if asyncio.get_running_loop().time() >= by:
+async def run_with_deadline(
+    run: Callable[[], Awaitable[None]], name: str, deadline: float, connection: str
+) -> Refused | None:
+    """Run a command until its deadline. Never raises.
+
+    Args:
+        run: the command.
+        name: its name in the log.
+        deadline: in the loop's time.
+        connection: the socket's name in the log.
+
+    Returns:
+        The error to answer with, if any.
+    """
+    if asyncio.get_running_loop().time() >= deadline:
         return _refused_as_late(name, connection)
-    in_time = asyncio.timeout_at(by)
+    timeout = asyncio.timeout_at(deadline)
     try:
-        async with in_time:
-            await do()
+        async with timeout:
+            await run()
         return None
     except Refused as refused:
         return refused
     except DatabaseError as error:
-        logger.warning("%s of %s: the database failed: %r", name, connection, error)
+        logger.warning("command %s: database error on %s: %r", name, connection, error)
         return threads.refused_unavailable()
     except Exception:
-        if in_time.expired():
+        if timeout.expired():
             return _refused_as_late(name, connection)
-        logger.exception("%s of %s failed", name, connection)
-        return Refused(ErrorCode.INTERNAL, "this went wrong here and was logged")
+        logger.exception("command %s: failed on %s", name, connection)
+        return Refused(ErrorCode.INTERNAL, "internal error; the server has logged it")
 
 
 def _refused_as_late(name: str, connection: str) -> Refused:
-    _late(name).failed(f"{name} of {connection}")
+    _deadline_log(name).failed(connection)
     return threads.refused_unavailable()

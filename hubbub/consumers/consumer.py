@@ -1,6 +1,6 @@
-"""HubbubConsumer: one socket's life. Admission, dispatch, answers, and cleanup that always runs.
+"""HubbubConsumer, the life of one socket: admission, dispatch, answers, and cleanup that always runs.
 
-Subclasses name their commands and handle them; they never touch the socket, the layer or a thread themselves.
+Subclasses declare and handle commands; they never touch the socket, the channel layer or a thread.
 """
 
 import asyncio
@@ -49,35 +49,49 @@ logger = logging.getLogger(__name__)
 class HubbubConsumer(Handshake):
     """One WebSocket. Set `commands` and `permission`, override `opened` and `handle`.
 
-    It takes none of Channels' per-consumer layer channel: broadcasts reach it through the process's hub.
+    It has no layer channel of its own, unlike Channels' consumers: broadcasts come from the hub of the process.
     """
 
-    commands: ClassVar[Any] = Ping  # The tagged union of commands, `Ping` among them.
-    command_scopes: ClassVar[Mapping[type, str]] = {}  # And this one for that command.
-    posts: ClassVar[tuple[type[Command], ...]] = ()  # What others see: of these a user may send fewer.
+    commands: ClassVar[Any] = Ping  # A tagged union that includes `Ping`.
+    command_scopes: ClassVar[Mapping[type, str]] = {}  # A token also needs this scope for that command.
+    posts: ClassVar[tuple[type[Command], ...]] = ()  # Counted by the tighter quota for posts.
     _decoders: ClassVar[dict[type, "msgspec.json.Decoder[Any]"]] = {}
 
     # For subclasses
 
     async def opened(self) -> None:
-        """Called once, after `hello`. Raise Refused to send the client away: see `protocol.CLOSE_CODES`."""
+        """Called once, after `hello`.
+
+        Raises:
+            Refused: closes the socket with the code of `protocol.CLOSE_CODES`.
+        """
 
     def is_concurrent(self, command: Any) -> bool:
-        """Whether `handle` may be called for it while others of this kind are in work; order is then up to `handle`.
+        """Whether `handle` may run for this command while others of its kind are in flight.
 
-        It is called in the order sent, and every other command waits until those have been answered.
+        `handle` is called in the order sent; further order is up to it. All other commands wait for these answers.
         """
         return False
 
     async def handle(self, command: Any) -> Ok | None:
-        """Do the command and return its answer, or None if `answer` was called. Raise Refused to refuse it."""
-        raise Refused(ErrorCode.INVALID, f"no such command here: {type(command).__name__}")
+        """Run the command.
+
+        Returns:
+            The answer, or None after a call of `answer`.
+
+        Raises:
+            Refused: becomes an `error` answer.
+        """
+        raise Refused(ErrorCode.INVALID, f"unknown command: {type(command).__name__}")
 
     async def join(self, group: str, recovery: Recovery | None = None, announce: Announce | None = None) -> None:
-        """Enter the group as pending: what comes is kept until `go_live`, or dropped by `abandon`. See `Hub.join`.
+        """Enter the group as a pending member: events are kept until `go_live`, or dropped by `abandon`.
 
-        A socket that is in the group already stays in it until then, and joining again reads the state afresh.
-        Raises Refused when these are too many. Who must not learn by that of a group joins it by `join_uncounted`.
+        A live membership lasts until then, and a second join reads the state again. See `Hub.join`. Where a client must
+        not learn that a group exists, use `join_uncounted`.
+
+        Raises:
+            Refused: the socket is in too many groups.
         """
         self._memberships.check_number(group)
         await self.join_uncounted(group, recovery, announce)
@@ -89,42 +103,46 @@ class HubbubConsumer(Handshake):
         self._memberships.check_number(group)
 
     def is_active(self, group: str) -> bool:
-        """Whether somebody here is in the group: then joining it does not wait for Redis."""
+        """Whether this process is subscribed to the group, so that a join does not wait for Redis."""
         return runtime().hub.is_active(group)
 
     @property
     def groups(self) -> Iterable[str]:
         return iter(self._memberships)
 
-    def presence(self, group: str, most_bytes: int | None = None) -> Presence | None:
-        """Who is present, to be told to this pending member right before `go_live`. See `Hub.presence`."""
-        return self._memberships.presence(group, most_bytes)
+    def presence(self, group: str, max_bytes: int | None = None) -> Presence | None:
+        """Who is present, to send to this pending member right before `go_live`. See `Hub.presence`."""
+        return self._memberships.presence(group, max_bytes)
 
     def must_read_again(self, group: str, position: int) -> bool:
-        """Whether something above `position`, where the state was read, was not kept: join again and read it again."""
+        """Whether events above `position`, where the state was read, were lost: join and read the state again."""
         return not runtime().hub.has_everything_after(group, self._memberships.pending(group), position)
 
     def is_evicted(self, group: str) -> bool:
-        """Whether the user was shut out of the group since `join`: its state must not be told."""
+        """Whether the user was evicted since `join`: the group's state must not be sent."""
         return self._memberships.pending(group).is_evicted
 
     def go_live(self, group: str, position: int | None = None, epoch: str = "") -> None:
-        """Call it right after the state at `position` of `epoch` was queued, with nothing awaited between.
+        """Make the pending member live. Call it right after queueing the state, with no await between.
 
-        Without a `recovery` it is the state's version, of which only newer ones are sent; None: no state was told.
+        Args:
+            group: the name of the group.
+            position: where the state was read. Without a `recovery`, its version: only newer ones are sent. None: no
+                state was sent.
+            epoch: the epoch of the position.
         """
         self._memberships.go_live(group, position, epoch, self.identity.name)
 
     def abandon(self, group: str) -> None:
-        """Give up a `join`; a membership from before stays."""
+        """Cancel a `join`; an earlier live membership stays."""
         self._memberships.abandon(group)
 
     def leave(self, group: str) -> None:
-        """Leave the group; nothing happens when the socket is not in it."""
+        """Leave the group, if the socket is in it."""
         self._memberships.leave(group)
 
     def answer(self, command: Command, answer: Ok) -> None:
-        """Queue the answer now; for a `handle` that must do something after it, and then returns None."""
+        """Queue the answer now, for a `handle` that acts after it and returns None."""
         self.send_frame(msgspec.structs.replace(answer, ref=command.ref))
 
     # The socket's life
@@ -134,7 +152,7 @@ class HubbubConsumer(Handshake):
         self._tunables = conf.settings()
         self.connection = new_connection_name()
         self._receive = receive
-        self._bad_frames: Strikes | None = None  # A deque takes more memory than the rest of an idle consumer.
+        self._bad_frames: Strikes | None = None  # Made on demand: a deque is larger than the rest of an idle consumer.
         self._slot: Slot | None = None
         self._commands: CommandQueue | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -148,10 +166,10 @@ class HubbubConsumer(Handshake):
         except Disconnected:
             pass
         except asyncio.CancelledError:
-            if not self.outbox.is_closing:  # Else it is ours: a reader that is stuck for good.
+            if not self.outbox.is_closing:  # Else the outbox aborted a stuck reader.
                 raise
         except Exception:
-            logger.exception("socket %s failed", self.connection)
+            logger.exception("socket: %s failed", self.connection)
             with suppress(Exception):  # It may be closed already.
                 await send_close(send, CloseCode.INTERNAL, "Internal error")
         finally:
@@ -162,8 +180,8 @@ class HubbubConsumer(Handshake):
         if not await self._admit(send):
             return
         self._greet()
-        by = asyncio.get_running_loop().time() + threads.ANSWER_SECONDS
-        if (refused := await run_with_deadline(self.opened, "opened", by, self.connection)) is not None:
+        deadline = asyncio.get_running_loop().time() + threads.ANSWER_SECONDS
+        if (refused := await run_with_deadline(self.opened, "opened", deadline, self.connection)) is not None:
             self._refuse(None, refused)
             await self._end(CLOSE_CODES.get(refused.code, CloseCode.REFUSED), "Refused")
         if self.identity.token_id is not None:
@@ -176,11 +194,13 @@ class HubbubConsumer(Handshake):
                 self.send_frame(Pong(ref=command.ref))
             else:
                 if self._commands is None:
-                    self._commands = CommandQueue(self._do, self.is_concurrent, self._tunables.max_commands_in_flight)
-                await self._commands.take(command)
+                    self._commands = CommandQueue(
+                        self._run_command, self.is_concurrent, self._tunables.max_commands_in_flight
+                    )
+                await self._commands.put(command)
 
     async def _next_command(self) -> Any:
-        """The next command; None when what came was not one, which has been answered."""
+        """The next command; None for a malformed frame, which has been answered."""
         text = await self._next_text()
         if text is None:
             return None
@@ -197,7 +217,7 @@ class HubbubConsumer(Handshake):
     # Commands
 
     def _is_over_limit(self, command: Command) -> bool:
-        """Whether there were too many of the user's, which has been answered."""
+        """Whether the user has sent too many commands; if so, the error has been answered."""
         user_id = self.identity.user_id
         if (refused := quotas().refuse(user_id, is_post=isinstance(command, self.posts))) is None:
             return False
@@ -206,18 +226,18 @@ class HubbubConsumer(Handshake):
             self.outbox.close(CloseCode.RATE_LIMITED, "Rate limited")
         return True
 
-    async def _do(self, command: Command, received: float) -> None:
-        by, name = received + threads.ANSWER_SECONDS, type(command).__name__
-        refused = await run_with_deadline(partial(self._handle, command), name, by, self.connection)
+    async def _run_command(self, command: Command, received_at: float) -> None:
+        deadline, name = received_at + threads.ANSWER_SECONDS, type(command).__name__
+        refused = await run_with_deadline(partial(self._handle, command), name, deadline, self.connection)
         if refused is not None:
             self._refuse(command, refused)
             if refused.code == ErrorCode.UNAUTHORIZED:
-                runtime().revocation.sockets.recheck.ask([self.identity.user_id])
+                runtime().revocation.sockets.recheck.request([self.identity.user_id])
 
     async def _handle(self, command: Command) -> None:
         scope = self.command_scopes.get(type(command))
         if scope is not None and not self.identity.has_any_scope({scope}):
-            raise Refused(ErrorCode.FORBIDDEN, f"this token has not been given {scope}")
+            raise Refused(ErrorCode.FORBIDDEN, f"the token lacks the scope {scope}")
         if (answer := await self.handle(command)) is not None:
             self.answer(command, answer)
 
@@ -227,15 +247,15 @@ class HubbubConsumer(Handshake):
         if hasattr(self, "identity"):
             runtime().revocation.sockets.remove(self)
         try:
-            # What was sent before a clean close is done: nobody is told of it, but it was asked for.
+            # Commands sent before a clean close are still carried out.
             if self._commands is not None:
                 await self._commands.finish(FINISH_SECONDS)
         finally:
             for task in self._tasks:
                 task.cancel()
             try:
-                rest = [self._commands.cancel()] if self._commands is not None else []
-                await asyncio.gather(*self._tasks, *rest, return_exceptions=True)
+                commands = [self._commands.cancel()] if self._commands is not None else []
+                await asyncio.gather(*self._tasks, *commands, return_exceptions=True)
             finally:
-                # Only now: a join that was in work when the socket went has entered its group since.
+                # Last: a join in flight when the socket closed may have entered its group since.
                 self._memberships.leave_all()

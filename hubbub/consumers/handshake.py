@@ -1,4 +1,4 @@
-"""From a socket's request to the user that it belongs to: by session cookie, or by a first message with a token."""
+"""The handshake: find the user of a socket by session cookie, or by a first frame with a token."""
 
 import asyncio
 from collections.abc import Iterable, Set
@@ -30,10 +30,10 @@ from hubbub.runtime import runtime
 
 
 class Handshake(Socket):
-    """Admits a socket, and tells it so."""
+    """Admits a socket and greets it."""
 
-    permission: ClassVar[str | None] = None  # To use the endpoint, as in `user.has_perm`; None: any signed-in user.
-    endpoint_scopes: ClassVar[Set[str]] = frozenset()  # A token needs one of them; empty: any token will do.
+    permission: ClassVar[str | None] = None  # Required for the endpoint, as in `user.has_perm`; None: any user.
+    endpoint_scopes: ClassVar[Set[str]] = frozenset()  # A token needs one of these; empty: any token.
     _slot: Slot | None
 
     @property
@@ -43,40 +43,43 @@ class Handshake(Socket):
 
     @property
     def body_chars(self) -> int | None:
-        """Told in `hello.limits`; None where the endpoint takes no text."""
+        """The value of `hello.limits.body_chars`; None: the endpoint takes no text."""
         return None
 
     async def _admit(self, send: Any) -> bool:
-        """Find out whose socket this is, and count it. False: the handshake was refused, and nothing is open.
+        """Authenticate and count the socket.
+
+        Returns:
+            Whether the socket is open; False: the handshake was refused.
 
         Raises:
-            Disconnected: the socket was opened and closed again, or its client has gone.
+            Disconnected: the socket was opened and closed again, or the client disconnected.
         """
         await self._receive()  # websocket.connect
         address = address_of(self.scope)
         if quotas().is_full():
-            await self._send_full(send)
+            await self._deny_full(send)
             return False
-        asked = runtime().revocation.sockets.recheck.times
+        requests_before = runtime().revocation.sockets.recheck.requests
         session_key = session_key_of(self.scope)
         if session_key is not None and not admission.is_from_own_page(self.scope, self.connection):
             await send({"type": "websocket.close", "code": CloseCode.FORBIDDEN})  # Before accept: HTTP 403.
             return False
-        identity, reachable = None, True
+        identity, is_database_up = None, True
         if session_key:
             try:
                 identity = await admission.identify_by_session(session_key, self.permission, self.connection)
             except Refused:
-                reachable = False
-        if identity is None and reachable:
+                is_database_up = False
+        if identity is None and is_database_up:
             self._slot = quotas().take_unknown_slot(address)
             if self._slot is None:
-                await self._send_full(send)
+                await self._deny_full(send)
                 return False
         await send({"type": "websocket.accept"})
         if isinstance(self.outbox, AsgiOutbox):
             self._tasks.append(asyncio.create_task(self.outbox.run()))
-        if not reachable:
+        if not is_database_up:
             await self._end(CloseCode.OVERLOADED, "Database out of reach")
         self.identity = identity or await self._identify_by_token()
         quotas().leave(self._slot)
@@ -84,12 +87,12 @@ class Handshake(Socket):
         if self._slot is None:
             await self._end(CloseCode.TOO_MANY, "Too many connections")
         if not self.identity.permitted or not self.identity.has_any_scope(self.endpoint_scopes):
-            self.send_frame(Error(code=ErrorCode.FORBIDDEN, detail="you may not use this"))
+            self.send_frame(Error(code=ErrorCode.FORBIDDEN, detail="you have no permission to use this endpoint"))
             await self._end(CloseCode.FORBIDDEN, "Forbidden")
-        runtime().revocation.sockets.add(self, asked)
+        runtime().revocation.sockets.add(self, requests_before)
         return True
 
-    async def _send_full(self, send: Any) -> None:
+    async def _deny_full(self, send: Any) -> None:
         await send_denial(self.scope, send, 503, (b"Retry-After", b"%d" % RETRY_SECONDS))
 
     @sensitive_variables()
@@ -111,7 +114,7 @@ class Handshake(Socket):
                 await self._end(CloseCode.RATE_LIMITED, "Rate limited")
             await self._end(CloseCode.OVERLOADED, "Database out of reach")
         if identity is None:
-            self.send_frame(Error(code=ErrorCode.UNAUTHORIZED, detail="this token is not valid"))
+            self.send_frame(Error(code=ErrorCode.UNAUTHORIZED, detail="the token is not valid"))
             await self._end(CloseCode.UNAUTHORIZED, "Unauthorized")
         return identity
 
@@ -124,7 +127,7 @@ class Handshake(Socket):
                     return parse_auth(text).token
             except Malformed as malformed:
                 self._count_bad_frame()
-                detail = "the first frame must be auth with a token"
+                detail = "the first frame must be `auth` with a token"
                 self.send_frame(Error(ref=malformed.ref, code=ErrorCode.UNAUTHORIZED, detail=detail))
 
     def _greet(self) -> None:

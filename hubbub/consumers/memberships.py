@@ -1,4 +1,4 @@
-"""One socket's places in groups: those it is a live member of, and those it is about to be."""
+"""The memberships of one socket in groups: live ones, and pending ones."""
 
 from collections.abc import Iterator
 
@@ -24,8 +24,8 @@ class Memberships:
         return iter({**self._live, **self._pending})
 
     def check_number(self, group: str) -> None:
-        """Raises Refused when the socket is in too many groups, this one among them."""
-        # Of what it was shut out of, its place is free.
+        """Raises Refused when the socket is in too many groups, including this one."""
+        # Groups that it was evicted from do not count.
         self._live = {name: member for name, member in self._live.items() if not member.is_evicted}
         quotas().check_groups({*self, group})
 
@@ -46,14 +46,14 @@ class Memberships:
         member.user_name = name  # It may have changed since the join.
         runtime().hub.go_live(group, member, position, epoch)
 
-    def presence(self, group: str, most_bytes: int | None = None) -> Presence | None:
-        return runtime().hub.presence(group, self._pending[group], most_bytes)
+    def presence(self, group: str, max_bytes: int | None = None) -> Presence | None:
+        return runtime().hub.presence(group, self._pending[group], max_bytes)
 
     def presence_bytes(self, group: str) -> int:
         return runtime().hub.presence_bytes(group, self._pending[group])
 
     def abandon(self, group: str) -> None:
-        """Give up a `join`; a membership from before stays."""
+        """Cancel a `join`; an earlier live membership stays."""
         if (member := self._pending.pop(group, None)) is not None:
             runtime().hub.leave(group, member)
 

@@ -1,4 +1,4 @@
-"""A socket's frames: what comes in, what is sent, and its close."""
+"""The frames of a socket: receive, send, close."""
 
 import asyncio
 from typing import Any, NoReturn
@@ -16,15 +16,15 @@ from hubbub.process.security_log import Kind, address_of, log_event
 from hubbub.protocol import CloseCode, Command, Error, ErrorCode, Refused, encode
 
 BAD_FRAMES_SECONDS = 10.0
-FINISH_SECONDS = 4.5  # For the commands of a socket that ends: a post has four.
+FINISH_SECONDS = 4.5  # For commands in flight when a socket closes; a command has four.
 
 
 class Disconnected(Exception):
-    """The client is gone, or the socket is closing."""
+    """The client disconnected, or the socket is closing."""
 
 
 class Socket(AsyncConsumer):  # type: ignore[misc]
-    """What `HubbubConsumer` is built on. Nothing here knows of users, groups or features."""
+    """The base of `HubbubConsumer`. Knows no groups and no features."""
 
     scope: dict[str, Any]
     connection: str
@@ -45,7 +45,7 @@ class Socket(AsyncConsumer):  # type: ignore[misc]
         self.send_frame(Error(ref=ref, code=refused.code, detail=refused.detail, retry_after_ms=refused.retry_after_ms))
 
     async def _next_text(self) -> str | None:
-        """The next text frame; None for a binary one, which has been answered. Raises Disconnected."""
+        """The next text frame; None for a binary frame, which has been answered. Raises Disconnected."""
         message = await self._receive()
         if message["type"] == DRAIN:
             await self._drain()
@@ -55,7 +55,7 @@ class Socket(AsyncConsumer):  # type: ignore[misc]
         text: str | None = message.get("text")
         if text is None:
             self._count_bad_frame()
-            self.send_frame(Error(code=ErrorCode.INVALID, detail="frames are text, not binary"))
+            self.send_frame(Error(code=ErrorCode.INVALID, detail="binary frames are not accepted; send text"))
         elif len(text) > self._tunables.frame_bytes or len(text.encode()) > self._tunables.frame_bytes:
             COUNTERS.limited["frame_bytes"] += 1
             await self._end(CloseCode.FRAME_TOO_BIG, "Frame too big")
@@ -70,14 +70,14 @@ class Socket(AsyncConsumer):  # type: ignore[misc]
             self.outbox.close(CloseCode.ABUSE, "Protocol abuse")
 
     async def _end(self, code: int, reason: str) -> NoReturn:
-        """Close after what is queued, wait until the client has gone, and raise Disconnected."""
+        """Close after the queued frames, wait for the client to disconnect, and raise Disconnected."""
         self.outbox.close(code, reason)
         while (await self._receive())["type"] != "websocket.disconnect":
             pass
         raise Disconnected
 
     async def _drain(self) -> NoReturn:
-        """This process ends: take nothing more, answer what was taken, and send the client to another."""
+        """The process shuts down: answer the commands in flight, and close so that the client reconnects elsewhere."""
         if self._commands is not None:
             await self._commands.finish(FINISH_SECONDS)
         await self._end(CloseCode.RESTART, "Restart")

@@ -1,6 +1,6 @@
-"""What this process keeps for sockets that do not read as fast as they are sent to: all of it, and its bound.
+"""The unsent bytes of all sockets of this process, and their bound.
 
-Only what waits is counted, so a socket that reads costs nothing here.
+Only waiting bytes are counted: a socket that keeps up costs nothing here.
 """
 
 from typing import Protocol
@@ -8,26 +8,28 @@ from typing import Protocol
 from hubbub import conf
 from hubbub.process.metrics import COUNTERS
 
-# Past the bound the slowest are closed until so much of it is free: not one of them for each frame that comes.
+# Past the bound the slowest sockets are closed until this part is free, instead of one per frame.
 FREED_PART = 0.1
 
 
 class Waiting(Protocol):
-    """What one socket has still to be sent. `backlog` is written by the backlog only."""
+    """A socket with unsent bytes. Only `Backlog` writes `backlog`."""
 
     backlog: int
 
     def give_up(self) -> None:
-        """Drop what waits, and close the socket as too slow."""
+        """Drop the unsent bytes and close the socket as a slow reader."""
 
 
 class Backlog:
+    """Counts unsent bytes by socket."""
+
     def __init__(self) -> None:
         self.bytes = 0
         self._waiting: set[Waiting] = set()
 
     def set(self, waiting: Waiting, size: int) -> None:
-        """`size` bytes wait for the socket now."""
+        """Set the unsent bytes of one socket to `size`."""
         self.bytes += size - waiting.backlog
         waiting.backlog = size
         if size == 0:
@@ -38,12 +40,12 @@ class Backlog:
             self._free(bound)
 
     def _free(self, bound: int) -> None:
-        for one in sorted(self._waiting, key=lambda one: one.backlog, reverse=True):
+        for slowest in sorted(self._waiting, key=lambda waiting: waiting.backlog, reverse=True):
             if self.bytes <= bound * (1 - FREED_PART):
                 return
             COUNTERS.limited["backlog_bytes"] += 1
-            self.set(one, 0)
-            one.give_up()
+            self.set(slowest, 0)
+            slowest.give_up()
 
 
 BACKLOG = Backlog()

@@ -1,4 +1,4 @@
-"""What is sent to many at once: one text frame or several in a row, encoded once per process. A leaf."""
+"""Text frames for many sockets, encoded once per process. A leaf."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -10,7 +10,7 @@ EIGHT_LENGTH_BYTES: Final = 127
 
 
 class Frames:
-    """Text frames that go out together. `wire`: their bytes with the WebSocket headers, uncompressed."""
+    """Text frames that are sent together. `wire`: their bytes with WebSocket headers, uncompressed."""
 
     __slots__ = ("texts", "wire")
 
@@ -20,16 +20,17 @@ class Frames:
 
     @classmethod
     def together(cls, several: Sequence["Frames"]) -> "Frames":
-        """What is in `several`, at least one of them, in a row; nothing is encoded again."""
+        """Join frames without encoding them again. `several`: at least one."""
         if len(several) == 1:
             return several[0]
-        one = cls()
-        one.texts = tuple(text for frames in several for text in frames.texts)
-        one.wire = b"".join([frames.wire for frames in several])
-        return one
+        joined = cls()
+        joined.texts = tuple(text for frames in several for text in frames.texts)
+        joined.wire = b"".join([frames.wire for frames in several])
+        return joined
 
 
 def wire_bytes(text: str) -> bytes:
+    """One unmasked WebSocket text frame."""
     payload = text.encode()
     size = len(payload)
     if size < TWO_LENGTH_BYTES:

@@ -1,7 +1,7 @@
-"""The hub, one per process: which groups have members here, and what comes for them over the channel layer.
+"""The hub, one per event loop: the groups with members here, and their messages from the channel layer.
 
-One layer channel carries all groups of the process. The first member of a group subscribes it, the last unsubscribes.
-What the layer loses, the hub finds by comparing the ordered groups with their record.
+One layer channel carries all groups. The first member of a group subscribes to it, the last one unsubscribes.
+The hub finds messages that the layer lost by comparing ordered groups with their record.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ from hubbub.presence.topic_presence import Announce
 from hubbub.presence.tracker import Tracker
 from hubbub.process.log_once import LogOnce
 from hubbub.process.metrics import COUNTERS
+from hubbub.process.periodic import Periodic
 from hubbub.process.redis_errors import cause_of
 from hubbub.protocol import Person, Presence, Refused
 from hubbub.publish import USERS_GROUP
@@ -33,68 +34,75 @@ from hubbub.publish.messages import LastFrame, OneFrame, Recheck, SeveralFrames,
 
 logger = logging.getLogger(__name__)
 
-# A join waits no longer for Redis: the subscription goes on, and what was missed by then is read when it stands.
+# A join waits no longer for Redis. The subscription continues; missed events are read once it is active.
 SUBSCRIBE_SECONDS = 0.5
 
 RECEIVE_RETRY_SECONDS = 0.1
 
-# Messages of the layer before the event loop gets a turn.
+# Messages of the layer between two turns of the event loop.
 MESSAGES_PER_TURN = 100
 
 
 @dataclass(slots=True, eq=False)
 class Subscription:
-    """One group's place on the channel layer. The lock keeps subscribing and unsubscribing apart."""
+    """The subscription of one group. The lock keeps subscribing and unsubscribing apart."""
 
     group: Group
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    stands: bool = False
-    beginning: asyncio.Task[None] | None = None
+    is_active: bool = False
+    subscribing: asyncio.Task[None] | None = None
 
 
 class AccessWatcher(Protocol):
-    """Told by the hub of whatever may change who is let in."""
+    """Receives from the hub every hint that access may have changed."""
 
     def loops(self) -> Collection[Coroutine[Any, Any, None]]:
-        """What has to run as long as the hub listens."""
+        """Coroutines that run as long as the hub."""
 
     def users_changed(self, user_ids: list[str] | None) -> None:
-        """Something about these users has changed, or about all for None."""
+        """These users changed, or all for None."""
 
     def access_changed(self, group: str) -> None:
-        """Who may be in the group has changed."""
+        """Access to the group changed."""
 
     def access_version(self, group: str, version: int) -> None:
-        """The record's version of who may be in the group, as just read."""
+        """The access version of the group, as just read from the record."""
 
     def check_all(self) -> None:
-        """Something may have been missed."""
+        """Hints may have been lost."""
 
     def evicted(self, group: str, member: Member) -> None:
-        """The member was put out of the group, for whatever reason."""
+        """The member was evicted from the group."""
 
 
 class Hub:
+    """All groups of one event loop."""
+
     def __init__(self) -> None:
         self._subscriptions: dict[str, Subscription] = {}
         self._layer: Any = get_channel_layer()
         self._channel: str | None = None
         self._opening = asyncio.Lock()
-        self._comparing: asyncio.Task[None] | None = None
-        self._compare_asked = asyncio.Event()
+        self._reconciling: asyncio.Task[None] | None = None
+        self._reconciler = Periodic(
+            self._reconcile,
+            seconds=lambda: conf.settings().reconcile_seconds,
+            log=LogOnce("hub: reading positions failed"),
+            quiet=(Refused,),  # The threads have logged it.
+        )
         self._tasks: set[asyncio.Task[None]] = set()
         self._budget = WriteBudget()
         self.service = ServiceState()
-        self._tracker = Tracker(self._tell, url=settings.REDIS_URL)
-        self._strays = LogOnce("a message over Redis was dropped")
+        self._tracker = Tracker(self._send_current, url=settings.REDIS_URL)
+        self._undecodable = LogOnce("hub: undecodable message dropped")
         self._access: AccessWatcher | None = None
 
     def watch(self, access: AccessWatcher) -> None:
-        """Tell `access` of all that may change who is let in. To be called before `open`."""
+        """Report access hints to `access`. Call it before `open`."""
         self._access = access
 
     async def open(self) -> None:
-        """Begin to listen to the channel layer; otherwise the first join does."""
+        """Start receiving from the channel layer; otherwise the first join does it."""
         async with self._opening:
             if self._channel is None:
                 await site.known()
@@ -107,7 +115,7 @@ class Hub:
                 if self._access is not None:
                     for loop in self._access.loops():
                         self._spawn(loop)
-                    # Until it stands, and while Redis is away, the sweeps do its work.
+                    # Not awaited: until it is active, and while Redis is away, the sweeps find changes.
                     self._spawn(self._layer.group_add(USERS_GROUP, channel))
 
     async def join(
@@ -119,11 +127,17 @@ class Hub:
         user_name: str = "",
         announce: Announce | None = None,
     ) -> Member:
-        """Enter `outbox` into the group as pending. `recovery` makes the group an ordered one.
+        """Add a pending member to the group.
 
-        With `announce` the group knows who is present, and tells its members who comes and goes in these frames.
+        When cancelled, the member is either in the group or not. With Redis away it is served through `recovery`.
 
-        Cancelled, the member is in the group all the same, or not at all. With Redis away it hears through `recovery`.
+        Args:
+            name: of the group.
+            outbox: of the socket.
+            recovery: makes the group an ordered one.
+            user_id: of the socket's user.
+            user_name: of the socket's user.
+            announce: makes the frames that announce joins and leaves; with it the group has presence.
         """
         subscription = self._subscriptions.get(name)
         if subscription is None:
@@ -138,14 +152,14 @@ class Hub:
                 people=people,
             )
             subscription = self._subscriptions[name] = Subscription(group)
-            if recovery is not None and self._comparing is None:
-                self._comparing = self._spawn(self._compare_for_ever())
+            if recovery is not None and self._reconciling is None:
+                self._reconciling = self._spawn(self._reconciler.run())
         member = subscription.group.enter(outbox, user_id, user_name)
         try:
-            if not subscription.stands:
-                if subscription.beginning is None:
-                    subscription.beginning = self._spawn(self._begin(subscription))
-                await asyncio.wait([subscription.beginning], timeout=SUBSCRIBE_SECONDS)
+            if not subscription.is_active:
+                if subscription.subscribing is None:
+                    subscription.subscribing = self._spawn(self._subscribe(subscription))
+                await asyncio.wait([subscription.subscribing], timeout=SUBSCRIBE_SECONDS)
         except BaseException:
             self.leave(name, member)
             raise
@@ -159,26 +173,26 @@ class Hub:
         """See `Group.go_live`."""
         self._subscriptions[name].group.go_live(member, position, epoch)
 
-    def presence(self, name: str, member: Member, most_bytes: int | None = None) -> Presence | None:
-        """Who is present in the group, as its members know it, and this member; None: not known (yet).
+    def presence(self, name: str, member: Member, max_bytes: int | None = None) -> Presence | None:
+        """The users present, as the members know them, and this member. None: no presence, or not known yet.
 
-        Nobody is named when that would take more than `most_bytes` of a frame.
+        Without names if they would take more than `max_bytes` of a frame.
         """
         people = self._subscriptions[name].group.people
-        return None if people is None else people.seen_by(Person(member.user_id, member.user_name), most_bytes)
+        return None if people is None else people.presence_for(Person(member.user_id, member.user_name), max_bytes)
 
     def presence_bytes(self, name: str, member: Member) -> int:
-        """At least what `presence` takes in a frame."""
+        """An upper bound of the bytes of `presence` in a frame."""
         people = self._subscriptions[name].group.people
         return 0 if people is None else people.size_for(Person(member.user_id, member.user_name))
 
     def is_active(self, name: str) -> bool:
-        """Whether it has members here, and is subscribed to."""
+        """Whether the group has members here and its subscription is active."""
         subscription = self._subscriptions.get(name)
-        return subscription is not None and subscription.stands
+        return subscription is not None and subscription.is_active
 
     def leave(self, name: str, member: Member) -> None:
-        """Take the member out of the group; the last one out unsubscribes this process, which nobody waits for."""
+        """Remove the member. The last one unsubscribes from the group, in the background."""
         subscription = self._subscriptions.get(name)
         if subscription is None:
             return
@@ -188,15 +202,15 @@ class Hub:
 
     @property
     def groups(self) -> list[str]:
-        """Names of the groups that have members in this process."""
+        """Names of the groups with members in this process."""
         return list(self._subscriptions)
 
     def groups_by_name(self) -> dict[str, Group]:
-        """The groups that have members in this process."""
+        """The groups with members in this process."""
         return {name: subscription.group for name, subscription in self._subscriptions.items()}
 
     def rename_user(self, user_id: str, name: str) -> None:
-        """Correct the name of somebody who is present."""
+        """Correct the name of a present user."""
         for subscription in self._subscriptions.values():
             if subscription.group.people is not None:
                 subscription.group.people.rename(user_id, name)
@@ -207,7 +221,7 @@ class Hub:
             subscription.group.end()
         self._subscriptions.clear()
         while tasks := [task for task in self._tasks if not task.done()]:
-            # Repeated: redis-py has been seen to swallow a cancellation.
+            # Repeated: redis-py sometimes swallows a cancellation.
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks, timeout=0.1)
@@ -220,8 +234,8 @@ class Hub:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def _tell(self, name: str, current: Callable[[], str | None]) -> None:
-        """Tell the group's members in this process only: see `Group.tell`."""
+    def _send_current(self, name: str, current: Callable[[], str | None]) -> None:
+        """Send to the group's members in this process only: see `Group.send_current`."""
         if (subscription := self._subscriptions.get(name)) is not None:
             subscription.group.send_current(current)
 
@@ -231,89 +245,69 @@ class Hub:
 
     # Subscriptions
 
-    async def _begin(self, subscription: Subscription) -> None:
+    async def _subscribe(self, subscription: Subscription) -> None:
         began = asyncio.get_running_loop().time()
         try:
             await self.open()
             async with subscription.lock:
-                if self._channel is None or subscription.stands or subscription.group.is_empty:
+                if self._channel is None or subscription.is_active or subscription.group.is_empty:
                     return
                 await self._layer.group_add(subscription.group.name, self._channel)
-                subscription.stands = True
-        except Exception as error:  # noqa: BLE001 - of a layer other than ours, which does not raise here
-            logger.warning("could not subscribe to %s: %s", subscription.group.name, cause_of(error))
+                subscription.is_active = True
+        except Exception as error:  # noqa: BLE001 - raised only by layers other than ours
+            logger.warning("hub: subscribe to %s failed: %s", subscription.group.name, cause_of(error))
         finally:
-            subscription.beginning = None
+            subscription.subscribing = None
         if asyncio.get_running_loop().time() - began > SUBSCRIBE_SECONDS:
-            self._compare_asked.set()  # Members have not waited so long.
+            self._reconciler.wake()  # Members did not wait: they may have missed events.
 
     def _on_empty(self, name: str) -> None:
         if (subscription := self._subscriptions.get(name)) is not None:
-            self._spawn(self._end(subscription))
+            self._spawn(self._unsubscribe(subscription))
 
-    async def _end(self, subscription: Subscription) -> None:
+    async def _unsubscribe(self, subscription: Subscription) -> None:
         group = subscription.group
         async with subscription.lock:
-            # Whoever comes in while this waits for the lock, or for Redis, finds the group and subscribes it again.
+            # A member that joins while this waits for the lock, or for Redis, finds the group and subscribes again.
             if not group.is_empty or self._subscriptions.get(group.name) is not subscription:
                 return
-            if subscription.stands:
-                subscription.stands = False
+            if subscription.is_active:
+                subscription.is_active = False
                 try:
                     await self._layer.group_discard(group.name, self._channel)
-                except Exception as error:  # noqa: BLE001 - whatever Redis raises: it ends with its connection
-                    logger.warning("could not unsubscribe from %s: %s", group.name, cause_of(error))
+                except Exception as error:  # noqa: BLE001 - the subscription ends with its connection
+                    logger.warning("hub: unsubscribe from %s failed: %s", group.name, cause_of(error))
             if group.is_empty:
                 del self._subscriptions[group.name]
                 group.end()
                 if group.people is not None:
                     self._tracker.unwatch(group.name)
                 return
-        # Somebody came in meanwhile, and may have seen it stand.
-        if subscription.beginning is None:
-            subscription.beginning = self._spawn(self._begin(subscription))
+        # A member joined meanwhile and may have seen the subscription active.
+        if subscription.subscribing is None:
+            subscription.subscribing = self._spawn(self._subscribe(subscription))
 
-    # What the channel layer tells of itself: see hubbub.delivery.layer.Watcher
+    # Events of the channel layer: see hubbub.delivery.layer.Watcher
 
     def lost(self) -> None:
         self.service.lost()
 
     def regained(self) -> None:
         self.service.regained()
-        self._look_at_all()
+        self._check_all()
 
     def overflowed(self) -> None:
-        self._look_at_all()
+        self._check_all()
 
-    def _look_at_all(self) -> None:
-        self._compare_asked.set()
+    def _check_all(self) -> None:
+        self._reconciler.wake()
         if self._access is not None:
             self._access.check_all()
 
-    # What was missed
+    # Reconciliation with the record
 
-    async def _compare_for_ever(self) -> None:
-        """Compare all ordered groups with their record every few seconds, and when there is reason to."""
-        failing = False
-        while True:
-            due = asyncio.get_running_loop().time() + conf.settings().reconcile_seconds
-            self._compare_asked.clear()
-            try:
-                await self._compare()
-                failing = False
-            except Refused:
-                pass  # The threads have said so; it is tried again.
-            except Exception as error:  # noqa: BLE001 - whatever the record raises: tried again
-                if not failing:
-                    logger.warning("the positions of the groups cannot be read: %r", error)
-                failing = True
-            try:
-                async with asyncio.timeout_at(due):
-                    await self._compare_asked.wait()
-            except TimeoutError:
-                pass
-
-    async def _compare(self) -> None:
+    async def _reconcile(self) -> None:
+        """Compare all ordered groups with their record."""
         by_recovery: dict[Recovery, dict[str, tuple[Sequence, StreamPosition]]] = {}
         for name, subscription in self._subscriptions.items():
             sequence = subscription.group.sequence
@@ -327,7 +321,7 @@ class Hub:
                     self._access.access_version(name, recorded[name].access)
                 sequence.compare(local, recorded.get(name))
 
-    # What comes from the channel layer
+    # Messages from the channel layer
 
     async def _receive(self, channel: str) -> None:
         receive = getattr(self._layer, "receive_payload", self._layer.receive)
@@ -336,25 +330,25 @@ class Hub:
             try:
                 payload = await receive(channel)
             except Exception:
-                # A layer other than ours, which cannot receive for now, or does not decrypt this.
-                logger.exception("nothing could be received from the channel layer")
+                # Raised only by layers other than ours: receiving or decryption fails.
+                logger.exception("hub: receiving from the channel layer failed")
                 await asyncio.sleep(RECEIVE_RETRY_SECONDS)
                 continue
             try:
-                self._take(payload)
+                self._dispatch(payload)
             except Exception:
-                logger.exception("a message of the channel layer was dropped")
+                logger.exception("hub: message dropped")
             messages += 1
             if messages % MESSAGES_PER_TURN == 0:
                 await asyncio.sleep(0)
 
-    def _take(self, payload: bytes | dict[str, Any]) -> None:
+    def _dispatch(self, payload: bytes | dict[str, Any]) -> None:
         try:
             message = decode(payload)
         except Undecodable as error:
-            # Another release's, or somebody else's.
+            # From another release or another program.
             COUNTERS.dropped_messages += 1
-            self._strays.failed(error)
+            self._undecodable.failed(error)
             return
         if message.group == USERS_GROUP:
             if isinstance(message, Recheck) and self._access is not None:

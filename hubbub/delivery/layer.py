@@ -1,7 +1,7 @@
-"""The Redis channel layer: channels_redis' pub/sub layer, which tells when Redis is lost and when it is back.
+"""The Redis channel layer: channels_redis' pub/sub layer with its own connections.
 
-Its own connections take the place of channels_redis': each call has a time limit, a hung connection is noticed by
-pings, what is subscribed stays so over any number of losses, and what waits to be received is bounded.
+Each call has a time limit, pings find hung connections, subscriptions survive lost connections, the receive queue is
+bounded, and watchers are notified when Redis is lost and when it is back.
 """
 
 import asyncio
@@ -30,44 +30,43 @@ logger = logging.getLogger(__name__)
 
 VALID_NAME = re.compile(r"[A-Za-z0-9_.\-]{1,99}\Z")  # Channels' own rule, which the pub/sub layer does not check.
 
-# Silence for so long is answered with a ping, and silence for as long again is a loss: four seconds in all.
+# A silent connection is pinged after this time and counts as lost after as long again: 4 s in all.
 PING_SECONDS = 2.0
 CONNECT_SECONDS = 4.0
 RECONNECT_SECONDS = 0.2
-# A command of so many names keeps Redis from others for less than a millisecond.
+# Bounds one command to less than a millisecond of Redis' time.
 NAMES_PER_COMMAND = 500
 CANCEL_SECONDS = 0.1
 
 
 class Watcher(Protocol):
-    """Who is told of the layer's troubles. Called in the event loop; must not wait or raise."""
+    """Receives events of the layer, in the event loop. Must not wait or raise."""
 
     def lost(self) -> None:
-        """Nothing comes from Redis for now."""
+        """The connection to Redis is lost."""
 
     def regained(self) -> None:
-        """Everything is subscribed (again): what was published since the loss has not come and will not come."""
+        """All subscriptions are active (again). Messages published since the loss will not arrive."""
 
     def overflowed(self) -> None:
-        """More came than was received, and was dropped."""
+        """The receive queue was full; its messages were dropped."""
 
 
 class RedisPubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]
-    """Channel layer for `CHANNEL_LAYERS`. Options as in channels_redis, and `capacity`: messages that may wait.
+    """Channel layer for `CHANNEL_LAYERS`.
 
-    Without `hosts` it uses settings.REDIS_URL.
+    Options are those of channels_redis, and `capacity`: messages per receive queue. Without `hosts` it uses
+    settings.REDIS_URL. The option `prefix` is ignored: the prefix is the site's (hubbub.site).
 
-    Its prefix is the site's own (hubbub.site); the option `prefix` is ignored.
-
-    What is asked for while Redis is away is done when it is back: subscribing does not raise for that. Sending does.
+    Subscribing does not raise while Redis is away: it takes effect when Redis is back. Sending raises.
     """
 
     def watch(self, watcher: Watcher) -> None:
-        """From now on tell `watcher`, for this event loop."""
+        """Notify `watcher` from now on, for this event loop."""
         self._get_layer().watchers.append(watcher)
 
     async def group_add(self, group: str, channel: str) -> None:
-        """Returns when Redis has confirmed it, or cannot be reached; it is subscribed as soon as it can be."""
+        """Subscribe. Returns when Redis has confirmed it or cannot be reached; then it takes effect later."""
         await self._get_layer().group_add(_checked(group), channel)
 
     async def group_discard(self, group: str, channel: str) -> None:
@@ -77,16 +76,16 @@ class RedisPubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]
         await self._get_layer().group_send(_checked(group), message)
 
     async def group_send_together(self, messages: Sequence[Message]) -> int:
-        """Send each to its group, in this order, in one round trip: how many. What is no group is logged."""
+        """Send messages in order, in one round trip. Returns how many; invalid ones are logged."""
         return await self._get_layer().group_send_together(messages)
 
     async def receive_payload(self, channel: str) -> bytes | dict[str, Any]:
-        """Like `receive`, but what is plain MessagePack is returned as it came, to be decoded by the caller."""
+        """As `receive`, but plain MessagePack is returned undecoded."""
         return await self._get_layer().receive_payload(channel)
 
     @property
     def is_plain(self) -> bool:
-        """Whether messages are MessagePack and nothing else: no encryption, no prefix."""
+        """Whether messages are plain MessagePack: no encryption, no random prefix."""
         serializer = self._serializer
         is_msgpack = type(serializer) is MsgPackSerializer
         return is_msgpack and not serializer.crypter and not serializer.random_prefix_length
@@ -107,7 +106,7 @@ class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]
         hosts = hosts or _default_hosts()
         super().__init__(hosts, **options)
         self._capacity = capacity
-        self._is_stranger_told = False
+        self._is_foreign_logged = False
         self._shards = [Shard(host, self) for host in decode_hosts(hosts)]
         self._lost: set[Shard] = set()
         self._is_plain = self.channel_layer.is_plain
@@ -115,12 +114,12 @@ class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]
 
     @property
     def prefix(self) -> str:
-        """What all names begin with. PrefixUnknown before the site is known."""
+        """The prefix of all names. Raises PrefixUnknown before the site is identified."""
         return site.prefix()
 
     @prefix.setter
     def prefix(self, _: str) -> None:
-        """channels_redis assigns one."""
+        """Ignored: channels_redis assigns one."""
 
     async def send(self, channel: str, message: dict[str, Any]) -> None:
         await self._get_shard(channel).publish(channel, self._payload(message))
@@ -137,7 +136,7 @@ class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]
                 payload = encode(message) if self._is_plain else self.channel_layer.serialize(to_dict(message))
                 by_shard.setdefault(self._get_shard(channel), []).append((channel, site.current().mark + payload))
             except (TypeError, ValueError):
-                logger.exception("not published")
+                logger.exception("channel layer: message not published")
         for shard, ready in by_shard.items():
             await shard.publish_together(ready)
         return sum(len(ready) for ready in by_shard.values())
@@ -159,11 +158,11 @@ class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]
 
     # Called by the shards
 
-    def take(self, name: str, payload: bytes) -> None:
-        """A message has come. One with the mark of another database is dropped: a copy of ours has the same prefix."""
+    def deliver(self, name: str, payload: bytes) -> None:
+        """Queue a message. One with another database's mark is dropped: a copy of this site has the same prefix."""
         mark, payload = payload[: site.MARK_BYTES], payload[site.MARK_BYTES :]
         if mark != (ours := site.current().mark) and site.NO_MARK not in (mark, ours):
-            self._drop_strange()
+            self._count_foreign()
             return
         for channel in (name,) if name in self.channels else self.groups.get(name, ()):
             if (queue := self.channels.get(channel)) is None:
@@ -171,19 +170,19 @@ class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]
             try:
                 queue.put_nowait(payload)
             except asyncio.QueueFull:
-                # In part it would be of no more use than not at all: the receiver has to look for what it has missed.
+                # Dropped as a whole: the receiver has to reconcile in any case.
                 COUNTERS.layer_overflows += 1
-                logger.warning("the channel layer's queue is full: %d messages dropped", queue.qsize())
+                logger.warning("channel layer: queue full, %d messages dropped", queue.qsize())
                 while not queue.empty():
                     queue.get_nowait()
                 for watcher in self.watchers:
                     watcher.overflowed()
 
-    def _drop_strange(self) -> None:
+    def _count_foreign(self) -> None:
         COUNTERS.foreign_frames += 1
-        if not self._is_stranger_told:
-            self._is_stranger_told = True
-            logger.error("frames of another site come under the prefix %s and are dropped", self.prefix)
+        if not self._is_foreign_logged:
+            self._is_foreign_logged = True
+            logger.error("channel layer: frames of another site dropped, it uses the same prefix %s", self.prefix)
 
     def _payload(self, message: dict[str, Any]) -> bytes:
         payload: bytes = self.channel_layer.serialize(message)
@@ -194,37 +193,37 @@ class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]
             return
         self._lost.add(shard)
         COUNTERS.layer_losses += 1
-        logger.warning("Redis cannot be used: %s", cause_of(error))
+        logger.warning("channel layer: Redis connection lost: %s", cause_of(error))
         for watcher in self.watchers:
             watcher.lost()
 
     def regained(self, shard: "Shard") -> None:
         if shard in self._lost:
             self._lost.discard(shard)
-            logger.warning("Redis can be used again")
+            logger.warning("channel layer: Redis connection restored")
         if not self._lost:
             for watcher in self.watchers:
                 watcher.regained()
 
 
 class Shard(RedisSingleShardConnection):  # type: ignore[misc]
-    """One Redis: publishes on pooled connections, listens on one of its own, which is made anew when it fails."""
+    """One Redis: publishes on pooled connections and receives on one connection, replaced when it fails."""
 
     def __init__(self, host: Any, layer: LoopLayer) -> None:
-        # RESP2: with it a listening connection answers in lists, pings too. One retry, at once: a pooled connection
-        # dies with each restart of Redis.
+        # RESP2: a subscribed connection then answers in lists, also to pings. One immediate retry: pooled
+        # connections die with each restart of Redis.
         options = {"protocol": 2, "retry": Retry(NoBackoff(), 1), "redis_connect_func": on_connect}
         super().__init__({**host, **options}, layer)
         self._redis: Redis | None = None
         self._layer = layer
-        self._wanted: set[str] = set()
-        # Of names that were asked for and not confirmed yet.
+        self._subscribed: set[str] = set()
+        # By name: subscriptions that Redis has not confirmed yet.
         self._unconfirmed: dict[str, asyncio.Future[None]] = {}
         self._connection: Connection | None = None
         self._listening: asyncio.Task[None] | None = None
 
     async def publish(self, channel: str, message: bytes) -> None:
-        """Raises what redis-py raises; the connection's own time limits apply."""
+        """Raises the errors of redis-py; the time limits of the connection apply."""
         await self.publish_together([(channel, message)])
 
     async def publish_together(self, messages: Sequence[tuple[str, bytes]]) -> None:
@@ -240,8 +239,8 @@ class Shard(RedisSingleShardConnection):  # type: ignore[misc]
             await pipeline.execute()
 
     async def subscribe(self, channel: str) -> None:
-        if channel not in self._wanted:
-            self._wanted.add(channel)
+        if channel not in self._subscribed:
+            self._subscribed.add(channel)
             self._unconfirmed[channel] = asyncio.get_running_loop().create_future()
             if self._listening is None:
                 self._listening = asyncio.create_task(self._listen())
@@ -250,18 +249,18 @@ class Shard(RedisSingleShardConnection):  # type: ignore[misc]
             await asyncio.wait([confirmed])
 
     async def unsubscribe(self, channel: str) -> None:
-        if channel in self._wanted:
-            self._wanted.discard(channel)
+        if channel in self._subscribed:
+            self._subscribed.discard(channel)
             self._confirm(channel)
             await self._send("UNSUBSCRIBE", [channel])
 
     async def flush(self) -> None:
-        # Repeated: redis-py has been seen to swallow a cancellation.
+        # Repeated: redis-py sometimes swallows a cancellation.
         while self._listening is not None and not self._listening.done():
             self._listening.cancel()
             await asyncio.wait([self._listening], timeout=CANCEL_SECONDS)
         self._listening = None
-        self._wanted.clear()
+        self._subscribed.clear()
         await super().flush()
 
     async def _listen(self) -> None:
@@ -271,10 +270,10 @@ class Shard(RedisSingleShardConnection):  # type: ignore[misc]
             except (RedisError, OSError, TimeoutError) as error:
                 self._layer.lost(self, error)
             except Exception as error:
-                logger.exception("listening to Redis failed")
+                logger.exception("channel layer: receiving from Redis failed")
                 self._layer.lost(self, error)
             finally:
-                # Who waits goes on: all there is to know is that `regained` will be told.
+                # Release waiting subscribers: watchers are notified once everything is active.
                 for name in [*self._unconfirmed]:
                     self._confirm(name)
             await asyncio.sleep(RECONNECT_SECONDS)
@@ -286,7 +285,7 @@ class Shard(RedisSingleShardConnection):  # type: ignore[misc]
             async with asyncio.timeout(CONNECT_SECONDS):
                 await connection.connect()
                 self._connection = connection
-                missing = {*self._wanted}
+                missing = {*self._subscribed}
                 await self._send("SUBSCRIBE", missing)
             await self._receive(connection, missing)
         finally:
@@ -294,7 +293,7 @@ class Shard(RedisSingleShardConnection):  # type: ignore[misc]
             await connection.disconnect(nowait=True)
 
     async def _receive(self, connection: Connection, missing: set[str]) -> None:
-        """Read until the connection fails. `missing`: not confirmed on it yet; then all is as it was before a loss."""
+        """Read until the connection fails. `missing`: subscriptions not confirmed on it yet."""
         silent = False
         if not missing:
             self._layer.regained(self)
@@ -309,10 +308,10 @@ class Shard(RedisSingleShardConnection):  # type: ignore[misc]
                 continue
             silent = False
             if not isinstance(answer, list):
-                continue  # A pong where nothing is subscribed.
+                continue  # A pong without any subscription.
             kind, name, *rest = answer
             if kind == b"message":
-                self._layer.take(name.decode(), rest[0])
+                self._layer.deliver(name.decode(), rest[0])
             elif kind == b"subscribe":
                 self._confirm(name.decode())
                 if missing:
@@ -321,7 +320,7 @@ class Shard(RedisSingleShardConnection):  # type: ignore[misc]
                         self._layer.regained(self)
 
     async def _send(self, command: str, names: Iterable[str]) -> None:
-        """Nothing when there is no connection: the next one begins with all that is wanted."""
+        """Send a command for many names. Skipped without a connection: the next one subscribes to all."""
         names = list(names)
         connection = self._connection
         for start in range(0, len(names), NAMES_PER_COMMAND):
@@ -330,23 +329,23 @@ class Shard(RedisSingleShardConnection):  # type: ignore[misc]
             try:
                 await connection.send_command(command, *names[start : start + NAMES_PER_COMMAND], check_health=False)
             except (RedisError, OSError):
-                return  # Whoever reads from it finds out as well.
+                return  # The reader of the connection finds the error as well.
 
     def _confirm(self, name: str) -> None:
-        if (waiting := self._unconfirmed.pop(name, None)) is not None and not waiting.done():
-            waiting.set_result(None)
+        if (confirmed := self._unconfirmed.pop(name, None)) is not None and not confirmed.done():
+            confirmed.set_result(None)
 
 
 def _default_hosts() -> list[dict[str, Any]]:
-    """The Redis of settings.REDIS_URL. Explicit time limits: redis-py's own default of 5 s ends idle connections."""
+    """The Redis of settings.REDIS_URL, with time limits: redis-py's default of 5 s would end idle connections."""
     url = getattr(django_settings, "REDIS_URL", "")
     if not url:
-        raise ImproperlyConfigured("REDIS_URL is not set, and the channel layer names no hosts.")
+        raise ImproperlyConfigured("CHANNEL_LAYERS has no hosts and REDIS_URL is not set: set one of them.")
     seconds = conf.settings().layer_timeout_seconds
     return [{"address": url, "socket_timeout": seconds, "socket_connect_timeout": seconds}]
 
 
 def _checked(group: str) -> str:
     if not VALID_NAME.match(group):
-        raise ValueError(f"A group's name has 1 to 99 letters, digits, hyphens, underscores or dots, not {group!r}.")
+        raise ValueError(f"Invalid group name {group!r}: use 1 to 99 letters, digits, hyphens, underscores or dots.")
     return group

@@ -1,4 +1,4 @@
-"""One socket in one group, and its backlog until it is live."""
+"""One membership of a socket in a group, with its backlog until it is live."""
 
 import sys
 from dataclasses import dataclass, field
@@ -7,13 +7,13 @@ from hubbub import conf
 from hubbub.delivery.frames import Frames
 from hubbub.delivery.outbox import Outbox
 
-# The position of an event that has none: sent whatever the member was sent before.
+# The position of an event without one: always sent.
 ALWAYS = sys.maxsize
 
 
 @dataclass(slots=True, eq=False)
 class Member:
-    """Pending until `Group.go_live`: frames that come meanwhile go into its backlog."""
+    """Pending until `Group.go_live`; until then frames go into its backlog."""
 
     outbox: Outbox
     user_id: str | None = None
@@ -21,16 +21,15 @@ class Member:
     # (position, frames); None: it is live.
     backlog: list[tuple[int, Frames]] | None = field(default_factory=list)
     overflowed: bool = False
-    # The group had sent its members all up to here when this one entered: later frames are in the backlog.
-    # None: the group had no state yet.
+    # The position of the group when this member entered: the backlog has all later frames. None: no state yet.
     entered_at: int | None = None
-    # It is live and was sent all up to here, which the group may not have reached yet.
+    # A live member was sent everything up to here; it may be ahead of the group.
     sent_position: int = 0
-    # It was evicted from the group, and was sent the group's last frame.
+    # Evicted from the group; a live member was sent the last frame.
     is_evicted: bool = False
 
     def keep(self, position: int, frames: Frames) -> None:
-        """For a pending member; nothing happens to a live one."""
+        """Add frames to the backlog of a pending member; ignored for a live one."""
         if self.backlog is None:
             return
         if len(self.backlog) >= conf.settings().pending_events:
@@ -42,17 +41,18 @@ class Member:
         """Whether the backlog has every frame above `position`.
 
         Args:
-            delivered: how far the group is; None: it has no state yet.
+            position: where the member read the state.
+            delivered: how far the group is; None: no state yet.
         """
         if self.overflowed:
             return False
         if delivered is None or delivered <= position:
             return True
-        # Of two that enter a group without a state, the one that read the later state may be first to go live: the
-        # group begins there, and what came between the two states is in no backlog.
+        # Two members enter a group without a state. If the one with the later state goes live first, the group begins
+        # there, and frames between the two states are in no backlog.
         return self.entered_at is not None and self.entered_at <= position
 
     def restart(self) -> None:
-        """The group's positions mean nothing any more; nor does the backlog of a pending member."""
+        """Positions were reset: drop the backlog of a pending member."""
         if self.backlog is not None:
             self.entered_at, self.backlog = None, []

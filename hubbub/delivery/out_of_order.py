@@ -1,23 +1,23 @@
-"""Frames of one ordered group that came before one that is missing: bounded in number and length. A leaf."""
+"""Frames of one ordered group that arrived before a missing one: bounded in number and size. A leaf."""
 
 from collections.abc import Collection, Iterator
 
 from hubbub.process.log_once import LogOnce
 
-# What finds no room is read from the record, with the one that is missing.
+# Frames past these bounds are read from the record, with the missing one.
 MAX_FRAMES = 10_000
 MAX_CHARS = 8 << 20
 
 
 class OutOfOrder:
-    """Texts by position."""
+    """Frame texts by position."""
 
     __slots__ = ("_chars", "_log", "_texts")
 
     def __init__(self, group: str) -> None:
         self._texts: dict[int, str] = {}
         self._chars = 0
-        self._log = LogOnce(f"frames of {group} were dropped")
+        self._log = LogOnce(f"group {group}: frames dropped")
 
     def __len__(self) -> int:
         return len(self._texts)
@@ -29,7 +29,7 @@ class OutOfOrder:
         if position in self._texts:
             return
         if len(self._texts) >= MAX_FRAMES or self._chars + len(text) > MAX_CHARS:
-            self._log.failed("too many wait for one that is missing")
+            self._log.failed("too many arrived before a missing one")
             return
         self._texts[position] = text
         self._chars += len(text)
@@ -40,11 +40,16 @@ class OutOfOrder:
         return text
 
     def drop_up_to(self, position: int) -> None:
-        for old in [one for one in self._texts if one <= position]:
+        for old in [known for known in self._texts if known <= position]:
             self.pop(old)
 
     def drop_strays(self, positions: Collection[int], recorded: int) -> None:
-        """Of these, which came before the record was read, drop what is not on it: nothing will ever come before it."""
+        """Drop frames beyond the end of the record: their predecessors do not exist.
+
+        Args:
+            positions: frames that had arrived before the record was read.
+            recorded: the last position on record.
+        """
         for position in positions:
             if position > recorded and self.pop(position) is not None:
                 self._log.failed(f"position {position} is not on record")

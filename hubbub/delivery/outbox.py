@@ -1,7 +1,7 @@
-"""What one socket still has to be sent: in order, bounded, never waited for by who puts it in.
+"""The outbox of one socket: ordered, bounded, and `put` never waits.
 
-On our server frames go straight to the connection (`RawOutbox`, `broadcast`); elsewhere through ASGI's `send`, which
-may wait, so a writer task of the socket awaits it (`AsgiOutbox`).
+On our server frames go straight to the connection (`RawOutbox`, `broadcast`). Elsewhere they go through ASGI's `send`,
+which may wait, so a writer task of the socket awaits it (`AsgiOutbox`).
 """
 
 import asyncio
@@ -18,20 +18,19 @@ from hubbub.protocol import CloseCode
 # The key of `scope["extensions"]` under which our server offers a `Connection`.
 EXTENSION = "hubbub.connection"
 
-# The type of a message that our server puts before all others in a socket's inbox: this process ends.
+# The type of the first message in a socket's inbox when this process shuts down.
 DRAIN = "hubbub.drain"
 
-# From the decision to close a socket to cutting it: for what it has still to be sent, and for its answer. A client that
-# reads no more would otherwise be kept for ever.
+# From a close to cutting the connection: time for the unsent frames and the client's answer. Without it a client that
+# stops reading would be kept for ever.
 CLOSE_SECONDS = 5.0
 SLOW_READER_SECONDS = 2.0
 
-# Between two parts of much that goes to many: whoever has more waiting than this gets so much time for it, for which
-# the others wait as well.
+# Between two parts of a long repair: while a socket has more unsent bytes than PART_BYTES, all wait up to PART_SECONDS.
 PART_BYTES = 256 * 1024
 PART_SECONDS = 1.0
 
-# Stock daphne takes only codes of applications.
+# Stock daphne accepts only application codes.
 REPLACED_CODES = {
     CloseCode.FRAME_TOO_BIG: CloseCode.ABUSE,
     CloseCode.INTERNAL: CloseCode.OVERLOADED,
@@ -45,14 +44,14 @@ class Connection(Protocol):
     """A server's connection that takes ready WebSocket frames. See hubbub.server."""
 
     is_open: bool
-    # The transport has as much as it should: no more until it has drained.
+    # The transport is full: no writes until it has drained.
     is_paused: bool
 
     def attach(self, outbox: "RawOutbox") -> None:
-        """From now on keep the outbox's `send_now` true, and call its `drained`."""
+        """Keep the outbox's `send_now` up to date from now on, and call its `drained`."""
 
     def write(self, frames: bytes) -> None:
-        """Write behind what the transport has still to send."""
+        """Write behind the unsent bytes of the transport."""
 
     def close(self, code: int, reason: str) -> None: ...
 
@@ -67,13 +66,13 @@ class Outbox:
 
     __slots__ = ("_bound", "_closing", "backlog")
 
-    # See RawOutbox; elsewhere there is no such way.
+    # See RawOutbox; None on other servers.
     send_now: Callable[[bytes], int] | None
 
     def __init__(self) -> None:
         self._bound = conf.settings().outbox_bytes
         self._closing: tuple[int, str] | None = None
-        # What the process counts as waiting for this socket: see hubbub.delivery.backlog.
+        # Unsent bytes as counted by hubbub.delivery.backlog.
         self.backlog = 0
 
     @property
@@ -82,33 +81,33 @@ class Outbox:
 
     @property
     def waiting_bytes(self) -> int:
-        """What is still to be sent; nothing of a socket that is being closed."""
+        """Unsent bytes; 0 for a socket that is closing."""
         raise NotImplementedError
 
     def put(self, text: str) -> None:
-        """Queue one frame. Past the bound everything queued is dropped and the socket is closed."""
+        """Queue one frame. Past the bound, drop the queue and close the socket."""
         raise NotImplementedError
 
     def put_frames(self, frames: Frames, latest: str | None = None) -> None:
-        """The same for what goes to many. `latest`: it replaces what waits under this key."""
+        """Queue shared frames. `latest`: they replace frames waiting under this key."""
         raise NotImplementedError
 
     def put_rest(self, wire: bytes) -> None:
-        """The rest of a frame of which `send_now` has sent a part."""
+        """Send the rest of a frame that `send_now` sent in part."""
         raise NotImplementedError
 
     def close(self, code: int, reason: str, within_seconds: float = CLOSE_SECONDS) -> None:
-        """Close the socket after what is queued, and cut it when that takes too long. Only the first call counts."""
+        """Close the socket after the queued frames; cut it after `within_seconds`. Only the first call counts."""
         if self._closing is None:
             self._closing = (code, reason)
             asyncio.get_running_loop().call_later(within_seconds, self._abort)
             self._begin_close(code, reason)
 
     async def run(self) -> None:
-        """The socket's writer, where it needs one."""
+        """The writer of the socket, if it needs one."""
 
     def give_up(self) -> None:
-        """Drop what waits, and close the socket as too slow."""
+        """Drop unsent frames and close the socket as a slow reader."""
         if self._closing is None:
             COUNTERS.slow_readers += 1
             self._drop()
@@ -121,18 +120,18 @@ class Outbox:
         raise NotImplementedError
 
     def _abort(self) -> None:
-        """Cut the connection; nothing happens when it has ended."""
+        """Cut the connection, if it is open."""
         raise NotImplementedError
 
 
 class RawOutbox(Outbox):
-    """On our server. Empty and unused for as long as the client reads."""
+    """For our server. Empty while the client keeps up."""
 
     __slots__ = ("_bytes", "_connection", "_latest", "_queue", "send_now")
 
     def __init__(self, connection: Connection) -> None:
         super().__init__()
-        # The socket's own `send`; None: something stands before what is sent next, or nothing may be sent any more.
+        # The socket's own `send`; None: frames are queued before the next one, or the socket is closing.
         self.send_now: Callable[[bytes], int] | None = None
         self._connection = connection
         self._queue: deque[bytes] | None = None
@@ -155,7 +154,7 @@ class RawOutbox(Outbox):
             self._latest[latest] = frames.wire
 
     def put_rest(self, wire: bytes) -> None:
-        """The rest of a frame, of which a part has been sent: it goes before everything else."""
+        """Send the rest of a frame before everything else."""
         self._connection.write(wire)
 
     def _begin_close(self, code: int, reason: str) -> None:
@@ -164,9 +163,9 @@ class RawOutbox(Outbox):
             self._connection.close(code, reason)
 
     def recount(self) -> None:
-        """Called when something was written that waits in the transport, and when the socket has ended."""
-        is_kept = self._connection.is_open and self._closing is None
-        waiting = self._bytes + self._connection.buffered_bytes if is_kept else 0
+        """Update the backlog. Called when bytes wait in the transport, and when the socket has closed."""
+        is_counted = self._connection.is_open and self._closing is None
+        waiting = self._bytes + self._connection.buffered_bytes if is_counted else 0
         if waiting != self.backlog:
             BACKLOG.set(self, waiting)
 
@@ -178,7 +177,7 @@ class RawOutbox(Outbox):
         BACKLOG.set(self, 0)
 
     def drained(self) -> None:
-        """Called when the transport has sent all it had."""
+        """Called when the transport has sent all its bytes."""
         queue, connection = self._queue, self._connection
         while queue and not connection.is_paused:
             wire = queue.popleft()
@@ -200,7 +199,7 @@ class RawOutbox(Outbox):
             try:
                 wire = wire[self.send_now(wire) :]
             except OSError:
-                pass  # Full, or gone: the transport finds out which.
+                pass  # Full or closed: the transport finds out which.
             if not wire:
                 return
         if not self._connection.is_paused:
@@ -222,7 +221,7 @@ class RawOutbox(Outbox):
 
 
 class AsgiOutbox(Outbox):
-    """On any other ASGI server: `run` sends what is queued."""
+    """For any other ASGI server: `run` sends the queued frames."""
 
     send_now = None
 
@@ -272,7 +271,7 @@ class AsgiOutbox(Outbox):
         self._wake.set()
 
     async def run(self) -> None:
-        """Send what is queued until the socket is closed or this is cancelled."""
+        """Send queued frames until the socket is closed or this is cancelled."""
         try:
             await self._run()
         finally:
@@ -286,7 +285,7 @@ class AsgiOutbox(Outbox):
             while self._frames:
                 text, size = self._frames.popleft()
                 await self._send({"type": "websocket.send", "text": text})
-                # Nothing is counted any more of what was dropped meanwhile.
+                # The queue may have been dropped during the send.
                 self._bytes = max(0, self._bytes - size)
                 BACKLOG.set(self, self._bytes)
             while self._latest:
@@ -301,7 +300,7 @@ class AsgiOutbox(Outbox):
 
 
 async def send_close(send: Send, code: int, reason: str) -> None:
-    """Close by ASGI, with another code where the server does not take this one."""
+    """Close by ASGI; with a replacement code if the server rejects this one."""
     try:
         await send({"type": "websocket.close", "code": code, "reason": reason})
     except Exception:
@@ -311,7 +310,7 @@ async def send_close(send: Send, code: int, reason: str) -> None:
 
 
 async def send_denial(scope: dict[str, Any], send: Send, status: int, *headers: tuple[bytes, bytes]) -> None:
-    """Refuse a handshake with this HTTP status; stock daphne has only 403."""
+    """Refuse a handshake with this HTTP status; stock daphne supports only 403."""
     if "websocket.http.response" in (scope.get("extensions") or ()):
         await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
         await send({"type": "websocket.http.response.body", "body": b""})
@@ -320,28 +319,30 @@ async def send_denial(scope: dict[str, Any], send: Send, status: int, *headers: 
 
 
 def outbox_for(scope: dict[str, Any], send: Send, abort: Callable[[], object]) -> Outbox:
-    """The outbox of a socket: the fast one where the server offers its connection."""
+    """Make the outbox of a socket: RawOutbox if the server offers its connection."""
     connection = (scope.get("extensions") or {}).get(EXTENSION)
     return RawOutbox(connection) if connection is not None else AsgiOutbox(send, abort)
 
 
-async def wait_until_taken(outboxes: Iterable[Outbox]) -> None:
-    """Wait a moment until those who read have room again: what is written as fast as it can be closes them as slow."""
+async def wait_for_room(outboxes: Iterable[Outbox]) -> None:
+    """Wait up to PART_SECONDS until all outboxes have room: unpaced writes would close readers as slow."""
     loop = asyncio.get_running_loop()
-    by = loop.time() + PART_SECONDS
+    deadline = loop.time() + PART_SECONDS
     await asyncio.sleep(0)
-    # Looked at, not told: nothing more for the usual delivery to do.
-    while any(one.waiting_bytes > PART_BYTES for one in outboxes) and loop.time() < by:  # noqa: ASYNC110
+    # Polled: a notification would cost the hot path.
+    while any(outbox.waiting_bytes > PART_BYTES for outbox in outboxes) and loop.time() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
 
 
 def broadcast(frames: Frames, outboxes: Iterable[Outbox], latest: str | None = None) -> None:
-    """Put `frames` into every outbox: with one system call each, where nothing is before them.
+    """Put `frames` into every outbox, with one system call each where nothing is queued before them.
 
-    `latest`: where something is before them, they take the place of what waits under this key.
+    The hot path of the project: the loop body is the cost of a delivery in Python, so keep work out of it.
 
-    The hot path of the whole project. What stands here once per member is all that a delivery costs in Python:
-    whatever is the same for all members belongs before the loop.
+    Args:
+        frames: encoded once for all.
+        outboxes: of the receivers.
+        latest: in a full outbox they replace frames waiting under this key.
     """
     wire = frames.wire
     size = len(wire)
@@ -353,7 +354,7 @@ def broadcast(frames: Frames, outboxes: Iterable[Outbox], latest: str | None = N
         try:
             sent = send_now(wire)
         except OSError:
-            outbox.put_frames(frames, latest)  # Full, or gone: the transport finds out which.
+            outbox.put_frames(frames, latest)  # Full or closed: the transport finds out which.
         else:
             if sent != size:
                 outbox.put_rest(wire[sent:])

@@ -1,4 +1,4 @@
-"""The record of ordered groups: what their frames are taken from again when some were missed. A leaf."""
+"""The record of ordered groups, from which missed frames are read. A leaf."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -6,10 +6,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What changed in an ordered group. `position`: all up to here is told; `more`: there is more beyond.
+    """Changes of an ordered group, from its record.
 
-    `closed`: the group has ended, and this is the last frame of it. `epoch`: of these positions, as
-    `StreamPosition.epoch`; None: the record has no epochs.
+    Attributes:
+        position: these frames cover everything up to here.
+        frames: (position, text), rising.
+        more: the record has more beyond `position`.
+        closed: the last frame of a group that has ended.
+        epoch: of these positions, as `StreamPosition.epoch`; None: the record has no epochs.
     """
 
     position: int
@@ -21,23 +25,23 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class StreamPosition:
-    """Where an ordered group stands on record. Positions of another epoch mean nothing."""
+    """The position of an ordered group. Positions of different epochs cannot be compared."""
 
     epoch: str
     position: int
-    # Rises with each change of who may be in the group.
+    # Rises with each change of access to the group.
     access: int = 0
-    # Of a group in a process, not of the record: how often its positions have begun anew.
+    # Of a group in this process, not of the record: counts resets of its positions.
     generation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """The record that an ordered group can be repaired from, as reads of it."""
+    """The reads of a record from which an ordered group is repaired."""
 
-    # (group, position) -> what changed after it, rising. It sees all that was committed before.
+    # (group, position) -> changes after it. Must see everything committed before the call.
     read_changes: Callable[[str, int], Awaitable[Changes]]
-    # Many groups -> those that exist. Asked every few seconds: it must be one query.
+    # Groups -> positions of those that exist. Called every few seconds: must be one query.
     read_positions: Callable[[list[str]], Awaitable[dict[str, StreamPosition]]]
-    # The user ids in many groups -> of those who may not be in them, the last frame that they get of the group.
+    # User ids by group -> by group, the users who lost access, each with the last frame to send.
     find_revoked: Callable[[dict[str, set[str]]], Awaitable[dict[str, dict[str, str]]]] | None = None

@@ -1,6 +1,6 @@
-"""The positions of one ordered group: frames leave it in order, none twice and none left out.
+"""The positions of one ordered group: frames are delivered in order, exactly once.
 
-A frame that is missing is read from the record, and so is everything that a comparison with the record finds missing.
+Missing frames, seen by a gap or by a comparison with the record, are read from the record.
 """
 
 import asyncio
@@ -21,29 +21,29 @@ logger = logging.getLogger(__name__)
 REPAIR_RETRY_SECONDS = 1.0
 
 Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
-# Frames in the order in which they are sent: (position, text). No position: an event that has none. No text: all up to
-# the position has been sent.
+# (position, text) in the order of delivery. Without a position: an event that has none. Without a text: a marker that
+# everything up to the position was sent.
 Deliverable = deque[tuple[int | None, str | None]]
 
 
 class Receiver(Protocol):
-    """The group that the frames are for."""
+    """The group that delivers the frames."""
 
     def flush(self) -> None:
-        """Send what is deliverable."""
+        """Send deliverable frames."""
 
     def restart(self) -> None:
-        """The positions mean nothing any more: forget what was deliverable, and have the members start over."""
+        """Positions were reset: drop deliverable frames and make the members start over."""
 
     def close(self, text: str, user_ids: None) -> None:
-        """The group has ended; `text` is its last frame."""
+        """Close an ended group; `text` is its last frame."""
 
     async def wait_for_readers(self) -> None:
-        """Return when the members have taken what they were sent."""
+        """Return when the sockets of the members have room again."""
 
 
 class Sequence:
-    """Of one group in one event loop. `deliverable` is the receiver's; this appends to it."""
+    """The sequence of one group in one event loop. It appends to `deliverable`, the queue of the receiver."""
 
     def __init__(
         self, name: str, recovery: Recovery, spawn: Spawn, deliverable: Deliverable, receiver: Receiver
@@ -53,58 +53,59 @@ class Sequence:
         self._spawn = spawn
         self._deliverable = deliverable
         self._receiver = receiver
-        # Positions of another epoch mean nothing: the room was made anew, or its database restored.
+        # Changes when the group is made anew or its database is restored.
         self._epoch = ""
-        # How often that has happened: an answer to what was asked before means nothing either.
+        # Counts resets: answers to reads that began before a reset are dropped.
         self._generation = 0
-        # Nothing is missing up to here; None: no member has read the group's state yet.
+        # Complete up to here; None: no member has read the group's state yet.
         self.position: int | None = None
-        # The record is known to have come as far as this.
+        # The last known position of the record.
         self._recorded = 0
         self.out_of_order = OutOfOrder(name)
         self._gap_timer: asyncio.TimerHandle | None = None
         self._repairing: asyncio.Task[None] | None = None
-        self._repair_log = LogOnce(f"repair of {name}")
+        self._repair_log = LogOnce(f"group {name}: repair failed")
 
     @property
     def local(self) -> StreamPosition | None:
-        """How far this process has the group; None: no member has read its state yet."""
+        """The position of the group in this process; None: no member has read its state yet."""
         return (
             None if self.position is None else StreamPosition(self._epoch, self.position, generation=self._generation)
         )
 
     @property
     def is_incomplete(self) -> bool:
+        """Whether frames are known to be missing."""
         return self.position is not None and (bool(self.out_of_order) or self._recorded > self.position)
 
     def enter_epoch(self, epoch: str) -> None:
-        """A member has read the group's state in this epoch."""
+        """Note the epoch of a state that a member has read."""
         if self._epoch and epoch != self._epoch:
-            self.restart()  # From now on no comparison would find it.
+            self.restart()  # Later comparisons could not see the change.
         self._epoch = epoch
 
     def begin(self, position: int) -> None:
-        """The first member has read the state at `position`: all up to here is known."""
+        """Begin at `position`, where the first member has read the state."""
         self.position = position
         self.advance()
 
     def receive(self, position: int, text: str) -> None:
-        """A frame has come from the channel layer."""
+        """Take a frame from the channel layer."""
         if self.position is None or position > self.position:
             self.out_of_order.add(position, text)
             self.advance()
 
     def compare(self, local: StreamPosition, recorded: StreamPosition | None) -> None:
-        """Find what is missing.
+        """Compare with the record and repair what is missing.
 
         Args:
-            local: how far this process was before the record was read.
-            recorded: how far the record is; None: it has no such group.
+            local: the position in this process before the record was read.
+            recorded: the position on record; None: the record has no such group.
         """
         if local.generation != self._generation:
             return
         if recorded is None:
-            self._begin_repair()  # It will say how it ended.
+            self._begin_repair()  # Reads the last frame of the ended group.
         elif recorded.epoch != local.epoch or recorded.position < local.position:
             self.restart()
         elif self.position is not None and recorded.position > self.position:
@@ -112,15 +113,15 @@ class Sequence:
             self.advance()
 
     def restart(self) -> None:
-        """The record is another one, from a backup perhaps: whoever has the old one's state has to start over."""
-        logger.warning("%s: positions were reset; its sockets are asked to reconnect", self._name)
+        """Start over: the record was replaced, for example from a backup."""
+        logger.warning("group %s: positions were reset, its sockets are closed to reconnect", self._name)
         self._generation += 1
         self._epoch, self.position, self._recorded = "", None, 0
         self.out_of_order.clear()
         self._receiver.restart()
 
     def end(self) -> None:
-        """The group has no members any more."""
+        """Cancel timers and tasks of a group without members."""
         if self._gap_timer is not None:
             self._gap_timer.cancel()
         if self._repairing is not None:
@@ -135,7 +136,7 @@ class Sequence:
             self._deliverable.append((self.position, text))
         self.out_of_order.drop_up_to(self.position)
         if self.is_incomplete and self._gap_timer is None and self._repairing is None:
-            # Two processes publish swapped all the time: the missing one is most likely under way.
+            # Two processes often publish in swapped order: the missing frame is probably on its way.
             wait = conf.settings().gap_ms / 1000
             self._gap_timer = asyncio.get_running_loop().call_later(wait, self._gap_is_due, self.position)
 
@@ -144,7 +145,7 @@ class Sequence:
         if self.is_incomplete and self.position == position:
             self._begin_repair()
         else:
-            self.advance()  # That gap has closed; a later one gets its own time.
+            self.advance()  # That gap has closed; a later one gets its own timer.
 
     def _begin_repair(self) -> None:
         if self.position is not None and self._repairing is None:
@@ -160,7 +161,7 @@ class Sequence:
         self._receiver.flush()
 
     async def _repair_part(self, position: int) -> bool:
-        """Whether there is more to repair, or to try again."""
+        """Read one part from the record. Returns whether to go on: there is more, or the read failed."""
         COUNTERS.repairs += 1
         generation, recorded, waiting = self._generation, self._recorded, [*self.out_of_order]
         try:
@@ -168,26 +169,26 @@ class Sequence:
         except Refused:  # The threads have logged it, once for all groups.
             await asyncio.sleep(REPAIR_RETRY_SECONDS)
             return True
-        except Exception as error:  # noqa: BLE001 - whatever the record raises: tried again
+        except Exception as error:  # noqa: BLE001 - logged, and tried again
             self._repair_log.failed(repr(error))
             await asyncio.sleep(REPAIR_RETRY_SECONDS)
             return True
         self._repair_log.worked()
         if generation != self._generation:
-            return False  # It was asked for positions that mean nothing any more.
+            return False  # The positions were reset meanwhile.
         if changes.closed is not None:
             self._receiver.close(changes.closed, None)
         elif changes.epoch is not None and changes.epoch != self._epoch:
-            self.restart()  # Found before a comparison has.
+            self.restart()  # Seen before the next comparison.
         else:
             if (before := self.position) is not None and changes.position > before:
-                self._deliverable.extend((at, text) for at, text in changes.frames if at > before)
+                self._deliverable.extend(frame for frame in changes.frames if frame[0] > before)
                 self._deliverable.append((changes.position, None))
                 self.position = changes.position
                 self._receiver.flush()
             if changes.more:
                 return True
             self.out_of_order.drop_strays(waiting, changes.position)
-            if self._recorded == recorded:  # Else a comparison has read it since.
+            if self._recorded == recorded:  # Else a comparison has read it meanwhile.
                 self._recorded = min(recorded, changes.position)
         return False

@@ -1,4 +1,4 @@
-"""Whether live updates are fast, as this process's clients are told: `ok`, or `degraded` while Redis is away."""
+"""The service state that clients see: `ok`, or `degraded` while Redis is away and live updates are slow."""
 
 import asyncio
 from typing import Literal
@@ -7,7 +7,7 @@ from hubbub.delivery.frames import Frames
 from hubbub.delivery.outbox import Outbox, broadcast
 from hubbub.protocol import ServiceChanged, encode
 
-# A restart of Redis takes less: a word to every client would cost more than it tells them.
+# A restart of Redis takes less; a frame to every client would cost more than it is worth.
 GRACE_SECONDS = 0.5
 SOCKETS_PER_TURN = 400
 
@@ -15,28 +15,29 @@ State = Literal["ok", "degraded"]
 
 
 class ServiceState:
-    """Of one event loop."""
+    """The service state of one event loop."""
 
     def __init__(self) -> None:
         self.state: State = "ok"
         self._outboxes: dict[Outbox, None] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._telling: asyncio.Task[None] | None = None
-        self._told: State = "ok"
+        self._announcing: asyncio.Task[None] | None = None
+        self._announced: State = "ok"
 
     def add(self, outbox: Outbox) -> None:
-        """Tell this socket of every change from now on. Send it `state` without waiting for anything in between."""
+        """Send every change to this socket from now on. Send it `state` with no await in between."""
         self._outboxes[outbox] = None
 
     def remove(self, outbox: Outbox) -> None:
         self._outboxes.pop(outbox, None)
 
     def lost(self) -> None:
-        """Redis is away."""
+        """Note that Redis is away."""
         if self._timer is None and self.state == "ok":
             self._timer = asyncio.get_running_loop().call_later(GRACE_SECONDS, self._change, "degraded")
 
     def regained(self) -> None:
+        """Note that Redis is back."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -45,25 +46,25 @@ class ServiceState:
     async def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        if self._telling is not None:
-            self._telling.cancel()
-            await asyncio.gather(self._telling, return_exceptions=True)
+        if self._announcing is not None:
+            self._announcing.cancel()
+            await asyncio.gather(self._announcing, return_exceptions=True)
 
     def _change(self, state: State) -> None:
         self._timer = None
         self.state = state
-        if self._telling is None and state != self._told:
-            self._telling = asyncio.create_task(self._tell())
+        if self._announcing is None and state != self._announced:
+            self._announcing = asyncio.create_task(self._announce())
 
-    async def _tell(self) -> None:
+    async def _announce(self) -> None:
         try:
-            while self._told != self.state:
-                self._told = self.state
-                frames = Frames(encode(ServiceChanged(state=self._told)))
+            while self._announced != self.state:
+                self._announced = self.state
+                frames = Frames(encode(ServiceChanged(state=self._announced)))
                 outboxes = [*self._outboxes]
                 for start in range(0, len(outboxes), SOCKETS_PER_TURN):
-                    one_slice = outboxes[start : start + SOCKETS_PER_TURN]
-                    broadcast(frames, [one for one in one_slice if one in self._outboxes])
+                    batch = outboxes[start : start + SOCKETS_PER_TURN]
+                    broadcast(frames, [outbox for outbox in batch if outbox in self._outboxes])
                     await asyncio.sleep(0)
         finally:
-            self._telling = None
+            self._announcing = None

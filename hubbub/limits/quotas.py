@@ -14,7 +14,7 @@ from typing import Any
 
 from hubbub import conf
 from hubbub.limits.token_buckets import Buckets
-from hubbub.process.addresses import network_of, stands_for_many
+from hubbub.process.addresses import is_shared, network_of
 from hubbub.process.metrics import COUNTERS
 from hubbub.process.security_log import Kind, log_event
 from hubbub.protocol import ErrorCode, Refused
@@ -115,7 +115,7 @@ class Quotas:
 
     def take_unknown_slot(self, address: str | None) -> Stranger | None:
         """A place for a socket that has still to say who it is, to be given back by `leave`; None: there is none."""
-        network = "" if stands_for_many(address) else network_of(address)
+        network = "" if is_shared(address) else network_of(address)
         slot = Stranger(network)
         if self._unknown >= self._tunables.max_unauthenticated:
             self._refused("max_unauthenticated", "", address=address)
@@ -156,7 +156,7 @@ class Quotas:
         """Raises Refused when these are too many for one socket."""
         if len(groups) > self._tunables.max_groups_per_socket:
             COUNTERS.limited["max_groups_per_socket"] += 1
-            raise Refused(ErrorCode.FORBIDDEN, "this socket is in too many rooms: leave one first")
+            raise Refused(ErrorCode.FORBIDDEN, "this socket is in too many groups: leave one first")
 
     def many_sockets(self) -> dict[str, int]:
         """Users with many sockets here, to be told to the others."""

@@ -12,13 +12,12 @@ from typing import Annotated, Any
 
 import msgspec
 from django.conf import settings
-from redis.exceptions import RedisError
 
 from hubbub import site
 from hubbub.limits.quotas import Quotas, quotas
 from hubbub.process.log_once import LogOnce
+from hubbub.process.periodic import Periodic
 from hubbub.process.redis_client import connect
-from hubbub.process.redis_errors import cause_of
 from hubbub.process.redis_keys import cleared_of
 from hubbub.site.lease import on_connect
 
@@ -28,9 +27,6 @@ INTERVAL_SECONDS = 1.0
 TIMEOUT_SECONDS = 2.0
 # Who says nothing for so long has ended; its users' sockets are elsewhere by then, and must not count twice.
 SILENT_SECONDS = 2.5
-
-_outage = LogOnce("what users do on other processes is not counted")
-
 
 # A count of one second, or of sockets; below nothing it would give back what others used.
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**31)]
@@ -67,17 +63,17 @@ class Exchange:
         self._others: dict[str, Other] = {}
 
     async def run(self) -> None:
-        """For the life of the process."""
-        while True:
-            began = self._clock()
-            try:
-                await self.round()
-                _outage.worked()
-            except (RedisError, OSError, TimeoutError) as error:
-                _outage.failed(cause_of(error))
-                self._others.clear()
-                self._ledger.sockets_elsewhere = {}
-            await asyncio.sleep(max(0.0, began + INTERVAL_SECONDS - self._clock()))
+        """Exchange once a second until cancelled."""
+        log = LogOnce("limits: usage of other processes is not counted")
+        await Periodic(self._round_or_forget, seconds=INTERVAL_SECONDS, log=log).run()
+
+    async def _round_or_forget(self) -> None:
+        try:
+            await self.round()
+        except Exception:
+            self._others.clear()
+            self._ledger.sockets_elsewhere = {}
+            raise
 
     async def round(self) -> None:
         """Tell and hear once. Raises what redis-py raises, or TimeoutError; what was to be told is dropped then."""

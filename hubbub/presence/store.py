@@ -1,7 +1,7 @@
-"""What is in Redis of presence: one hash per process, from group to users, which ends with the process's lease.
+"""Presence in Redis: one hash per process, from group to users, that expires with the lease of the process.
 
-So nobody has to clear away what a dead process left, and no ghost can stay. Only simple commands. All of it may be lost
-at any time; who notices writes its own part again.
+The data of a dead process expires by itself, so no ghosts stay. All of it may be lost at any time: each process then
+writes its own part again.
 """
 
 import asyncio
@@ -17,25 +17,25 @@ from hubbub.presence.topic_presence import Users
 from hubbub.process.log_once import LogOnce
 from hubbub.process.redis_keys import cleared_of
 
-# In names of keys, after the site's own prefix.
+# In key names, after the prefix of the site.
 PREFIX = "presence"
-# A field of each process's hash: when it is new, the hash had been lost. No group has this name.
+# A field of each hash; if it is new, the hash was lost. No group has this name.
 LEASE = ""
 
 GONE = -2  # PTTL's answer for a key that does not exist.
 TIMEOUT_SECONDS = 2.0
-# Entries of the stream that tells of changes: a minute and more of them. Who has missed one reads everything again.
+# Length of the change stream, more than a minute. A process that missed an entry reads everything again.
 MAX_CHANGES = 1_000
-# Of what all processes share. Each of them writes it anew every second.
+# Expiry of shared keys; each process renews it every second.
 SHARED_MS = 600_000
-# More than the bound of HUBBUB_PRESENCE_LEASE_SECONDS is left of a lease only after Redis' clock was set back. A living
-# owner renews it; the lease of a dead one would last as much longer.
+# The bound of HUBBUB_PRESENCE_LEASE_SECONDS. A lease has more left only after Redis' clock was set back; that of a dead
+# process would last too long and is shortened.
 MAX_LEASE_MS = 600_000
 
-# As `secrets.token_hex` makes them; no other process is asked for.
+# Other members of the set are not ours and are removed.
 PROCESS_ID = re.compile(rb"[A-Za-z0-9_.:\-]{1,64}")
 
-_unreadable = LogOnce("who is in a room elsewhere cannot be read")
+_unreadable = LogOnce("presence: users of a group cannot be read")
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Users).decode
@@ -44,9 +44,12 @@ _decode_numbers = msgspec.msgpack.Decoder(dict[int, str]).decode
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """`was_lost`: what this process had written was not there any more. `alive`: the others that hold a lease.
+    """The result of an exchange.
 
-    `changed`: by process, the groups whose users there are not what they were; None when that cannot be told.
+    Attributes:
+        was_lost: the data of this process was not there any more.
+        alive: other processes with a lease.
+        changed: by process, groups whose users changed; None: unknown, read everything.
     """
 
     was_lost: bool
@@ -55,7 +58,13 @@ class News:
 
 
 class PresenceStore:
-    """`process`: this one's id, which no other has or had. Every call raises what redis-py raises, or TimeoutError."""
+    """The presence keys of one process. Every call may raise the errors of redis-py, or TimeoutError.
+
+    Args:
+        redis: an asyncio client.
+        process: an id that no other process has or had.
+        lease_seconds: how long the data outlives the process.
+    """
 
     def __init__(self, redis: Any, process: str, lease_seconds: float) -> None:
         self._redis = redis
@@ -64,15 +73,15 @@ class PresenceStore:
         self._others: set[str] = set()
         self._ended: set[str] = set()
         self._too_long: set[str] = set()
-        # The last entry of the stream that was read.
+        # The last entry read from the change stream.
         self._after: bytes | None = None
 
     async def exchange(self, groups: Mapping[str, Users]) -> News:
-        """Say who is in these groups here (nobody: an empty one), keep the lease, and hear what is new."""
+        """Write the users of these groups (empty: remove the group), renew the lease, and read the news."""
         others = sorted(self._others)
         key = _key(self._process)
         processes, changes = site.key(f"{PREFIX}:processes"), site.key(f"{PREFIX}:changes")
-        some = {name: _encode(users) for name, users in groups.items() if users}
+        occupied = {name: _encode(users) for name, users in groups.items() if users}
         async with asyncio.timeout(TIMEOUT_SECONDS), self._redis.pipeline(transaction=False) as pipe:
             pipe.hset(key, LEASE, "")
             pipe.sadd(processes, self._process)
@@ -80,9 +89,9 @@ class PresenceStore:
             pipe.xrange(changes, min=self._after or "-", max="+", count=MAX_CHANGES if self._after else 1)
             for other in others:
                 pipe.pttl(_key(other))
-            if some:
-                pipe.hset(key, mapping=some)
-            if empty := [name for name in groups if name not in some]:
+            if occupied:
+                pipe.hset(key, mapping=occupied)
+            if empty := [name for name in groups if name not in occupied]:
                 pipe.hdel(key, *empty)
             if self._ended:
                 pipe.srem(processes, *self._ended)
@@ -91,17 +100,17 @@ class PresenceStore:
             pipe.pexpire(processes, SHARED_MS)
             pipe.pexpire(key, self._lease_ms)
             if groups or self._after is None:
-                # After what it tells of: whoever reads it finds that.
+                # After the data: a reader of the entry must find the change.
                 entry = {"process": self._process, "groups": " ".join(groups)}
                 pipe.xadd(changes, entry, maxlen=MAX_CHANGES, approximate=True)
                 pipe.pexpire(changes, SHARED_MS)
             async with cleared_of(self._redis, key, processes, changes):
                 answers = await pipe.execute()
-            is_new, _, members, entries, *there = answers
-            left_ms = dict(zip(others, there, strict=False))
-            if strange := [one for one in members if not PROCESS_ID.fullmatch(one)]:
-                await self._redis.srem(processes, *strange)
-            registered = {one.decode() for one in members if PROCESS_ID.fullmatch(one)} - {self._process}
+            is_new, _, members, entries, *rest = answers
+            left_ms = dict(zip(others, rest, strict=False))
+            if invalid := [member for member in members if not PROCESS_ID.fullmatch(member)]:
+                await self._redis.srem(processes, *invalid)
+            registered = {member.decode() for member in members if PROCESS_ID.fullmatch(member)} - {self._process}
             if unknown := sorted(registered - self._others):
                 for other in unknown:
                     pipe.pttl(_key(other))
@@ -117,29 +126,29 @@ class PresenceStore:
         return News(bool(is_new), {*alive}, changed)
 
     async def read(self, wanted: Mapping[str, Collection[str]]) -> dict[str, dict[str, Users]] | None:
-        """Of each process, who is in these groups there. None: Redis has forgotten everything meanwhile."""
+        """Read groups of other processes. None: the data was lost meanwhile."""
         async with asyncio.timeout(TIMEOUT_SECONDS), self._redis.pipeline(transaction=False) as pipe:
             for process, groups in wanted.items():
                 pipe.hmget(_key(process), list(groups))
             pipe.hexists(_key(self._process), LEASE)
-            *found, is_here = await pipe.execute(raise_on_error=False)
+            *replies, is_here = await pipe.execute(raise_on_error=False)
         if not is_here or isinstance(is_here, Exception):
             return None
         return {
             process: _read(process, groups, values)
-            for (process, groups), values in zip(wanted.items(), found, strict=True)
+            for (process, groups), values in zip(wanted.items(), replies, strict=True)
         }
 
     async def close(self) -> None:
         await self._redis.aclose()
 
     def forget(self) -> None:
-        """What is known of the others may be out of date: the next exchange tells of nothing as unchanged."""
+        """Make the next exchange report that everything may have changed."""
         self._after = None
 
     def _changed(self, entries: list[tuple[bytes, dict[bytes, bytes]]]) -> dict[str, set[str]] | None:
         if not entries or entries[0][0] != self._after:
-            # The last one that was read is gone, so others may be gone as well.
+            # The last entry read is gone, so later ones may be gone as well.
             self._after = None
             return None
         changed: dict[str, set[str]] = {}
@@ -157,22 +166,22 @@ def _key(process: str) -> str:
 
 
 def _read(process: str, groups: Collection[str], values: list[bytes | None] | Exception) -> dict[str, Users]:
-    found: dict[str, Users] = {}
+    users: dict[str, Users] = {}
     if isinstance(values, Exception):
         values = [None] * len(groups)
     for group, value in zip(groups, values, strict=True):
         try:
-            found[group] = _users(value) if value else {}
+            users[group] = _users(value) if value else {}
         except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
-            # Another release's, say. It must not keep the other groups from being read.
+            # From another release, maybe. Other groups must still be read.
             _unreadable.failed(f"{group} on {process}: {error!r}")
-            found[group] = {}
-    return found
+            users[group] = {}
+    return users
 
 
 def _users(value: bytes) -> Users:
     try:
         return _decode(value)
     except msgspec.ValidationError:
-        # A process of the release before, while it is replaced: there ids were numbers.
+        # From the previous release, during a rolling restart: its ids were numbers.
         return {str(user_id): name for user_id, name in _decode_numbers(value).items()}

@@ -1,7 +1,7 @@
-"""Presence over all processes: writes who is here, hears of the others, and tells the members of each group in time.
+"""Presence over all processes: writes local users to Redis, reads those of other processes, announces changes.
 
-Each process has its own part in Redis (see presence_store) and tells its own members, at most once a second a group.
-Nobody waits for Redis but `run`; while it is away everything stays as it was last known.
+Each process writes its own part (see `store`) and sends changes to its own members, at most once a second per group.
+Only `run` waits for Redis; while Redis is away, presence is frozen.
 """
 
 import asyncio
@@ -11,137 +11,139 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import islice
 
-from redis.exceptions import RedisError
-
 from hubbub import conf
 from hubbub.presence.store import TIMEOUT_SECONDS, News, PresenceStore
 from hubbub.presence.topic_presence import Announce, People
+from hubbub.process.log_once import LogOnce
 from hubbub.process.metrics import COUNTERS
+from hubbub.process.periodic import Periodic
 from hubbub.process.redis_client import connect
-from hubbub.process.redis_errors import cause_of
 from hubbub.protocol import encode
 from hubbub.site.lease import on_connect
 
 logger = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 1.0
-# Between two rounds when somebody waits for an answer, or more is to do than fits into one.
+# Between two rounds after `watch`, or while work is left over.
 MIN_SECONDS = 0.1
 
-# A group of more than this many is told and written less often than every second, in proportion: what a crowd's
-# presence costs is bounded.
+# Larger groups are written and announced less often, in proportion, so that a crowd's presence has a bounded cost.
 USERS_PER_SECOND = 1_000
 
-# Of one round: a few milliseconds' worth. The rest has its turn in the next.
+# Bounds of one round, a few milliseconds of work. The rest waits for the next.
 GROUPS_WRITTEN = 100
 GROUPS_READ = 200
-TOLD_PER_TURN = 400
+SOCKETS_PER_TURN = 400
 
-# Tell the members of the group in this process, when it is their turn, what the function makes then: see `Group.tell`.
-Tell = Callable[[str, Callable[[], str | None]], None]
+# Send to the group's members in this process what the function makes at that time: see `Group.send_current`.
+SendCurrent = Callable[[str, Callable[[], str | None]], None]
 
 
 class Tracker:
-    """All groups of this process whose people are watched. Everything here runs in one event loop."""
+    """Presence of all watched groups of one event loop.
 
-    def __init__(self, tell: Tell, *, url: str, interval_seconds: float = INTERVAL_SECONDS) -> None:
-        self._tell = tell
+    Args:
+        send_current: sends a frame to the members of a group.
+        url: of Redis.
+        interval_seconds: between two rounds.
+    """
+
+    def __init__(self, send_current: SendCurrent, *, url: str, interval_seconds: float = INTERVAL_SECONDS) -> None:
+        self._send_current = send_current
         self._interval = interval_seconds
         self._grace = conf.settings().presence_grace_seconds
         self._lease = conf.settings().presence_lease_seconds
-        # Not the process's name or number: those come again, and what they had left would seem alive.
-        # No retries: after a failure it is not known what has been done, and all is done again.
+        # Without retries: after a failure everything is written again.
         redis = connect(url, seconds=TIMEOUT_SECONDS, on_connect=on_connect)
+        # A random id: names and pids come again, and would revive the leftovers of a dead process.
         self._store = PresenceStore(redis, secrets.token_hex(8), self._lease)
         self._groups: dict[str, People] = {}
-        # When each stops being present, soonest first.
+        # When each user stops being present, soonest first.
         self._leaving: dict[tuple[People, str], float] = {}
         self._unwritten: dict[People, None] = {}
-        self._untold: dict[People, None] = {}
-        # Of which process, which group.
+        self._unannounced: dict[People, None] = {}
+        # (process, group) to read.
         self._unread: dict[tuple[str, People], None] = {}
-        # Not read from all other processes yet, so not told either.
-        self._unknown: set[People] = set()
+        # Not read from all other processes yet, so not announced.
+        self._incomplete: set[People] = set()
         self._writing: list[People] = []
         self._alive: set[str] = set()
-        self._asked = asyncio.Event()
-        self._has_begun = self._is_failing = False
+        self._log = LogOnce("presence: exchange failed, presence is frozen")
+        self._rounds = Periodic(
+            self._round, seconds=self._interval, log=self._log, pause_seconds=min(MIN_SECONDS, self._interval)
+        )
+        self._has_begun = False
         self._now = 0.0
-        # Until then others write again what Redis has forgotten: who is missing may only be late.
+        # Until then other processes write lost data again: nobody is announced as left.
         self._settled_at = 0.0
 
     def watch(self, name: str, announce: Announce) -> People:
-        """From now on tell the group's members here who comes and goes."""
+        """Announce joins and leaves to the group's members here from now on."""
         people = self._groups.get(name)
         if people is None:
             people = self._groups[name] = People(self, name)
         people.announce = announce
-        self._unknown.add(people)
+        self._incomplete.add(people)
         self._read_again(people, self._alive)
-        self._asked.set()
+        self._rounds.wake()
         return people
 
     def unwatch(self, name: str) -> None:
-        """The group has no members here any more; who has just left is still present for the grace."""
+        """Stop announcing: the group has no members here. Users in their grace stay present."""
         people = self._groups[name]
-        people.announce = people.told = None
+        people.announce = people.announced = None
         people.elsewhere = {}
-        self._unknown.discard(people)
-        self._untold.pop(people, None)
-        self._put_away(people)
+        self._incomplete.discard(people)
+        self._unannounced.pop(people, None)
+        self._forget_if_unused(people)
 
-    def stays(self, people: People, user_id: str) -> None:
+    def cancel_removal(self, people: People, user_id: str) -> None:
         self._leaving.pop((people, user_id), None)
 
-    def leaves(self, people: People, user_id: str) -> None:
+    def schedule_removal(self, people: People, user_id: str) -> None:
         self._leaving[people, user_id] = asyncio.get_running_loop().time() + self._grace
 
     def has_changed(self, people: People) -> None:
-        self._unwritten[people] = self._untold[people] = None
+        self._unwritten[people] = self._unannounced[people] = None
 
     async def run(self) -> None:
-        """For the life of the process."""
-        while True:
-            self._now = asyncio.get_running_loop().time()
-            self._asked.clear()
-            try:
-                await self._round()
-                self._is_failing = False
-            except (RedisError, OSError, TimeoutError) as error:
-                self._failed(error)
-            except Exception as error:
-                logger.exception("a round of presence failed")
-                self._failed(error)
-            await asyncio.sleep(min(MIN_SECONDS, self._interval))
-            try:
-                async with asyncio.timeout_at(self._now + self._interval):
-                    await self._asked.wait()
-            except TimeoutError:
-                pass
+        """Exchange once a second, or when woken, until cancelled."""
+        await self._rounds.run()
 
     async def close(self) -> None:
-        """To be called when `run` has ended: gives back its connection."""
+        """Close the connection, after `run` has ended."""
         await self._store.close()
 
-    # A round: write, hear, read, tell
+    # A round: write, apply news, read, announce
 
     async def _round(self) -> None:
-        self._let_go()
+        self._now = asyncio.get_running_loop().time()
+        try:
+            await self._exchange()
+        except Exception:
+            if not self._log.is_on:
+                COUNTERS.presence_losses += 1
+            # It is unknown how much of the round was carried out.
+            self._restart()
+            raise
+
+    async def _exchange(self) -> None:
+        self._remove_expired()
         self._writing = self._next_to_write()
         for people in self._writing:
             del self._unwritten[people]
         news = await self._store.exchange({people.name: people.here for people in self._writing})
-        self._has_written()
-        self._hear(news)
+        self._finish_writing()
+        self._apply(news)
         await self._read()
-        for people in self._unknown - {people for _, people in self._unread}:
-            self._unknown.discard(people)
-            self._untold[people] = None
-        await self._tell_all()
+        for people in self._incomplete - {people for _, people in self._unread}:
+            self._incomplete.discard(people)
+            self._unannounced[people] = None
+        await self._announce_all()
         if self._unread or len(self._unwritten) > GROUPS_WRITTEN:
-            self._asked.set()
+            self._rounds.wake()
 
-    def _let_go(self) -> None:
+    def _remove_expired(self) -> None:
         while self._leaving:
             (people, user_id), at = next(iter(self._leaving.items()))
             if at > self._now:
@@ -159,19 +161,19 @@ class Tracker:
                     break
         return due
 
-    def _has_written(self) -> None:
+    def _finish_writing(self) -> None:
         written, self._writing = self._writing, []
         for people in written:
             people.write_at = self._now + len(people.here) / USERS_PER_SECOND
-            self._put_away(people)
+            self._forget_if_unused(people)
 
-    def _hear(self, news: News) -> None:
+    def _apply(self, news: News) -> None:
         if news.was_lost and self._has_begun:
-            self._was_forgotten()
+            self._on_loss()
         self._has_begun = True
         if self._settled_at and self._settled_at <= self._now:
             self._settled_at = 0.0
-            self._untold |= dict.fromkeys(self._watched())
+            self._unannounced |= dict.fromkeys(self._watched())
         ended, begun = self._alive - news.alive, news.alive - self._alive
         self._alive = news.alive
         if news.changed is None or ended or begun:
@@ -179,7 +181,7 @@ class Tracker:
                 self._read_again(people, self._alive if news.changed is None else begun)
                 for process in ended & people.elsewhere.keys():
                     del people.elsewhere[process]
-                    self._untold[people] = None
+                    self._unannounced[people] = None
         for process, names in (news.changed or {}).items():
             for name in names:
                 if (changed := self._groups.get(name)) is not None:
@@ -194,12 +196,12 @@ class Tracker:
                 del self._unread[process, people]
         if not wanted:
             return
-        # What changes while this is read is told by the next exchange, and read again.
-        found = await self._store.read(wanted)
-        if found is None:
-            self._was_forgotten()
+        # Changes during this read are in the news of the next exchange, and read again.
+        read = await self._store.read(wanted)
+        if read is None:
+            self._on_loss()
             return
-        for process, groups in found.items():
+        for process, groups in read.items():
             for name, users in groups.items():
                 people_read = self._groups.get(name)
                 if people_read is None or people_read.announce is None:
@@ -207,58 +209,50 @@ class Tracker:
                 self._unread.pop((process, people_read), None)
                 if users != people_read.elsewhere.get(process, {}):
                     people_read.elsewhere[process] = users
-                    self._untold[people_read] = None
+                    self._unannounced[people_read] = None
 
-    async def _tell_all(self) -> None:
-        told = 0
-        for people in [*self._untold]:
-            if people in self._unknown or people.tell_at > self._now:
+    async def _announce_all(self) -> None:
+        sockets = 0
+        for people in [*self._unannounced]:
+            if people in self._incomplete or people.announce_at > self._now:
                 continue
-            self._untold.pop(people, None)
-            told += self._tell_one(people)
-            if told >= TOLD_PER_TURN:
-                told = 0
+            self._unannounced.pop(people, None)
+            sockets += self._announce(people)
+            if sockets >= SOCKETS_PER_TURN:
+                sockets = 0
                 await asyncio.sleep(0)
 
-    def _tell_one(self, people: People) -> int:
-        """How many sockets it is for."""
+    def _announce(self, people: People) -> int:
+        """Announce the changes of one group. Returns to how many sockets."""
         if people.announce is None:
             return 0
-        self._tell(people.name, partial(self._current, people))
+        self._send_current(people.name, partial(self._current, people))
         return len(people.sockets)
 
     def _current(self, people: People) -> str | None:
-        """The frame that tells those who are members now what has changed for them; None: nothing."""
+        """The frame with the changes for the present members; None: no changes."""
         if people.announce is None or (change := people.change(keep=self._settled_at > 0)) is None:
             return None
         if not people.sockets:
             return None
-        # A timer may come a little early: it is the next round all the same.
-        people.tell_at = self._now + max(self._interval, change.count / USERS_PER_SECOND) - MIN_SECONDS / 2
+        # Half a step of tolerance: a timer may fire early.
+        people.announce_at = self._now + max(self._interval, change.count / USERS_PER_SECOND) - MIN_SECONDS / 2
         COUNTERS.presence_changes += 1
         try:
             frame = people.announce(people.name, change)
             return frame if isinstance(frame, str) else encode(frame)
         except Exception:
-            logger.exception("who is in %s was not told", people.name)
+            logger.exception("presence: change in %s not announced", people.name)
             return None
 
-    # After trouble
+    # After a loss
 
-    def _was_forgotten(self) -> None:
+    def _on_loss(self) -> None:
         COUNTERS.presence_losses += 1
-        logger.warning("Redis has forgotten who is present: it is written again")
-        self._begin_anew()
+        logger.warning("presence: data lost in Redis, writing it again")
+        self._restart()
 
-    def _failed(self, error: Exception) -> None:
-        if not self._is_failing:
-            COUNTERS.presence_losses += 1
-            logger.warning("who is present stays as it is until Redis can be used again: %s", cause_of(error))
-        self._is_failing = True
-        # What of it was done is not known, nor what others did meanwhile.
-        self._begin_anew()
-
-    def _begin_anew(self) -> None:
+    def _restart(self) -> None:
         self._store.forget()
         self._settled_at = self._now + self._lease
         for people in self._groups.values():
@@ -275,9 +269,9 @@ class Tracker:
     def _watched(self) -> list[People]:
         return [people for people in self._groups.values() if people.announce is not None]
 
-    def _put_away(self, people: People) -> None:
-        """Forget a group that nobody is in, nobody watches, and Redis has nothing of from us."""
-        # What is just being written may have to be written again.
+    def _forget_if_unused(self, people: People) -> None:
+        """Forget a group without users here, without a watcher, and without data of this process in Redis."""
+        # A write in progress may have to be repeated.
         is_written = people not in self._unwritten and people not in self._writing
         if people.announce is None and not people.here and is_written:
             self._groups.pop(people.name, None)

@@ -1,4 +1,4 @@
-"""Addresses of clients: what they are read from, and what a limit by address counts as one. A leaf."""
+"""Client addresses: parsing, trusted proxies, and the key that per-address limits count by. A leaf."""
 
 import functools
 import ipaddress
@@ -9,17 +9,24 @@ from django.conf import settings
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# Who speaks on a UNIX socket has no address; this word, among the trusted proxies, trusts it.
+# Peers on a UNIX socket have no address; this word in TRUSTED_PROXIES trusts them.
 UNIX = "unix"
 FORWARDED = frozenset(
     {b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-proto", b"x-real-ip"}
 )
 BRACKETED = re.compile(r"\[([^\]]*)\](?::\d+)?")
-IPV6_PREFIX = 64  # What one customer of a provider has for themselves, and changes within as they like.
+IPV6_PREFIX = 64  # One customer's network; its host part changes at will.
 
 
 class TrustedProxies:
-    """Addresses and networks (`10.0.0.0/8`), and `unix`. ValueError for what is neither."""
+    """A set of trusted peers.
+
+    Args:
+        proxies: addresses, networks (`10.0.0.0/8`) and `unix`.
+
+    Raises:
+        ValueError: an entry is none of these.
+    """
 
     def __init__(self, proxies: Iterable[str]) -> None:
         words = list(proxies)
@@ -34,12 +41,12 @@ class TrustedProxies:
 
 
 def parse_address(text: str) -> Address | None:
-    """An IP address, also with a port or as IPv4 in IPv6; None for anything else."""
+    """Parse an IP address, with or without a port; IPv4 in IPv6 becomes IPv4. None: not an address."""
     if (bracketed := BRACKETED.fullmatch(text)) is not None:
         text = bracketed[1]
     elif text.count(":") == 1:
         text = text.partition(":")[0]
-    if "%" in text:  # A zone: of no use here, and it may hold any character.
+    if "%" in text:  # An IPv6 zone may contain any character.
         return None
     try:
         address = ipaddress.ip_address(text)
@@ -49,20 +56,21 @@ def parse_address(text: str) -> Address | None:
 
 
 def is_loopback(address: str | None) -> bool:
-    """Whether it comes from this machine; so does whoever speaks on a UNIX socket, which is None."""
+    """Whether the peer is on this machine; None (a UNIX socket) is."""
     parsed = parse_address(address) if address else None
     return address is None or (parsed is not None and parsed.is_loopback)
 
 
-def stands_for_many(address: str | None) -> bool:
-    """Whether it may be a proxy's: all come from this machine as long as settings name no proxy."""
+def is_shared(address: str | None) -> bool:
+    """Whether the address may be a proxy's: with no trusted proxy set, clients behind a local proxy all share it."""
     return not getattr(settings, "TRUSTED_PROXIES", ()) and is_loopback(address)
 
 
 def counted_address(peer: str | None) -> str | None:
-    """What a limit on connections counts one from `peer` under. None: they are those of many clients, so by nothing.
+    """The key of `peer` for limits on connections.
 
-    That is a UNIX socket, a trusted proxy, and this machine where a proxy is trusted: it may be on it.
+    Returns:
+        None where many clients share the peer: a UNIX socket, a trusted proxy, and this machine if a proxy is trusted.
     """
     proxies = tuple(getattr(settings, "TRUSTED_PROXIES", ()))
     if peer is None or (proxies and (is_loopback(peer) or peer in _trusted(proxies))):
@@ -76,7 +84,7 @@ def _trusted(proxies: tuple[str, ...]) -> TrustedProxies:
 
 
 def network_of(address: str | None) -> str:
-    """What a limit by address counts as one: an IPv4 address, and the network of an IPv6 one."""
+    """The key for limits by address: an IPv4 address, or the /64 network of an IPv6 address."""
     if address is None:
         return UNIX
     parsed = parse_address(address)

@@ -1,6 +1,6 @@
-"""File descriptors: a limit high enough for all connections, and listening sockets that stop before the last one.
+"""File descriptors: raise the limit, and stop listening sockets before the last descriptor is used.
 
-A process without a descriptor cannot open its database, Redis or a file; what it cannot accept the kernel resets.
+Without a descriptor the process cannot open its database, Redis or a file, and the kernel resets new connections.
 """
 
 import logging
@@ -16,80 +16,81 @@ from hubbub.process.metrics import COUNTERS
 
 logger = logging.getLogger(__name__)
 
-# For the database, Redis, bodies of requests, files; and for what one turn accepts past the bound.
+# For the database, Redis, request bodies, files, and the connections that one turn accepts past the bound.
 RESERVED = 128
 MAX_ACCEPTS = 32
-LOOK_SECONDS = 0.05
-QUIET_SECONDS = 60.0
+RETRY_SECONDS = 0.05
+QUIET_SECONDS = 60.0  # Between two log lines.
 
 
 def needed(tunables: conf.Hubbub) -> int:
-    """How many a process needs for all connections that its tunables allow."""
+    """Descriptors that a process needs for all connections that its tunables allow."""
     return tunables.max_sockets + tunables.max_connections + RESERVED
 
 
 def raise_limit(wanted: int) -> int:
-    """Raise the soft limit to `wanted`, or as far as the hard one lets it; the limit then."""
+    """Raise the soft limit to `wanted`, at most to the hard limit. Returns the new limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return wanted if soft == resource.RLIM_INFINITY else soft
     limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
-    logger.info("descriptors: the limit of %d is raised to %d", soft, limit)
+    logger.info("descriptors: soft limit raised from %d to %d", soft, limit)
     return limit
 
 
 class Connections(Protocol):
-    def give_way(self, count: int) -> int: ...
+    def give_way(self, count: int) -> int:
+        """Close up to `count` idle connections; return how many."""
 
 
 class Gate:
-    """Stops a listening socket while descriptors are short; connections then wait in the kernel. None is reset."""
+    """Pauses listening sockets while descriptors are short; new connections wait in the kernel instead of a reset."""
 
     def __init__(self, limit: int, connections: Connections) -> None:
         self._limit = limit
-        # A quarter at least is for connections, however low the limit.
-        self._most = max(limit - RESERVED, limit // 4)
+        # However low the limit, a quarter is for connections.
+        self._max_used = max(limit - RESERVED, limit // 4)
         self._connections = connections
-        self._told_at = float("-inf")
+        self._logged_at = float("-inf")
 
     def guard(self, port: Any) -> None:
-        """On UNIX sockets a supervisor asks how this process is: they have what is reserved."""
+        """Guard one listening port. UNIX sockets are exempt: the supervisor probes this process on them."""
         if port.socket.family == socket.AF_UNIX:
             return
         accept: Callable[[], object] = port.doRead
 
-        def accept_some() -> None:
+        def accept_or_wait() -> None:
             if self._is_full(port.fileno()):
                 self._wait(port)
             else:
                 port.numberAccepts = min(port.numberAccepts, MAX_ACCEPTS)
                 accept()
 
-        port.doRead = accept_some
+        port.doRead = accept_or_wait
 
     def _is_full(self, any_descriptor: int) -> bool:
-        # The kernel hands out the lowest that is free.
+        # `dup` returns the lowest free descriptor.
         try:
             lowest = os.dup(any_descriptor)
         except OSError:
             return True
         os.close(lowest)
-        return lowest >= self._most
+        return lowest >= self._max_used
 
     def _wait(self, port: Any) -> None:
         COUNTERS.limited["descriptors"] += 1
         now = time.monotonic()
-        if now - self._told_at > QUIET_SECONDS:
+        if now - self._logged_at > QUIET_SECONDS:
             logger.warning(
-                "descriptors: %d of %d are in use; idle connections are closed and new ones wait until there is room",
-                *(self._most, self._limit),
+                "descriptors: %d of %d in use, closing idle connections; new connections wait",
+                *(self._max_used, self._limit),
             )
-        self._told_at = now
+        self._logged_at = now
         self._connections.give_way(MAX_ACCEPTS)
         port.stopReading()
-        port.reactor.callLater(LOOK_SECONDS, self._go_on, port)
+        port.reactor.callLater(RETRY_SECONDS, self._resume, port)
 
-    def _go_on(self, port: Any) -> None:
+    def _resume(self, port: Any) -> None:
         if port.connected and not port.disconnecting:
             port.startReading()

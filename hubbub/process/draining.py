@@ -1,10 +1,10 @@
-"""Whether this process is about to end: set by the server, read by probes. A leaf."""
+"""Whether this process is shutting down: set by the server, read by probes. A leaf."""
 
 _is_draining = False
 
 
 def is_draining() -> bool:
-    """Whether this process is about to end."""
+    """Whether this process is shutting down."""
     return _is_draining
 
 

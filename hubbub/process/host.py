@@ -1,4 +1,4 @@
-"""This host, as others know it: an id that no other host has, and a name for people, which two hosts may share."""
+"""The identity of this host: a unique id, and a name for people that two hosts may share."""
 
 import hashlib
 import os
@@ -31,28 +31,27 @@ def this_host() -> Host:
 
 
 def host_id(folder: Path | None) -> str:
-    """The id of this machine for the site whose data is in `folder`: the same at each start.
+    """The id of this machine for the site whose data is in `folder`; stable across starts.
 
-    Machines made from one image may have the same machine-id and name, so a random part is kept in `folder`. The file's
-    inode and the machine-id are part of the id: a copy of the folder is another host. Where nothing can be kept, the
-    id lasts until the next boot.
+    Machines made from one image may share a machine-id and a name, so `folder` stores a random part. The file's inode
+    is part of the id: a copied folder is another host. Without a writable folder the id lasts until the next boot.
     """
     try:
-        kept = _kept(folder) if folder else _text(BOOT_ID)
+        random_part = _stored_id(folder) if folder else _text(BOOT_ID)
     except OSError:
-        kept = _text(BOOT_ID)
-    return digest(kept, _text(MACHINE_ID), socket.gethostname())
+        random_part = _text(BOOT_ID)
+    return digest(random_part, _text(MACHINE_ID), socket.gethostname())
 
 
 def digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:ID_CHARS]
 
 
-def _kept(folder: Path) -> str:
+def _stored_id(folder: Path) -> str:
     path = folder / ID_FILE
     if not path.exists():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Written aside and linked: of processes that start at once, all must read the same whole id.
+        # Written aside and linked: processes that start together must all read the same complete id.
         draft = path.with_name(f".{path.name}.{os.getpid()}")
         draft.touch(mode=0o600)
         try:

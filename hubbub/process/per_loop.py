@@ -1,4 +1,4 @@
-"""One object per event loop, made when it is first asked for. A leaf."""
+"""One object per event loop, made on first use. A leaf."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,10 +17,10 @@ class PerLoop(Generic[T]):
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
-        self._made: WeakKeyDictionary[asyncio.AbstractEventLoop, T] = WeakKeyDictionary()
+        self._instances: WeakKeyDictionary[asyncio.AbstractEventLoop, T] = WeakKeyDictionary()
 
     def __call__(self) -> T:
         loop = asyncio.get_running_loop()
-        if (found := self._made.get(loop)) is None:
-            found = self._made[loop] = self._make()
-        return found
+        if (instance := self._instances.get(loop)) is None:
+            instance = self._instances[loop] = self._make()
+        return instance

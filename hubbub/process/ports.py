@@ -1,4 +1,4 @@
-"""The listening sockets of several processes on one port, and the locks that keep two runs apart."""
+"""Listening sockets of several processes on one port, and the locks that keep two runs apart."""
 
 import errno
 import fcntl
@@ -11,13 +11,19 @@ BACKLOG = 1024
 
 
 class Taken(Exception):
-    """Somebody else has it; the text is for people."""
+    """Another program uses the port or folder; the text is for people."""
 
 
 def claim_port(host: str, port: int) -> int:
-    """The port to use, `port` itself or a free one for 0. Taken when somebody listens there.
+    """Check that the port is free.
 
-    A plain bind has to show that: a second SO_REUSEPORT bind succeeds silently beside the first.
+    A plain bind is used: a second SO_REUSEPORT bind would succeed beside another listener.
+
+    Returns:
+        `port`, or a free port for 0.
+
+    Raises:
+        Taken: another program listens there.
     """
     family, address = _resolve(host, port)
     with socket.socket(family) as probe:
@@ -25,13 +31,13 @@ def claim_port(host: str, port: int) -> int:
         try:
             probe.bind(address)
         except OSError as error:
-            raise Taken(_why(error, host, port)) from None
+            raise Taken(_reason(error, host, port)) from None
         bound: int = probe.getsockname()[1]
         return bound
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket of its own for one process that will listen on it; the kernel spreads connections over all that do."""
+    """Bind a socket for one process; the kernel spreads connections over all processes that listen on the port."""
     family, address = _resolve(host, port)
     listener = socket.socket(family)
     try:
@@ -41,14 +47,18 @@ def bind(host: str, port: int) -> socket.socket:
         listener.setblocking(False)
     except OSError as error:
         listener.close()
-        raise Taken(_why(error, host, port)) from None
+        raise Taken(_reason(error, host, port)) from None
     return listener
 
 
 def lock_folder(folder: Path, *, wait_seconds: float = 0.0) -> int:
-    """A descriptor that holds the lock on `folder` for as long as any copy of it is open. Taken when it is held.
+    """Lock `folder` itself, so no lock file can be left behind.
 
-    The folder itself is locked: there is no lock file that could be left behind.
+    Returns:
+        A descriptor; the lock lasts while any copy of it is open.
+
+    Raises:
+        Taken: the lock is held for longer than `wait_seconds`.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     deadline = time.monotonic() + wait_seconds
@@ -70,16 +80,16 @@ def _resolve(host: str, port: int) -> tuple[int, tuple[str, int] | tuple[str, in
             host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except socket.gaierror as error:
-        raise Taken(f"{host} is no address of this machine: {error.strerror}.") from None
+        raise Taken(f"{host} is not an address of this machine: {error.strerror}.") from None
     return family, address  # type: ignore[return-value]
 
 
-def _why(error: OSError, host: str, port: int) -> str:
+def _reason(error: OSError, host: str, port: int) -> str:
     match error.errno:
         case errno.EADDRINUSE:
-            return f"Port {port} on {host} is taken: stop what uses it, or choose another with --port."
+            return f"Port {port} on {host} is in use: stop the other program, or choose another port with --port."
         case errno.EACCES:
-            return f"Port {port} needs rights that this user does not have: choose one above 1023 with --port."
+            return f"Port {port} needs root privileges: choose one above 1023 with --port."
         case errno.EADDRNOTAVAIL:
-            return f"{host} is no address of this machine: choose another with --host."
+            return f"{host} is not an address of this machine: choose another with --host."
     return f"Cannot listen on {host} port {port}: {error.strerror}."

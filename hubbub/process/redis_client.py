@@ -1,7 +1,7 @@
 """Redis clients with bounded waits, for asyncio and for threads. A leaf.
 
-A call to a Redis that hangs raises after `seconds`. Each caller says how often a call may be sent again: after a
-failure it is not known whether the command was carried out.
+A call to a Redis that hangs raises after `seconds`. Retries are the caller's choice: after a failure it is unknown
+whether Redis carried the command out.
 """
 
 from collections.abc import Awaitable, Callable
@@ -17,16 +17,16 @@ from redis.retry import Retry
 def connect(
     url: str, *, seconds: float, retries: int = 0, on_connect: Callable[[Any], Awaitable[None]] | None = None
 ) -> Any:
-    """An asyncio client.
+    """Make an asyncio client.
 
     Args:
         url: `redis://`, `rediss://` or `unix://`.
-        seconds: the longest wait for a connection, and for an answer.
-        retries: how often a failed call is sent again, at once. 1 bears that a pooled connection dies with Redis.
+        seconds: the time limit of a connect, and of an answer.
+        retries: immediate retries of a failed call. 1 survives pooled connections that died with Redis.
         on_connect: awaited with each new connection before it is used; it may refuse by raising.
 
     Returns:
-        `redis.asyncio.Redis`. Typed Any, since redis-py's types are those of both kinds of clients at once.
+        `redis.asyncio.Redis`, typed Any: redis-py's types mix both kinds of clients.
     """
     return AsyncRedis.from_url(
         url,
@@ -38,7 +38,7 @@ def connect(
 
 
 def connect_sync(url: str, *, seconds: float, retries: int = 0, on_connect: Callable[[Any], None] | None = None) -> Any:
-    """As `connect`, for threads: `redis.Redis`."""
+    """Make a client for threads, `redis.Redis`. Arguments as for `connect`."""
     return Redis.from_url(
         url,
         socket_timeout=seconds,

@@ -1,4 +1,4 @@
-"""The cause of a Redis error in words, the same in every log line and in `/readyz`. A leaf: knows only redis-py."""
+"""The cause of a Redis error in words, the same in every log line and in `/readyz`. A leaf: knows redis-py only."""
 
 import re
 import socket
@@ -14,9 +14,9 @@ CLUSTER = "it is a Redis Cluster, which is not supported: use one Redis, or one 
 REPLIES = {
     "OOM": "out of memory (maxmemory is reached)",
     "READONLY": "read-only: it is a replica",
-    "NOAUTH": "authentication failed: it wants a password",
+    "NOAUTH": "authentication failed: a password is required",
     "WRONGPASS": "authentication failed: wrong user or password",
-    "NOPERM": "permission denied: the user's ACL does not allow a command or key",
+    "NOPERM": "permission denied: the ACL of the user forbids a command or key",
     "LOADING": "it is still loading its data",
     "MASTERDOWN": "it is a replica that has lost its master",
     "NOREPLICAS": "it has too few replicas to accept writes",
@@ -43,10 +43,13 @@ CLASSES: dict[type[BaseException], str] = {
 
 
 def cause_of(error: BaseException) -> str:
-    """One clause that names the cause: out of memory, read-only, wrong CA, refused connection, timeout …
+    """Name the cause in one clause: out of memory, read-only, wrong CA, connection refused, timeout …
 
-    Args: `error`, as raised by redis-py, or what it was raised from. Returns at most MAX_CHARS characters without
-    control characters. An error without a name of its own keeps its type and text.
+    Args:
+        error: as redis-py raised it, or an error raised from one. An unknown error keeps its type and text.
+
+    Returns:
+        At most MAX_CHARS characters, none of them control characters.
     """
     chain = [*_chain(error)]
     for find in (_tls, _reply, _network):
@@ -54,14 +57,14 @@ def cause_of(error: BaseException) -> str:
             if words := find(each):
                 return words
     text = str(error)
-    # Errors of our own are sentences already; the others' types tell more than their text.
+    # Our own errors are sentences; other types say more than their text.
     words = text if type(error).__module__.startswith("hubbub.") and text else f"{type(error).__name__}: {text}"
     words = re.sub(r"[^\x20-\x7e\xa0-\U0010ffff]+", " ", words.removesuffix(": "))
     return words if len(words) <= MAX_CHARS else f"{words[: MAX_CHARS - 1]}…"
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """`error`, what it was raised from, and errors given as its argument, as redis-py wraps some."""
+    """`error`, its causes, and errors among its arguments: redis-py wraps some that way."""
     seen: set[int] = set()
     waiting: list[BaseException] = [error]
     while waiting:
@@ -70,7 +73,8 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
             continue
         seen.add(id(each))
         yield each
-        waiting += [one for one in (each.__cause__, each.__context__, *each.args) if isinstance(one, BaseException)]
+        inner = (each.__cause__, each.__context__, *each.args)
+        waiting += [wrapped for wrapped in inner if isinstance(wrapped, BaseException)]
 
 
 def _tls(error: BaseException) -> str:
@@ -80,8 +84,8 @@ def _tls(error: BaseException) -> str:
         return f"TLS failed: {error.reason or error} (is it a TLS port?)"
     text = str(error)
     if "CERTIFICATE_VERIFY_FAILED" in text:  # redis-py keeps only the text of some.
-        found = re.search(r"certificate verify failed: ([^(\[\n]+)", text)
-        return f"its TLS certificate is not trusted: {found[1].strip() if found else 'verify failed'} (wrong CA?)"
+        reason = re.search(r"certificate verify failed: ([^(\[\n]+)", text)
+        return f"its TLS certificate is not trusted: {reason[1].strip() if reason else 'verify failed'} (wrong CA?)"
     return ""
 
 
@@ -96,15 +100,17 @@ def _reply(error: BaseException) -> str:
     if word in REPLIES:
         return REPLIES[word]
     if isinstance(error, exceptions.AuthenticationError):
-        # redis-py takes the first word off these.
-        wants = re.search("authentication required|already authenticated|without any password", text, re.IGNORECASE)
-        return REPLIES["NOAUTH"] if wants else REPLIES["WRONGPASS"]
+        # redis-py strips the first word of these.
+        needs_password = re.search(
+            "authentication required|already authenticated|without any password", text, re.IGNORECASE
+        )
+        return REPLIES["NOAUTH"] if needs_password else REPLIES["WRONGPASS"]
     if "max number of clients" in text:
         return "it has reached its maximum number of clients"
     if isinstance(error, exceptions.MaxConnectionsError):
         return "too many connections of this process"
     if isinstance(error, exceptions.InvalidResponse):
-        return "its answer is not that of a Redis (wrong port?)"
+        return "the server is not a Redis (wrong port?)"
     return ""
 
 

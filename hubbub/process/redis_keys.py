@@ -1,4 +1,4 @@
-"""Keys of ours in Redis that somebody else has written to. A leaf."""
+"""Our keys in Redis that another program has overwritten. A leaf."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -7,27 +7,27 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
-# Of Redis' own messages: another type; no number, or the last one; a stream that takes no more entries.
+# Parts of Redis' error replies: another type; not a number, or out of range; a stream that is exhausted.
 WRONG_KINDS = ("WRONGTYPE", "not an integer", "would overflow", "exhausted the last possible ID")
 
 logger = logging.getLogger(__name__)
 
 
 def is_wrong_kind(error: BaseException) -> bool:
-    """Whether a command met a value of another kind than ours, which no trying again changes."""
+    """Whether a key has a value of an unexpected type, so that a retry cannot succeed."""
     return isinstance(error, ResponseError) and any(sign in str(error) for sign in WRONG_KINDS)
 
 
 @asynccontextmanager
 async def cleared_of(redis: Any, *keys: str) -> AsyncIterator[None]:
-    """Delete `keys` when a command finds a value of another kind there: all of them may be lost at any time.
+    """Delete `keys` when a command meets a value of an unexpected type: their data may be lost at any time.
 
-    The error is raised all the same: the next try finds them gone.
+    The error is still raised; a retry then finds the keys gone.
     """
     try:
         yield
     except ResponseError as error:
         if is_wrong_kind(error):
-            logger.warning("%s held what is not ours, and was deleted: %s", ", ".join(keys), str(error)[:200])
+            logger.warning("Redis: key deleted, unexpected value type: %s: %s", ", ".join(keys), str(error)[:200])
             await redis.unlink(*keys)
         raise

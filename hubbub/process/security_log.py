@@ -1,6 +1,6 @@
-"""Security events: one line in the log and one more in the counters, in the same form wherever they happen.
+"""Security events: one log line and one count each, always in the same form.
 
-Never pass a token, a cookie, a password or what somebody wrote.
+Never pass a token, a cookie, a password or text that a user wrote.
 """
 
 import logging
@@ -15,13 +15,13 @@ from hubbub.process.metrics import COUNTERS
 
 logger = logging.getLogger("hubbub.security")
 
-# Lines of one kind within a second. Who floods us must not fill the disk, nor hide other kinds among these.
+# Per kind: a flood must neither fill the disk nor hide events of other kinds.
 LINES_PER_SECOND = 20
-MAX_CHARS = 200  # Of one value: some are an attacker's choice.
+MAX_CHARS = 200  # Per value: attackers choose some of them.
 
 
 class Kind(StrEnum):
-    """What happened. SECURITY.md lists them; a test compares."""
+    """The kinds of events. SECURITY.md lists them; a test compares."""
 
     SIGN_IN_FAILED = "sign_in_failed"
     SIGN_IN_LIMITED = "sign_in_limited"
@@ -54,48 +54,48 @@ def log_event(
     connection: str | None = None,
     detail: str = "",
 ) -> None:
-    """Count the event and log `kind address=… user=… connection=… 'detail'`, with `-` for what is not known.
+    """Count the event and log `kind address=… user=… connection=… 'detail'`, with `-` for unknown values.
 
-    Callable from any thread. Past LINES_PER_SECOND of a kind it is only counted; the next line says of how many.
+    Thread-safe. Past LINES_PER_SECOND of a kind events are only counted; the next line says how many.
     """
     with _lock:
         COUNTERS.security_events[kind] += 1
-        unsaid = _lines.setdefault(kind, _Lines()).take()
-    if unsaid is None:
+        skipped = _lines.setdefault(kind, _Lines()).take()
+    if skipped is None:
         return
     words = [f"address={_plain(address)}", f"user={_plain(user)}", f"connection={_plain(connection)}"]
     if detail:
         words.append(repr(detail[:MAX_CHARS]))
-    if unsaid:
-        words.append(f"(and {unsaid} before it that were only counted)")
+    if skipped:
+        words.append(f"({skipped} earlier events only counted)")
     logger.warning("%s %s", kind.value, " ".join(words))
 
 
 def address_of(scope: Mapping[str, Any]) -> str | None:
-    """The client's address of an ASGI scope; None for one that came by a UNIX socket."""
+    """The client's address in an ASGI scope; None on a UNIX socket."""
     client = scope.get("client")
     return str(client[0]) if client and client[0] else None
 
 
 class _Lines:
-    """How many lines of one kind were written in this second, and how many events had none since the last line."""
+    """For one kind: lines in this second, and events without a line since the last one."""
 
-    __slots__ = ("_count", "_second", "_unsaid")
+    __slots__ = ("_count", "_second", "_skipped")
 
     def __init__(self) -> None:
-        self._second = self._count = self._unsaid = 0
+        self._second = self._count = self._skipped = 0
 
     def take(self) -> int | None:
-        """None: no line for this event. Otherwise how many had none before it."""
+        """Take a line. Returns the events skipped before it, or None: no line for this event."""
         second = int(time.monotonic())
         if second != self._second:
             self._second, self._count = second, 0
         if self._count == LINES_PER_SECOND:
-            self._unsaid += 1
+            self._skipped += 1
             return None
         self._count += 1
-        unsaid, self._unsaid = self._unsaid, 0
-        return unsaid
+        skipped, self._skipped = self._skipped, 0
+        return skipped
 
 
 _lock = threading.Lock()
@@ -103,7 +103,7 @@ _lines: dict[Kind, _Lines] = {}
 
 
 def _forget_parents_lock() -> None:
-    """In a child, right after the fork: a thread of the parent may have held it, and does not come along."""
+    """In a child after a fork: a thread of the parent may have held the lock, and threads are not copied."""
     global _lock
     _lock = threading.Lock()
 
@@ -112,7 +112,7 @@ os.register_at_fork(after_in_child=_forget_parents_lock)
 
 
 def _plain(value: str | int | None) -> str:
-    """A value that cannot end the line, nor look like several."""
+    """Quote a value that could break the line or look like several fields."""
     if value is None or value == "":
         return "-"
     text = str(value)[:MAX_CHARS]

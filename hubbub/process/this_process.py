@@ -12,7 +12,7 @@ from hubbub.process.metrics import COUNTERS
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """`id` is unique among all processes of all hosts; `name` is what people call it."""
+    """`id` is unique over all hosts; `name` is for people."""
 
     host: Host
     name: str
@@ -38,10 +38,10 @@ PROCESS = _this_process()
 COUNTERS.restarts = _count(os.environ.get("HUBBUB_RESTARTS"))
 COUNTERS.silent_restarts = _count(os.environ.get("HUBBUB_SILENT_RESTARTS"))
 
-# Names of connections: counted from a number that no other process began with.
+# Connection names count up from a random number, so they differ between restarts.
 _connections = itertools.count(secrets.randbits(32) << 16)
 
 
 def new_connection_name() -> str:
-    """What logs call a socket of this process."""
+    """The name of a new socket in logs."""
     return f"{PROCESS.name}:{next(_connections):x}"

@@ -1,7 +1,7 @@
 """Send a frame to a group from anywhere: consumer, view, command, thread, task or script.
 
-Inside a transaction a frame waits for the commit. Nothing here raises for Redis: what matters is in the database before
-it is published. See sender.py for the way to Redis.
+Inside a transaction a frame waits for the commit. Redis errors are not raised: important data is in the database before
+it is published. `sender` sends to Redis.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -27,7 +27,7 @@ __all__ = [
     "send_from",
 ]
 
-# Every process hears of this group, whoever is connected to it.
+# Every process subscribes to this group.
 USERS_GROUP = "hubbub.users"
 
 
@@ -39,21 +39,23 @@ def publish(
     version: int | None = None,
     now: bool = False,
 ) -> None:
-    """Send `frame` (encoded once, here, unless it is text already) to every member of `group` on every process.
+    """Send a frame to every member of the group on every process.
 
-    `position`: of an ordered group; members get positions in order, none twice. `version`: only the newest matters;
-    members are not sent one that is not above the last. Neither: sent as it comes. What is not a
-    group's name is logged and not sent.
+    Inside a transaction, on any database, it is sent after the commit, and not at all after a rollback.
 
-    Inside a transaction, on any database, it is sent after the commit, and not at all when that is rolled back.
-    `now`: it does not wait for that. Transactions managed by hand need it: see `commits.after_commit`.
+    Args:
+        group: an invalid name is logged and not sent.
+        frame: encoded once, here, unless it is text.
+        position: for an ordered group: members get positions in order, none twice.
+        version: for states of which only the newest matters: members get rising versions only.
+        now: send without waiting for the commit. Needed with autocommit off: see `commits.after_commit`.
     """
     text = frame if isinstance(frame, str) else encode(frame)
     _send(partial(sender.put, OneFrame(group, text, position, version)), now)
 
 
 def publish_in_order(group: str, frames: Sequence[tuple[int, str]], *, now: bool = False) -> None:
-    """Send several frames of an ordered group, each (position, text), rising, in one message."""
+    """Send several frames of an ordered group, (position, text) in rising order, in one message."""
     if frames:
         _send(partial(sender.put, SeveralFrames(group, list(frames))), now)
 
@@ -61,18 +63,18 @@ def publish_in_order(group: str, frames: Sequence[tuple[int, str]], *, now: bool
 def publish_end(
     group: str, frame: msgspec.Struct, *, user_ids: Collection[UserId] | None = None, now: bool = False
 ) -> None:
-    """Send `frame` to these users' members of the group, or to all for None, as the last that they get of it."""
+    """Evict these users from the group, or all for None. `frame`: the last frame that they get of it."""
     evicted = "all" if user_ids is None else list(user_ids)
     _send(partial(sender.put, LastFrame(group, encode(frame), evicted)), now)  # type: ignore[arg-type]
 
 
 def publish_access_changed(group: str, *, now: bool = False) -> None:
-    """Have every process look whether its members of the group may still be in it."""
+    """Make every process re-check its members of the group."""
     _send(partial(sender.put_recheck, group, [None]), now)
 
 
 def publish_users_changed(user_ids: Collection[UserId] | None, *, now: bool = False) -> None:
-    """Have every process look whether its sockets of these users, or of all for None, may still be there."""
+    """Make every process re-check its sockets of these users, or of all for None."""
     _send(partial(sender.put_recheck, USERS_GROUP, [None] if user_ids is None else user_ids), now)
 
 

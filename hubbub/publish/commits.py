@@ -1,4 +1,4 @@
-"""Wait with something until the transactions that its caller is in are committed. A leaf."""
+"""Run a callback after the transactions of its caller are committed. A leaf."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,14 +8,16 @@ from django.db.transaction import TransactionManagementError
 
 
 def after_commit(do: Callable[[], None]) -> None:
-    """Call `do` once every transaction of this thread is committed, on any database; at once when there is none.
+    """Call `do` after all transactions of this thread are committed, on any database; at once if there is none.
 
-    Never, if one of them, or the savepoint that the caller is in, is rolled back. What `do` raises then is logged and
-    does not reach the code that commits. Raises TransactionManagementError, like Django's `on_commit`, where
-    transactions are managed by hand (autocommit is off): Django does not say when such a one is committed.
+    It is not called if one of them, or the savepoint of the caller, is rolled back. Errors of `do` are logged and never
+    reach the committing code.
+
+    Raises:
+        TransactionManagementError: autocommit is off, so Django does not report the commit. As Django's `on_commit`.
     """
     in_transaction = []
-    # `connections.all(initialized_only=True)` looks each up three times, which takes longer than all else of a publish.
+    # `connections.all(initialized_only=True)` costs more than the rest of a publish.
     opened: Any = connections._connections  # type: ignore[attr-defined]
     for alias in connections:
         connection = getattr(opened, alias, None)
@@ -25,7 +27,7 @@ def after_commit(do: Callable[[], None]) -> None:
             in_transaction.append(connection)
         elif connection.connection is not None and not connection.autocommit:
             raise TransactionManagementError(
-                f"The transaction on {connection.alias!r} is managed by hand: publish after its commit, with now=True."
+                f"Autocommit is off on database {connection.alias!r}: publish after the commit, with now=True."
             )
     if not in_transaction:
         do()

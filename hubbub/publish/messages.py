@@ -1,24 +1,24 @@
-"""What processes send one another over the channel layer: typed, bounded, checked once per process. A leaf.
+"""Messages between processes over the channel layer: typed, bounded, validated once per process. A leaf.
 
-Redis may hold anything: another release's messages, another program's, an attacker's. A message that does not fit is
-not decoded, so nothing behind `decode` has to doubt a field.
+Messages in Redis may come from another release, another program or an attacker. `decode` rejects what does not fit, so
+later code can trust every field.
 """
 
 from typing import Annotated, Any, Literal
 
 import msgspec
 
-# A frame of this many characters would close every socket that it is for.
+# A longer frame would close every socket that receives it.
 MAX_TEXT_CHARS = 1 << 20
-# Of a whole message: a hundred of the longest posts, several times over.
+# Of a message: several hundred of the longest posts.
 MAX_PAYLOAD_BYTES = 16 << 20
 
-# Of why a message was dropped, which may repeat what is in it.
+# Of the reason in the log, which may quote the message.
 REASON_CHARS = 200
 
 Name = Annotated[str, msgspec.Meta(max_length=99)]
 Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARS)]
-# The database's largest integer is the last position.
+# Up to the largest integer of a database.
 Position = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Version = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 UserId = str
@@ -43,14 +43,14 @@ class SeveralFrames(_Message, tag="hubbub.frames", frozen=True):
 
 
 class LastFrame(_Message, tag="hubbub.end", frozen=True):
-    """The last frame that these users, or all, get of the group."""
+    """Evicts these users, or all, from the group; `text` is their last frame of it."""
 
     text: Text
     evicted: list[UserId] | Literal["all"]
 
 
 class Recheck(_Message, tag="hubbub.recheck", frozen=True):
-    """Ask the database about these users, or all: their sockets, or those of them who are members of the group."""
+    """Requests a re-check of these users, or all: of their sockets, or of their membership in the group."""
 
     recheck: list[UserId] | Literal["all"]
 
@@ -62,24 +62,24 @@ _decoder = msgspec.msgpack.Decoder(Message)
 
 
 class Undecodable(ValueError):
-    """What came is no message of ours."""
+    """Not a message of this protocol."""
 
 
 def encode(message: Message) -> bytes:
-    """MessagePack, as channels_redis writes it. Raises ValueError for what no process would take."""
+    """Encode as MessagePack, as channels_redis does. Raises ValueError for a message that no process would accept."""
     payload = _encoder.encode(message)
-    if len(payload) > MAX_TEXT_CHARS:  # Seldom: then it is worth a look.
+    if len(payload) > MAX_TEXT_CHARS:  # Rare, so the check may be slow.
         decode(payload)
     return payload
 
 
 def to_dict(message: Message) -> dict[str, Any]:
-    """The same message for a layer that takes only dictionaries."""
+    """Convert a message for a layer that takes only dictionaries."""
     return msgspec.to_builtins(message)  # type: ignore[no-any-return]
 
 
 def decode(payload: bytes | dict[str, Any]) -> Message:
-    """The message that came: bytes from Redis, or what another layer has decoded. Raises Undecodable."""
+    """Validate a message: bytes from Redis, or a dictionary of another layer. Raises Undecodable."""
     try:
         if isinstance(payload, bytes):
             if len(payload) > MAX_PAYLOAD_BYTES:
@@ -87,6 +87,6 @@ def decode(payload: bytes | dict[str, Any]) -> Message:
             message: Message = _decoder.decode(payload)
             return message
         return msgspec.convert(payload, Message)  # type: ignore[no-any-return]
-    # RecursionError: lists in lists, a hundred thousand deep.
+    # RecursionError: deeply nested lists.
     except (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError) as error:
         raise Undecodable(ascii(str(error)[:REASON_CHARS])) from None

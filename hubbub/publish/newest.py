@@ -1,6 +1,6 @@
-"""The newest `version` frame of each group that Redis may not have carried: sent again until it is surely back. A leaf.
+"""The newest versioned frame of each group that Redis may have lost: sent again until Redis has been back. A leaf.
 
-An ordered group is repaired from its record. A state has none: its last frame would be missing until the next change.
+An ordered group is repaired from its record. A state has none: a lost frame would be missing until the next change.
 """
 
 import asyncio
@@ -9,15 +9,20 @@ from collections.abc import Callable, Iterable
 from hubbub.publish.messages import Message, OneFrame
 
 RESEND_SECONDS = 1.0
-# Subscribers find a Redis that is back within 0.2 s, or within 4 s where a connection hangs; some may be slow.
+# Subscribers reconnect within 0.2 s, or 4 s after a hung connection; the rest is margin.
 SETTLE_SECONDS = 6.0
-# Past either, the frames that were kept first are dropped.
+# Past either bound the oldest frames are dropped.
 MAX_GROUPS = 1_000
 MAX_CHARS = 4 << 20
 
 
 class Newest:
-    """Used in `loop` alone. `send` queues messages once more."""
+    """Keeps unconfirmed frames and sends them again.
+
+    Args:
+        loop: every call happens in it.
+        send: queues messages once more.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, send: Callable[[Iterable[Message]], None]) -> None:
         self._loop = loop
@@ -25,25 +30,26 @@ class Newest:
         self._frames: dict[str, OneFrame] = {}
         self._chars = 0
         self._timer: asyncio.TimerHandle | None = None
-        # From then on all subscribers are there again; None: Redis has taken nothing since the last failure.
+        # When all subscribers are back, in the loop's time; None: no message was sent since the last failure.
         self._settled_at: float | None = None
 
     @property
     def is_in_use(self) -> bool:
+        """Whether frames are being sent again."""
         return self._timer is not None
 
     def has(self, message: Message) -> bool:
         return self._frames.get(message.group) is message
 
     def lost(self, messages: Iterable[Message]) -> None:
-        """Redis has not taken these."""
+        """Keep messages that Redis did not take."""
         self._settled_at = None
         self._keep(messages)
         if self._frames and self._timer is None:
             self._timer = self._loop.call_later(RESEND_SECONDS, self._resend)
 
     def sent(self, messages: Iterable[Message]) -> None:
-        """Redis has taken these, but perhaps before its subscribers were back."""
+        """Keep messages that Redis took, maybe before its subscribers were back."""
         if self._settled_at is None:
             self._settled_at = self._loop.time() + SETTLE_SECONDS
         self._keep(messages)

@@ -1,7 +1,7 @@
-"""The way of what is published to Redis: a queue per process, drained in order by one task. The only user of the layer.
+"""The queue of published messages: one per process, drained in order by one task. The only sender on the layer.
 
-A server sends in its own event loop, any other process in a thread that the first message starts. A fork leaves that
-thread behind, so a child starts its own.
+A server sends in its own event loop; any other process in a thread that the first message starts. Threads do not
+survive a fork, so a child process starts its own.
 """
 
 import asyncio
@@ -26,41 +26,47 @@ from hubbub.publish.newest import Newest
 
 logger = logging.getLogger(__name__)
 
-# A call that hangs is given up after `layer_timeout_seconds`: so much later it is known what has become of it.
+# A hung call ends after `layer_timeout_seconds`; its result is known this much later.
 MARGIN_SECONDS = 1.0
 
-# Of those that wait, so many go to Redis together: a Redis that is far away takes as long for them as for one.
+# Messages per round trip, so that a distant Redis does not fall behind.
 MESSAGES_TOGETHER = 64
 
 
 def put(message: Message) -> None:
-    """Queue a message. Outside of a server's loop, in a child process, return when Redis has it: see `_must_wait`."""
-    _with_sender(lambda one: one.put(message))
+    """Queue a message. In a child process, outside an event loop, wait until Redis has it: see `_must_wait`."""
+    _with_sender(lambda sender: sender.put(message))
 
 
 def put_recheck(group: str, user_ids: Collection[UserId | None]) -> None:
-    """Queue what is to be looked at again: those of one group that wait together are one message. None: all users."""
-    _with_sender(lambda one: one.put_recheck(group, user_ids))
+    """Queue a re-check of these users; None among them: all. Waiting ones of a group become one message."""
+    _with_sender(lambda sender: sender.put_recheck(group, user_ids))
 
 
 def flush(seconds: float | None = None) -> bool:
-    """Wait until what this process published before the call has been sent, at most `seconds`.
+    """Wait until everything published before the call is sent.
 
-    None: until Redis has taken it, or is given up, in `layer_timeout_seconds`.
-    True: Redis has taken all of it. False: not in time, or something was lost since this thread last asked, or first
-    published. Not from the event loop that sends, a server's: `await flushed(…)` there.
+    Args:
+        seconds: the longest wait; None: a little above `layer_timeout_seconds`.
+
+    Returns:
+        Whether Redis has everything: nothing was late, and nothing was lost since this thread last called `flush` or
+        first published.
+
+    Raises:
+        RuntimeError: called in the event loop that sends (a server's): use `await flushed(…)` there.
     """
     sender = _current
     if sender is None:
-        return not _lost_since_asked()
+        return not _lost_since_flush()
     if _running_loop() is sender.loop:
-        raise RuntimeError("flush() would wait for its own event loop: await flushed(…) instead.")
-    is_sent = sender.wait_until_sent(_patience() if seconds is None else seconds)
-    return not _lost_since_asked() and is_sent
+        raise RuntimeError("flush() would block its own event loop; use `await flushed(…)`.")
+    is_sent = sender.wait_until_sent(_max_wait() if seconds is None else seconds)
+    return not _lost_since_flush() and is_sent
 
 
 async def flushed(seconds: float) -> bool:
-    """The same from the server's own loop: whether what was published before has been handled within `seconds`."""
+    """As `flush`, for the server's own loop: whether everything published before was handled within `seconds`."""
     sender = _current
     if sender is None or sender.loop is not asyncio.get_running_loop():
         return True
@@ -69,49 +75,52 @@ async def flushed(seconds: float) -> bool:
 
 
 def send_from(loop: asyncio.AbstractEventLoop) -> None:
-    """From now on send in `loop`, a server's own, instead of in a thread."""
+    """Send in `loop`, a server's own, from now on instead of in a thread."""
     global _current
     with _lock:
         _current = Sender(loop)
 
 
 class Sender:
-    """A bounded queue, drained in order by one task of one event loop. Any thread may put something in."""
+    """A bounded queue, drained in order by one task of one event loop. Thread-safe."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, thread: threading.Thread | None = None) -> None:
         self.loop = loop
         self.thread = thread
         self.draining: asyncio.Task[None] | None = None
         self.is_failing = False
-        # A marker is done when all that was put before it has been sent, or given up.
+        # A future is a marker: done when all messages before it are sent or dropped.
         self._queue: deque[Message | Future[None]] = deque()
-        # (group, user ids, or None for all) to be looked at: those of one group that wait together are one message.
-        # Somebody who ends ten thousand sessions at once neither fills the queue nor keeps others waiting.
+        # (group, user ids, or None for all). Merged by group: ending ten thousand sessions at once must not fill the
+        # queue.
         self._rechecks: deque[tuple[str, Collection[UserId | None]]] = deque()
         self._recheck_messages: deque[Message | Future[None]] = deque()
         self._capacity = conf.settings().layer_capacity
         self._newest = Newest(loop, self._send_again)
-        self._again: deque[Message] = deque()
+        self._resends: deque[Message] = deque()
 
     def put(self, message: Message) -> None:
+        """Queue a message; dropped if the queue is full."""
         if len(self._queue) >= self._capacity:
-            self._lose([message])
+            self._drop([message])
             return
         self._queue.append(message)
         self.loop.call_soon_threadsafe(self._wake)
 
     def put_recheck(self, group: str, user_ids: Collection[UserId | None]) -> None:
+        """Queue a re-check."""
         self._rechecks.append((group, user_ids))
         self.loop.call_soon_threadsafe(self._wake)
 
     def mark(self) -> "Future[None]":
-        """Done when all that was put before has been sent, or given up."""
+        """A future that is done when all messages queued before it are sent or dropped."""
         marker: Future[None] = Future()
         self._queue.append(marker)
         self.loop.call_soon_threadsafe(self._wake)
         return marker
 
     def wait_until_sent(self, seconds: float) -> bool:
+        """Block until all messages queued before are sent or dropped. Returns False after `seconds`."""
         try:
             self.mark().result(seconds)
         except (TimeoutError, RuntimeError):  # RuntimeError: the loop has been closed.
@@ -119,7 +128,7 @@ class Sender:
         return True
 
     def stop(self) -> None:
-        """End the loop, and the thread that it has of its own."""
+        """End the loop and its thread."""
         assert self.thread is not None
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(MARGIN_SECONDS)
@@ -142,14 +151,14 @@ class Sender:
                 try:
                     if messages:
                         await self._send(layer, messages)
-                except BaseException:  # Cancelled: this process ends.
+                except BaseException:  # Cancelled: the process exits.
                     _count_lost(len(messages))
                     for marker in markers:
                         marker.cancel()
                     raise
                 _resolve(markers)
         finally:
-            # Nothing is awaited between the last look at the queue and this: what is put now wakes the next one.
+            # No await since the queue was empty: the next `put` starts a new task.
             self.draining = None
 
     async def _send(self, layer: Any, messages: list[Message]) -> None:
@@ -157,7 +166,7 @@ class Sender:
             async with asyncio.timeout(conf.settings().layer_timeout_seconds):
                 await site.ready_to_publish()
                 sent = await _send_together(layer, messages)
-        except Exception as error:  # noqa: BLE001 - whatever Redis raises: the database has what matters
+        except Exception as error:  # noqa: BLE001 - logged; the database has the data
             self._failed(error, messages)
         else:
             COUNTERS.published += sent
@@ -167,55 +176,55 @@ class Sender:
                 self._newest.sent(messages)
 
     def _next(self) -> tuple[list[Message], "list[Future[None]]"]:
-        """What goes to Redis together, and the markers that are reached with it."""
+        """The messages of one round trip, and the markers reached with it."""
         messages: list[Message] = []
         markers: list[Future[None]] = []
         self._recheck_messages.extend(self._merged_rechecks())
-        for waiting in (self._recheck_messages, self._again, self._queue):
+        for waiting in (self._recheck_messages, self._resends, self._queue):
             while waiting and len(messages) < MESSAGES_TOGETHER:
-                one = waiting.popleft()
-                if not isinstance(one, Future):
-                    messages.append(one)
+                item = waiting.popleft()
+                if not isinstance(item, Future):
+                    messages.append(item)
                 elif waiting is self._queue and (self._rechecks or self._recheck_messages):
-                    # It stands for the rechecks too that were put before it.
+                    # A marker also covers re-checks queued before it.
                     self._recheck_messages.extend(self._merged_rechecks())
-                    self._recheck_messages.append(one)
+                    self._recheck_messages.append(item)
                 else:
-                    markers.append(one)
+                    markers.append(item)
         return messages, markers
 
     def _merged_rechecks(self) -> Iterable[Message]:
         by_group: dict[str, set[UserId | None]] = {}
         while self._rechecks:
             group, user_ids = self._rechecks.popleft()
-            asked = by_group.setdefault(group, set())
-            asked |= {*user_ids}
-        for group, asked in by_group.items():
-            yield Recheck(group, "all" if None in asked else [one for one in asked if one is not None])
+            merged = by_group.setdefault(group, set())
+            merged |= {*user_ids}
+        for group, merged in by_group.items():
+            yield Recheck(group, "all" if None in merged else [user_id for user_id in merged if user_id is not None])
 
     def _send_again(self, messages: Iterable[Message]) -> None:
-        self._again.extend(messages)
+        self._resends.extend(messages)
         self._wake()
 
     def _failed(self, error: Exception, messages: list[Message]) -> None:
-        # What waits behind would only time out in its turn: the database has it.
-        lost = messages
-        self._again.clear()
+        # Waiting messages would time out one by one: drop them, the database has the data.
+        dropped = messages
+        self._resends.clear()
         for waiting in (self._recheck_messages, self._queue):
             for _ in range(len(waiting)):
-                one = waiting.popleft()
-                if isinstance(one, Future):
-                    _resolve([one])
+                item = waiting.popleft()
+                if isinstance(item, Future):
+                    _resolve([item])
                 else:
-                    lost.append(one)
-        self._lose(lost)
+                    dropped.append(item)
+        self._drop(dropped)
         if not self.is_failing:
-            logger.warning("Redis cannot be used, nothing is published: %s", cause_of(error))
+            logger.warning("publish: Redis unavailable, messages dropped: %s", cause_of(error))
         self.is_failing = True
 
-    def _lose(self, messages: list[Message]) -> None:
-        _count_lost(sum(1 for one in messages if not self._newest.has(one)))
-        if newest := [one for one in messages if isinstance(one, OneFrame) and one.version is not None]:
+    def _drop(self, messages: list[Message]) -> None:
+        _count_lost(sum(1 for message in messages if not self._newest.has(message)))
+        if newest := [message for message in messages if isinstance(message, OneFrame) and message.version is not None]:
             self.loop.call_soon_threadsafe(self._newest.lost, newest)
 
 
@@ -226,30 +235,30 @@ def _resolve(markers: "Iterable[Future[None]]") -> None:
 
 
 async def _send_together(layer: Any, messages: list[Message]) -> int:
-    """How many were sent. What cannot be is logged. Raises what Redis raises."""
+    """Send messages. Returns how many; invalid ones are logged. Raises the errors of Redis."""
     if (send_together := getattr(layer, "group_send_together", None)) is not None:
         sent: int = await send_together(messages)
         return sent
     sent = 0
-    for message in messages:  # Channels' in-memory layer, say.
+    for message in messages:  # Another layer, such as Channels' in-memory layer.
         try:
             await layer.group_send(message.group, to_dict(message))
             sent += 1
         except (TypeError, ValueError):
-            logger.exception("not published")
+            logger.exception("publish: message not sent")
     return sent
 
 
-# This process's sender, and what has become of its messages
+# The sender of this process, and its lost messages
 
 _current: Sender | None = None
-# For who is interrupted by a signal whose handler publishes, too.
+# Reentrant: a signal handler may publish while this thread does.
 _lock = threading.RLock()
-_lost = _lost_and_told = 0
-# How many were lost when this thread last asked, or first published.
-_asked = threading.local()
-_is_forked = _has_ended = False
-# Of the parent: if it were collected here, its connections would be taken out of the parent's own selector.
+_lost = _lost_reported = 0
+# Per thread: `_lost` at its last flush, or at its first publish.
+_seen = threading.local()
+_is_forked = _is_exiting = False
+# The parent's sender: collecting it here would remove its connections from the parent's selector.
 _inherited: list[Sender | None] = []
 
 
@@ -261,44 +270,44 @@ def _count_lost(count: int) -> None:
         COUNTERS.publish_failures += count
 
 
-def _lost_since_asked() -> bool:
-    global _lost_and_told
-    before, _asked.lost = getattr(_asked, "lost", _lost), _lost
-    _lost_and_told = _lost
-    return bool(_asked.lost != before)
+def _lost_since_flush() -> bool:
+    global _lost_reported
+    before, _seen.lost = getattr(_seen, "lost", _lost), _lost
+    _lost_reported = _lost
+    return bool(_seen.lost != before)
 
 
 def _with_sender(use: Callable[[Sender], None]) -> None:
-    if not hasattr(_asked, "lost"):
-        _asked.lost = _lost
+    if not hasattr(_seen, "lost"):
+        _seen.lost = _lost
     try:
         try:
             sender = _sender()
             use(sender)
-        except RuntimeError:  # Its loop has been closed meanwhile.
+        except RuntimeError:  # Its loop was closed meanwhile.
             sender = _sender()
             use(sender)
-    except RuntimeError:  # No thread can be started: the interpreter ends.
+    except RuntimeError:  # No thread can be started: the interpreter exits.
         _count_lost(1)
-        logger.exception("not published")
+        logger.exception("publish: message not sent")
         return
     if sender.thread is not None and _must_wait() and not sender.is_failing:
-        sender.wait_until_sent(_patience())
-    if _has_ended:
-        _end()
+        sender.wait_until_sent(_max_wait())
+    if _is_exiting:
+        _send_rest()
 
 
 def _must_wait() -> bool:
-    """Whether this process may be ended without notice as soon as its work is done.
+    """Whether this process may exit without notice as soon as its work is done.
 
-    Pools kill their children, Celery ends its own by `os._exit`: neither runs what was registered for the end. With
-    Redis away only the first message waits. A coroutine does not wait: its loop has others.
+    Pools kill their children, and Celery calls `os._exit`: neither runs exit handlers. With Redis away only the first
+    message waits. A coroutine does not wait: it would block its loop.
     """
-    is_child = _is_forked or _has_ended or multiprocessing.parent_process() is not None
+    is_child = _is_forked or _is_exiting or multiprocessing.parent_process() is not None
     return is_child and _running_loop() is None
 
 
-def _patience() -> float:
+def _max_wait() -> float:
     return conf.settings().layer_timeout_seconds + MARGIN_SECONDS
 
 
@@ -313,45 +322,45 @@ def _sender() -> Sender:
     global _current
     with _lock:
         if _current is None or _current.loop.is_closed():
-            get_channel_layer()  # Imported by this thread: a child that is forked meanwhile could not import it again.
+            get_channel_layer()  # Imported in this thread: a child forked during an import could never finish it.
             loop = asyncio.new_event_loop()
             thread = threading.Thread(target=_run, args=[loop], name="publisher", daemon=True)
             sender = Sender(loop, thread)
             thread.start()
-            # multiprocessing's children run these at their end, and not what is registered with atexit.
-            Finalize(None, _end, exitpriority=-100)
+            # Children of multiprocessing run finalizers, but no atexit handlers.
+            Finalize(None, _send_rest, exitpriority=-100)
             _current = sender
         return _current
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:
-    # Before the loop runs, where Django forbids it; and a script that ends at once has no other thread any more.
+    # Before the loop runs: Django forbids database access in a running loop.
     site.identify_in_time()
     loop.run_forever()
 
 
-def _end() -> None:
-    """This program ends: send what it has published, or say that it is lost."""
-    global _has_ended
-    _has_ended = True
+def _send_rest() -> None:
+    """At exit: send the queued messages, or log that some are lost."""
+    global _is_exiting
+    _is_exiting = True
     sender = _current
     if sender is None or sender.thread is None or sender.loop.is_closed() or not sender.thread.is_alive():
         return
-    if not sender.wait_until_sent(_patience()) or _lost != _lost_and_told:
-        logger.error("this program ends, and Redis has not taken all that it published")
+    if not sender.wait_until_sent(_max_wait()) or _lost != _lost_reported:
+        logger.error("publish: messages not delivered to Redis before exit")
     sender.stop()
 
 
 def _forget_parent() -> None:
-    """In a child, right after the fork: threads do not come along, and a lock may have been held by one."""
-    global _current, _lock, _lost, _lost_and_told, _asked, _is_forked
+    """In a child after a fork: threads are not copied, and one of them may have held the lock."""
+    global _current, _lock, _lost, _lost_reported, _seen, _is_forked
     _inherited.append(_current)
-    _current, _lock, _asked, _is_forked = None, threading.RLock(), threading.local(), True
-    _lost = _lost_and_told = 0
+    _current, _lock, _seen, _is_forked = None, threading.RLock(), threading.local(), True
+    _lost = _lost_reported = 0
 
 
-atexit.register(_end)
-# Not while another thread imports the layer: the child could never import it.
+atexit.register(_send_rest)
+# No fork while another thread imports the layer: the child could never finish the import.
 os.register_at_fork(
     before=lambda: _lock.acquire(), after_in_parent=lambda: _lock.release(), after_in_child=_forget_parent
 )

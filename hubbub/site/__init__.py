@@ -38,15 +38,15 @@ class PrefixError(RedisError):
 
 class PrefixUnknown(PrefixError):
     def __init__(self) -> None:
-        super().__init__("this site's prefix is not known yet: it is in the database, which cannot be read")
+        super().__init__("the site's prefix is not known yet: the database that stores it cannot be read")
 
 
 class PrefixTaken(PrefixError):
     def __init__(self, name: str) -> None:
         way = "another HUBBUB_PREFIX" if configured_prefix() else 'an id of its own with "manage.py renew_site"'
         super().__init__(
-            f"another database uses Redis under this site's prefix {name}. If this one is a copy, give it {way}; if it "
-            "was moved, stop the processes of the old one"
+            f"another database uses Redis under this site's prefix {name}. If it is a copy, give it {way}; if it "
+            "was moved, stop the old processes"
         )
 
 
@@ -80,7 +80,7 @@ def configured_prefix() -> str:
     """The setting REDIS_PREFIX, or empty. ImproperlyConfigured for what cannot be one."""
     text = str(getattr(settings, "REDIS_PREFIX", "") or "")
     if text and not VALID_PREFIX.fullmatch(text):
-        raise ImproperlyConfigured(f"HUBBUB_PREFIX={text!r} is not 1 to 40 letters, digits and hyphens.")
+        raise ImproperlyConfigured(f"HUBBUB_PREFIX={text!r} is invalid: use 1 to 40 letters, digits or hyphens.")
     return text
 
 
@@ -121,7 +121,7 @@ def note_holder(fingerprint: str) -> None:
     if others:
         logger.error("Redis is not used: %s", PrefixTaken(prefix()))
     else:
-        logger.warning("Redis is used again: no other database holds the prefix %s any more", prefix())
+        logger.warning("Redis is used again: the other database released the prefix %s", prefix())
 
 
 def is_known() -> bool:
@@ -176,7 +176,7 @@ def identify_if_possible() -> None:
     try:
         identify()
     except DatabaseError as error:
-        logger.warning("this site's id cannot be read from the database: %s", str(error).strip())
+        logger.warning("site: reading the site id from the database failed: %s", str(error).strip())
     finally:
         connections.close_all()
 

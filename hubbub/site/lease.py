@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -17,6 +18,8 @@ from redis.exceptions import RedisError, ResponseError
 
 from hubbub import site, threads
 from hubbub.process import redis_client
+from hubbub.process.log_once import LogOnce
+from hubbub.process.periodic import Periodic
 from hubbub.process.redis_errors import CLUSTER, cause_of
 from hubbub.protocol import Refused
 from hubbub.site import PrefixTaken, Site
@@ -113,15 +116,16 @@ async def hold() -> None:
                 await threads.read(site.identify)
             except (Refused, DatabaseError):
                 await asyncio.sleep(site.RETRY_SECONDS)  # The threads have said so.
-        while True:
-            try:
-                async with asyncio.timeout(TIMEOUT_SECONDS):
-                    site.note_holder(await _renew(redis, site.current()))
-            except (RedisError, OSError, TimeoutError):
-                pass  # Those that need Redis say so, and look at the lease when they reach it again.
-            await asyncio.sleep(RENEW_SECONDS)
+        log = LogOnce("site: renewing the lease of the prefix failed")
+        # Quiet: the components that need Redis log its loss, and check the lease when they reconnect.
+        await Periodic(partial(_hold_lease, redis), seconds=RENEW_SECONDS, log=log, quiet=(RedisError, OSError)).run()
     finally:
         await redis.aclose()
+
+
+async def _hold_lease(redis: Any) -> None:
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        site.note_holder(await _renew(redis, site.current()))
 
 
 async def _renew(redis: Any, one: Site) -> str:
@@ -202,5 +206,7 @@ def _wait_for_lease(client: Any, one: Site, say: Callable[[str], None]) -> None:
         left_ms = now_ms
         if not is_told and time.monotonic() > told_at:
             is_told = True
-            say(f"another database has used the prefix {one.prefix} until now: it is free in {now_ms / 1000:.0f} s")
+            say(
+                f"prefix {one.prefix} is leased by another database, waiting {now_ms / 1000:.0f} s for its lease to end"
+            )
         time.sleep(LOOK_SECONDS)

@@ -191,13 +191,13 @@ def test_a_taken_port_is_told_in_one_line(unstarted: Cluster) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         said = refused(unstarted, "--port", str(port))
-    assert said.startswith(f"CommandError: Port {port} on 127.0.0.1 is taken")
+    assert said.startswith(f"CommandError: Port {port} on 127.0.0.1 is in use")
     assert said.count("\n") == 1
 
 
 def test_a_port_that_another_run_shares_is_taken_too(cluster: Cluster, unstarted: Cluster) -> None:
     port = cluster.url.rpartition(":")[2]
-    assert f"Port {port} on 127.0.0.1 is taken" in refused(unstarted, "--port", port)
+    assert f"Port {port} on 127.0.0.1 is in use" in refused(unstarted, "--port", port)
 
 
 def test_without_any_redis_it_says_what_to_install(unstarted: Cluster, tmp_path: Path) -> None:

@@ -62,14 +62,14 @@ async def test_good_tokens_that_come_all_at_once_are_all_heard(tries: TokenAttem
     outcomes: list[float] = []
 
     async def one(token_id: int) -> None:
-        outcomes.append(await tries.begun("203.0.113.7", token_id))
+        outcomes.append(await tries.begin_in_turn("203.0.113.7", token_id))
         await asyncio.sleep(0.001)
         tries.end("203.0.113.7", token_id, has_failed=False)
 
     async with asyncio.timeout(10):
         await asyncio.gather(*(one(token_id % 3) for token_id in range(300)))
     assert outcomes == [0.0] * 300
-    assert not tries._under_way
+    assert not tries._in_flight
     assert not tries._waiting
 
 
@@ -78,7 +78,7 @@ async def test_of_wrong_ones_that_come_all_at_once_no_more_are_heard(tries: Toke
 
     async def one(token_id: int) -> None:
         nonlocal heard
-        if not await tries.begun("203.0.113.7", token_id):
+        if not await tries.begin_in_turn("203.0.113.7", token_id):
             heard += 1
             await asyncio.sleep(0.001)
             tries.end("203.0.113.7", token_id, has_failed=True)
@@ -90,8 +90,8 @@ async def test_of_wrong_ones_that_come_all_at_once_no_more_are_heard(tries: Toke
 
 async def test_who_gives_up_waiting_holds_up_nobody(tries: TokenAttempts) -> None:
     for token_id in range(10):
-        assert not await tries.begun("203.0.113.7", token_id)
-    waiting = [asyncio.create_task(tries.begun("203.0.113.7", token_id)) for token_id in range(10, 13)]
+        assert not await tries.begin_in_turn("203.0.113.7", token_id)
+    waiting = [asyncio.create_task(tries.begin_in_turn("203.0.113.7", token_id)) for token_id in range(10, 13)]
     await asyncio.sleep(0)
     tries.end("203.0.113.7", 0, has_failed=False)
     waiting[0].cancel()  # In the moment that it was its turn.
@@ -143,7 +143,7 @@ async def test_a_report_of_an_error_shows_no_secret(monkeypatch: pytest.MonkeyPa
             frames = ExceptionReporter(None, *sys.exc_info()).get_traceback_frames()
             # Ours: this test itself and the failing stand-in are not the product's.
             frames = [frame for frame in frames if frame["filename"] != __file__]
-            assert {"_ask", "ask"} <= {frame["function"] for frame in frames}
+            assert {"_identify", "run"} <= {frame["function"] for frame in frames}
             assert SECRET not in str([frame["vars"] for frame in frames])
         else:
             raise AssertionError("nothing failed")

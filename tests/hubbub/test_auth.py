@@ -285,7 +285,7 @@ def test_a_token_without_scopes_has_none(alice: Any) -> None:
     identity = identify_token(text, None)
     assert identity is not None
     assert not identity.has_any_scope({"chat.read"})
-    with pytest.raises(ValueError, match="no such scope"):
+    with pytest.raises(ValueError, match="unknown token scope"):
         create_token(user=alice, name="script", expires_at=None, scopes=["chat.admin"])
 
 

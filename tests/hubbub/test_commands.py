@@ -26,7 +26,7 @@ async def test_what_waits_behind_a_command_that_is_alone_is_waited_for_as_well()
 
     work = CommandQueue(do, lambda command: isinstance(command, Together), 32)
     for command in (Together(ref=1), Alone(ref=2), Together(ref=3), Together(ref=4)):
-        await work.take(command)
+        await work.put(command)
     await work.finish(5)
     assert answered == [1, 2, 3, 4]
 
@@ -36,7 +36,7 @@ async def test_what_is_not_answered_in_time_is_waited_for_no_longer() -> None:
         await asyncio.Event().wait()
 
     work = CommandQueue(do, lambda command: True, 32)
-    await work.take(Ping(ref=1))
+    await work.put(Ping(ref=1))
     began = asyncio.get_running_loop().time()
     await work.finish(0.05)
     assert 0.04 < asyncio.get_running_loop().time() - began < 1
@@ -52,9 +52,9 @@ async def test_with_so_many_in_work_nothing_more_is_taken_and_that_is_counted() 
     work = CommandQueue(do, lambda command: True, 3)
     before = COUNTERS.limited["max_commands_in_flight"]
     for number in range(2):
-        await work.take(Ping(ref=number))
+        await work.put(Ping(ref=number))
     assert COUNTERS.limited["max_commands_in_flight"] == before
-    third = asyncio.create_task(work.take(Ping(ref=2)))
+    third = asyncio.create_task(work.put(Ping(ref=2)))
     done, _ = await asyncio.wait([third], timeout=0.05)
     assert not done
     assert COUNTERS.limited["max_commands_in_flight"] == before + 1

@@ -127,7 +127,7 @@ async def test_of_two_who_come_first_the_one_who_read_less_has_to_read_again(hub
     early = await hub.join(GROUP, earlier, truth.recovery)
     assert hub.has_everything_after(GROUP, early, 2)
     truth.position = 3
-    hub._take({"type": "hubbub.frame", "group": GROUP, "position": 3, "text": "#3"})
+    hub._dispatch({"type": "hubbub.frame", "group": GROUP, "position": 3, "text": "#3"})
     await until(lambda: later.got == ["#3"])
     # What came since it entered was kept, whatever it has read meanwhile.
     assert hub.has_everything_after(GROUP, early, 2)

@@ -116,7 +116,7 @@ async def test_each_socket_that_is_put_out_is_one_line_of_the_log_and_one_that_h
     for one in (joining, again):
         await hub.join(GROUP, one.outbox, truth.recovery, "1")
     ended.outbox.close(4003, "Session ended")
-    hub._take({"type": "hubbub.end", "group": GROUP, "text": "out", "evicted": "all"})
+    hub._dispatch({"type": "hubbub.end", "group": GROUP, "text": "out", "evicted": "all"})
     said = [one.getMessage() for one in caplog.records if one.name == "hubbub.security"]
     assert said == [f"evicted address=203.0.113.1 user=1 connection=web-1:1 '{GROUP}'"]
     await until(lambda: hub.groups == [])

@@ -37,7 +37,7 @@ async def test_what_one_was_shut_out_of_takes_no_place(memberships: Memberships,
     await enter(memberships, "room.two")
     with pytest.raises(Refused):
         memberships.check_number("room.three")
-    hub._take({"type": "hubbub.end", "group": "room.one", "text": "closed", "evicted": [ALICE.user_id]})
+    hub._dispatch({"type": "hubbub.end", "group": "room.one", "text": "closed", "evicted": [ALICE.user_id]})
     await enter(memberships, "room.three")
     assert sorted(memberships) == ["room.three", "room.two"]
 

@@ -67,14 +67,14 @@ async def test_a_stray_message_is_dropped_and_the_room_goes_on(runtime: Runtime,
     hub, recheck = runtime.hub, runtime.revocation.sockets.recheck
     listener, _ = await live_member(hub, truth)
     await confirmed(hub, listener)
-    asked = recheck.times
+    asked = recheck.requests
     await put_on_redis(stray)
     await send(1)
     await put_on_redis(stray)
     await send(2)
     await until(lambda: "#2" in listener.got)
     assert [text for text in listener.got if text != "probe"] == ["#1", "#2"]
-    assert recheck.times == asked
+    assert recheck.requests == asked
 
 
 async def test_a_thousand_stray_messages_are_one_line_of_the_log_and_are_counted(

@@ -23,7 +23,7 @@ async def test_people_of_two_processes_see_one_another(redis: Redis, sides: Any)
     a, b = sides(), sides()
     here, there = a.enter(ALICE), b.enter(BOB)
     await until(lambda: names(here) == names(there) == {"alice", "bob"})
-    assert here.seen_by(ALICE) == Presence(2, [BOB, ALICE])
+    assert here.presence_for(ALICE) == Presence(2, [BOB, ALICE])
     assert sorted(a.joined()) == sorted(b.joined()) == ["alice", "bob"]
     assert a.left() == b.left() == []
 
@@ -76,7 +76,7 @@ async def test_who_is_about_to_enter_counts_for_himself_and_is_told_to_the_other
     a = sides()
     people = a.enter(ALICE)
     await until(lambda: names(people) == {"alice"})
-    assert people.seen_by(BOB) == Presence(2, [ALICE, BOB])
+    assert people.presence_for(BOB) == Presence(2, [ALICE, BOB])
     assert names(people) == {"alice"}
     people.enter(BOB)
     await until(lambda: a.changes[GROUP][-1] == Change(2, [BOB], []))
@@ -115,12 +115,12 @@ async def test_above_a_hundred_only_the_number_is_told(redis: Redis, sides: Any)
     crowd = [Person(str(number), f"user-{number}") for number in range(1, 101)]
     here, there = a.enter(*crowd[:60]), b.enter(*crowd[60:])
     await until(lambda: b.changes.get(GROUP, []) != [] and b.changes[GROUP][-1].count == 100)
-    assert there.seen_by(crowd[0]).count == len(there.seen_by(crowd[0]).users) == 100
+    assert there.presence_for(crowd[0]).count == len(there.presence_for(crowd[0]).users) == 100
     extra = Person("101", "one-too-many")
-    assert there.seen_by(extra) == Presence(101, [])
+    assert there.presence_for(extra) == Presence(101, [])
     here.enter(extra)
     await until(lambda: b.changes[GROUP][-1] == Change(101, None, None))
-    assert there.seen_by(crowd[0]) == Presence(101, [])
+    assert there.presence_for(crowd[0]) == Presence(101, [])
     here.evict([extra.id])
     await until(lambda: b.changes[GROUP][-1].count == 100)
     last = b.changes[GROUP][-1]
@@ -134,7 +134,7 @@ async def test_who_came_as_one_too_many_hears_all_names_when_they_can_be_told(re
     people = a.enter(*crowd)
     await until(lambda: a.changes.get(GROUP, []) != [] and a.changes[GROUP][-1].count == 100)
     extra = Person("101", "one-too-many")
-    page, earlier = Page(people.seen_by(extra)), Page(people.seen_by(crowd[1]))
+    page, earlier = Page(people.presence_for(extra)), Page(people.presence_for(crowd[1]))
     assert (page.count, page.names) == (101, None)
     people.enter(extra)
     people.evict(["1"])
@@ -192,7 +192,7 @@ async def test_what_members_are_told_adds_up_to_who_is_there(
     crowd = [Person(str(number), f"user-{number}") for number in range(1, 9)]
     a, b = sides(), sides()
     pairs = [(side, side.watch()) for side in (a, b)]
-    await until(lambda: all(people.told is not None for _, people in pairs))
+    await until(lambda: all(people.announced is not None for _, people in pairs))
     # Of each socket: where it is, whose, what had been told before it came, and its page.
     sockets: list[tuple[Side, People, Person, int, Page]] = []
     for _, people in pairs:
@@ -206,7 +206,7 @@ async def test_what_members_are_told_adds_up_to_who_is_there(
             sockets = [one for one in sockets if one[1:3] != (there, person)]
         else:
             person = chance.choice(crowd[1:])
-            page = Page(people.seen_by(person))
+            page = Page(people.presence_for(person))
             people.enter(person)
             sockets.append((side, people, person, len(side.changes.get(GROUP, [])), page))
         await asyncio.sleep(chance.choice([0, 0, INTERVAL]))
@@ -289,10 +289,10 @@ async def test_who_comes_in_the_middle_of_a_delivery_is_told_who_is_there_when_i
         outboxes.append(outbox)
     first, last = outboxes[0], outboxes[-1]
     people = hub._tracker._groups[GROUP]
-    await until(lambda: people.told is not None and last.got != [])
-    before = len(people.told or {})
+    await until(lambda: people.announced is not None and last.got != [])
+    before = len(people.announced or {})
     assert before == len(outboxes)
-    hub._take({"type": "hubbub.frame", "group": GROUP, "text": "much"})
+    hub._dispatch({"type": "hubbub.frame", "group": GROUP, "text": "much"})
     while "much" not in first.got:
         await asyncio.sleep(0)
     late, lates = await join(Person("10000", "late"))
@@ -326,7 +326,7 @@ async def test_who_is_shut_out_of_a_hubs_group_is_not_present_any_more(hub: Hub)
         hub.go_live(GROUP, member)
         members.append(member)
     await until(lambda: outboxes[2].got[-1:] == ["2 0 left"])
-    hub._take({"type": "hubbub.end", "group": GROUP, "text": "out", "evicted": [ALICE.id]})
+    hub._dispatch({"type": "hubbub.end", "group": GROUP, "text": "out", "evicted": [ALICE.id]})
     await until(lambda: outboxes[2].got[-1] == "1 1 left")
     assert outboxes[0].got[-1] == "out"
     hub.leave(GROUP, members[0])
@@ -336,5 +336,5 @@ async def test_who_is_shut_out_of_a_hubs_group_is_not_present_any_more(hub: Hub)
 
 async def everybody_is_gone(hub: Hub) -> None:
     """Also from Redis, which all tests share."""
-    hub._take({"type": "hubbub.end", "group": GROUP, "text": "closed", "evicted": "all"})
+    hub._dispatch({"type": "hubbub.end", "group": GROUP, "text": "closed", "evicted": "all"})
     await until(lambda: hub.groups == [] and not hub._tracker._groups)

@@ -52,7 +52,7 @@ def cause_at(call: Callable[[], object]) -> str:
     [
         (["maxmemory 1", "maxmemory-policy noeviction"], "out of memory"),
         (["replicaof 127.0.0.1 1", "replica-read-only yes"], "read-only: it is a replica"),
-        (["requirepass secret"], "it wants a password"),
+        (["requirepass secret"], "a password is required"),
         (["user default on nopass ~* &* -@all +@connection"], "permission denied"),
         (["cluster-enabled yes", "cluster-port 0"], "it is a Redis Cluster, which is not supported"),
     ],

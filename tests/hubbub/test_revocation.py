@@ -61,8 +61,8 @@ async def test_what_is_asked_for_together_is_checked_together() -> None:
     due = Due()
     recheck: Revalidator[int] = Revalidator(due.check)
     async with running(recheck):
-        recheck.ask([1, 2])
-        recheck.ask([2, 3])
+        recheck.request([1, 2])
+        recheck.request([2, 3])
         await due.until(lambda: due.calls == [{1, 2, 3}])
 
 
@@ -71,9 +71,9 @@ async def test_who_is_due_stays_due_until_the_database_answers(monkeypatch: pyte
     due = Due(failures=3)
     recheck: Revalidator[int] = Revalidator(due.check)
     async with running(recheck):
-        recheck.ask([7])
+        recheck.request([7])
         await due.until(lambda: due.calls == [{7}] * 4)
-        recheck.ask(None)
+        recheck.request(None)
         await due.until(lambda: due.calls[-1] is None)
 
 
@@ -90,12 +90,12 @@ async def test_hints_without_end_do_not_put_off_the_sweep(settings: Any) -> None
 
     async def check(keys: set[int] | None) -> None:
         await due.check(keys)
-        recheck.ask([7])  # The next has come while this one was looked at.
+        recheck.request([7])  # The next has come while this one was looked at.
         await asyncio.sleep(0.01)
 
     recheck: Revalidator[int] = Revalidator(check)
     async with running(recheck):
-        recheck.ask([7])
+        recheck.request([7])
         await due.until(lambda: due.calls.count(None) == 2)
 
 
@@ -124,14 +124,14 @@ class One:
 
 async def test_a_change_while_somebody_comes_in_is_not_missed() -> None:
     sockets = SocketRevoker()
-    asked = sockets.recheck.times
+    asked = sockets.recheck.requests
     # Between the reading of the session and the place among those who are in: nobody is found to look at.
-    sockets.recheck.ask([7])
+    sockets.recheck.request([7])
     sockets.recheck._due.clear()
     sockets.add(One(Identity(7, "alice", True)), asked)
     assert sockets.recheck._due == {7}
     sockets.recheck._due.clear()
-    sockets.add(One(Identity(8, "bob", True)), sockets.recheck.times)
+    sockets.add(One(Identity(8, "bob", True)), sockets.recheck.requests)
     assert sockets.recheck._due == set()
 
 

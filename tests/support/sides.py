@@ -80,7 +80,7 @@ class Side:
 
 def names(people: People) -> set[str] | None:
     """Whom the members here know of."""
-    return None if people.told is None else {*people.told.values()}
+    return None if people.announced is None else {*people.announced.values()}
 
 
 def forget_everything(redis: Redis) -> int:
