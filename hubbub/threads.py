@@ -11,7 +11,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar
@@ -46,6 +46,30 @@ POSTGRESQL_LIMITS = (
 _local = threading.local()
 # Of our threads, by their idents: the connection to PostgreSQL, as psycopg knows it.
 _connections: dict[int, Any] = {}
+
+
+class AtEnd:
+    """Of one job: what the loop calls when the job ends."""
+
+    __slots__ = ("calls", "loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.calls: list[Callable[[], None]] = []
+
+
+def call_at_end(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> bool:
+    """Have `call` called in `loop` when the running job ends: the loop is woken for its result anyway.
+
+    Returns:
+        Whether it will be called; False outside of a job, and in a job for another loop.
+    """
+    at_end: AtEnd | None = getattr(_local, "at_end", None)
+    if at_end is None or at_end.loop is not loop:
+        return False
+    if call not in at_end.calls:
+        at_end.calls.append(call)
+    return True
 
 
 class Pool:
@@ -102,11 +126,13 @@ class Pool:
         """In a thread. Not a concurrent.futures result that is waited for with a limit: that takes as long again."""
         result: R | None = None
         error: BaseException | None = None
+        at_end: AtEnd | None = None
         # The time too: a busy event loop may not have come to giving up.
         if answer.done() or time.monotonic() - asked_at > ANSWER_SECONDS:
             error = _NOT_BEGUN
         else:
             self._in_work[threading.get_ident()] = answer
+            _local.at_end = at_end = AtEnd(answer.get_loop())
             try:
                 _drop_ended_connections()
                 result = call()
@@ -116,12 +142,21 @@ class Pool:
                     # Whether the connection still works is not known: the next job gets a new one.
                     connections.close_all()
             finally:
+                _local.at_end = None
                 del self._in_work[threading.get_ident()]
-        answer.get_loop().call_soon_threadsafe(self._finish, answer, result, error)
+        answer.get_loop().call_soon_threadsafe(self._finish, answer, result, error, at_end.calls if at_end else ())
         del error  # Its traceback holds this frame.
 
-    def _finish(self, answer: "asyncio.Future[Any]", result: Any, error: BaseException | None) -> None:
+    def _finish(
+        self,
+        answer: "asyncio.Future[Any]",
+        result: Any,
+        error: BaseException | None,
+        at_end: Iterable[Callable[[], None]],
+    ) -> None:
         """Called for each job when it has ended, also for one that nobody waits for any more."""
+        for call in at_end:
+            call()
         if error is _NOT_BEGUN:
             self._give_up(answer)
             return

@@ -62,11 +62,15 @@ class CommandQueue:
 
     async def put(self, command: Command) -> None:
         """Start the command. Waits while `max_in_flight` are in flight, so the socket is not read."""
-        if self._commands is None:
-            self._commands = deque()
-            self._worker = asyncio.create_task(self._run_all(self._commands))
-        self._commands.append((command, asyncio.get_running_loop().time()))
+        received_at = asyncio.get_running_loop().time()
         self._in_flight += 1
+        if self._commands is None and self._is_concurrent(command):
+            self._start(command, received_at)  # A post that nothing stands before needs no worker.
+        else:
+            if self._commands is None:
+                self._commands = deque()
+                self._worker = asyncio.create_task(self._run_all(self._commands))
+            self._commands.append((command, received_at))
         if self._in_flight >= self._max_in_flight:
             COUNTERS.limited["max_commands_in_flight"] += 1
         while self._in_flight >= self._max_in_flight:
@@ -95,14 +99,17 @@ class CommandQueue:
         while commands:
             command, received_at = commands.popleft()
             if self._is_concurrent(command):
-                task = asyncio.create_task(self._answer(command, received_at))
-                self._concurrent.add(task)
-                task.add_done_callback(self._concurrent.discard)
+                self._start(command, received_at)
             else:
                 if self._concurrent:
                     await asyncio.wait(self._concurrent)
                 await self._answer(command, received_at)
         self._commands = self._worker = None
+
+    def _start(self, command: Command, received_at: float) -> None:
+        task = asyncio.create_task(self._answer(command, received_at))
+        self._concurrent.add(task)
+        task.add_done_callback(self._concurrent.discard)
 
     async def _answer(self, command: Command, received_at: float) -> None:
         try:

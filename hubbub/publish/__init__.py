@@ -51,13 +51,13 @@ def publish(
         now: send without waiting for the commit. Needed with autocommit off: see `commits.after_commit`.
     """
     text = frame if isinstance(frame, str) else encode(frame)
-    _send(partial(sender.put, OneFrame(group, text, position, version)), now)
+    _send(partial(sender.put, OneFrame(group, text, position, version), now=now), now)
 
 
 def publish_in_order(group: str, frames: Sequence[tuple[int, str]], *, now: bool = False) -> None:
     """Send several frames of an ordered group, (position, text) in rising order, in one message."""
     if frames:
-        _send(partial(sender.put, SeveralFrames(group, list(frames))), now)
+        _send(partial(sender.put, SeveralFrames(group, list(frames)), now=now), now)
 
 
 def publish_end(
@@ -65,7 +65,8 @@ def publish_end(
 ) -> None:
     """Evict these users from the group, or all for None. `frame`: the last frame that they get of it."""
     evicted = "all" if user_ids is None else list(user_ids)
-    _send(partial(sender.put, LastFrame(group, encode(frame), evicted)), now)  # type: ignore[arg-type]
+    last = LastFrame(group, encode(frame), evicted)  # type: ignore[arg-type]
+    _send(partial(sender.put, last, now=now), now)
 
 
 def publish_access_changed(group: str, *, now: bool = False) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 from channels.layers import get_channel_layer
 
-from hubbub import conf, site
+from hubbub import conf, site, threads
 from hubbub.process.metrics import COUNTERS
 from hubbub.process.redis_errors import cause_of
 from hubbub.publish.messages import Message, OneFrame, Recheck, UserId, to_dict
@@ -33,9 +33,12 @@ MARGIN_SECONDS = 1.0
 MESSAGES_TOGETHER = 64
 
 
-def put(message: Message) -> None:
-    """Queue a message. In a child process, outside an event loop, wait until Redis has it: see `_must_wait`."""
-    _with_sender(lambda sender: sender.put(message))
+def put(message: Message, *, now: bool = False) -> None:
+    """Queue a message. In a child process, outside an event loop, wait until Redis has it: see `_must_wait`.
+
+    Unless `now`, a job of the database threads ends before its messages are sent: that spares the loop a wake-up.
+    """
+    _with_sender(lambda sender: sender.put(message, now=now))
 
 
 def put_recheck(group: str, user_ids: Collection[UserId | None]) -> None:
@@ -99,13 +102,14 @@ class Sender:
         self._newest = Newest(loop, self._send_again)
         self._resends: deque[Message] = deque()
 
-    def put(self, message: Message) -> None:
-        """Queue a message; dropped if the queue is full."""
+    def put(self, message: Message, *, now: bool = True) -> None:
+        """Queue a message; dropped if the queue is full. Not `now`: a job of the database threads may end first."""
         if len(self._queue) >= self._capacity:
             self._drop([message])
             return
         self._queue.append(message)
-        self.loop.call_soon_threadsafe(self._wake)
+        if now or not threads.call_at_end(self.loop, self._wake):
+            self.loop.call_soon_threadsafe(self._wake)
 
     def put_recheck(self, group: str, user_ids: Collection[UserId | None]) -> None:
         """Queue a re-check."""

@@ -64,3 +64,17 @@ async def test_with_so_many_in_work_nothing_more_is_taken_and_that_is_counted() 
     for _ in range(2):
         answers.put_nowait(None)
     await work.finish(5)
+
+
+async def test_a_command_that_nothing_stands_before_is_one_task() -> None:
+    released = asyncio.Event()
+
+    async def do(command: Command, received: float) -> None:
+        await released.wait()
+
+    work = CommandQueue(do, lambda command: isinstance(command, Together), 32)
+    before = len(asyncio.all_tasks())
+    await work.put(Together(ref=1))
+    assert len(asyncio.all_tasks()) - before == 1
+    released.set()
+    await work.finish(5)

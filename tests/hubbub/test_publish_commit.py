@@ -46,7 +46,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What was put on its way to Redis, by its text where it has one."""
     found: list[Any] = []
 
-    def put(message: Message) -> None:
+    def put(message: Message, *, now: bool) -> None:
         found.append(message.text if isinstance(message, OneFrame) else message)
 
     monkeypatch.setattr(sender, "put", put)
@@ -142,7 +142,7 @@ def test_in_transactions_on_two_databases_it_waits_for_both(sent: list[Any], oth
 
 
 def test_what_fails_after_the_commit_does_not_reach_the_caller(sent: list[Any], monkeypatch: Any, caplog: Any) -> None:
-    def fail(_: object) -> None:
+    def fail(_: object, *, now: bool) -> None:
         raise OSError("no way")
 
     monkeypatch.setattr(sender, "put", fail)

@@ -206,3 +206,32 @@ async def test_postgresql_gives_up_in_time() -> None:
         assert await threads.write(limits) == ["1s", "4s", "5s"]
     else:
         assert connection.settings_dict["OPTIONS"]["timeout"] == 2
+
+
+async def test_a_job_wakes_the_loop_once_for_its_result_and_for_what_it_published() -> None:
+    loop = asyncio.get_running_loop()
+    calls: list[str] = []
+
+    def woken() -> None:
+        calls.append("woken")
+
+    def job() -> bool:
+        return threads.call_at_end(loop, woken) and threads.call_at_end(loop, woken)
+
+    assert await threads.write(job)
+    assert calls == ["woken"]
+    assert not threads.call_at_end(loop, woken)  # Outside of a job.
+    assert not await threads.write(lambda: threads.call_at_end(asyncio.new_event_loop(), woken))
+
+
+async def test_what_a_failed_or_late_job_published_is_sent_as_well() -> None:
+    loop = asyncio.get_running_loop()
+    sent = asyncio.Event()
+
+    def job() -> None:
+        threads.call_at_end(loop, sent.set)
+        raise ValueError("planted")
+
+    with pytest.raises(ValueError, match="planted"):
+        await threads.write(job)
+    assert sent.is_set()
