@@ -240,8 +240,10 @@ def test_every_test_that_the_readme_names_is_there() -> None:
 
 
 def test_every_function_that_a_step_names_is_there() -> None:
-    page = (ROOT / "docs" / "architecture.md").read_text()
-    steps = re.findall(r"`([\w/]+\.py)`: ((?:`[\w.]+`(?:, )?)+)", page)
+    pages = [(ROOT / name).read_text() for name in ("README.md", "docs/architecture.md")]
+    steps = [
+        step for page in pages for step in re.findall(r"`([\w/]+\.py)`(?:\]\(\S+\))?: ((?:`[\w.]+`(?:, )?)+)", page)
+    ]
     assert len(steps) > 50
     missing = [
         f"{path}: {name}"
