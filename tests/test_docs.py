@@ -254,6 +254,13 @@ def test_every_function_that_a_step_names_is_there() -> None:
     assert missing == []
 
 
+def test_every_method_that_the_architecture_names_is_there() -> None:
+    named = set(re.findall(r"`([A-Z]\w+\.\w+)`", (ROOT / "docs" / "architecture.md").read_text()))
+    packages = ("hubbub", "chat", "monitor", "project")
+    assert named
+    assert named <= {name for app in packages for path in (ROOT / app).rglob("*.py") for name in defined_in(path)}
+
+
 def defined_in(path: Path) -> set[str]:
     """The functions and classes of a module, and the methods of its classes as `Class.method`."""
     found = set()
