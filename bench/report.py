@@ -67,7 +67,8 @@ def as_markdown(machine: Mapping[str, str], command: str, tables: Sequence[Table
 
 def as_summary(machine: Mapping[str, str], command: str, tables: Sequence[Table]) -> str:
     """What stands between the marks of the README."""
-    return "\n".join([measured_with(machine, command), "", *(f"- {one}" for one in standing.summary(tables))])
+    head = ("", "Hubbub", "compared with", "ahead of Hubbub")
+    return f"{measured_with(machine, command)}\n\n{markdown(head, standing.summary(tables))}"
 
 
 def measured_with(machine: Mapping[str, str], command: str) -> str:

@@ -61,45 +61,48 @@ def ahead_lines(tables: Sequence[Table]) -> list[Sequence[str]]:
     return lines
 
 
-def summary(tables: Sequence[Table]) -> list[str]:
-    """A sentence for each of the rows that people ask for first."""
+def summary(tables: Sequence[Table]) -> list[Sequence[str]]:
+    """(what is measured, our figure, the figure of a peer that most people know, the peers ahead of us)."""
     by_name = {table.name: table for table in tables}
-    return [sentence for one in SUMMARY if (sentence := one.sentence(by_name)) is not None]
+    return [row for line in SUMMARY if (row := line.row(by_name)) is not None]
 
 
 @dataclass(frozen=True, slots=True)
-class Sentence:
-    """`beside`: the peer that most people know, and its name here."""
+class SummaryLine:
+    """One line of the summary.
+
+    Args:
+        beside: the name of the peer to compare with in the table, and its name for readers.
+    """
 
     what: str
     table: str
     measure: Measure
     beside: tuple[str, str]
 
-    def sentence(self, tables: Mapping[str, Table]) -> str | None:
+    def row(self, tables: Mapping[str, Table]) -> Sequence[str] | None:
+        """None where it was not measured."""
         if (table := tables.get(self.table)) is None or table.row(_ours(table)) is None:
             return None
-        name, called = self.beside
-        ours, theirs = (table.median(one, self.measure.quantity) for one in (_ours(table), name))
-        text = f"{self.what}: {short(ours)} {self.measure.unit}"
-        if not math.isnan(theirs):
-            text += f"; {called}: {short(theirs)}"
-        ahead = _ahead(table, self.measure, _ours(table))
-        return f"{text}. Ahead of us: {_named(ahead)}."
+        name, label = self.beside
+        ours, theirs = (table.median(side, self.measure.quantity) for side in (_ours(table), name))
+        compared = "" if math.isnan(theirs) else f"{short(theirs)} ({label})"
+        ahead = _named(_ahead(table, self.measure, _ours(table)))
+        return (self.what, f"{short(ours)} {self.measure.unit}", compared, ahead)
 
 
 FASTAPI = ("fastapi", "FastAPI with Redis")
 SUMMARY = (
-    Sentence("Messages in bursts to 2,000 sockets", "fanout-2000", BURST_RATE, FASTAPI),
-    Sentence("One message at a time to 2,000 sockets", "fanout-2000", LONE_CPU, FASTAPI),
-    Sentence("Messages in bursts to 200 sockets", "fanout-200", BURST_RATE, FASTAPI),
-    Sentence("One message at a time to 200 sockets", "fanout-200", LONE_CPU, FASTAPI),
-    Sentence(
+    SummaryLine("Messages in bursts to 2,000 sockets", "fanout-2000", BURST_RATE, FASTAPI),
+    SummaryLine("One message at a time to 2,000 sockets", "fanout-2000", LONE_CPU, FASTAPI),
+    SummaryLine("Messages in bursts to 200 sockets", "fanout-200", BURST_RATE, FASTAPI),
+    SummaryLine("One message at a time to 200 sockets", "fanout-200", LONE_CPU, FASTAPI),
+    SummaryLine(
         "A post until a member of 200 has it", "latency", RECEIPT, ("fastapi-saved", "FastAPI that saves to SQLite")
     ),
-    Sentence("Connections that sign in and join", "connections", RATE, FASTAPI),
-    Sentence("An idle connection", "memory", MEMORY, FASTAPI),
-    Sentence("Posts saved", "posts", RATE, ("transactions", "a transaction for each")),
+    SummaryLine("Connections that sign in and join", "connections", RATE, FASTAPI),
+    SummaryLine("An idle connection", "memory", MEMORY, FASTAPI),
+    SummaryLine("Posts saved", "posts", RATE, ("transactions", "a transaction for each")),
 )
 
 

@@ -219,11 +219,65 @@ def test_every_counter_is_documented_and_no_other() -> None:
 def test_every_test_that_is_said_to_prove_a_claim_is_there() -> None:
     rows = table((ROOT / "docs" / "reliability.md").read_text(), "fault")
     named = {name for row in rows for name in re.findall(r"`(test_\w+)`", row[-1])}
-    written = {
+    assert named
+    assert named <= written_tests()
+
+
+def written_tests() -> set[str]:
+    return {
         name for path in (ROOT / "tests").rglob("test_*.py") for name in re.findall(r"def (test_\w+)", path.read_text())
     }
+
+
+def test_every_test_that_the_readme_names_is_there() -> None:
+    rows = table((ROOT / "README.md").read_text(), "promise")
+    named = {name for row in rows for name in re.findall(r"`(test_\w+)`", row[-1])}
     assert named
-    assert named <= written
+    assert named <= written_tests()
+
+
+# Architecture
+
+
+def test_every_function_that_a_step_names_is_there() -> None:
+    pages = [(ROOT / name).read_text() for name in ("README.md", "docs/architecture.md")]
+    steps = [
+        step for page in pages for step in re.findall(r"`([\w/]+\.py)`(?:\]\(\S+\))?: ((?:`[\w.]+`(?:, )?)+)", page)
+    ]
+    assert len(steps) > 50
+    missing = [
+        f"{path}: {name}"
+        for path, names in steps
+        for name in re.findall(r"[\w.]+", names)
+        if name not in defined_in(ROOT / path)
+    ]
+    assert missing == []
+
+
+def test_every_method_that_the_architecture_names_is_there() -> None:
+    named = set(re.findall(r"`([A-Z]\w+\.\w+)`", (ROOT / "docs" / "architecture.md").read_text()))
+    packages = ("hubbub", "chat", "monitor", "project")
+    assert named
+    assert named <= {name for app in packages for path in (ROOT / app).rglob("*.py") for name in defined_in(path)}
+
+
+def defined_in(path: Path) -> set[str]:
+    """The functions and classes of a module, and the methods of its classes as `Class.method`."""
+    found = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            found.add(node.name)
+        if isinstance(node, ast.ClassDef):
+            found |= {
+                f"{node.name}.{method.name}"
+                for method in node.body
+                if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef)
+            }
+    return found
+
+
+def test_the_page_of_the_architecture_takes_ten_minutes() -> None:
+    assert len((ROOT / "docs" / "architecture.md").read_text().splitlines()) <= 250
 
 
 # The rest

@@ -64,11 +64,19 @@ def test_members_of_peers_are_compared_with_ours_that_have_joined() -> None:
 
 def test_the_summary_says_what_comes_out_also_where_it_is_worse() -> None:
     assert summary([FANOUT, table("memory", row("hubbub", kib=10.0), row("fastapi", kib=20.0))]) == [
-        "Messages in bursts to 200 sockets: 100 deliveries a second; FastAPI with Redis: 50.0. "
-        "Ahead of us: Socketify (2.00 ×).",
-        "One message at a time to 200 sockets: 12.0 µs of CPU time a delivery; FastAPI with Redis: 15.0. "
-        "Ahead of us: Nchan (2.40 ×), Socketify (1.50 ×).",
-        "An idle connection: 10.0 KiB; FastAPI with Redis: 20.0. Ahead of us: no peer.",
+        (
+            "Messages in bursts to 200 sockets",
+            "100 deliveries a second",
+            "50.0 (FastAPI with Redis)",
+            "Socketify (2.00 ×)",
+        ),
+        (
+            "One message at a time to 200 sockets",
+            "12.0 µs of CPU time a delivery",
+            "15.0 (FastAPI with Redis)",
+            "Nchan (2.40 ×), Socketify (1.50 ×)",
+        ),
+        ("An idle connection", "10.0 KiB", "20.0 (FastAPI with Redis)", "no peer"),
     ]
 
 
@@ -93,11 +101,13 @@ def test_the_page_names_each_limit_that_is_raised() -> None:
 
 
 def test_the_readme_gets_the_summary() -> None:
-    assert report.as_summary(MACHINE, "make bench", [FANOUT]).splitlines()[:3] == [
+    assert report.as_summary(MACHINE, "make bench", [FANOUT]).splitlines()[:5] == [
         "Measured with `make bench` on one.",
         "",
-        "- Messages in bursts to 200 sockets: 100 deliveries a second; FastAPI with Redis: 50.0. "
-        "Ahead of us: Socketify (2.00 ×).",
+        "|  | Hubbub | compared with | ahead of Hubbub |",
+        "| --- | --- | --- | --- |",
+        "| Messages in bursts to 200 sockets | 100 deliveries a second | 50.0 (FastAPI with Redis) "
+        "| Socketify (2.00 ×) |",
     ]
 
 
@@ -113,6 +123,6 @@ def test_document_fills_the_page_and_the_readme_between_their_marks(
     assert main(["document", "--json", str(tmp_path / "bench.json")]) == 0
     page, readme = (tmp_path / name for name in ("performance.md", "README.md"))
     assert "Socketify (2.00 ×)" in page.read_text()
-    assert "Messages in bursts to 200 sockets: 100 deliveries a second" in readme.read_text()
+    assert "| Messages in bursts to 200 sockets | 100 deliveries a second |" in readme.read_text()
     assert "## Where to go next" in readme.read_text()
     assert (tmp_path / "performance.svg").read_text().startswith("<svg")
