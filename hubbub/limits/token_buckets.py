@@ -1,6 +1,6 @@
-"""How often somebody may do something: token buckets, one per key; and strikes, for who is out after so many.
+"""Rate limits in memory: token buckets, one per key, and strikes.
 
-Local to this process and without a clock of its own running: nothing waits, nothing is written, no task.
+Local to this process, without tasks or timers.
 """
 
 import time
@@ -8,37 +8,41 @@ from collections import deque
 from collections.abc import Callable, Hashable
 
 MAX_KEYS = 10_000  # About 1 MB of addresses.
-ROUNDING_SECONDS = 0.0001  # Sums of fractions are not exact: the last token of a burst must not be refused for that.
+ROUNDING_SECONDS = 0.0001  # Float sums are not exact: the last token of a burst must not be refused.
 
 
 class Buckets:
-    """Each key has `burst` tokens at first, and gets `per_second` of them back until it has `burst` again.
+    """Token buckets by key. A full bucket needs no memory.
 
-    A bucket that is full is as good as none, so only the others are kept: of at most `most_keys` keys, those that
-    were used last. `clock` gives seconds that never go backwards.
+    Args:
+        per_second: tokens that a bucket regains.
+        burst: tokens of a full bucket.
+        max_keys: buckets that are kept; the least recently used are dropped.
+        clock: seconds that never go backwards.
     """
 
-    __slots__ = ("_burst_seconds", "_clock", "_full_at", "_most_keys", "_seconds")
+    __slots__ = ("_burst_seconds", "_clock", "_full_at", "_max_keys", "_seconds")
 
     def __init__(
         self,
         *,
         per_second: float,
         burst: float,
-        most_keys: int = MAX_KEYS,
+        max_keys: int = MAX_KEYS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._seconds = 1 / per_second  # Until one token is back.
         self._burst_seconds = burst * self._seconds
-        self._most_keys = most_keys
+        self._max_keys = max_keys
         self._clock = clock
-        # When each bucket will be full again, which says how much is in it at any time; the last used key comes last.
+        # When each bucket is full again, from which its content follows. The last used key is last.
         self._full_at: dict[Hashable, float] = {}
 
     def take(self, key: Hashable, tokens: float = 1) -> float:
-        """Take them; 0.0. When so many are not there, nothing is taken: the seconds until they will be.
+        """Take tokens, if there are enough.
 
-        More than `burst` will never be.
+        Returns:
+            0.0, or the seconds until there are enough; nothing is taken then. More than `burst` tokens never are.
         """
         now = self._clock()
         wait = self._wait(key, tokens, now)
@@ -47,23 +51,20 @@ class Buckets:
         return wait
 
     def wait(self, key: Hashable, tokens: float = 1) -> float:
-        """What `take` would return; nothing is taken."""
+        """The result of `take`, without taking."""
         return self._wait(key, tokens, self._clock())
 
     def charge(self, key: Hashable, tokens: float = 1) -> None:
-        """Take them whether or not they are there: for what has happened already, here or elsewhere.
-
-        Nobody comes to owe more than `burst`: the punishment ends when the deeds do.
-        """
+        """Take tokens even if there are not enough, for usage that has happened already. Debt is capped at `burst`."""
         self._charge(key, tokens, self._clock())
 
     def give_back(self, key: Hashable, tokens: float = 1) -> None:
-        """What they were taken for does not count after all."""
+        """Give back tokens that were taken."""
         if (full_at := self._full_at.pop(key, None)) is not None:
             self._full_at[key] = full_at - tokens * self._seconds
 
     def __len__(self) -> int:
-        """How many keys are kept."""
+        """The number of buckets kept."""
         return len(self._full_at)
 
     def _wait(self, key: Hashable, tokens: float, now: float) -> float:
@@ -74,25 +75,25 @@ class Buckets:
     def _charge(self, key: Hashable, tokens: float, now: float) -> None:
         full_at = max(self._full_at.pop(key, now), now) + tokens * self._seconds
         self._full_at[key] = min(full_at, now + 2 * self._burst_seconds)
-        # Two for the one that came: so what has been full for long goes without ever looking through all.
+        # Drop up to two per charge, so full buckets go without a scan.
         for _ in range(2):
             oldest = next(iter(self._full_at))
-            if self._full_at[oldest] > now and len(self._full_at) <= self._most_keys:
+            if self._full_at[oldest] > now and len(self._full_at) <= self._max_keys:
                 break
             del self._full_at[oldest]
 
 
 class Strikes:
-    """Out after `most` within so many seconds."""
+    """Counts strikes: `max_strikes` within `seconds` are too many."""
 
     __slots__ = ("_seconds", "_times")
 
-    def __init__(self, most: int, seconds: float) -> None:
+    def __init__(self, max_strikes: int, seconds: float) -> None:
         self._seconds = seconds
-        self._times: deque[float] = deque(maxlen=most)
+        self._times: deque[float] = deque(maxlen=max_strikes)
 
     def add(self) -> bool:
-        """Count one; whether this one is too many."""
+        """Count a strike. Returns whether it is one too many."""
         now = time.monotonic()
         self._times.append(now)
         return len(self._times) == self._times.maxlen and now - self._times[0] <= self._seconds

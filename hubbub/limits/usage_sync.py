@@ -1,6 +1,6 @@
-"""Tells the other processes what users of this one use, and hears of theirs: once a second, one round trip to Redis.
+"""Exchange of usage between processes: once a second, one round trip to Redis.
 
-One hash has a field for each process. All of it may be lost at any time: the next round writes it again.
+One hash has a field per process. All of it may be lost at any time: the next round writes it again.
 """
 
 import asyncio
@@ -25,15 +25,15 @@ KEY = "limits"
 KEY_SECONDS = 60
 INTERVAL_SECONDS = 1.0
 TIMEOUT_SECONDS = 2.0
-# Who says nothing for so long has ended; its users' sockets are elsewhere by then, and must not count twice.
+# A process silent for this long has ended. Its users reconnect elsewhere and must not count twice.
 SILENT_SECONDS = 2.5
 
-# A count of one second, or of sockets; below nothing it would give back what others used.
+# A count of one second, or of sockets. Not negative: that would give tokens back.
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**31)]
 
 
 class Report(msgspec.Struct, array_like=True):
-    """Of one process: the number of the round, what users did since the last, and users with many sockets."""
+    """The report of one process: its round, usage by user since the last round, and users with many sockets."""
 
     number: int
     posts: dict[str, Count]
@@ -42,25 +42,25 @@ class Report(msgspec.Struct, array_like=True):
 
 
 @dataclass(slots=True)
-class Other:
-    """Another process as last heard of."""
+class RemoteProcess:
+    """Another process, by its last report."""
 
     number: int
-    heard_at: float
+    reported_at: float
     sockets: dict[str, int] = field(default_factory=dict)
 
 
 class Exchange:
-    """Of one process, in one event loop. `clock` gives seconds that never go backwards: no clocks are compared."""
+    """The exchange of one process. `clock`: seconds that never go backwards; never compared between processes."""
 
     def __init__(self, redis: Any, own: Quotas, clock: Callable[[], float] = time.monotonic) -> None:
         self._redis = redis
-        self._ledger = own
+        self._quotas = own
         self._clock = clock
-        # No other process has it, or had it: what that one left would be taken for ours.
+        # Random: a reused id would own the report of a dead process.
         self._process = secrets.token_hex(8)
         self._number = 0
-        self._others: dict[str, Other] = {}
+        self._others: dict[str, RemoteProcess] = {}
 
     async def run(self) -> None:
         """Exchange once a second until cancelled."""
@@ -72,13 +72,13 @@ class Exchange:
             await self.round()
         except Exception:
             self._others.clear()
-            self._ledger.sockets_elsewhere = {}
+            self._quotas.sockets_elsewhere = {}
             raise
 
     async def round(self) -> None:
-        """Tell and hear once. Raises what redis-py raises, or TimeoutError; what was to be told is dropped then."""
+        """Exchange reports once. Raises the errors of redis-py, or TimeoutError; this report is lost then."""
         self._number += 1
-        own = self._ledger
+        own = self._quotas
         report = Report(self._number, own.posts.take_usage(), own.commands.take_usage(), own.many_sockets())
         key = site.key(KEY)
         async with asyncio.timeout(TIMEOUT_SECONDS), self._redis.pipeline(transaction=False) as pipe:
@@ -88,13 +88,13 @@ class Exchange:
             if silent := self._silent():
                 pipe.hdel(key, *silent)
             async with cleared_of(self._redis, key):
-                _, found, *_ = await pipe.execute()
+                _, reports, *_ = await pipe.execute()
         for process in silent:
             del self._others[process]
-        for name, value in found.items():
+        for name, value in reports.items():
             if (process := name.decode(errors="replace")) != self._process and process not in silent:
-                self._hear(process, value)
-                await asyncio.sleep(0)  # Each may tell of thousands.
+                self._apply(process, value)
+                await asyncio.sleep(0)  # A report may have thousands of users.
         sockets: dict[str, int] = {}
         for other in self._others.values():
             for user_id, count in other.sockets.items():
@@ -103,25 +103,25 @@ class Exchange:
 
     def _silent(self) -> list[str]:
         now = self._clock()
-        return [process for process, other in self._others.items() if now - other.heard_at > SILENT_SECONDS]
+        return [process for process, other in self._others.items() if now - other.reported_at > SILENT_SECONDS]
 
-    def _hear(self, process: str, value: bytes) -> None:
+    def _apply(self, process: str, value: bytes) -> None:
         try:
             report = msgspec.msgpack.decode(value, type=Report)
         except (msgspec.MsgspecError, RecursionError, UnicodeError):
-            return  # Another release's.
+            return  # From another release.
         other = self._others.get(process)
         if other is None:
-            # It may have ended long ago: it counts as soon as it says something new.
-            self._others[process] = Other(report.number, self._clock())
+            # The report may be old: it counts once its number changes.
+            self._others[process] = RemoteProcess(report.number, self._clock())
         elif report.number != other.number:
-            other.number, other.heard_at, other.sockets = report.number, self._clock(), report.sockets
-            self._ledger.posts.apply_remote(report.posts)
-            self._ledger.commands.apply_remote(report.commands)
+            other.number, other.reported_at, other.sockets = report.number, self._clock(), report.sockets
+            self._quotas.posts.apply_remote(report.posts)
+            self._quotas.commands.apply_remote(report.commands)
 
 
 async def exchange_limits() -> None:
-    """The service of a server process."""
+    """Run the exchange of a server process until cancelled."""
     redis = connect(settings.REDIS_URL, seconds=TIMEOUT_SECONDS, on_connect=on_connect)
     try:
         await Exchange(redis, quotas()).run()

@@ -1,8 +1,8 @@
-"""This site among others on one Redis: the prefix of its channels and keys, and the lease that guards it.
+"""The identity of this site on a shared Redis: the prefix of its channels and keys.
 
-The prefix is the setting REDIS_PREFIX, or comes from an id in the database. Since a copy of a database has the same id,
-each connection first looks whose fingerprint stands under the prefix (hubbub.site.lease). Every use of Redis asks
-this module for a name: it raises while Redis must not be used, and that is handled as a Redis that is away.
+The prefix is the setting REDIS_PREFIX or comes from an id in the database. A copied database has the same id, so a
+lease holds the database's fingerprint under the prefix (`lease`). Every name in Redis comes from this module, which
+raises a RedisError while Redis must not be used.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from redis.exceptions import RedisError
 
 logger = logging.getLogger(__name__)
 
-# No underscore, dot or colon: these separate the prefix from what follows in the names of channels and keys.
+# No underscore, dot or colon: these separate the prefix from the rest of a name.
 VALID_PREFIX = re.compile(r"[A-Za-z0-9-]{1,40}")
 MARK_BYTES = 8
 NO_MARK = bytes(MARK_BYTES)
@@ -33,15 +33,19 @@ IDENTIFY_SECONDS = 1.0
 
 
 class PrefixError(RedisError):
-    """Redis must not be used (yet). A RedisError, so that it is handled as a Redis that is away."""
+    """Redis must not be used (yet). A RedisError, so it is handled like a Redis that is away."""
 
 
 class PrefixUnknown(PrefixError):
+    """The prefix has not been read from the database yet."""
+
     def __init__(self) -> None:
         super().__init__("the site's prefix is not known yet: the database that stores it cannot be read")
 
 
 class PrefixTaken(PrefixError):
+    """Another database holds the lease of the prefix."""
+
     def __init__(self, name: str) -> None:
         way = "another HUBBUB_PREFIX" if configured_prefix() else 'an id of its own with "manage.py renew_site"'
         super().__init__(
@@ -52,7 +56,7 @@ class PrefixTaken(PrefixError):
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """`fingerprint`: of the database, empty while it has not been read; `mark`: what frames begin with."""
+    """`fingerprint`: of the database, empty until it is read. `mark`: the first bytes of every message."""
 
     prefix: str
     fingerprint: str = ""
@@ -60,15 +64,15 @@ class Site:
 
 
 _site: Site | None = None
-# The fingerprint of another database that stands under our prefix.
+# The fingerprint of another database that holds our prefix.
 _taken_by = ""
 _lock = threading.Lock()
-# Set by a server process: a service of its own reads the identity, and nothing else needs to.
+# Set by a server process, where the service `lease.hold` reads the identity.
 is_served = False
 
 
 def _forget_parents_lock() -> None:
-    """In a child, right after the fork: a thread of the parent may have held it, and does not come along."""
+    """In a child after a fork: a thread of the parent may have held the lock, and threads are not copied."""
     global _lock
     _lock = threading.Lock()
 
@@ -77,7 +81,7 @@ os.register_at_fork(after_in_child=_forget_parents_lock)
 
 
 def configured_prefix() -> str:
-    """The setting REDIS_PREFIX, or empty. ImproperlyConfigured for what cannot be one."""
+    """The setting REDIS_PREFIX, or empty. Raises ImproperlyConfigured if it is invalid."""
     text = str(getattr(settings, "REDIS_PREFIX", "") or "")
     if text and not VALID_PREFIX.fullmatch(text):
         raise ImproperlyConfigured(f"HUBBUB_PREFIX={text!r} is invalid: use 1 to 40 letters, digits or hyphens.")
@@ -85,7 +89,7 @@ def configured_prefix() -> str:
 
 
 def current() -> Site:
-    """What is known of this site. PrefixUnknown before the database was read, unless a setting tells the prefix."""
+    """The site, as far as known. Raises PrefixUnknown before the database is read, unless a setting has the prefix."""
     global _site
     if _site is None:
         if not (text := configured_prefix()):
@@ -95,47 +99,48 @@ def current() -> Site:
 
 
 def prefix() -> str:
+    """The prefix of the site. Raises PrefixUnknown."""
     return current().prefix
 
 
 def key(name: str) -> str:
-    """The name of a key in Redis. PrefixUnknown, or PrefixTaken: Redis must not be used."""
+    """The full name of a key. Raises PrefixUnknown or PrefixTaken: Redis must not be used."""
     if _taken_by:
         raise PrefixTaken(prefix())
     return f"{current().prefix}:{name}"
 
 
 def check() -> None:
-    """PrefixUnknown, or PrefixTaken: Redis must not be used."""
+    """Raises PrefixUnknown or PrefixTaken if Redis must not be used."""
     if _taken_by or _site is None:
         key("")
 
 
 def note_holder(fingerprint: str) -> None:
-    """`fingerprint` stands under our prefix in Redis. Logs when it begins and ends to be another database's."""
+    """Note the fingerprint that holds our prefix in Redis; log when it changes to another database's and back."""
     global _taken_by
-    others = fingerprint if fingerprint != current().fingerprint else ""
-    if bool(others) == bool(_taken_by):
+    foreign = fingerprint if fingerprint != current().fingerprint else ""
+    if bool(foreign) == bool(_taken_by):
         return
-    _taken_by = others
-    if others:
+    _taken_by = foreign
+    if foreign:
         logger.error("Redis is not used: %s", PrefixTaken(prefix()))
     else:
         logger.warning("Redis is used again: the other database released the prefix %s", prefix())
 
 
 def is_known() -> bool:
-    """Whether the prefix is known, so that channels can be used."""
+    """Whether the prefix is known."""
     return _site is not None or bool(configured_prefix())
 
 
 def is_identified() -> bool:
-    """Whether the fingerprint of the database is known as well."""
+    """Whether the fingerprint of the database is known, too."""
     return _site is not None and bool(_site.fingerprint)
 
 
 def identify() -> Site:
-    """Read the site's identity from the database, once per process. For a thread. Raises Django's database errors."""
+    """Read the identity from the database, once per process. For threads. Raises the errors of the database."""
     global _site
     from hubbub.models import SiteIdentity
 
@@ -150,9 +155,9 @@ def identify() -> Site:
 
 
 async def known() -> None:
-    """Return when the prefix is known. In a server process its own service reads it; elsewhere this does, and retries.
+    """Wait until the prefix is known, as long as the database is away.
 
-    May wait for ever: for as long as the database is away.
+    In a server process `lease.hold` reads it; elsewhere this function does, with retries.
     """
     while not is_known():
         if is_served:
@@ -164,15 +169,15 @@ async def known() -> None:
 
 
 async def ready_to_publish() -> None:
-    """For a sender: Redis may be used when this returns. PrefixUnknown if not."""
+    """Identify the site before sending. Raises PrefixUnknown if that fails."""
     if not is_known() and not is_served:
-        # It could not be read when the sender began.
+        # The database was away when the sender started.
         await asyncio.to_thread(identify_if_possible)
     current()
 
 
 def identify_if_possible() -> None:
-    """`identify` for a thread that must not keep a connection; logs that the database cannot be read."""
+    """`identify`, but database errors are logged, and the thread keeps no connection."""
     try:
         identify()
     except DatabaseError as error:
@@ -182,7 +187,7 @@ def identify_if_possible() -> None:
 
 
 def identify_in_time() -> None:
-    """`identify_if_possible`, but a prefix by setting does not wait for a database that is away. For a thread."""
+    """`identify_if_possible`; with a prefix by setting it waits at most IDENTIFY_SECONDS. For threads."""
     if not configured_prefix():
         identify_if_possible()
         return
@@ -190,12 +195,12 @@ def identify_in_time() -> None:
     try:
         reading.start()
     except RuntimeError:
-        return  # The interpreter ends.
+        return  # The interpreter exits.
     reading.join(IDENTIFY_SECONDS)
 
 
 def renew() -> str:
-    """Give this site another id: the prefix that its processes have from their next start."""
+    """Give this site a new id. Returns the prefix that its processes use from their next start."""
     from hubbub.models import SiteIdentity
 
     site_id = secrets.token_hex(8)
@@ -204,7 +209,7 @@ def renew() -> str:
 
 
 def write_itself() -> str:
-    """Write the row of the id as it is, and return nothing: by no less does a full disk of the database show."""
+    """Write the id again, unchanged: only a write shows that the database's disk is full. Returns an empty text."""
     from hubbub.models import SiteIdentity
 
     SiteIdentity.objects.filter(pk=1).update(site_id=F("site_id"))
@@ -212,42 +217,42 @@ def write_itself() -> str:
 
 
 def fingerprint_of(alias: str) -> str:
-    """What tells this database from a copy of it; empty if nothing does. For a thread. Raises Django's database errors.
+    """A text that differs between this database and a copy; empty: none. For threads. Raises the database's errors.
 
     PostgreSQL: the cluster's system identifier and the database's oid; SQLite: the file's device and inode.
     """
     connection = connections[alias]
     if connection.vendor == "sqlite":
         try:
-            found = os.stat(connection.settings_dict["NAME"])
+            file = os.stat(connection.settings_dict["NAME"])
         except OSError:
-            return ""  # In memory, or not there yet.
-        return f"sqlite:{found.st_dev}:{found.st_ino}"
+            return ""  # In memory, or not created yet.
+        return f"sqlite:{file.st_dev}:{file.st_ino}"
     if connection.vendor != "postgresql":
-        told = connection.settings_dict
-        return f"{connection.vendor}:{told['HOST']}:{told['PORT']}:{told['NAME']}"
-    oid = _one(connection, "SELECT oid FROM pg_database WHERE datname = current_database()")
-    if _one(connection, "SELECT has_function_privilege('pg_catalog.pg_control_system()', 'execute')"):
-        system = _one(connection, "SELECT system_identifier FROM pg_control_system()")
+        options = connection.settings_dict
+        return f"{connection.vendor}:{options['HOST']}:{options['PORT']}:{options['NAME']}"
+    oid = _scalar(connection, "SELECT oid FROM pg_database WHERE datname = current_database()")
+    if _scalar(connection, "SELECT has_function_privilege('pg_catalog.pg_control_system()', 'execute')"):
+        system = _scalar(connection, "SELECT system_identifier FROM pg_control_system()")
     else:
         system = "-"  # Some hosting services withhold it.
     return f"postgresql:{system}:{oid}"
 
 
-def _one(connection: Any, query: str) -> Any:
+def _scalar(connection: Any, query: str) -> Any:
     with connection.cursor() as cursor:
         cursor.execute(query)
         return cursor.fetchone()[0]
 
 
 def _site_id(alias: str) -> str:
-    """The id, made by whichever process of any host is first: the insert of all others does nothing."""
+    """The site id, created by the first process of any host; inserts of the others do nothing."""
     from hubbub.models import SiteIdentity
 
     ids = SiteIdentity.objects.using(alias).values_list("site_id", flat=True)
-    if (found := ids.first()) is None:
+    if (site_id := ids.first()) is None:
         SiteIdentity.objects.using(alias).bulk_create(
             [SiteIdentity(site_id=secrets.token_hex(8))], ignore_conflicts=True
         )
-        found = ids.get()
-    return found
+        site_id = ids.get()
+    return site_id

@@ -1,7 +1,7 @@
-"""The lease of this site's prefix in Redis: the fingerprint of its database, kept for 60 s by all living processes.
+"""The lease of the site's prefix in Redis: the fingerprint of its database, renewed for 60 s by all processes.
 
-It lies in Redis' database 0, also for a site that uses another number: channels have no such numbers. Each new
-connection looks at it before it is used (`on_connect`), so it is checked whenever Redis is back.
+It is in Redis' database 0, whatever number the site uses, because channels have no database numbers. Each new
+connection checks it before use (`on_connect`), so it is checked whenever Redis is back.
 """
 
 import asyncio
@@ -29,27 +29,29 @@ logger = logging.getLogger(__name__)
 LEASE_MS = 60_000
 RENEW_SECONDS = 5.0
 TIMEOUT_SECONDS = 2.0
-LOOK_SECONDS = 0.25
+POLL_SECONDS = 0.25
 KEY = "site"
 
 
 class ClusterRefused(RedisError):
+    """REDIS_URL is a Redis Cluster."""
+
     def __init__(self) -> None:
         super().__init__(f"REDIS_URL cannot be used: {CLUSTER}.")
 
 
-# Why a start is refused, as one sentence.
+# Errors that refuse a start; each text is one sentence.
 REFUSALS = (PrefixTaken, ClusterRefused)
 
 # On each connection
 
 
 async def on_connect(connection: Any) -> None:
-    """redis-py's `redis_connect_func`: authenticate as usual, then claim the prefix, or raise PrefixError."""
+    """redis-py's `redis_connect_func`: authenticate, then claim the prefix. Raises PrefixError."""
     await connection.on_connect()
-    one = site.current()
+    own = site.current()
     answers: list[Any] = []
-    commands = _commands(one, connection.db)
+    commands = _commands(own, connection.db)
     for command in commands:
         await connection.send_command(*command, check_health=False)
     for _ in commands:
@@ -57,15 +59,15 @@ async def on_connect(connection: Any) -> None:
             answers.append(await connection.read_response())
         except ResponseError as error:
             answers.append(error)
-    _judge(one, answers)
+    _check_holder(own, answers)
 
 
 def on_connect_sync(connection: Any) -> None:
-    """The same for a client that is not asynchronous."""
+    """As `on_connect`, for synchronous clients."""
     connection.on_connect()
-    one = site.current()
+    own = site.current()
     answers: list[Any] = []
-    commands = _commands(one, connection.db)
+    commands = _commands(own, connection.db)
     for command in commands:
         connection.send_command(*command, check_health=False)
     for _ in commands:
@@ -73,41 +75,41 @@ def on_connect_sync(connection: Any) -> None:
             answers.append(connection.read_response())
         except ResponseError as error:
             answers.append(error)
-    _judge(one, answers)
+    _check_holder(own, answers)
 
 
-def _commands(one: Site, number: int) -> list[tuple[Any, ...]]:
-    """What to ask on a connection to Redis' database `number`; nothing while our own fingerprint is not known."""
-    if not one.fingerprint:
+def _commands(own: Site, number: int) -> list[tuple[Any, ...]]:
+    """The claim, on a connection to Redis' database `number`; empty while our own fingerprint is unknown."""
+    if not own.fingerprint:
         return []
-    name = _key(one)
-    claim: list[tuple[Any, ...]] = [("SET", name, one.fingerprint, "NX", "PX", LEASE_MS), ("GET", name)]
+    name = _key(own)
+    claim: list[tuple[Any, ...]] = [("SET", name, own.fingerprint, "NX", "PX", LEASE_MS), ("GET", name)]
     return [("SELECT", 0), *claim, ("SELECT", number)] if number else claim
 
 
-def _judge(one: Site, answers: list[Any]) -> None:
-    """Raise PrefixTaken when another fingerprint stands there. A SET that fails (no memory, read-only) claims nothing.
+def _check_holder(own: Site, answers: list[Any]) -> None:
+    """Raise PrefixTaken if another fingerprint holds the prefix.
 
-    Then nobody else holds the prefix either, and what Redis can still do is used.
+    A failed SET (out of memory, read-only) is ignored: the prefix is free, and Redis still serves other commands.
     """
     if not answers:
         return
     holder = answers[1] if len(answers) == 2 else answers[2]
     if isinstance(holder, ResponseError):
         raise holder
-    site.note_holder(holder.decode() if holder else one.fingerprint)
+    site.note_holder(holder.decode() if holder else own.fingerprint)
     site.check()
 
 
-def _key(one: Site) -> str:
-    return f"{one.prefix}:{KEY}"
+def _key(own: Site) -> str:
+    return f"{own.prefix}:{KEY}"
 
 
 # For the life of a process
 
 
 async def hold() -> None:
-    """The service of a process: read the site's identity as soon as the database can be read, then keep the lease."""
+    """The service of a server process: identify the site once the database is up, then renew the lease."""
     redis = redis_client.connect(settings.REDIS_URL, seconds=TIMEOUT_SECONDS)
     redis.connection_pool.connection_kwargs["db"] = 0
     try:
@@ -115,7 +117,7 @@ async def hold() -> None:
             try:
                 await threads.read(site.identify)
             except (Refused, DatabaseError):
-                await asyncio.sleep(site.RETRY_SECONDS)  # The threads have said so.
+                await asyncio.sleep(site.RETRY_SECONDS)  # The threads have logged it.
         log = LogOnce("site: renewing the lease of the prefix failed")
         # Quiet: the components that need Redis log its loss, and check the lease when they reconnect.
         await Periodic(partial(_hold_lease, redis), seconds=RENEW_SECONDS, log=log, quiet=(RedisError, OSError)).run()
@@ -128,17 +130,17 @@ async def _hold_lease(redis: Any) -> None:
         site.note_holder(await _renew(redis, site.current()))
 
 
-async def _renew(redis: Any, one: Site) -> str:
-    """Keep the lease, or take it when it has ended. Whose fingerprint stands there."""
-    name = _key(one)
+async def _renew(redis: Any, own: Site) -> str:
+    """Renew the lease, or take an expired one. Returns the fingerprint that holds the prefix."""
+    name = _key(own)
     async with redis.pipeline(transaction=False) as pipe:
-        pipe.set(name, one.fingerprint, nx=True, px=LEASE_MS)
+        pipe.set(name, own.fingerprint, nx=True, px=LEASE_MS)
         pipe.get(name)
-        _, found = await pipe.execute(raise_on_error=False)
-        if isinstance(found, Exception):
-            raise found
-        holder = found.decode() if found else one.fingerprint
-        if holder == one.fingerprint:
+        _, answer = await pipe.execute(raise_on_error=False)
+        if isinstance(answer, Exception):
+            raise answer
+        holder = answer.decode() if answer else own.fingerprint
+        if holder == own.fingerprint:
             await redis.pexpire(name, LEASE_MS)
     return str(holder)
 
@@ -147,17 +149,22 @@ async def _renew(redis: Any, one: Site) -> str:
 
 
 def claim_at_start(say: Callable[[str], None] = logger.warning) -> None:
-    """Claim the prefix before anything is served. For a thread.
+    """Claim the prefix before the process serves anything. For threads.
 
-    Returns also when the database or Redis is away: both are looked at again when they come. Where another database's
-    lease is not renewed, that one has moved or ended: waits for the end of the lease, at most 60 s.
+    If the database or Redis is away, the claim follows when they are back. If another database holds a lease that is
+    not renewed, its processes have ended: wait for the end of the lease, at most 60 s.
 
-    Raises: PrefixTaken when living processes of another database use the prefix; ClusterRefused.
+    Args:
+        say: called with one line when the wait is long.
+
+    Raises:
+        PrefixTaken: living processes of another database use the prefix.
+        ClusterRefused: REDIS_URL is a Redis Cluster.
     """
     try:
-        one: Site | None = site.identify()
+        identified: Site | None = site.identify()
     except DatabaseError:
-        one = None
+        identified = None
     finally:
         connections.close_all()
     client = redis_client.connect_sync(settings.REDIS_URL, seconds=TIMEOUT_SECONDS, retries=3)
@@ -166,8 +173,8 @@ def claim_at_start(say: Callable[[str], None] = logger.warning) -> None:
         try:
             if _is_cluster(client):
                 raise ClusterRefused
-            if one is not None:
-                _wait_for_lease(client, one, say)
+            if identified is not None:
+                _wait_for_lease(client, identified, say)
         except REFUSALS:
             raise
         except RedisError as error:
@@ -175,38 +182,36 @@ def claim_at_start(say: Callable[[str], None] = logger.warning) -> None:
                 raise ClusterRefused from None
 
 
-def is_cluster(told: dict[str, Any]) -> bool:
-    """Whether `INFO cluster` tells of one."""
-    return bool(int(told.get("cluster_enabled", 0)))
+def is_cluster(info: dict[str, Any]) -> bool:
+    """Whether `INFO cluster` describes a cluster."""
+    return bool(int(info.get("cluster_enabled", 0)))
 
 
 def _is_cluster(client: Any) -> bool:
     try:
         return is_cluster(client.info("cluster"))
     except ResponseError:
-        return False  # The user may not ask; a Cluster then shows by its answers.
+        return False  # No permission; a cluster then shows by its replies.
 
 
-def _wait_for_lease(client: Any, one: Site, say: Callable[[str], None]) -> None:
-    name = _key(one)
-    left_ms: int | None = None
-    told_at = time.monotonic() + RENEW_SECONDS + 4 * LOOK_SECONDS
-    is_told = False
+def _wait_for_lease(client: Any, own: Site, say: Callable[[str], None]) -> None:
+    name = _key(own)
+    previous_ms: int | None = None
+    say_at = time.monotonic() + RENEW_SECONDS + 4 * POLL_SECONDS
+    has_said = False
     while True:
         with client.pipeline(transaction=False) as pipe:
-            pipe.set(name, one.fingerprint, nx=True, px=LEASE_MS).get(name).pttl(name)
-            _, holder, now_ms = pipe.execute(raise_on_error=False)
-        for answer in (holder, now_ms):
+            pipe.set(name, own.fingerprint, nx=True, px=LEASE_MS).get(name).pttl(name)
+            _, holder, left_ms = pipe.execute(raise_on_error=False)
+        for answer in (holder, left_ms):
             if isinstance(answer, Exception):
                 raise answer
-        if holder is None or holder.decode() == one.fingerprint:
+        if holder is None or holder.decode() == own.fingerprint:
             return
-        if left_ms is not None and now_ms > left_ms:
-            raise PrefixTaken(one.prefix)
-        left_ms = now_ms
-        if not is_told and time.monotonic() > told_at:
-            is_told = True
-            say(
-                f"prefix {one.prefix} is leased by another database, waiting {now_ms / 1000:.0f} s for its lease to end"
-            )
-        time.sleep(LOOK_SECONDS)
+        if previous_ms is not None and left_ms > previous_ms:
+            raise PrefixTaken(own.prefix)
+        previous_ms = left_ms
+        if not has_said and time.monotonic() > say_at:
+            has_said = True
+            say(f"prefix {own.prefix} is leased by another database, waiting {left_ms / 1000:.0f} s for it to end")
+        time.sleep(POLL_SECONDS)

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static", "qu
 
 def test_a_session_is_written_down_once_an_hour_by_all_processes(owner: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    buckets = [Buckets(per_second=1 / 3600, burst=1, most_keys=1, clock=lambda: now[0]) for _ in range(2)]
+    buckets = [Buckets(per_second=1 / 3600, burst=1, max_keys=1, clock=lambda: now[0]) for _ in range(2)]
     here = Client()
     here.force_login(owner)
 

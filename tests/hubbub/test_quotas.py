@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hubbub.conf import Hubbub
-from hubbub.limits.quotas import MAX_TOLD, Quotas, Stranger
+from hubbub.limits.quotas import MAX_REPORTED, Quotas, UnknownSlot
 from hubbub.process.metrics import COUNTERS
 from hubbub.protocol import ErrorCode, Refused
 
@@ -150,9 +150,9 @@ def test_three_processes_that_exchange_let_no_more_through_than_one(clock: Clock
 
 def test_of_very_many_users_those_are_told_who_used_most(clock: Clock) -> None:
     quotas = ledger_of(clock)
-    for number in range(MAX_TOLD + 500):
+    for number in range(MAX_REPORTED + 500):
         posted(quotas, str(number), 2 if number >= 500 else 1)
-    assert quotas.posts.take_usage() == dict.fromkeys(map(str, range(500, MAX_TOLD + 500)), 2)
+    assert quotas.posts.take_usage() == dict.fromkeys(map(str, range(500, MAX_REPORTED + 500)), 2)
 
 
 # Sockets
@@ -171,7 +171,7 @@ def seated(quotas: Quotas, address: str | None, times: int) -> int:
 def test_an_address_has_so_many_sockets_without_a_user(quotas: Quotas, proxied: None) -> None:
     assert seated(quotas, "127.0.0.1", 500) == 50
     assert seated(quotas, "203.0.113.8", 1) == 1
-    quotas.leave(Stranger("127.0.0.1"))
+    quotas.leave(UnknownSlot("127.0.0.1"))
     assert seated(quotas, "127.0.0.1", 500) == 1
 
 

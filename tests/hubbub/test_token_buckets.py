@@ -23,7 +23,7 @@ def clock() -> Clock:
 @pytest.fixture
 def buckets(clock: Clock) -> Buckets:
     """Two a second, five at once."""
-    return Buckets(per_second=2, burst=5, most_keys=100, clock=clock)
+    return Buckets(per_second=2, burst=5, max_keys=100, clock=clock)
 
 
 def test_a_burst_goes_at_once_and_no_more(buckets: Buckets) -> None:
