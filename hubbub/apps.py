@@ -8,15 +8,15 @@ class HubbubConfig(AppConfig):
     def import_models(self) -> None:
         from hubbub.checks import missing_apps
 
-        # Without them no model can be imported, and no check is run: the others that are missing are lines of `check`.
+        # Without these apps no model can be imported and no check can run; `check` reports the others.
         if needed := [name for name in missing_apps() if name != "django.contrib.sessions"]:
             raise ImproperlyConfigured(f"hubbub needs {' and '.join(map(repr, needed))} in INSTALLED_APPS.")
         super().import_models()
 
     def ready(self) -> None:
-        from hubbub import checks  # Registers them.
+        from hubbub import checks  # Registers the checks.
 
-        if not checks.missing_apps():  # Else nothing can be imported that says so.
+        if not checks.missing_apps():  # Else importing the models would fail before the checks report it.
             from hubbub import signals
 
             signals.connect()

@@ -1,4 +1,4 @@
-"""Access tokens: how a client without a session cookie is let in."""
+"""Access tokens, for clients without a session cookie, and the identity of the site."""
 
 from datetime import datetime
 
@@ -12,13 +12,13 @@ from hubbub import users
 
 class AccessTokenQuerySet(models.QuerySet["AccessToken"]):
     def usable(self) -> "AccessTokenQuerySet":
-        """Those that let somebody in at this moment."""
+        """Tokens that are valid now."""
         unexpired = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
         return self.filter(unexpired, users.active("user"), revoked_at=None)
 
 
 class AccessToken(models.Model):
-    """A token reads `hub_<id>_<secret>`. Only the SHA-256 of the secret is kept."""
+    """An access token, `hub_<id>_<secret>`. Only the SHA-256 of the secret is stored."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="access_tokens")
     name = models.CharField(max_length=80, help_text="What it is for, so that it can be told from the others.")
@@ -40,12 +40,12 @@ class AccessToken(models.Model):
         return f"{self.name} (hub_{self.pk}_…)"
 
     def is_usable(self, at: datetime) -> bool:
-        """Whether it let its user in at this time. Reads nothing."""
+        """Whether the token is valid at this time, apart from its user. No query."""
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > at)
 
     @property
     def state(self) -> str:
-        """Why it lets nobody in, or `usable`. Reads the user."""
+        """`usable`, or why the token is not valid. Reads the user."""
         if self.revoked_at is not None:
             return "revoked"
         if self.expires_at is not None and self.expires_at <= timezone.now():
@@ -54,7 +54,7 @@ class AccessToken(models.Model):
 
 
 class SiteIdentity(models.Model):
-    """The site's id, in one row: its channels and keys in Redis begin with it (see hubbub.site)."""
+    """The site id, one row: the prefix of its channels and keys in Redis (see hubbub.site)."""
 
     id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
     site_id = models.CharField(max_length=32, editable=False)

@@ -1,4 +1,4 @@
-"""The envelope of the wire protocol: text to typed commands, typed frames to text, codes.
+"""The envelope of the wire protocol: typed commands from text, text from typed frames, error and close codes.
 
 Knows neither Django nor any app. Apps subclass `Command`, `Ok` and `Event`, each with its own `tag`.
 """
@@ -10,7 +10,7 @@ import msgspec
 
 VERSION = 1
 
-# What a client may use as `ref`. 2**53: beyond it JavaScript's numbers are not exact.
+# Allowed values of `ref`. JavaScript's numbers are exact up to 2**53.
 Ref = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)] | Annotated[str, msgspec.Meta(max_length=64)]
 
 
@@ -20,16 +20,16 @@ class ErrorCode:
     UNAUTHORIZED = "unauthorized"
     INVALID = "invalid"
     TOO_LONG = "too_long"
-    NOT_FOUND = "not_found"  # also: not allowed to know
-    FORBIDDEN = "forbidden"  # readable, but this is refused
+    NOT_FOUND = "not_found"  # also for objects that the user may not know of
+    FORBIDDEN = "forbidden"  # the object is readable, the command is not allowed
     CONFLICT = "conflict"
     RATE_LIMITED = "rate_limited"
-    UNAVAILABLE = "unavailable"  # nothing is known to have happened: try again with the same id
+    UNAVAILABLE = "unavailable"  # unknown whether it was carried out: try again with the same id
     INTERNAL = "internal"
 
 
 class CloseCode:
-    """Close codes. 40xx: do not reconnect by yourself; any other that was not asked for: reconnect with back-off."""
+    """Close codes. 40xx: do not reconnect automatically. Any other unrequested close: reconnect with back-off."""
 
     FRAME_TOO_BIG = 1009
     INTERNAL = 1011
@@ -48,7 +48,7 @@ class CloseCode:
 
 
 class Refused(Exception):
-    """A command is refused: becomes one `error` answer and leaves the socket open."""
+    """Refuses a command: becomes one `error` answer, and the socket stays open."""
 
     def __init__(self, code: str, detail: str, *, retry_after_ms: int | None = None) -> None:
         super().__init__(code, detail)
@@ -57,7 +57,7 @@ class Refused(Exception):
         self.retry_after_ms = retry_after_ms
 
 
-# How a socket closes that is refused while it opens, and so whether its client comes back. Any other code: REFUSED.
+# By error code: how a socket closes if `opened` is refused, which decides whether the client reconnects. Else: REFUSED.
 CLOSE_CODES = {
     ErrorCode.UNAUTHORIZED: CloseCode.SESSION_ENDED,
     ErrorCode.FORBIDDEN: CloseCode.FORBIDDEN,
@@ -68,7 +68,7 @@ CLOSE_CODES = {
 
 
 class Malformed(Refused):
-    """A frame that is not a command. Counted: too many of them close the socket."""
+    """A frame that is not a valid command. Too many of them close the socket."""
 
     def __init__(self, detail: str, ref: Any = None) -> None:
         super().__init__(ErrorCode.INVALID, detail)
@@ -76,29 +76,29 @@ class Malformed(Refused):
 
 
 class Command(msgspec.Struct, tag_field="type", forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """Client to server; answered exactly once, by its `ref`."""
+    """A frame from the client, answered exactly once, with its `ref`."""
 
     ref: Ref
 
 
 class Ping(Command, tag="ping", frozen=True):
-    """Answered with `pong` at once, whatever else is in work."""
+    """Answered with `pong` at once, before commands in flight."""
 
 
 class Auth(msgspec.Struct, tag_field="type", tag="auth", forbid_unknown_fields=True, frozen=True):
-    """The first frame of a client without a session cookie. Has no `ref`; its answer is `hello`."""
+    """The first frame of a client without a session cookie. It has no `ref`; the answer is `hello`."""
 
     token: str
 
 
 class Ok(msgspec.Struct, tag_field="type", tag="ok", kw_only=True, frozen=True):
-    """The good answer. Apps subclass it with `tag="ok"` and their fields; `ref` is put on when it is sent."""
+    """The answer of success. Apps subclass it with `tag="ok"` and fields; `ref` is set when it is sent."""
 
     ref: Ref | None = None
 
 
 class Error(msgspec.Struct, tag_field="type", tag="error", frozen=True, kw_only=True, omit_defaults=True):
-    """The bad answer; without `ref` where the frame had none that could be read."""
+    """The answer of failure; without `ref` if the frame had no readable one."""
 
     ref: Ref | None = None
     code: str
@@ -107,7 +107,7 @@ class Error(msgspec.Struct, tag_field="type", tag="error", frozen=True, kw_only=
 
 
 class Event(msgspec.Struct, tag_field="type", kw_only=True, frozen=True):
-    """Server to client, unasked."""
+    """A frame from the server that is not an answer."""
 
 
 class Pong(msgspec.Struct, tag_field="type", tag="pong", frozen=True):
@@ -119,14 +119,14 @@ class AuthRequired(Event, tag="auth.required", kw_only=True, frozen=True):
 
 
 class Person(msgspec.Struct, frozen=True):
-    """A user as others see them; `id` is null when the account is gone."""
+    """A user, as others see them; `id` is null for a deleted account."""
 
     id: str | None
     name: str
 
 
 class Presence(msgspec.Struct, frozen=True):
-    """`users`: everybody who is present, or nobody when they are too many to be named."""
+    """The users present. `users` is empty if they are too many to be named."""
 
     count: int
     users: list[Person]
@@ -157,7 +157,7 @@ class ServiceChanged(Event, tag="service.changed", kw_only=True, frozen=True):
 
 
 class UserRenamed(Event, tag="user.renamed", kw_only=True, frozen=True):
-    """From now on this is the user's name, also beside what is shown already."""
+    """The new name of a user, also for content already shown."""
 
     user: Person
 
@@ -172,32 +172,32 @@ _auth_decoder = msgspec.json.Decoder(Auth)
 
 
 def encode(frame: msgspec.Struct) -> str:
-    """The text of one frame."""
+    """Encode one frame."""
     return _encoder.encode(frame).decode()
 
 
 def decoder_of(commands: Any) -> "msgspec.json.Decoder[Any]":
-    """What `parse` needs for a tagged union of commands; made once per endpoint."""
+    """Make the decoder that `parse` needs for a tagged union of commands. Once per endpoint."""
     return msgspec.json.Decoder(commands)
 
 
 def parse(decoder: "msgspec.json.Decoder[Any]", text: str) -> Any:
-    """The command that `text` is, as `decoder` (of a tagged union of commands) knows them. Raises Malformed."""
+    """Decode a command. `decoder`: from `decoder_of`. Raises Malformed."""
     try:
         return decoder.decode(text)
-    # RecursionError: a hundred thousand brackets. UnicodeEncodeError: a lone surrogate in the text itself.
+    # RecursionError: deeply nested brackets. UnicodeEncodeError: a lone surrogate in the text.
     except (msgspec.MsgspecError, RecursionError, UnicodeEncodeError) as error:
         detail = str(error) if isinstance(error, msgspec.ValidationError) else "not a JSON object of this protocol"
         raise Malformed(detail, _ref_of(text)) from None
 
 
 def parse_auth(text: str) -> Auth:
-    """The first frame of a socket that has no session. Raises Malformed."""
+    """Decode the first frame of a socket without a session. Raises Malformed."""
     return parse(_auth_decoder, text)  # type: ignore[no-any-return]
 
 
 def read_frame(text: str | bytes) -> dict[str, Any]:
-    """A frame as a client of ours reads it: any JSON object."""
+    """Decode a frame as a client does: any JSON object."""
     return msgspec.json.decode(text, type=dict[str, Any])
 
 

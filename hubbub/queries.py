@@ -1,4 +1,4 @@
-"""Rows by the values of their fields, for places where building a query costs more than running it. Reads only."""
+"""Rows by field values, for places where the ORM takes longer than the query. Reads only."""
 
 import functools
 from collections.abc import Callable, Collection
@@ -9,19 +9,20 @@ from typing import Any, TypeVar
 from django.db import connection, models
 from django.views.decorators.debug import sensitive_variables
 
-TAKEN_AS_THEY_ARE: set[type] = {models.AutoField, models.BigAutoField, models.IntegerField, models.BigIntegerField}
-TAKEN_AS_THEY_ARE |= {models.CharField, models.SlugField, models.EmailField, models.TextField}
+PLAIN_FIELDS: set[type] = {models.AutoField, models.BigAutoField, models.IntegerField, models.BigIntegerField}
+PLAIN_FIELDS |= {models.CharField, models.SlugField, models.EmailField, models.TextField}
 
 M = TypeVar("M", bound=models.Model)
 
 
 @sensitive_variables()
 def rows_by(model: type[M], ending: str = "", /, **fields: Collection[Any]) -> list[M]:
-    """The rows whose fields have one of the values given for each, by a query written by hand.
+    """Find rows by a hand-written query, for handshakes and posts: the ORM builds statements slower than they run.
 
-    For handshakes and the way of a post: the ORM would spend far longer on building its statements than they take
-    to run. Fields go by their names, or `pk`, and values are as the fields have them. `ending` stands after the WHERE
-    clause as it is.
+    Args:
+        model: of the rows.
+        ending: raw SQL after the WHERE clause.
+        fields: by field name, or `pk`: the allowed values.
     """
     if not all(fields.values()):
         return []
@@ -36,9 +37,9 @@ def rows_by(model: type[M], ending: str = "", /, **fields: Collection[Any]) -> l
         parameters += values if prepare is None else map(prepare, values)
     with connection.cursor() as cursor:
         cursor.execute(f"{plan.select} WHERE {' AND '.join(conditions)}{ending}", parameters)
-        found = cursor.fetchall()
+        records = cursor.fetchall()
     rows = []
-    for values in map(list, found):
+    for values in map(list, records):
         for at, column, convert in plan.converters:
             values[at] = convert(values[at], column, connection)
         rows.append(model.from_db(connection.alias, plan.names, values))
@@ -46,30 +47,30 @@ def rows_by(model: type[M], ending: str = "", /, **fields: Collection[Any]) -> l
 
 
 def parameter(model: type[models.Model], name: str, value: Any) -> Any:
-    """The value of a field as statements take it: a UUID may be 32 letters in the database."""
+    """A field value as an SQL parameter: some databases store a UUID as 32 characters."""
     prepare = _preparation(model._meta.get_field(name), connection.vendor)
     return value if prepare is None or value is None else prepare(value)
 
 
 def quoted(name: str) -> str:
-    """The name of a table or a column as it stands in SQL: a team may have called it `group`."""
+    """Quote a table or column name for SQL: it may be a keyword such as `group`."""
     return connection.ops.quote_name(name).replace("%", "%%")
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """Of a model on this kind of database: its fields, the query's beginning, and what makes columns into values."""
+    """The query of one model on one kind of database."""
 
     names: list[str]
     select: str
     converters: list[tuple[int, Any, Any]]
-    # By each name that a field goes by: how its column is written, and what makes values into parameters, if anything.
+    # By name and attname of each field: the quoted column, and the conversion of values to parameters.
     columns: dict[str, tuple[str, Callable[[Any], Any] | None]]
 
 
 @functools.cache
 def _plan(model: type[models.Model], vendor: str) -> _Plan | None:
-    """None: the model's rows do not lie in one table, or do not come as they are."""
+    """None: the rows span several tables, or a field has its own select format."""
     table, fields = model._meta.db_table, model._meta.concrete_fields
     for field in fields:
         if field.model._meta.db_table != table or type(field).select_format is not models.Field.select_format:
@@ -97,10 +98,10 @@ def _plan(model: type[models.Model], vendor: str) -> _Plan | None:
 
 @functools.cache
 def _preparation(field: Any, vendor: str) -> Callable[[Any], Any] | None:
-    """None: the database takes the values as they are. Django's own way costs more than all the rest of a statement."""
+    """The conversion of values to parameters; None: not needed. Django's own costs more than the rest of the query."""
     while field.remote_field is not None:
         field = field.target_field
-    if type(field) in TAKEN_AS_THEY_ARE:
+    if type(field) in PLAIN_FIELDS:
         return None
     if type(field) is models.UUIDField:
         return None if connection.features.has_native_uuid_field else attrgetter("hex")

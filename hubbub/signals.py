@@ -1,6 +1,6 @@
-"""From Django's signals to the sockets: what anybody changes about a user, a session or a token, wherever in Django.
+"""Hints from Django's signals: any change of a user, a session, a token or a permission requests a re-check.
 
-Each is only a hint that somebody should be looked at: see revocation.py. What sends no signal is found by its sweep.
+A hint only says which users to re-check: see `auth.revocation`. Its sweep finds changes that send no signal.
 """
 
 from collections.abc import Collection
@@ -22,18 +22,18 @@ from hubbub.auth import sessions
 from hubbub.models import AccessToken
 from hubbub.publish import publish_users_changed
 
-# Sent with `user_id` and `name` when a user was saved by another name, after the commit.
+# Sent with `user_id` and `name` after the commit of a changed user name.
 user_renamed = Signal()
 
-# Saved at each sign-in, or each use: they change nobody's rights.
-OF_NO_MATTER = {"last_login", "last_used_at"}
+# Saved at each sign-in or use; they change no access.
+IRRELEVANT_FIELDS = {"last_login", "last_used_at"}
 
 
 def connect() -> None:
-    """Called once, when all models are there."""
+    """Connect all receivers. Called once, when all models are loaded."""
     user: Any = get_user_model()
     for model in _models_of_users(user):
-        pre_save.connect(_user_is_saved, sender=model, dispatch_uid="hubbub.user_is_saved")
+        pre_save.connect(_before_user_save, sender=model, dispatch_uid="hubbub.user_is_saved")
         post_save.connect(_user_saved, sender=model, dispatch_uid="hubbub.user_saved")
         post_delete.connect(_user_deleted, sender=model, dispatch_uid="hubbub.user_deleted")
     post_save.connect(_token_changed, sender=AccessToken, dispatch_uid="hubbub.token_saved")
@@ -43,75 +43,77 @@ def connect() -> None:
         post_delete.connect(_session_deleted, sender=session, dispatch_uid="hubbub.session_deleted")
     for name in ("groups", "user_permissions"):
         if (through := getattr(getattr(user, name, None), "through", None)) is not None:
-            m2m_changed.connect(_rights_changed, sender=through, dispatch_uid=f"hubbub.{name}")
-    m2m_changed.connect(_all_rights_changed, sender=Group.permissions.through, dispatch_uid="hubbub.group_permissions")
+            m2m_changed.connect(_permissions_changed, sender=through, dispatch_uid=f"hubbub.{name}")
+    m2m_changed.connect(
+        _all_permissions_changed, sender=Group.permissions.through, dispatch_uid="hubbub.group_permissions"
+    )
     for model in (Group, Permission):
-        post_delete.connect(_all_rights_changed, sender=model, dispatch_uid=f"hubbub.{model.__name__}")
+        post_delete.connect(_all_permissions_changed, sender=model, dispatch_uid=f"hubbub.{model.__name__}")
 
 
 def _models_of_users(user: Any) -> list[type[Model]]:
-    """The user model, and others whose rows are users: its proxies, and models that inherit tables from each other."""
+    """The user model, its proxies, and models related by multi-table inheritance: their rows are users."""
     parents = user._meta.get_parent_list()
     return [model for model in apps.get_models() if issubclass(model, user) or model in parents]
 
 
-def _tell(user_ids: Collection[str] | None) -> None:
+def _hint(user_ids: Collection[str] | None) -> None:
     transaction.on_commit(lambda: publish_users_changed(user_ids), robust=True)
 
 
-def _user_is_saved(instance: Any, raw: bool, update_fields: Collection[str] | None, **_: object) -> None:
+def _before_user_save(instance: Any, raw: bool, update_fields: Collection[str] | None, **_: object) -> None:
     instance.__dict__.pop("_name_before", None)
     if not raw and not instance._state.adding and (update_fields is None or users.name_lookup() in update_fields):
         instance.__dict__["_name_before"] = users.current_name(instance.pk)
 
 
 def _user_saved(instance: Any, created: bool, update_fields: Collection[str] | None, **_: object) -> None:
-    if not created and not (update_fields and set(update_fields) <= OF_NO_MATTER):
-        _tell([users.id_of_key(instance.pk)])
-    # Not what the instance says: it may be of another model that shares the users' rows.
+    if not created and not (update_fields and set(update_fields) <= IRRELEVANT_FIELDS):
+        _hint([users.id_of_key(instance.pk)])
+    # Read from the database: the instance may be of another model that shares the users' rows.
     before = instance.__dict__.pop("_name_before", None)
     if before is not None and (name := users.current_name(instance.pk)) not in (None, before):
-        tell = partial(user_renamed.send, type(instance), user_id=users.id_of_key(instance.pk), name=name)
-        # Receivers look up where the user is known, which takes longer than a writer should be held up.
-        transaction.on_commit(tell, robust=True)
+        send = partial(user_renamed.send, type(instance), user_id=users.id_of_key(instance.pk), name=name)
+        # After the commit: receivers run queries, and a writer should not wait for them.
+        transaction.on_commit(send, robust=True)
 
 
 def _user_deleted(instance: Any, **_: object) -> None:
-    _tell([users.id_of_key(instance.pk)])
+    _hint([users.id_of_key(instance.pk)])
 
 
 def _token_changed(instance: AccessToken, created: bool = False, **_: object) -> None:
     if not created:
-        _tell([users.id_of_key(instance.user_id)])
+        _hint([users.id_of_key(instance.user_id)])
 
 
 def _session_saved(instance: Any, created: bool, **_: object) -> None:
-    # One that lasts is found by the sweep as it is, and saved at many requests.
+    # Sessions are saved at many requests; only one that ends before the next sweeps needs a hint.
     if not created and instance.expire_date <= timezone.now() + timedelta(
         seconds=2 * conf.settings().revalidate_seconds
     ):
-        _tell_user_of(instance)
+        _hint_user_of(instance)
 
 
 def _session_deleted(instance: Any, **_: object) -> None:
-    ends: datetime = instance.expire_date
-    if ends > timezone.now():  # Else it is cleared away: nobody lives by it.
-        _tell_user_of(instance)
+    expires_at: datetime = instance.expire_date
+    if expires_at > timezone.now():  # Else it had expired: no socket depends on it.
+        _hint_user_of(instance)
 
 
-def _tell_user_of(session: Any) -> None:
+def _hint_user_of(session: Any) -> None:
     user_id = session.get_decoded().get(SESSION_KEY)
     if user_id is not None:
-        _tell([str(user_id)])
+        _hint([str(user_id)])
 
 
-def _rights_changed(instance: Any, action: str, pk_set: set[Any] | None, reverse: bool, **_: object) -> None:
+def _permissions_changed(instance: Any, action: str, pk_set: set[Any] | None, reverse: bool, **_: object) -> None:
     if action.startswith("post_"):
-        # From the other side, `pk_set` are users; cleared, all that were.
+        # Reversed, `pk_set` has user keys; it is None after `clear()`: any user.
         keys = pk_set if reverse else {instance.pk}
-        _tell([users.id_of_key(key) for key in keys] if keys else None)
+        _hint([users.id_of_key(key) for key in keys] if keys else None)
 
 
-def _all_rights_changed(action: str = "post_delete", **_: object) -> None:
+def _all_permissions_changed(action: str = "post_delete", **_: object) -> None:
     if action.startswith("post_"):
-        _tell(None)
+        _hint(None)

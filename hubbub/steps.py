@@ -1,4 +1,4 @@
-"""Work that is done in many short transactions, with room for others between them."""
+"""Long work in many short transactions, with time for other writers between them."""
 
 import time
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ MAX_PAUSE_SECONDS = 0.1
 
 @contextmanager
 def in_step() -> Iterator[None]:
-    """One step; on SQLite, which has one writer and no queue for it, a pause as long as the step follows.
+    """One step. On SQLite a pause as long as the step follows.
 
-    Without a pause the next step takes the lock again before others, who look for it now and then, find it free.
+    SQLite has no queue for its write lock: waiting writers poll, and without a pause the next step would win each time.
     """
     began = time.monotonic()
     yield

@@ -1,7 +1,7 @@
-"""Users of any model: ids as text, names, rights, rows. Assumes no field but those that Django itself asks for.
+"""Users of any model: ids as text, names, permissions, rows. Uses only fields that Django itself requires.
 
-A user's id is text outside the database: on the wire, in Redis and in every key. It becomes the model's key again only
-where the database is asked.
+Outside the database a user id is text: on the wire, in Redis and in every key. It is converted to the model's key only
+for queries.
 """
 
 import functools
@@ -17,83 +17,82 @@ from django.db.models import EmailField, Field, Manager, Q, QuerySet
 
 from hubbub.queries import rows_by
 
-# Of users who post and join. Some hundred bytes each.
-KEYS_KEPT = 4096
+# Cached keys, some hundred bytes each.
+MAX_CACHED_KEYS = 4096
 
 
 def id_of(user: Any) -> str:
-    """The user's id as text, in the form that Django keeps in sessions."""
+    """The user id as text, as Django stores it in sessions."""
     return str(user._meta.pk.value_to_string(user))
 
 
 def id_of_key(key: Any) -> str:
-    """The same of a primary key, such as a foreign key's value."""
+    """The user id of a primary key, such as the value of a foreign key."""
     return key_as_text(_pk(), key)
 
 
-@functools.lru_cache(KEYS_KEPT)
+@functools.lru_cache(MAX_CACHED_KEYS)
 def key_of(user_id: str | None) -> Any:
-    """The primary key that an id stands for; None for a text that no key of this model has."""
+    """The primary key of a user id; None: not a valid key of this model."""
     return key_from_text(_pk(), user_id)
 
 
 def key_as_text(field: Any, key: Any) -> str:
-    """A key of this primary key field as text."""
+    """A value of this primary key field as text."""
     return str(field.value_to_string(SimpleNamespace(**{field.attname: key})))
 
 
 def key_from_text(field: "Field[Any, Any]", text: object) -> Any:
-    """The key of this primary key field that reads so; None: there is none."""
+    """The value of this primary key field with this text; None: there is none."""
     try:
         key = field.to_python(text)
-        field.run_validators(key)  # Past its range a database raises.
+        field.run_validators(key)  # A database raises for values out of range.
     except (ValidationError, ValueError, TypeError, ArithmeticError):
         return None
     return key
 
 
 def name_of(user: Any) -> str:
-    """The name that others see: the value of USERNAME_FIELD, which may be an e-mail address or a number."""
+    """The visible name: the value of USERNAME_FIELD, which may be an e-mail address or a number."""
     return str(user.get_username())
 
 
 def is_active(user: Any) -> bool:
-    """As Django's own backend has it: a model without the attribute has active users only."""
+    """Whether the user is active, as in Django's own backend: without the attribute all users are."""
     return bool(getattr(user, "is_active", True))
 
 
 def has_perm(user: Any, permission: str | None) -> bool:
-    """Whether the user has the permission; None: every user has it. Models without permissions have none."""
+    """Whether the user has the permission. None: every user has. Users of models without permissions have none."""
     if permission is None:
         return True
-    ask = getattr(user, "has_perm", None)
-    return ask is not None and bool(ask(permission))
+    check = getattr(user, "has_perm", None)
+    return check is not None and bool(check(permission))
 
 
 def has_permissions_of(user: Any, other: Any) -> bool:
-    """Whether `user` has all the permissions that `other` has. Models without permissions have none."""
-    held, wanted = _permissions_of(user), _permissions_of(other)
-    return wanted <= held
+    """Whether `user` has all permissions of `other`."""
+    return _permissions_of(other) <= _permissions_of(user)
 
 
 def _permissions_of(user: Any) -> set[str]:
-    ask: Any = getattr(user, "get_all_permissions", set)
-    return set(ask())
+    get_permissions: Any = getattr(user, "get_all_permissions", set)
+    return set(get_permissions())
 
 
 def are_permissions_plain() -> bool:
-    """Whether the model takes its permissions from Django's tables alone."""
+    """Whether permissions come from Django's tables alone."""
     users: Any = get_user_model()
     return issubclass(users, PermissionsMixin) and users.has_perm is PermissionsMixin.has_perm
 
 
 def active(relation: str) -> Q:
-    """Rows whose user, at the other end of `relation`, is active; all, where the table does not say so."""
+    """A filter for rows whose user, by `relation`, is active; all rows, if the table has no such column."""
     return Q(**{f"{relation}__is_active": True}) if is_active_a_column() else Q()
 
 
 def is_active_a_column() -> bool:
-    """Whether `is_active` can be asked of the database: it may be a property, or stand in the class alone."""
+    """Whether `is_active` is a column: it may be a property or a class attribute."""
     try:
         return bool(get_user_model()._meta.get_field("is_active").concrete)
     except FieldDoesNotExist:
@@ -101,25 +100,25 @@ def is_active_a_column() -> bool:
 
 
 def name_lookup(relation: str = "") -> str:
-    """The name of users at the other end of `relation`, for `filter` and `order_by`."""
+    """The lookup of the user name by `relation`, for `filter` and `order_by`."""
     field = str(get_user_model().USERNAME_FIELD)
     return f"{relation}__{field}" if relation else field
 
 
 def name_searches(relation: str) -> list[str]:
-    """The same for `ModelAdmin.search_fields`; none where the name is another model's."""
+    """As `name_lookup`, for `ModelAdmin.search_fields`; empty if the name is a foreign key."""
     users: Any = get_user_model()
     return [] if users._meta.get_field(users.USERNAME_FIELD).is_relation else [name_lookup(relation)]
 
 
 def current_name(key: Any) -> str | None:
-    """The name in the database of the user with this primary key; None: there is none."""
+    """The name of a user in the database, by primary key; None: no such user."""
     user = get_user_model()._base_manager.filter(pk=key).first()
     return None if user is None else name_of(user)
 
 
 def find_by_name(name: str) -> Any:
-    """The user of this name, as the sign-in finds it. Raises the model's DoesNotExist."""
+    """The user of this name, found as at sign-in. Raises the model's DoesNotExist."""
     users: Any = get_user_model()
     manager = users._default_manager
     try:
@@ -131,14 +130,14 @@ def find_by_name(name: str) -> Any:
 
 
 def create_user(name: str) -> Any:
-    """A user of this name, without a password, by the model's own manager. Raises what that raises."""
+    """Create a user without a password, by the model's own manager. Raises its errors."""
     users: Any = get_user_model()
     create = getattr(users._default_manager, "create_user", users._default_manager.create)
     return create(**{users.USERNAME_FIELD: _as_name(name)})
 
 
 def is_name_taken(name: str) -> bool:
-    """Whether `create_superuser` of this name would find it taken."""
+    """Whether `create_superuser` with this name would find it taken."""
     try:
         find_by_name(_as_name(name))
     except get_user_model().DoesNotExist:
@@ -147,7 +146,7 @@ def is_name_taken(name: str) -> bool:
 
 
 def create_superuser(name: str, password: str) -> Any:
-    """The same with all rights. None: this model asks for more than a name and a password."""
+    """Create a superuser. None: the model requires more than a name and a password."""
     users: Any = get_user_model()
     create = getattr(users._default_manager, "create_superuser", None)
     if create is None:
@@ -165,11 +164,11 @@ def _as_name(name: str) -> str:
 
 
 def read_users(keys: Collection[Any]) -> dict[Any, Any]:
-    """The users of these primary keys that the model's manager knows, by key. One query."""
+    """The users that the model's manager finds for these primary keys, by key. One query."""
     users: Any = get_user_model()
     manager = users._default_manager
-    found = rows_by(users, pk=keys) if _finds_all(manager) else manager.filter(pk__in=keys)
-    return {user.pk: user for user in found}
+    rows = rows_by(users, pk=keys) if _finds_all(manager) else manager.filter(pk__in=keys)
+    return {user.pk: user for user in rows}
 
 
 @functools.cache
@@ -178,5 +177,5 @@ def _pk() -> Any:
 
 
 def _finds_all(manager: Any) -> bool:
-    """Whether nothing of the team's own decides which rows are found."""
+    """Whether the manager is Django's own, without custom filters."""
     return type(manager).get_queryset is Manager.get_queryset and manager._queryset_class is QuerySet

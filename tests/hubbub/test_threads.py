@@ -161,7 +161,7 @@ async def test_an_outage_is_one_line_however_many_jobs_fail(caplog: pytest.LogCa
 
 async def test_a_check_asks_for_the_right_to_write_while_writing_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    ask = threads._ask
+    ask = threads._select_one
 
     def watched() -> None:
         asked.append(threading.current_thread().name.split("_")[0])
@@ -170,7 +170,7 @@ async def test_a_check_asks_for_the_right_to_write_while_writing_fails(monkeypat
     def fail() -> None:
         raise OperationalError("attempt to write a readonly database")
 
-    monkeypatch.setattr(threads, "_ask", watched)
+    monkeypatch.setattr(threads, "_select_one", watched)
     await threads.check()
     assert asked == ["readers"]
     with pytest.raises(Refused):
