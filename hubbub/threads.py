@@ -174,7 +174,7 @@ class Pool:
             refused.__cause__ = error
             error = refused
         else:
-            self.outage.worked()
+            self.outage.recovered()
         if future.done():
             return
         if error is None:
@@ -231,7 +231,7 @@ async def check() -> None:
         Refused: `unavailable`.
     """
     await read(_select_one)
-    if _writer().outage.is_on:
+    if _writer().outage.is_failing:
         await write(_lock_for_writing)
 
 

@@ -167,7 +167,7 @@ def read_users(keys: Collection[Any]) -> dict[Any, Any]:
     """The users that the model's manager finds for these primary keys, by key. One query."""
     users: Any = get_user_model()
     manager = users._default_manager
-    rows = rows_by(users, pk=keys) if _finds_all(manager) else manager.filter(pk__in=keys)
+    rows = rows_by(users, pk=keys) if _has_default_queryset(manager) else manager.filter(pk__in=keys)
     return {user.pk: user for user in rows}
 
 
@@ -176,6 +176,6 @@ def _pk() -> Any:
     return get_user_model()._meta.pk
 
 
-def _finds_all(manager: Any) -> bool:
+def _has_default_queryset(manager: Any) -> bool:
     """Whether the manager is Django's own, without custom filters."""
     return type(manager).get_queryset is Manager.get_queryset and manager._queryset_class is QuerySet

@@ -178,7 +178,7 @@ def _identity(user: Any, permission: str | None, **credential: Any) -> Identity:
 def _load_users(ids: Collection[str]) -> dict[str, Any]:
     keys = {user_id: key for user_id in ids if (key := users.key_of(user_id)) is not None}
     backends = [load_backend(path) for path in settings.AUTHENTICATION_BACKENDS]
-    if all(map(_finds_plainly, backends)):
+    if all(map(_has_default_get_user, backends)):
         rows = users.read_users(set(keys.values()))
         people = {user_id: rows.get(key) for user_id, key in keys.items()}
     else:
@@ -192,9 +192,9 @@ def _load_users(ids: Collection[str]) -> dict[str, Any]:
 def _load_user(backend_path: str, key: Any) -> Any:
     """As the backend's `get_user`."""
     backend = load_backend(backend_path)
-    return users.read_users([key]).get(key) if _finds_plainly(backend) else backend.get_user(key)
+    return users.read_users([key]).get(key) if _has_default_get_user(backend) else backend.get_user(key)
 
 
-def _finds_plainly(backend: Any) -> bool:
+def _has_default_get_user(backend: Any) -> bool:
     """Whether `get_user` is Django's own, so that the model's manager alone decides."""
     return type(backend).get_user is ModelBackend.get_user

@@ -162,7 +162,7 @@ class HubbubConsumer(Handshake):
         self._memberships = Memberships(self.outbox)
         COUNTERS.sockets += 1
         try:
-            await self._live(send)
+            await self._run(send)
         except Disconnected:
             pass
         except asyncio.CancelledError:
@@ -176,7 +176,7 @@ class HubbubConsumer(Handshake):
             COUNTERS.sockets -= 1
             await self._clean_up()
 
-    async def _live(self, send: Any) -> None:
+    async def _run(self, send: Any) -> None:
         if not await self._admit(send):
             return
         self._greet()

@@ -19,14 +19,14 @@ class Frames:
         self.wire = b"".join(map(wire_bytes, texts))
 
     @classmethod
-    def together(cls, several: Sequence["Frames"]) -> "Frames":
+    def joined(cls, several: Sequence["Frames"]) -> "Frames":
         """Join frames without encoding them again. `several`: at least one."""
         if len(several) == 1:
             return several[0]
-        joined = cls()
-        joined.texts = tuple(text for frames in several for text in frames.texts)
-        joined.wire = b"".join([frames.wire for frames in several])
-        return joined
+        frames = cls()
+        frames.texts = tuple(text for part in several for text in part.texts)
+        frames.wire = b"".join([part.wire for part in several])
+        return frames
 
 
 def wire_bytes(text: str) -> bytes:

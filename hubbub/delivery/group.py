@@ -83,19 +83,19 @@ class Group:
         return None if self.sequence is None else self.sequence.recovery
 
     @property
-    def _reached(self) -> int | None:
+    def _sent_position(self) -> int | None:
         """The position that all members were sent; None: not ordered, or no state yet."""
         return None if self.sequence is None or self.sequence.position is None else self._delivered
 
     def enter(self, outbox: Outbox, user_id: str | None = None, user_name: str = "") -> Member:
         """Add a pending member."""
-        member = Member(outbox, user_id, user_name, entered_at=self._reached)
+        member = Member(outbox, user_id, user_name, entered_at=self._sent_position)
         self._waiting.add(member)
         return member
 
     def has_everything_after(self, member: Member, position: int) -> bool:
         """Whether a pending member with the state at `position` can go live without a gap."""
-        return member.has_everything_after(position, self._reached)
+        return member.has_everything_after(position, self._sent_position)
 
     def go_live(self, member: Member, position: int | None, epoch: str) -> None:
         """Make a pending member live: send its backlog above `position`, then all that follows.
@@ -212,7 +212,7 @@ class Group:
             elif self._deliverable:
                 batch, caught_up = self._next_batch()
                 if batch:
-                    self._fan_out(Frames.together(batch))
+                    self._fan_out(Frames.joined(batch))
                 for member in caught_up:
                     self._make_live(member)
             elif self._newest is not None:

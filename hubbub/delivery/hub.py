@@ -105,7 +105,7 @@ class Hub:
         """Start receiving from the channel layer; otherwise the first join does it."""
         async with self._opening:
             if self._channel is None:
-                await site.known()
+                await site.wait_until_known()
                 if (watch := getattr(self._layer, "watch", None)) is not None:
                     watch(self)
                 channel = await self._layer.new_channel()

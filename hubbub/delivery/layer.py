@@ -161,7 +161,7 @@ class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]
     def deliver(self, name: str, payload: bytes) -> None:
         """Queue a message. One with another database's mark is dropped: a copy of this site has the same prefix."""
         mark, payload = payload[: site.MARK_BYTES], payload[site.MARK_BYTES :]
-        if mark != (ours := site.current().mark) and site.NO_MARK not in (mark, ours):
+        if mark != (own_mark := site.current().mark) and site.NO_MARK not in (mark, own_mark):
             self._count_foreign()
             return
         for channel in (name,) if name in self.channels else self.groups.get(name, ()):

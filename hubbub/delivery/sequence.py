@@ -138,9 +138,9 @@ class Sequence:
         if self.is_incomplete and self._gap_timer is None and self._repairing is None:
             # Two processes often publish in swapped order: the missing frame is probably on its way.
             wait = conf.settings().gap_ms / 1000
-            self._gap_timer = asyncio.get_running_loop().call_later(wait, self._gap_is_due, self.position)
+            self._gap_timer = asyncio.get_running_loop().call_later(wait, self._on_gap_timeout, self.position)
 
-    def _gap_is_due(self, position: int) -> None:
+    def _on_gap_timeout(self, position: int) -> None:
         self._gap_timer = None
         if self.is_incomplete and self.position == position:
             self._begin_repair()
@@ -173,7 +173,7 @@ class Sequence:
             self._repair_log.failed(repr(error))
             await asyncio.sleep(REPAIR_RETRY_SECONDS)
             return True
-        self._repair_log.worked()
+        self._repair_log.recovered()
         if generation != self._generation:
             return False  # The positions were reset meanwhile.
         if changes.closed is not None:

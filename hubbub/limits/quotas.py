@@ -47,7 +47,7 @@ class UserQuota:
     def take_usage(self) -> dict[str, int]:
         """The usage by user since the last call."""
         used, self._used = self._used, {}
-        return _greatest(used)
+        return _largest(used)
 
     def apply_remote(self, used: Mapping[str, int]) -> None:
         """Charge the usage on another process."""
@@ -83,7 +83,7 @@ class Quotas:
         self._min_reported = max(2, tunables.max_sockets_per_user // 10)
         self._many: dict[str, int] = {}
         # The reported sockets of all other processes.
-        self.sockets_elsewhere: dict[str, int] = {}
+        self.remote_sockets: dict[str, int] = {}
 
     def refuse(self, user_id: str, *, is_post: bool) -> Refused | None:
         """Count a command. Returns the error to answer with, if the user has sent too many."""
@@ -130,7 +130,7 @@ class Quotas:
     def take_user_slot(self, user_id: str, address: str | None, connection: str) -> str | None:
         """Take a slot for a socket of the user, to give back by `leave`. None: the limit is reached."""
         count = self._slots.get(user_id, 0) + 1
-        if count + self.sockets_elsewhere.get(user_id, 0) > self._tunables.max_sockets_per_user:
+        if count + self.remote_sockets.get(user_id, 0) > self._tunables.max_sockets_per_user:
             self._refused("max_sockets_per_user", user_id, address=address, user=user_id, connection=connection)
             return None
         self._slots[user_id] = count
@@ -161,7 +161,7 @@ class Quotas:
 
     def many_sockets(self) -> dict[str, int]:
         """Users with many sockets here, to report to other processes."""
-        return _greatest(self._many)
+        return _largest(self._many)
 
     def _refused(self, limit: str, subject: str, *, detail: str = "", **context: Any) -> None:
         COUNTERS.limited[limit] += 1
@@ -182,7 +182,7 @@ class Quotas:
             log_event(kind, address=address, user=user, connection=connection, detail=detail)
 
 
-def _greatest(counts: dict[str, int]) -> dict[str, int]:
+def _largest(counts: dict[str, int]) -> dict[str, int]:
     return (
         counts if len(counts) <= MAX_REPORTED else dict(heapq.nlargest(MAX_REPORTED, counts.items(), key=itemgetter(1)))
     )

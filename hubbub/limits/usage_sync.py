@@ -72,7 +72,7 @@ class Exchange:
             await self.round()
         except Exception:
             self._others.clear()
-            self._quotas.sockets_elsewhere = {}
+            self._quotas.remote_sockets = {}
             raise
 
     async def round(self) -> None:
@@ -85,7 +85,7 @@ class Exchange:
             pipe.hset(key, self._process, msgspec.msgpack.encode(report))
             pipe.hgetall(key)
             pipe.expire(key, KEY_SECONDS)
-            if silent := self._silent():
+            if silent := self._silent_processes():
                 pipe.hdel(key, *silent)
             async with cleared_of(self._redis, key):
                 _, reports, *_ = await pipe.execute()
@@ -99,9 +99,9 @@ class Exchange:
         for other in self._others.values():
             for user_id, count in other.sockets.items():
                 sockets[user_id] = sockets.get(user_id, 0) + count
-        own.sockets_elsewhere = sockets
+        own.remote_sockets = sockets
 
-    def _silent(self) -> list[str]:
+    def _silent_processes(self) -> list[str]:
         now = self._clock()
         return [process for process, other in self._others.items() if now - other.reported_at > SILENT_SECONDS]
 

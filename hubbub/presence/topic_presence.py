@@ -55,9 +55,9 @@ class People:
         self._observer = observer
         self.name = name
         # Users of this process, including those in their grace: see `presence_grace_seconds`.
-        self.here: Users = {}
+        self.local_users: Users = {}
         self.sockets: dict[str, int] = {}
-        self.elsewhere: dict[str, Users] = {}
+        self.remote_users: dict[str, Users] = {}
         # None: the group has no members here.
         self.announce: Announce | None = None
         # The users that all members here were sent; None: none yet.
@@ -74,14 +74,14 @@ class People:
             return
         self.sockets[person.id] = self.sockets.get(person.id, 0) + 1
         self._observer.cancel_removal(self, person.id)
-        if self.here.get(person.id) != person.name:
-            self.here[person.id] = person.name
+        if self.local_users.get(person.id) != person.name:
+            self.local_users[person.id] = person.name
             self._observer.has_changed(self)
 
     def rename(self, user_id: str, name: str) -> None:
         """Correct the name of a user, if present here."""
-        if self.here.get(user_id, name) != name:
-            self.here[user_id] = name
+        if self.local_users.get(user_id, name) != name:
+            self.local_users[user_id] = name
             self._observer.has_changed(self)
 
     def leave(self, user_id: str | None) -> None:
@@ -95,14 +95,14 @@ class People:
 
     def evict(self, user_ids: Collection[str] | None) -> None:
         """Remove these users, or all for None, at once: without a grace."""
-        for user_id in [*self.here] if user_ids is None else user_ids:
+        for user_id in [*self.local_users] if user_ids is None else user_ids:
             self.sockets.pop(user_id, None)
             self.remove(user_id)
 
     def remove(self, user_id: str) -> None:
         """Remove the user from those present here."""
         self._observer.cancel_removal(self, user_id)
-        if self.here.pop(user_id, None) is not None:
+        if self.local_users.pop(user_id, None) is not None:
             self._observer.has_changed(self)
 
     def presence_for(self, person: Person, max_bytes: int | None = None) -> Presence | None:
@@ -141,7 +141,7 @@ class People:
     def change(self, *, keep: bool) -> Change | None:
         """The change since the last call; None: no change. `keep`: announce nobody as left."""
         present: Users = {}
-        for users in (*self.elsewhere.values(), self.here):
+        for users in (*self.remote_users.values(), self.local_users):
             present |= users
         before = self.announced
         if before is not None and keep:

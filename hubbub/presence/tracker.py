@@ -92,7 +92,7 @@ class Tracker:
         """Stop announcing: the group has no members here. Users in their grace stay present."""
         people = self._groups[name]
         people.announce = people.announced = None
-        people.elsewhere = {}
+        people.remote_users = {}
         self._incomplete.discard(people)
         self._unannounced.pop(people, None)
         self._forget_if_unused(people)
@@ -121,7 +121,7 @@ class Tracker:
         try:
             await self._exchange()
         except Exception:
-            if not self._log.is_on:
+            if not self._log.is_failing:
                 COUNTERS.presence_losses += 1
             # It is unknown how much of the round was carried out.
             self._restart()
@@ -132,7 +132,7 @@ class Tracker:
         self._writing = self._next_to_write()
         for people in self._writing:
             del self._unwritten[people]
-        news = await self._store.exchange({people.name: people.here for people in self._writing})
+        news = await self._store.exchange({people.name: people.local_users for people in self._writing})
         self._finish_writing()
         self._apply(news)
         await self._read()
@@ -156,7 +156,7 @@ class Tracker:
         for people in self._unwritten:
             if people.write_at <= self._now:
                 due.append(people)
-                users += len(people.here)
+                users += len(people.local_users)
                 if len(due) >= GROUPS_WRITTEN or users >= USERS_PER_SECOND:
                     break
         return due
@@ -164,7 +164,7 @@ class Tracker:
     def _finish_writing(self) -> None:
         written, self._writing = self._writing, []
         for people in written:
-            people.write_at = self._now + len(people.here) / USERS_PER_SECOND
+            people.write_at = self._now + len(people.local_users) / USERS_PER_SECOND
             self._forget_if_unused(people)
 
     def _apply(self, news: News) -> None:
@@ -179,8 +179,8 @@ class Tracker:
         if news.changed is None or ended or begun:
             for people in self._watched():
                 self._read_again(people, self._alive if news.changed is None else begun)
-                for process in ended & people.elsewhere.keys():
-                    del people.elsewhere[process]
+                for process in ended & people.remote_users.keys():
+                    del people.remote_users[process]
                     self._unannounced[people] = None
         for process, names in (news.changed or {}).items():
             for name in names:
@@ -207,8 +207,8 @@ class Tracker:
                 if people_read is None or people_read.announce is None:
                     continue
                 self._unread.pop((process, people_read), None)
-                if users != people_read.elsewhere.get(process, {}):
-                    people_read.elsewhere[process] = users
+                if users != people_read.remote_users.get(process, {}):
+                    people_read.remote_users[process] = users
                     self._unannounced[people_read] = None
 
     async def _announce_all(self) -> None:
@@ -256,7 +256,7 @@ class Tracker:
         self._store.forget()
         self._settled_at = self._now + self._lease
         for people in self._groups.values():
-            if people.here or people in self._writing:
+            if people.local_users or people in self._writing:
                 self._unwritten[people] = None
             if people.announce is not None:
                 self._read_again(people, self._alive)
@@ -273,5 +273,5 @@ class Tracker:
         """Forget a group without users here, without a watcher, and without data of this process in Redis."""
         # A write in progress may have to be repeated.
         is_written = people not in self._unwritten and people not in self._writing
-        if people.announce is None and not people.here and is_written:
+        if people.announce is None and not people.local_users and is_written:
             self._groups.pop(people.name, None)

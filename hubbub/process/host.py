@@ -37,10 +37,10 @@ def host_id(folder: Path | None) -> str:
     is part of the id: a copied folder is another host. Without a writable folder the id lasts until the next boot.
     """
     try:
-        random_part = _stored_id(folder) if folder else _text(BOOT_ID)
+        random_part = _stored_id(folder) if folder else _read_text(BOOT_ID)
     except OSError:
-        random_part = _text(BOOT_ID)
-    return digest(random_part, _text(MACHINE_ID), socket.gethostname())
+        random_part = _read_text(BOOT_ID)
+    return digest(random_part, _read_text(MACHINE_ID), socket.gethostname())
 
 
 def digest(*parts: str) -> str:
@@ -55,7 +55,7 @@ def _stored_id(folder: Path) -> str:
         draft = path.with_name(f".{path.name}.{os.getpid()}")
         draft.touch(mode=0o600)
         try:
-            draft.write_text(secrets.token_hex(16))
+            draft.write_read_text(secrets.token_hex(16))
             os.link(draft, path)
         except FileExistsError:
             pass
@@ -64,7 +64,7 @@ def _stored_id(folder: Path) -> str:
     return f"{path.read_text().strip()} {path.stat().st_ino}"
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         return path.read_text().strip()
     except OSError:

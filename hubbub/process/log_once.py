@@ -23,7 +23,8 @@ class LogOnce:
         self._is_logged = False
 
     @property
-    def is_on(self) -> bool:
+    def is_failing(self) -> bool:
+        """Whether an outage lasts."""
         return self._failures > 0
 
     def failed(self, problem: object, *, with_traceback: bool = False) -> None:
@@ -37,7 +38,7 @@ class LogOnce:
         self._failed_at = now
         self._failures += 1
 
-    def worked(self) -> None:
+    def recovered(self) -> None:
         """Log the recovery, if the outage was logged."""
         if not self._failures:
             return

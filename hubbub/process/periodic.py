@@ -67,4 +67,4 @@ class Periodic:
         except Exception as error:  # noqa: BLE001 - logged, and tried again
             self._log.failed(cause_of(error), with_traceback=not isinstance(error, AWAY))
         else:
-            self._log.worked()
+            self._log.recovered()

@@ -89,7 +89,7 @@ def _reason(error: OSError, host: str, port: int) -> str:
         case errno.EADDRINUSE:
             return f"Port {port} on {host} is in use: stop the other program, or choose another port with --port."
         case errno.EACCES:
-            return f"Port {port} needs root privileges: choose one above 1023 with --port."
+            return f"Port {port} needs privileges that this user lacks: choose one above 1023 with --port."
         case errno.EADDRNOTAVAIL:
             return f"{host} is not an address of this machine: choose another with --host."
     return f"Cannot listen on {host} port {port}: {error.strerror}."

@@ -52,7 +52,7 @@ def cause_of(error: BaseException) -> str:
         At most MAX_CHARS characters, none of them control characters.
     """
     chain = [*_chain(error)]
-    for find in (_tls, _reply, _network):
+    for find in (_tls_cause, _reply_cause, _network_cause):
         for each in chain:
             if words := find(each):
                 return words
@@ -77,7 +77,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         waiting += [wrapped for wrapped in inner if isinstance(wrapped, BaseException)]
 
 
-def _tls(error: BaseException) -> str:
+def _tls_cause(error: BaseException) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its TLS certificate is not trusted: {error.verify_message or error.reason} (wrong CA?)"
     if isinstance(error, ssl.SSLError):
@@ -89,7 +89,7 @@ def _tls(error: BaseException) -> str:
     return ""
 
 
-def _reply(error: BaseException) -> str:
+def _reply_cause(error: BaseException) -> str:
     for kind, word in CLASSES.items():
         if isinstance(error, kind):
             return REPLIES[word]
@@ -114,7 +114,7 @@ def _reply(error: BaseException) -> str:
     return ""
 
 
-def _network(error: BaseException) -> str:
+def _network_cause(error: BaseException) -> str:
     if isinstance(error, ConnectionRefusedError):
         return "connection refused: nothing listens there"
     if isinstance(error, FileNotFoundError):

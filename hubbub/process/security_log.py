@@ -63,7 +63,7 @@ def log_event(
         skipped = _lines.setdefault(kind, _Lines()).take()
     if skipped is None:
         return
-    words = [f"address={_plain(address)}", f"user={_plain(user)}", f"connection={_plain(connection)}"]
+    words = [f"address={_quoted(address)}", f"user={_quoted(user)}", f"connection={_quoted(connection)}"]
     if detail:
         words.append(repr(detail[:MAX_CHARS]))
     if skipped:
@@ -111,7 +111,7 @@ def _forget_parents_lock() -> None:
 os.register_at_fork(after_in_child=_forget_parents_lock)
 
 
-def _plain(value: str | int | None) -> str:
+def _quoted(value: str | int | None) -> str:
     """Quote a value that could break the line or look like several fields."""
     if value is None or value == "":
         return "-"

@@ -47,9 +47,9 @@ class PrefixTaken(PrefixError):
     """Another database holds the lease of the prefix."""
 
     def __init__(self, name: str) -> None:
-        way = "another HUBBUB_PREFIX" if configured_prefix() else 'an id of its own with "manage.py renew_site"'
+        remedy = "another HUBBUB_PREFIX" if configured_prefix() else 'an id of its own with "manage.py renew_site"'
         super().__init__(
-            f"another database uses Redis under this site's prefix {name}. If it is a copy, give it {way}; if it "
+            f"another database uses Redis under this site's prefix {name}. If it is a copy, give it {remedy}; if it "
             "was moved, stop the old processes"
         )
 
@@ -154,7 +154,7 @@ def identify() -> Site:
         return _site
 
 
-async def known() -> None:
+async def wait_until_known() -> None:
     """Wait until the prefix is known, as long as the database is away.
 
     In a server process `lease.hold` reads it; elsewhere this function does, with retries.

@@ -27,7 +27,7 @@ class Rounds:
         if self.error is not None:
             raise self.error
 
-    def reach(self, count: int) -> Callable[[], bool]:
+    def reached(self, count: int) -> Callable[[], bool]:
         return lambda: len(self.times) >= count
 
 
@@ -47,24 +47,24 @@ def running(rounds: Any, seconds: Any = LONG, **options: Any) -> Iterator[Period
 
 async def test_rounds_run_at_once_and_then_at_the_interval(rounds: Rounds) -> None:
     with running(rounds, SHORT):
-        await until(rounds.reach(4))
+        await until(rounds.reached(4))
     assert rounds.times[3] - rounds.times[0] >= 2.9 * SHORT
 
 
 async def test_the_interval_may_change_between_rounds(rounds: Rounds) -> None:
     intervals = iter([SHORT, SHORT, LONG])
     with running(rounds, lambda: next(intervals)):
-        await until(rounds.reach(3))
+        await until(rounds.reached(3))
         await asyncio.sleep(3 * SHORT)
     assert len(rounds.times) == 3
 
 
 async def test_wake_runs_one_round_now(rounds: Rounds) -> None:
     with running(rounds) as periodic:
-        await until(rounds.reach(1))
+        await until(rounds.reached(1))
         periodic.wake()
         periodic.wake()
-        await until(rounds.reach(2))
+        await until(rounds.reached(2))
         await asyncio.sleep(SHORT)
     assert len(rounds.times) == 2
 
@@ -95,9 +95,9 @@ async def test_a_pause_bounds_the_rate_of_wakes(rounds: Rounds) -> None:
 async def test_an_outage_is_one_line_and_its_end_another(rounds: Rounds, caplog: pytest.LogCaptureFixture) -> None:
     rounds.error = ConnectionRefusedError(111, "no")
     with running(rounds, 0.001):
-        await until(rounds.reach(5))
+        await until(rounds.reached(5))
         rounds.error = None
-        await until(rounds.reach(len(rounds.times) + 2))
+        await until(rounds.reached(len(rounds.times) + 2))
     first, last = caplog.records
     assert first.getMessage() == "test: round failed: connection refused: nothing listens there"
     assert not first.exc_info
@@ -107,7 +107,7 @@ async def test_an_outage_is_one_line_and_its_end_another(rounds: Rounds, caplog:
 async def test_a_bug_is_logged_with_its_traceback(rounds: Rounds, caplog: pytest.LogCaptureFixture) -> None:
     rounds.error = KeyError("a bug")
     with running(rounds, 0.001):
-        await until(rounds.reach(3))
+        await until(rounds.reached(3))
     [line] = caplog.records
     assert line.exc_info
     assert "a bug" in line.getMessage()
@@ -116,5 +116,5 @@ async def test_a_bug_is_logged_with_its_traceback(rounds: Rounds, caplog: pytest
 async def test_a_quiet_error_is_not_logged(rounds: Rounds, caplog: pytest.LogCaptureFixture) -> None:
     rounds.error = ValueError("logged elsewhere")
     with running(rounds, 0.001, quiet=(ValueError,)):
-        await until(rounds.reach(3))
+        await until(rounds.reached(3))
     assert caplog.records == []

@@ -110,7 +110,7 @@ async def test_a_redis_that_hangs_is_waited_for_by_nobody(path: Path, sides: Any
         try:
             here.enter(CHARLIE)
             await asyncio.sleep(TIMEOUT_SECONDS + LEASE + 0.5)
-            assert a.tracker._log.is_on
+            assert a.tracker._log.is_failing
             assert names(here) == {"alice", "bob"}
         finally:
             os.kill(pid, signal.SIGCONT)
