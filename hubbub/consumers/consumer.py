@@ -97,9 +97,11 @@ class HubbubConsumer(Handshake):
         await self.join_uncounted(group, recovery, announce)
 
     async def join_uncounted(self, group: str, recovery: Recovery | None, announce: Announce | None) -> None:
+        """As `join`, without the limit on groups."""
         await self._memberships.join(group, self.identity, recovery, announce)
 
     def check_number(self, group: str) -> None:
+        """Raises Refused if the socket would be in too many groups with this one."""
         self._memberships.check_number(group)
 
     def is_active(self, group: str) -> bool:
@@ -108,10 +110,11 @@ class HubbubConsumer(Handshake):
 
     @property
     def groups(self) -> Iterable[str]:
+        """Names of the groups with a live or pending membership."""
         return iter(self._memberships)
 
     def presence(self, group: str, max_bytes: int | None = None) -> Presence | None:
-        """Who is present, to send to this pending member right before `go_live`. See `Hub.presence`."""
+        """The presence to send to this pending member right before `go_live`. See `Hub.presence`."""
         return self._memberships.presence(group, max_bytes)
 
     def must_read_again(self, group: str, position: int) -> bool:

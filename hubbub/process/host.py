@@ -55,7 +55,7 @@ def _stored_id(folder: Path) -> str:
         draft = path.with_name(f".{path.name}.{os.getpid()}")
         draft.touch(mode=0o600)
         try:
-            draft.write_read_text(secrets.token_hex(16))
+            draft.write_text(secrets.token_hex(16))
             os.link(draft, path)
         except FileExistsError:
             pass
