@@ -217,6 +217,7 @@ class MemberRevoker:
             self.recheck_users.request(user_ids)
 
     def note_version(self, name: str, version: int) -> None:
+        """Re-check the group if its access version has changed."""
         if self._versions.get(name) != version:
             self._versions[name] = version
             self.recheck.request([name])

@@ -13,6 +13,8 @@ from hubbub.runtime import runtime
 
 
 class Memberships:
+    """All memberships of one socket; iterates over the names of their groups."""
+
     __slots__ = ("_live", "_outbox", "_pending")
 
     def __init__(self, outbox: Outbox) -> None:
@@ -37,9 +39,11 @@ class Memberships:
         )
 
     def pending(self, group: str) -> Member:
+        """The pending member in the group."""
         return self._pending[group]
 
     def go_live(self, group: str, position: int | None, epoch: str, name: str) -> None:
+        """Replace a live membership in the group by the pending one. See `HubbubConsumer.go_live`."""
         if (before := self._live.pop(group, None)) is not None:
             runtime().hub.leave(group, before)
         member = self._live[group] = self._pending.pop(group)
@@ -47,9 +51,11 @@ class Memberships:
         runtime().hub.go_live(group, member, position, epoch)
 
     def presence(self, group: str, max_bytes: int | None = None) -> Presence | None:
+        """See `Hub.presence`."""
         return runtime().hub.presence(group, self._pending[group], max_bytes)
 
     def presence_bytes(self, group: str) -> int:
+        """See `Hub.presence_bytes`."""
         return runtime().hub.presence_bytes(group, self._pending[group])
 
     def abandon(self, group: str) -> None:
@@ -58,10 +64,12 @@ class Memberships:
             runtime().hub.leave(group, member)
 
     def leave(self, group: str) -> None:
+        """End the live and the pending membership in the group."""
         self.abandon(group)
         if (member := self._live.pop(group, None)) is not None:
             runtime().hub.leave(group, member)
 
     def leave_all(self) -> None:
+        """End all memberships."""
         for group in [*self]:
             self.leave(group)

@@ -71,6 +71,7 @@ class Group:
 
     @property
     def is_empty(self) -> bool:
+        """Whether it has neither live nor pending members."""
         return not self._live and not self._waiting
 
     @property
@@ -80,6 +81,7 @@ class Group:
 
     @property
     def recovery(self) -> Recovery | None:
+        """The record of an ordered group; None: not ordered."""
         return None if self.sequence is None else self.sequence.recovery
 
     @property

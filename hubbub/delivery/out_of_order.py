@@ -26,6 +26,7 @@ class OutOfOrder:
         return iter(self._texts)
 
     def add(self, position: int, text: str) -> None:
+        """Keep a frame; drop and log it past the bounds."""
         if position in self._texts:
             return
         if len(self._texts) >= MAX_FRAMES or self._chars + len(text) > MAX_CHARS:
@@ -35,11 +36,13 @@ class OutOfOrder:
         self._chars += len(text)
 
     def pop(self, position: int) -> str | None:
+        """Take the frame at this position; None: not kept."""
         if (text := self._texts.pop(position, None)) is not None:
             self._chars -= len(text)
         return text
 
     def drop_up_to(self, position: int) -> None:
+        """Drop frames up to and including this position."""
         for old in [known for known in self._texts if known <= position]:
             self.pop(old)
 

@@ -9,5 +9,6 @@ def is_draining() -> bool:
 
 
 def begin_draining() -> None:
+    """Note that this process is shutting down."""
     global _is_draining
     _is_draining = True

@@ -19,12 +19,15 @@ MACHINE_ID = Path("/etc/machine-id")
 
 @dataclass(frozen=True, slots=True)
 class Host:
+    """`id` is unique; `name` is for people."""
+
     id: str
     name: str
 
 
 @cache
 def this_host() -> Host:
+    """This host, with the name of HUBBUB_HOST_NAME or its own."""
     name = os.environ.get("HUBBUB_HOST_NAME") or socket.gethostname() or "localhost"
     folder = getattr(settings, "VAR_DIR", None)
     return Host(host_id(Path(folder) if folder else None), name[:MAX_NAME_CHARS])
@@ -44,6 +47,7 @@ def host_id(folder: Path | None) -> str:
 
 
 def digest(*parts: str) -> str:
+    """A short hash of all parts."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:ID_CHARS]
 
 

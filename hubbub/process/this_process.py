@@ -21,6 +21,7 @@ class Process:
 
     @property
     def id(self) -> str:
+        """Unique among all processes of all hosts."""
         return f"{self.host.id}:{self.name}:{self.pid}"
 
 

@@ -39,6 +39,7 @@ class Newest:
         return self._timer is not None
 
     def has(self, message: Message) -> bool:
+        """Whether this very message will be sent again."""
         return self._frames.get(message.group) is message
 
     def lost(self, messages: Iterable[Message]) -> None:
