@@ -65,7 +65,7 @@ class CommandQueue:
         received_at = asyncio.get_running_loop().time()
         self._in_flight += 1
         if self._commands is None and self._is_concurrent(command):
-            self._start(command, received_at)  # A post that nothing stands before needs no worker.
+            self._start(command, received_at)  # Nothing is queued before it: no worker needed.
         else:
             if self._commands is None:
                 self._commands = deque()

@@ -36,7 +36,9 @@ MESSAGES_TOGETHER = 64
 def put(message: Message, *, now: bool = False) -> None:
     """Queue a message. In a child process, outside an event loop, wait until Redis has it: see `_must_wait`.
 
-    Unless `now`, a job of the database threads ends before its messages are sent: that spares the loop a wake-up.
+    Args:
+        message: of any kind.
+        now: send at once. Otherwise a job of the database threads ends first, which saves the loop a wake-up.
     """
     _with_sender(lambda sender: sender.put(message, now=now))
 
@@ -103,7 +105,7 @@ class Sender:
         self._resends: deque[Message] = deque()
 
     def put(self, message: Message, *, now: bool = True) -> None:
-        """Queue a message; dropped if the queue is full. Not `now`: a job of the database threads may end first."""
+        """Queue a message; dropped if the queue is full. `now`: as in the function `put`."""
         if len(self._queue) >= self._capacity:
             self._drop([message])
             return
