@@ -70,7 +70,7 @@ class Tracker:
         self._alive: set[str] = set()
         self._log = LogOnce("presence: exchange failed, presence is frozen")
         self._rounds = Periodic(
-            self._round, seconds=self._interval, log=self._log, pause_seconds=min(MIN_SECONDS, self._interval)
+            self._round, seconds=lambda: self._interval, log=self._log, pause_seconds=min(MIN_SECONDS, self._interval)
         )
         self._has_begun = False
         self._now = 0.0

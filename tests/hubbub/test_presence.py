@@ -298,7 +298,7 @@ async def test_who_comes_in_the_middle_of_a_delivery_is_told_who_is_there_when_i
     late, lates = await join(Person("10000", "late"))
     assert "much" not in last.got
     del people.local_users["1"]
-    hub._tracker._tell_one(people)
+    hub._tracker._announce(people)
     # The others have not heard of it yet, and whoever comes now is told what they know.
     assert hub.presence(GROUP, lates) == Presence(before + 1, [])
     hub.go_live(GROUP, lates)

@@ -221,7 +221,11 @@ async def test_a_job_wakes_the_loop_once_for_its_result_and_for_what_it_publishe
     assert await threads.write(job)
     assert calls == ["woken"]
     assert not threads.call_at_end(loop, woken)  # Outside of a job.
-    assert not await threads.write(lambda: threads.call_at_end(asyncio.new_event_loop(), woken))
+    other = asyncio.new_event_loop()
+    try:
+        assert not await threads.write(lambda: threads.call_at_end(other, woken))
+    finally:
+        other.close()
 
 
 async def test_what_a_failed_or_late_job_published_is_sent_as_well() -> None:
