@@ -134,19 +134,6 @@ class SocketRevoker:
         """The groups that the user's sockets in this process are in."""
         return {group for socket in self._by_user.get(user_id, ()) for group in socket.groups}
 
-    def log_eviction(self, group: str, member: Member) -> None:
-        """Log that the member is evicted, unless its socket is closing."""
-        sockets = [] if member.user_id is None else self._by_user.get(member.user_id, [])
-        for socket in sockets:
-            if socket.outbox is member.outbox and not socket.outbox.is_closing:
-                log_event(
-                    Kind.EVICTED,
-                    address=address_of(socket.scope),
-                    user=member.user_id,
-                    connection=socket.connection,
-                    detail=group,
-                )
-
     async def _check(self, user_ids: set[str] | None) -> None:
         sockets = [
             socket
@@ -288,4 +275,12 @@ class Revocation:
         self.members.recheck.request(None)
 
     def evicted(self, group: str, member: Member) -> None:
-        self.sockets.log_eviction(group, member)
+        """Log it, unless the member's socket is closing."""
+        if member.socket is not None and not member.outbox.is_closing:
+            log_event(
+                Kind.EVICTED,
+                address=address_of(member.socket.scope),
+                user=member.user_id,
+                connection=member.socket.connection,
+                detail=group,
+            )

@@ -162,7 +162,7 @@ class HubbubConsumer(Handshake):
         task = asyncio.current_task()
         assert task is not None
         self.outbox = outbox_for(scope, send, abort=task.cancel)
-        self._memberships = Memberships(self.outbox)
+        self._memberships = Memberships(self.outbox, self)
         COUNTERS.sockets += 1
         try:
             await self._run(send)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from hubbub.auth.identity import Identity
-from hubbub.delivery.member import Member
+from hubbub.delivery.member import Member, MemberSocket
 from hubbub.delivery.outbox import Outbox
 from hubbub.delivery.recovery import Recovery
 from hubbub.limits.quotas import quotas
@@ -15,10 +15,11 @@ from hubbub.runtime import runtime
 class Memberships:
     """All memberships of one socket; iterates over the names of their groups."""
 
-    __slots__ = ("_live", "_outbox", "_pending")
+    __slots__ = ("_live", "_outbox", "_pending", "_socket")
 
-    def __init__(self, outbox: Outbox) -> None:
+    def __init__(self, outbox: Outbox, socket: MemberSocket | None = None) -> None:
         self._outbox = outbox
+        self._socket = socket
         self._live: dict[str, Member] = {}
         self._pending: dict[str, Member] = {}
 
@@ -35,7 +36,7 @@ class Memberships:
         """See `HubbubConsumer.join`."""
         self.abandon(group)
         self._pending[group] = await runtime().hub.join(
-            group, self._outbox, recovery, user.user_id, user.name, announce
+            group, self._outbox, recovery, user.user_id, user.name, announce, self._socket
         )
 
     def pending(self, group: str) -> Member:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Collection
 
 from hubbub.delivery.frames import Frames
-from hubbub.delivery.member import ALWAYS, Member
+from hubbub.delivery.member import ALWAYS, Member, MemberSocket
 from hubbub.delivery.outbox import Outbox, broadcast, wait_for_room
 from hubbub.delivery.pacing import WRITES_PER_TURN, WriteBudget
 from hubbub.delivery.recovery import Recovery
@@ -89,9 +89,11 @@ class Group:
         """The position that all members were sent; None: not ordered, or no state yet."""
         return None if self.sequence is None or self.sequence.position is None else self._delivered
 
-    def enter(self, outbox: Outbox, user_id: str | None = None, user_name: str = "") -> Member:
+    def enter(
+        self, outbox: Outbox, user_id: str | None = None, user_name: str = "", socket: MemberSocket | None = None
+    ) -> Member:
         """Add a pending member."""
-        member = Member(outbox, user_id, user_name, entered_at=self._sent_position)
+        member = Member(outbox, user_id, user_name, socket, entered_at=self._sent_position)
         self._waiting.add(member)
         return member
 

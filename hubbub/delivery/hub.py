@@ -16,7 +16,7 @@ from django.conf import settings
 
 from hubbub import conf, site
 from hubbub.delivery.group import Group
-from hubbub.delivery.member import Member
+from hubbub.delivery.member import Member, MemberSocket
 from hubbub.delivery.outbox import Outbox
 from hubbub.delivery.pacing import WriteBudget
 from hubbub.delivery.recovery import Recovery, StreamPosition
@@ -126,6 +126,7 @@ class Hub:
         user_id: str | None = None,
         user_name: str = "",
         announce: Announce | None = None,
+        socket: MemberSocket | None = None,
     ) -> Member:
         """Add a pending member to the group.
 
@@ -138,6 +139,7 @@ class Hub:
             user_id: of the socket's user.
             user_name: of the socket's user.
             announce: makes the frames that announce joins and leaves; with it the group has presence.
+            socket: the log names it when the member is evicted.
         """
         subscription = self._subscriptions.get(name)
         if subscription is None:
@@ -154,7 +156,7 @@ class Hub:
             subscription = self._subscriptions[name] = Subscription(group)
             if recovery is not None and self._reconciling is None:
                 self._reconciling = self._spawn(self._reconciler.run())
-        member = subscription.group.enter(outbox, user_id, user_name)
+        member = subscription.group.enter(outbox, user_id, user_name, socket)
         try:
             if not subscription.is_active:
                 if subscription.subscribing is None:

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from hubbub import conf
 from hubbub.delivery.frames import Frames
@@ -11,6 +12,13 @@ from hubbub.delivery.outbox import Outbox
 ALWAYS = sys.maxsize
 
 
+class MemberSocket(Protocol):
+    """The socket of a member, as the log names it."""
+
+    connection: str
+    scope: dict[str, Any]
+
+
 @dataclass(slots=True, eq=False)
 class Member:
     """Pending until `Group.go_live`; until then frames go into its backlog."""
@@ -18,6 +26,7 @@ class Member:
     outbox: Outbox
     user_id: str | None = None
     user_name: str = ""
+    socket: MemberSocket | None = None
     # (position, frames); None: it is live.
     backlog: list[tuple[int, Frames]] | None = field(default_factory=list)
     overflowed: bool = False

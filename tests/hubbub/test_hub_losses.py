@@ -2,7 +2,7 @@
 
 import asyncio
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from channels.layers import get_channel_layer
@@ -106,15 +106,13 @@ async def test_each_socket_that_is_put_out_is_one_line_of_the_log_and_one_that_h
     hub, sockets = runtime.hub, []
     for number in range(3):
         scope = {"client": (f"203.0.113.{number}", 4711)}
-        identity = SimpleNamespace(user_id="1", expires_at=None)
-        sockets.append(SimpleNamespace(identity=identity, connection=f"web-1:{number}", outbox=Listener(), scope=scope))
-        runtime.revocation.sockets.add(cast(Any, sockets[-1]), 0)
+        sockets.append(SimpleNamespace(connection=f"web-1:{number}", outbox=Listener(), scope=scope))
     joining, again, ended = sockets
     for one in (again, ended):
-        hub.go_live(GROUP, await hub.join(GROUP, one.outbox, truth.recovery, "1"), 0)
+        hub.go_live(GROUP, await hub.join(GROUP, one.outbox, truth.recovery, "1", socket=one), 0)
     # The first is not in yet; the second reads the state afresh.
     for one in (joining, again):
-        await hub.join(GROUP, one.outbox, truth.recovery, "1")
+        await hub.join(GROUP, one.outbox, truth.recovery, "1", socket=one)
     ended.outbox.close(4003, "Session ended")
     hub._dispatch({"type": "hubbub.end", "group": GROUP, "text": "out", "evicted": "all"})
     said = [one.getMessage() for one in caplog.records if one.name == "hubbub.security"]
