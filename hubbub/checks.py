@@ -1,4 +1,4 @@
-"""System checks: what would work in a trial, and fail or be open in use. docs/settings.md lists them."""
+"""System checks: settings that work in a trial but fail or are insecure in production. docs/settings.md lists them."""
 
 import ipaddress
 import re
@@ -19,10 +19,10 @@ from django.utils.module_loading import import_string
 from hubbub import conf
 from hubbub.process.descriptors import needed
 
-MIN_DAPHNE = (4, 2)  # hubbub/server/server.py is built on the insides of this one and later.
+MIN_DAPHNE = (4, 2)  # hubbub.server relies on internals of this version and later.
 IN_MEMORY = "channels.layers.InMemoryChannelLayer"
 LAYERS = '{"default": {"BACKEND": "hubbub.delivery.layer.RedisPubSubLayer"}}'
-NEEDED_APPS = ("django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions")
+REQUIRED_APPS = ("django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions")
 PAGES_APP = "django.contrib.staticfiles"
 PAGES_MIDDLEWARE = (
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -37,19 +37,19 @@ def check_channel_layer(**_: Any) -> list[CheckMessage]:
     if not backend or backend == IN_MEMORY:
         return [
             Error(
-                "There is no channel layer that connects processes." if backend else "There is no channel layer.",
-                hint=f"What one process publishes, no other hears. Set it: CHANNEL_LAYERS = {LAYERS}.",
+                "The channel layer connects no processes." if backend else "No channel layer is configured.",
+                hint=f"Events reach only sockets of the process that publishes them. Set CHANNEL_LAYERS = {LAYERS}.",
                 id="hubbub.E001",
             )
         ]
     hosts = _hosts_of(layer)
-    if not hosts or [_address(one) for one in hosts] == [getattr(settings, "REDIS_URL", "")]:
+    if not hosts or [_address(host) for host in hosts] == [getattr(settings, "REDIS_URL", "")]:
         return []
     return [
         Warning(
             "The channel layer uses another Redis than REDIS_URL.",
-            hint="Presence, limits and /readyz ask that of REDIS_URL: while the other is away, /readyz says nothing. "
-            "Leave the layer's hosts out: it then takes REDIS_URL.",
+            hint="/readyz checks REDIS_URL alone and misses an outage of the other Redis. "
+            "Remove `hosts` from CHANNEL_LAYERS: the layer then uses REDIS_URL.",
             id="hubbub.W015",
         )
     ]
@@ -60,13 +60,13 @@ def check_daphne(**_: Any) -> list[CheckMessage]:
     try:
         version = metadata.version("daphne")
     except metadata.PackageNotFoundError:
-        return []  # Served by another one.
+        return []  # Another ASGI server.
     if tuple(int(number) for number in re.findall(r"\d+", version)[:2]) >= MIN_DAPHNE:
         return []
     return [
         Error(
-            f"daphne {version} is too old for hubbub.server.",
-            hint="Install what requirements.txt pins.",
+            f"daphne {version} is too old for hubbub.server: it needs {'.'.join(map(str, MIN_DAPHNE))} or later.",
+            hint="Install the version in requirements.txt.",
             id="hubbub.E002",
         )
     ]
@@ -78,8 +78,8 @@ def check_session_engine(**_: Any) -> list[CheckMessage]:
         return []
     return [
         Error(
-            f"Sessions of {settings.SESSION_ENGINE} do not stand in the database.",
-            hint="Whether the sessions of open sockets still hold is asked of the database, for all of them at once. "
+            f"SESSION_ENGINE {settings.SESSION_ENGINE} does not store sessions in the database.",
+            hint="The sessions of open sockets are re-checked in the database, all in one query. "
             'Set SESSION_ENGINE to "django.contrib.sessions.backends.db" or "….cached_db".',
             id="hubbub.E003",
         )
@@ -92,9 +92,9 @@ def check_hosts(**_: Any) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            "ALLOWED_HOSTS takes any host, and the site has cookies.",
-            hint="A page of any name that somebody points at this address then counts as the site's own, also when it "
-            "opens a socket. Name the hosts.",
+            "ALLOWED_HOSTS has '*': any host name is accepted.",
+            hint="A page under any name that resolves to this address can open sockets as the site's own. "
+            "List the host names of the site.",
             id="hubbub.W001",
         )
     ]
@@ -104,9 +104,9 @@ def check_hosts(**_: Any) -> list[CheckMessage]:
 def check_connections(**_: Any) -> list[CheckMessage]:
     return [
         Warning(
-            f"The database {alias!r} keeps connections: CONN_MAX_AGE is {database['CONN_MAX_AGE']}.",
-            hint="Under ASGI each request for a page has a thread of its own, whose connection nobody uses again. "
-            "Set it to 0, and for PostgreSQL use the pool in OPTIONS. The threads of sockets keep theirs anyway.",
+            f"DATABASES[{alias!r}]: CONN_MAX_AGE is {database['CONN_MAX_AGE']}, which leaks connections under ASGI.",
+            hint="Each page request has its own thread, and its connection is never reused. "
+            "Set CONN_MAX_AGE to 0; on PostgreSQL use the pool in OPTIONS. Sockets have database threads of their own.",
             id="hubbub.W002",
         )
         for alias, database in settings.DATABASES.items()
@@ -118,9 +118,9 @@ def check_connections(**_: Any) -> list[CheckMessage]:
 def check_redis(**_: Any) -> list[CheckMessage]:
     return [
         Warning(
-            f"The Redis at {host} asks for no password.",
-            hint="Who reaches it reads and writes what sockets are sent. Give it one (requirepass, or a user by ACL), "
-            "and put it into the URL: redis://:password@host:port.",
+            f"The URL of the Redis at {host} has no password.",
+            hint="Any host that reaches this Redis can read and forge events. Set a password (requirepass or an ACL "
+            "user), and put it into the URL: redis://:password@host:port.",
             id="hubbub.W003",
         )
         for host, has_password in sorted(set(_redis_hosts()))
@@ -135,8 +135,8 @@ def check_proxies(**_: Any) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            "The site is for https alone, and no proxy is trusted to say that a request came by it.",
-            hint="Every request is redirected to https, for ever. Name the proxy in HUBBUB_TRUSTED_PROXIES.",
+            "The site redirects to https, but HUBBUB_TRUSTED_PROXIES is empty.",
+            hint="Every request is redirected to https in a loop. Set HUBBUB_TRUSTED_PROXIES to the proxy's address.",
             id="hubbub.W005",
         )
     ]
@@ -144,15 +144,15 @@ def check_proxies(**_: Any) -> list[CheckMessage]:
 
 @register("hubbub")
 def check_descriptors(**_: Any) -> list[CheckMessage]:
-    """The server raises the soft limit by itself; the hard one only its surroundings can."""
+    """The server raises the soft limit itself; the hard limit is set by its environment."""
     wanted = needed(conf.settings())
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if hard == resource.RLIM_INFINITY or hard >= wanted:
         return []
     return [
         Warning(
-            f"A process may open {hard} descriptors; the connections that the settings allow need {wanted}.",
-            hint="Past that connections wait. Raise the limit (ulimit -Hn, LimitNOFILE), or lower HUBBUB_MAX_SOCKETS "
+            f"The limit of {hard} file descriptors is too low: the configured connections need {wanted}.",
+            hint="New connections wait at the limit. Raise it (ulimit -Hn, LimitNOFILE), or lower HUBBUB_MAX_SOCKETS "
             "and HUBBUB_MAX_CONNECTIONS.",
             id="hubbub.W006",
         )
@@ -165,13 +165,13 @@ def check_data_folder(**_: Any) -> list[CheckMessage]:
     try:
         mode = stat.S_IMODE(folder.stat().st_mode)
     except OSError:
-        return []  # Not made yet: it is made for its owner only.
+        return []  # Not created yet: it is created for its owner only.
     if not mode & 0o077:
         return []
     return [
         Warning(
-            f"The data folder {folder} is open to other users of this machine (mode {mode:03o}).",
-            hint=f"The database, the secret key and the sockets are in it. Close it: chmod -R go= {folder}",
+            f"The data folder {folder} is accessible to other users of this machine (mode {mode:03o}).",
+            hint=f"It contains the database, the secret key and the sockets. Run: chmod -R go= {folder}",
             id="hubbub.W008",
         )
     ]
@@ -184,8 +184,8 @@ def check_redis_url(**_: Any) -> list[CheckMessage]:
     return [
         Error(
             "REDIS_URL is not set.",
-            hint="The channel layer, presence, limits and /readyz use that Redis: REDIS_URL = 'redis://…'. "
-            "For the one that `up` starts: from hubbub.supervisor.private_redis import socket_path; "
+            hint="The channel layer, presence, limits and /readyz need it. Set REDIS_URL = 'redis://…', or use the "
+            "private Redis of `manage.py up`: from hubbub.supervisor.private_redis import socket_path; "
             "REDIS_URL = f'unix://{socket_path(VAR_DIR)}'.",
             id="hubbub.E010",
         )
@@ -197,7 +197,7 @@ def check_apps(**_: Any) -> list[CheckMessage]:
     return [
         Error(
             f"INSTALLED_APPS lacks {name!r}.",
-            hint="Sockets are let in by Django's sessions and users.",
+            hint="Sockets are authenticated by Django's sessions and users. Add the app.",
             id="hubbub.E011",
         )
         for name in missing_apps()
@@ -206,13 +206,13 @@ def check_apps(**_: Any) -> list[CheckMessage]:
 
 @register("hubbub")
 def check_serving(**_: Any) -> list[CheckMessage]:
-    """What the commands that serve read, and other ASGI servers do not need."""
+    """Settings that `up` and `runserver` need, and other ASGI servers do not."""
     found: list[CheckMessage] = []
     if not getattr(settings, "VAR_DIR", None):
-        hint = "Name a folder for the sockets and the lock of a run: VAR_DIR = BASE_DIR / 'var'."
+        hint = "Set a folder for sockets and the lock of a run: VAR_DIR = BASE_DIR / 'var'."
         found.append(Warning("VAR_DIR is not set: `up` and `runserver` refuse to start.", hint=hint, id="hubbub.W010"))
     if not getattr(settings, "ASGI_APPLICATION", None):
-        hint = "Name the application with the routes of sockets: ASGI_APPLICATION = 'mysite.asgi.application'."
+        hint = "Set the application that routes sockets: ASGI_APPLICATION = 'mysite.asgi.application'."
         found.append(
             Warning("ASGI_APPLICATION is not set: `up` and `runserver` refuse to start.", hint=hint, id="hubbub.W011")
         )
@@ -225,8 +225,8 @@ def check_scopes(**_: Any) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            "TOKEN_SCOPES is not set: access tokens have no scopes, and open no endpoint that asks for one.",
-            hint="Name them, each with what it allows: TOKEN_SCOPES = {'hands.raise': 'Raise a hand.'}, or {}.",
+            "TOKEN_SCOPES is not set: access tokens are refused by every endpoint with a scope.",
+            hint="List each scope with a description: TOKEN_SCOPES = {'hands.raise': 'Raise a hand.'}, or {} for none.",
             id="hubbub.W012",
         )
     ]
@@ -239,62 +239,63 @@ def check_static_root(**_: Any) -> list[CheckMessage]:
     return [
         Warning(
             "STATIC_ROOT is not set: `up` cannot collect static files.",
-            hint="Name a folder for them: STATIC_ROOT = BASE_DIR / 'static'.",
+            hint="Set a folder for them: STATIC_ROOT = BASE_DIR / 'static'.",
             id="hubbub.W013",
         )
     ]
 
 
 @register("hubbub")
-def check_some_host(**_: Any) -> list[CheckMessage]:
+def check_empty_hosts(**_: Any) -> list[CheckMessage]:
     if settings.ALLOWED_HOSTS or settings.DEBUG:
         return []
     return [
         Warning(
-            "ALLOWED_HOSTS is empty and DEBUG is off: pages are answered with 400, sockets with 403.",
-            hint="Name the hosts of the site: ALLOWED_HOSTS = ['chat.example.org'].",
+            "ALLOWED_HOSTS is empty and DEBUG is off: pages get 400, sockets get 403.",
+            hint="List the host names of the site: ALLOWED_HOSTS = ['chat.example.org'].",
             id="hubbub.W014",
         )
     ]
 
 
 def missing_apps() -> list[str]:
-    return [name for name in NEEDED_APPS if not apps.is_installed(name)]
+    """Return the apps that the engine needs and INSTALLED_APPS lacks."""
+    return [name for name in REQUIRED_APPS if not apps.is_installed(name)]
 
 
 def missing_for_pages() -> list[str]:
-    """Which lines of settings an app lacks that has pages for people who are signed in."""
+    """Return one line for each app and middleware that pages of signed-in users need and settings lack."""
     lines = [] if apps.is_installed(PAGES_APP) else [f"INSTALLED_APPS lacks {PAGES_APP!r}."]
-    there = [_imported(name) for name in settings.MIDDLEWARE]
+    installed = [_imported(name) for name in settings.MIDDLEWARE]
     for name in PAGES_MIDDLEWARE:
-        needed = _imported(name)
-        # Of an app that is missing itself, E011 says so.
-        if needed and not any(isinstance(one, type) and issubclass(one, needed) for one in there):
+        required = _imported(name)
+        # If the app itself is missing, E011 reports it.
+        if required and not any(isinstance(item, type) and issubclass(item, required) for item in installed):
             lines.append(f"MIDDLEWARE lacks {name!r}.")
     return lines
 
 
 def missing_scopes(names: Iterable[str]) -> list[str]:
-    """Those of `names` that no access token can be given. Without TOKEN_SCOPES at all: none, W012 says so."""
+    """Return the scopes of `names` that TOKEN_SCOPES lacks; none where it is not set, as W012 reports that."""
     known = getattr(settings, "TOKEN_SCOPES", None)
     return [] if known is None else [name for name in names if name not in known]
 
 
 def check_address(host: str) -> list[CheckMessage]:
-    """For commands that serve, before they listen on `host`: no setting says where that is."""
+    """Check the address that a command is about to listen on: no setting has it, so `check` cannot."""
     if not settings.DEBUG or not is_public(host):
         return []
     return [
         Warning(
-            f"DEBUG is on, and {host} can be reached from elsewhere.",
-            hint="Pages of errors show settings and code to everybody. Leave DEBUG unset, or listen on 127.0.0.1.",
+            f"DEBUG is on, and {host} is reachable from other hosts.",
+            hint="Error pages show settings and code to every visitor. Unset DEBUG, or listen on 127.0.0.1.",
             id="hubbub.W004",
         )
     ]
 
 
 def is_public(host: str) -> bool:
-    """Whether others than this machine may reach the address, or what the name stands for."""
+    """Whether other machines may reach the address or host name."""
     try:
         return not ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -302,7 +303,7 @@ def is_public(host: str) -> bool:
 
 
 def _imported(name: str) -> Any:
-    """None for what is not there: Django says that by itself."""
+    """The imported object; None where it does not exist, which Django reports itself."""
     try:
         return import_string(name)
     except (ImportError, RuntimeError):
@@ -310,11 +311,11 @@ def _imported(name: str) -> Any:
 
 
 def _redis_hosts() -> Iterator[tuple[str, bool]]:
-    """(host, whether a password is given) of each Redis on a network; a socket has permissions instead."""
-    hosts = [one for layer in _layers().values() for one in _hosts_of(layer)]
-    for given in [getattr(settings, "REDIS_URL", ""), *hosts]:
-        # As channels_redis takes them: a URL, (host, port), or a dict of what a connection is made with.
-        options = given if isinstance(given, dict) else {"address": given}
+    """Yield (host, has a password) of each Redis on a network; a UNIX socket has permissions instead."""
+    hosts = [host for layer in _layers().values() for host in _hosts_of(layer)]
+    for configured in [getattr(settings, "REDIS_URL", ""), *hosts]:
+        # The forms of channels_redis: a URL, (host, port), or a dict of connection options.
+        options = configured if isinstance(configured, dict) else {"address": configured}
         match options:
             case {"address": str(address)}:
                 parts = urlsplit(address)
@@ -325,7 +326,7 @@ def _redis_hosts() -> Iterator[tuple[str, bool]]:
 
 
 def _layers() -> dict[str, dict[str, Any]]:
-    """CHANNEL_LAYERS, without what is no layer."""
+    """CHANNEL_LAYERS, without entries that are not a dict."""
     layers = getattr(settings, "CHANNEL_LAYERS", None)
     if not isinstance(layers, dict):
         return {}

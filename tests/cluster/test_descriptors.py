@@ -36,7 +36,7 @@ async def test_330_idle_connections_at_ulimit_300_keep_nobody_out(site: Site) ->
             assert psutil.Process(server.process.pid).num_fds() < 280
         log = server.log.read_text()
     assert log.count("in use, closing idle connections; new connections wait") == 1
-    assert "(hubbub.W006) A process may open 300 descriptors" in log
+    assert "(hubbub.W006) The limit of 300 file descriptors is too low" in log
     assert "Traceback" not in log
 
 

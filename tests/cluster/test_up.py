@@ -71,7 +71,7 @@ def test_it_says_what_it_uses_and_the_first_password_works_once(new_cluster: Clu
 
 def test_debug_on_a_public_address_is_warned_of(tmp_path: Path) -> None:
     with Cluster(tmp_path, processes=1, arguments=["--host", "0.0.0.0"], DEBUG="true") as site:
-        assert "(hubbub.W004) DEBUG is on, and 0.0.0.0 can be reached from elsewhere." in site.text
+        assert "(hubbub.W004) DEBUG is on, and 0.0.0.0 is reachable from other hosts." in site.text
 
 
 async def test_a_killed_process_comes_back_while_the_other_serves(mended: Cluster) -> None:

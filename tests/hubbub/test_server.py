@@ -216,4 +216,4 @@ def test_a_server_started_by_hand_goes_by_the_tunables() -> None:
 def test_a_server_started_by_hand_warns_of_debug_on_a_public_address(options: list[str], host: str | None) -> None:
     _, said = started_by_hand(*options, DEBUG="true")
     assert said.count("hubbub.W004") == (host is not None)
-    assert host is None or f"(hubbub.W004) DEBUG is on, and {host} can be reached from elsewhere." in said
+    assert host is None or f"(hubbub.W004) DEBUG is on, and {host} is reachable from other hosts." in said
