@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from hubbub.supervisor.private_redis import HOW_TO_INSTALL, answers, find_binary, tethered
+from hubbub.supervisor.private_redis import HOW_TO_INSTALL, answers, bound_to_parent, find_binary
 
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
@@ -66,7 +66,7 @@ class Program:
         pipe = subprocess.PIPE if with_pipes else None
         with on_core(core), log.open("ab") as output:
             self.process = subprocess.Popen(
-                tethered(list(command)),
+                bound_to_parent(list(command)),
                 cwd=folder,
                 env=dict(environ),
                 stdin=pipe or subprocess.DEVNULL,

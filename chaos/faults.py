@@ -69,7 +69,7 @@ async def restart_in_turn(ground: Ground) -> str:
     ground.site.signal_supervisor(signal.SIGHUP)
     for name in ground.site.web_names:
         found = await ground.site.wait_for_line(
-            rf"^(?:{name}|release) +\| (restarted|stays as it is.*|refused.*)", RESTART_SECONDS, after=after
+            rf"^(?:{name}|release) +\| (restarted|unchanged.*|refused.*)", RESTART_SECONDS, after=after
         )
         if found[1] != "restarted":
             return f"{name} {found[1]}"

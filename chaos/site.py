@@ -14,7 +14,7 @@ from types import TracebackType
 import psutil
 from django.conf import settings
 
-from hubbub.supervisor.private_redis import run_dir, tethered
+from hubbub.supervisor.private_redis import bound_to_parent, run_dir
 
 START_SECONDS = 60.0
 PREPARE_SECONDS = 60.0
@@ -49,7 +49,7 @@ class Site:
             self._environ |= {"HUBBUB_VAR": os.fspath(self.folder), "NO_COLOR": "1"}
             # A session of its own: Ctrl-C is for us, who stop it afterwards.
             self._up = await asyncio.create_subprocess_exec(
-                *tethered(
+                *bound_to_parent(
                     [sys.executable, "-m", "django", "up", "--port", "0", "--processes", str(self.processes)],
                 ),
                 cwd=settings.BASE_DIR,
@@ -158,7 +158,7 @@ class Site:
                 async with asyncio.timeout(STOP_SECONDS):
                     await self._up.wait()
             except TimeoutError:
-                self._up.kill()  # Its children are tethered to it.
+                self._up.kill()  # Its children end with it.
                 await self._up.wait()
         await self._reader
 

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.responders import NotARegularFileError
 
-from hubbub.supervisor.release_files import hold_release
+from hubbub.supervisor.release_files import lock_release
 
 # As Django's HashedFilesMixin makes it: room.0123456789ab.js.
 HASHED = re.compile(r"\.[0-9a-f]{12}(\.[^./]+)?\Z")
@@ -23,7 +23,7 @@ class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse], **more: Any) -> None:
         super().__init__(get_response, **more)
         if self.static_root and not self.autorefresh:
-            hold_release(self.static_root)
+            lock_release(self.static_root)
 
     def __call__(self, request: HttpRequest) -> Any:
         if self.autorefresh:  # DEBUG: each request looks at the disk anyway.

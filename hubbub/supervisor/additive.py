@@ -46,7 +46,7 @@ TEXTS = {"CharField", "SlugField", "EmailField", "URLField", "TextField"}
 UNBOUNDED = 1 << 62
 
 
-def complaints(migrations: Iterable[Key], loader: MigrationLoader) -> list[str]:
+def find_problems(migrations: Iterable[Key], loader: MigrationLoader) -> list[str]:
     """One sentence for each operation in `migrations` that the code before them could not live with.
 
     `migrations`: of the loader's graph, in any order; each is judged in the state that its predecessors leave.
@@ -63,7 +63,7 @@ def complaints(migrations: Iterable[Key], loader: MigrationLoader) -> list[str]:
     return found
 
 
-def later_than(baseline: dict[str, str], loader: MigrationLoader) -> list[Key]:
+def migrations_after(baseline: dict[str, str], loader: MigrationLoader) -> list[Key]:
     """The migrations of these apps that come after the one named for each; all of them for an empty name."""
     plan = [key for key, _ in _in_order(loader)]
     released: set[Key] = set()

@@ -2,8 +2,8 @@ from django.apps import AppConfig
 
 
 class SupervisorConfig(AppConfig):
-    """`manage.py up` and `manage.py release`. Nothing that serves needs it."""
+    """`manage.py up` and `manage.py release`. The serving processes do not need this app."""
 
     name = "hubbub.supervisor"
     label = "hubbub_supervisor"
-    verbose_name = "Hubbub's supervisor"
+    verbose_name = "Hubbub supervisor"

@@ -8,49 +8,49 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from hubbub.supervisor.private_redis import tethered
+from hubbub.supervisor.private_redis import bound_to_parent
 
-KEPT_LINES = 15  # Told as the reason when it cannot start: enough for a traceback's end.
+LAST_LINES = 15  # Shown when it fails to start: enough for the end of a traceback.
 READ_BYTES = 65_536
 MAX_LINE_BYTES = 16_384
 END_OF_OUTPUT_SECONDS = 1.0
 
-# Prefixes in turn; red is left to errors.
+# ANSI colours of prefixes, in turn. Red is reserved for errors.
 COLOURS = ("36", "33", "32", "35", "34")
 
 
 class Console:
-    """Prefixed lines on standard output, coloured when people look at it."""
+    """Prints prefixed lines on standard output, coloured on a terminal."""
 
     def __init__(self) -> None:
         self._colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        self._seen: list[str] = []
+        self._names: list[str] = []
 
     def line(self, name: str, text: str) -> None:
-        if name not in self._seen:
-            self._seen.append(name)
+        if name not in self._names:
+            self._names.append(name)
         prefix = f"{name:<9} |"
         if self._colours:
-            prefix = f"\x1b[{COLOURS[self._seen.index(name) % len(COLOURS)]}m{prefix}\x1b[0m"
+            prefix = f"\x1b[{COLOURS[self._names.index(name) % len(COLOURS)]}m{prefix}\x1b[0m"
         self.print(f"{prefix} {text}")
 
     def print(self, text: str) -> None:
         encoding = sys.stdout.encoding or "utf-8"
         try:
-            # What this terminal has no letters for must not end who reads a child's output: the child would soon wait.
+            # A character that the terminal cannot show must not stop the reader: the child would block on its pipe.
             sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
             sys.stdout.flush()
         except OSError:
-            pass  # The terminal is gone: no reason to stop serving.
+            pass  # The terminal is gone; serving continues.
 
 
 class Child:
-    """A process in a session of its own, so that Ctrl-C reaches it only through us, in order."""
+    """A process in its own session, so that Ctrl-C reaches it only through the supervisor, in order."""
 
     def __init__(self, process: asyncio.subprocess.Process, show: Callable[[str], None]) -> None:
         self._process = process
         self._show = show
-        self.last_lines: collections.deque[str] = collections.deque(maxlen=KEPT_LINES)
+        self.last_lines: collections.deque[str] = collections.deque(maxlen=LAST_LINES)
         self._reader = asyncio.create_task(self._read_output())
 
     @classmethod
@@ -64,9 +64,18 @@ class Child:
         pass_fds: Sequence[int] = (),
         text: str = "",
     ) -> "Child":
-        """Start `command` in `folder`, with `text` on its standard input; `show` gets each line that it writes."""
+        """Start a child that ends with this process.
+
+        Args:
+            command: the program and its arguments.
+            show: receives each line that the child writes.
+            environ: its environment.
+            folder: its working directory.
+            pass_fds: descriptors that it inherits.
+            text: its standard input.
+        """
         process = await asyncio.create_subprocess_exec(
-            *tethered(list(command)),
+            *bound_to_parent(list(command)),
             stdin=asyncio.subprocess.PIPE if text else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -90,13 +99,13 @@ class Child:
 
     @property
     def has_crashed(self) -> bool:
-        """Whether it ended, and not in order."""
+        """Whether it ended with an exit code other than 0."""
         return self._process.returncode not in (None, 0)
 
     async def ended(self) -> str:
-        """Wait for its end; how it ended, for people."""
+        """Wait for its end, and return how it ended: `exit code 1`, `killed by SIGKILL`."""
         code = await self._process.wait()
-        # What it wrote last is the reason of its death; but something that it left behind may hold the pipe open.
+        # Its last lines have the reason, so wait for them; a process that it left behind may keep the pipe open.
         await asyncio.wait([self._reader], timeout=END_OF_OUTPUT_SECONDS)
         self._reader.cancel()
         if code >= 0:
@@ -104,7 +113,7 @@ class Child:
         return f"killed by {signal.Signals(-code).name}"
 
     async def stop(self, seconds: float) -> str:
-        """Ask it to end; kill it after `seconds`. How it ended, for people."""
+        """Send SIGTERM, and SIGKILL after `seconds`. Return how it ended."""
         self._send(signal.SIGTERM)
         try:
             async with asyncio.timeout(seconds):
@@ -131,14 +140,17 @@ class Child:
             if len(rest) > MAX_LINE_BYTES:
                 lines, rest = [*lines, rest], b""
             for line in lines:
-                self._take(line)
+                self._show_line(line)
         if rest:
-            self._take(rest)
+            self._show_line(rest)
 
-    def _take(self, line: bytes) -> None:
-        # What a child prints must not move the cursor of the terminal that it is shown on.
+    def _show_line(self, line: bytes) -> None:
+        # Output of a child must not control the terminal.
         text = line.decode(errors="replace").rstrip()
         if not text.isprintable():
-            text = "".join(one if one.isprintable() or one == "\t" else repr(one)[1:-1] for one in text)
+            text = "".join(
+                character if character.isprintable() or character == "\t" else repr(character)[1:-1]
+                for character in text
+            )
         self.last_lines.append(text)
         self._show(text)

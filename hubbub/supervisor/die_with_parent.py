@@ -1,7 +1,6 @@
-"""Run a command that ends with its parent, however that ends: `python -I -S die_with_parent.py PARENT_PID COMMAND …`.
+"""Run a command that ends with its parent, even on SIGKILL: `python -I -S die_with_parent.py PARENT_PID COMMAND …`.
 
-A program of its own rather than a `preexec_fn`, which must not run in a process that has threads. Imports nothing of
-ours.
+It is a program instead of a `preexec_fn`, which is unsafe in a process with threads. Imports only the standard library.
 """
 
 import ctypes
@@ -17,9 +16,9 @@ def main() -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != int(parent):
-        return  # It died before the kernel was asked to tell us.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and exec would pass that on.
-    os.execv(command[0], command)  # noqa: S606 - the command is our caller's own
+        return  # The parent ended before prctl took effect.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores SIGPIPE, and exec would inherit that.
+    os.execv(command[0], command)  # noqa: S606 - the caller chooses the command
 
 
 if __name__ == "__main__":

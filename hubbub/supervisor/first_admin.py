@@ -1,4 +1,4 @@
-"""The first administrator of a new site, with a password that is shown once, by one of all hosts that start."""
+"""The first administrator of a new site: one of the starting hosts creates it, and shows its password once."""
 
 import secrets
 from collections.abc import Callable
@@ -12,19 +12,26 @@ from hubbub.supervisor.release_lock import Busy, release_lock
 
 NAME = "admin"
 WAIT_SECONDS = 30.0
-BY_HAND = "make the first user: manage.py createsuperuser"
+BY_HAND = "create the first user: manage.py createsuperuser"
 
 
-def is_wanted() -> bool:
-    """Whether the site has no user at all yet, and the setting FIRST_ADMIN does not say no."""
+def is_needed() -> bool:
+    """Whether the site has no user yet, and the setting FIRST_ADMIN is not False."""
     is_on: bool = getattr(settings, "FIRST_ADMIN", True)
     return is_on and not get_user_model()._default_manager.exists()
 
 
-def make(say: Callable[[str], None]) -> str:
-    """Make it, where no other host has been quicker. What to tell the operator; empty for nothing. For a thread."""
+def create(report: Callable[[str], None]) -> str:
+    """Create it, unless another host has done so. Run it in a thread.
+
+    Args:
+        report: receives a line when it waits for the lock of another host.
+
+    Returns:
+        The line for the operator, with name and password; empty if another host has created it.
+    """
     try:
-        with release_lock(WAIT_SECONDS, say):
+        with release_lock(WAIT_SECONDS, report):
             if users.is_name_taken(NAME):
                 return ""
             password = secrets.token_urlsafe(12)

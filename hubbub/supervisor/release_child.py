@@ -1,4 +1,4 @@
-"""`manage.py release` as a child of the supervisor: a new process reads the new code, and its migrations."""
+"""`manage.py release` as a child of the supervisor: a new process runs the new code and its migrations."""
 
 import asyncio
 import re
@@ -8,13 +8,13 @@ from pathlib import Path
 
 from hubbub.supervisor.child import Child, Console
 
-PREFIX = "release: "  # Of the lines that are shown while it runs.
+PREFIX = "release: "  # Lines with it are shown while the release runs.
 STOP_SECONDS = 5.0
 CHECK = re.compile(r"\(\w+\.E\d+\)")
 
 
 class ReleaseChild:
-    """Runs the command `arguments` in `folder`, one at a time, for at most `seconds`."""
+    """Runs a management command in `folder`, one run at a time, each for at most `seconds`."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class ReleaseChild:
         self._is_stopped = False
 
     async def run(self) -> str:
-        """Why it failed, in one line; empty when all is done."""
+        """Run the command. Return why it failed, in one line; empty on success."""
         lines: list[str] = []
 
         def show(line: str) -> None:
@@ -49,7 +49,7 @@ class ReleaseChild:
                 self._command, show=show, environ=self._environ, folder=self._folder, pass_fds=[self._lock]
             )
         except OSError as error:
-            return f"it cannot be started: {error}"
+            return f"the release failed to start: {error}"
         child = self._child
         try:
             if self._is_stopped:
@@ -58,13 +58,13 @@ class ReleaseChild:
                 end = await child.ended()
         except TimeoutError:
             await child.stop(STOP_SECONDS)
-            return f"it took longer than {self._seconds:g} s (see HUBBUB_RELEASE_SECONDS) and was ended"
+            return f"the release took longer than {self._seconds:g} s and was ended (see HUBBUB_RELEASE_SECONDS)"
         finally:
             self._child = None
-        return "" if end == "exit code 0" else reason(lines) or end
+        return "" if end == "exit code 0" else find_reason(lines) or end
 
     async def stop(self) -> None:
-        """End it; a migration that it was at is rolled back, unless it has `atomic = False`."""
+        """Stop it. A running migration is rolled back, unless it has `atomic = False`."""
         self._is_stopped = True
         if self._child is not None:
             await self._child.stop(STOP_SECONDS)
@@ -74,10 +74,10 @@ class ReleaseChild:
             self._child.kill()
 
 
-def reason(lines: Sequence[str]) -> str:
-    """The line of a command's output that says why it failed: its own, a system check's, or a traceback's last."""
-    written = [line.strip() for line in lines if line.strip()]
-    for line in written:
+def find_reason(lines: Sequence[str]) -> str:
+    """Return why a command failed, from its output: a CommandError, a system check, or the last line."""
+    output = [line.strip() for line in lines if line.strip()]
+    for line in output:
         if line.startswith("CommandError: "):
             return line.removeprefix("CommandError: ")
-    return next((line for line in written if CHECK.search(line)), written[-1] if written else "")
+    return next((line for line in output if CHECK.search(line)), output[-1] if output else "")

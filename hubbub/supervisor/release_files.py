@@ -1,8 +1,8 @@
-"""The static files of a release, put beside those of the release before, under processes that serve both.
+"""The static files of a release, installed beside those of the previous release while processes serve both.
 
-Files are collected into a folder aside and moved in one by one; the manifest comes last, so each page names only files
-that are there. `.releases` below STATIC_ROOT lists the files of each release. A web process holds a shared lock on the
-list of its own: a list that a living process holds, and the two newest, are kept with all their files.
+Files are collected into a staging folder and moved into place one by one; the manifest comes last, so pages refer only
+to files that exist. `.releases` below STATIC_ROOT lists the files of each release. Each web process has a shared lock
+on the list of its release. The files of locked lists, and of the two newest, are retained.
 """
 
 import fcntl
@@ -30,23 +30,30 @@ from hubbub.process.ports import lock_folder
 STATIC_APP = "django.contrib.staticfiles"
 LISTS = ".releases"
 STAGE = "new"
-SOURCE = "source"  # A fingerprint of what the files in place were made from.
-KEPT_RELEASES = 2
+SOURCE = "source"  # The fingerprint of the sources of the installed files.
+RETAINED_RELEASES = 2
 COMPRESSED = (".gz", ".br")
 
-_held: dict[str, int] = {}
+_locks: dict[str, int] = {}
 
 
 def install_static_files(*, wait_seconds: float) -> None:
-    """Collect the static files of this code into STATIC_ROOT, and remove those of releases that nobody serves.
+    """Collect the static files of this code into STATIC_ROOT, and remove files of releases that no process serves.
 
-    The same files again change nothing. Raises Taken when another release uses STATIC_ROOT for longer than
-    `wait_seconds`; OSError; and what collecting raises.
+    A repeated call with the same files changes nothing.
+
+    Args:
+        wait_seconds: how long to wait for another release that uses STATIC_ROOT.
+
+    Raises:
+        Taken: when another release uses STATIC_ROOT for longer than `wait_seconds`.
+        ImproperlyConfigured: without STATIC_ROOT.
+        OSError: when a file cannot be written; and any error of collectstatic.
     """
     if not apps.is_installed(STATIC_APP):
         return
     if not isinstance(staticfiles_storage, FileSystemStorage):
-        call_command("collectstatic", verbosity=0, interactive=False)  # A remote one keeps its own order.
+        call_command("collectstatic", verbosity=0, interactive=False)  # A remote storage: no order to keep.
         return
     if not staticfiles_storage.location:
         raise ImproperlyConfigured("STATIC_ROOT is not set")
@@ -56,32 +63,32 @@ def install_static_files(*, wait_seconds: float) -> None:
     lock = lock_folder(lists, wait_seconds=wait_seconds)
     stage = lists / STAGE
     try:
-        shutil.rmtree(stage, ignore_errors=True)  # Of a release that was killed.
+        shutil.rmtree(stage, ignore_errors=True)  # From a release that was killed.
         source = _fingerprint()
-        if not _is_in_place(root, lists, source):
+        if not _is_installed(root, lists, source):
             stage.mkdir()
-            _note_what_is_there(root, lists)
+            _list_existing_files(root, lists)
             manifest = _collect(stage)
             names = frozenset(_files_below(stage))
             (lists / SOURCE).unlink(missing_ok=True)
             _move(stage, root, names - {manifest}, names)
-            _note(lists, names)  # Before the manifest: whoever reads that finds the list of its files.
+            _add_list(lists, names)  # Before the manifest: a process that reads the manifest finds its list.
             _move(stage, root, names & {manifest}, names)
-            _write(lists / SOURCE, _seal(root, source))
-        _remove_older(root, lists)
+            _write(lists / SOURCE, _with_manifest(root, source))
+        _remove_old_releases(root, lists)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
         os.close(lock)
 
 
-def hold_release(root: str | os.PathLike[str]) -> None:
-    """Keep the files of one release for as long as this process lives, whose pages name them.
+def lock_release(root: str | os.PathLike[str]) -> None:
+    """Retain the files of one release until this process ends, because its pages refer to them.
 
-    It is the newest one; while a release is under way, that of the manifest which this process has read.
+    It is the newest release; during an installation, the one whose manifest this process has read.
     """
     lists = Path(root) / LISTS
     key = os.fspath(lists)
-    if key in _held or not (numbers := _numbers(lists)):
+    if key in _locks or not (numbers := _numbers(lists)):
         return
     named = set(getattr(staticfiles_storage, "hashed_files", {}).values())
     with suppress(OSError):
@@ -92,90 +99,90 @@ def hold_release(root: str | os.PathLike[str]) -> None:
         except OSError:
             os.close(descriptor)
             raise
-        _held[key] = descriptor
+        _locks[key] = descriptor
 
 
 def _fingerprint() -> str:
-    """Of all that is collected, and of what makes files of it."""
-    found = [repr((django.__version__, settings.STATIC_URL, settings.STORAGES))]
+    """The fingerprint of all source files, and of the code and settings that process them."""
+    parts = [repr((django.__version__, settings.STATIC_URL, settings.STORAGES))]
     ignored = apps.get_app_config("staticfiles").ignore_patterns  # type: ignore[attr-defined]
     for finder in get_finders():
-        for path, storage in sorted(finder.list(ignored), key=lambda one: one[0]):
+        for path, storage in sorted(finder.list(ignored), key=lambda item: item[0]):
             with storage.open(path) as file:
-                found.append(f"{getattr(storage, 'prefix', '')} {path} {hashlib.blake2b(file.read()).hexdigest()}")
-    return hashlib.blake2b("\n".join(found).encode()).hexdigest()
+                parts.append(f"{getattr(storage, 'prefix', '')} {path} {hashlib.blake2b(file.read()).hexdigest()}")
+    return hashlib.blake2b("\n".join(parts).encode()).hexdigest()
 
 
-def _is_in_place(root: Path, lists: Path, source: str) -> bool:
+def _is_installed(root: Path, lists: Path, source: str) -> bool:
     try:
-        is_same = (lists / SOURCE).read_text() == _seal(root, source)
+        is_same = (lists / SOURCE).read_text() == _with_manifest(root, source)
     except FileNotFoundError:
         return False
     return is_same and all((root / name).is_file() for name in _read(lists, _numbers(lists)[0]))
 
 
-def _seal(root: Path, source: str) -> str:
-    """The fingerprint with that of the manifest, which somebody's own collectstatic may have replaced."""
+def _with_manifest(root: Path, source: str) -> str:
+    """The fingerprint with that of the manifest, which a separate collectstatic may have replaced."""
     manifest = root / str(getattr(staticfiles_storage, "manifest_name", "."))
     return f"{source} {hashlib.blake2b(manifest.read_bytes()).hexdigest() if manifest.is_file() else ''}"
 
 
 def _collect(stage: Path) -> str:
-    """Run collectstatic into `stage`; the name of the manifest, empty if this storage has none."""
+    """Run collectstatic into `stage`. Return the name of the manifest; empty if the storage has none."""
     backend: Any = storages.backends["staticfiles"]
     options = {**backend.get("OPTIONS", {}), "location": os.fspath(stage)}
     storage: Any = storages.create_storage({**backend, "OPTIONS": options})
-    found: Any = get_commands()["collectstatic"]
-    command: Any = load_command_class(found, "collectstatic") if isinstance(found, str) else found
+    provider: Any = get_commands()["collectstatic"]
+    command: Any = load_command_class(provider, "collectstatic") if isinstance(provider, str) else provider
     command.storage = storage
     call_command(command, verbosity=0, interactive=False, stdout=io.StringIO(), stderr=io.StringIO())
     return str(getattr(storage, "manifest_name", ""))
 
 
 def _move(stage: Path, root: Path, moved: Set[str], names: Set[str]) -> None:
-    """Put `moved` in place, of a release of the files `names`."""
+    """Move the files `moved` from `stage` into `root`; `names` are all files of the release."""
     for name in sorted(moved):
         source, target = stage / name, root / name
-        # A file that is the same keeps its time: processes that have read it go on with the same ETag.
+        # An unchanged file keeps its modification time, and with it its ETag in running processes.
         if not target.is_file() or not filecmp.cmp(source, target, shallow=False):
             target.parent.mkdir(parents=True, exist_ok=True)
             source.replace(target)
         for ending in COMPRESSED:
             if not name.endswith(COMPRESSED) and name + ending not in names:
-                (root / (name + ending)).unlink(missing_ok=True)  # Compressed from other content.
+                (root / (name + ending)).unlink(missing_ok=True)  # Compressed from older content.
 
 
 # Lists of releases
 
 
-def _note_what_is_there(root: Path, lists: Path) -> None:
-    """Before the first release that is listed, what collectstatic has left there counts as one."""
+def _list_existing_files(root: Path, lists: Path) -> None:
+    """Before the first listed release, list the files of an earlier collectstatic as one release."""
     if not _numbers(lists) and (names := frozenset(_files_below(root))):
         _write(_list(lists, 1), "\n".join(sorted(names)))
 
 
-def _note(lists: Path, names: Set[str]) -> None:
-    """Make `names` the newest list, unless it is the newest already. No list is written again: processes hold it."""
+def _add_list(lists: Path, names: Set[str]) -> None:
+    """Make `names` the newest list, unless it is already. Lists are never rewritten: processes have locks on them."""
     numbers = _numbers(lists)
     if not numbers or _read(lists, numbers[0]) != names:
         _write(_list(lists, numbers[0] + 1 if numbers else 1), "\n".join(sorted(names)))
 
 
-def _remove_older(root: Path, lists: Path) -> None:
+def _remove_old_releases(root: Path, lists: Path) -> None:
     numbers = _numbers(lists)
-    newest, older = numbers[:KEPT_RELEASES], numbers[KEPT_RELEASES:]
-    kept = [*newest, *(number for number in older if _is_held(_list(lists, number)))]
-    needed = frozenset[str]().union(*(_read(lists, number) for number in kept))
-    for number in set(older) - set(kept):
-        for name in _read(lists, number) - needed:
+    newest, older = numbers[:RETAINED_RELEASES], numbers[RETAINED_RELEASES:]
+    retained = [*newest, *(number for number in older if _is_locked(_list(lists, number)))]
+    retained_names = frozenset[str]().union(*(_read(lists, number) for number in retained))
+    for number in set(older) - set(retained):
+        for name in _read(lists, number) - retained_names:
             path = root / name
             path.unlink(missing_ok=True)
             with suppress(OSError):
-                path.parent.rmdir()  # If it is empty.
+                path.parent.rmdir()  # Fails unless it is empty.
         _list(lists, number).unlink()
 
 
-def _is_held(path: Path) -> bool:
+def _is_locked(path: Path) -> bool:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -187,7 +194,7 @@ def _is_held(path: Path) -> bool:
 
 
 def _numbers(lists: Path) -> list[int]:
-    """Of the lists that are there, the newest first."""
+    """The numbers of the lists, the newest first."""
     return sorted((int(path.stem) for path in lists.glob("*.txt") if path.stem.isdecimal()), reverse=True)
 
 
@@ -206,7 +213,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _files_below(root: Path) -> Iterator[str]:
-    """The files below `root` by their relative names, without those of hidden folders."""
+    """The relative names of the files below `root`, except in hidden folders."""
     for folder, folders, files in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:

@@ -45,8 +45,8 @@ def test_a_release_whose_migration_fails_is_refused_in_one_line(changing: Cluste
     code = "def fail(apps, editor):\n    raise OSError('no luck')"
     broken = add_migration(changing.root, "chat", "broken", "migrations.RunPython(fail)", code)
     assert refusal(changing) == (
-        f"refused, all processes stay as they are: migrations failed at chat.{broken.stem}: no luck. "
-        "Those before it stay applied. Correct it and run the release again."
+        f"refused, all processes keep running: migrations failed at chat.{broken.stem}: no luck. "
+        "Earlier migrations stay applied. Fix the error and run the release again."
     )
     broken.unlink()
 
@@ -61,7 +61,7 @@ def test_a_release_that_is_not_python_is_refused(changing: Cluster) -> None:
     path = changing.root / "chat" / "models.py"
     text = path.read_text()
     path.write_text(text + "\nthis is no Python\n")
-    assert refusal(changing) == "refused, all processes stay as they are: SyntaxError: invalid syntax"
+    assert refusal(changing) == "refused, all processes keep running: SyntaxError: invalid syntax"
     path.write_text(text)
 
 
@@ -142,7 +142,7 @@ async def test_a_sighup_during_the_start_does_not_end_it(tmp_path: Path) -> None
         await until((site.folder / "hubbub.sqlite3.release-lock").exists)
         site.up.send_signal(signal.SIGHUP)
         await asyncio.to_thread(site.wait_until_ready)
-        assert "SIGHUP during the start does nothing: send it again after Ready." in site.output
+        assert "SIGHUP ignored during startup: send it again after Ready." in site.output
     finally:
         site.__exit__(None, None, None)
 

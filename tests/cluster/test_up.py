@@ -79,7 +79,7 @@ async def test_a_killed_process_comes_back_while_the_other_serves(mended: Cluste
     victim = mended.pid_of("web-1")
     assert victim
     os.kill(victim, signal.SIGKILL)
-    await asyncio.to_thread(mended.wait_for_line, r"^web-1 .*killed by SIGKILL.*starts again in 0.5 s")
+    await asyncio.to_thread(mended.wait_for_line, r"^web-1 .*killed by SIGKILL.*restarts in 0.5 s")
     # Its listening socket is gone before that line: not one connection is lost with it.
     for _ in range(10):
         async with mended.client(cookie=cookie):
@@ -97,7 +97,7 @@ async def test_a_replacement_killed_while_the_old_one_hangs_holds_no_connection(
     await until(lambda: is_asked_to_end(old))
     os.kill(pid_by(own_cluster, "web-1.2.sock"), signal.SIGKILL)
     # Long before the old one is killed too.
-    await asyncio.to_thread(own_cluster.wait_for_line, "^web-1 .*killed by SIGKILL.*starts again in 0.5 s", 5)
+    await asyncio.to_thread(own_cluster.wait_for_line, "^web-1 .*killed by SIGKILL.*restarts in 0.5 s", 5)
     check_that_all_are_served(own_cluster)
     assert old in own_cluster.pids()
     os.kill(old, signal.SIGCONT)
@@ -118,7 +118,7 @@ async def test_one_killed_while_its_replacement_starts_holds_no_connection(unsta
     unstarted.up.send_signal(signal.SIGHUP)
     await until(lambda: pid_by(unstarted, "web-1.2.sock"))
     os.kill(old, signal.SIGKILL)
-    await asyncio.to_thread(unstarted.wait_for_line, "^web-1 .*killed by SIGKILL.*starts again in 0.5 s", 5)
+    await asyncio.to_thread(unstarted.wait_for_line, "^web-1 .*killed by SIGKILL.*restarts in 0.5 s", 5)
     check_that_all_are_served(unstarted)
     hold.unlink()
     await asyncio.to_thread(unstarted.wait_for_line, "^web-2 .*restarted")
@@ -131,7 +131,7 @@ async def test_redis_and_the_publisher_come_back(mended: Cluster, name: str, com
     assert victim
     os.kill(victim, signal.SIGKILL)
     await until(lambda: pid_by(mended, command) not in (None, victim))
-    assert f"{name:<9} | ended (killed by SIGKILL); starts again" in mended.text
+    assert f"{name:<9} | ended (killed by SIGKILL); restarts in" in mended.text
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -184,7 +184,7 @@ async def test_its_own_kill_ends_its_processes_and_removes_their_sockets(own_clu
 
 
 def test_a_second_run_on_the_same_data_says_so(cluster: Cluster) -> None:
-    assert f"It is already running on {cluster.folder}" in refused(cluster)
+    assert f"Another run uses {cluster.folder}" in refused(cluster)
 
 
 def test_a_taken_port_is_told_in_one_line(unstarted: Cluster) -> None:
@@ -228,7 +228,7 @@ def test_a_child_that_cannot_start_ends_it_with_the_reason(unstarted: Cluster, t
     )
     unstarted.env["PYTHONPATH"] = str(broken)
     unstarted.start()
-    unstarted.wait_for_line("CommandError: web-1 does not start")
+    unstarted.wait_for_line("CommandError: web-1 failed to start")
     assert unstarted.up.wait(STOP_SECONDS) == 1
     unstarted.stop()
     assert "the disk of web-1 is on fire" in unstarted.text.partition("CommandError")[2]
@@ -271,7 +271,7 @@ async def test_a_rolling_restart_refuses_no_connection(mended: Cluster) -> None:
 def test_it_serves_without_the_redis_of_others_and_finds_it_when_it_comes(tmp_path: Path) -> None:
     path = tmp_path / "redis.sock"
     with Cluster(tmp_path / "site", processes=1, REDIS_URL=f"unix://{path}") as site:
-        assert "AWAY (its UNIX socket does not exist)" in site.text
+        assert "UNAVAILABLE (its UNIX socket does not exist)" in site.text
         assert asyncio.run(ask_privately(site.sockets["web-1"])) == (
             200,
             {

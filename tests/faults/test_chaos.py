@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hubbub.supervisor.private_redis import tethered
+from hubbub.supervisor.private_redis import bound_to_parent
 from tests.support.servers import ROOT
 
 pytestmark = pytest.mark.cluster
@@ -37,7 +37,7 @@ class Storm:
         self.folder = folder
         self.output = ""
         self.process = subprocess.Popen(
-            tethered([sys.executable, "manage.py", "chaos", "--processes", "2", *arguments]),
+            bound_to_parent([sys.executable, "manage.py", "chaos", "--processes", "2", *arguments]),
             cwd=ROOT,
             env={**os.environ, "TMPDIR": os.fspath(folder)},
             stdin=subprocess.DEVNULL,

@@ -73,7 +73,7 @@ async def see_replaced(cluster: Cluster, silent_seconds: float, frozen_seconds: 
 
 def silences(cluster: Cluster) -> list[str]:
     """Who was silent, by its lines."""
-    return [line.split()[0] for line in cluster.output if "has not answered" in line]
+    return [line.split()[0] for line in cluster.output if "unresponsive: killed" in line]
 
 
 async def test_a_frozen_process_that_is_alone_is_replaced_and_what_waited_is_served(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ async def test_a_process_at_its_bound_of_requests_is_not_replaced(tmp_path: Path
             await asyncio.gather(*(ask(cluster, "/busy/") for _ in range(BUSY_REQUESTS)))
         assert time.monotonic() - began > BUSY_SECONDS
         assert cluster.pid_of("web-1") == victim
-        assert "has not answered" not in cluster.text
+        assert "unresponsive: killed" not in cluster.text
 
 
 @contextmanager

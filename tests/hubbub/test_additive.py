@@ -10,7 +10,7 @@ from django.db.migrations import Migration, operations
 from django.db.migrations.loader import MigrationLoader
 from django.db.models.functions import Now, Random
 
-from hubbub.supervisor.additive import complaints, later_than
+from hubbub.supervisor.additive import find_problems, migrations_after
 
 # The last migration of each app in the last release, or nothing for a new app. A release moves them on to its own.
 RELEASED = {
@@ -33,7 +33,7 @@ def judged(*tried: Any, atomic: bool = True, because: str = "") -> list[str]:
         migration.additive_because = because  # type: ignore[attr-defined]
     loader.graph.add_node(KEY, migration)
     loader.graph.add_dependency(migration, KEY, leaf)
-    return [one.removeprefix("chat.9001_tried: ") for one in complaints([KEY], loader)]
+    return [one.removeprefix("chat.9001_tried: ") for one in find_problems([KEY], loader)]
 
 
 def add(model: str, name: str, field: Any) -> Any:
@@ -243,13 +243,13 @@ def test_a_new_model_that_refers_to_no_old_one_is_taken_without_a_transaction() 
 
 def test_an_empty_database_takes_all_there_is() -> None:
     loader = MigrationLoader(None)
-    assert complaints(loader.graph.nodes, loader) == []
+    assert find_problems(loader.graph.nodes, loader) == []
 
 
 def test_the_migrations_since_the_last_release_are_additive() -> None:
     """Processes of the last release run while they are applied. What removes something comes one release later."""
     loader = MigrationLoader(None)
-    assert complaints(later_than(RELEASED, loader), loader) == []
+    assert find_problems(migrations_after(RELEASED, loader), loader) == []
 
 
 def test_the_last_release_is_recorded_for_each_app() -> None:
@@ -257,5 +257,5 @@ def test_the_last_release_is_recorded_for_each_app() -> None:
     ours = {one.label for one in apps.get_app_configs() if one.name.split(".")[0] in packages}
     assert ours - {"project", "hubbub_supervisor"} == set(RELEASED)  # Those have no models.
     loader = MigrationLoader(None)
-    assert later_than(dict.fromkeys(RELEASED, ""), loader)
+    assert migrations_after(dict.fromkeys(RELEASED, ""), loader)
     assert {key for key in RELEASED.items() if key[1]} <= set(loader.graph.nodes)

@@ -39,9 +39,7 @@ def test_out_of_range_says_what_is_allowed() -> None:
 
 
 def test_pings_that_overlap_are_refused() -> None:
-    with pytest.raises(
-        ImproperlyConfigured, match="HUBBUB_PING_TIMEOUT_SECONDS=21 is above HUBBUB_PING_SECONDS=20"
-    ):
+    with pytest.raises(ImproperlyConfigured, match="HUBBUB_PING_TIMEOUT_SECONDS=21 is above HUBBUB_PING_SECONDS=20"):
         tunables.from_env(Hubbub, {"HUBBUB_PING_TIMEOUT_SECONDS": "21"})
 
 

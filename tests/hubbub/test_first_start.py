@@ -24,23 +24,23 @@ def keep_connections(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_first_administrator_is_made_once_by_whichever_host_is_first() -> None:
-    assert first_admin.is_wanted()
-    name, _, password, *_ = first_admin.make(print).split()
+    assert first_admin.is_needed()
+    name, _, password, *_ = first_admin.create(print).split()
     assert authenticate(username=name, password=password).is_superuser
     # The other host had looked before that.
-    assert first_admin.make(print) == ""
+    assert first_admin.create(print) == ""
     assert get_user_model().objects.count() == 1
-    assert not first_admin.is_wanted()
+    assert not first_admin.is_needed()
 
 
 def test_a_setting_switches_the_first_administrator_off(settings: Any) -> None:
     settings.FIRST_ADMIN = False
-    assert not first_admin.is_wanted()
+    assert not first_admin.is_needed()
 
 
 def test_a_site_with_any_user_gets_no_administrator() -> None:
     get_user_model().objects.create_user(username="alice")
-    assert not first_admin.is_wanted()
+    assert not first_admin.is_needed()
 
 
 def test_a_release_that_waits_for_another_has_the_time_to_say_so() -> None:

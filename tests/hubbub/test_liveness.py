@@ -118,10 +118,10 @@ async def test_silence_counts_from_the_last_answer(tmp_path: Path) -> None:
         began = time.monotonic()
         await watching
         assert LIMIT * 0.9 < time.monotonic() - began < LIMIT + 5
-        assert life.silent.is_set()
+        assert life.unresponsive.is_set()
         # It may come back, and is watched again.
         frozen.clear()
-        assert await life.answers()
+        assert await life.is_responsive()
         assert not await is_silent(life)
 
 
@@ -131,7 +131,7 @@ async def test_a_socket_whose_queue_is_full_is_silent(tmp_path: Path) -> None:
         listener.listen(0)
         assert await is_silent(life := Liveness(tmp_path / "socket", "localhost", LIMIT, start_seconds=LIMIT), 10)
         assert not life.answered.is_set()
-        assert not await life.answers()
+        assert not await life.is_responsive()
 
 
 async def test_a_start_takes_its_time_unless_it_is_bounded(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ async def test_an_application_without_the_services_is_told_what_to_wrap(tmp_path
         await says(b"HTTP/1.1 404 Not Found\r\n\r\n", writer)
 
     async with process(tmp_path / "web.sock", not_found):
-        status, problem = await liveness.ask_ready(tmp_path / "web.sock", "localhost")
+        status, problem = await liveness.read_readiness(tmp_path / "web.sock", "localhost")
     assert (status, problem) == (
         404,
         "/readyz is not found: wrap the application in hubbub.asgi.with_services",

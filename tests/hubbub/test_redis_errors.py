@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from hubbub.process.redis_errors import MAX_CHARS, cause_of
-from hubbub.supervisor.private_redis import find_binary, tethered
+from hubbub.supervisor.private_redis import bound_to_parent, find_binary
 from tests.support.servers import free_port
 
 
@@ -23,7 +23,7 @@ def server(folder: Path, *lines: str) -> Iterator[Path]:
     network = () if any("port" in one for one in lines) else ("port 0",)
     config = "\n".join((f"unixsocket {path}", f"dir {folder}", 'save ""', *network, *lines))
     process = subprocess.Popen(
-        tethered([str(found.path), "-"]), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        bound_to_parent([str(found.path), "-"]), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     )
     try:
         process.communicate(config + "\n", timeout=0.01)

@@ -12,7 +12,7 @@ import pytest
 
 from hubbub.process.ports import Taken, lock_folder
 from hubbub.supervisor import release_files
-from hubbub.supervisor.release_files import LISTS, hold_release, install_static_files
+from hubbub.supervisor.release_files import LISTS, install_static_files, lock_release
 
 Write = Callable[..., None]
 
@@ -45,9 +45,9 @@ def release(root: Path) -> Callable[..., None]:
 def holds() -> Iterator[None]:
     """Forget what this process serves."""
     yield
-    for descriptor in release_files._held.values():
+    for descriptor in release_files._locks.values():
         os.close(descriptor)
-    release_files._held.clear()
+    release_files._locks.clear()
 
 
 def manifest(root: Path) -> dict[str, str]:
@@ -119,13 +119,13 @@ def test_a_release_that_a_process_still_serves_keeps_its_files(root: Path, relea
     """The second could not start, so the processes of the first serve on, and the third replaces them."""
     release(a_js="// first")
     served = manifest(root)["a.js"]
-    hold_release(root)
+    lock_release(root)
     release(a_js="// second, which does not start")
     release(a_js="// third")
     assert (root / served).exists()
-    for descriptor in release_files._held.values():
+    for descriptor in release_files._locks.values():
         os.close(descriptor)
-    release_files._held.clear()
+    release_files._locks.clear()
     release(a_js="// fourth")
     assert not (root / served).exists()
 
@@ -137,15 +137,15 @@ def test_the_list_of_a_release_is_there_before_its_manifest(
     release(a_js="// first")
     first = manifest(root)
     started: list[dict[str, str]] = []
-    note = release_files._note
+    note = release_files._add_list
 
     def start_after(lists: Path, names: Any) -> None:
         note(lists, names)
         settings.STATIC_ROOT = root  # As a new process: the manifest is read anew.
-        hold_release(root)
+        lock_release(root)
         started.append(manifest(root))
 
-    monkeypatch.setattr(release_files, "_note", start_after)
+    monkeypatch.setattr(release_files, "_add_list", start_after)
     release(a_js="// second")
     monkeypatch.undo()
     assert started == [first]

@@ -32,7 +32,7 @@ def test_a_second_release_says_that_it_waits_and_goes_on_when_the_first_is_done(
         order.append("second")
     other.join()
     assert order == ["first", "second"]
-    assert said == ["another release runs on this database; this one waits for it, at most 10 s"]
+    assert said == ["another release holds the lock of this database; waiting up to 10 s"]
 
 
 def test_a_release_that_does_not_end_is_not_waited_for_for_ever() -> None:

@@ -13,7 +13,8 @@ import pytest
 from hubbub.process.ports import Taken, bind, claim_port, lock_folder
 from hubbub.supervisor import programs
 from hubbub.supervisor.child import Child, Console
-from hubbub.supervisor.programs import CannotStart, ManagedCommand
+from hubbub.supervisor.command_program import ManagedCommand
+from hubbub.supervisor.programs import CannotStart
 from hubbub.supervisor.supervisor import Supervisor
 from tests.support.cluster import until
 
@@ -33,7 +34,7 @@ class Script(ManagedCommand):
     async def probe(self, child: Child) -> str:
         return "" if any("ready" in line for line in child.last_lines) else "has said nothing"
 
-    def came_up(self, lived_seconds: float) -> bool:
+    def did_start(self, lived_seconds: float) -> bool:
         return self.ready.is_set()
 
 
@@ -74,7 +75,7 @@ time.sleep(60)
     supervisor = Supervisor([[first], [second]], console=Console(), announce=lambda: console.append("announced"))
     run = asyncio.create_task(supervisor.run())
     await until(lambda: "announced" in console)
-    supervisor._ask_stop()
+    supervisor._request_stop()
     await run
     assert [line.split()[0] for line in console if "ready" in line] == ["first", "second"]
     assert [line.split()[0] for line in console if "ends" in line] == ["second", "first"]
@@ -85,7 +86,7 @@ async def test_what_dies_before_it_is_ready_five_times_ends_all_with_its_last_wo
 ) -> None:
     healthy, broken = make_script("healthy", STAYS), make_script("broken", "raise SystemExit('no disk')")
     supervisor = Supervisor([[healthy], [broken]], console=Console(), announce=lambda: console.append("announced"))
-    with pytest.raises(CannotStart, match=r"broken does not start \(exit code 1, 5 times\)(.|\n)*no disk"):
+    with pytest.raises(CannotStart, match=r"broken failed to start 5 times \(exit code 1\)(.|\n)*no disk"):
         await supervisor.run()
     assert "announced" not in console
     assert not healthy.child.is_alive
@@ -100,9 +101,9 @@ async def test_what_answers_wrongly_is_not_waited_for_for_ever(  # type: ignore[
         make_script("slow", "import time; time.sleep(60)"),
         make_script("wrong", "import time; time.sleep(60)"),
     )
-    wrong.is_wrong = True
+    wrong.is_misconfigured = True
     supervisor = Supervisor([[slow, wrong]], console=Console(), announce=lambda: console.append("announced"))
-    with pytest.raises(CannotStart, match=r"^wrong does not become ready: "):
+    with pytest.raises(CannotStart, match=r"^wrong is not ready after 0\.1 s: "):
         await supervisor.run()
     assert any(line.startswith("slow") and "not ready yet: " in line for line in console)
     assert "announced" not in console
@@ -110,10 +111,10 @@ async def test_what_answers_wrongly_is_not_waited_for_for_ever(  # type: ignore[
 
 async def test_what_was_ready_once_is_started_again_for_ever(make_script, console: list[str]) -> None:  # type: ignore[no-untyped-def]
     script = make_script("short", "import time; print('ready'); time.sleep(0.2)")
-    keeper = asyncio.create_task(script.keep())
-    await until(lambda: sum("starts again" in line for line in console) > programs.MAX_FAILED_STARTS, 60)
+    keeper = asyncio.create_task(script.keep_running())
+    await until(lambda: sum("restarts in" in line for line in console) > programs.MAX_FAILED_STARTS, 60)
     assert not keeper.done()
-    delays = [float(line.split("again in ")[1].split()[0]) for line in console if "starts again" in line]
+    delays = [float(line.split("restarts in ")[1].split()[0]) for line in console if "restarts in" in line]
     assert delays[:4] == [0.01, 0.02, 0.04, 0.08]
     script.stopping = True
     keeper.cancel()
@@ -122,7 +123,7 @@ async def test_what_was_ready_once_is_started_again_for_ever(make_script, consol
 
 async def test_a_replacement_that_does_not_come_up_leaves_the_old_one(make_script, console: list[str]) -> None:  # type: ignore[no-untyped-def]
     script = make_script("web", STAYS)
-    keeper = asyncio.create_task(script.keep())
+    keeper = asyncio.create_task(script.keep_running())
     await script.ready.wait()
     old = script.child
     script.command = ["raise SystemExit(1)"]
@@ -146,11 +147,11 @@ time.sleep(60)
 """
     script = make_script("web", code)
 
-    async def leaves(child: Child) -> None:
+    async def wait_draining(child: Child) -> None:
         await until(lambda: "draining" in child.last_lines)
 
-    script.leaves = leaves
-    keeper = asyncio.create_task(script.keep())
+    script.wait_draining = wait_draining
+    keeper = asyncio.create_task(script.keep_running())
     await script.ready.wait()
     old = script.child
     os.kill(old.pid, signal.SIGTERM)
@@ -165,7 +166,7 @@ async def test_a_replacement_that_dies_while_the_old_one_still_ends_is_started_a
     make_script, console: list[str]
 ) -> None:
     script = make_script("web", ENDS_SLOWLY)
-    keeper = asyncio.create_task(script.keep())
+    keeper = asyncio.create_task(script.keep_running())
     await script.ready.wait()
     old = script.child
     replacing = asyncio.create_task(script.replace())
@@ -174,7 +175,7 @@ async def test_a_replacement_that_dies_while_the_old_one_still_ends_is_started_a
     new.kill()
     await until(lambda: script.child not in (None, new), 5)
     assert old.is_alive
-    assert any("ended (killed by SIGKILL); starts again" in line for line in console)
+    assert any("ended (killed by SIGKILL); restarts in" in line for line in console)
     old.kill()
     await replacing
     await script.stop()
@@ -183,13 +184,13 @@ async def test_a_replacement_that_dies_while_the_old_one_still_ends_is_started_a
 
 async def test_a_stop_waits_for_all_that_were_replaced_one_after_another(make_script, console: list[str]) -> None:  # type: ignore[no-untyped-def]
     script = make_script("web", ENDS_SLOWLY)
-    keeper = asyncio.create_task(script.keep())
+    keeper = asyncio.create_task(script.keep_running())
     replaced = []
 
-    async def leaves(child: Child) -> None:
+    async def wait_draining(child: Child) -> None:
         await until(lambda: child in replaced, 60)
 
-    script.leaves = leaves
+    script.wait_draining = wait_draining
     for script.stop_seconds in (2, 0.2):  # The first of them is the last to end.
         await script.ready.wait()
         old = script.child
@@ -204,8 +205,8 @@ async def test_one_that_dies_does_not_wait_for_a_replacement_that_accepts_nothin
     make_script, console: list[str]
 ) -> None:
     script = make_script("web", STAYS)
-    script.accepts = lambda child: False
-    keeper = asyncio.create_task(script.keep())
+    script.is_accepting = lambda child: False
+    keeper = asyncio.create_task(script.keep_running())
     await script.ready.wait()
     old, script.command = script.child, ["import time; time.sleep(60)"]
     replacing = asyncio.create_task(script.replace())
@@ -223,7 +224,7 @@ async def test_one_that_dies_is_followed_by_the_replacement_that_accepts_already
     make_script, console: list[str]
 ) -> None:
     script = make_script("web", STAYS)
-    keeper = asyncio.create_task(script.keep())
+    keeper = asyncio.create_task(script.keep_running())
     await script.ready.wait()
     old, script.command = script.child, [f"import time; time.sleep(0.5); {STAYS}"]
     replacing = asyncio.create_task(script.replace())
@@ -232,7 +233,7 @@ async def test_one_that_dies_is_followed_by_the_replacement_that_accepts_already
     assert await replacing == ""
     assert script.child is not old
     assert script.child.is_alive
-    assert not any("starts again" in line for line in console)
+    assert not any("restarts in" in line for line in console)
     await script.stop()
     await keeper
 
@@ -245,16 +246,16 @@ async def test_a_restart_that_failed_does_not_keep_the_rest_from_being_stopped( 
     run = asyncio.create_task(supervisor.run())
     await until(lambda: "announced" in console)
     script.folder = script.folder / "gone"  # So that no other can be started.
-    supervisor._hang_up()
+    supervisor._on_hangup()
     await until(lambda: supervisor._restart is not None and supervisor._restart.done())
-    supervisor._ask_stop()
+    supervisor._request_stop()
     await run
     assert not script.child.is_alive
 
 
 async def test_one_that_ignores_the_request_to_end_is_killed(make_script, console: list[str]) -> None:  # type: ignore[no-untyped-def]
     script = make_script("deaf", f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {STAYS}")
-    keeper = asyncio.create_task(script.keep())
+    keeper = asyncio.create_task(script.keep_running())
     await script.ready.wait()
     script.stop_seconds = 0.2
     await script.stop()
@@ -264,7 +265,7 @@ async def test_one_that_ignores_the_request_to_end_is_killed(make_script, consol
 
 async def test_endless_output_without_a_line_break_is_cut(make_script, console: list[str]) -> None:  # type: ignore[no-untyped-def]
     script = make_script("noisy", f"print('x' * 300_000); {STAYS}")
-    keeper = asyncio.create_task(script.keep())
+    keeper = asyncio.create_task(script.keep_running())
     await script.ready.wait()
     assert sum(line.count("x") for line in console) == 300_000
     await script.stop()
@@ -277,7 +278,7 @@ async def test_output_that_the_terminal_has_no_letters_for_is_read_all_the_same(
     terminal = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(terminal, encoding="ascii"))
     script = make_script("web", "import sys; sys.stdout.buffer.write('…\\nready\\n'.encode()); " + STAYS)
-    keeper = asyncio.create_task(script.keep())
+    keeper = asyncio.create_task(script.keep_running())
     async with asyncio.timeout(20):
         await script.ready.wait()
     await script.stop()

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from hubbub.supervisor.child import Console
-from hubbub.supervisor.release_child import ReleaseChild, reason
+from hubbub.supervisor.release_child import ReleaseChild, find_reason
 from hubbub.supervisor.supervisor import Supervisor
+from tests.hubbub.test_supervisor import STAYS, Script, console, make_script  # noqa: F401
 from tests.support.cluster import until
-from tests.test_supervisor import STAYS, Script, console, make_script  # noqa: F401
 
 
 class Run:
@@ -41,7 +41,7 @@ class Run:
         try:
             yield self
         finally:
-            self.supervisor._ask_stop()
+            self.supervisor._request_stop()
             async with asyncio.timeout(20):
                 await task
 
@@ -61,15 +61,15 @@ async def test_a_release_that_fails_leaves_all_processes_and_one_line(make_run) 
     code = "import sys; print('a traceback'); print('CommandError: chat.0009 failed.'); sys.exit(1)"
     async with make_run(code).running() as run:
         old = run.script.child
-        run.supervisor._hang_up()
+        run.supervisor._on_hangup()
         await until(lambda: run.has("release   |"))
         await until(run.supervisor._restart.done)
         assert run.script.child is old
         assert [line for line in run.lines if line.startswith("release")] == [
-            "release   | refused, all processes stay as they are: chat.0009 failed."
+            "release   | refused, all processes keep running: chat.0009 failed."
         ]
         run.change("")
-        run.supervisor._hang_up()
+        run.supervisor._on_hangup()
         await until(lambda: run.has("restarted"))
         assert run.script.child is not old
 
@@ -82,7 +82,7 @@ async def test_nothing_is_replaced_before_the_release_is_done(make_run, tmp_path
     )
     async with make_run(code).running() as run:
         old = run.script.child
-        run.supervisor._hang_up()
+        run.supervisor._on_hangup()
         await until(lambda: run.has("release   | waits"))
         assert run.script.child is old
         assert len(run.script._alive) == 1
@@ -97,11 +97,11 @@ async def test_sighup_while_a_release_runs_is_followed_by_one_more(make_run, tmp
         f"while not pathlib.Path({str(mark)!r}).exists(): time.sleep(0.02)"
     )
     async with make_run(code).running() as run:
-        run.supervisor._hang_up()
+        run.supervisor._on_hangup()
         await until(count.exists)
         for _ in range(3):
-            run.supervisor._hang_up()
-        assert sum("asked for again" in line for line in run.lines) == 1
+            run.supervisor._on_hangup()
+        assert sum("requested again" in line for line in run.lines) == 1
         mark.touch()
         await until(run.supervisor._restart.done)
         assert count.read_text() == "xx"
@@ -111,10 +111,11 @@ async def test_sighup_while_a_release_runs_is_followed_by_one_more(make_run, tmp
 async def test_a_release_that_hangs_is_ended_and_said(make_run) -> None:  # type: ignore[no-untyped-def]
     async with make_run("import time; time.sleep(600)", 0.5).running() as run:
         old = run.script.child
-        run.supervisor._hang_up()
+        run.supervisor._on_hangup()
         await until(run.supervisor._restart.done)
         assert run.has(
-            "refused, all processes stay as they are: it took longer than 0.5 s (see HUBBUB_RELEASE_SECONDS)"
+            "refused, all processes keep running: the release took longer than 0.5 s and was ended "
+            "(see HUBBUB_RELEASE_SECONDS)"
         )
         assert run.script.child is old
 
@@ -123,7 +124,7 @@ async def test_a_stop_during_a_release_ends_it_too(make_run, tmp_path: Path) -> 
     mark = tmp_path / "mark"
     run = make_run(f"import os, time; open({str(mark)!r}, 'w').write(str(os.getpid())); time.sleep(600)")
     async with run.running():
-        run.supervisor._hang_up()
+        run.supervisor._on_hangup()
         await until(lambda: mark.exists() and mark.read_text())
         pid = int(mark.read_text())
     with pytest.raises(ProcessLookupError):
@@ -137,8 +138,8 @@ async def test_a_release_that_cannot_be_started_is_refused(make_run) -> None:  #
     run.release._folder = run.script.folder / "gone"
     async with run.running():
         old = run.script.child
-        run.supervisor._hang_up()
-        await until(lambda: run.has("refused, all processes stay as they are: it cannot be started"))
+        run.supervisor._on_hangup()
+        await until(lambda: run.has("refused, all processes keep running: the release failed to start"))
         assert run.script.child is old
 
 
@@ -160,4 +161,4 @@ async def test_a_release_that_cannot_be_started_is_refused(make_run) -> None:  #
     ],
 )
 def test_the_reason_is_one_line_of_the_output(lines: list[str], said: str) -> None:
-    assert reason(lines) == said
+    assert find_reason(lines) == said

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any
 
 from chaos.recording import Address
-from hubbub.supervisor.private_redis import run_dir, tethered
+from hubbub.supervisor.private_redis import bound_to_parent, run_dir
 from tests.support.client import Client, opened
 from tests.support.servers import RAISED_LIMITS, ROOT, Site, fill
 
@@ -66,7 +66,7 @@ class Cluster(Site):
             fill(self.folder, "hubbub.sqlite3", self._filled_by)
         # Tethered: a test run that is killed leaves nothing behind either.
         self.up = subprocess.Popen(
-            tethered([sys.executable, "manage.py", "up", *self._arguments]),
+            bound_to_parent([sys.executable, "manage.py", "up", *self._arguments]),
             cwd=self.root,
             env=self.env,
             stdin=subprocess.DEVNULL,

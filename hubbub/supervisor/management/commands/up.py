@@ -1,4 +1,4 @@
-"""`manage.py up`: everything on this machine, from one command."""
+"""`manage.py up`: run the whole site on this machine."""
 
 import asyncio
 import os
@@ -21,42 +21,44 @@ from hubbub.process.redis_errors import cause_of
 from hubbub.site.lease import REFUSALS, claim_at_start
 from hubbub.supervisor import first_admin, private_redis
 from hubbub.supervisor.child import Console
-from hubbub.supervisor.programs import CannotStart, ManagedCommand, ManagedProgram, ManagedRedis
+from hubbub.supervisor.command_program import ManagedCommand
+from hubbub.supervisor.programs import CannotStart, ManagedProgram
+from hubbub.supervisor.redis_program import ManagedRedis
 from hubbub.supervisor.release import ReleaseFailed, release
 from hubbub.supervisor.release_child import ReleaseChild
-from hubbub.supervisor.supervisor import Supervisor, terminal_answers
+from hubbub.supervisor.supervisor import Supervisor, has_terminal
 from hubbub.supervisor.web_program import ManagedWeb
 
-# What an earlier run that was killed may still take: its web processes close their sockets in order.
+# After an earlier run was killed, its web processes still close their sockets in order.
 EARLIER_RUN_SECONDS = 20.0
-# A release starts, waits for as long as it may, and says what it has waited for.
+# Beyond the waiting time of a release: to start, and to report why it failed.
 RELEASE_EXTRA_SECONDS = 15.0
 MAX_PROCESSES = 64
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Command(BaseCommand):
-    help = "Runs everything on this machine: Redis, the web processes on one port, and the metrics publisher."
+    help = "Run the site on this machine: Redis, web processes on one port, and the programs of HUBBUB_PROGRAMS."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--processes", type=int, default=3, help="Web processes that share the port (3).")
         parser.add_argument("--host", default="127.0.0.1", help="Address to listen on (127.0.0.1).")
-        parser.add_argument("--port", type=int, default=8000, help="Port to listen on (8000); 0 takes a free one.")
-        parser.add_argument("--no-migrate", action="store_true", help="Leave the database as it is.")
+        parser.add_argument("--port", type=int, default=8000, help="Port to listen on (8000); 0 for a free one.")
+        parser.add_argument("--no-migrate", action="store_true", help="Do not apply migrations.")
 
     def handle(self, *, processes: int, host: str, port: int, no_migrate: bool, **options: Any) -> None:
         if not 1 <= processes <= MAX_PROCESSES:
-            raise CommandError(f"--processes must be 1 to {MAX_PROCESSES}.")
+            raise CommandError(f"--processes {processes}: must be 1 to {MAX_PROCESSES}.")
         if not 0 <= port <= 65535:
-            raise CommandError("--port must be 0 to 65535.")
+            raise CommandError(f"--port {port}: must be 0 to 65535.")
         for name in ("VAR_DIR", "ASGI_APPLICATION", "REDIS_URL"):
             if not getattr(settings, name, None):
                 raise CommandError(f"{name} is not set: see manage.py check.")
         for warning in check_address(host):
             self.stderr.write(str(warning), self.style.WARNING)
         for number in STOP_SIGNALS:
-            signal.signal(number, signal.SIG_DFL)  # Nothing is there yet that would have to be stopped in order.
-        os.umask(0o077)  # Whatever is made from here on, by any of its processes, is for this user only.
+            signal.signal(number, signal.SIG_DFL)  # No child runs yet that must be stopped in order.
+        os.umask(0o077)  # Files that this run and its children create are for this user only.
         try:
             run_dir, lock = claim(Path(settings.VAR_DIR))
         except (Taken, OSError) as error:
@@ -67,41 +69,41 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         finally:
             for number in STOP_SIGNALS:
-                signal.signal(number, signal.SIG_IGN)  # All is stopped: a second Ctrl-C has nothing more to say.
+                signal.signal(number, signal.SIG_IGN)  # All is stopped: a second Ctrl-C must not show a traceback.
             private_redis.remove_run_dir(run_dir, Path(settings.VAR_DIR))
 
     def _run(self, run_dir: Path, lock: int, processes: int, host: str, port: int, *, migrate: bool) -> None:
         port = claim_port(host, port)
         for leftover in run_dir.glob("*.sock"):
-            leftover.unlink(missing_ok=True)  # Of a run that was killed together with its processes.
-        # By the setting: another one is used as it is, wherever the setting comes from.
+            leftover.unlink(missing_ok=True)  # From a run that was killed together with its processes.
+        # A private Redis is started only if REDIS_URL names its socket.
         private = f"unix://{private_redis.socket_path(Path(settings.VAR_DIR))}"
         binary = find_redis() if private == settings.REDIS_URL else None
 
         def leave(number: int, frame: object) -> None:
-            # An exception could be swallowed wherever it is raised, or shown.
+            # An exception could be swallowed where it is raised, or shown as a traceback.
             private_redis.remove_run_dir(run_dir, Path(settings.VAR_DIR))
             os._exit(128 + number)
 
-        had_terminal = terminal_answers()
+        had_terminal = has_terminal()
 
         def hang_up(number: int, frame: object) -> None:
-            if had_terminal and not terminal_answers():
+            if had_terminal and not has_terminal():
                 leave(number, frame)
-            os.write(sys.stderr.fileno(), b"SIGHUP during the start does nothing: send it again after Ready.\n")
+            os.write(sys.stderr.fileno(), b"SIGHUP ignored during startup: send it again after Ready.\n")
 
         for number in STOP_SIGNALS:
             signal.signal(number, leave)  # Until the supervisor takes over.
         signal.signal(signal.SIGHUP, hang_up)
         self._prepare(migrate=migrate)
         if binary is None:
-            # Said here in one line, instead of five times by each process.
+            # Reported here in one line, instead of five times by each process.
             try:
                 claim_at_start(self.stderr.write)
             except REFUSALS as error:
                 raise CommandError(str(error)) from None
         console = Console()
-        stages = plan(
+        stages = plan_stages(
             console=console, lock=lock, run_dir=run_dir, binary=binary, processes=processes, host=host, port=port
         )
         supervisor = Supervisor(
@@ -114,12 +116,12 @@ class Command(BaseCommand):
 
     def _prepare(self, *, migrate: bool) -> None:
         try:
-            release(migrate=migrate, say=self.stderr.write)
-            self._needs_admin = first_admin.is_wanted()
+            release(migrate=migrate, report=self.stderr.write)
+            self._needs_admin = first_admin.is_needed()
         except ReleaseFailed as failed:
             raise CommandError(str(failed)) from failed
         except DatabaseError as error:
-            raise CommandError(f"The database cannot be used: {str(error).strip()}") from None
+            raise CommandError(f"Database unavailable: {str(error).strip()}") from None
         finally:
             connections.close_all()
 
@@ -131,32 +133,39 @@ class Command(BaseCommand):
         host: str,
         port: int,
     ) -> None:
-        running = [f"{one.name} ({one.child.pid})" for one in stages[-1] if one.child]
+        running = [f"{program.name} ({program.child.pid})" for program in stages[-1] if program.child]
         lines = [
             f"Ready at {address(host, port)}",
             f"  database   {database_name()}",
             f"  redis      {redis_name(binary)}",
             f"  processes  {', '.join(running)}",
         ]
-        # Made only now: a start that failed would have lost the password.
-        if self._needs_admin and (text := first_admin.make(console.print)):
+        # Created only now: a failed start would lose the password.
+        if self._needs_admin and (text := first_admin.create(console.print)):
             lines.append(f"  sign in    {text}")
         lines += [f"  admin      {address(host, port)}admin/", "Ctrl-C stops it."]
         console.print("\n".join(lines))
 
 
 def claim(var_dir: Path) -> tuple[Path, int]:
-    """The folder of sockets, and its lock, which the children inherit. Taken when another run uses `var_dir`."""
+    """Claim `var_dir` for this run.
+
+    Returns:
+        The folder of its sockets, and a lock on it that the children inherit.
+
+    Raises:
+        Taken: when another run uses `var_dir`.
+    """
     var_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        lock_folder(var_dir)  # Ours alone, to the end of this process.
+        lock_folder(var_dir)  # Until this process ends.
     except Taken:
-        raise Taken(f"It is already running on {var_dir}. Stop that one first, or set HUBBUB_VAR.") from None
+        raise Taken(f"Another run uses {var_dir}. Stop it first, or set HUBBUB_VAR.") from None
     run_dir = private_redis.make_run_dir(var_dir)
     try:
         return run_dir, lock_folder(run_dir, wait_seconds=EARLIER_RUN_SECONDS)
     except Taken:
-        raise Taken(f"Processes of an earlier run still use {run_dir}: end them first.") from None
+        raise Taken(f"Processes of an earlier run still use {run_dir}. Stop them first.") from None
 
 
 def find_redis() -> private_redis.Binary:
@@ -168,7 +177,7 @@ def find_redis() -> private_redis.Binary:
 
 def release_child(*, console: Console, lock: int, migrate: bool) -> ReleaseChild:
     return ReleaseChild(
-        # Under the processes that run: they have to be able to go on until they are replaced.
+        # Old processes use the new schema until they are replaced.
         ["release", "--additive", *([] if migrate else ["--no-migrate"])],
         console=console,
         environ=environment(),
@@ -178,7 +187,7 @@ def release_child(*, console: Console, lock: int, migrate: bool) -> ReleaseChild
     )
 
 
-def plan(
+def plan_stages(
     *,
     console: Console,
     lock: int,
@@ -188,11 +197,11 @@ def plan(
     host: str,
     port: int,
 ) -> list[list[ManagedProgram]]:
-    """What to start, in stages: Redis, unless there is one; then all that needs it."""
+    """The programs to start, in stages: the private Redis, if any; then the web processes and HUBBUB_PROGRAMS."""
     environ, folder = environment(), site_folder()
     module, _, name = settings.ASGI_APPLICATION.rpartition(".")
-    # The readiness probe comes by a UNIX socket, and still has to name a host that is served.
-    allowed_host = next((one.lstrip(".") for one in settings.ALLOWED_HOSTS if one != "*"), "localhost")
+    # Probes use a UNIX socket, and still need a Host header that ALLOWED_HOSTS accepts.
+    allowed_host = next((name.lstrip(".") for name in settings.ALLOWED_HOSTS if name != "*"), "localhost")
     stages: list[list[ManagedProgram]] = []
     if binary is not None:
         path = run_dir / "redis.sock"
@@ -203,7 +212,7 @@ def plan(
                 )
             ]
         )
-    serving: list[ManagedProgram] = [
+    last_stage: list[ManagedProgram] = [
         ManagedWeb(
             name=f"web-{number}",
             console=console,
@@ -220,27 +229,27 @@ def plan(
         )
         for number in range(1, processes + 1)
     ]
-    serving += [
+    last_stage += [
         ManagedCommand(name=name, console=console, environ=environ, folder=folder, lock=lock, command=command)
         for name, command in programs().items()
     ]
-    stages.append(serving)
+    stages.append(last_stage)
     return stages
 
 
 def programs() -> dict[str, list[str]]:
-    """The management commands that run beside the web processes: `settings.HUBBUB_PROGRAMS`, by their names.
+    """The management commands that run beside the web processes: `settings.HUBBUB_PROGRAMS`, by name.
 
     Raises:
-        CommandError: for a setting of another shape, and for a command that no installed app has.
+        CommandError: for a malformed setting, and for an unknown command.
     """
     setting: Any = getattr(settings, "HUBBUB_PROGRAMS", {})
     known = get_commands()
     if not isinstance(setting, Mapping):
-        raise CommandError("HUBBUB_PROGRAMS is not a dict of commands by name, as {'publisher': ['publish_metrics']}.")
+        raise CommandError("HUBBUB_PROGRAMS must be a dict of commands by name: {'publisher': ['publish_metrics']}.")
     for name, command in setting.items():
         if not name or isinstance(command, str) or not all(isinstance(word, str) for word in [name, *command]):
-            raise CommandError(f"HUBBUB_PROGRAMS[{name!r}] is not a list of words, as ['publish_metrics'].")
+            raise CommandError(f"HUBBUB_PROGRAMS[{name!r}] must be a list of words: ['publish_metrics'].")
         if not command or command[0] not in known:
             missing = next(iter(command), "")
             raise CommandError(f"HUBBUB_PROGRAMS[{name!r}]: no installed app has the command {missing!r}.")
@@ -248,14 +257,14 @@ def programs() -> dict[str, list[str]]:
 
 
 def environment() -> dict[str, str]:
-    """What each child is started with."""
+    """The environment of each child."""
     return {**os.environ, "REDIS_URL": settings.REDIS_URL, "PYTHONUNBUFFERED": "1"}
 
 
 def site_folder() -> Path:
-    """Where the children start: the folder of the project by the name that it was started by.
+    """The working directory of the children: the project's folder, by the path that `up` was started with.
 
-    That may be a link, which a release turns to the folder of its own: what starts afterwards has the new code.
+    That path may be a symbolic link. When a release changes the link, new children run the new code.
     """
     folder = Path(getattr(settings, "BASE_DIR", os.curdir)).resolve()
     for name in (os.environ.get("PWD", ""), os.path.dirname(os.path.abspath(sys.argv[0]))):
@@ -278,10 +287,10 @@ def database_name() -> str:
 def redis_name(binary: private_redis.Binary | None) -> str:
     try:
         with redis.from_url(settings.REDIS_URL, socket_timeout=5) as client:
-            found: dict[str, Any] = client.info("server")
+            info: dict[str, Any] = client.info("server")
     except redis.RedisError as error:
-        return f"AWAY ({cause_of(error)}): everything arrives seconds late until it comes"
-    version = f"Valkey {found['valkey_version']}" if "valkey_version" in found else f"Redis {found['redis_version']}"
+        return f"UNAVAILABLE ({cause_of(error)}): events arrive seconds late until it is back"
+    version = f"Valkey {info['valkey_version']}" if "valkey_version" in info else f"Redis {info['redis_version']}"
     if binary is None:
         return f"{version}, by REDIS_URL"
     return f"{version}, private" + (" (bundled: for development only)" if binary.is_bundled else "")
