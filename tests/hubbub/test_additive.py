@@ -20,7 +20,7 @@ RELEASED = {
     "hubbub": "",
 }
 KEY = ("chat", "9001_tried")
-TEXT = "RunSQL: the old code may rely on what it changes"
+TEXT = "RunSQL: the old code may depend on what it changes"
 
 
 def judged(*tried: Any, atomic: bool = True, because: str = "") -> list[str]:
@@ -75,7 +75,7 @@ GOOD = {
     "many to many": [add("room", "pinned", models.ManyToManyField("chat.message"))],
     "a longer text": [operations.AlterField("room", "title", models.CharField(max_length=90))],
     "other words for people": [operations.AlterField("room", "title", models.CharField("name", max_length=80))],
-    "a text without a bound": [operations.AlterField("room", "title", models.TextField())],
+    "a text without a time limit": [operations.AlterField("room", "title", models.TextField())],
     "NULL is allowed": [alter("posted_position", models.PositiveBigIntegerField(null=True))],
     "whatever is done to a model that is new": [
         operations.CreateModel("Poll", [("id", models.BigAutoField(primary_key=True)), ("x", models.TextField())]),
@@ -95,14 +95,14 @@ BAD = {
     "a table gets another name": ([operations.AlterModelTable("message", "messages")], "AlterModelTable message"),
     "a column that old code leaves out": (
         [add("message", "mood", models.CharField(max_length=9, default=""))],
-        "AddField message.mood: the old code gives it no value",
+        "AddField message.mood: the old code sets no value",
     ),
     "a unique column with one default": (
         [add("room", "key", models.CharField(max_length=9, db_default="", unique=True))],
-        "AddField room.key: all rows that the old code writes have the same value",
+        "AddField room.key: it is unique, but all rows of the old code get the same value",
     ),
-    "a shorter text": ([operations.AlterField("room", "title", models.CharField(max_length=79))], "becomes shorter"),
-    "a text gets a bound": ([alter("body", models.CharField(max_length=4000))], "becomes shorter"),
+    "a shorter text": ([operations.AlterField("room", "title", models.CharField(max_length=79))], "is below that"),
+    "a text gets a bound": ([alter("body", models.CharField(max_length=4000))], "is below that"),
     "NULL is refused": ([alter("edited_at", models.DateTimeField())], "the old code may write NULL"),
     "another type": ([alter("seq", models.TextField())], "changes its type"),
     "unique from now on": (
@@ -117,11 +117,11 @@ BAD = {
     "the default in the database goes": (
         [add("room", "key", models.IntegerField(db_default=1)),
          operations.AlterField("room", "key", models.IntegerField(default=1))],
-        "takes away the `db_default`",
+        "removes the `db_default`",
     ),
     "a constraint on what old code writes": (
         [operations.AddConstraint("room", models.UniqueConstraint(fields=["title"], name="title_once"))],
-        "AddConstraint on room: what the old code writes may not fit",
+        "AddConstraint on room: rows of the old code may violate it",
     ),
     "a constraint on a column with one default": (
         [add("room", "key", models.CharField(max_length=9, db_default="")),
@@ -130,12 +130,12 @@ BAD = {
     ),
     "an index on a table in use": (
         [operations.AddIndex("message", models.Index(fields=["at"], name="by_time"))],
-        "AddIndex on message stops its writers",
+        "AddIndex on message blocks writers",
     ),
     "an index on a new column": (
         [add("message", "mood", models.IntegerField(null=True)),
          operations.AddIndex("message", models.Index(fields=["mood"], name="by_mood"))],
-        "AddIndex on message stops its writers",
+        "AddIndex on message blocks writers",
     ),
     "a constraint on new columns that are left NULL": (
         [add("room", "key", models.CharField(max_length=9, null=True)),
@@ -144,36 +144,36 @@ BAD = {
     ),
     "a unique column that is left NULL": (
         [add("room", "key", models.CharField(max_length=9, null=True, unique=True))],
-        "AddField room.key: its index is built while nobody can use the table",
+        "AddField room.key: building its index locks the table",
     ),
     "a column with an index": (
         [add("message", "mood", models.SlugField(null=True))],
-        "AddField message.mood: its index is built",
+        "AddField message.mood: building its index locks the table",
     ),
     "a reference with its index": (
         [add("message", "answers", reference("chat.message", null=True))],
-        "AddField message.answers: its index is built",
+        "AddField message.answers: building its index locks the table",
     ),
     "one to one": (
         [add("message", "answers", models.OneToOneField("chat.message", models.CASCADE, null=True, db_index=False))],
-        "AddField message.answers: its index is built",
+        "AddField message.answers: building its index locks the table",
     ),
     "another value for each row": (
         [add("message", "luck", models.FloatField(db_default=Random()))],
-        "AddField message.luck: the table is written anew",
+        "AddField message.luck: its values rewrite the whole table",
     ),
     "a column that is computed and kept": (
         [add("message", "twice", models.GeneratedField(
             expression=models.F("seq") * 2, output_field=models.BigIntegerField(), db_persist=True))],
-        "AddField message.twice: the table is written anew",
+        "AddField message.twice: its values rewrite the whole table",
     ),
     "a column and what fills it in one transaction": (
         [add("message", "mood", models.IntegerField(null=True)), operations.RunPython(operations.RunPython.noop)],
-        "RunPython: AddField message keeps others from the table until it is done",
+        "RunPython: AddField message locks the table until it is done",
     ),
     "a reference to an old model and what fills it in one transaction": (
         [poll(("room", reference("chat.room"))), operations.RunPython(operations.RunPython.noop)],
-        "RunPython: CreateModel poll keeps others from the table",
+        "RunPython: CreateModel poll locks the table",
     ),
     "a number of fewer digits": (
         [add("room", "price", models.DecimalField(max_digits=10, decimal_places=2, null=True)),
@@ -215,7 +215,7 @@ def test_an_index_that_is_built_beside_its_writers_is_taken_without_a_transactio
 def test_a_change_of_a_table_without_a_transaction_is_refused() -> None:
     new = add("message", "mood", models.IntegerField(null=True))
     assert judged(new, atomic=False) == [
-        "AddField message: with `atomic = False` it waits for the table without a bound"
+        "AddField message: with `atomic = False` it waits for the table without a time limit"
     ]
     assert judged(operations.RunPython(operations.RunPython.noop), atomic=False) == []
 

@@ -84,7 +84,7 @@ def test_under_running_processes_of_before_it_is_refused(var: Path) -> None:
     before = tables(var)
     ran = manage(var, "release", "--additive")
     assert ran.returncode == 1
-    assert "takes over a table of the app realtime" in ran.stderr.splitlines()[-1]
+    assert "renames a table of the app realtime" in ran.stderr.splitlines()[-1]
     assert "stop the site, and start it again" in ran.stderr.splitlines()[-1]
     assert tables(var) == before
 
