@@ -1,6 +1,6 @@
-"""One HTTP connection: requests are read no faster than their answers are taken.
+"""One HTTP connection: requests are read no faster than the client reads their answers.
 
-Installed by hubbub.server.http. A head has a bounded size, and an answer that nobody takes ends its connection.
+Installed by hubbub.server.http. The head has a limited size, and a client that reads no answer is cut.
 """
 
 import asyncio
@@ -16,34 +16,34 @@ from twisted.web import http
 from hubbub import conf
 from hubbub.process.metrics import COUNTERS
 
-LINGER_SECONDS = 2.0  # After a refusal: a connection that is closed with unread bytes would lose it on its way.
+LINGER_SECONDS = 2.0  # After a refusal: closed with unread bytes, the connection would lose its answer.
 LINGER_BYTES = 256 * 1024
-MAX_PIECES = 64  # Of a pipeline, kept one by one.
+MAX_PIECES = 64  # Pieces of pipelined requests before they are joined.
 
-ACKED_BYTES = 120  # Where `tcpi_bytes_acked` stands in Linux' struct tcp_info.
+ACKED_BYTES = 120  # The offset of `tcpi_bytes_acked` in Linux' struct tcp_info.
 TCP_INFO_BYTES = 128
 
 
 class Channel(http.HTTPChannel):  # type: ignore[misc]
-    """A connection. Its time limit is for a request as a whole, with the pause before it.
+    """A connection. Its time limit includes a whole request and the idle time before it.
 
-    `factory.connections` knows all of them: see hubbub.server.connection_limits.
+    `factory.connections` has all of them: see hubbub.server.connection_limits.
     """
 
-    # What a limit by address counts it under; None: not by address.
+    # The key of the limit by address; None: not limited by address.
     address: str | None = None
-    # By a UNIX socket.
+    # On a UNIX socket.
     is_local = False
-    # Since when it waits for a request; None while it has one.
-    waits_since: float | None = None
-    # Of what is known to wait for its reader; what had been taken when that was last looked at, and when that changed.
-    counted_bytes = 0
-    taken: object = None
-    taken_at = 0.0
-    # What the application waits for, when too much of its answer waits.
-    _room: "asyncio.Future[None] | None" = None
-    # The next request of a pipeline waits until the answer before it was taken.
-    _is_held = False
+    # The time since which it waits for a request; None while it has one.
+    idle_since: float | None = None
+    # Kept by `connections`: bytes that wait for the client, the last `progress`, and the time of its last change.
+    unsent_bytes = 0
+    last_progress: object = None
+    progress_at = 0.0
+    # Set while the application waits for the client to read its answer.
+    _drained: "asyncio.Future[None] | None" = None
+    # The next pipelined request waits until the client has read the previous answer.
+    _is_next_waiting = False
     _dataBuffer: list[bytes]
     _end: Any = None
     _discarded_bytes = 0
@@ -59,22 +59,22 @@ class Channel(http.HTTPChannel):  # type: ignore[misc]
         if self._end is not None:
             self._end.cancel()
             self._end = None
-        self._has_room()
+        self._resume_application()
         self.factory.connections.closed(self)
 
     def upgraded(self) -> None:
-        """It is a WebSocket now."""
+        """The connection became a WebSocket."""
         self.factory.connections.closed(self)
 
-    # What comes
+    # Receiving
 
     def resetTimeout(self) -> None:
-        # Twisted gives a client that sends one byte now and then all the time in the world.
+        # Twisted would restart the time limit at each byte.
         pass
 
     def timeoutConnection(self) -> None:
         if self.pending_bytes:
-            # The last answer is still on its way: whether that moves is looked after elsewhere.
+            # The last answer is still being sent: `connections.sweep` cuts a client that does not read it.
             self.setTimeout(self.timeOut)
             return
         super().timeoutConnection()
@@ -83,7 +83,7 @@ class Channel(http.HTTPChannel):  # type: ignore[misc]
         if not self._handlingRequest:
             super().rawDataReceived(data)
             return
-        # As Twisted does it, which reads on without a bound while a part of the answer waits to be sent.
+        # As in Twisted, which has no limit here while a part of the answer is unsent.
         self._dataBuffer.append(data)
         if len(self._dataBuffer) > MAX_PIECES:
             self._dataBuffer = [b"".join(self._dataBuffer)]
@@ -91,7 +91,7 @@ class Channel(http.HTTPChannel):  # type: ignore[misc]
             self._networkProducer.pauseProducing()
 
     def allContentReceived(self) -> None:
-        self.factory.connections.works(self)
+        self.factory.connections.mark_busy(self)
         super().allContentReceived()
 
     def lineLengthExceeded(self, line: bytes) -> None:
@@ -111,7 +111,7 @@ class Channel(http.HTTPChannel):  # type: ignore[misc]
             self.refuse(431, "Request Header Fields Too Large")
 
     def refuse(self, status: int, reason: str, *headers: str) -> None:
-        """Answer what is no request of ours, and close; what still comes is not looked at."""
+        """Refuse a request and close the connection; further bytes are discarded."""
         head = [f"HTTP/1.1 {status} {reason}", *headers, "Content-Length: 0", "Connection: close", "", ""]
         self.transport.write("\r\n".join(head).encode())
         for reader in ("dataReceived", "lineReceived", "rawDataReceived"):
@@ -135,81 +135,81 @@ class Channel(http.HTTPChannel):  # type: ignore[misc]
         self._end = None
         self.transport.abortConnection()
 
-    # What goes
+    # Sending
 
     @property
     def pending_bytes(self) -> int:
-        """What waits in this process to be sent. TLS keeps nothing of its own unless the transport below is full."""
+        """Unsent bytes in this process. TLS buffers bytes of its own only while the transport below is full."""
         transport: Any = getattr(self.transport, "transport", None) or self.transport
         size: int = transport._tempDataLen + len(transport.dataBuffer) - transport.offset
         return size
 
     @property
     def has_unread(self) -> bool:
-        """Whether the client has sent something that this process has still to read."""
+        """Whether bytes of the client wait in the kernel."""
         transport: Any = getattr(self.transport, "transport", None) or self.transport
         try:
             waiting = fcntl.ioctl(transport.fileno(), termios.FIONREAD, bytes(4))
         except (OSError, ValueError):
-            return False  # It has ended.
+            return False  # The connection has ended.
         return bool(struct.unpack("i", waiting)[0])
 
     def progress(self) -> object:
-        """Another value each time, as long as the client takes something."""
+        """A value that changes as long as the client reads."""
         transport: Any = getattr(self.transport, "transport", None) or self.transport
-        # What has left this process may wait in the kernel: several megabytes, for which a slow client needs minutes.
+        # The kernel may buffer several megabytes, which a slow client reads in minutes.
         if transport.socket.family != socket.AF_UNIX:
-            told = transport.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_BYTES)
-            if len(told) == TCP_INFO_BYTES:
-                return struct.unpack_from("Q", told, ACKED_BYTES)[0]
+            info = transport.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_BYTES)
+            if len(info) == TCP_INFO_BYTES:
+                return struct.unpack_from("Q", info, ACKED_BYTES)[0]
         queued = struct.unpack("i", fcntl.ioctl(transport.fileno(), termios.TIOCOUTQ, bytes(4)))[0]
         return transport.offset, transport._tempDataLen + len(transport.dataBuffer), queued
 
-    async def until_taken(self) -> None:
-        """Return when the client has taken what waits, if that is much, or is gone."""
-        if self._has_too_much():
-            self._room = asyncio.get_running_loop().create_future()
-            self.factory.connections.blocks(self)
+    async def wait_drained(self) -> None:
+        """Return when little is unsent, or the connection has ended."""
+        if self._is_over_limit():
+            self._drained = asyncio.get_running_loop().create_future()
+            self.factory.connections.mark_blocked(self)
             try:
-                await self._room
+                await self._drained
             finally:
-                self._room = None
-                self.factory.connections.goes_on(self)
+                self._drained = None
+                self.factory.connections.mark_unblocked(self)
 
     def requestDone(self, request: Any) -> None:
-        if not self.persistent or not self._has_too_much():
+        if not self.persistent or not self._is_over_limit():
             if self.persistent:
-                self.factory.connections.waits(self)
+                self.factory.connections.mark_idle(self)
             super().requestDone(request)
             return
-        # The next request is begun when this answer was taken: each is as long as the server likes, a request is not.
+        # The next request starts when this answer is sent: small requests could otherwise pile up long answers.
         if request != self.requests[0]:
             raise TypeError
         del self.requests[0]
-        self._is_held = True
+        self._is_next_waiting = True
 
     def pauseProducing(self) -> None:
         super().pauseProducing()
-        self.factory.connections.falls_behind(self)
+        self.factory.connections.mark_behind(self)
 
     def resumeProducing(self) -> None:
         super().resumeProducing()
-        self.factory.connections.catches_up(self)
-        self._has_room()
-        if self._is_held:
-            # What `requestDone` of Twisted does.
-            self._is_held = False
+        self.factory.connections.mark_sent(self)
+        self._resume_application()
+        if self._is_next_waiting:
+            # The rest of Twisted's `requestDone`.
+            self._is_next_waiting = False
             self._networkProducer.resumeProducing()
             self._handlingRequest = False
             self.setTimeout(self._savedTimeOut)
             data, self._dataBuffer = b"".join(self._dataBuffer), []
-            self.factory.connections.waits(self)
+            self.factory.connections.mark_idle(self)
             self.setLineMode(data)
 
-    def _has_too_much(self) -> bool:
-        """Whether more waits to be sent than may; then the transport tells when all of it was sent."""
+    def _is_over_limit(self) -> bool:
+        """Whether too much is unsent; the transport then calls `resumeProducing` when its buffer is empty."""
         return bool(self._waitingForTransport) and self.pending_bytes > conf.settings().answer_bytes
 
-    def _has_room(self) -> None:
-        if self._room is not None and not self._room.done():
-            self._room.set_result(None)
+    def _resume_application(self) -> None:
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)

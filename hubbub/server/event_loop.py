@@ -1,6 +1,6 @@
-"""Twisted's reactor for our server, on an event loop whose turns are short, and by a clock that cannot be set.
+"""Twisted's reactor on an event loop with short turns and a monotonic clock.
 
-Importing this installs it. Import it before daphne, which takes the reactor that there is.
+Importing this module installs it. Import it before daphne, which uses the installed reactor.
 """
 
 import asyncio
@@ -14,14 +14,14 @@ from typing import Any
 from twisted.internet import asyncioreactor
 from twisted.internet.main import installReactor
 
-# Sockets that are served before timers, threads' answers and deliveries get their turn. asyncio's own loop serves all
-# that are ready: when two thousand shake hands at once, everything else waits for the whole crowd.
+# Sockets served before timers, results of threads and deliveries run. asyncio's own loop serves all ready sockets: with
+# two thousand handshakes at once everything else waits for all of them.
 MAX_EVENTS = 64
 
-if sys.platform == "linux":  # Elsewhere daphne makes its own.
+if sys.platform == "linux":  # Elsewhere daphne installs its own.
 
     class BoundedSelector(selectors.EpollSelector):
-        """As its base, but tells of a few at a time. The kernel goes round, so that nobody is left out."""
+        """An epoll selector that returns at most MAX_EVENTS. The kernel rotates them, so every socket gets its turn."""
 
         def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
             if timeout is None:
@@ -30,13 +30,13 @@ if sys.platform == "linux":  # Elsewhere daphne makes its own.
                 timeout = 0
             else:
                 timeout = math.ceil(timeout * 1e3) * 1e-3  # Rounded up to the kernel's milliseconds.
-            inner: Any = self  # As the base does it, but for the bound: it has no way to be told one.
+            inner: Any = self  # A copy of the base method with a limit, which the base has no argument for.
             ready: list[tuple[selectors.SelectorKey, int]] = []
             try:
-                found = inner._selector.poll(timeout, MAX_EVENTS)
+                polled = inner._selector.poll(timeout, MAX_EVENTS)
             except InterruptedError:
                 return ready
-            for fd, event in found:
+            for fd, event in polled:
                 if (key := inner._fd_to_key.get(fd)) is not None:
                     events = selectors.EVENT_WRITE if event & ~select.EPOLLIN else 0
                     events |= selectors.EVENT_READ if event & ~select.EPOLLOUT else 0
@@ -44,7 +44,7 @@ if sys.platform == "linux":  # Elsewhere daphne makes its own.
             return ready
 
     class Reactor(asyncioreactor.AsyncioSelectorReactor):  # type: ignore[misc]
-        """Twisted's own goes by `time.time`: set back by an hour, no timer fires for an hour."""
+        """With a monotonic clock: by Twisted's `time.time`, a clock set back an hour stops timers for an hour."""
 
         seconds = staticmethod(time.monotonic)
 

@@ -1,6 +1,6 @@
-"""HTTP requests as our server takes them: what daphne stumbles over or believes from anyone never gets that far.
+"""HTTP requests of the server: bounded in time and size, and without input that daphne mishandles or trusts.
 
-Installed by hubbub.server. A request has a bounded time to arrive and a bounded size.
+Installed by hubbub.server.
 """
 
 import re
@@ -15,20 +15,20 @@ from hubbub.process.metrics import COUNTERS
 from hubbub.server.connection import Channel
 from hubbub.server.connection_limits import Connections
 
-# Twisted knows none for what is newer than RFC 2616.
+# Twisted lacks the reason phrases that are newer than RFC 2616.
 REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 METHOD = re.compile(rb"[A-Z]{1,20}")
 
 
 class Request(WebRequest):  # type: ignore[misc]
-    """One request, which becomes a WebSocket if it asks for that."""
+    """One request; with `Upgrade: websocket` it becomes a WebSocket."""
 
     _received_bytes = 0
     _is_refused = False
 
     def gotLength(self, length: int | None) -> None:
         super().gotLength(length)
-        self._bound(length or 0)
+        self._check_size(length or 0)
 
     def setResponseCode(self, code: int, message: bytes | None = None) -> None:
         super().setResponseCode(code, message or REASONS.get(code))
@@ -36,18 +36,18 @@ class Request(WebRequest):  # type: ignore[misc]
     def handleContentChunk(self, data: bytes) -> None:
         self._received_bytes += len(data)
         self.channel.factory.bodies_bytes += len(data)
-        self._bound(self._received_bytes)
+        self._check_size(self._received_bytes)
         if not self._is_refused:
             super().handleContentChunk(data)
 
     def process(self) -> Any:
-        # daphne takes the path that the site lies under from this, whoever sent it.
+        # daphne would use this header of any client as the root path of the site.
         self.requestHeaders.removeHeader(b"daphne-root-path")
-        # What daphne reads as ASCII, with a traceback for anything else.
+        # daphne decodes both as ASCII, and fails with a traceback.
         protocols = self.requestHeaders.getRawHeaders(b"sec-websocket-protocol", [])
-        if not METHOD.fullmatch(self.method) or not all(one.isascii() for one in protocols):
+        if not METHOD.fullmatch(self.method) or not all(protocol.isascii() for protocol in protocols):
             self._refuse(400, "Bad Request")
-        # What was refused before may have come whole in the same packet.
+        # A refused request may be complete in the same packet.
         if self._is_refused:
             return None
         channel = self.channel
@@ -56,10 +56,10 @@ class Request(WebRequest):  # type: ignore[misc]
             channel.upgraded()
         return done
 
-    async def until_taken(self) -> None:
-        """See `Channel.until_taken`."""
+    async def wait_drained(self) -> None:
+        """See `Channel.wait_drained`."""
         if (channel := getattr(self, "channel", None)) is not None:
-            await channel.until_taken()
+            await channel.wait_drained()
 
     def finish(self) -> None:
         self._release()
@@ -74,7 +74,7 @@ class Request(WebRequest):  # type: ignore[misc]
             self.channel.factory.bodies_bytes -= self._received_bytes
             self._received_bytes = 0
 
-    def _bound(self, size: int) -> None:
+    def _check_size(self, size: int) -> None:
         tunables = conf.settings()
         if size > tunables.request_bytes:
             self._refuse(413, "Content Too Large")
@@ -89,6 +89,8 @@ class Request(WebRequest):  # type: ignore[misc]
 
 
 class HttpFactory(DaphneHTTPFactory):  # type: ignore[misc]
+    """Makes the HTTP connections of the process, and counts the bytes of their request bodies."""
+
     protocol = Channel
 
     def __init__(self, server: Any) -> None:
@@ -96,7 +98,7 @@ class HttpFactory(DaphneHTTPFactory):  # type: ignore[misc]
         tunables = conf.settings()
         self.timeOut = tunables.request_seconds
         self.connections = Connections(tunables)
-        # Of requests that arrive or are in work.
+        # Bodies of requests that arrive or are being served.
         self.bodies_bytes = 0
 
     def buildProtocol(self, address: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What a socket's consumer has not received yet: bounded in frames and bytes, no memory while it is empty."""
+"""The frames that a socket's consumer has not received yet: bounded in frames and bytes, without memory while empty."""
 
 import asyncio
 import sys
@@ -8,21 +8,19 @@ from typing import Any
 
 from hubbub.process.metrics import COUNTERS
 
-# Frames of a client that wait for its consumer.
+# Frames that wait for the consumer.
 MAX_UNREAD = 64
-# Bytes of memory that they take, the first one not counted: the frame that crosses this is still taken.
+# Their memory, without the first frame. The frame that crosses the limit is still accepted.
 UNREAD_BYTES = 64 * 1024
 
 
 class Inbox:
-    """When more gathers than a consumer takes at once, the socket is neither read nor what was read of it looked at
-    until the consumer has taken that.
-    """
+    """A queue that pauses its socket when full. The socket is read again when the consumer has emptied the queue."""
 
     __slots__ = ("_bytes", "_getter", "_messages", "_resume", "_transport", "is_full")
 
     def __init__(self, transport: Any, resume: Callable[[], None] = lambda: None) -> None:
-        """`resume` is called when there is room again, before the socket is read."""
+        """`resume` is called when the queue is empty again, before the socket is read."""
         self._transport = transport
         self._resume = resume
         self.is_full = False
@@ -43,7 +41,7 @@ class Inbox:
         self._wake()
 
     def put_first(self, message: dict[str, Any]) -> None:
-        """Before all that waits; only what opens the socket stays first."""
+        """Put a message before all others, except for the one that opens the socket."""
         if self._messages is None:
             self._messages = deque()
         opens = bool(self._messages) and self._messages[0]["type"] == "websocket.connect"

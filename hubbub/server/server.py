@@ -1,10 +1,10 @@
-"""Daphne with what its own command line cannot be told: ready frames, close reasons, every close code, an orderly end.
+"""A subclass of daphne with ready frames, all close codes, close reasons, limits and an orderly end.
 
 `python -m hubbub.server [daphne's options] project.asgi:application`
 
-Built on daphne's extension points (`CommandLineInterface.server_class`, `Server`); its WebSocket protocol class is set
-through `ws_factory`, which `Server.run` assigns. What it relies on beyond their documented interfaces is listed in
-`INTERNALS`; tests/hubbub/test_server.py fails when an upgrade moves one of them.
+It uses daphne's extension points (`CommandLineInterface.server_class`, `Server`), and sets the WebSocket protocol class
+through `ws_factory`, which `Server.run` assigns. Undocumented internals that it needs are listed in `INTERNALS`;
+tests/hubbub/test_server.py fails when an upgrade changes one of them.
 """
 
 import asyncio
@@ -32,23 +32,24 @@ from hubbub.checks import check_address, check_descriptors
 from hubbub.delivery.outbox import CLOSE_SECONDS, EXTENSION
 from hubbub.process.descriptors import Gate, needed, raise_limit
 from hubbub.process.ports import BACKLOG
-from hubbub.server.connection_limits import LOOK_SECONDS
+from hubbub.server.connection_limits import SWEEP_SECONDS
 from hubbub.server.drain import drain
 from hubbub.server.http import HttpFactory, Request
-from hubbub.server.websocket import FAST_TRANSPORTS, Connection, WebSocketProtocol
+from hubbub.server.websocket import WebSocketProtocol
+from hubbub.server.websocket_connection import FAST_TRANSPORTS, Connection
 from hubbub.site.lease import REFUSALS, claim_at_start
 
 logger = logging.getLogger(__name__)
 
-# From the request for a socket to the application's answer. Daphne's five are no more than what a database that hangs
-# is waited for: the client would be refused, and not told to come again.
+# Time for the application to answer a handshake. In daphne's 5 s the wait for a hanging database would not fit: the
+# client would get an error instead of a request to retry.
 HANDSHAKE_SECONDS = 10
 
-ACCESS_CHARS = 500  # Of a request in the access log.
+ACCESS_CHARS = 500  # Length of a request in the access log.
 
-SWEEP_SECONDS = 1.0  # Between two looks at the timeouts of all connections, and at who answers its ping.
+TIMEOUT_CHECK_SECONDS = 1.0  # Between two checks of timeouts and pings of all connections.
 
-THREADS_END_SECONDS = 0.5  # After the drain.
+THREADS_END_SECONDS = 0.5  # For threads to end after the drain.
 
 INTERNALS = {
     "twisted.internet.abstract.FileDescriptor": ("dataBuffer", "_tempDataBuffer", "_tempDataLen", "disconnecting"),
@@ -58,6 +59,8 @@ INTERNALS = {
 
 
 class Server(DaphneServer):  # type: ignore[misc]
+    """daphne's server with this package's protocols, limits and drain."""
+
     @property
     def http_factory(self) -> Any:
         return self._http_factory
@@ -66,11 +69,11 @@ class Server(DaphneServer):  # type: ignore[misc]
     def http_factory(self, factory: Any) -> None:
         self._http_factory = HttpFactory(self)
         self._gate = Gate(self._limit, self._http_factory.connections)
-        reactor.callLater(LOOK_SECONDS, self._look)
+        reactor.callLater(SWEEP_SECONDS, self._sweep)
 
-    def _look(self) -> None:
-        reactor.callLater(LOOK_SECONDS, self._look)
-        self._http_factory.connections.look()
+    def _sweep(self) -> None:
+        reactor.callLater(SWEEP_SECONDS, self._sweep)
+        self._http_factory.connections.sweep()
 
     @property
     def ws_factory(self) -> Any:
@@ -79,27 +82,27 @@ class Server(DaphneServer):  # type: ignore[misc]
     @ws_factory.setter
     def ws_factory(self, factory: Any) -> None:
         factory.protocol = WebSocketProtocol
-        # Otherwise what is too big or not UTF-8 cuts the connection without a close frame.
-        # A client far away takes longer to answer a close frame than autobahn's one second.
+        # failByDrop would cut the connection without a close frame for a message that is too big or not UTF-8.
+        # A distant client needs more than autobahn's one second to answer a close frame.
         factory.setProtocolOptions(failByDrop=False, closeHandshakeTimeout=CLOSE_SECONDS)
         self._ws_factory = factory
 
-    # False at the end: no handshake is begun any more.
-    takes_sockets = True
+    # False during the drain: handshakes are refused.
+    accepts_sockets = True
 
     def run(self) -> None:
         self._limit = raise_limit(needed(conf.settings()))
         for endpoint in self.endpoints:
             if passed := re.fullmatch(r"fd:fileno=(\d+)", endpoint):
-                # It comes bound, and takes connections only now that there is somebody to accept them.
+                # The inherited socket is bound; it listens only now that the reactor can accept.
                 with socket.socket(fileno=int(passed[1])) as listener:
                     listener.listen(BACKLOG)
                     listener.detach()
         super().run()
-        # The interpreter waits for its threads, also for one that hangs in a query.
-        leave = threading.Timer(THREADS_END_SECONDS, _leave)
-        leave.daemon = True
-        leave.start()
+        # The interpreter waits for its threads at exit, even for one that hangs in a query.
+        timer = threading.Timer(THREADS_END_SECONDS, _exit_now)
+        timer.daemon = True
+        timer.start()
 
     def listen_success(self, port: Any) -> None:
         self._ports = [*getattr(self, "_ports", ()), port]
@@ -110,43 +113,43 @@ class Server(DaphneServer):  # type: ignore[misc]
         if isinstance(protocol, WebSocketProtocol):
             protocol.connection = Connection(protocol, scope)
             scope["extensions"] = {EXTENSION: protocol.connection, "websocket.http.response": {}}
-            # What daphne's own does, with a smaller queue: its asyncio.Queue is an eighth of an idle connection.
+            # As daphne does, with a smaller queue: an asyncio.Queue is an eighth of an idle connection's memory.
             inbox = protocol.connection.inbox
             scope["scheme"] = "wss" if interfaces.ISSLTransport.providedBy(protocol.transport) else "ws"
             scope["asgi"] = {"version": "3.0"}
-            running = self.application(scope=scope, receive=inbox.get, send=partial(self.handle_reply, protocol))
-            self.connections[protocol]["application_instance"] = asyncio.ensure_future(running)
+            application = self.application(scope=scope, receive=inbox.get, send=partial(self.handle_reply, protocol))
+            self.connections[protocol]["application_instance"] = asyncio.ensure_future(application)
             return inbox
         return super().create_application(protocol, scope)
 
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
         await super().handle_reply(protocol, message)
         if message.get("more_body") and isinstance(protocol, Request):
-            # Else an application would pour out an answer as fast as it can, whoever takes it.
-            await protocol.until_taken()
+            # Otherwise an application could send an answer faster than its client reads it.
+            await protocol.wait_drained()
 
     def timeout_checker(self) -> None:
         for protocol in [*self.connections]:
             protocol.check_timeouts()
-        reactor.callLater(SWEEP_SECONDS, self.timeout_checker)
+        reactor.callLater(TIMEOUT_CHECK_SECONDS, self.timeout_checker)
 
     def kill_all_applications(self) -> Any:
-        """The end of this process: see hubbub.server.drain.
+        """End this process in order: see hubbub.server.drain.
 
-        Daphne's own cuts the sockets and fails when a handshake came within its last second.
+        daphne's method cuts the sockets, and fails if a handshake came within the last second.
         """
         return defer.Deferred.fromFuture(asyncio.ensure_future(drain(self)))
 
     # For the drain
 
     def stop_listening(self) -> None:
-        """On the network. On UNIX sockets whoever supervises this process still asks how it is."""
+        """Stop listening on the network. The supervisor still probes this process on UNIX sockets."""
         for port in getattr(self, "_ports", ()):
             if not isinstance(port, unix.Port):
                 port.stopListening()
 
     def sockets(self) -> list[Connection]:
-        """Those that are connected, or about to be."""
+        """Return the sockets that are connected or in their handshake."""
         return [
             protocol.connection
             for protocol, details in self.connections.items()
@@ -154,61 +157,62 @@ class Server(DaphneServer):  # type: ignore[misc]
         ]
 
     def applications(self) -> list[Any]:
-        """The consumers and requests that still run."""
-        running = (details.get("application_instance") for details in self.connections.values())
-        return [one for one in running if one is not None and not one.done()]
+        """Return the running tasks of consumers and requests."""
+        tasks = (details.get("application_instance") for details in self.connections.values())
+        return [task for task in tasks if task is not None and not task.done()]
 
     def is_transferring(self) -> bool:
-        """Whether a request is still arriving, or an answer being sent, which its application has handed over."""
+        """Whether a request is arriving, or a finished answer is being sent."""
         arriving = any(
             isinstance(protocol, Request) and not {"disconnected", "application_instance"} & details.keys()
             for protocol, details in self.connections.items()
         )
-        return arriving or any(isinstance(one, FAST_TRANSPORTS) for one in reactor.getWriters())
+        return arriving or any(isinstance(writer, FAST_TRANSPORTS) for writer in reactor.getWriters())
 
 
-def _leave() -> None:
-    logger.warning("threads that did not end in time were cut off")
+def _exit_now() -> None:
+    logger.warning("shutdown: threads still running, exiting without them")
     os._exit(0)
 
 
 class AccessLog(AccessLogGenerator):  # type: ignore[misc]
-    """daphne's, where a request's line is bounded and stays one line."""
+    """daphne's access log with bounded lines, in which a request cannot start a new line."""
 
     def write_entry(self, host: Any, date: Any, request: str, **more: Any) -> None:
         cut = request if len(request) <= ACCESS_CHARS else f"{request[:ACCESS_CHARS]}…"
-        super().write_entry(host, date, "".join(one if one.isprintable() else repr(one)[1:-1] for one in cut), **more)
+        line = "".join(character if character.isprintable() else repr(character)[1:-1] for character in cut)
+        super().write_entry(host, date, line, **more)
 
 
 cli.AccessLogGenerator = AccessLog
 
 
 class Cli(CommandLineInterface):  # type: ignore[misc]
-    """daphne's command line, with the tunables for what it leaves open."""
+    """daphne's command line, with defaults from the tunables."""
 
     server_class = Server
 
     def __init__(self) -> None:
         super().__init__()
-        # How long a socket may live is no matter of its server.
+        # No time limit for an open socket.
         self.parser.set_defaults(websocket_connect_timeout=HANDSHAKE_SECONDS, websocket_timeout=-1)
 
     def run(self, args: Sequence[str]) -> None:
-        os.umask(0o077)  # The database and the sockets that it makes are for its user only.
-        given = self.parser.parse_args(args)
-        # Only the application says where the settings are: daphne, which imports it later, then finds it imported.
+        os.umask(0o077)  # The database and the sockets that it creates are for its user only.
+        arguments = self.parser.parse_args(args)
+        # The application sets Django's settings module. daphne imports it later, and then finds it imported.
         sys.path.insert(0, ".")
-        self.load_asgi_app(given.application)
+        self.load_asgi_app(arguments.application)
         tunables = conf.settings()
-        # Either way, for whatever runs there. What comes for our consumers is bounded by `frame_bytes` alone.
-        most = max(tunables.frame_bytes, tunables.sent_frame_bytes)
+        # For both directions and any consumer; frames to consumers of this package are limited to `frame_bytes`.
+        max_bytes = max(tunables.frame_bytes, tunables.sent_frame_bytes)
         self.parser.set_defaults(
             ping_interval=tunables.ping_seconds,
             ping_timeout=tunables.ping_timeout_seconds,
-            websocket_max_message_size=most,
-            websocket_max_frame_size=most,
+            websocket_max_message_size=max_bytes,
+            websocket_max_frame_size=max_bytes,
         )
-        for host in self._hosts(given):
+        for host in self._hosts(arguments):
             for warning in check_address(host):
                 logger.warning("%s", warning)
         for warning in check_descriptors():
@@ -219,12 +223,12 @@ class Cli(CommandLineInterface):  # type: ignore[misc]
             sys.exit(str(error))
         super().run(args)
 
-    def _hosts(self, given: Namespace) -> Iterator[str]:
-        """Those it is told to listen on. None by default, which is this machine's own, nor for what was handed over."""
-        if given.host:
-            yield given.host
-        for endpoint in given.socket_strings:
+    def _hosts(self, arguments: Namespace) -> Iterator[str]:
+        """The hosts of the command line; none for the default, 127.0.0.1, and for inherited sockets."""
+        if arguments.host:
+            yield arguments.host
+        for endpoint in arguments.socket_strings:
             kind, *parts = re.split(r"(?<!\\):", endpoint)
             if kind in ("tcp", "ssl"):
-                named = (part.removeprefix("interface=") for part in parts if part.startswith("interface="))
-                yield next(named, "").replace("\\", "") or "0.0.0.0"  # noqa: S104 - where it listens then
+                interfaces = (part.removeprefix("interface=") for part in parts if part.startswith("interface="))
+                yield next(interfaces, "").replace("\\", "") or "0.0.0.0"  # noqa: S104 - Twisted's default

@@ -21,7 +21,7 @@ def is_needed() -> bool:
     return is_on and not get_user_model()._default_manager.exists()
 
 
-def create(report: Callable[[str], None]) -> str:
+def create_admin(report: Callable[[str], None]) -> str:
     """Create it, unless another host has done so. Run it in a thread.
 
     Args:

@@ -25,10 +25,10 @@ def keep_connections(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_first_administrator_is_made_once_by_whichever_host_is_first() -> None:
     assert first_admin.is_needed()
-    name, _, password, *_ = first_admin.create(print).split()
+    name, _, password, *_ = first_admin.create_admin(print).split()
     assert authenticate(username=name, password=password).is_superuser
     # The other host had looked before that.
-    assert first_admin.create(print) == ""
+    assert first_admin.create_admin(print) == ""
     assert get_user_model().objects.count() == 1
     assert not first_admin.is_needed()
 

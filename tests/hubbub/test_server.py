@@ -18,12 +18,12 @@ from hubbub.delivery.frames import Frames, wire_bytes
 from hubbub.delivery.outbox import RawOutbox
 from hubbub.process.metrics import COUNTERS
 from hubbub.server import inbox as inbox_module
-from hubbub.server import websocket
+from hubbub.server import websocket, websocket_connection
 from tests.support.servers import ROOT
 
 
 def test_a_transport_keeps_what_it_has_to_send_where_the_fast_path_looks() -> None:
-    for transport in websocket.FAST_TRANSPORTS:
+    for transport in websocket_connection.FAST_TRANSPORTS:
         assert issubclass(transport, abstract.FileDescriptor)
         # Nothing between the transport and its socket buffers anything else.
         assert transport.write in (abstract.FileDescriptor.write, tcp.Server.write, unix.Server.write)
@@ -36,7 +36,7 @@ def test_a_transport_keeps_what_it_has_to_send_where_the_fast_path_looks() -> No
 
 def test_tls_is_never_written_past() -> None:
     # startTLS gives the transport another class, so that its type is not exactly one of these.
-    assert set(websocket.FAST_TRANSPORTS) == {tcp.Server, unix.Server}
+    assert set(websocket_connection.FAST_TRANSPORTS) == {tcp.Server, unix.Server}
 
 
 def test_autobahn_writes_at_once_and_closes_by_the_methods_we_override() -> None:
@@ -102,10 +102,10 @@ async def test_nothing_overtakes_what_waits_when_the_protocol_itself_writes_in_b
     """A ping of autobahn's, say, while the transport has sent a part of what it had."""
     protocol = Protocol()
     transport = protocol.transport
-    connection = websocket.Connection(protocol, {})  # type: ignore[arg-type]
+    connection = websocket_connection.Connection(protocol, {})
     connection.opened()
     outbox = RawOutbox(connection)
-    big = "x" * (websocket.PAUSE_BYTES + 1)
+    big = "x" * (websocket_connection.PAUSE_BYTES + 1)
     for text in (big, "second", "third"):
         outbox.put(text)
     assert transport.written == [wire_bytes(big)]

@@ -141,7 +141,7 @@ class Command(BaseCommand):
             f"  processes  {', '.join(running)}",
         ]
         # Created only now: a failed start would lose the password.
-        if self._needs_admin and (text := first_admin.create(console.print)):
+        if self._needs_admin and (text := first_admin.create_admin(console.print)):
             lines.append(f"  sign in    {text}")
         lines += [f"  admin      {address(host, port)}admin/", "Ctrl-C stops it."]
         console.print("\n".join(lines))
