@@ -17,7 +17,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.utils.module_loading import import_string
 
 from hubbub import conf
-from hubbub.process.descriptors import needed
+from hubbub.process.descriptors import required_descriptors
 
 MIN_DAPHNE = (4, 2)  # hubbub.server relies on internals of this version and later.
 IN_MEMORY = "channels.layers.InMemoryChannelLayer"
@@ -145,7 +145,7 @@ def check_proxies(**_: Any) -> list[CheckMessage]:
 @register("hubbub")
 def check_descriptors(**_: Any) -> list[CheckMessage]:
     """The server raises the soft limit itself; the hard limit is set by its environment."""
-    wanted = needed(conf.settings())
+    wanted = required_descriptors(conf.settings())
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if hard == resource.RLIM_INFINITY or hard >= wanted:
         return []

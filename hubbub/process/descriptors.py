@@ -23,7 +23,7 @@ RETRY_SECONDS = 0.05
 QUIET_SECONDS = 60.0  # Between two log lines.
 
 
-def needed(tunables: conf.Hubbub) -> int:
+def required_descriptors(tunables: conf.Hubbub) -> int:
     """Descriptors that a process needs for all connections that its tunables allow."""
     return tunables.max_sockets + tunables.max_connections + RESERVED
 
@@ -40,11 +40,11 @@ def raise_limit(wanted: int) -> int:
 
 
 class Connections(Protocol):
-    def give_way(self, count: int) -> int:
+    def close_idle(self, count: int) -> int:
         """Close up to `count` idle connections; return how many."""
 
 
-class Gate:
+class DescriptorGuard:
     """Pauses listening sockets while descriptors are short; new connections wait in the kernel instead of a reset."""
 
     def __init__(self, limit: int, connections: Connections) -> None:
@@ -87,7 +87,7 @@ class Gate:
                 *(self._max_used, self._limit),
             )
         self._logged_at = now
-        self._connections.give_way(MAX_ACCEPTS)
+        self._connections.close_idle(MAX_ACCEPTS)
         port.stopReading()
         port.reactor.callLater(RETRY_SECONDS, self._resume, port)
 

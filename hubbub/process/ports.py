@@ -10,7 +10,7 @@ from pathlib import Path
 BACKLOG = 1024
 
 
-class Taken(Exception):
+class InUse(Exception):
     """Another program uses the port or folder; the text is for people."""
 
 
@@ -23,7 +23,7 @@ def claim_port(host: str, port: int) -> int:
         `port`, or a free port for 0.
 
     Raises:
-        Taken: another program listens there.
+        InUse: another program listens there.
     """
     family, address = _resolve(host, port)
     with socket.socket(family) as probe:
@@ -31,7 +31,7 @@ def claim_port(host: str, port: int) -> int:
         try:
             probe.bind(address)
         except OSError as error:
-            raise Taken(_reason(error, host, port)) from None
+            raise InUse(_reason(error, host, port)) from None
         bound: int = probe.getsockname()[1]
         return bound
 
@@ -47,7 +47,7 @@ def bind(host: str, port: int) -> socket.socket:
         listener.setblocking(False)
     except OSError as error:
         listener.close()
-        raise Taken(_reason(error, host, port)) from None
+        raise InUse(_reason(error, host, port)) from None
     return listener
 
 
@@ -58,7 +58,7 @@ def lock_folder(folder: Path, *, wait_seconds: float = 0.0) -> int:
         A descriptor; the lock lasts while any copy of it is open.
 
     Raises:
-        Taken: the lock is held for longer than `wait_seconds`.
+        InUse: the lock is held for longer than `wait_seconds`.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     deadline = time.monotonic() + wait_seconds
@@ -68,7 +68,7 @@ def lock_folder(folder: Path, *, wait_seconds: float = 0.0) -> int:
         except BlockingIOError:
             if time.monotonic() >= deadline:
                 os.close(descriptor)
-                raise Taken(f"{folder} is in use.") from None
+                raise InUse(f"{folder} is in use.") from None
             time.sleep(0.05)
         else:
             return descriptor
@@ -80,7 +80,7 @@ def _resolve(host: str, port: int) -> tuple[int, tuple[str, int] | tuple[str, in
             host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except socket.gaierror as error:
-        raise Taken(f"{host} is not an address of this machine: {error.strerror}.") from None
+        raise InUse(f"{host} is not an address of this machine: {error.strerror}.") from None
     return family, address  # type: ignore[return-value]
 
 

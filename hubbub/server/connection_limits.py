@@ -69,14 +69,14 @@ class Connections:
         channel.address, channel.is_local = counted_address(host), host is None
         if len(self._all) >= self._tunables.max_connections:
             self._count_limit("connections", channel)
-            if not self.give_way(1) and not self._abort_slowest() and not channel.is_local:
+            if not self.close_idle(1) and not self._abort_slowest() and not channel.is_local:
                 channel.refuse(503, "Service Unavailable", "Retry-After: 5")
         self._all[channel] = None
         if channel.address is not None:
             same = self._by_address.setdefault(channel.address, {})
             same[channel] = None
             if len(same) > self._tunables.max_connections_per_address:
-                self._close_idle(same)
+                self._close_excess(same)
         self.mark_idle(channel)
 
     def closed(self, channel: Channel) -> None:
@@ -130,7 +130,7 @@ class Connections:
 
     # Enforcement
 
-    def give_way(self, count: int) -> int:
+    def close_idle(self, count: int) -> int:
         """Close up to `count` idle connections. Return how many were closed."""
         closing = list(islice(self._closable(), count))
         for channel in closing:
@@ -160,9 +160,9 @@ class Connections:
                 self._abort(channel, "answer_seconds")
         for same in [*self._by_address.values()]:
             if len(same) > self._tunables.max_connections_per_address:
-                self._close_idle(same)
+                self._close_excess(same)
 
-    def _close_idle(self, same: dict[Channel, None]) -> None:
+    def _close_excess(self, same: dict[Channel, None]) -> None:
         """Close the excess connections of one address that have been idle for GRACE_SECONDS."""
         idle_by = self._clock() - GRACE_SECONDS
         idle = [channel for channel in same if channel.idle_since is not None and channel.idle_since <= idle_by]

@@ -30,7 +30,7 @@ from twisted.internet import defer, interfaces, reactor, unix
 from hubbub import conf
 from hubbub.checks import check_address, check_descriptors
 from hubbub.delivery.outbox import CLOSE_SECONDS, EXTENSION
-from hubbub.process.descriptors import Gate, needed, raise_limit
+from hubbub.process.descriptors import DescriptorGuard, raise_limit, required_descriptors
 from hubbub.process.ports import BACKLOG
 from hubbub.server.connection_limits import SWEEP_SECONDS
 from hubbub.server.drain import drain
@@ -68,7 +68,7 @@ class Server(DaphneServer):  # type: ignore[misc]
     @http_factory.setter
     def http_factory(self, factory: Any) -> None:
         self._http_factory = HttpFactory(self)
-        self._gate = Gate(self._limit, self._http_factory.connections)
+        self._descriptor_guard = DescriptorGuard(self._limit, self._http_factory.connections)
         reactor.callLater(SWEEP_SECONDS, self._sweep)
 
     def _sweep(self) -> None:
@@ -91,7 +91,7 @@ class Server(DaphneServer):  # type: ignore[misc]
     accepts_sockets = True
 
     def run(self) -> None:
-        self._limit = raise_limit(needed(conf.settings()))
+        self._limit = raise_limit(required_descriptors(conf.settings()))
         for endpoint in self.endpoints:
             if passed := re.fullmatch(r"fd:fileno=(\d+)", endpoint):
                 # The inherited socket is bound; it listens only now that the reactor can accept.
@@ -106,7 +106,7 @@ class Server(DaphneServer):  # type: ignore[misc]
 
     def listen_success(self, port: Any) -> None:
         self._ports = [*getattr(self, "_ports", ()), port]
-        self._gate.guard(port)
+        self._descriptor_guard.guard(port)
         super().listen_success(port)
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:

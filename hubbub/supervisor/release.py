@@ -19,7 +19,7 @@ from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from hubbub import conf
-from hubbub.process.ports import Taken
+from hubbub.process.ports import InUse
 from hubbub.supervisor.additive import find_problems
 from hubbub.supervisor.release_files import install_static_files
 from hubbub.supervisor.release_lock import Busy, release_lock
@@ -160,7 +160,7 @@ def _step(name: str, advice: str) -> Iterator[None]:
 
 
 def _first_line(error: Exception) -> str:
-    if isinstance(error, Taken):
+    if isinstance(error, InUse):
         return "another release uses the same folder"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = re.sub(r" with <.*?>", "", lines[0]).rstrip(".") if lines else ""  # Without the repr of an object.

@@ -46,7 +46,7 @@ def install_static_files(*, wait_seconds: float) -> None:
         wait_seconds: how long to wait for another release that uses STATIC_ROOT.
 
     Raises:
-        Taken: when another release uses STATIC_ROOT for longer than `wait_seconds`.
+        InUse: when another release uses STATIC_ROOT for longer than `wait_seconds`.
         ImproperlyConfigured: without STATIC_ROOT.
         OSError: when a file cannot be written; and any error of collectstatic.
     """

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hubbub.process.ports import Taken, lock_folder
+from hubbub.process.ports import InUse, lock_folder
 from hubbub.supervisor import release_files
 from hubbub.supervisor.release_files import LISTS, install_static_files, lock_release
 
@@ -206,6 +206,6 @@ def test_two_releases_at_once_in_one_folder_are_one_after_the_other(root: Path, 
 def test_a_folder_that_another_release_uses_is_not_waited_for_for_ever(root: Path, release: Any) -> None:
     release(a_js="// first")
     lock = lock_folder(root / LISTS)
-    with pytest.raises(Taken):
+    with pytest.raises(InUse):
         install_static_files(wait_seconds=0.1)
     os.close(lock)

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from hubbub.checks import check_address
-from hubbub.process.ports import Taken, lock_folder
+from hubbub.process.ports import InUse, lock_folder
 from hubbub.supervisor import private_redis
 
 
@@ -42,7 +42,7 @@ def start_redis(stack: contextlib.ExitStack) -> None:
     try:
         path = private_redis.make_run_dir(var_dir) / "redis.sock"
         lock = lock_folder(var_dir)
-    except Taken:
+    except InUse:
         return  # `up`, or another `runserver`, which has one.
     except OSError as error:
         raise CommandError(str(error)) from None

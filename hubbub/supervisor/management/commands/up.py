@@ -16,7 +16,7 @@ from django.db import connections
 
 from hubbub import conf
 from hubbub.checks import check_address
-from hubbub.process.ports import Taken, claim_port, lock_folder
+from hubbub.process.ports import InUse, claim_port, lock_folder
 from hubbub.process.redis_errors import cause_of
 from hubbub.site.lease import REFUSALS, claim_at_start
 from hubbub.supervisor import first_admin, private_redis
@@ -61,11 +61,11 @@ class Command(BaseCommand):
         os.umask(0o077)  # Files that this run and its children create are for this user only.
         try:
             run_dir, lock = claim(Path(settings.VAR_DIR))
-        except (Taken, OSError) as error:
+        except (InUse, OSError) as error:
             raise CommandError(str(error)) from None
         try:
             self._run(run_dir, lock, processes, host, port, migrate=not no_migrate)
-        except (CannotStart, Taken) as error:
+        except (CannotStart, InUse) as error:
             raise CommandError(str(error)) from None
         finally:
             for number in STOP_SIGNALS:
@@ -154,18 +154,18 @@ def claim(var_dir: Path) -> tuple[Path, int]:
         The folder of its sockets, and a lock on it that the children inherit.
 
     Raises:
-        Taken: when another run uses `var_dir`.
+        InUse: when another run uses `var_dir`.
     """
     var_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         lock_folder(var_dir)  # Until this process ends.
-    except Taken:
-        raise Taken(f"Another run uses {var_dir}. Stop it first, or set HUBBUB_VAR.") from None
+    except InUse:
+        raise InUse(f"Another run uses {var_dir}. Stop it first, or set HUBBUB_VAR.") from None
     run_dir = private_redis.make_run_dir(var_dir)
     try:
         return run_dir, lock_folder(run_dir, wait_seconds=EARLIER_RUN_SECONDS)
-    except Taken:
-        raise Taken(f"Processes of an earlier run still use {run_dir}. Stop them first.") from None
+    except InUse:
+        raise InUse(f"Processes of an earlier run still use {run_dir}. Stop them first.") from None
 
 
 def find_redis() -> private_redis.Binary:
