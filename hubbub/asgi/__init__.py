@@ -1,4 +1,4 @@
-"""What a site's ASGI application is made of."""
+"""Layers and routes of a site's ASGI application."""
 
 from hubbub.asgi.request_limits import with_bounded_requests
 from hubbub.asgi.routes import refuse_unknown_path, with_upgrade_required

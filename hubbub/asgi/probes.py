@@ -1,6 +1,6 @@
-"""`/healthz`, `/readyz` and `/counters`: answered before Django, whatever the Host header, without its threads.
+"""`/healthz`, `/readyz` and `/counters`: answered before Django, for any Host header, without its threads.
 
-Outside every bound of HTTP requests: a process that refuses requests, or whose threads are all busy, still answers.
+The limits of HTTP requests do not apply: a process with all threads busy still answers.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from hubbub.process.draining import is_draining
 from hubbub.process.metrics import report
 from hubbub.protocol import encode
 
-# The whole path, as a bound of requests may compare it: a probe is never counted or refused.
+# Complete paths. Probes are never counted or refused by request limits.
 PATHS = frozenset({"/healthz", "/readyz", "/counters"})
 
 HEADERS = [
@@ -31,16 +31,16 @@ def is_probe(scope: Any) -> bool:
 
 
 async def answer(scope: Any, send: Any, process: str) -> None:
-    """Answer a request that `is_probe`; its body is not read. `process`: the name of this one."""
+    """Answer a probe; its body is not read. `process` is the name of this process."""
     if scope["method"] not in ("GET", "HEAD"):
         await _send(scope, send, 405, TEXT, "method not allowed", [(b"allow", b"GET, HEAD")])
     elif scope["path"] == "/healthz":
-        # Asks nothing of others. `draining`: alive, but it ends.
+        # Checks no other system. `draining`: alive, but about to end.
         await _send(scope, send, 200, TEXT, "draining" if is_draining() else "ok")
     elif scope["path"] == "/readyz":
-        found = await readiness.read(process)
-        status = 200 if found.state in ("ok", "degraded") else 503
-        await _send(scope, send, status, JSON, encode(found))
+        state = await readiness.read(process)
+        status = 200 if state.state in ("ok", "degraded") else 503
+        await _send(scope, send, status, JSON, encode(state))
     elif _is_private(scope):
         await _send(scope, send, 200, JSON, encode(report(process)))
     else:
@@ -48,7 +48,7 @@ async def answer(scope: Any, send: Any, process: str) -> None:
 
 
 def _is_private(scope: Any) -> bool:
-    """Whether it came by a UNIX socket and from its other end: a proxy that forwards strangers by one says so."""
+    """Whether it came from a local program on a UNIX socket: a proxy on one adds forwarding headers."""
     return not scope.get("client") and not any(name in FORWARDED for name, _ in scope["headers"])
 
 

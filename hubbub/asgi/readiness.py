@@ -1,6 +1,6 @@
-"""What `/readyz` says: whether this process can serve, and what of its surroundings fails, by its name.
+"""The answer of `/readyz`: whether this process can serve, and which of its dependencies fails.
 
-Many who ask at once share one look, so that a flood of probes costs the database and Redis nothing.
+Concurrent probes share one check, so a flood of probes does not load the database or Redis.
 """
 
 import asyncio
@@ -30,18 +30,18 @@ from hubbub.site.lease import is_cluster, on_connect
 CHECK_SECONDS = 1.0
 SHARED_SECONDS = 0.25
 REDIS_KEY_MS = 10_000
-# Applied migrations, and whether a row can be written, are looked at this often at most; sooner after a failure.
+# Migrations and a test write are checked at most this often while they succeed; a failure is checked again at once.
 SLOW_CHECK_SECONDS = 10.0
-# Below it SQLite's log of writes (4 MiB before it is worked in) and a new secret key may not fit.
+# Less may not fit SQLite's write-ahead log (4 MiB before a checkpoint) and a new secret key.
 MIN_FREE_BYTES = 4 << 20
 OK = "ok"
 
 
 class Readiness(msgspec.Struct, kw_only=True):
-    """Open to all: no addresses in it. Each part is `ok`, or why not.
+    """Public, so without addresses. Each part is `ok` or the reason of its failure.
 
-    `state`: `ok`; `degraded` (no Redis, or a full disk: everything is served, some of it late); `unavailable` (the
-    database, its disk, or migrations that were not applied); `draining`: this process ends. The last two are 503.
+    `state` is `ok`; `degraded` (no Redis or a full disk: events arrive late); `unavailable` (no database, its disk is
+    full, or migrations are missing); or `draining` (the process is ending). The last two get 503.
     """
 
     state: str
@@ -53,26 +53,26 @@ class Readiness(msgspec.Struct, kw_only=True):
 
 
 async def read(process: str) -> Readiness:
-    """How this process is; at most SHARED_SECONDS old."""
+    """Return the readiness of this process, at most SHARED_SECONDS old."""
     return await _probe().read(process)
 
 
 @dataclass(slots=True)
 class Probe:
-    """Of one event loop."""
+    """The checks of one event loop, and their last results."""
 
     redis: Any = None
-    read_at: float = float("-inf")
-    reading: "asyncio.Task[tuple[str, ...]] | None" = None
-    found: tuple[str, ...] = ()
-    lasting: dict[str, tuple[float, str]] = field(default_factory=dict)
+    checked_at: float = float("-inf")
+    checking: "asyncio.Task[tuple[str, ...]] | None" = None
+    results: tuple[str, ...] = ()
+    cached: dict[str, tuple[float, str]] = field(default_factory=dict)
 
     async def read(self, process: str) -> Readiness:
-        if time.monotonic() - self.read_at > SHARED_SECONDS:
-            if self.reading is None:
-                self.reading = asyncio.create_task(self._look())
-            await asyncio.shield(self.reading)
-        database, redis, migrations, disk = self.found
+        if time.monotonic() - self.checked_at > SHARED_SECONDS:
+            if self.checking is None:
+                self.checking = asyncio.create_task(self._check())
+            await asyncio.shield(self.checking)
+        database, redis, migrations, disk = self.results
         if is_draining():
             state = "draining"
         elif (database, migrations) != (OK, OK):
@@ -81,45 +81,44 @@ class Probe:
             state = OK if (redis, disk) == (OK, OK) else "degraded"
         return Readiness(state=state, database=database, redis=redis, migrations=migrations, disk=disk, process=process)
 
-    async def _look(self) -> tuple[str, ...]:
+    async def _check(self) -> tuple[str, ...]:
         try:
-            self.found = tuple(
+            self.results = tuple(
                 await asyncio.gather(
-                    _verdict(self._ask_database(), _database_cause),
-                    _verdict(self._ask_redis(), cause_of),
-                    self._lasting("migrations", functools.partial(threads.read, pending_migrations)),
-                    _disk(),
+                    _result_of(self._check_database(), _database_cause),
+                    _result_of(self._check_redis(), cause_of),
+                    self._check_cached("migrations", functools.partial(threads.read, pending_migrations)),
+                    _check_disk(),
                 )
             )
-            self.read_at = time.monotonic()
-            return self.found
+            self.checked_at = time.monotonic()
+            return self.results
         finally:
-            self.reading = None
+            self.checking = None
 
-    async def _ask_database(self) -> None:
+    async def _check_database(self) -> None:
         await threads.check()
-        problem = await self._lasting("write", functools.partial(threads.write, site.write_itself))
-        # A writer that has much to do is no reason to send clients elsewhere; one that fails is seen above.
+        problem = await self._check_cached("write", functools.partial(threads.write, site.write_itself))
+        # A busy writer thread is no reason to route clients elsewhere; `threads.check` reports a failed one.
         if problem not in (OK, "timeout"):
             raise Problem(problem)
 
-    async def _lasting(self, name: str, check: Callable[[], Awaitable[str]]) -> str:
-        """The result of `check`, kept while it is `ok`."""
-        until, found = self.lasting.get(name, (0.0, ""))
-        if found == OK and time.monotonic() < until:
-            return found
-        found = OK
+    async def _check_cached(self, name: str, check: Callable[[], Awaitable[str]]) -> str:
+        """The result of `check`; an `ok` is cached for SLOW_CHECK_SECONDS."""
+        until, result = self.cached.get(name, (0.0, ""))
+        if result == OK and time.monotonic() < until:
+            return result
 
-        async def ask() -> None:
+        async def run() -> None:
             if text := await check():
                 raise Problem(text)
 
-        found = await _verdict(ask(), _database_cause)
-        self.lasting[name] = time.monotonic() + SLOW_CHECK_SECONDS, found
-        return found
+        result = await _result_of(run(), _database_cause)
+        self.cached[name] = time.monotonic() + SLOW_CHECK_SECONDS, result
+        return result
 
-    async def _ask_redis(self) -> None:
-        """Write, as everything that uses Redis does, and ask whether it is one that can be used at all."""
+    async def _check_redis(self) -> None:
+        """Write a key, and check that Redis is not a cluster."""
         if self.redis is None:
             self.redis = redis_client.connect(
                 settings.REDIS_URL, seconds=CHECK_SECONDS, retries=1, on_connect=on_connect
@@ -127,20 +126,20 @@ class Probe:
         async with self.redis.pipeline(transaction=False) as pipe:
             pipe.info("cluster")
             pipe.set(site.key("readyz"), "1", px=REDIS_KEY_MS)
-            told, written = await pipe.execute(raise_on_error=False)
-        if isinstance(told, dict) and is_cluster(told):
+            info, written = await pipe.execute(raise_on_error=False)
+        if isinstance(info, dict) and is_cluster(info):
             raise Problem(CLUSTER)
         if isinstance(written, Exception):
             raise written
-        if isinstance(told, Exception) and not isinstance(told, ResponseError):
-            raise told
+        if isinstance(info, Exception) and not isinstance(info, ResponseError):
+            raise info
 
 
 class Problem(Exception):
-    """Already in words."""
+    """A failed check; its text is the result."""
 
 
-async def _verdict(check: Awaitable[None], words: Callable[[BaseException], str]) -> str:
+async def _result_of(check: Awaitable[None], describe: Callable[[BaseException], str]) -> str:
     try:
         async with asyncio.timeout(CHECK_SECONDS):
             await check
@@ -148,8 +147,8 @@ async def _verdict(check: Awaitable[None], words: Callable[[BaseException], str]
         return "timeout"
     except Problem as problem:
         return str(problem)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer
-        return words(error)
+    except Exception as error:  # noqa: BLE001 - any error is a result
+        return describe(error)
     return OK
 
 
@@ -167,7 +166,7 @@ def _database_cause(error: BaseException) -> str:
 
 
 def pending_migrations() -> str:
-    """Migrations of this code that the database does not have, in words; empty when there are none."""
+    """Return the first unapplied migration and the count of others, as text; empty if all are applied."""
     applied = MigrationRecorder(connection).applied_migrations().keys()
     missing = sorted(_newest_migrations() - applied)
     more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
@@ -182,25 +181,25 @@ def _newest_migrations() -> frozenset[tuple[str, str]]:
 # Of this machine
 
 
-async def _disk() -> str:
+async def _check_disk() -> str:
     try:
         return await asyncio.to_thread(disk_problem)
     except RuntimeError:
-        return OK  # At the very end there are no threads any more.
+        return OK  # The interpreter is shutting down and starts no threads.
 
 
 def disk_problem() -> str:
-    """`ok`, or which folder of the site's has no room left."""
-    # Without VAR_DIR nothing of the engine's is kept: see the check W010.
+    """Return `ok`, or which folder of the site is on a full disk."""
+    # Without VAR_DIR the engine stores nothing on disk: see the check W010.
     folders = {"the data folder": Path(settings.VAR_DIR)} if getattr(settings, "VAR_DIR", None) else {}
     if connection.vendor == "sqlite":
         folders["the database's folder"] = Path(str(connection.settings_dict["NAME"])).parent
     for name, folder in folders.items():
         try:
-            found = os.statvfs(folder)
+            status = os.statvfs(folder)
         except OSError as error:
             return f"{name}: {errno.errorcode.get(error.errno or 0, 'unknown')}"
-        if found.f_bavail * found.f_frsize < MIN_FREE_BYTES:
+        if status.f_bavail * status.f_frsize < MIN_FREE_BYTES:
             return f"{name} is on a full disk"
     return OK
 

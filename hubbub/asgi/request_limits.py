@@ -1,7 +1,7 @@
-"""HTTP requests in work: so many at once, so many that wait for them, and 503 for the rest.
+"""A limit on concurrent HTTP requests: some are served, some wait in a queue, and the rest get 503.
 
-A layer around the pages of an ASGI application; probes are answered before it. Each request takes a thread while
-Django has it; a crowd of them would take the processor from all sockets.
+A layer around the pages of an ASGI application; probes bypass it. Each request takes a thread in Django, and too many
+of them would take the CPU from all sockets.
 """
 
 import asyncio
@@ -19,22 +19,26 @@ from hubbub.process.security_log import Kind, address_of, log_event
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 RETRY_SECONDS = 5
-QUIET_SECONDS = 60.0  # Between two lines on one address.
+QUIET_SECONDS = 60.0  # Between two log lines for one address.
 BUSY = b"This server is busy. Please try again in a few seconds.\n"
 
 
 class Requests:
-    """Those of one event loop, served in the order in which they came."""
+    """The requests of one event loop, served in order of arrival."""
 
     def __init__(self, tunables: conf.Hubbub) -> None:
         self._tunables = tunables
-        self._in_work = 0
+        self._in_flight = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def begin(self) -> bool:
-        """Wait for a turn; False: too many wait already, or it took too long. `end` gives it back."""
-        if self._in_work < self._tunables.max_requests_in_flight:
-            self._in_work += 1
+        """Wait until the request may be served; call `end` afterwards.
+
+        Returns:
+            False if the queue is full, or the request waited too long.
+        """
+        if self._in_flight < self._tunables.max_requests_in_flight:
+            self._in_flight += 1
             return True
         if len(self._waiting) >= self._tunables.max_requests_queued:
             return False
@@ -45,7 +49,7 @@ class Requests:
                 await turn
         except BaseException as error:
             if turn.done() and not turn.cancelled():
-                self.end()  # It came in the same moment.
+                self.end()  # The turn came together with the timeout.
             elif turn in self._waiting:
                 self._waiting.remove(turn)
             if isinstance(error, TimeoutError):
@@ -54,33 +58,33 @@ class Requests:
         return True
 
     def end(self) -> None:
-        """The turn goes to the one that has waited for longest."""
+        """Let the request that has waited longest start."""
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():
                 turn.set_result(None)
                 return
-        self._in_work -= 1
+        self._in_flight -= 1
 
 
 @functools.cache
 def requests() -> Requests:
-    """Those of this process."""
+    """The requests of this process."""
     return Requests(conf.settings())
 
 
 def with_bounded_requests(application: Application) -> Application:
-    """`application`, whose pages are asked for no more than HUBBUB_MAX_REQUESTS_IN_FLIGHT at once.
+    """Wrap `application` so that at most HUBBUB_MAX_REQUESTS_IN_FLIGHT requests are served at once.
 
-    An answer in parts counts until the first part: how fast its client takes the rest is not up to us.
+    A streamed answer counts until its first part: the client decides how fast it reads the rest.
     """
 
     async def wrapped(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             await application(scope, receive, send)
             return
-        own = requests()
-        if not await own.begin():
+        limit = requests()
+        if not await limit.begin():
             await _refuse(scope, send)
             return
         has_turn = True
@@ -89,7 +93,7 @@ def with_bounded_requests(application: Application) -> Application:
             nonlocal has_turn
             if has_turn:
                 has_turn = False
-                own.end()
+                limit.end()
 
         async def answer(message: Any) -> None:
             if message.get("more_body"):
@@ -104,13 +108,13 @@ def with_bounded_requests(application: Application) -> Application:
     return wrapped
 
 
-_untold = Buckets(per_second=1 / QUIET_SECONDS, burst=1)
+_log_budget = Buckets(per_second=1 / QUIET_SECONDS, burst=1)
 
 
 async def _refuse(scope: Any, send: Any) -> None:
     COUNTERS.limited["max_requests_in_flight"] += 1
     address = address_of(scope)
-    if not _untold.take(network_of(address)):
+    if not _log_budget.take(network_of(address)):
         log_event(Kind.TOO_MANY_REQUESTS, address=address)
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),

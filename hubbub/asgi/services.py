@@ -1,4 +1,4 @@
-"""What runs beside the sockets of a server process for its whole life."""
+"""Background services that run in a server process beside its sockets."""
 
 import asyncio
 import logging
@@ -22,9 +22,9 @@ RESTART_SECONDS = 1.0
 
 
 def with_services(application: Application, services: Sequence[Service]) -> Application:
-    """`application`, which starts `services` once, in its event loop, when the first connection of any kind comes.
+    """Wrap `application` so that its first connection starts `services` in its event loop, once.
 
-    Neither daphne nor every other ASGI server tells an application that it has started.
+    The first connection starts them because daphne and some other ASGI servers send no lifespan event.
     """
     tasks: dict[asyncio.AbstractEventLoop, list[asyncio.Task[None]]] = {}
 
@@ -33,7 +33,7 @@ def with_services(application: Application, services: Sequence[Service]) -> Appl
         if loop not in tasks:
             site.is_served = True
             publish.send_from(loop)
-            tasks[loop] = [asyncio.create_task(_keep_running(one)) for one in (*OWN_SERVICES, *services)]
+            tasks[loop] = [asyncio.create_task(_keep_running(service)) for service in (*OWN_SERVICES, *services)]
         if probes.is_probe(scope):
             await probes.answer(scope, send, PROCESS.name)
         elif scope["type"] == "lifespan":
@@ -57,7 +57,7 @@ async def _keep_running(service: Service) -> None:
             await service()
             return
         except Exception:
-            logger.exception("%s of %s failed and starts again", service.__qualname__, PROCESS.id)
+            logger.exception("service %s: failed, restarts in %g s", service.__qualname__, RESTART_SECONDS)
             await asyncio.sleep(RESTART_SECONDS)
 
 

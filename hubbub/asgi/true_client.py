@@ -1,6 +1,6 @@
-"""Where a request really comes from: its client's address and scheme as a trusted proxy tells them, and nobody else.
+"""The true address and scheme of a client, from the forwarding headers of trusted proxies only.
 
-A layer around the whole ASGI application: pages and sockets get a `scope` in which this is settled.
+A layer around the whole ASGI application: pages and sockets get a corrected `scope`.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,15 +16,15 @@ Application = Callable[[Any, Any, Any], Awaitable[None]]
 SECURE = {"http": "https", "ws": "wss", "https": "https", "wss": "wss"}
 PLAIN = {secure: plain for plain, secure in SECURE.items() if plain != secure} | {"http": "http", "ws": "ws"}
 
-# A proxy that settings do not name does it with each request: one line an hour tells of it.
-_complaints = Buckets(per_second=1 / 3600, burst=1)
+# A proxy that is missing in the settings sends them with each request: one log line an hour.
+_log_budget = Buckets(per_second=1 / 3600, burst=1)
 
 
 def with_true_client(application: Application, proxies: Sequence[str]) -> Application:
-    """`application`, which sees the client's own address and scheme when it comes by one of `proxies`.
+    """Wrap `application` so that it gets the address and scheme of the client behind one of `proxies`.
 
-    Forwarding headers from anybody else are taken away, so that nothing behind this can believe them, and so is a root
-    path: daphne takes that from a header of the client's, and ours is in the settings.
+    Forwarding headers from other peers are removed. The root path is always that of the settings: daphne reads it from
+    a header that any client may send.
     """
     trusted = TrustedProxies(proxies)
 
@@ -37,23 +37,23 @@ def with_true_client(application: Application, proxies: Sequence[str]) -> Applic
 
 
 def true_scope(scope: dict[str, Any], trusted: TrustedProxies) -> dict[str, Any]:
-    """`scope` with the true `client` and `scheme`, and without what only a proxy may say."""
-    told = [(name, value) for name, value in scope["headers"] if name in FORWARDED]
+    """Return `scope` with the true `client` and `scheme`, and without forwarding headers of untrusted peers."""
+    forwarded = [(name, value) for name, value in scope["headers"] if name in FORWARDED]
     root_path = settings.FORCE_SCRIPT_NAME or ""
-    if not told and scope.get("root_path", "") == root_path:
+    if not forwarded and scope.get("root_path", "") == root_path:
         return scope
     scope = {**scope, "root_path": root_path}
     peer = scope["client"][0] if scope.get("client") else None
     if peer not in trusted:
         scope["headers"] = [pair for pair in scope["headers"] if pair[0] not in FORWARDED]
-        if told:
-            _complain(peer, told)
+        if forwarded:
+            _log_ignored(peer, forwarded)
         return scope
-    address = forwarded_address(peer, _words(told, b"x-forwarded-for"), trusted)
+    address = forwarded_address(peer, _words(forwarded, b"x-forwarded-for"), trusted)
     if address != peer:
         scope["client"] = [address, 0]
-    # Of several, the last: that of the proxy which speaks to us.
-    match _words(told, b"x-forwarded-proto")[-1:]:
+    # The last value is that of the nearest proxy.
+    match _words(forwarded, b"x-forwarded-proto")[-1:]:
         case ["https" | "wss"]:
             scope["scheme"] = SECURE[_scheme(scope)]
         case ["http" | "ws"]:
@@ -62,9 +62,14 @@ def true_scope(scope: dict[str, Any], trusted: TrustedProxies) -> dict[str, Any]
 
 
 def forwarded_address(peer: str | None, hops: Sequence[str], trusted: TrustedProxies) -> str | None:
-    """The last address that a trusted proxy saw. `hops`: X-Forwarded-For, to which each proxy appends whom it saw.
+    """Return the address of the client: the last one that is not a trusted proxy.
 
-    Read from its end, since whatever stands before the first hop that is not trusted is what that one says of itself.
+    It is read from the end: an untrusted hop could forge everything before it.
+
+    Args:
+        peer: the address of the connection.
+        hops: the addresses of X-Forwarded-For; each proxy appends the address of its peer.
+        trusted: the trusted proxies.
     """
     address = peer
     for hop in reversed(hops):
@@ -77,19 +82,19 @@ def forwarded_address(peer: str | None, hops: Sequence[str], trusted: TrustedPro
     return address
 
 
-def _words(told: list[tuple[bytes, bytes]], name: bytes) -> list[str]:
-    """The comma-separated words of a header, however often it stands there."""
-    values = [value.decode("latin-1") for key, value in told if key == name]
+def _words(headers: list[tuple[bytes, bytes]], name: bytes) -> list[str]:
+    """The comma-separated words of all headers `name`."""
+    values = [value.decode("latin-1") for key, value in headers if key == name]
     return [word for value in values for part in value.split(",") if (word := part.strip())]
 
 
 def _scheme(scope: dict[str, Any]) -> str:
-    # daphne does not say it of sockets.
+    # daphne sets no scheme for sockets.
     scheme: str = scope.get("scheme") or {"http": "http", "websocket": "ws"}[scope["type"]]
     return scheme if scheme in SECURE else "http"
 
 
-def _complain(peer: str | None, told: list[tuple[bytes, bytes]]) -> None:
-    if not _complaints.take(network_of(peer)):
-        names = sorted({name.decode("latin-1") for name, _ in told})
+def _log_ignored(peer: str | None, headers: list[tuple[bytes, bytes]]) -> None:
+    if not _log_budget.take(network_of(peer)):
+        names = sorted({name.decode("latin-1") for name, _ in headers})
         log_event(Kind.FORWARDING_IGNORED, address=peer, detail=", ".join(names))

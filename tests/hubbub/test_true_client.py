@@ -15,7 +15,7 @@ PROXIES = TrustedProxies(["127.0.0.1", "10.0.0.0/8", "2001:db8::/32"])
 
 @pytest.fixture(autouse=True)
 def nothing_said_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(true_client, "_complaints", Buckets(per_second=1 / 3600, burst=1))
+    monkeypatch.setattr(true_client, "_log_budget", Buckets(per_second=1 / 3600, burst=1))
 
 
 def scope(peer: str | None, *headers: tuple[str, str], kind: str = "http", **more: Any) -> dict[str, Any]:
