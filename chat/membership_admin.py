@@ -19,7 +19,7 @@ from chat.ban_admin import SPANS, ReasonForm, ban_many, log_ban
 from chat.list_filters import PrivateRoomFilter, RoomFilter
 from chat.models import Membership, Message
 from hubbub import users
-from hubbub.admin_services.base import ServiceAdmin, searched_users, user_widget
+from hubbub.admin_services.base import ServiceAdmin, user_search_fields, user_widget
 from hubbub.admin_services.bulk import Otherwise
 from hubbub.admin_services.links import link_to, link_to_list
 
@@ -99,7 +99,7 @@ class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
         return [users.name_lookup("user"), "pk"]
 
     def get_autocomplete_fields(self, request: HttpRequest) -> list[str]:
-        return searched_users(self)
+        return user_search_fields(self)
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         return super().formfield_for_foreignkey(db_field, request, **user_widget(self, db_field), **kwargs)

@@ -1,4 +1,4 @@
-"""Access tokens in the admin: made, shown once, revoked. Never changed, and deleted only with its user."""
+"""Access tokens in the admin: created, shown once, revoked; never changed, and deleted only with their user."""
 
 from datetime import timedelta
 from typing import Any
@@ -18,31 +18,31 @@ from hubbub.admin_services.links import link_to
 from hubbub.auth.tokens import TOKEN_PREFIX, create_token, known_scopes, revoke_token
 from hubbub.models import AccessToken
 
-EXPIRY = timedelta(days=30)  # Proposed in the form.
+EXPIRY = timedelta(days=30)  # The default in the form.
 
 
 class AccessTokenForm(forms.ModelForm):  # type: ignore[type-arg]
-    maker: Any = None  # The user of the request.
-    # Filled when a form is made: the scopes stand in the settings.
+    creator: Any = None  # The user of the request.
+    # A callable, since the scopes come from the settings.
     scopes = forms.MultipleChoiceField(
-        choices=lambda: [(name, f"{name}: {says}") for name, says in known_scopes().items()],
+        choices=lambda: [(name, f"{name}: {description}") for name, description in known_scopes().items()],
         widget=forms.CheckboxSelectMultiple,
         help_text="Tick only what the program needs.",
-        error_messages={"required": "Tick one at least."},
+        error_messages={"required": "Tick at least one."},
     )
 
     def clean_expires_at(self) -> Any:
         expires_at = self.cleaned_data["expires_at"]
         if expires_at is not None and expires_at <= timezone.now():
-            raise ValidationError("This moment has passed: the token would let nobody in.")
+            raise ValidationError("This time is in the past: the token would never be valid.")
         return expires_at
 
     def clean_user(self) -> Any:
         user = self.cleaned_data["user"]
         if not users.is_active(user):
-            raise ValidationError("This user is not active: the token would let nobody in.")
-        if not users.has_permissions_of(self.maker, user):
-            raise ValidationError("This user has permissions that you do not have: a token would give them to you.")
+            raise ValidationError("This user is not active: the token would not be valid.")
+        if not users.has_permissions_of(self.creator, user):
+            raise ValidationError("This user has permissions that you lack: a token would give them to you.")
         return user
 
 
@@ -88,14 +88,14 @@ class AccessTokenAdmin(ServiceAdmin):
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form_class: Any = super().get_form(request, obj, change=change, **kwargs)
-        form_class.maker = request.user  # Made for this request.
+        form_class.creator = request.user  # The class is made for this request.
         return form_class
 
     def get_readonly_fields(self, request: HttpRequest, obj: AccessToken | None = None) -> Any:
         return [] if obj is None else self.get_fields(request, obj)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        # No scope is proposed: a token has no right that nobody chose.
+        # No default scope: each right of a token is a choice.
         return {"expires_at": timezone.now() + EXPIRY, **super().get_changeform_initial_data(request)}
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -129,8 +129,7 @@ class AccessTokenAdmin(ServiceAdmin):
     def response_add(
         self, request: HttpRequest, obj: AccessToken, post_url_continue: str | None = None
     ) -> HttpResponse:
-        # The answer itself and no redirect: what a redirect's page shows is kept somewhere meanwhile, in a cookie or
-        # the database.
+        # No redirect: the token would have to be stored for the next page, in a cookie or the database.
         context = {
             **self.admin_site.each_context(request),
             "title": "The new access token",

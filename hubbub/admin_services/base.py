@@ -1,4 +1,4 @@
-"""What the admin of any app needs whose rows are written by services: form errors, and a search for users."""
+"""Base of admin pages whose rows are written by services: form errors, and a search for users."""
 
 from typing import Any
 
@@ -12,9 +12,9 @@ from hubbub.admin_services.bulk import BulkAdmin
 
 
 class ServiceAdmin(BulkAdmin):
-    """A subclass overrides `save_model`, `delete_model` … with calls of services.
+    """A ModelAdmin whose subclass overrides `save_model` and `delete_model` with calls of services.
 
-    What a service refuses after the form was content stands on the form, with the input kept.
+    If a service refuses a valid form, the form shows the error and keeps the input.
     """
 
     def changeform_view(
@@ -29,11 +29,11 @@ class ServiceAdmin(BulkAdmin):
         except ValidationError as error:
             request.refusal = error  # type: ignore[attr-defined]
         except (IntegrityError, ObjectDoesNotExist):
-            pass  # Somebody was quicker: at a second look the form itself sees what they did.
+            pass  # Another user changed the row meanwhile: the second call shows it as an error of the form.
         return super().changeform_view(request, object_id, form_url, extra_context)
 
     def get_autocomplete_fields(self, request: HttpRequest) -> list[str]:
-        return [*super().get_autocomplete_fields(request), *searched_users(self)]
+        return [*super().get_autocomplete_fields(request), *user_search_fields(self)]
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         return super().formfield_for_foreignkey(db_field, request, **user_widget(self, db_field), **kwargs)
@@ -44,15 +44,15 @@ class ServiceAdmin(BulkAdmin):
         return form_class if refusal is None else _with_error(form_class, refusal)
 
 
-def searched_users(of: Any) -> list[str]:
-    """The foreign keys to users of this ModelAdmin or inline, where its site has a search for users."""
+def user_search_fields(of: Any) -> list[str]:
+    """Return the foreign keys to users of this ModelAdmin or inline, if its site has a search for users."""
     if not _has_search(of.admin_site):
         return []
     return [field.name for field in of.opts.fields if _is_of_users(field)]
 
 
 def user_widget(of: Any, field: Any) -> dict[str, Any]:
-    """What a foreign key to users is chosen by where there is no search: its key. A list would have all of them."""
+    """Return a key field for a foreign key to users on a site without a search: a list would contain all users."""
     if not _is_of_users(field) or _has_search(of.admin_site):
         return {}
     return {"widget": ForeignKeyRawIdWidget(field.remote_field, of.admin_site)}
@@ -68,7 +68,7 @@ def _is_of_users(field: Any) -> bool:
 
 
 def _has_search(site: Any) -> bool:
-    """Not every team shows its users in the admin, and Django refuses to start with a search that does not exist."""
+    """Whether the site can search users. Django refuses to start with a search that does not exist."""
     users = get_user_model()
     return site.is_registered(users) and bool(site.get_model_admin(users).search_fields)
 

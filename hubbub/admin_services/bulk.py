@@ -1,7 +1,7 @@
-"""Actions of the admin on many rows: bounded in rows and in the time of a request, with a page that shows progress.
+"""Admin actions on many rows: limited in rows and in time per request, with a page that shows the progress.
 
-That page goes on by a script, or by a button. Rows travel from page to page in one field of its form: Django takes no
-form of more than a thousand fields.
+A script or a button continues from that page. The keys of the rows are in one field of its form, since Django refuses
+forms with more than a thousand fields.
 """
 
 import copy
@@ -30,30 +30,30 @@ from hubbub.protocol import Refused
 from hubbub.steps import in_step
 
 ROWS_FIELD = "rows"
-ROWS_TOGETHER = 100  # Read at once.
-STEP_SECONDS = 1.5  # Of one request: then its page shows how far it is.
-BUTTON_STEP_SECONDS = 10.0  # Of one that a button asked for. Browsers and proxies give up after 30 or 60.
-NAMED_ROWS = 100  # On a page that asks for confirmation; the count tells of the rest.
-GO_ON, STOP = "go_on", "stop"  # The buttons of the page that shows progress.
+BATCH_ROWS = 100  # Rows per query.
+STEP_SECONDS = 1.5  # Of one request; then the page shows the progress.
+BUTTON_STEP_SECONDS = 10.0  # Of a request by the button. Browsers and proxies time out after 30 or 60 s.
+NAMED_ROWS = 100  # Listed on a confirmation page, with the count of the others.
+GO_ON, STOP = "go_on", "stop"  # The buttons of the progress page.
 NOT_REPEATED = {"csrfmiddlewaretoken", ACTION_CHECKBOX_NAME, ROWS_FIELD, "select_across", "index", GO_ON, STOP}
 NOT_REPEATED |= {*TALLY_FIELDS}
 
-# A row that was there, and what to say of it in the log.
+# Writes the admin log of a row, as it was before the action.
 Log = Callable[[HttpRequest, Any], object]
 
 
 @dataclass(frozen=True, slots=True)
 class Otherwise:
-    """The result of an action for a row of which its `done` would not be true, as a clause with its subject."""
+    """A result other than the action's `done`, as a clause with its subject: "Bob is a moderator"."""
 
     text: str
 
 
 class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """A ModelAdmin whose actions call `for_each`, and whose rows are deleted one by one, each in its transaction."""
+    """A ModelAdmin whose actions call `for_each`. Each row is changed or deleted in a transaction of its own."""
 
-    # Rows that an action takes; more are refused before anything is done.
-    most_selected = 5_000
+    # Rows per action; more are refused before any is changed.
+    max_selected = 5_000
     change_list_template = "admin/hubbub/change_list.html"
 
     class Media:
@@ -66,7 +66,7 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if ROWS_FIELD in request.POST:
             form = request.POST.copy()
             keys = str(form[ROWS_FIELD]).split(",")
-            form.setlist(ACTION_CHECKBOX_NAME, [unquote(one) for one in keys if one])
+            form.setlist(ACTION_CHECKBOX_NAME, [unquote(key) for key in keys if key])
             request.POST = form  # type: ignore[assignment]
         return super().response_action(request, queryset, *more)
 
@@ -79,16 +79,16 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @method_decorator(csrf_protect)
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:
-        # Django's own is one transaction, within which nothing is done in steps.
+        # Django's view is one transaction, which would undo all steps on an error.
         return self._delete_view(request, object_id, extra_context)  # type: ignore[attr-defined]
 
     def keys_of(self, request: HttpRequest, rows: QuerySet[Any]) -> list[Any] | None:
-        """The primary keys of the rows that an action is about. None: too many, which the user is told."""
-        keys = list(rows.values_list("pk", flat=True)[: self.most_selected + 1])
-        if len(keys) <= self.most_selected:
+        """Return the primary keys of the selected rows; None, with a message to the user, if they are too many."""
+        keys = list(rows.values_list("pk", flat=True)[: self.max_selected + 1])
+        if len(keys) <= self.max_selected:
             return keys
         text = (
-            f"{rows.count():,} {self.opts.verbose_name_plural} are selected, and at most {self.most_selected:,} can be"
+            f"{rows.count():,} {self.opts.verbose_name_plural} are selected, and at most {self.max_selected:,} can be"
             " changed at once. Nothing was changed. Use the search or the filters to select fewer."
         )
         self.message_user(request, text, messages.ERROR)
@@ -103,11 +103,19 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         done: str,
         log: Log | None = None,
     ) -> HttpResponse | None:
-        """For actions: call `do(row)` for each row in turn, and log and report it as `done` ("archived").
+        """Call `do(row)` for each row, and log and report the result. For actions.
 
-        Where `do` returns an Otherwise, its text is logged and reported instead.
-        `do` commits by itself: what was done stays done when a later row is refused, and the message names those.
-        When the time of a request is over the answer is a page that goes on with the rest: return it.
+        `do` commits each row itself: a later failure undoes none, and the message lists the failed rows.
+
+        Args:
+            request: of the action.
+            rows: the selected rows.
+            do: changes one row. If it returns an Otherwise, its text is logged and reported instead of `done`.
+            done: the result in one word: "archived".
+            log: writes the admin log; default: `done`.
+
+        Returns:
+            A page that continues with the other rows when the time of the request is over. The action must return it.
         """
         keys = self.keys_of(request, rows)
         if keys is None:
@@ -131,16 +139,16 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         log: Log,
         tally: Tally,
     ) -> int:
-        """Do it to one row at least, and to more while the time of this request lasts. How many of the keys it was."""
+        """Process at least one row, and more until the time is over. Return how many keys were processed."""
         ends_at = monotonic() + (BUTTON_STEP_SECONDS if GO_ON in request.POST else STEP_SECONDS)
-        found: dict[Any, Any] = {}
+        batch: dict[Any, Any] = {}
         for seen, key in enumerate(keys):
             if seen and monotonic() >= ends_at:
                 return seen
-            if seen % ROWS_TOGETHER == 0:
-                found = {row.pk: row for row in rows.filter(pk__in=keys[seen : seen + ROWS_TOGETHER])}
-            if (row := found.get(key)) is not None:  # Else somebody was quicker.
-                before = copy.copy(row)  # One that is deleted has no key any more.
+            if seen % BATCH_ROWS == 0:
+                batch = {row.pk: row for row in rows.filter(pk__in=keys[seen : seen + BATCH_ROWS])}
+            if (row := batch.get(key)) is not None:  # None: another user changed or deleted it meanwhile.
+                before = copy.copy(row)  # A deleted row loses its key.
                 try:
                     with in_step():
                         result = do(row)
@@ -169,9 +177,9 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         elif tally.done:
             self.message_user(request, f"{self._count(tally.done)} {done}.", messages.SUCCESS)
         if tally.other:
-            self.message_user(request, f"{tally.others_in_words()}.", messages.WARNING)
+            self.message_user(request, f"{tally.describe_others()}.", messages.WARNING)
         if tally.failed:
-            self.message_user(request, f"Not {done}: {tally.failures_in_words()}.", messages.ERROR)
+            self.message_user(request, f"Not {done}: {tally.describe_failures()}.", messages.ERROR)
 
     def _progress(self, tally: Tally, done: str) -> str:
         return f"{tally.done:,} of {self._count(tally.total)} {done}"
@@ -184,20 +192,20 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             "title": self._progress(tally, done),
             "tally": tally,
             "seen": tally.total - len(keys),
-            "failed": f"Not {done}: {tally.failures_in_words()}." if tally.failed else "",
+            "failed": f"Not {done}: {tally.describe_failures()}." if tally.failed else "",
             "fields": [*self.fields_for(keys, request), *tally.fields()],
         }
         return self.action_page(request, "admin/hubbub/go_on.html", context)
 
     def fields_for(self, keys: Sequence[Any], request: HttpRequest, **more: str) -> list[tuple[str, str]]:
-        """The hidden fields of a form that goes on with an action on these rows."""
-        kept = {name: request.POST[name] for name in request.POST if name not in NOT_REPEATED} | more
+        """Return the hidden fields of a form that continues an action with these rows."""
+        repeated = {name: request.POST[name] for name in request.POST if name not in NOT_REPEATED} | more
         row_fields = [(ROWS_FIELD, ",".join(str(quote(key)) for key in keys))]
-        # Django asks for one at least, whatever the other field says.
-        return [*kept.items(), *row_fields, *((ACTION_CHECKBOX_NAME, str(key)) for key in keys[:1])]
+        # Django requires at least one checkbox.
+        return [*repeated.items(), *row_fields, *((ACTION_CHECKBOX_NAME, str(key)) for key in keys[:1])]
 
     def action_page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> TemplateResponse:
-        """A page of an action, between its list and what it does."""
+        """Render a page of an action: a confirmation or its progress."""
         request.current_app = self.admin_site.name
         shared = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media}
         return TemplateResponse(request, template, {**shared, **context})
@@ -205,20 +213,20 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     # Deleting
 
     def check_deletable(self, request: HttpRequest, row: Any) -> None:
-        """Raises ValidationError for a row that must not be deleted by selecting it in a list."""
+        """Raise ValidationError for a row that must not be deleted from a list."""
 
     def _confirm_deletion(self, request: HttpRequest, rows: QuerySet[Any], keys: list[Any]) -> TemplateResponse:
         names: list[Any] = []
         counts: Counter[str] = Counter()
         lacking: set[str] = set()
         protected: list[str] = []
-        for start in range(0, len(keys), ROWS_TOGETHER):
-            together = list(rows.filter(pk__in=keys[start : start + ROWS_TOGETHER]))
-            some, some_counts, some_lacking, some_protected = self.get_deleted_objects(together, request)
-            names += some if start < NAMED_ROWS else []
-            counts += Counter(some_counts)
-            lacking |= set(some_lacking)
-            protected += some_protected
+        for start in range(0, len(keys), BATCH_ROWS):
+            batch = list(rows.filter(pk__in=keys[start : start + BATCH_ROWS]))
+            batch_names, batch_counts, batch_lacking, batch_protected = self.get_deleted_objects(batch, request)
+            names += batch_names if start < NAMED_ROWS else []
+            counts += Counter(batch_counts)
+            lacking |= set(batch_lacking)
+            protected += batch_protected
         context = {
             "title": f"Delete {self._count(len(keys))}?",
             "count": len(keys),

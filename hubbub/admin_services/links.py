@@ -1,4 +1,4 @@
-"""Links between the rows that the admin shows. What has no page in it, such as a team's own users, is plain text."""
+"""Links between rows in the admin. A row without an admin page, such as a team's own users, is plain text."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from django.utils.html import format_html
 
 
 def link_to(row: Model | None, *, text: str = "", if_none: str = "-") -> str:
-    """The row's name, or this text, which leads to its page."""
+    """Return a link to the row's page, with its name or `text`."""
     if row is None:
         return if_none
     try:
@@ -20,7 +20,7 @@ def link_to(row: Model | None, *, text: str = "", if_none: str = "-") -> str:
 
 
 def link_to_list(model: type[Model], text: object, **query: Any) -> str:
-    """The text, which leads to the list of those rows that have these values."""
+    """Return a link, with `text`, to the list of the rows that match `query`."""
     try:
         address = reverse(f"admin:{_name_of(model)}_changelist", query=query)
     except NoReverseMatch:

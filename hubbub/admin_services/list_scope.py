@@ -1,4 +1,4 @@
-"""Lists of the admin that show the rows of one user or one room alone: whose they are, as the list says it."""
+"""The heading of an admin list that shows only the rows of one user or one room."""
 
 from typing import Any
 
@@ -12,7 +12,10 @@ from hubbub import users
 
 
 def describe_scope(of: Any, request: HttpRequest) -> dict[str, Any]:
-    """The title and the line above this ModelAdmin's list; empty for a list of all rows. A query for each part."""
+    """Return the title and the heading of this ModelAdmin's list; empty for a list of all rows.
+
+    It makes one query for each foreign key in the address.
+    """
     parts = [part for field in of.opts.fields if (part := _part(of, field, request.GET))]
     if not parts:
         return {}
@@ -22,7 +25,7 @@ def describe_scope(of: Any, request: HttpRequest) -> dict[str, Any]:
 
 
 def _part(of: Any, field: "Field[Any, Any]", query: QueryDict) -> dict[str, str] | None:
-    """What the query asks of this foreign key, for the template."""
+    """The template's values for a foreign key that the query selects."""
     if not field.many_to_one:
         return None
     to_field: Any = field.target_field  # type: ignore[attr-defined]
@@ -36,12 +39,12 @@ def _part(of: Any, field: "Field[Any, Any]", query: QueryDict) -> dict[str, str]
 
 def _find(model: Any, field: Any, text: str) -> Model | None:
     key = users.key_from_text(field, text)
-    found: Model | None = None if key is None else model._base_manager.filter(**{field.name: key}).first()
-    return found
+    row: Model | None = None if key is None else model._base_manager.filter(**{field.name: key}).first()
+    return row
 
 
 def _page_of(of: Any, row: Model | None) -> str:
-    """The address of the row's page in this admin; empty: there is none."""
+    """The address of the row's page in this admin; empty without one."""
     if row is None:
         return ""
     meta = row._meta

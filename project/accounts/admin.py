@@ -68,7 +68,7 @@ class UserAdmin(ResetLinkAdmin, BoundedUserAdmin, BulkAdmin, DjangoUserAdmin):  
     list_filter = ["is_active", "is_staff", "is_superuser", NameFilter, "groups", "date_joined", "last_login"]
     search_help_text = "Search names and email addresses."
     # What goes with each of them is looked up before anything is deleted.
-    most_selected = 1_000
+    max_selected = 1_000
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
         # Before the transaction of this view begins: SQLite has one writer, and a hash takes a third of a second.

@@ -126,7 +126,7 @@ def test_more_tokens_than_a_form_has_fields_are_revoked(admin: Any, alice: Any, 
 def test_more_than_the_limit_is_refused_before_anything_is_done(
     admin: Any, monkeypatch: pytest.MonkeyPatch, action: str
 ) -> None:
-    monkeypatch.setattr(bulk.BulkAdmin, "most_selected", 5)
+    monkeypatch.setattr(bulk.BulkAdmin, "max_selected", 5)
     make_rooms(6)
     answer = select_all(admin, ROOMS, action)
     assert answer.status_code == 302

@@ -13,7 +13,7 @@ from chat.admin import RoomAdmin
 from chat.models import Room
 from hubbub.admin_services import bulk
 from hubbub.admin_services.bulk import Otherwise
-from hubbub.admin_services.tally import NAMED, Tally
+from hubbub.admin_services.tally import MAX_NAMED, Tally
 from tests.chat.test_admin_in_bulk import ROOMS, confirm, make_rooms, select_all, told
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
@@ -86,7 +86,7 @@ def test_a_button_stops_and_the_rest_is_unchanged(admin: Any, three_a_step: None
 def test_rows_that_were_refused_are_named_at_the_end_and_counted(
     admin: Any, three_a_step: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_rooms(NAMED + 7)
+    make_rooms(MAX_NAMED + 7)
     change_room = services.change_room
 
     def refuse(*, room_id: int, **changes: Any) -> None:
@@ -142,15 +142,15 @@ def form(**fields: Any) -> QueryDict:
 
 def test_counts_travel_in_the_form() -> None:
     tally = Tally(total=1_000, done=600)
-    for number in range(NAMED + 2):
+    for number in range(MAX_NAMED + 2):
         tally.fail(f"room {number}", "in use")
     tally.add_other("alice stays banned")
     fields: dict[str, list[str]] = {}
     for name, value in tally.fields():
         fields.setdefault(name, []).append(value)
     assert Tally.from_form(form(**fields), 300) == tally
-    assert tally.failures_in_words().endswith("room 9 (in use) and 2 more")
-    assert len(tally.failures) == NAMED
+    assert tally.describe_failures().endswith("room 9 (in use) and 2 more")
+    assert len(tally.failures) == MAX_NAMED
 
 
 @pytest.mark.parametrize("total", ["", "-5", "x", "²", "9" * 40])
@@ -160,7 +160,7 @@ def test_a_form_with_other_counts_begins_anew(total: str) -> None:
 
 def test_a_page_names_no_more_than_some_of_what_a_form_says() -> None:
     tally = Tally.from_form(form(total="5", done="9", failure=["x"] * 100), 2)
-    assert (tally.done, len(tally.failures)) == (5, NAMED)
+    assert (tally.done, len(tally.failures)) == (5, MAX_NAMED)
 
 
 def test_the_page_is_the_lists_with_its_query(admin: Any, three_a_step: None) -> None:

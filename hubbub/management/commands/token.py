@@ -14,30 +14,28 @@ from hubbub.auth.tokens import TOKEN_PREFIX, create_token, known_scopes, revoke_
 from hubbub.models import AccessToken
 
 MAX_DAYS = 3650
-TOKEN_DIGITS = 18  # More than a database's integer holds.
+MAX_DIGITS = 18  # Of a token's number: the integers of every database hold them.
 
 
 class Command(BaseCommand):
-    help = "Makes, lists and revokes the access tokens that let programs in without a browser's session."
+    help = "Create, list and revoke access tokens, with which programs sign in without a browser session."
 
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="create|list|revoke")
-        create: ArgumentParser = verbs.add_parser(
-            "create", help="Make a token and print it: the only time it is shown."
-        )
-        create.add_argument("username", help="Whom the token acts as: the name or address that is used to sign in.")
-        create.add_argument("--days", type=int, default=30, help="How long it lets in. Default: 30.")
+        create: ArgumentParser = verbs.add_parser("create", help="Create a token and print it. It is shown only once.")
+        create.add_argument("username", help="The user of the token: the name or address used to sign in.")
+        create.add_argument("--days", type=int, default=30, help="Days until it expires. Default: 30.")
         create.add_argument(
             "--scope",
             action="append",
             choices=sorted(known_scopes()),
-            help="What it may be used for; give it several times for several. Default: everything.",
+            help="A right of the token; repeat the option for several. Default: all scopes.",
         )
-        create.add_argument("--name", default="from the command line", help="What it is for.")
-        tokens: ArgumentParser = verbs.add_parser("list", help="List tokens: all, or those of one user.")
-        tokens.add_argument("username", nargs="?", help="Only this user's.")
-        revoke: ArgumentParser = verbs.add_parser("revoke", help="From now on the token lets nobody in.")
-        revoke.add_argument("token", metavar="ID", help="Its number, or hub_<number>.")
+        create.add_argument("--name", default="from the command line", help="A note on its purpose.")
+        tokens: ArgumentParser = verbs.add_parser("list", help="List all tokens, or those of one user.")
+        tokens.add_argument("username", nargs="?", help="List only tokens of this user.")
+        revoke: ArgumentParser = verbs.add_parser("revoke", help="Revoke a token; it becomes invalid at once.")
+        revoke.add_argument("token", metavar="ID", help="The token's number, or hub_<number>.")
 
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
         match verb:
@@ -51,21 +49,21 @@ class Command(BaseCommand):
     def _create(self, username: str, days: int, name: str, scopes: list[str] | None) -> None:
         if not 1 <= days <= MAX_DAYS:
             raise CommandError(f"--days must be from 1 to {MAX_DAYS}, not {days}.")
-        most = AccessToken._meta.get_field("name").max_length or sys.maxsize
-        if not 1 <= len(name.strip()) <= most:
-            raise CommandError(f"--name must have from 1 to {most} characters.")
+        max_length = AccessToken._meta.get_field("name").max_length or sys.maxsize
+        if not 1 <= len(name.strip()) <= max_length:
+            raise CommandError(f"--name must have from 1 to {max_length} characters.")
         user = _user(username)
         if not users.is_active(user):
-            raise CommandError(f"{username} is not active: a token would let nobody in.")
+            raise CommandError(f"{username} is not active: the token would not be valid.")
         expires_at = timezone.now() + timedelta(days=days)
         token, text = create_token(
             user=user, name=name.strip(), expires_at=expires_at, scopes=set(scopes) if scopes else None
         )
-        # The token alone on stdout, so that it can be piped to where it is needed.
+        # Only the token on stdout, so that it can be piped.
         self.stdout.write(text)
         self.stderr.write(
-            f"The token {token} acts as {username} until {_when(expires_at)}, with {', '.join(token.scopes.split())}. "
-            "It is not kept: this is the only time it is shown.",
+            f"Token {token} of {username} is valid until {_when(expires_at)}, with {', '.join(token.scopes.split())}. "
+            "Save it now: it is shown only once.",
             self.style.SUCCESS,
         )
 
@@ -95,16 +93,16 @@ class Command(BaseCommand):
 
     def _revoke(self, text: str) -> None:
         number = text.removeprefix(f"{TOKEN_PREFIX}_")
-        if not (number.isascii() and number.isdigit()) or len(number) > TOKEN_DIGITS:
-            raise CommandError("Give the token's number, or hub_<number>: `manage.py token list` shows it.")
+        if not (number.isascii() and number.isdigit()) or len(number) > MAX_DIGITS:
+            raise CommandError("Not a token ID: give its number or hub_<number>, as in `manage.py token list`.")
         token = AccessToken.objects.select_related("user").filter(pk=int(number)).first()
         if token is None:
             raise CommandError(f"There is no token {TOKEN_PREFIX}_{number}.")
         if token.revoked_at is not None:
-            self.stderr.write(f"{token} of {token.user} was revoked already.", self.style.NOTICE)
+            self.stderr.write(f"{token} of {token.user} is already revoked.", self.style.NOTICE)
             return
         revoke_token(token)
-        self.stderr.write(f"{token} of {token.user} lets nobody in any more.", self.style.SUCCESS)
+        self.stderr.write(f"{token} of {token.user} is revoked.", self.style.SUCCESS)
 
 
 def _user(username: str) -> Any:
