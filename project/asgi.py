@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
-http = get_asgi_application()  # Sets Django up: what follows imports models.
+http = get_asgi_application()  # Sets up Django; the imports below need models.
 
 import chat.routing  # noqa: E402
 import monitor.routing  # noqa: E402

@@ -1,4 +1,4 @@
-"""Strict readers for environment variables: a bad value stops the start with its name and what is allowed."""
+"""Strict readers for environment variables: a bad value stops the start, with the name and the allowed values."""
 
 import ipaddress
 import os
@@ -14,8 +14,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from hubbub.process.addresses import TrustedProxies
 
-SQLITE_BUSY_SECONDS = 2  # A post has 4 s in all: waiting longer for the write lock could not be answered in time.
-# As for PostgreSQL: one that does not answer, and says nothing at all, is given up within the time of a post.
+SQLITE_BUSY_SECONDS = 2  # A post has a deadline of 4 s: a longer wait for the write lock would exceed it.
+# A silent PostgreSQL is given up within the same deadline.
 POSTGRESQL_CONNECTION = {
     "connect_timeout": 3,
     "keepalives_idle": 5,
@@ -27,7 +27,7 @@ POSTGRESQL_POOL = {
     "min_size": 1,
     "max_size": 16,
     "timeout": 3,
-    # Afterwards whoever asks next begins anew. Left to itself the pool doubles its pauses: up to two minutes.
+    # Then the next request reconnects at once. Otherwise the pool doubles its pauses, up to two minutes.
     "reconnect_timeout": 2,
 }
 MAIL_PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
@@ -55,23 +55,23 @@ def read_int(name: str, default: int, *, low: int, high: int) -> int:
 def read_choice(name: str, default: str, choices: Collection[str]) -> str:
     text = os.environ.get(name, default)
     if text not in choices:
-        raise ImproperlyConfigured(f"{name}={text!r} is none of: {', '.join(choices)}.")
+        raise ImproperlyConfigured(f"{name}={text!r}: one of {', '.join(choices)} is allowed.")
     return text
 
 
 def read_list(name: str, default: list[str]) -> list[str]:
-    """Comma-separated words; empty means none."""
+    """Read comma-separated words; empty means none."""
     text = os.environ.get(name)
     return default if text is None else [word.strip() for word in text.split(",") if word.strip()]
 
 
 def read_hosts(name: str, default: list[str]) -> list[str]:
-    """Host names as Django's ALLOWED_HOSTS takes them: an entry that can match nothing is refused."""
+    """Read host names for Django's ALLOWED_HOSTS; an entry that can match no host is refused."""
     hosts = read_list(name, default)
     for host in hosts:
         if not (host == "*" or HOST_NAME.fullmatch(host) or _is_bracketed_ipv6(host)):
             raise ImproperlyConfigured(
-                f"{name}: {host!r} is not a host name, .domain with all below it, IPv4 address, [IPv6 address] or *."
+                f"{name}: {host!r} is not a host name, .domain with subdomains, IPv4 address, [IPv6 address] or *."
             )
     return hosts
 
@@ -86,7 +86,7 @@ def read_origins(name: str) -> list[str]:
 
 
 def read_proxies(name: str) -> list[str]:
-    """Addresses and networks of proxies, and `unix`."""
+    """Read addresses and networks of proxies, and `unix`."""
     proxies = read_list(name, [])
     for proxy in proxies:
         try:
@@ -99,17 +99,17 @@ def read_proxies(name: str) -> list[str]:
 
 
 def read_secret_key(path: Path) -> str:
-    """`SECRET_KEY`, or the key kept in `path`, which is made at the first start, readable by its owner only."""
+    """Read `SECRET_KEY`, or else the key in the file `path`, which the first start creates for its owner only."""
     if key := os.environ.get("SECRET_KEY"):
         return key
     if "SECRET_KEY" in os.environ:
-        raise ImproperlyConfigured("SECRET_KEY is empty: give a long random string, or leave it unset.")
+        raise ImproperlyConfigured("SECRET_KEY is empty: set a long random string, or unset it.")
     try:
         return path.read_text()
     except FileNotFoundError:
         pass
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Written aside and linked: of two processes that start at once, both must read the same whole key.
+    # A draft is linked into place, so that two processes that start at once read the same complete key.
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.touch(mode=0o600)
     draft.write_text(secrets.token_urlsafe(64))
@@ -123,16 +123,19 @@ def read_secret_key(path: Path) -> str:
 
 
 def read_former_keys(name: str) -> list[str]:
-    """Keys that `SECRET_KEY` had before, separated by commas: they sign nothing, and what they signed is accepted."""
+    """Read former values of `SECRET_KEY`, separated by commas: their signatures are accepted, but not made any more."""
     text = os.environ.get(name, "")
     keys = [key.strip() for key in text.split(",")] if text.strip() else []
     if "" in keys:
-        raise ImproperlyConfigured(f"{name} has an empty key: give former values of SECRET_KEY, separated by commas.")
+        raise ImproperlyConfigured(f"{name} has an empty key: set former values of SECRET_KEY, separated by commas.")
     return keys
 
 
 def read_database(name: str, default_file: Path) -> dict[str, Any]:
-    """Django's database configuration from a URL: `sqlite:///path` or `postgres://user:password@host:port/name`."""
+    """Read Django's database configuration from a URL.
+
+    `sqlite:///path` or `postgres://user:password@host:port/name`. Errors do not show the URL: it may have a password.
+    """
     url = os.environ.get(name) or f"sqlite:///{default_file}"
     try:
         database: dict[str, Any] = dict(dj_database_url.parse(url))
@@ -140,22 +143,22 @@ def read_database(name: str, default_file: Path) -> dict[str, Any]:
         database = {}
     match database.get("ENGINE"):
         case "django.db.backends.sqlite3":
-            # Several processes write: WAL lets readers go on, IMMEDIATE takes the write lock at the start of a
-            # transaction, where waiting for it works, instead of failing in its middle.
+            # Several processes write. WAL does not block readers; IMMEDIATE takes the write lock at the start of a
+            # transaction, where SQLite waits for it; later in the transaction it would fail.
             database["OPTIONS"] = {
                 "transaction_mode": "IMMEDIATE",
                 "timeout": SQLITE_BUSY_SECONDS,
                 "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
             }
-            # Tests open it from several threads, which a database in memory does not really have.
+            # Tests use it from several threads, which an in-memory database does not support.
             database["TEST"] = {"NAME": f"{database['NAME']}.test"}
         case "django.db.backends.postgresql":
-            # A connection per request thread would be opened anew for each request under ASGI: the pool keeps them.
+            # Under ASGI each request has a new thread, which would open a new connection: the pool reuses them.
             database["CONN_MAX_AGE"] = 0
             database["OPTIONS"] = POSTGRESQL_CONNECTION | database.get("OPTIONS", {}) | {"pool": POSTGRESQL_POOL}
-            # One that lay in the pool while the server restarted is found out before it is used.
+            # Detects pooled connections that ended while the server restarted.
             database["CONN_HEALTH_CHECKS"] = True
-            # PgBouncer in transaction mode takes the server connection, and with it the cursor, away between two reads.
+            # PgBouncer in transaction mode may switch the server connection, and lose the cursor, between two reads.
             database["DISABLE_SERVER_SIDE_CURSORS"] = True
         case _:
             raise ImproperlyConfigured(f"{name} must be sqlite:///path or postgres://user:password@host:port/name.")
@@ -165,12 +168,12 @@ def read_database(name: str, default_file: Path) -> dict[str, Any]:
 def read_redis_url(name: str, default: str) -> str:
     url = os.environ.get(name) or default
     if not url.startswith(("redis://", "rediss://", "unix://")):
-        raise ImproperlyConfigured(f"{name} must begin with redis://, rediss:// or unix://.")
+        raise ImproperlyConfigured(f"{name} must start with redis://, rediss:// or unix://.")
     return url
 
 
 def read_site_url(name: str) -> str:
-    """The site's own address, as `https://chat.example.org`; empty when it is not set."""
+    """Read the address of the site, such as `https://chat.example.org`; empty if it is not set."""
     text = os.environ.get(name, "")
     if not text:
         return ""
@@ -189,9 +192,12 @@ def read_site_url(name: str) -> str:
 
 
 def read_mail_server(name: str, site_url: str) -> dict[str, Any]:
-    """`smtp://`, `smtp+starttls://` or `smtps://user:password@host:port` in parts; empty when it is not set.
+    """Read the mail server from `smtp://`, `smtp+starttls://` or `smtps://user:password@host:port`.
 
-    Mails have links to `site_url`, never to the host that a request names: its sender is not who gets the mail.
+    Mails link to `site_url`, never to the host of a request: an attacker could send the request.
+
+    Returns:
+        The parts of the URL; empty if it is not set.
     """
     text = os.environ.get(name, "")
     if not text:
@@ -202,7 +208,7 @@ def read_mail_server(name: str, site_url: str) -> dict[str, Any]:
         port = parts.port
     except ValueError:
         raise ImproperlyConfigured(f"{name} is not {allowed}.") from None
-    # The text may hold a password: it is not shown.
+    # The value may contain a password, so errors do not show it.
     if parts.scheme not in MAIL_PORTS or not parts.hostname or parts.path not in ("", "/") or parts.query:
         raise ImproperlyConfigured(f"{name} is not {allowed}.")
     if not site_url:
@@ -231,4 +237,4 @@ def parse_bool(name: str, text: str) -> bool:
             return True
         case "0" | "false" | "no" | "off":
             return False
-    raise ImproperlyConfigured(f"{name}={text!r} is not a switch: use true or false.")
+    raise ImproperlyConfigured(f"{name}={text!r}: true or false is allowed.")

@@ -1,6 +1,6 @@
-"""The lines of the log: with time, level and process; of bounded length and number; none that somebody else can forge.
+"""Log lines with time, level and process: bounded in length and number, and safe against forged lines.
 
-The formatters and the handler here do all of that for every logger.
+The formatters and the handler apply to all loggers.
 """
 
 import logging
@@ -16,7 +16,7 @@ import msgspec
 
 from hubbub.protocol import encode
 
-# They try, and say so, about once a second while Redis or PostgreSQL is away.
+# They retry and log about once a second while Redis or PostgreSQL is unavailable.
 REPEATING = ("channels_redis.pubsub", "psycopg.pool")
 QUIET_SECONDS = 10.0
 
@@ -24,26 +24,26 @@ MAX_MESSAGE_CHARS = 1_000
 MAX_TRACEBACK_CHARS = 8_000
 MAX_TRACEBACK_LINE_CHARS = 400
 
-# Of one logger and level: this many lines at once, and in the long run.
+# Limits for one logger and level: lines at once, and in the long run.
 BURST_LINES = 50
 LINES_PER_SECOND = 5.0
 SUMMARY_SECONDS = 5.0
-# They have bounds of their own, by kind: one kind must not hide the others.
+# It limits each kind of event itself, so that one kind does not suppress the others.
 UNLIMITED = ("hubbub.security",)
 
-# Control characters, line separators, and what changes the direction of text: an attacker's words must not become
-# a line of their own, move the cursor, or look like something else.
+# Control characters, line separators and bidirectional controls: text of an attacker must not start a line, control the
+# terminal, or change how a line reads.
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def plain(text: str, most: int = MAX_MESSAGE_CHARS) -> str:
-    """`text` on one line of at most about `most` characters: what is unsafe becomes an escape such as \\n."""
-    cut = f"… ({len(text) - most} more characters)" if len(text) > most else ""
-    return UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), text[:most]) + cut
+def plain(text: str, max_chars: int = MAX_MESSAGE_CHARS) -> str:
+    """Return `text` as one line of about `max_chars` characters, with unsafe characters as escapes such as \\n."""
+    cut = f"… ({len(text) - max_chars} more characters)" if len(text) > max_chars else ""
+    return UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode(), text[:max_chars]) + cut
 
 
 class Line(logging.Formatter):
-    """`2026-11-26T21:00:32.123+00:00 WARNING web-1 hubbub.publish: message`; lines of a traceback are indented."""
+    """Formats `2026-11-26T21:00:32.123+00:00 WARNING web-1 hubbub.publish: message`, then an indented traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
         time_text, process = _time(record), _process(record)
@@ -61,10 +61,10 @@ class LogLine(msgspec.Struct, omit_defaults=True):
 
 
 class JsonLine(logging.Formatter):
-    """The same as one JSON object per line; `traceback` is a list of lines."""
+    """Formats the same as one JSON object per line; `traceback` is a list of lines."""
 
     def format(self, record: logging.LogRecord) -> str:
-        found = LogLine(
+        line = LogLine(
             time=_time(record),
             level=record.levelname,
             process=_process(record),
@@ -72,7 +72,7 @@ class JsonLine(logging.Formatter):
             message=plain(_message(record)),
             traceback=_traceback(record),
         )
-        return encode(found)
+        return encode(line)
 
 
 def _time(record: logging.LogRecord) -> str:
@@ -86,12 +86,12 @@ def _process(record: logging.LogRecord) -> str:
 def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
-    except Exception as error:  # noqa: BLE001 - wrong arguments must not cost the line
+    except Exception as error:  # noqa: BLE001 - a line with wrong arguments is still logged
         return f"{record.msg} ({type(error).__name__} in its arguments)"
 
 
 def _traceback(record: logging.LogRecord) -> list[str]:
-    """Its beginning and, longer, its end, which tells most."""
+    """The lines of the traceback. From a long one: its start, and more of its end, which matters most."""
     text = ""
     if record.exc_info and record.exc_info[0]:
         text = "".join(traceback.format_exception(*record.exc_info))
@@ -100,29 +100,29 @@ def _traceback(record: logging.LogRecord) -> list[str]:
     lines = [plain(line, MAX_TRACEBACK_LINE_CHARS) for line in text.splitlines()]
     if sum(map(len, lines)) <= MAX_TRACEBACK_CHARS:
         return lines
-    head, tail = _within(lines, MAX_TRACEBACK_CHARS // 4), _within(lines[::-1], MAX_TRACEBACK_CHARS * 3 // 4)[::-1]
+    head, tail = _first(lines, MAX_TRACEBACK_CHARS // 4), _first(lines[::-1], MAX_TRACEBACK_CHARS * 3 // 4)[::-1]
     return [*head, f"… ({len(lines) - len(head) - len(tail)} lines more)", *tail]
 
 
-def _within(lines: list[str], most: int) -> list[str]:
-    kept, length = [], 0
+def _first(lines: list[str], max_chars: int) -> list[str]:
+    first, length = [], 0
     for line in lines:
         length += len(line)
-        if length > most:
+        if length > max_chars:
             break
-        kept.append(line)
-    return kept
+        first.append(line)
+    return first
 
 
 class BoundedHandler(logging.StreamHandler[TextIO]):
-    """Writes at most BURST_LINES at once and LINES_PER_SECOND of each logger and level; then how many it left out."""
+    """Writes at most BURST_LINES at once and LINES_PER_SECOND per logger and level, then the count of omitted lines."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         super().__init__(stream)
         self._budgets: dict[tuple[str, int], _Budget] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Called with the handler's lock held."""
+        """Write or omit a record. The caller has the handler's lock."""
         if record.name in UNLIMITED:
             super().emit(record)
             return
@@ -130,13 +130,13 @@ class BoundedHandler(logging.StreamHandler[TextIO]):
         if budget.take():
             super().emit(record)
         elif budget.omitted == 1:
-            # One timer per burst: the count is written also when nothing more comes.
+            # One timer per burst writes the count, even if no further line comes.
             timer = threading.Timer(SUMMARY_SECONDS, self._summarize, (record.name, record.levelno))
             timer.daemon = True
             try:
                 timer.start()
             except RuntimeError:
-                budget.omitted = 0  # At the very end there are no threads any more.
+                budget.omitted = 0  # The interpreter is shutting down and starts no threads.
 
     def flush(self) -> None:
         try:
@@ -149,7 +149,7 @@ class BoundedHandler(logging.StreamHandler[TextIO]):
             budget = self._budgets[name, level]
             omitted, budget.omitted = budget.omitted, 0
             if omitted:
-                text = f"and {omitted} more lines of this logger and level within {SUMMARY_SECONDS:g} s"
+                text = f"{omitted} more lines of this logger and level omitted within {SUMMARY_SECONDS:g} s"
                 super().emit(logging.LogRecord(name, level, "", 0, text, (), None))
 
 
@@ -173,14 +173,14 @@ class _Budget:
 
 
 class Brief(logging.Filter):
-    """One line for a refused request (below 500), and one for an outage of Redis or PostgreSQL, however long."""
+    """Shortens a refused request (below 500), and an outage of Redis or PostgreSQL, to one line."""
 
     def __init__(self) -> None:
         super().__init__()
         self._failed_at: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        # 503: what a load balancer asks again and again.
+        # A load balancer repeats requests that get 503.
         if record.name in REPEATING or getattr(record, "status_code", 0) == 503:
             return self._is_new(record)
         if getattr(record, "status_code", 500) < 500:

@@ -1,4 +1,4 @@
-"""What each request and each answer of the site must keep to, and Django 5.2 has no setting for."""
+"""Middleware for rules on requests and responses that Django 5.2 has no settings for."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from django.utils.functional import SimpleLazyObject
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
-# Everything is served from here, without inline scripts or styles; 'self' covers same-origin WebSockets too.
+# All content is same-origin, without inline scripts or styles; 'self' includes same-origin WebSockets.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -19,12 +19,14 @@ POLICY = (
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
-    # No other site may show our pictures, or learn from whether they load who is signed in.
+    # Other sites may not embed images, or detect from them whether a user is signed in.
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
 
 def security_headers(get_response: GetResponse) -> GetResponse:
+    """Set HEADERS on each response that does not have them."""
+
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
         for name, value in HEADERS.items():
@@ -35,9 +37,9 @@ def security_headers(get_response: GetResponse) -> GetResponse:
 
 
 def no_store(get_response: GetResponse) -> GetResponse:
-    """Have browsers and proxies keep no page, error or download, unless its view has said otherwise.
+    """Forbid browsers and proxies to store responses, unless the view sets a Cache-Control.
 
-    What is kept is shown again by "Back" after signing out. Static files come with a Cache-Control of their own.
+    A stored page would show again with "Back" after signing out. Static files have a Cache-Control of their own.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -49,10 +51,10 @@ def no_store(get_response: GetResponse) -> GetResponse:
 
 
 def keep_session_key(get_response: GetResponse) -> GetResponse:
-    """Let a session that was made under a former SECRET_KEY keep its own key when it is signed anew.
+    """Keep the session key when Django signs a session again after a change of SECRET_KEY.
 
-    Django signs it anew at its first request after the change, and gives it another key. The open sockets of the
-    browser live by the first one and would end; so would requests that were sent at the same time.
+    Django would give the session another key at its first request after the change. That would end the open sockets of
+    the browser, and its concurrent requests.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -66,7 +68,7 @@ def keep_session_key(get_response: GetResponse) -> GetResponse:
 
 def _get_user(request: HttpRequest) -> Any:
     session: Any = request.session
-    # For this one call: a sign-in does need another key.
+    # Only during this call: a sign-in must change the key.
     session.cycle_key = _keep
     try:
         return get_user(request)
@@ -75,13 +77,13 @@ def _get_user(request: HttpRequest) -> Any:
 
 
 def _keep() -> None:
-    """Instead of `cycle_key`."""
+    """Replaces `cycle_key`."""
 
 
 def no_nul(get_response: GetResponse) -> GetResponse:
-    """Refuse a NUL in an address or a cookie: PostgreSQL takes none, so a look-up with it would be an error of ours.
+    """Refuse a NUL in an address or a cookie, which a query on PostgreSQL would answer with an error.
 
-    Fields of forms refuse it by themselves.
+    Form fields refuse it themselves.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -90,7 +92,7 @@ def no_nul(get_response: GetResponse) -> GetResponse:
             "\0" in request.path
             or "%00" in query
             or "\0" in query
-            or any("\0" in one for one in request.COOKIES.values())
+            or any("\0" in cookie for cookie in request.COOKIES.values())
         ):
             raise BadRequest("an address or a cookie contains the character NUL")
         return get_response(request)
@@ -99,14 +101,15 @@ def no_nul(get_response: GetResponse) -> GetResponse:
 
 
 def utf8_forms(get_response: GetResponse) -> GetResponse:
-    """Refuse a form in another encoding. Browsers send none; Django decodes a multipart form by any that Python has.
+    """Refuse a form in another encoding than UTF-8. Browsers send only UTF-8.
 
-    Among those are some that decode no text, and some that make text which no database takes: errors of ours.
+    Django would decode a multipart form with any codec of Python, which may fail, or return text that no database
+    accepts: both would be server errors.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if (request.content_params or {}).get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
-            request.POST = QueryDict()  # The page that says so looks for a token in the form.
+            request.POST = QueryDict()  # The error page would read the form for its token.
             raise BadRequest("a form is not in UTF-8")
         return get_response(request)
 

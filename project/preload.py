@@ -1,6 +1,6 @@
-"""The code and the templates of all pages, read at the start of a process and not when each is first asked for.
+"""Loads the code and templates of all pages at the start of a process, instead of at their first request.
 
-A release changes them under processes that go on for a while: they must not put a new page together from old code.
+A release changes the files while old processes still run: they must not combine new templates with old code.
 """
 
 import os
@@ -16,16 +16,17 @@ from django.urls import get_resolver
 def read_pages() -> None:
     _ = get_resolver().url_patterns  # Imports the views.
     if settings.DEBUG:
-        return  # Templates are read anew when they change.
+        return  # Templates are reloaded when they change.
     engine: Any = engines["django"]
     for name in sorted(_template_names(engine)):
         engine.get_template(name)
 
 
 def _template_names(engine: Any) -> set[str]:
-    """Those of the project: what is installed beside it does not change with it."""
-    loaders = [one for loader in engine.engine.template_loaders for one in getattr(loader, "loaders", [loader])]
-    folders = [Path(folder) for one in loaders if isinstance(one, FilesystemLoader) for folder in one.get_dirs()]
+    """The templates of the project; those of installed packages do not change with a release."""
+    loaders = [nested for loader in engine.engine.template_loaders for nested in getattr(loader, "loaders", [loader])]
+    files = [loader for loader in loaders if isinstance(loader, FilesystemLoader)]
+    folders = [Path(folder) for loader in files for folder in loader.get_dirs()]
     return {
         os.path.relpath(path, folder)
         for folder in folders

@@ -1,4 +1,4 @@
-"""Settings, all from the environment. docs/settings.md lists every variable; a test compares."""
+"""Settings, all from environment variables. docs/settings.md lists them; a test compares both."""
 
 import os
 from pathlib import Path
@@ -36,7 +36,7 @@ check_known(
     | {"HUBBUB_SITE_URL"},
 )
 
-# Our apps stand first: their templates and commands (runserver) take the place of Django's and daphne's.
+# The project's apps come first: their templates and commands (runserver) replace those of Django and daphne.
 INSTALLED_APPS = [
     "project",
     "project.accounts",
@@ -96,16 +96,16 @@ TEMPLATES = [
 DATABASES = {"default": env.read_database("DATABASE_URL", VAR_DIR / "hubbub.sqlite3")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Without REDIS_URL: the private Redis that `manage.py up` and `runserver` start.
+# The default is the private Redis that `manage.py up` and `runserver` start.
 REDIS_URL = env.read_redis_url("REDIS_URL", f"unix://{socket_path(VAR_DIR)}")
-# What the names of channels and keys begin with; without it, an id kept in the database.
+# The prefix of channels and keys; without it, an id in the database.
 REDIS_PREFIX = os.environ.get("HUBBUB_PREFIX")
 CHANNEL_LAYERS = {
     "default": {"BACKEND": "hubbub.delivery.layer.RedisPubSubLayer", "CONFIG": {"capacity": HUBBUB.layer_capacity}},
 }
 
 AUTH_USER_MODEL = "accounts.User"
-# Django's own, a few at once.
+# Django's hashers, with a limit on concurrent hashes.
 PASSWORD_HASHERS = [
     f"project.accounts.hashing.{name}" for name in ("PBKDF2", "PBKDF2SHA1", "Argon2", "BCryptSHA256", "Scrypt")
 ]
@@ -118,7 +118,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
-# What an access token can be given, in the words of the admin.
+# The scopes of access tokens, with their descriptions in the admin.
 TOKEN_SCOPES = {
     "chat.read": "Read rooms and their messages.",
     "chat.write": "Post, edit and delete messages.",
@@ -138,7 +138,7 @@ LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "lobby"
 LOGOUT_REDIRECT_URL = "sign-in"
 
-# They end with the session. In a cookie, Django's default, one would wait for the next user of the browser.
+# Messages end with the session. In a cookie, Django's default, the next user of the browser could see them.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 LANGUAGE_CODE = "en"
@@ -152,24 +152,24 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "project.static_storage.StaticFilesStorage"},
 }
-WHITENOISE_MAX_AGE = 60  # Of files without a hash in their name; hashed ones are kept for ever.
+WHITENOISE_MAX_AGE = 60  # For files without a hash in their name; hashed ones are cached for ever.
 
-# Behind TLS: set HUBBUB_TLS and HUBBUB_TRUSTED_PROXIES, and have the proxy set X-Forwarded-Proto on every request. That
-# becomes the request's own scheme (hubbub.asgi): a header that Django would believe from anyone is not named.
+# For TLS set HUBBUB_TLS and HUBBUB_TRUSTED_PROXIES, and let the proxy set X-Forwarded-Proto on every request.
+# hubbub.asgi sets the scheme from it. SECURE_PROXY_SSL_HEADER is not set: Django would trust that header from any peer.
 TLS = env.read_bool("HUBBUB_TLS", False)
 SECURE_SSL_REDIRECT = TLS
 SESSION_COOKIE_SECURE = TLS
 CSRF_COOKIE_SECURE = TLS
-CSRF_COOKIE_HTTPONLY = True  # Pages take the token from their forms; no script has a use for the cookie.
+CSRF_COOKIE_HTTPONLY = True  # Pages take the token from their forms; no script needs the cookie.
 HSTS_SECONDS = env.read_int("HUBBUB_HSTS_SECONDS", 31536000, low=0, high=10 * 31536000)
 SECURE_HSTS_SECONDS = HSTS_SECONDS if TLS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.read_bool("HUBBUB_HSTS_SUBDOMAINS", False)
-# Hosts below ours are not ours to bind: to leave them out is a choice, and no slip to be told of.
+# HSTS for subdomains is a deliberate choice of the operator, so its warnings are off.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 
-# See project/logs.py: each line has a time and a process, and neither its length nor the number of lines is unbounded.
+# See project/logs.py: lines have a time and a process, and are bounded in length and number.
 LOG_FORMATS = {"text": "Line", "json": "JsonLine"}
 LOG_FORMAT = env.read_choice("HUBBUB_LOG_FORMAT", "text", LOG_FORMATS)
 LOGGING = {

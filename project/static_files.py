@@ -1,7 +1,7 @@
-"""Static files, while a release changes them under this process: WhiteNoise, which reads its list only at the start.
+"""Static files that a release may change while this process runs. WhiteNoise alone reads its list only at the start.
 
-A file with a hash in its name is the same for ever, so one that is not on the list is looked for on disk: another
-process has named it, of an older or a newer release. Others are looked at anew for each request: they may have changed.
+A file with a hash in its name never changes: one that is not on the list, but in a page of an older or newer release,
+is read from disk. Files without a hash may change, and are checked at each request.
 """
 
 import os
@@ -20,32 +20,34 @@ HASHED = re.compile(r"\.[0-9a-f]{12}(\.[^./]+)?\Z")
 
 
 class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]
+    """WhiteNoise that finds files of older and newer releases, and retains those of its own."""
+
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse], **more: Any) -> None:
         super().__init__(get_response, **more)
         if self.static_root and not self.autorefresh:
             lock_release(self.static_root)
 
     def __call__(self, request: HttpRequest) -> Any:
-        if self.autorefresh:  # DEBUG: each request looks at the disk anyway.
+        if self.autorefresh:  # DEBUG: each request reads the disk anyway.
             return super().__call__(request)
         url = request.path_info
         file = self.files.get(url)
         is_hashed = HASHED.search(url) is not None
         if is_hashed and file is None:
-            file = self._look(url)
+            file = self._find_on_disk(url)
             if file is not None:
-                self.files[url] = file  # No more of them than there are files.
+                self.files[url] = file  # Bounded by the number of files.
         elif file is not None and not is_hashed:
-            file = self._look(url)
+            file = self._find_on_disk(url)
         if file is not None:
             try:
                 return self.serve(file, request)
             except FileNotFoundError:
-                self.files.pop(url, None)  # Of a release that is gone.
+                self.files.pop(url, None)  # From a release that was removed.
         return self.get_response(request)
 
-    def _look(self, url: str) -> Any:
-        """The file as it is on disk now, below STATIC_ROOT and in no hidden folder; None if there is none."""
+    def _find_on_disk(self, url: str) -> Any:
+        """The current file on disk, below STATIC_ROOT and in no hidden folder; None if it does not exist."""
         if not url.startswith(self.static_prefix) or not self.url_is_canonical(url):
             return self.files.get(url)
         name = url[len(self.static_prefix) :]
@@ -53,16 +55,16 @@ class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]
         if not self.static_root or name.startswith((".", "/")) or "/." in name:
             return None
         try:
-            # One look at the disk for what is not there, whoever asks for it how often.
+            # One system call for a missing file, however often it is requested.
             return self.get_static_file(path, url) if os.path.isfile(path) else None
         except (NotARegularFileError, OSError):
-            return None  # It went between two looks.
+            return None  # Removed meanwhile.
 
     def update_files_dictionary(self, root: str, prefix: str) -> None:
-        """As WhiteNoise does it, without hidden folders, and without what goes while it is read."""
-        found = dict(_scan(root))
-        for path in found:
-            self.add_file_to_dictionary(prefix + os.path.relpath(path, root), path, stat_cache=found)
+        """As in WhiteNoise, without hidden folders, and without files that are removed meanwhile."""
+        status_by_path = dict(_scan(root))
+        for path in status_by_path:
+            self.add_file_to_dictionary(prefix + os.path.relpath(path, root), path, stat_cache=status_by_path)
 
 
 def _scan(folder: str) -> Iterator[tuple[str, os.stat_result]]:

@@ -1,4 +1,4 @@
-"""Tunables from the environment: each is the variable `HUBBUB_<FIELD>`."""
+"""Tunables from the environment: each is read from the variable `HUBBUB_<FIELD>`."""
 
 from collections.abc import Mapping
 from typing import TypeVar
@@ -12,7 +12,7 @@ ENV_PREFIX = "HUBBUB_"
 
 T = TypeVar("T", bound=Tunables)
 
-# Variables of earlier versions, each with the one that took its place.
+# Variables of earlier versions, with their new names.
 RENAMED = {
     "HUBBUB_COMMANDS_IN_WORK": "HUBBUB_MAX_COMMANDS_IN_FLIGHT",
     "HUBBUB_COMPARE_SECONDS": "HUBBUB_RECONCILE_SECONDS",
@@ -39,28 +39,32 @@ RENAMED = {
 
 
 def from_env(cls: type[T], environ: Mapping[str, str]) -> T:
-    """An instance of `cls` from `environ`.
+    """Read an instance of `cls` from `environ`.
 
     Raises:
-        ImproperlyConfigured: for a value out of bounds; names the variable and the values that are allowed.
+        ImproperlyConfigured: for a value out of bounds, with the variable and the allowed values.
     """
-    given = {}
+    values = {}
     for field in msgspec.structs.fields(cls):
         if (text := environ.get(env_name(field.name))) is not None:
             try:
-                given[field.name] = msgspec.convert(text, field.type, strict=False)
+                values[field.name] = msgspec.convert(text, field.type, strict=False)
             except msgspec.ValidationError:
                 raise ImproperlyConfigured(f"{env_name(field.name)}={text!r}: {allowed(field)} is allowed.") from None
-    return cls(**given)
+    return cls(**values)
 
 
 def check_known(environ: Mapping[str, str], known: set[str]) -> None:
-    """Refuse a `HUBBUB_` variable that nothing reads: a misspelt limit must not be silently the default."""
+    """Refuse unknown `HUBBUB_` variables: a misspelt limit must not silently have its default.
+
+    Raises:
+        ImproperlyConfigured: for an unknown variable, and for a former name.
+    """
     for name in environ:
         if name in RENAMED:
-            raise ImproperlyConfigured(f"{name} is called {RENAMED[name]} now.")
+            raise ImproperlyConfigured(f"{name} was renamed: set {RENAMED[name]} instead.")
         if name.startswith(ENV_PREFIX) and name not in known:
-            raise ImproperlyConfigured(f"{name} is not a setting of this project. See docs/settings.md for the list.")
+            raise ImproperlyConfigured(f"{name} is not a setting: see docs/settings.md for the list.")
 
 
 def env_name(field: str) -> str:
@@ -72,13 +76,13 @@ def env_names(*classes: type[Tunables]) -> set[str]:
 
 
 def limits_of(field: msgspec.structs.FieldInfo) -> msgspec.Meta:
-    """The bounds and the reason of a field."""
-    found: msgspec.Meta = field.type.__metadata__[0]
-    return found
+    """Return the bounds and the reason of a field."""
+    meta: msgspec.Meta = field.type.__metadata__[0]
+    return meta
 
 
 def allowed(field: msgspec.structs.FieldInfo) -> str:
-    """The values that a field may have, in words."""
+    """Return the allowed values of a field as text: `a whole number from 1 to 64`."""
     kind = "a whole number" if field.type.__origin__ is int else "a number"
     limits = limits_of(field)
     return f"{kind} from {limits.ge} to {limits.le}"

@@ -13,7 +13,7 @@ handler400 = "project.errors.refused"
 handler500 = "project.errors.failed"
 
 urlpatterns = [
-    path("admin/login/", enter_admin),  # Stands before the admin's own, which has another look.
+    path("admin/login/", enter_admin),  # Before the admin's own sign-in page, which it replaces.
     path("admin/password_change/", change_password_in_admin),
     path("admin/", admin.site.urls),
     path("account/", include("project.accounts.urls")),

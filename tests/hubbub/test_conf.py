@@ -55,7 +55,7 @@ def test_a_name_of_before_is_refused_with_the_one_of_now() -> None:
     assert set(tunables.RENAMED.values()) <= known
     assert not tunables.RENAMED.keys() & known
     for before, now in tunables.RENAMED.items():
-        with pytest.raises(ImproperlyConfigured, match=f"{before} is called {now} now"):
+        with pytest.raises(ImproperlyConfigured, match=f"{before} was renamed: set {now} instead"):
             tunables.check_known({before: "5"}, known)
 
 
@@ -84,7 +84,7 @@ def test_nothing_of_a_postgresql_connection_outlives_its_transaction(monkeypatch
 @pytest.mark.parametrize("url", ["localhost:6379", "http://localhost"])
 def test_a_redis_url_says_what_is_allowed(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("REDIS_URL", url)
-    with pytest.raises(ImproperlyConfigured, match="REDIS_URL must begin with"):
+    with pytest.raises(ImproperlyConfigured, match="REDIS_URL must start with"):
         env.read_redis_url("REDIS_URL", "redis://unused")
 
 

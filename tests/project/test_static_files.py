@@ -19,7 +19,7 @@ def root(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Path
     (tmp_path / "static" / "app").mkdir(parents=True)
     (tmp_path / "static" / KNOWN).write_text("// old")
     (tmp_path / "static" / "app" / "a.js").write_text("// old")
-    monkeypatch.setattr(release_files, "_held", {})
+    monkeypatch.setattr(release_files, "_locks", {})
     return tmp_path / "static"
 
 

@@ -1,4 +1,4 @@
-"""daphne's `runserver`, with the private Redis that the site needs when there is no other."""
+"""daphne's `runserver`, with a private Redis unless REDIS_URL is set."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ from hubbub.supervisor import private_redis
 
 class Command(DaphneCommand):  # type: ignore[misc]
     def handle(self, *args: Any, **options: Any) -> None:
-        # The autoreloader runs this command again in a child, as often as the code changes; Redis stays.
+        # The autoreloader runs this command again in a child after each change of code; Redis keeps running.
         if os.environ.get("RUN_MAIN") == "true":
             super().handle(*args, **options)
             return
@@ -35,7 +35,7 @@ class Command(DaphneCommand):  # type: ignore[misc]
 
 
 def start_redis(stack: contextlib.ExitStack) -> None:
-    """The private Redis until `stack` ends, unless a run on the same data has started it."""
+    """Run the private Redis until `stack` ends, unless another run on the same data has started it."""
     if not getattr(settings, "VAR_DIR", None):
         raise CommandError("VAR_DIR is not set: see manage.py check. Or set REDIS_URL in the environment.")
     var_dir = Path(settings.VAR_DIR)
@@ -43,7 +43,7 @@ def start_redis(stack: contextlib.ExitStack) -> None:
         path = private_redis.make_run_dir(var_dir) / "redis.sock"
         lock = lock_folder(var_dir)
     except InUse:
-        return  # `up`, or another `runserver`, which has one.
+        return  # `up` or another `runserver` has started it.
     except OSError as error:
         raise CommandError(str(error)) from None
     stack.callback(os.close, lock)
