@@ -1,4 +1,4 @@
-"""Which names are drawn alike: scripts, folding and the key of a name, by the tables of Unicode. A leaf.
+"""Keys of names that look alike, by Unicode's tables of confusable characters and scripts. A leaf.
 
 The tables are those of PyPI's `confusable-homoglyphs`: confusables.txt of UTS #39 and Scripts.txt.
 """
@@ -17,13 +17,13 @@ IGNORABLE = (
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 _IGNORABLE = re.compile(f"[{IGNORABLE}]")
-# A second dot on a letter that has one is not seen.
+# A second dot on a dotted letter is invisible.
 _SECOND_DOT = re.compile("(?<=[ij])\u0307")
 _SMALL_CAPITAL = re.compile(r"LATIN LETTER SMALL CAPITAL ([A-Z])\Z")
-# The table is written in logical order: marks of direction stand around letters of Hebrew and Arabic.
+# The table is in logical order, with direction marks around Hebrew and Arabic letters.
 _MARK_OF_TABLE = "\u200e"
 
-# The blocks that have small capitals: confusables.txt lacks most of them.
+# Blocks with small capitals, most of which confusables.txt lacks.
 SMALL_CAPITALS = (*range(0x250, 0x2B0), *range(0x1D00, 0x1DC0), *range(0xA720, 0xA800), *range(0xAB30, 0xAB70))
 
 MAX_STEPS = 8  # The longest chain has four.
@@ -35,14 +35,15 @@ def is_ignorable(character: str) -> bool:
 
 
 def fold_name(text: str) -> str:
-    """Without differences of case and of compatibility, and without ignorable characters: toNFKC_Casefold."""
+    """Remove differences of case and compatibility, and ignorable characters: toNFKC_Casefold."""
     return unicodedata.normalize("NFKC", _IGNORABLE.sub("", unicodedata.normalize("NFKC", text)).casefold())
 
 
 def name_key(text: str) -> str:
-    """The same for names that are drawn alike in some case: folded, each character replaced by its prototype.
+    """Return the key that names have in common if they look alike in any case.
 
-    It is stable: the key of a key is the key. Not to be shown, and not to be compared with those of other tables.
+    The name is folded, and each character replaced by its prototype. The key of a key is the key itself. Keys are not
+    for display, and not comparable between versions of the tables.
     """
     for _ in range(MAX_STEPS):
         before, text = text, _replaced(_SECOND_DOT.sub("", unicodedata.normalize("NFD", fold_name(text))))
@@ -52,39 +53,39 @@ def name_key(text: str) -> str:
 
 
 def shown_key(text: str) -> str:
-    """The key of what the name looks like in its own case.
+    """Return the key of the name as it looks in its own case.
 
-    It differs from `name_key` where a capital is drawn like another letter than its small form: ΑΝΝΑ, αννα.
+    It differs from `name_key` where a capital looks like another letter than its small form: ΑΝΝΑ, αννα.
     """
     return name_key(_replaced(unicodedata.normalize("NFD", text)))
 
 
 def script_of(character: str) -> str:
-    """The character's script, in capitals; COMMON or INHERITED where it belongs to several."""
+    """Return the character's script in capitals; COMMON or INHERITED if it belongs to several."""
     starts, ranges = _scripts()
     last, script = ranges[bisect_right(starts, ord(character)) - 1]
     return script if ord(character) <= last else "UNKNOWN"
 
 
 def looks_latin(character: str) -> bool:
-    """Whether the character is drawn like a letter or digit of ASCII."""
+    """Whether the character looks like an ASCII letter or digit."""
     prototype = prototypes().get(character, "")
     return prototype.isascii() and prototype.isalnum()
 
 
 @functools.cache
 def prototypes() -> dict[str, str]:
-    """What each character is drawn like: the prototype of confusables.txt."""
-    # The library has each pair both ways. In the file a prototype is nothing's likeness, so the pairs are stars:
-    # the prototype is the one with several, or the sequence. Of a single pair either will do.
+    """Return the prototype of each character, as in confusables.txt."""
+    # The library lists each pair in both directions. The pairs form stars: the centre, with several partners, is the
+    # prototype, and so is a sequence. In a single pair either may be the prototype.
     pairs: dict[str, list[str]] = {}
     for character, others in load("confusables.json").items():
         pairs[_of_table(character)] = [_of_table(other["c"]) for other in others]
-    found: dict[str, str] = {}
+    prototype_of: dict[str, str] = {}
     for character, [first, *more] in pairs.items():
         if len(character) == 1 and not more and _rank(first, pairs) > _rank(character, pairs):
-            found[character] = first
-    return found
+            prototype_of[character] = first
+    return prototype_of
 
 
 def _of_table(text: str) -> str:
@@ -102,17 +103,17 @@ def _replaced(text: str) -> str:
 @functools.cache
 def _replacements() -> dict[int, str]:
     table = prototypes()
-    found = {ord(character): prototype for character, prototype in table.items()}
-    # Both cases of a letter have one key: Cyrillic В is drawn like B, so в, which is like no letter of ASCII, is b. A
-    # capital I is drawn like l, so lvan is Ivan.
+    replacements = {ord(character): prototype for character, prototype in table.items()}
+    # Both cases of a letter have one key: Cyrillic В looks like B, so в, which looks like no ASCII letter, becomes b. A
+    # capital I looks like l, so lvan equals Ivan.
     for capital, prototype in table.items():
         small = capital.lower()
         if prototype.isascii() and len(small) == 1 and not table.get(small, "\x80").isascii():
-            found[ord(small)] = prototype.lower()
+            replacements[ord(small)] = prototype.lower()
     for code in SMALL_CAPITALS:
         if (name := _SMALL_CAPITAL.match(unicodedata.name(chr(code), ""))) is not None:
-            found[code] = name[1].lower()
-    return found
+            replacements[code] = name[1].lower()
+    return replacements
 
 
 @functools.cache
