@@ -191,7 +191,10 @@ def read_variable(call: ast.Call) -> tuple[str | None, str | None]:
 
 def test_every_system_check_is_documented_and_no_other() -> None:
     sources = [
-        path.read_text() for app in ("project", "hubbub", "chat", "monitor") for path in (ROOT / app).rglob("checks.py")
+        path.read_text()
+        for app in ("project", "hubbub", "chat", "monitor")
+        for name in ("checks.py", "checks/*.py")
+        for path in (ROOT / app).rglob(name)
     ]
     ids = re.findall(r'id="(\w+\.[EW]\d+)"', "".join(sources))
     assert sorted(row[0].strip("`") for row in table(SETTINGS, "check")) == sorted(ids)

@@ -42,7 +42,7 @@ def test_a_layer_that_connects_no_processes(settings: Any, wrong: Any) -> None:
 def test_a_daphne_older_than_what_the_server_is_built_on(
     monkeypatch: pytest.MonkeyPatch, version: str, expected: list[str]
 ) -> None:
-    monkeypatch.setattr(checks.metadata, "version", lambda name: version)
+    monkeypatch.setattr(metadata, "version", lambda name: version)
     assert found() == expected
 
 
@@ -50,7 +50,7 @@ def test_a_site_without_daphne_is_served_by_another(monkeypatch: pytest.MonkeyPa
     def missing(name: str) -> str:
         raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(checks.metadata, "version", missing)
+    monkeypatch.setattr(metadata, "version", missing)
     assert found() == []
 
 

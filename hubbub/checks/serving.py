@@ -1,0 +1,105 @@
+"""System checks of the server: its version, limits, folders and address."""
+
+import ipaddress
+import re
+import resource
+import stat
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+
+from hubbub import conf
+from hubbub.process.descriptors import required_descriptors
+
+MIN_DAPHNE = (4, 2)  # hubbub.server relies on internals of this version and later.
+
+
+@register("hubbub")
+def check_daphne(**_: Any) -> list[CheckMessage]:
+    try:
+        version = metadata.version("daphne")
+    except metadata.PackageNotFoundError:
+        return []  # Another ASGI server.
+    if tuple(int(number) for number in re.findall(r"\d+", version)[:2]) >= MIN_DAPHNE:
+        return []
+    return [
+        Error(
+            f"daphne {version} is too old for hubbub.server: it needs {'.'.join(map(str, MIN_DAPHNE))} or later.",
+            hint="Install the version in requirements.txt.",
+            id="hubbub.E002",
+        )
+    ]
+
+
+@register("hubbub")
+def check_descriptors(**_: Any) -> list[CheckMessage]:
+    """The server raises the soft limit itself; the hard limit is set by its environment."""
+    wanted = required_descriptors(conf.settings())
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard == resource.RLIM_INFINITY or hard >= wanted:
+        return []
+    return [
+        Warning(
+            f"The limit of {hard} file descriptors is too low: the configured connections need {wanted}.",
+            hint="New connections wait at the limit. Raise it (ulimit -Hn, LimitNOFILE), or lower HUBBUB_MAX_SOCKETS "
+            "and HUBBUB_MAX_CONNECTIONS.",
+            id="hubbub.W006",
+        )
+    ]
+
+
+@register("hubbub")
+def check_data_folder(**_: Any) -> list[CheckMessage]:
+    folder = Path(getattr(settings, "VAR_DIR", "") or "/nonexistent")
+    try:
+        mode = stat.S_IMODE(folder.stat().st_mode)
+    except OSError:
+        return []  # Not created yet: it is created for its owner only.
+    if not mode & 0o077:
+        return []
+    return [
+        Warning(
+            f"The data folder {folder} is accessible to other users of this machine (mode {mode:03o}).",
+            hint=f"It contains the database, the secret key and the sockets. Run: chmod -R go= {folder}",
+            id="hubbub.W008",
+        )
+    ]
+
+
+@register("hubbub")
+def check_serving(**_: Any) -> list[CheckMessage]:
+    """Settings that `up` and `runserver` need, and other ASGI servers do not."""
+    found: list[CheckMessage] = []
+    if not getattr(settings, "VAR_DIR", None):
+        hint = "Set a folder for sockets and the lock of a run: VAR_DIR = BASE_DIR / 'var'."
+        found.append(Warning("VAR_DIR is not set: `up` and `runserver` refuse to start.", hint=hint, id="hubbub.W010"))
+    if not getattr(settings, "ASGI_APPLICATION", None):
+        hint = "Set the application that routes sockets: ASGI_APPLICATION = 'mysite.asgi.application'."
+        found.append(
+            Warning("ASGI_APPLICATION is not set: `up` and `runserver` refuse to start.", hint=hint, id="hubbub.W011")
+        )
+    return found
+
+
+def check_address(host: str) -> list[CheckMessage]:
+    """Check the address that a command is about to listen on: no setting has it, so `check` cannot."""
+    if not settings.DEBUG or not is_public(host):
+        return []
+    return [
+        Warning(
+            f"DEBUG is on, and {host} is reachable from other hosts.",
+            hint="Error pages show settings and code to every visitor. Unset DEBUG, or listen on 127.0.0.1.",
+            id="hubbub.W004",
+        )
+    ]
+
+
+def is_public(host: str) -> bool:
+    """Whether other machines may reach the address or host name."""
+    try:
+        return not ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host != "localhost" and not host.endswith(".localhost")

@@ -1,0 +1,156 @@
+"""System checks of Django's settings: apps, sessions, hosts, databases, scopes and static files."""
+
+from collections.abc import Iterable
+from importlib import import_module
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib.sessions.backends.db import SessionStore as DatabaseSession
+from django.core.checks import CheckMessage, Error, Warning, register
+from django.utils.module_loading import import_string
+
+REQUIRED_APPS = ("django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions")
+PAGES_APP = "django.contrib.staticfiles"
+PAGES_MIDDLEWARE = (
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+)
+
+
+@register("hubbub")
+def check_session_engine(**_: Any) -> list[CheckMessage]:
+    if issubclass(import_module(settings.SESSION_ENGINE).SessionStore, DatabaseSession):
+        return []
+    return [
+        Error(
+            f"SESSION_ENGINE {settings.SESSION_ENGINE} does not store sessions in the database.",
+            hint="The sessions of open sockets are re-checked in the database, all in one query. "
+            'Set SESSION_ENGINE to "django.contrib.sessions.backends.db" or "….cached_db".',
+            id="hubbub.E003",
+        )
+    ]
+
+
+@register("hubbub")
+def check_hosts(**_: Any) -> list[CheckMessage]:
+    if "*" not in settings.ALLOWED_HOSTS:
+        return []
+    return [
+        Warning(
+            "ALLOWED_HOSTS has '*': any host name is accepted.",
+            hint="A page under any name that resolves to this address can open sockets as the site's own. "
+            "List the host names of the site.",
+            id="hubbub.W001",
+        )
+    ]
+
+
+@register("hubbub")
+def check_empty_hosts(**_: Any) -> list[CheckMessage]:
+    if settings.ALLOWED_HOSTS or settings.DEBUG:
+        return []
+    return [
+        Warning(
+            "ALLOWED_HOSTS is empty and DEBUG is off: pages get 400, sockets get 403.",
+            hint="List the host names of the site: ALLOWED_HOSTS = ['chat.example.org'].",
+            id="hubbub.W014",
+        )
+    ]
+
+
+@register("hubbub")
+def check_proxies(**_: Any) -> list[CheckMessage]:
+    proxies: list[str] = getattr(settings, "TRUSTED_PROXIES", [])
+    if proxies or not settings.SECURE_SSL_REDIRECT:
+        return []
+    return [
+        Warning(
+            "The site redirects to https, but HUBBUB_TRUSTED_PROXIES is empty.",
+            hint="Every request is redirected to https in a loop. Set HUBBUB_TRUSTED_PROXIES to the proxy's address.",
+            id="hubbub.W005",
+        )
+    ]
+
+
+@register("hubbub")
+def check_connections(**_: Any) -> list[CheckMessage]:
+    return [
+        Warning(
+            f"DATABASES[{alias!r}]: CONN_MAX_AGE is {database['CONN_MAX_AGE']}, which leaks connections under ASGI.",
+            hint="Each page request has its own thread, and its connection is never reused. "
+            "Set CONN_MAX_AGE to 0; on PostgreSQL use the pool in OPTIONS. Sockets have database threads of their own.",
+            id="hubbub.W002",
+        )
+        for alias, database in settings.DATABASES.items()
+        if database.get("CONN_MAX_AGE", 0) != 0
+    ]
+
+
+@register("hubbub")
+def check_apps(**_: Any) -> list[CheckMessage]:
+    return [
+        Error(
+            f"INSTALLED_APPS lacks {name!r}.",
+            hint="Sockets are authenticated by Django's sessions and users. Add the app.",
+            id="hubbub.E011",
+        )
+        for name in missing_apps()
+    ]
+
+
+@register("hubbub")
+def check_scopes(**_: Any) -> list[CheckMessage]:
+    if hasattr(settings, "TOKEN_SCOPES"):
+        return []
+    return [
+        Warning(
+            "TOKEN_SCOPES is not set: access tokens are refused by every endpoint with a scope.",
+            hint="List each scope with a description: TOKEN_SCOPES = {'hands.raise': 'Raise a hand.'}, or {} for none.",
+            id="hubbub.W012",
+        )
+    ]
+
+
+@register("hubbub")
+def check_static_root(**_: Any) -> list[CheckMessage]:
+    if settings.STATIC_ROOT or not apps.is_installed(PAGES_APP):
+        return []
+    return [
+        Warning(
+            "STATIC_ROOT is not set: `up` cannot collect static files.",
+            hint="Set a folder for them: STATIC_ROOT = BASE_DIR / 'static'.",
+            id="hubbub.W013",
+        )
+    ]
+
+
+def missing_apps() -> list[str]:
+    """Return the apps that the engine needs and INSTALLED_APPS lacks."""
+    return [name for name in REQUIRED_APPS if not apps.is_installed(name)]
+
+
+def missing_for_pages() -> list[str]:
+    """Return one line for each app and middleware that pages of signed-in users need and settings lack."""
+    lines = [] if apps.is_installed(PAGES_APP) else [f"INSTALLED_APPS lacks {PAGES_APP!r}."]
+    installed = [_imported(name) for name in settings.MIDDLEWARE]
+    for name in PAGES_MIDDLEWARE:
+        required = _imported(name)
+        # If the app itself is missing, E011 reports it.
+        if required and not any(isinstance(item, type) and issubclass(item, required) for item in installed):
+            lines.append(f"MIDDLEWARE lacks {name!r}.")
+    return lines
+
+
+def missing_scopes(names: Iterable[str]) -> list[str]:
+    """Return the scopes of `names` that TOKEN_SCOPES lacks; none where it is not set, as W012 reports that."""
+    known = getattr(settings, "TOKEN_SCOPES", None)
+    return [] if known is None else [name for name in names if name not in known]
+
+
+def _imported(name: str) -> Any:
+    """The imported object; None where it does not exist, which Django reports itself."""
+    try:
+        return import_string(name)
+    except (ImportError, RuntimeError):
+        return None
