@@ -42,7 +42,7 @@ class AccessTokenForm(forms.ModelForm):  # type: ignore[type-arg]
         if not users.is_active(user):
             raise ValidationError("This user is not active: the token would not be valid.")
         if not users.has_permissions_of(self.creator, user):
-            raise ValidationError("This user has permissions that you lack: a token would give them to you.")
+            raise ValidationError("This user has permissions that you do not have: a token would give them to you.")
         return user
 
 

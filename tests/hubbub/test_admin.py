@@ -182,7 +182,7 @@ def test_a_token_for_somebody_with_more_rights_gives_nobody_theirs(client: Any, 
     fields = {"name": "probe", "expires_at_0": "2099-01-01", "expires_at_1": "12:00:00", "scopes": ["monitor.read"]}
     response = client.post(ADD, {**fields, "user": str(root.pk)})
     [error] = response.context["adminform"].form.errors["user"]
-    assert "permissions that you lack" in error
+    assert "permissions that you do not have" in error
     assert not AccessToken.objects.exists()
     assert client.post(ADD, {**fields, "user": str(alice.pk)}).status_code == 200
     assert AccessToken.objects.get().user_id == alice.pk
