@@ -18,14 +18,20 @@ test("what Unicode calls blank is blank, and no letter is but those that are dra
   for (let code = 0; code < 0x110000; code += 1) {
     if (code >= 0xd800 && code < 0xe000) continue;
     const char = String.fromCodePoint(code);
-    if (/[\p{White_Space}\p{Cc}\p{Default_Ignorable_Code_Point}]/u.test(char)) assert.equal(clean(char), "", code.toString(16));
+    if (/[\p{White_Space}\p{Cc}\p{Default_Ignorable_Code_Point}]/u.test(char))
+      assert.equal(clean(char), "", code.toString(16));
     if (/[\p{L}\p{N}\p{P}\p{S}\p{Co}]/u.test(char)) assert.ok(clean(char) !== "" || isFiller(code), code.toString(16));
   }
 });
 
 /** Letters that are drawn as nothing, beside those that Unicode ignores by default. */
 function isFiller(code) {
-  return /\p{Default_Ignorable_Code_Point}/u.test(String.fromCodePoint(code)) || (code >= 0x13441 && code <= 0x13446) || code === 0x1d159 || code === 0x2800;
+  return (
+    /\p{Default_Ignorable_Code_Point}/u.test(String.fromCodePoint(code)) ||
+    (code >= 0x13441 && code <= 0x13446) ||
+    code === 0x1d159 ||
+    code === 0x2800
+  );
 }
 
 test("the page and the server mean the same characters", () => {
@@ -41,6 +47,11 @@ test("the page and the server mean the same characters", () => {
 
 test("a long blank body takes no long time", () => {
   const began = performance.now();
-  for (const typed of [" ".repeat(64_000), `${"\u3164".repeat(32_000)}x${"\u{e0001}".repeat(32_000)}`, `a${"\n".repeat(64_000)}b`]) clean(typed);
+  for (const typed of [
+    " ".repeat(64_000),
+    `${"\u3164".repeat(32_000)}x${"\u{e0001}".repeat(32_000)}`,
+    `a${"\n".repeat(64_000)}b`,
+  ])
+    clean(typed);
   assert.ok(performance.now() - began < 1_000);
 });

@@ -46,7 +46,9 @@ export class FakeBrowser {
     const until = this.#now + ms;
     for (;;) {
       await settle();
-      const due = [...this.#timers].filter(([, { dueAt }]) => dueAt <= until).sort(([, one], [, other]) => one.dueAt - other.dueAt)[0];
+      const due = [...this.#timers]
+        .filter(([, { dueAt }]) => dueAt <= until)
+        .sort(([, one], [, other]) => one.dueAt - other.dueAt)[0];
       if (due === undefined) break;
       const [timer, { run, dueAt }] = due;
       this.#timers.delete(timer);
@@ -87,7 +89,14 @@ export class FakeSocket {
   }
 
   greets(more = {}) {
-    this.says({ type: "hello", user: { id: "1", name: "alice" }, state: "ok", heartbeat_ms: 20_000, limits: { frame_bytes: 65_536 }, ...more });
+    this.says({
+      type: "hello",
+      user: { id: "1", name: "alice" },
+      state: "ok",
+      heartbeat_ms: 20_000,
+      limits: { frame_bytes: 65_536 },
+      ...more,
+    });
   }
 
   answers(command, fields = {}) {

@@ -1,7 +1,21 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { columns, find, freshness, hostFacts, hostLabel, hostLabelOf, initial, level, nameParts, newest, reduce, subject, timeRange } from "../../monitor/static/monitor/js/dashboard-state.js";
+import {
+  columns,
+  find,
+  freshness,
+  hostFacts,
+  hostLabel,
+  hostLabelOf,
+  initial,
+  level,
+  nameParts,
+  newest,
+  reduce,
+  subject,
+  timeRange,
+} from "../../monitor/static/monitor/js/dashboard-state.js";
 
 const START = Date.parse("2026-03-01T12:00:00Z");
 const cpu = (host) => host.cpu_percent;
@@ -50,7 +64,13 @@ test("a greater epoch begins again at 1, a smaller one is of a leader that is go
   let state = opened({ type: "sample", frame: frame(9), now: START });
   state = reduce(state, { type: "sample", frame: { ...frame(1, { epoch: 8 }), at: frame(10).at }, now: START });
   state = reduce(state, { type: "sample", frame: frame(10, { epoch: 7 }), now: START });
-  assert.deepEqual(state.samples.map(({ epoch, seq }) => [epoch, seq]), [[7, 9], [8, 1]]);
+  assert.deepEqual(
+    state.samples.map(({ epoch, seq }) => [epoch, seq]),
+    [
+      [7, 9],
+      [8, 1],
+    ],
+  );
 });
 
 test("the history after a reconnect fills what was missed and keeps what it has not", () => {
@@ -113,8 +133,19 @@ test("a history that knows less than we do does not change the age of our newest
 const setBack = (seq) => ({ ...frame(seq, { epoch: 8 }), at: new Date(START - 600_000 + seq * 2000).toISOString() });
 
 for (const [how, open] of [
-  ["in an open tab", () => [1, 2, 3].reduce((state, seq) => reduce(state, { type: "sample", frame: setBack(seq), now: START }), opened({ type: "history", frame: history([frame(1), frame(2)]), now: START }))],
-  ["in a tab that opens", () => opened({ type: "history", frame: history([frame(1), frame(2), setBack(1), setBack(2), setBack(3)]), now: START })],
+  [
+    "in an open tab",
+    () =>
+      [1, 2, 3].reduce(
+        (state, seq) => reduce(state, { type: "sample", frame: setBack(seq), now: START }),
+        opened({ type: "history", frame: history([frame(1), frame(2)]), now: START }),
+      ),
+  ],
+  [
+    "in a tab that opens",
+    () =>
+      opened({ type: "history", frame: history([frame(1), frame(2), setBack(1), setBack(2), setBack(3)]), now: START }),
+  ],
 ]) {
   test(`charts go on after a clock was set back, ${how}`, () => {
     const state = open();
@@ -138,22 +169,41 @@ test("a server that has forgotten everything, and counts its epochs from an earl
   let state = opened({ type: "sample", frame: frame(9), now: START });
   state = reduce(state, { type: "history", frame: history([frame(1, { epoch: 3 })], { epoch: 3 }), now: START });
   state = reduce(state, { type: "sample", frame: frame(2, { epoch: 3 }), now: START });
-  assert.deepEqual(state.samples.map(({ epoch, seq }) => [epoch, seq]), [[3, 1], [3, 2]]);
+  assert.deepEqual(
+    state.samples.map(({ epoch, seq }) => [epoch, seq]),
+    [
+      [3, 1],
+      [3, 2],
+    ],
+  );
 });
 
 test("two hosts with one name are two, and are told apart by their ids", () => {
-  const [first, second] = [host("app", { id: "3f9a01", cpu_percent: 1 }), host("app", { id: "3f9b02", cpu_percent: 2 })];
+  const [first, second] = [
+    host("app", { id: "3f9a01", cpu_percent: 1 }),
+    host("app", { id: "3f9b02", cpu_percent: 2 }),
+  ];
   const processes = [{ id: "3f9b02:web-1:100", host_name: "app", sockets: 3 }];
-  const state = opened({ type: "sample", frame: frame(1, { hosts: [first, second, host("other")], processes }), now: START });
+  const state = opened({
+    type: "sample",
+    frame: frame(1, { hosts: [first, second, host("other")], processes }),
+    now: START,
+  });
   const sample = newest(state);
   assert.equal(sample.hosts.size, 3);
   assert.deepEqual(columns(state, "host:3f9b02", [cpu])[1], [2]);
-  assert.deepEqual([first, second].map((one) => hostLabel(sample, one)), ["app (3f9a)", "app (3f9b)"]);
+  assert.deepEqual(
+    [first, second].map((one) => hostLabel(sample, one)),
+    ["app (3f9a)", "app (3f9b)"],
+  );
   assert.equal(hostLabel(sample, host("other")), "other");
   assert.equal(hostLabelOf(sample, processes[0]), "app (3f9b)");
   const similar = host("app", { id: "3f9aff" });
   const more = newest(opened({ type: "sample", frame: frame(1, { hosts: [first, similar] }), now: START }));
-  assert.deepEqual([first, similar].map((one) => hostLabel(more, one)), ["app (3f9a0)", "app (3f9af)"]);
+  assert.deepEqual(
+    [first, similar].map((one) => hostLabel(more, one)),
+    ["app (3f9a0)", "app (3f9af)"],
+  );
 });
 
 test("connecting, waiting, offline", () => {
@@ -162,11 +212,16 @@ test("connecting, waiting, offline", () => {
   state = reduce(state, { type: "connection", state: "open" });
   assert.equal(freshness(state, 0).word, "waiting");
   // Between two tries it is still offline: the word does not flicker.
-  for (const one of ["offline", "connecting"]) assert.equal(freshness(reduce(state, { type: "connection", state: one }), 0).word, "offline");
+  for (const one of ["offline", "connecting"])
+    assert.equal(freshness(reduce(state, { type: "connection", state: one }), 0).word, "offline");
 });
 
 test("a page that was refused is offline, not connecting for ever", () => {
-  const state = reduce(initial({ staleMs: 7000 }), { type: "connection", state: "offline", why: { code: 4005, final: true } });
+  const state = reduce(initial({ staleMs: 7000 }), {
+    type: "connection",
+    state: "offline",
+    why: { code: 4005, final: true },
+  });
   assert.equal(freshness(state, 0).word, "offline");
 });
 
@@ -197,7 +252,11 @@ test("a host that was stale or not there has no line meanwhile", () => {
 
 test("the charts show the choice while it is there, else the first host", () => {
   const process = { id: "alpha:web-1:100", sockets: 3 };
-  let state = opened({ type: "sample", frame: frame(1, { hosts: [host("alpha"), host("beta")], processes: [process] }), now: START });
+  let state = opened({
+    type: "sample",
+    frame: frame(1, { hosts: [host("alpha"), host("beta")], processes: [process] }),
+    now: START,
+  });
   assert.equal(subject(state), "host:alpha");
   state = reduce(state, { type: "chosen", subject: "process:alpha:web-1:100" });
   assert.equal(subject(state), "process:alpha:web-1:100");
@@ -226,7 +285,10 @@ test("a host's facts, also without swap", () => {
 });
 
 test("levels begin at their limit", () => {
-  assert.deepEqual([74.9, 75, 89.9, 90].map((value) => level("cpu", value)), ["", "high", "high", "very high"]);
+  assert.deepEqual(
+    [74.9, 75, 89.9, 90].map((value) => level("cpu", value)),
+    ["", "high", "high", "very high"],
+  );
 });
 
 test("an id is taken apart even where names have colons", () => {

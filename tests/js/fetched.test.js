@@ -10,16 +10,27 @@ let listeners;
 beforeEach(() => {
   listeners = [];
   globalThis.DOMParser = class {
-    parseFromString(text) { return text; }
+    parseFromString(text) {
+      return text;
+    }
   };
 });
 
 /** A page of the user with this id, which shows the name here and in a form. */
 function pageOf(id, name) {
-  const [shown, field] = [{ tagName: "BDI", textContent: name }, { tagName: "INPUT", value: name }];
-  const found = { "[data-own-id]": [{ dataset: { ownId: id } }], "[data-own-name]": [shown, field], "[data-own-label]": [] };
+  const [shown, field] = [
+    { tagName: "BDI", textContent: name },
+    { tagName: "INPUT", value: name },
+  ];
+  const found = {
+    "[data-own-id]": [{ dataset: { ownId: id } }],
+    "[data-own-name]": [shown, field],
+    "[data-own-label]": [],
+  };
   return {
-    shown, field, visibilityState: "visible",
+    shown,
+    field,
+    visibilityState: "visible",
     querySelector: (selector) => found[selector][0],
     querySelectorAll: (selector) => found[selector],
     addEventListener: (_, listener) => listeners.push(listener),
@@ -27,7 +38,7 @@ function pageOf(id, name) {
 }
 
 test("a new name stands on an open account page and in its form, and that of another user does not", () => {
-  const page = globalThis.document = pageOf("1", "ada");
+  const page = (globalThis.document = pageOf("1", "ada"));
   takeOwnName(pageOf("2", "bob"));
   assert.deepEqual([page.shown.textContent, page.field.value], ["ada", "ada"]);
   takeOwnName(pageOf("1", "lovelace"));
@@ -70,7 +81,11 @@ test("a list that somebody turns to is asked for, by pointer and by keyboard", a
   globalThis.fetch = async () => ({ ok: true, text: async () => "a page" });
   const turns = {};
   const taken = [];
-  onReturn("/", 30_000, (page) => taken.push(page), { addEventListener: (name, run) => { turns[name] = run; } });
+  onReturn("/", 30_000, (page) => taken.push(page), {
+    addEventListener: (name, run) => {
+      turns[name] = run;
+    },
+  });
   for (const name of ["pointerenter", "focusin"]) {
     t.mock.timers.tick(30_000);
     await turns[name]();

@@ -1,14 +1,21 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-let keepsakes, number = 0;
+let keepsakes,
+  number = 0;
 
 /** As browsers have it: what is kept are its own properties. */
 function storage() {
   return Object.create({
-    getItem(name) { return Object.hasOwn(this, name) ? this[name] : null; },
-    setItem(name, value) { this[name] = value; },
-    removeItem(name) { delete this[name]; },
+    getItem(name) {
+      return Object.hasOwn(this, name) ? this[name] : null;
+    },
+    setItem(name, value) {
+      this[name] = value;
+    },
+    removeItem(name) {
+      delete this[name];
+    },
   });
 }
 
@@ -44,7 +51,10 @@ test("a draft of which nothing can be seen is none", () => {
 
 test("what is kept of one user is not found by another, whatever their ids look like", () => {
   for (const user of ["1", "1.1", "11"]) of(user).draft = `draft of ${user}`;
-  assert.deepEqual(keepsakes.unsentOf("1").map(({ slug }) => slug), ["general"]);
+  assert.deepEqual(
+    keepsakes.unsentOf("1").map(({ slug }) => slug),
+    ["general"],
+  );
   assert.equal(of("1").draft, "draft of 1");
   assert.equal(of("2").draft, "");
   keepsakes.forget("1");
@@ -77,8 +87,12 @@ test("an edit is kept until it is over; the latest comes last", () => {
 });
 
 test("with storage that is forbidden or full the page keeps text for itself, and signing out asks about it", () => {
-  give("localStorage", () => { throw new Error("SecurityError"); });
-  sessionStorage.setItem = () => { throw new Error("QuotaExceededError"); };
+  give("localStorage", () => {
+    throw new Error("SecurityError");
+  });
+  sessionStorage.setItem = () => {
+    throw new Error("QuotaExceededError");
+  };
   of("1").draft = "half a";
   of("1").pending = [post("a")];
   assert.equal(of("1").draft, "half a");

@@ -3,11 +3,25 @@ import { test } from "node:test";
 
 import { linkify } from "../../chat/static/chat/js/linkify.js";
 
-const links = (text) => linkify(text).filter(({ href }) => href !== undefined).map((piece) => piece.text);
+const links = (text) =>
+  linkify(text)
+    .filter(({ href }) => href !== undefined)
+    .map((piece) => piece.text);
 
 test("the pieces put together are the text", () => {
-  for (const text of ["", "none", "https://a.org", "see https://a.org/x, or http://b.org.", "https:// https://https://x"]) {
-    assert.equal(linkify(text).map((piece) => piece.text).join(""), text);
+  for (const text of [
+    "",
+    "none",
+    "https://a.org",
+    "see https://a.org/x, or http://b.org.",
+    "https:// https://https://x",
+  ]) {
+    assert.equal(
+      linkify(text)
+        .map((piece) => piece.text)
+        .join(""),
+      text,
+    );
   }
 });
 
@@ -42,12 +56,32 @@ test("an address ends before the punctuation of any language", () => {
     ["（https://example.com/b）", "https://example.com/b"],
     ["https://example.com/d、https://example.com/e", "https://example.com/d", "https://example.com/e"],
     ["`https://example.com/docs/guide`", "https://example.com/docs/guide"],
-    ["《https://example.com/a》「https://example.com/b」【https://example.com/c】", "https://example.com/a", "https://example.com/b", "https://example.com/c"],
+    [
+      "《https://example.com/a》「https://example.com/b」【https://example.com/c】",
+      "https://example.com/a",
+      "https://example.com/b",
+      "https://example.com/c",
+    ],
     ["https://example.com。https://example.org：8080", "https://example.com", "https://example.org"],
-    ["انظر https://example.com/a، أو https://example.com/b؛ https://example.com/c؟", "https://example.com/a", "https://example.com/b", "https://example.com/c"],
+    [
+      "انظر https://example.com/a، أو https://example.com/b؛ https://example.com/c؟",
+      "https://example.com/a",
+      "https://example.com/b",
+      "https://example.com/c",
+    ],
     ["देखें https://example.com/a। और https://example.com/b॥", "https://example.com/a", "https://example.com/b"],
-    ["https://example.com/a։ https://example.com/b። https://example.com/c။", "https://example.com/a", "https://example.com/b", "https://example.com/c"],
-    ["„https://example.com/a“ ‚https://example.com/b‘ ‹https://example.com/c›", "https://example.com/a", "https://example.com/b", "https://example.com/c"],
+    [
+      "https://example.com/a։ https://example.com/b። https://example.com/c။",
+      "https://example.com/a",
+      "https://example.com/b",
+      "https://example.com/c",
+    ],
+    [
+      "„https://example.com/a“ ‚https://example.com/b‘ ‹https://example.com/c›",
+      "https://example.com/a",
+      "https://example.com/b",
+      "https://example.com/c",
+    ],
     ["https://example.com/a—and https://example.com/b…", "https://example.com/a", "https://example.com/b"],
     ["https://example.com/a，b", "https://example.com/a"],
     ["https://example.com/a😀 https://example.com😀", "https://example.com/a", "https://example.com"],
@@ -55,11 +89,18 @@ test("an address ends before the punctuation of any language", () => {
     ["https://example.com/a,https://example.com/b", "https://example.com/a", "https://example.com/b"],
     ["**https://example.com/a**.", "https://example.com/a"],
     ["[x](https://example.com/a)[y](https://example.com/b)", "https://example.com/a", "https://example.com/b"],
-  ]) assert.deepEqual(links(text), expected, text);
+  ])
+    assert.deepEqual(links(text), expected, text);
 });
 
 test("behind a host a sentence goes on without a space where its script has none", () => {
-  for (const text of ["https://example.com请看", "https://example.comです", "https://example.com에서", "https://example.comครับ", "https://example.com请/看"]) {
+  for (const text of [
+    "https://example.com请看",
+    "https://example.comです",
+    "https://example.com에서",
+    "https://example.comครับ",
+    "https://example.com请/看",
+  ]) {
     assert.deepEqual(links(text), ["https://example.com"], text);
   }
 });
@@ -77,7 +118,8 @@ test("addresses in other languages are links", () => {
     "http://[::1]:8000/",
     "http://wiki/Page_(x)?a[]=1&b={2}#c",
     "HTTPS://Example.COM/X",
-  ]) assert.deepEqual(links(text), [text]);
+  ])
+    assert.deepEqual(links(text), [text]);
 });
 
 test("the host that is opened is the host that is shown", () => {
@@ -126,14 +168,17 @@ test("what opens another host than it seems to is no link", () => {
     "https://good.example\ufffdevil.example",
     "https://a!b.example",
     "https://a.example:99999/",
-  ]) assert.deepEqual(links(text), [], text);
+  ])
+    assert.deepEqual(links(text), [], text);
   assert.deepEqual(links("https://good.example\\@evil.example"), ["https://good.example"]);
   assert.deepEqual(links("https://good.example/@evil.example"), ["https://good.example/@evil.example"]);
   assert.deepEqual(links("https://good.example?@evil.example"), ["https://good.example?@evil.example"]);
 });
 
 test("no control of the direction of reading is inside a link", () => {
-  const [before, link, after] = linkify("Please sign in at \u202ehttps://evil.example/nigol/moc.knab//:sptth\u202c today");
+  const [before, link, after] = linkify(
+    "Please sign in at \u202ehttps://evil.example/nigol/moc.knab//:sptth\u202c today",
+  );
   assert.equal(before.text, "Please sign in at \u202e");
   assert.equal(link.text, "https://evil.example/nigol/moc.knab//:sptth");
   assert.equal(link.text, link.href);
@@ -147,7 +192,21 @@ test("no control of the direction of reading is inside a link", () => {
 const PARTS = [
   ..."()[]{}<>.,:;!?'\"`*_~|@#/\\%&=+$^- \n\tI1az",
   ..."漢가ครéßпאب。，、）（「」．：／＠ー・ノ…—’\u0301\u0338\u200b\u200d\u202e\u2066\u3164\ufeff\ufe0f\u00ad😀❤①𝐩\ud800\udc00",
-  "http://", "https://", "HTTP://", "://", "http://a", "https://a.b", "http://a@", "http://a:1", "http://a.b/(", "http://[::1]", "xn--", ".com", "www.", "漢字", "https://a.b/漢,",
+  "http://",
+  "https://",
+  "HTTP://",
+  "://",
+  "http://a",
+  "https://a.b",
+  "http://a@",
+  "http://a:1",
+  "http://a.b/(",
+  "http://[::1]",
+  "xn--",
+  ".com",
+  "www.",
+  "漢字",
+  "https://a.b/漢,",
 ];
 
 /** The least of a few times: another program's turn is not ours. */

@@ -92,7 +92,10 @@ test("of several without an answer, 1009 gives up the longest: a repeat never lo
     await browser.pass(500 * 2 ** rounds);
     browser.socket.greets();
     await settle();
-    assert.deepEqual(browser.socket.sent.map(({ id }) => id), ["small"]);
+    assert.deepEqual(
+      browser.socket.sent.map(({ id }) => id),
+      ["small"],
+    );
     if (rounds < 2) browser.socket.ends(1006);
   }
   browser.socket.answers(browser.socket.sent[0]);

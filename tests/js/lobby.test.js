@@ -9,12 +9,24 @@ function lobby(user, rooms) {
   return {
     visibilityState: "visible",
     activeElement: null,
-    column: { outerHTML: rooms, childNodes: [rooms], shown: null, contains: () => false, replaceChildren(...nodes) { this.shown = nodes; } },
+    column: {
+      outerHTML: rooms,
+      childNodes: [rooms],
+      shown: null,
+      contains: () => false,
+      replaceChildren(...nodes) {
+        this.shown = nodes;
+      },
+    },
     name: { textContent: user, dataset: {} },
-    querySelector(selector) { return selector === "main .column" ? this.column : selector === "[data-own-name]" ? this.name : null; },
+    querySelector(selector) {
+      return selector === "main .column" ? this.column : selector === "[data-own-name]" ? this.name : null;
+    },
     querySelectorAll: () => [],
     getElementById: (id) => (id === "sign-out" ? { dataset: { user } } : null),
-    addEventListener(_, turned) { this.turn = turned; },
+    addEventListener(_, turned) {
+      this.turn = turned;
+    },
     importNode: (node) => node,
   };
 }
@@ -26,7 +38,12 @@ async function refreshed(user) {
   give("document", page);
   give("location", { href: "/", reload: () => void reloads++ });
   give("fetch", async () => ({ ok: true, text: async () => "" }));
-  give("DOMParser", class { parseFromString = () => lobby(user, `<p>${user}'s</p>`); });
+  give(
+    "DOMParser",
+    class {
+      parseFromString = () => lobby(user, `<p>${user}'s</p>`);
+    },
+  );
   give("setTimeout", () => 0);
   await load("chat/static/chat/js/lobby.js");
   page.turn();

@@ -13,14 +13,27 @@ function begin() {
     page.asked.push((browser.now() - start) / 1000);
     return page.works;
   };
-  const env = { ...browser, random: () => 0.5, isInSight: () => page.isInSight, onTurned: (turned) => { page.turn = turned; } };
+  const env = {
+    ...browser,
+    random: () => 0.5,
+    isInSight: () => page.isInSight,
+    onTurned: (turned) => {
+      page.turn = turned;
+    },
+  };
   poll(ask, env);
   return page;
 }
 
 test("pauses double with each failure up to a bound, and are never the same for all", () => {
-  assert.deepEqual([0, 1, 2, 5, 6, 5000].map((failures) => pauseMs(failures, () => 0.5)), [5000, 10_000, 20_000, 160_000, 160_000, 160_000]);
-  assert.deepEqual([0, 1].map((random) => pauseMs(0, () => random)), [4000, 6000]);
+  assert.deepEqual(
+    [0, 1, 2, 5, 6, 5000].map((failures) => pauseMs(failures, () => 0.5)),
+    [5000, 10_000, 20_000, 160_000, 160_000, 160_000],
+  );
+  assert.deepEqual(
+    [0, 1].map((random) => pauseMs(0, () => random)),
+    [4000, 6000],
+  );
 });
 
 test("a page that fails asks less and less often, and as before when it works again", async () => {

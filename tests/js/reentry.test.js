@@ -8,11 +8,15 @@ import { FakeBrowser } from "./browser.js";
 function page({ isOpen = () => false } = {}) {
   const env = new FakeBrowser();
   const self = { env, asked: 0, hidden: false };
-  self.reentry = new Reentry(async () => {
-    self.asked++;
-    if (isOpen()) self.reentry.entered();
-    else self.reentry.refused();
-  }, env, () => self.hidden);
+  self.reentry = new Reentry(
+    async () => {
+      self.asked++;
+      if (isOpen()) self.reentry.entered();
+      else self.reentry.refused();
+    },
+    env,
+    () => self.hidden,
+  );
   return self;
 }
 
@@ -65,11 +69,16 @@ test("a page that nobody sees asks once a minute, and at once when it is looked 
 
 test("looking asks once while an answer is awaited", async () => {
   const env = new FakeBrowser();
-  let asked = 0, answer;
-  const reentry = new Reentry(() => {
-    asked++;
-    return new Promise((done) => (answer = done));
-  }, env, () => false);
+  let asked = 0,
+    answer;
+  const reentry = new Reentry(
+    () => {
+      asked++;
+      return new Promise((done) => (answer = done));
+    },
+    env,
+    () => false,
+  );
   env.wake();
   assert.equal(asked, 0, "the room is open");
   reentry.closed("banned");

@@ -21,14 +21,36 @@ async function signOut(answer) {
   give("document", {
     getElementById: () => dialog,
     createElement: element,
-    addEventListener: (name, run) => { listeners[name] = run; },
+    addEventListener: (name, run) => {
+      listeners[name] = run;
+    },
     dispatchEvent() {},
   });
   give("addEventListener", () => {});
   give("location", { replace: (address) => seen.left.push(address) });
-  give("BroadcastChannel", class { postMessage = ({ type }) => seen.told.push(type); });
-  give("FormData", class { *[Symbol.iterator]() {} });
-  give("localStorage", Object.create({ getItem(name) { return this[name] ?? null; }, removeItem(name) { delete this[name]; } }));
+  give(
+    "BroadcastChannel",
+    class {
+      postMessage = ({ type }) => seen.told.push(type);
+    },
+  );
+  give(
+    "FormData",
+    class {
+      *[Symbol.iterator]() {}
+    },
+  );
+  give(
+    "localStorage",
+    Object.create({
+      getItem(name) {
+        return this[name] ?? null;
+      },
+      removeItem(name) {
+        delete this[name];
+      },
+    }),
+  );
   give("sessionStorage", {});
   give("fetch", async (address, { headers }) => {
     seen.sent.push([address, headers]);
@@ -37,7 +59,11 @@ async function signOut(answer) {
   localStorage[DRAFT] = JSON.stringify("half a");
   await load("project/static/project/js/sign-out.js");
   const done = new Promise((resolve) => {
-    const form = { action: "/account/sign-out-everywhere/", matches: () => true, submit: () => resolve(seen.formsSent++) };
+    const form = {
+      action: "/account/sign-out-everywhere/",
+      matches: () => true,
+      submit: () => resolve(seen.formsSent++),
+    };
     location.replace = (address) => resolve(seen.left.push(address));
     listeners.submit({ target: form, submitter: null, preventDefault() {} });
   });

@@ -172,7 +172,10 @@ test("after 4102 it leaves the server alone for a while, whoever looks, and then
   assert.equal(browser.sockets.length, 2);
   browser.socket.greets();
   await settle();
-  assert.deepEqual(browser.socket.sent.map(({ id }) => id), ["a"]);
+  assert.deepEqual(
+    browser.socket.sent.map(({ id }) => id),
+    ["a"],
+  );
   browser.socket.answers(browser.socket.sent[0], { seq: 1 });
   assert.equal((await answer).seq, 1);
 });
@@ -281,12 +284,21 @@ test("what was written offline is sent after the hello, in order, one after anot
   const answers = [socket.keep(post("a")), socket.keep(post("b"))];
   connect();
   await settle();
-  assert.deepEqual(browser.socket.sent.map(({ id }) => id), ["a"]);
+  assert.deepEqual(
+    browser.socket.sent.map(({ id }) => id),
+    ["a"],
+  );
   browser.socket.answers(browser.socket.sent[0], { seq: 1 });
   await settle();
-  assert.deepEqual(browser.socket.sent.map(({ id }) => id), ["a", "b"]);
+  assert.deepEqual(
+    browser.socket.sent.map(({ id }) => id),
+    ["a", "b"],
+  );
   browser.socket.answers(browser.socket.sent[1], { seq: 2 });
-  assert.deepEqual((await Promise.all(answers)).map(({ seq }) => seq), [1, 2]);
+  assert.deepEqual(
+    (await Promise.all(answers)).map(({ seq }) => seq),
+    [1, 2],
+  );
 });
 
 test("a post whose answer was lost is sent again with the same id", async () => {
@@ -296,7 +308,10 @@ test("a post whose answer was lost is sent again with the same id", async () => 
   await browser.pass(500);
   browser.socket.greets();
   await settle();
-  assert.deepEqual(browser.socket.sent.map(({ id }) => id), ["a"]);
+  assert.deepEqual(
+    browser.socket.sent.map(({ id }) => id),
+    ["a"],
+  );
   browser.socket.answers(browser.socket.sent[0], { seq: 7 });
   assert.equal((await answer).seq, 7);
   browser.socket.ends(1006);
@@ -329,7 +344,11 @@ test("sending as the next user of this browser: what one has written is not sent
   alices.open();
   browser.socket.greets();
   await settle();
-  assert.deepEqual(browser.socket.sent.map(({ id }) => id), ["a"], "it is still Alice's to send");
+  assert.deepEqual(
+    browser.socket.sent.map(({ id }) => id),
+    ["a"],
+    "it is still Alice's to send",
+  );
   browser.socket.answers(browser.socket.sent[0], { seq: 1 });
   assert.equal((await answer).seq, 1);
 });
@@ -357,7 +376,10 @@ test("rate_limited is waited out as long as it says, and nothing overtakes", asy
   await settle();
   browser.socket.answers(browser.socket.sent[2]);
   await Promise.all(answers);
-  assert.deepEqual(browser.socket.sent.map(({ id }) => id), ["a", "a", "b"]);
+  assert.deepEqual(
+    browser.socket.sent.map(({ id }) => id),
+    ["a", "a", "b"],
+  );
 });
 
 test("a refused post is not sent again, and the next one goes", async () => {
@@ -369,7 +391,10 @@ test("a refused post is not sent again, and the next one goes", async () => {
   await settle();
   browser.socket.answers(browser.socket.sent[1]);
   await next;
-  assert.deepEqual(browser.socket.sent.map(({ id }) => id), ["a", "b"]);
+  assert.deepEqual(
+    browser.socket.sent.map(({ id }) => id),
+    ["a", "b"],
+  );
 });
 
 test("what was too big for the server is given up, what stood behind it is not", async () => {
@@ -381,7 +406,10 @@ test("what was too big for the server is given up, what stood behind it is not",
   await browser.pass(500);
   browser.socket.greets();
   await settle();
-  assert.deepEqual(browser.socket.sent.map(({ id }) => id), ["small"]);
+  assert.deepEqual(
+    browser.socket.sent.map(({ id }) => id),
+    ["small"],
+  );
   browser.socket.answers(browser.socket.sent[0]);
   await small;
 });

@@ -1,12 +1,27 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { age, bytes, bytesText, decimal, duration, percent, tick, wholeBefore } from "../../monitor/static/monitor/js/units.js";
+import {
+  age,
+  bytes,
+  bytesText,
+  decimal,
+  duration,
+  percent,
+  tick,
+  wholeBefore,
+} from "../../monitor/static/monitor/js/units.js";
 
 test("bytes are scaled and never longer than four signs", () => {
   const shown = [0, 999, 1000, 1536, 102_349, 1023 * 1024, 5 * 2 ** 30, 2 ** 60].map((count) => bytesText(count));
-  assert.deepEqual(shown, ["0 B", "999 B", "1.0 KiB", "1.5 KiB", "100 KiB", "1.0 MiB", "5.0 GiB", "1024 PiB"].map((text) => text.replace(" ", "\u00a0")));
-  for (let count = 1; count < 2 ** 50; count = Math.ceil(count * 1.01)) assert.ok(bytes(count).text.length <= 4, String(count));
+  assert.deepEqual(
+    shown,
+    ["0 B", "999 B", "1.0 KiB", "1.5 KiB", "100 KiB", "1.0 MiB", "5.0 GiB", "1024 PiB"].map((text) =>
+      text.replace(" ", "\u00a0"),
+    ),
+  );
+  for (let count = 1; count < 2 ** 50; count = Math.ceil(count * 1.01))
+    assert.ok(bytes(count).text.length <= 4, String(count));
 });
 
 test("one decimal below a hundred", () => {
@@ -24,12 +39,25 @@ test("durations have at most two units", () => {
 });
 
 test("an age counts in seconds, then in minutes", () => {
-  assert.deepEqual([-5, 999, 1000, 119_000, 120_000, 7_200_000].map((ms) => age(ms).replace("\u00a0", " ")), ["0 s", "0 s", "1 s", "119 s", "2 min", "2 h"]);
+  assert.deepEqual(
+    [-5, 999, 1000, 119_000, 120_000, 7_200_000].map((ms) => age(ms).replace("\u00a0", " ")),
+    ["0 s", "0 s", "1 s", "119 s", "2 min", "2 h"],
+  );
 });
 
 test("a value at an axis has its unit, and no decimal that says nothing", () => {
-  const shown = [[0, "rate"], [2 ** 19, "rate"], [2 ** 20, "bytes"], [1536, "bytes"], [50, "%"], [2.5, ""]].map(([value, unit]) => tick(value, unit));
-  assert.deepEqual(shown, ["0 B/s", "512 KiB/s", "1 MiB", "1.5 KiB", "50 %", "2.5"].map((text) => text.replace(" ", "\u00a0")));
+  const shown = [
+    [0, "rate"],
+    [2 ** 19, "rate"],
+    [2 ** 20, "bytes"],
+    [1536, "bytes"],
+    [50, "%"],
+    [2.5, ""],
+  ].map(([value, unit]) => tick(value, unit));
+  assert.deepEqual(
+    shown,
+    ["0 B/s", "512 KiB/s", "1 MiB", "1.5 KiB", "50 %", "2.5"].map((text) => text.replace(" ", "\u00a0")),
+  );
 });
 
 test("a label at the end of an axis is left out when it would be cut", () => {

@@ -51,11 +51,14 @@ function wire() {
 
 /** A letter that is typed on the closed search opens it, and is its first one. */
 function typeToSearch(user) {
-  user.next().find(".select2-selection").on("keydown", (event) => {
-    const { key, ctrlKey, metaKey, altKey } = event.originalEvent ?? event;
-    if (key.length !== 1 || key === " " || ctrlKey || metaKey || altKey) return;
-    user.select2("open"); // Its field has the cursor now, and takes this key.
-  });
+  user
+    .next()
+    .find(".select2-selection")
+    .on("keydown", (event) => {
+      const { key, ctrlKey, metaKey, altKey } = event.originalEvent ?? event;
+      if (key.length !== 1 || key === " " || ctrlKey || metaKey || altKey) return;
+      user.select2("open"); // Its field has the cursor now, and takes this key.
+    });
 }
 
 /** As a field for date and time has it. */

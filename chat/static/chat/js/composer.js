@@ -80,7 +80,8 @@ export class Composer {
   #fit() {
     const field = this.#field;
     field.style.blockSize = "auto";
-    if (field.scrollHeight > 0) field.style.blockSize = `${field.scrollHeight + field.offsetHeight - field.clientHeight}px`;
+    if (field.scrollHeight > 0)
+      field.style.blockSize = `${field.scrollHeight + field.offsetHeight - field.clientHeight}px`;
     const body = clean(field.value);
     const left = this.#limit - countChars(body);
     this.#counter.hidden = this.#limit === Infinity || left > this.#limit * (1 - COUNT_FROM);

@@ -8,7 +8,19 @@ const LATIN = /^(?![^]*[ıĸŀŉ])[\w\-\u00df-\u00f6\u00f8-\u00ff\u0101-\u017e]+
 const ALONE = ["Cyrillic", "Greek", "Armenian", "Georgian", "Hebrew", "Arabic"].map((script) => isOneOf([script]));
 const FROM_THE_RIGHT = /[\p{sc=Hebrew}\p{sc=Arabic}]/u;
 const BESIDE_LATIN = [
-  ...["Devanagari", "Bengali", "Gurmukhi", "Gujarati", "Tamil", "Telugu", "Kannada", "Sinhala", "Thai", "Khmer", "Ethiopic"],
+  ...[
+    "Devanagari",
+    "Bengali",
+    "Gurmukhi",
+    "Gujarati",
+    "Tamil",
+    "Telugu",
+    "Kannada",
+    "Sinhala",
+    "Thai",
+    "Khmer",
+    "Ethiopic",
+  ],
 ].map((script) => isOneOf([script]));
 // Not of strokes alone: they look like slashes and dashes.
 const CHINESE_AND_JAPANESE = /^(?![\dー一丶丿丨〇ノソンゾニ-]+$)[\d\-\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}ー]+$/u;
@@ -18,7 +30,9 @@ const KOREAN = isOneOf(["Hangul"]);
 export function shownHost(typed, url, rest) {
   const host = typed.toLowerCase().replace(/\.$/, "");
   // A capital I looks like a small l.
-  const isPlain = !typed.includes("I") && (/^[\x00-\x7f]*$/.test(host) ? host === url.hostname.replace(/\.$/, "") : isReadable(host, rest));
+  const isPlain =
+    !typed.includes("I") &&
+    (/^[\x00-\x7f]*$/.test(host) ? host === url.hostname.replace(/\.$/, "") : isReadable(host, rest));
   return isPlain ? typed : url.hostname;
 }
 

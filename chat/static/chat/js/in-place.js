@@ -14,10 +14,16 @@ export function sendInPlace(form, { sending = () => {}, shown = () => {} } = {})
     sending();
     try {
       const body = new FormData(form, event.submitter);
-      const response = await fetch(form.getAttribute("action"), { method: "POST", body, headers: IN_PLACE, redirect: "manual" });
+      const response = await fetch(form.getAttribute("action"), {
+        method: "POST",
+        body,
+        headers: IN_PLACE,
+        redirect: "manual",
+      });
       const answer = response.ok ? formIn(await response.text(), form.id) : null;
       if (answer !== null) show(form, answer, shown);
-      else if (response.type === "opaqueredirect") fail(form, "You are signed out. Sign in again in another tab, then reload this page.");
+      else if (response.type === "opaqueredirect")
+        fail(form, "You are signed out. Sign in again in another tab, then reload this page.");
       else fail(form, `The server refused this (${response.status}). Reload this page, then try again.`);
     } catch {
       fail(form, "The server did not answer. Try again.");
@@ -32,7 +38,9 @@ export function focusIn(form) {
   const target = form.querySelector("[autofocus]");
   if (target === null) return;
   // The admin's search hides its field behind an element of its own.
-  const search = target.classList.contains("select2-hidden-accessible") ? target.parentElement.querySelector(".select2-selection") : null;
+  const search = target.classList.contains("select2-hidden-accessible")
+    ? target.parentElement.querySelector(".select2-selection")
+    : null;
   (search ?? target).focus();
 }
 

@@ -22,7 +22,8 @@ const GOES_ON = new RegExp(`\\.?${LABEL}|@`, "uy");
 const IDEOGRAPHIC_DOT = /[\u3002\uff0e\uff61](?=[\w-])/uy;
 
 // Scripts without spaces between words: behind `.com` they are the sentence's.
-const UNSPACED = /^[a-z]{2,}(?=[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Hangul}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmer}\p{sc=Myanmar}])/iu;
+const UNSPACED =
+  /^[a-z]{2,}(?=[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Hangul}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmer}\p{sc=Myanmar}])/iu;
 
 const OPENERS = "([{";
 const CLOSERS = ")]}";
@@ -95,7 +96,8 @@ function withoutTail(address) {
 function parse(address) {
   try {
     const url = new URL(address);
-    const isPlain = (url.protocol === "http:" || url.protocol === "https:") && url.username === "" && url.password === "";
+    const isPlain =
+      (url.protocol === "http:" || url.protocol === "https:") && url.username === "" && url.password === "";
     return isPlain ? url : null;
   } catch {
     return null;

@@ -19,7 +19,8 @@ poll(refresh, {
 function showTimes() {
   for (const time of document.querySelectorAll("time")) {
     const name = dayName(time.dateTime);
-    time.textContent = name === "Today" ? clockTime(time.dateTime) : name === "Yesterday" ? name : shortDay(time.dateTime);
+    time.textContent =
+      name === "Today" ? clockTime(time.dateTime) : name === "Yesterday" ? name : shortDay(time.dateTime);
     time.title = fullTime(time.dateTime);
   }
 }

@@ -25,7 +25,17 @@ export class MessageRows {
         const { user, body, at, edited_at, deleted } = row.message;
         // While somebody edits it, a new name would take the text from under their hands.
         const name = row.editing ? "" : user.name;
-        return JSON.stringify([name, body, at, edited_at, deleted, row.starts, row.mayEdit, row.mayDelete, row.editing]);
+        return JSON.stringify([
+          name,
+          body,
+          at,
+          edited_at,
+          deleted,
+          row.starts,
+          row.mayEdit,
+          row.mayDelete,
+          row.editing,
+        ]);
       }
       case "pending":
         return JSON.stringify([row.user.name, row.post.error, row.starts]);

@@ -84,7 +84,12 @@ export function rows(state) {
     if (newDay) out.push({ kind: "day", key: `day-${day}`, at });
     if (isNew) out.push({ kind: "new", key: "new" });
     const goesOn =
-      last !== null && !newDay && !isNew && user.id !== null && last.user.id === user.id && Date.parse(at) - last.ms < GROUP_MS;
+      last !== null &&
+      !newDay &&
+      !isNew &&
+      user.id !== null &&
+      last.user.id === user.id &&
+      Date.parse(at) - last.ms < GROUP_MS;
     last = { day, user, ms: Date.parse(at) };
     return !goesOn;
   };
@@ -103,7 +108,13 @@ export function rows(state) {
     });
   }
   for (const post of state.pending) {
-    out.push({ kind: "pending", key: `pending-${post.id}`, post, user: state.me, starts: line(state.me, post.at, false) });
+    out.push({
+      kind: "pending",
+      key: `pending-${post.id}`,
+      post,
+      user: state.me,
+      starts: line(state.me, post.at, false),
+    });
   }
   return out;
 }
@@ -120,7 +131,12 @@ export function lastOwn(state) {
 /** One or two letters that stand for a name. */
 export function initialsOf(name) {
   const words = name.split(/[\s._@+-]+/u).filter(Boolean);
-  return words.slice(0, 2).map((word) => [...word][0].toUpperCase()).join("") || "?";
+  return (
+    words
+      .slice(0, 2)
+      .map((word) => [...word][0].toUpperCase())
+      .join("") || "?"
+  );
 }
 
 /** Which of the twelve tints a name has. */
@@ -143,10 +159,21 @@ function joined(state, answer) {
   };
   const here = answer.partial ? [] : (answer.present?.users ?? []);
   if (answer.complete) return named(arrive(next, answer.messages), answer.messages, here);
-  const page = { ...next, messages: [], floor: answer.more ? (answer.messages[0]?.seq ?? 0) : 0, more: answer.more, early: {} };
+  const page = {
+    ...next,
+    messages: [],
+    floor: answer.more ? (answer.messages[0]?.seq ?? 0) : 0,
+    more: answer.more,
+    early: {},
+  };
   const filled = named(withMessages(page, answer.messages), answer.messages, here);
   const seen = known ?? answer.read ?? null;
-  return seen === null ? filled : noticed(filled, answer.messages.filter(({ seq }) => seq > seen));
+  return seen === null
+    ? filled
+    : noticed(
+        filled,
+        answer.messages.filter(({ seq }) => seq > seen),
+      );
 }
 
 function happened(state, frame) {
@@ -196,10 +223,15 @@ function arrive(state, messages) {
   const known = new Set(state.messages.map(({ seq }) => seq));
   const inside = messages.filter(({ seq }) => seq >= state.floor);
   const below = messages.filter(({ seq }) => seq < state.floor);
-  const early = below.length ? { ...state.early, ...Object.fromEntries(below.map((one) => [one.seq, one])) } : state.early;
+  const early = below.length
+    ? { ...state.early, ...Object.fromEntries(below.map((one) => [one.seq, one])) }
+    : state.early;
   const own = new Set(messages.filter(({ user }) => user.id === state.me.id).map(({ id }) => id));
   const pending = own.size ? state.pending.filter(({ id }) => !own.has(id)) : state.pending;
-  return noticed({ ...withMessages(state, inside), early, pending }, inside.filter(({ seq }) => !known.has(seq)));
+  return noticed(
+    { ...withMessages(state, inside), early, pending },
+    inside.filter(({ seq }) => !known.has(seq)),
+  );
 }
 
 /** Draws the "new" line when somebody else has written while nobody looked. */

@@ -68,7 +68,8 @@ export class RoomView {
     this.#renderPeople(state);
     const { archived } = state.room;
     const isReader = state.room.role === "reader";
-    part(this.#root, "empty").hidden = !state.joined || archived || isReader || state.messages.length + state.pending.length > 0;
+    part(this.#root, "empty").hidden =
+      !state.joined || archived || isReader || state.messages.length + state.pending.length > 0;
     part(this.#root, "archived").hidden = !archived;
     part(this.#root, "composer").hidden = state.closed !== null;
     part(this.#root, "reader").hidden = archived || !isReader;
@@ -77,7 +78,8 @@ export class RoomView {
     part(this.#root, "closed-text").textContent = CLOSED[state.closed] ?? CLOSED.removed;
     const jump = part(this.#root, "jump");
     jump.hidden = this.#atEnd;
-    part(jump, "jump-text").textContent = state.unseen > 0 ? `${state.unseen} new ${state.unseen === 1 ? "message" : "messages"}` : "Latest";
+    part(jump, "jump-text").textContent =
+      state.unseen > 0 ? `${state.unseen} new ${state.unseen === 1 ? "message" : "messages"}` : "Latest";
     jump.classList.toggle("is-new", state.unseen > 0);
     document.title = (state.unseen > 0 ? `(${state.unseen}) ` : "") + this.#title;
     const href = state.unseen > 0 ? this.#hrefs.unread : this.#hrefs.read;
@@ -129,7 +131,8 @@ export class RoomView {
       delete shown.element.start;
     }
     if (this.#atEnd) this.#stayAtEnd();
-    else if (this.#shown.has(anchor?.key)) this.#log.scrollTop += bottomOf(this.#shown.get(anchor.key).element) - anchor.bottom;
+    else if (this.#shown.has(anchor?.key))
+      this.#log.scrollTop += bottomOf(this.#shown.get(anchor.key).element) - anchor.bottom;
     this.#askForOlder();
   }
 
@@ -146,22 +149,25 @@ export class RoomView {
     for (const place of this.#root.querySelectorAll("[data-role=people-count]")) place.textContent = count;
     toggle.setAttribute("aria-label", `People here: ${count}`);
     part(people, "people-many").hidden = present.users !== null;
-    part(people, "people-list").replaceChildren(...(present.users ?? []).map(({ id, name }) => {
-      const item = stamp("person");
-      part(item, "you").hidden = id !== me.id;
-      const avatar = part(item, "avatar");
-      avatar.textContent = initialsOf(name);
-      avatar.classList.add(`tint-${tintOf(name)}`);
-      part(item, "name").textContent = part(item, "name").title = name; // A long one is cut.
-      return item;
-    }));
+    part(people, "people-list").replaceChildren(
+      ...(present.users ?? []).map(({ id, name }) => {
+        const item = stamp("person");
+        part(item, "you").hidden = id !== me.id;
+        const avatar = part(item, "avatar");
+        avatar.textContent = initialsOf(name);
+        avatar.classList.add(`tint-${tintOf(name)}`);
+        part(item, "name").textContent = part(item, "name").title = name; // A long one is cut.
+        return item;
+      }),
+    );
   }
 
   /** The first message in sight, and where it ends: its head may go when another one comes in above. */
   #anchor() {
     for (const element of this.#list.children) {
       const bottom = bottomOf(element);
-      if (bottom > this.#log.scrollTop && element.dataset.seq !== undefined) return { key: `message-${element.dataset.seq}`, bottom };
+      if (bottom > this.#log.scrollTop && element.dataset.seq !== undefined)
+        return { key: `message-${element.dataset.seq}`, bottom };
     }
     return null;
   }
@@ -180,17 +186,21 @@ export class RoomView {
   }
 
   #listen() {
-    this.#log.addEventListener("scroll", () => {
-      const { scrollHeight, scrollTop, clientHeight } = this.#log;
-      // The log became smaller or larger: nobody has scrolled.
-      if (this.#atEnd && clientHeight !== this.#height) return this.toEnd();
-      const atEnd = scrollHeight - scrollTop - clientHeight < AT_END_PX;
-      if (atEnd !== this.#atEnd) {
-        this.#atEnd = atEnd;
-        this.#calls.moved();
-      }
-      this.#askForOlder();
-    }, { passive: true });
+    this.#log.addEventListener(
+      "scroll",
+      () => {
+        const { scrollHeight, scrollTop, clientHeight } = this.#log;
+        // The log became smaller or larger: nobody has scrolled.
+        if (this.#atEnd && clientHeight !== this.#height) return this.toEnd();
+        const atEnd = scrollHeight - scrollTop - clientHeight < AT_END_PX;
+        if (atEnd !== this.#atEnd) {
+          this.#atEnd = atEnd;
+          this.#calls.moved();
+        }
+        this.#askForOlder();
+      },
+      { passive: true },
+    );
     // The composer grows, a keyboard opens, a window changes: who was at the end stays there.
     new ResizeObserver(() => this.#atEnd && this.#stayAtEnd()).observe(this.#log);
     part(this.#root, "jump").addEventListener("click", () => {
@@ -231,7 +241,8 @@ export class RoomView {
     const stop = () => clearTimeout(timer);
     this.#list.addEventListener("pointerdown", (event) => {
       const row = event.target.closest("[data-seq]");
-      for (const picked of this.#list.querySelectorAll(".is-picked")) if (picked !== row) picked.classList.remove("is-picked");
+      for (const picked of this.#list.querySelectorAll(".is-picked"))
+        if (picked !== row) picked.classList.remove("is-picked");
       if (event.pointerType !== "touch" || row === null) return;
       stop();
       timer = setTimeout(() => row.classList.add("is-picked"), PRESS_MS);
@@ -243,7 +254,10 @@ export class RoomView {
 
 /** A sheet opens with the cursor on its button to close it, and closes when the cursor leaves it. Escape is the browser's. */
 function keepFocusIn(sheet) {
-  sheet.addEventListener("toggle", ({ newState }) => newState === "open" && sheet.querySelector(".sheet-close").focus());
+  sheet.addEventListener(
+    "toggle",
+    ({ newState }) => newState === "open" && sheet.querySelector(".sheet-close").focus(),
+  );
   sheet.addEventListener("focusout", ({ relatedTarget }) => {
     if (sheet.matches(":popover-open") && relatedTarget !== null && !sheet.contains(relatedTarget)) sheet.hidePopover();
   });

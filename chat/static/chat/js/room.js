@@ -94,7 +94,8 @@ if (matchMedia("(hover: hover)").matches) view.composer.focus();
 function change(action) {
   const before = state;
   state = reduce(state, action);
-  if (view.isAtEnd && state.messages.length > 1.5 * KEPT_MESSAGES) state = reduce(state, { type: "trimmed", keep: KEPT_MESSAGES });
+  if (view.isAtEnd && state.messages.length > 1.5 * KEPT_MESSAGES)
+    state = reduce(state, { type: "trimmed", keep: KEPT_MESSAGES });
   if (state.pending !== before.pending) keepsakes.pending = state.pending.map(kept);
   view.render(state);
 }
@@ -160,7 +161,9 @@ function editLast() {
 function goOnEditing() {
   rescueEdits();
   if (state.editing !== null) return;
-  const open = keepsakes.edits.filter((seq) => state.messages.some((message) => message.seq === seq && !message.deleted));
+  const open = keepsakes.edits.filter((seq) =>
+    state.messages.some((message) => message.seq === seq && !message.deleted),
+  );
   if (open.length > 0) change({ type: "edit.opened", seq: open.at(-1) });
 }
 

@@ -174,7 +174,10 @@ export class Socket {
 
   /** One of those without an answer was too big, or a proxy's limit is lower than ours: sent again it would end the next connection. */
   #refuseLargest() {
-    const [ref] = [...this.#waiting].reduce((one, other) => (other[1].size > one[1].size ? other : one), [null, { size: 0 }]);
+    const [ref] = [...this.#waiting].reduce(
+      (one, other) => (other[1].size > one[1].size ? other : one),
+      [null, { size: 0 }],
+    );
     this.#answer(ref)?.reject(tooLong());
   }
 

@@ -63,7 +63,13 @@ const KINDS = {
     },
   ],
   process: [
-    { title: "Sockets", show: asCount, whole: true, top: (most) => Math.max(5, most * 1.1), lines: [["open", (one) => one.sockets]] },
+    {
+      title: "Sockets",
+      show: asCount,
+      whole: true,
+      top: (most) => Math.max(5, most * 1.1),
+      lines: [["open", (one) => one.sockets]],
+    },
     {
       title: "Messages",
       show: asPerSecond,
@@ -84,7 +90,13 @@ const KINDS = {
         ["max", (one) => one.lag_max_ms],
       ],
     },
-    { title: "Memory", show: bytesText, unit: "bytes", top: (most) => Math.max(1024, most * 1.25), lines: [["resident", (one) => one.memory_bytes]] },
+    {
+      title: "Memory",
+      show: bytesText,
+      unit: "bytes",
+      top: (most) => Math.max(1024, most * 1.25),
+      lines: [["resident", (one) => one.memory_bytes]],
+    },
   ],
 };
 
@@ -98,7 +110,9 @@ export class Charts {
   constructor(root, template) {
     this.#root = root;
     this.#template = template;
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#each(({ plot }) => plot.redraw()));
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
+      this.#each(({ plot }) => plot.redraw()),
+    );
     new ResizeObserver(() => this.#fit()).observe(root);
   }
 
@@ -107,7 +121,13 @@ export class Charts {
     if (kind !== this.#kind) this.#build(kind);
     this.#range = timeRange(state);
     this.#each((one) => {
-      one.plot.setData(columns(state, key, one.definition.lines.map(([, pick]) => pick)));
+      one.plot.setData(
+        columns(
+          state,
+          key,
+          one.definition.lines.map(([, pick]) => pick),
+        ),
+      );
       caption(one);
     });
   }
@@ -128,7 +148,11 @@ export class Charts {
       });
       this.#root.append(figure);
       const one = { definition, figure };
-      one.plot = new uPlot(this.#options(definition, one), [[], ...definition.lines.map(() => [])], figure.querySelector("[data-plot]"));
+      one.plot = new uPlot(
+        this.#options(definition, one),
+        [[], ...definition.lines.map(() => [])],
+        figure.querySelector("[data-plot]"),
+      );
       return one;
     });
     this.#fit();
@@ -143,7 +167,12 @@ export class Charts {
       height: HEIGHT_PX,
       padding: [null, MARGIN_PX, null, null],
       legend: { show: false },
-      cursor: { y: false, sync: { key: "dashboard" }, drag: { setScale: false, x: false, y: false }, points: { size: 7 } },
+      cursor: {
+        y: false,
+        sync: { key: "dashboard" },
+        drag: { setScale: false, x: false, y: false },
+        points: { size: 7 },
+      },
       scales: {
         x: { time: true, range: () => this.#range },
         y: { range: (_, __, most) => [0, definition.top(most ?? 0)] },
@@ -208,7 +237,12 @@ function labels(plot, times) {
 }
 
 function clock(seconds) {
-  return new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+  return new Date(seconds * 1000).toLocaleTimeString([], {
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    hourCycle: "h23",
+  });
 }
 
 function token(name) {

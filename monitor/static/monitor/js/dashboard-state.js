@@ -29,7 +29,12 @@ export function initial({ staleMs }) {
 export function reduce(state, action) {
   switch (action.type) {
     case "connection":
-      return { ...state, connection: action.state, why: action.why ?? {}, wasOpen: state.wasOpen || action.state === "open" };
+      return {
+        ...state,
+        connection: action.state,
+        why: action.why ?? {},
+        wasOpen: state.wasOpen || action.state === "open",
+      };
     case "hello": {
       const { connection } = action.frame;
       const at = connection.lastIndexOf(":");
@@ -190,7 +195,10 @@ function keyOf({ epoch, seq }) {
 }
 
 function keys(sample) {
-  return [...[...sample.hosts.keys()].map((id) => `host:${id}`), ...[...sample.processes.keys()].map((id) => `process:${id}`)];
+  return [
+    ...[...sample.hosts.keys()].map((id) => `host:${id}`),
+    ...[...sample.processes.keys()].map((id) => `process:${id}`),
+  ];
 }
 
 function push(table, time, reading, picks) {

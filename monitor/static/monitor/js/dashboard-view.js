@@ -1,7 +1,18 @@
 // The only part of the dashboard that touches the page. Rows and cards are kept and filled, never made anew.
 
 import { Charts } from "./charts.js";
-import { columns, find, freshness, hostFacts, hostLabel, hostLabelOf, level, nameParts, newest, subject } from "./dashboard-state.js";
+import {
+  columns,
+  find,
+  freshness,
+  hostFacts,
+  hostLabel,
+  hostLabelOf,
+  level,
+  nameParts,
+  newest,
+  subject,
+} from "./dashboard-state.js";
 import { age, bytes, bytesText, decimal, duration, percent } from "./units.js";
 
 const SPARK_SAMPLES = 60;
@@ -47,14 +58,18 @@ export class DashboardView {
     this.#rows("processes", "process-row", sample.processes, (row, process) => fillProcess(row, process, sample));
     this.#rows("facts", "fact-row", sample.hosts, (row, host) => fillFacts(row, host, sample));
     this.#part("no-processes").hidden = sample.processes.size > 0;
-    for (const one of this.#root.querySelectorAll("button[data-subject]")) one.setAttribute("aria-pressed", one.dataset.subject === shown);
+    for (const one of this.#root.querySelectorAll("button[data-subject]"))
+      one.setAttribute("aria-pressed", one.dataset.subject === shown);
     for (const one of this.#root.querySelectorAll("[data-key]:has(button[data-subject])")) {
       one.classList.toggle("is-chosen", one.querySelector("button").dataset.subject === shown);
     }
     if (shown === null) return;
     const reading = find(sample, shown);
     const isHost = shown.startsWith("host:");
-    fill(this.#part("charts-of"), isHost ? hostLabel(sample, reading) : `${nameParts(reading.id).name} on ${hostLabelOf(sample, reading)}`);
+    fill(
+      this.#part("charts-of"),
+      isHost ? hostLabel(sample, reading) : `${nameParts(reading.id).name} on ${hostLabelOf(sample, reading)}`,
+    );
     this.#charts.render(state, shown);
   }
 
@@ -107,13 +122,28 @@ export class DashboardView {
     set(card, "about", `up ${duration(host.uptime_seconds)}`);
     fillMetric(card, "cpu", decimal(facts.cpu), "%", `busiest core ${decimal(facts.busiest)}\u00a0%`, facts.levels.cpu);
     const { used, total } = host.memory_bytes;
-    fillMetric(card, "memory", decimal(facts.memory), "%", `${bytesText(used)} of ${bytesText(total)}`, facts.levels.memory);
+    fillMetric(
+      card,
+      "memory",
+      decimal(facts.memory),
+      "%",
+      `${bytesText(used)} of ${bytesText(total)}`,
+      facts.levels.memory,
+    );
     fillMetric(card, "load", decimal(facts.load), "", `${cores} ${cores === 1 ? "core" : "cores"}`, facts.levels.load);
-    fillMetric(card, "network", network.text, `${network.unit}/s`, `↓\u00a0${bytesText(facts.received)} ↑\u00a0${bytesText(facts.sent)}`, "");
+    fillMetric(
+      card,
+      "network",
+      network.text,
+      `${network.unit}/s`,
+      `↓\u00a0${bytesText(facts.received)} ↑\u00a0${bytesText(facts.sent)}`,
+      "",
+    );
     for (const [name, [pick, top]] of Object.entries(SPARKS)) {
       const [, values] = columns(state, key, [pick], SPARK_SAMPLES);
       const most = top ?? Math.max(1, ...values);
-      for (const path of part(card, name).querySelectorAll("path")) path.setAttribute("d", sparkPath(values, most, path.dataset.area));
+      for (const path of part(card, name).querySelectorAll("path"))
+        path.setAttribute("d", sparkPath(values, most, path.dataset.area));
     }
     const svg = part(card, "cores");
     svg.setAttribute("viewBox", `0 0 ${cores} ${CORE_HEIGHT}`);
@@ -185,7 +215,9 @@ function detail(state, word, madeAt) {
       return `since ${madeAt}: no sample comes`;
     case "offline":
       if (!state.why.final) return "Reconnecting…";
-      return state.why.code === 4005 ? "Your account may not see this any more" : state.why.reason || "Reload the page to try again";
+      return state.why.code === 4005
+        ? "Your account may not see this any more"
+        : state.why.reason || "Reload the page to try again";
     default:
       return "";
   }
@@ -212,7 +244,9 @@ function sparkPath(values, most, area) {
 }
 
 function bars(percents) {
-  return percents.map((one, index) => `M${index + 0.1} ${CORE_HEIGHT}h.8v${((-one / 100) * CORE_HEIGHT).toFixed(1)}h-.8z`).join("");
+  return percents
+    .map((one, index) => `M${index + 0.1} ${CORE_HEIGHT}h.8v${((-one / 100) * CORE_HEIGHT).toFixed(1)}h-.8z`)
+    .join("");
 }
 
 function setSubject(element, key) {
@@ -220,7 +254,12 @@ function setSubject(element, key) {
 }
 
 function timeOfDay(ms) {
-  return new Date(ms).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+  return new Date(ms).toLocaleTimeString([], {
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    hourCycle: "h23",
+  });
 }
 
 function part(root, name) {
