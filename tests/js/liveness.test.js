@@ -36,7 +36,7 @@ test("a link that dies after the client's clock was set back by an hour is notic
 
 test("offline on a dead link is believed at once, and online connects at once", async () => {
   connect();
-  const answer = socket.keep(post("a"));
+  const answer = socket.enqueue(post("a"));
   browser.goOffline();
   assert.equal(state(), "offline");
   assert.equal(lastWhy().final, false);
@@ -84,7 +84,7 @@ test("a ping behind a frame that is still being sent over a slow link does not e
 
 test("of several without an answer, 1009 gives up the longest: a repeat never loops", async () => {
   connect();
-  const small = socket.keep(post("small"));
+  const small = socket.enqueue(post("small"));
   const long = socket.request({ type: "message.edit", room: "general", seq: 1, body: "x".repeat(5_000) });
   browser.socket.ends(1009);
   await assert.rejects(long, { code: "too_long" });

@@ -161,7 +161,7 @@ for (const code of [1006, 1011, 1012, 4101, 4103]) {
 
 test("after 4102 it leaves the server alone for a while, whoever looks, and then sends what was kept", async () => {
   connect();
-  const answer = socket.keep(post("a"));
+  const answer = socket.enqueue(post("a"));
   browser.socket.refuses(browser.socket.sent[0], "rate_limited", { retry_after_ms: 3000 });
   browser.socket.ends(4102);
   await browser.pass(4_999);
@@ -281,7 +281,7 @@ test("what a dead connection still says is not heard", async () => {
 });
 
 test("what was written offline is sent after the hello, in order, one after another", async () => {
-  const answers = [socket.keep(post("a")), socket.keep(post("b"))];
+  const answers = [socket.enqueue(post("a")), socket.enqueue(post("b"))];
   connect();
   await settle();
   assert.deepEqual(
@@ -303,7 +303,7 @@ test("what was written offline is sent after the hello, in order, one after anot
 
 test("a post whose answer was lost is sent again with the same id", async () => {
   connect();
-  const answer = socket.keep(post("a"));
+  const answer = socket.enqueue(post("a"));
   browser.socket.ends(1006);
   await browser.pass(500);
   browser.socket.greets();
@@ -326,7 +326,7 @@ test("sending as the next user of this browser: what one has written is not sent
   const alices = new Socket("/ws/chat/", { hello: () => isMine }, browser);
   alices.open();
   browser.socket.greets();
-  const answer = alices.keep(post("a"));
+  const answer = alices.enqueue(post("a"));
   browser.socket.refuses(browser.socket.sent[0], "rate_limited", { retry_after_ms: 3000 });
   browser.socket.ends(4003);
   await browser.pass(1_500);
@@ -355,7 +355,7 @@ test("sending as the next user of this browser: what one has written is not sent
 
 test("a page that closes its socket at the hello keeps what it has for the next one", async () => {
   const closing = new Socket("/ws/chat/", { hello: () => closing.close() }, browser);
-  const answer = closing.keep(post("a"));
+  const answer = closing.enqueue(post("a"));
   closing.open();
   browser.socket.greets();
   await browser.pass(60_000); // Would never end if the queue went on without a connection.
@@ -366,7 +366,7 @@ test("a page that closes its socket at the hello keeps what it has for the next 
 test("rate_limited is waited out as long as it says, and nothing overtakes", async () => {
   connect();
   browser.random = () => 0;
-  const answers = [socket.keep(post("a")), socket.keep(post("b"))];
+  const answers = [socket.enqueue(post("a")), socket.enqueue(post("b"))];
   browser.socket.refuses(browser.socket.sent[0], "rate_limited", { retry_after_ms: 3000 });
   await browser.pass(2_999);
   assert.equal(browser.socket.sent.length, 1);
@@ -384,8 +384,8 @@ test("rate_limited is waited out as long as it says, and nothing overtakes", asy
 
 test("a refused post is not sent again, and the next one goes", async () => {
   connect();
-  const refused = socket.keep(post("a"));
-  const next = socket.keep(post("b"));
+  const refused = socket.enqueue(post("a"));
+  const next = socket.enqueue(post("b"));
   browser.socket.refuses(browser.socket.sent[0], "forbidden");
   await assert.rejects(refused, { code: "forbidden" });
   await settle();
@@ -399,8 +399,8 @@ test("a refused post is not sent again, and the next one goes", async () => {
 
 test("what was too big for the server is given up, what stood behind it is not", async () => {
   connect();
-  const big = socket.keep(post("big"));
-  const small = socket.keep(post("small"));
+  const big = socket.enqueue(post("big"));
+  const small = socket.enqueue(post("small"));
   browser.socket.ends(1009);
   await assert.rejects(big, { code: "too_long" });
   await browser.pass(500);
@@ -416,7 +416,7 @@ test("what was too big for the server is given up, what stood behind it is not",
 
 test("what is over the announced limit is refused before it is sent", async () => {
   connect();
-  await assert.rejects(socket.keep({ ...post("a"), body: "ä".repeat(33_000) }), { code: "too_long" });
+  await assert.rejects(socket.enqueue({ ...post("a"), body: "ä".repeat(33_000) }), { code: "too_long" });
   assert.equal(browser.socket.sent.length, 0);
   assert.equal(state(), "open");
 });

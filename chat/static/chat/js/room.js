@@ -145,7 +145,7 @@ function post(body) {
 
 async function send({ id, body }) {
   try {
-    change({ type: "post.answered", id, answer: await socket.keep({ type: "message.post", room: slug, id, body }) });
+    change({ type: "post.answered", id, answer: await socket.enqueue({ type: "message.post", room: slug, id, body }) });
   } catch (error) {
     change({ type: "post.failed", id, error: { code: error.code, text: reasonOf(error) } });
   }
