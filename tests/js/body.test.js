@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { clean } from "../../chat/static/chat/js/body.js";
+import { clean, countChars } from "../../chat/static/chat/js/body.js";
 
 const { kept, blank } = JSON.parse(readFileSync(new URL("../chat/bodies.json", import.meta.url), "utf8"));
 
@@ -54,4 +54,9 @@ test("a long blank body takes no long time", () => {
   ])
     clean(typed);
   assert.ok(performance.now() - began < 1_000);
+});
+
+test("a body is sent in normal form, without half characters, and counted as the server counts", () => {
+  assert.equal(clean(" \ne\u0301\n"), "é");
+  assert.equal(countChars(clean("👍🏽é")), 3);
 });

@@ -3,19 +3,17 @@ import { test } from "node:test";
 
 import {
   columns,
-  find,
   freshness,
   hostFacts,
-  hostLabel,
-  hostLabelOf,
   initial,
   level,
-  nameParts,
   newest,
+  processOf,
   reduce,
   subject,
   timeRange,
 } from "../../monitor/static/monitor/js/dashboard-state.js";
+import { hostLabel, hostLabelOf, nameParts } from "../../monitor/static/monitor/js/reading-names.js";
 
 const START = Date.parse("2026-03-01T12:00:00Z");
 const cpu = (host) => host.cpu_percent;
@@ -260,7 +258,7 @@ test("the charts show the choice while it is there, else the first host", () => 
   assert.equal(subject(state), "host:alpha");
   state = reduce(state, { type: "chosen", subject: "process:alpha:web-1:100" });
   assert.equal(subject(state), "process:alpha:web-1:100");
-  assert.equal(find(newest(state), subject(state)).sockets, 3);
+  assert.equal(processOf(newest(state), subject(state)).sockets, 3);
   state = reduce(state, { type: "sample", frame: frame(2), now: START });
   assert.equal(subject(state), "host:alpha");
   assert.equal(subject(opened()), null);

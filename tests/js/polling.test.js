@@ -4,11 +4,11 @@ import { test } from "node:test";
 import { pauseMs, poll } from "../../chat/static/chat/js/polling.js";
 import { FakeBrowser } from "./browser.js";
 
-/** A page that asks: when it did, in seconds. `works` and `isInSight` can be changed. */
+/** A page that asks: when it did, in seconds. `works` and `isVisible` can be changed. */
 function begin() {
   const browser = new FakeBrowser();
   const start = browser.now();
-  const page = { browser, asked: [], works: true, isInSight: true };
+  const page = { browser, asked: [], works: true, isVisible: true };
   const ask = async () => {
     page.asked.push((browser.now() - start) / 1000);
     return page.works;
@@ -16,8 +16,8 @@ function begin() {
   const env = {
     ...browser,
     random: () => 0.5,
-    isInSight: () => page.isInSight,
-    onTurned: (turned) => {
+    isVisible: () => page.isVisible,
+    onVisibility: (turned) => {
       page.turn = turned;
     },
   };
@@ -50,11 +50,11 @@ test("a page that fails asks less and less often, and as before when it works ag
 
 test("out of sight nothing is asked; back in sight at once, in one row", async () => {
   const page = begin();
-  page.isInSight = false;
+  page.isVisible = false;
   await page.browser.pass(21_000);
   page.turn();
   assert.deepEqual(page.asked, []);
-  page.isInSight = true;
+  page.isVisible = true;
   page.turn();
   page.turn();
   await page.browser.pass(11_000);

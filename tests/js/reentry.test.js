@@ -11,7 +11,7 @@ function page({ isOpen = () => false } = {}) {
   self.reentry = new Reentry(
     async () => {
       self.asked++;
-      if (isOpen()) self.reentry.entered();
+      if (isOpen()) self.reentry.opened();
       else self.reentry.refused();
     },
     env,

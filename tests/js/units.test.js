@@ -7,9 +7,9 @@ import {
   bytesText,
   decimal,
   duration,
+  endsBefore,
   percent,
   tick,
-  wholeBefore,
 } from "../../monitor/static/monitor/js/units.js";
 
 test("bytes are scaled and never longer than four signs", () => {
@@ -61,5 +61,5 @@ test("a value at an axis has its unit, and no decimal that says nothing", () => 
 });
 
 test("a label at the end of an axis is left out when it would be cut", () => {
-  assert.deepEqual([50, 58, 59, 60].map(wholeBefore(60, 2)), [true, true, false, false]);
+  assert.deepEqual([50, 58, 59, 60].map(endsBefore(60, 2)), [true, true, false, false]);
 });

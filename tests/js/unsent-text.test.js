@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-let keepsakes,
+let unsent,
   number = 0;
 
 /** As browsers have it: what is kept are its own properties. */
@@ -27,17 +27,17 @@ beforeEach(async () => {
   const [local, session] = [storage(), storage()];
   give("localStorage", () => local);
   give("sessionStorage", () => session);
-  keepsakes = await import(`../../chat/static/chat/js/keepsakes.js?${++number}`); // As on a page of its own.
+  unsent = await import(`../../chat/static/chat/js/unsent-text.js?${++number}`); // As on a page of its own.
 });
 
-const of = (user, slug = "general") => new keepsakes.Keepsakes(user, slug);
+const of = (user, slug = "general") => new unsent.UnsentText(user, slug);
 const post = (id) => ({ id, body: "hi", at: "2026-01-01T12:00:00Z" });
 
 test("a draft, a post without an answer and an edit are unsent text", () => {
   of("1").draft = "half a";
   of("1").pending = [post("a"), post("b")];
-  of("1", "other").keepEdit(7, "better");
-  const found = keepsakes.unsentOf("1").sort((one, other) => (one.slug < other.slug ? -1 : 1));
+  of("1", "other").setEdit(7, "better");
+  const found = unsent.unsentOf("1").sort((one, other) => (one.slug < other.slug ? -1 : 1));
   assert.deepEqual(found, [
     { slug: "general", draft: true, posts: ["a", "b"], edits: [] },
     { slug: "other", draft: false, posts: [], edits: [7] },
@@ -46,18 +46,18 @@ test("a draft, a post without an answer and an edit are unsent text", () => {
 
 test("a draft of which nothing can be seen is none", () => {
   of("1").draft = " \n\u200b";
-  assert.deepEqual(keepsakes.unsentOf("1"), []);
+  assert.deepEqual(unsent.unsentOf("1"), []);
 });
 
 test("what is kept of one user is not found by another, whatever their ids look like", () => {
   for (const user of ["1", "1.1", "11"]) of(user).draft = `draft of ${user}`;
   assert.deepEqual(
-    keepsakes.unsentOf("1").map(({ slug }) => slug),
+    unsent.unsentOf("1").map(({ slug }) => slug),
     ["general"],
   );
   assert.equal(of("1").draft, "draft of 1");
   assert.equal(of("2").draft, "");
-  keepsakes.forget("1");
+  unsent.forget("1");
   assert.equal(of("1").draft, "");
   assert.equal(of("1.1").draft, "draft of 1.1");
   assert.equal(of("11").draft, "draft of 11");
@@ -66,22 +66,22 @@ test("what is kept of one user is not found by another, whatever their ids look 
 test("signing out leaves nothing of the user in either storage, and the page writes nothing any more", () => {
   of("1").draft = "half a";
   of("1", "other").pending = [post("a")];
-  of("1").keepEdit(7, "better");
-  keepsakes.forget("1");
+  of("1").setEdit(7, "better");
+  unsent.forget("1");
   of("1").draft = "typed while the page is left";
   assert.deepEqual(Object.keys(localStorage), []);
   assert.deepEqual(Object.keys(sessionStorage), []);
-  assert.deepEqual(keepsakes.unsentOf("1"), []);
+  assert.deepEqual(unsent.unsentOf("1"), []);
 });
 
 test("an edit is kept until it is over; the latest comes last", () => {
   const mine = of("1");
-  mine.keepEdit(7, "one");
-  mine.keepEdit(9, "two");
-  mine.keepEdit(7, "three");
+  mine.setEdit(7, "one");
+  mine.setEdit(9, "two");
+  mine.setEdit(7, "three");
   assert.deepEqual(mine.edits, [9, 7]);
   assert.equal(mine.editOf(7), "three");
-  mine.keepEdit(7, null);
+  mine.setEdit(7, null);
   assert.equal(mine.editOf(7), null);
   assert.deepEqual(mine.edits, [9]);
 });
@@ -96,13 +96,13 @@ test("with storage that is forbidden or full the page keeps text for itself, and
   of("1").draft = "half a";
   of("1").pending = [post("a")];
   assert.equal(of("1").draft, "half a");
-  assert.deepEqual(keepsakes.unsentOf("1"), [{ slug: "general", draft: true, posts: ["a"], edits: [] }]);
-  keepsakes.forget("1");
-  assert.deepEqual(keepsakes.unsentOf("1"), []);
+  assert.deepEqual(unsent.unsentOf("1"), [{ slug: "general", draft: true, posts: ["a"], edits: [] }]);
+  unsent.forget("1");
+  assert.deepEqual(unsent.unsentOf("1"), []);
 });
 
 test("text of several tabs is counted once", () => {
-  const [entry] = keepsakes.merge([
+  const [entry] = unsent.merge([
     { slug: "general", draft: true, posts: ["a"], edits: [7] },
     { slug: "general", draft: false, posts: ["a", "b"], edits: [] },
     { slug: "empty", draft: false, posts: [], edits: [] },
@@ -110,5 +110,5 @@ test("text of several tabs is counted once", () => {
   assert.equal(entry.draft, true);
   assert.deepEqual([...entry.posts], ["a", "b"]);
   assert.deepEqual([...entry.edits], [7]);
-  assert.equal(keepsakes.merge([{ slug: "empty", draft: false, posts: [], edits: [] }]).length, 0);
+  assert.equal(unsent.merge([{ slug: "empty", draft: false, posts: [], edits: [] }]).length, 0);
 });

@@ -40,7 +40,17 @@ export class MessageRows {
         const { user, body, at, edited_at, deleted } = row.message;
         // A new name must not replace an editor that is in use.
         const name = row.editing ? "" : user.name;
-        return JSON.stringify([name, body, at, edited_at, deleted, row.starts, row.mayEdit, row.mayDelete, row.editing]);
+        return JSON.stringify([
+          name,
+          body,
+          at,
+          edited_at,
+          deleted,
+          row.starts,
+          row.mayEdit,
+          row.mayDelete,
+          row.editing,
+        ]);
       }
       case "pending":
         return JSON.stringify([row.user.name, row.post.error, row.starts]);

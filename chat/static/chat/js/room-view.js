@@ -3,8 +3,8 @@
 import { find } from "../../hubbub/js/dom.js";
 import { Composer } from "./composer.js";
 import { MessageRows, part } from "./message-rows.js";
-import { PeopleList, wireSheets } from "./room-sheets.js";
 import { mayWrite, rows } from "./room-rows.js";
+import { PeopleList, wireSheets } from "./room-sheets.js";
 
 /** @import { ClosedCode, RoomCalls, RoomState } from "./types.js" */
 
@@ -114,7 +114,8 @@ export class RoomView {
   #renderUnseen(unseen) {
     const jump = this.#part("jump");
     jump.hidden = this.#atEnd;
-    part(jump, "jump-text").textContent = unseen > 0 ? `${unseen} new ${unseen === 1 ? "message" : "messages"}` : "Latest";
+    part(jump, "jump-text").textContent =
+      unseen > 0 ? `${unseen} new ${unseen === 1 ? "message" : "messages"}` : "Latest";
     jump.classList.toggle("is-new", unseen > 0);
     document.title = (unseen > 0 ? `(${unseen}) ` : "") + this.#title;
     const href = unseen > 0 ? this.#hrefs.unread : this.#hrefs.read;
