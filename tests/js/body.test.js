@@ -24,7 +24,11 @@ test("what Unicode calls blank is blank, and no letter is but those that are dra
   }
 });
 
-/** Letters that are drawn as nothing, beside those that Unicode ignores by default. */
+/**
+ * Whether a letter has no ink, beside those that Unicode ignores by default.
+ *
+ * @param {number} code
+ */
 function isFiller(code) {
   return (
     /\p{Default_Ignorable_Code_Point}/u.test(String.fromCodePoint(code)) ||
@@ -35,10 +39,14 @@ function isFiller(code) {
 }
 
 test("the page and the server mean the same characters", () => {
-  const read = (path, escape) => {
+  /**
+   * @param {string} path
+   * @param {RegExp} pattern  of an escaped character
+   */
+  const read = (path, pattern) => {
     const source = readFileSync(new URL(`../../chat/${path}`, import.meta.url), "utf8");
-    const [declared] = /BLANK =[^]*?(?=;\n|\n\))/.exec(source);
-    return [...declared.matchAll(escape)].map(([, code]) => Number.parseInt(code, 16));
+    const [declared = ""] = /BLANK =.*?(?=;\n|\n\))/s.exec(source) ?? [];
+    return [...declared.matchAll(pattern)].map(([, code]) => Number.parseInt(code, 16));
   };
   const page = read("static/chat/js/body.js", /\\u\{([\dA-F]+)\}/g);
   assert.ok(page.length > 30);

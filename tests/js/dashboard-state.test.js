@@ -15,9 +15,18 @@ import {
 } from "../../monitor/static/monitor/js/dashboard-state.js";
 import { hostLabel, hostLabelOf, nameParts } from "../../monitor/static/monitor/js/reading-names.js";
 
+/** @import { ConnectionState } from "../../hubbub/static/hubbub/js/types.js" */
+/** @import { DashboardAction, DashboardState, Host, MetricsHistory, MetricsSampled, Process } from "../../monitor/static/monitor/js/types.js" */
+
 const START = Date.parse("2026-03-01T12:00:00Z");
+/** @param {Host} host */
 const cpu = (host) => host.cpu_percent;
 
+/**
+ * @param {string} name
+ * @param {Partial<Host>} changes
+ * @returns {Host}
+ */
 function host(name, changes = {}) {
   return {
     id: name,
@@ -34,22 +43,64 @@ function host(name, changes = {}) {
   };
 }
 
+/**
+ * @param {string} id
+ * @param {Partial<Process>} changes
+ * @returns {Process}
+ */
+function process(id, changes = {}) {
+  return {
+    id,
+    sockets: 3,
+    frames_in_per_second: 1,
+    deliveries_per_second: 2,
+    lag_p99_ms: 1,
+    lag_max_ms: 2,
+    memory_bytes: 1024,
+    ...changes,
+  };
+}
+
+/**
+ * @param {number} seq
+ * @param {{ epoch?: number, hosts?: Host[], processes?: Process[] }} more
+ * @returns {MetricsSampled}
+ */
 function frame(seq, { epoch = 7, hosts = [host("alpha")], processes = [] } = {}) {
   return { type: "metrics.sampled", epoch, seq, at: new Date(START + seq * 2000).toISOString(), hosts, processes };
 }
 
+/**
+ * @param {MetricsSampled[]} samples
+ * @param {{ every?: number, epoch?: number, age_ms?: number | null }} more
+ * @returns {MetricsHistory}
+ */
 function history(samples, { every = 1, epoch = 7, age_ms = 0 } = {}) {
   return { type: "metrics.history", epoch, interval_ms: 2000, every, age_ms, samples };
 }
 
+/** @param {DashboardAction[]} actions */
 function opened(...actions) {
+  /** @type {DashboardAction[]} */
   const start = [
     { type: "connection", state: "open" },
-    { type: "hello", frame: { connection: "web-2:ab12", server_time: new Date(START).toISOString() }, now: START },
+    { type: "hello", frame: { connection: "web-2:ab12", server_time: new Date(START).toISOString() } },
   ];
   return [...start, ...actions].reduce(reduce, initial({ staleMs: 7000 }));
 }
 
+/**
+ * The newest sample, which must exist.
+ *
+ * @param {DashboardState} state
+ */
+function newestOf(state) {
+  const sample = newest(state);
+  assert.ok(sample);
+  return sample;
+}
+
+/** @param {DashboardState} state */
 const seqs = (state) => state.samples.map((sample) => sample.seq);
 
 test("a live sample is appended, an old or repeated one is not", () => {
@@ -83,7 +134,7 @@ test("at most 300 samples are kept", () => {
   let state = opened();
   for (let seq = 1; seq <= 320; seq += 1) state = reduce(state, { type: "sample", frame: frame(seq), now: START });
   assert.equal(state.samples.length, 300);
-  assert.equal(newest(state).seq, 320);
+  assert.equal(newestOf(state).seq, 320);
 });
 
 test("live, then stale at the limit, by our own clock", () => {
@@ -105,7 +156,7 @@ test("a history that ended long ago is stale at once, whatever our own clock and
     const ours = 1_000_000;
     let state = reduce(initial({ staleMs: 7000 }), { type: "connection", state: "open" });
     const hello = { connection: "web-1:x", server_time: new Date(serverTime).toISOString() };
-    state = reduce(state, { type: "hello", frame: hello, now: ours });
+    state = reduce(state, { type: "hello", frame: hello });
     state = reduce(state, { type: "history", frame: history([frame(1)], { age_ms: 30_000 }), now: ours });
     assert.deepEqual(freshness(state, ours), { word: "stale", ageMs: 30_000 });
   }
@@ -114,7 +165,7 @@ test("a history that ended long ago is stale at once, whatever our own clock and
 test("a fresh history is live at once, also where a server's clock is an hour ahead of the samples' times", () => {
   let state = reduce(initial({ staleMs: 7000 }), { type: "connection", state: "open" });
   const hello = { connection: "web-1:x", server_time: new Date(START + 3_600_000).toISOString() };
-  state = reduce(state, { type: "hello", frame: hello, now: START });
+  state = reduce(state, { type: "hello", frame: hello });
   state = reduce(state, { type: "history", frame: history([frame(1)], { age_ms: 700 }), now: START });
   assert.deepEqual(freshness(state, START), { word: "live", ageMs: 700 });
 });
@@ -128,9 +179,11 @@ test("a history that knows less than we do does not change the age of our newest
 });
 
 // A clock that was set back by ten minutes, in samples of a server that does not keep their times from falling.
+/** @param {number} seq */
 const setBack = (seq) => ({ ...frame(seq, { epoch: 8 }), at: new Date(START - 600_000 + seq * 2000).toISOString() });
 
-for (const [how, open] of [
+/** @type {[how: string, open: () => DashboardState][]} */
+const TABS = [
   [
     "in an open tab",
     () =>
@@ -144,7 +197,9 @@ for (const [how, open] of [
     () =>
       opened({ type: "history", frame: history([frame(1), frame(2), setBack(1), setBack(2), setBack(3)]), now: START }),
   ],
-]) {
+];
+
+for (const [how, open] of TABS) {
   test(`charts go on after a clock was set back, ${how}`, () => {
     const state = open();
     const [times, values] = columns(state, "host:alpha", [cpu]);
@@ -156,11 +211,12 @@ for (const [how, open] of [
 }
 
 test("charts go on after a clock was set forward", () => {
+  /** @param {number} seq */
   const later = (seq) => ({ ...frame(seq), at: new Date(START + 3_600_000 + seq * 2000).toISOString() });
   const state = opened({ type: "history", frame: history([frame(1), frame(2), later(3), later(4)]), now: START });
   const [times, values] = columns(state, "host:alpha", [cpu]);
   assert.deepEqual(values, [12, 12, null, 12, 12]);
-  assert.ok(timeRange(state)[0] <= times.at(-2));
+  assert.ok(timeRange(state)[0] <= (times.at(-2) ?? 0));
 });
 
 test("a server that has forgotten everything, and counts its epochs from an earlier time, is followed", () => {
@@ -181,25 +237,25 @@ test("two hosts with one name are two, and are told apart by their ids", () => {
     host("app", { id: "3f9a01", cpu_percent: 1 }),
     host("app", { id: "3f9b02", cpu_percent: 2 }),
   ];
-  const processes = [{ id: "3f9b02:web-1:100", host_name: "app", sockets: 3 }];
+  const app = process("3f9b02:web-1:100", { host_name: "app" });
   const state = opened({
     type: "sample",
-    frame: frame(1, { hosts: [first, second, host("other")], processes }),
+    frame: frame(1, { hosts: [first, second, host("other")], processes: [app] }),
     now: START,
   });
-  const sample = newest(state);
+  const sample = newestOf(state);
   assert.equal(sample.hosts.size, 3);
   assert.deepEqual(columns(state, "host:3f9b02", [cpu])[1], [2]);
   assert.deepEqual(
-    [first, second].map((one) => hostLabel(sample, one)),
+    [first, second].map((twin) => hostLabel(sample, twin)),
     ["app (3f9a)", "app (3f9b)"],
   );
   assert.equal(hostLabel(sample, host("other")), "other");
-  assert.equal(hostLabelOf(sample, processes[0]), "app (3f9b)");
+  assert.equal(hostLabelOf(sample, app), "app (3f9b)");
   const similar = host("app", { id: "3f9aff" });
-  const more = newest(opened({ type: "sample", frame: frame(1, { hosts: [first, similar] }), now: START }));
+  const more = newestOf(opened({ type: "sample", frame: frame(1, { hosts: [first, similar] }), now: START }));
   assert.deepEqual(
-    [first, similar].map((one) => hostLabel(more, one)),
+    [first, similar].map((twin) => hostLabel(more, twin)),
     ["app (3f9a0)", "app (3f9af)"],
   );
 });
@@ -210,8 +266,11 @@ test("connecting, waiting, offline", () => {
   state = reduce(state, { type: "connection", state: "open" });
   assert.equal(freshness(state, 0).word, "waiting");
   // Between two tries it is still offline: the word does not flicker.
-  for (const one of ["offline", "connecting"])
-    assert.equal(freshness(reduce(state, { type: "connection", state: one }), 0).word, "offline");
+  /** @type {ConnectionState[]} */
+  const lost = ["offline", "connecting"];
+  for (const connection of lost) {
+    assert.equal(freshness(reduce(state, { type: "connection", state: connection }), 0).word, "offline");
+  }
 });
 
 test("a page that was refused is offline, not connecting for ever", () => {
@@ -249,16 +308,15 @@ test("a host that was stale or not there has no line meanwhile", () => {
 });
 
 test("the charts show the choice while it is there, else the first host", () => {
-  const process = { id: "alpha:web-1:100", sockets: 3 };
   let state = opened({
     type: "sample",
-    frame: frame(1, { hosts: [host("alpha"), host("beta")], processes: [process] }),
+    frame: frame(1, { hosts: [host("alpha"), host("beta")], processes: [process("alpha:web-1:100")] }),
     now: START,
   });
   assert.equal(subject(state), "host:alpha");
   state = reduce(state, { type: "chosen", subject: "process:alpha:web-1:100" });
   assert.equal(subject(state), "process:alpha:web-1:100");
-  assert.equal(processOf(newest(state), subject(state)).sockets, 3);
+  assert.equal(processOf(newestOf(state), subject(state))?.sockets, 3);
   state = reduce(state, { type: "sample", frame: frame(2), now: START });
   assert.equal(subject(state), "host:alpha");
   assert.equal(subject(opened()), null);

@@ -3,6 +3,7 @@ import { test } from "node:test";
 
 import { linkify } from "../../chat/static/chat/js/linkify.js";
 
+/** @param {string} text */
 const links = (text) =>
   linkify(text)
     .filter(({ href }) => href !== undefined)
@@ -209,7 +210,11 @@ const PARTS = [
   "https://a.b/漢,",
 ];
 
-/** The least of a few times: another program's turn is not ours. */
+/**
+ * The least of a few times: other programs run as well.
+ *
+ * @param {string} text
+ */
 function milliseconds(text) {
   let least = Infinity;
   for (let round = 0; round < 8 && least > 1; round += 1) {
@@ -220,11 +225,17 @@ function milliseconds(text) {
   return least;
 }
 
+/**
+ * A link opens what it shows.
+ *
+ * @param {string} text
+ */
 function check(text) {
   let at = 0;
   for (const { text: shown, href } of linkify(text)) {
     if (href === undefined) {
-      assert.ok((at = text.indexOf(shown, at)) >= 0, JSON.stringify(text));
+      at = text.indexOf(shown, at);
+      assert.ok(at >= 0, JSON.stringify(text));
       at += shown.length;
       continue;
     }
@@ -247,13 +258,14 @@ test("4,000 hostile characters take less than 5 ms", () => {
 
 test("whatever is written, a link opens what it shows, in time", () => {
   let seed = 20261126;
+  /** @param {number} below */
   const random = (below) => {
     seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
     return Math.floor((seed / 2 ** 32) * below);
   };
   for (let round = 0; round < 3_000; round += 1) {
-    const some = Array.from({ length: 1 + random(6) }, () => PARTS[random(PARTS.length)]);
-    const text = Array.from({ length: 12 }, () => some[random(some.length)]).join("");
+    const parts = Array.from({ length: 1 + random(6) }, () => PARTS[random(PARTS.length)]);
+    const text = Array.from({ length: 12 }, () => parts[random(parts.length)]).join("");
     check(`http://${text}`);
     check(`https://good.example${text}evil.example/`);
     if (round % 10 !== 0) continue;

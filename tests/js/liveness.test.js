@@ -4,6 +4,7 @@ import { beforeEach, test } from "node:test";
 import { browser as realBrowser } from "../../hubbub/static/hubbub/js/browser.js";
 import { settle } from "./browser.js";
 import { Page, post } from "./page.js";
+import { give } from "./served.js";
 
 /** @import { Socket } from "../../hubbub/static/hubbub/js/socket.js" */
 /** @import { FakeBrowser } from "./browser.js" */
@@ -21,8 +22,8 @@ beforeEach(() => {
 });
 
 test("a link that dies after the client's clock was set back by an hour is noticed after 28 s", async (context) => {
-  globalThis.document = { documentElement: { dataset: {} } };
-  context.after(() => delete globalThis.document);
+  give("document", { documentElement: { dataset: {} } });
+  context.after(() => Reflect.deleteProperty(globalThis, "document"));
   const { now } = realBrowser();
   const before = now();
   context.mock.method(Date, "now", () => 0);

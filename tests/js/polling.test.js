@@ -4,11 +4,21 @@ import { test } from "node:test";
 import { pauseMs, poll } from "../../chat/static/chat/js/polling.js";
 import { FakeBrowser } from "./browser.js";
 
-/** A page that asks: when it did, in seconds. `works` and `isVisible` can be changed. */
+/** A page that asks: `asked` has the times, in seconds. */
+class AskingPage {
+  browser = new FakeBrowser();
+  /** @type {number[]} */
+  asked = [];
+  works = true;
+  isVisible = true;
+  /** The visibility of the page changed. */
+  turn = () => {};
+}
+
 function begin() {
-  const browser = new FakeBrowser();
+  const page = new AskingPage();
+  const { browser } = page;
   const start = browser.now();
-  const page = { browser, asked: [], works: true, isVisible: true };
   const ask = async () => {
     page.asked.push((browser.now() - start) / 1000);
     return page.works;
@@ -17,8 +27,9 @@ function begin() {
     ...browser,
     random: () => 0.5,
     isVisible: () => page.isVisible,
-    onVisibility: (turned) => {
-      page.turn = turned;
+    /** @param {() => void} changed */
+    onVisibility: (changed) => {
+      page.turn = changed;
     },
   };
   poll(ask, env);

@@ -80,6 +80,7 @@ test("sending as the next user of this browser: what one has written is not sent
 });
 
 test("a page that closes its socket at the hello keeps what it has for the next one", async () => {
+  /** @type {Socket} */
   const closing = new Socket("/ws/chat/", { hello: () => closing.close() }, browser);
   const answer = closing.enqueue(post("a"));
   closing.open();

@@ -173,7 +173,7 @@ test("refused while it opens (no such poll), the page is told why and does not c
   browser.socket.says({ type: "error", code: "not_found", detail: "no such poll" });
   browser.socket.ends(4006, "Refused");
   assert.equal(page.lastWhy.final, true);
-  assert.equal(page.lastWhy.error.detail, "no such poll");
+  assert.equal(page.lastWhy.error?.detail, "no such poll");
   await browser.pass(600_000);
   browser.wake();
   assert.equal(browser.sockets.length, 1);

@@ -53,7 +53,7 @@ test("a value at an axis has its unit, and no decimal that says nothing", () => 
     [1536, "bytes"],
     [50, "%"],
     [2.5, ""],
-  ].map(([value, unit]) => tick(value, unit));
+  ].map(([value, unit]) => tick(Number(value), String(unit)));
   assert.deepEqual(
     shown,
     ["0 B/s", "512 KiB/s", "1 MiB", "1.5 KiB", "50 %", "2.5"].map((text) => text.replace(" ", "\u00a0")),

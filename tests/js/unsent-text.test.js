@@ -1,24 +1,16 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-let unsent,
-  number = 0;
+import { storage } from "./storage.js";
 
-/** As browsers have it: what is kept are its own properties. */
-function storage() {
-  return Object.create({
-    getItem(name) {
-      return Object.hasOwn(this, name) ? this[name] : null;
-    },
-    setItem(name, value) {
-      this[name] = value;
-    },
-    removeItem(name) {
-      delete this[name];
-    },
-  });
-}
+/** @type {typeof import("../../chat/static/chat/js/unsent-text.js")} */
+let unsent;
+let number = 0;
 
+/**
+ * @param {string} name
+ * @param {() => unknown} get
+ */
 function give(name, get) {
   Object.defineProperty(globalThis, name, { configurable: true, get });
 }
@@ -30,14 +22,19 @@ beforeEach(async () => {
   unsent = await import(`../../chat/static/chat/js/unsent-text.js?${++number}`); // As on a page of its own.
 });
 
+/**
+ * @param {string} user
+ * @param {string} slug
+ */
 const of = (user, slug = "general") => new unsent.UnsentText(user, slug);
+/** @param {string} id */
 const post = (id) => ({ id, body: "hi", at: "2026-01-01T12:00:00Z" });
 
 test("a draft, a post without an answer and an edit are unsent text", () => {
   of("1").draft = "half a";
   of("1").pending = [post("a"), post("b")];
   of("1", "other").setEdit(7, "better");
-  const found = unsent.unsentOf("1").sort((one, other) => (one.slug < other.slug ? -1 : 1));
+  const found = unsent.unsentOf("1").sort((a, b) => (a.slug < b.slug ? -1 : 1));
   assert.deepEqual(found, [
     { slug: "general", draft: true, posts: ["a", "b"], edits: [] },
     { slug: "other", draft: false, posts: [], edits: [7] },
@@ -107,8 +104,8 @@ test("text of several tabs is counted once", () => {
     { slug: "general", draft: false, posts: ["a", "b"], edits: [] },
     { slug: "empty", draft: false, posts: [], edits: [] },
   ]);
-  assert.equal(entry.draft, true);
-  assert.deepEqual([...entry.posts], ["a", "b"]);
-  assert.deepEqual([...entry.edits], [7]);
+  assert.equal(entry?.draft, true);
+  assert.deepEqual([...(entry?.posts ?? [])], ["a", "b"]);
+  assert.deepEqual([...(entry?.edits ?? [])], [7]);
   assert.equal(unsent.merge([{ slug: "empty", draft: false, posts: [], edits: [] }]).length, 0);
 });

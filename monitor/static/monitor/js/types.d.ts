@@ -112,7 +112,7 @@ export interface DashboardState {
 /** What `reduce` takes; `now` in milliseconds of the browser's monotonic clock. */
 export type DashboardAction =
   | { type: "connection"; state: ConnectionState; why?: Partial<CloseReason> }
-  | { type: "hello"; frame: Pick<Hello, "connection"> }
+  | { type: "hello"; frame: Pick<Hello, "connection"> & Partial<Hello> }
   | { type: "history"; frame: MetricsHistory; now: number }
   | { type: "sample"; frame: MetricsSampled; now: number }
   | { type: "chosen"; subject: Subject };
