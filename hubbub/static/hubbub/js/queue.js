@@ -3,11 +3,11 @@
 import { backoffMs } from "./backoff.js";
 import { Lost, Refused } from "./errors.js";
 
-/** @import { Command, Timer, Timers } from "./types.js" */
+/** @import { Frame, Timer, Timers } from "./types.js" */
 
 /**
  * A command without an answer yet. The type of its answer follows from the command, which the queue does not read.
- * @typedef {{ command: Command, resolve: (answer: any) => void, reject: (error: unknown) => void }} Entry
+ * @typedef {{ command: Frame, resolve: (answer: any) => void, reject: (error: unknown) => void }} Entry
  */
 
 const RETRIED = new Set(["unavailable", "rate_limited"]); // The server did nothing: the same command may be sent again.
@@ -35,7 +35,7 @@ export class Queue {
   }
 
   /**
-   * @param {Command} command
+   * @param {Frame} command
    * @returns {Promise<any>} the answer; rejects with Refused when the server refuses the command for good
    */
   add(command) {

@@ -13,13 +13,8 @@ export interface Presence {
   users: Person[];
 }
 
-/** Any frame, by its type. */
+/** Any frame; of a command this is what a page writes, and the socket adds the `ref`. */
 export interface Frame {
-  type: string;
-}
-
-/** A command as a page writes it; the socket adds the `ref`. */
-export interface Command {
   type: string;
 }
 
