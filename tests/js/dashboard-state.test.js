@@ -7,98 +7,15 @@ import {
   hostFacts,
   initial,
   level,
-  newest,
   processOf,
   reduce,
   subject,
   timeRange,
 } from "../../monitor/static/monitor/js/dashboard-state.js";
-import { hostLabel, hostLabelOf, nameParts } from "../../monitor/static/monitor/js/reading-names.js";
+import { cpu, frame, history, host, newestOf, opened, process, START } from "./samples.js";
 
 /** @import { ConnectionState } from "../../hubbub/static/hubbub/js/types.js" */
-/** @import { DashboardAction, DashboardState, Host, MetricsHistory, MetricsSampled, Process } from "../../monitor/static/monitor/js/types.js" */
-
-const START = Date.parse("2026-03-01T12:00:00Z");
-/** @param {Host} host */
-const cpu = (host) => host.cpu_percent;
-
-/**
- * @param {string} name
- * @param {Partial<Host>} changes
- * @returns {Host}
- */
-function host(name, changes = {}) {
-  return {
-    id: name,
-    name,
-    cpu_percent: 12,
-    cores_percent: [10, 14],
-    memory_bytes: { used: 4, total: 8 },
-    swap_bytes: { used: 0, total: 0 },
-    disk_bytes: { used: 1, total: 4 },
-    network_bytes_per_second: { received: 100, sent: 50 },
-    load: [0.5, 0.4, 0.3],
-    uptime_seconds: 60,
-    ...changes,
-  };
-}
-
-/**
- * @param {string} id
- * @param {Partial<Process>} changes
- * @returns {Process}
- */
-function process(id, changes = {}) {
-  return {
-    id,
-    sockets: 3,
-    frames_in_per_second: 1,
-    deliveries_per_second: 2,
-    lag_p99_ms: 1,
-    lag_max_ms: 2,
-    memory_bytes: 1024,
-    ...changes,
-  };
-}
-
-/**
- * @param {number} seq
- * @param {{ epoch?: number, hosts?: Host[], processes?: Process[] }} more
- * @returns {MetricsSampled}
- */
-function frame(seq, { epoch = 7, hosts = [host("alpha")], processes = [] } = {}) {
-  return { type: "metrics.sampled", epoch, seq, at: new Date(START + seq * 2000).toISOString(), hosts, processes };
-}
-
-/**
- * @param {MetricsSampled[]} samples
- * @param {{ every?: number, epoch?: number, age_ms?: number | null }} more
- * @returns {MetricsHistory}
- */
-function history(samples, { every = 1, epoch = 7, age_ms = 0 } = {}) {
-  return { type: "metrics.history", epoch, interval_ms: 2000, every, age_ms, samples };
-}
-
-/** @param {DashboardAction[]} actions */
-function opened(...actions) {
-  /** @type {DashboardAction[]} */
-  const start = [
-    { type: "connection", state: "open" },
-    { type: "hello", frame: { connection: "web-2:ab12", server_time: new Date(START).toISOString() } },
-  ];
-  return [...start, ...actions].reduce(reduce, initial({ staleMs: 7000 }));
-}
-
-/**
- * The newest sample, which must exist.
- *
- * @param {DashboardState} state
- */
-function newestOf(state) {
-  const sample = newest(state);
-  assert.ok(sample);
-  return sample;
-}
+/** @import { DashboardState } from "../../monitor/static/monitor/js/types.js" */
 
 /** @param {DashboardState} state */
 const seqs = (state) => state.samples.map((sample) => sample.seq);
@@ -232,34 +149,6 @@ test("a server that has forgotten everything, and counts its epochs from an earl
   );
 });
 
-test("two hosts with one name are two, and are told apart by their ids", () => {
-  const [first, second] = [
-    host("app", { id: "3f9a01", cpu_percent: 1 }),
-    host("app", { id: "3f9b02", cpu_percent: 2 }),
-  ];
-  const app = process("3f9b02:web-1:100", { host_name: "app" });
-  const state = opened({
-    type: "sample",
-    frame: frame(1, { hosts: [first, second, host("other")], processes: [app] }),
-    now: START,
-  });
-  const sample = newestOf(state);
-  assert.equal(sample.hosts.size, 3);
-  assert.deepEqual(columns(state, "host:3f9b02", [cpu])[1], [2]);
-  assert.deepEqual(
-    [first, second].map((twin) => hostLabel(sample, twin)),
-    ["app (3f9a)", "app (3f9b)"],
-  );
-  assert.equal(hostLabel(sample, host("other")), "other");
-  assert.equal(hostLabelOf(sample, app), "app (3f9b)");
-  const similar = host("app", { id: "3f9aff" });
-  const more = newestOf(opened({ type: "sample", frame: frame(1, { hosts: [first, similar] }), now: START }));
-  assert.deepEqual(
-    [first, similar].map((twin) => hostLabel(more, twin)),
-    ["app (3f9a0)", "app (3f9af)"],
-  );
-});
-
 test("connecting, waiting, offline", () => {
   let state = initial({ staleMs: 7000 });
   assert.equal(freshness(state, 0).word, "connecting");
@@ -345,9 +234,4 @@ test("levels begin at their limit", () => {
     [74.9, 75, 89.9, 90].map((value) => level("cpu", value)),
     ["", "high", "high", "very high"],
   );
-});
-
-test("an id is taken apart even where names have colons", () => {
-  assert.deepEqual(nameParts("alpha:web-1:100"), { host: "alpha", name: "web-1", pid: "100" });
-  assert.deepEqual(nameParts("alpha:a:b:100"), { host: "alpha", name: "a:b", pid: "100" });
 });

@@ -19,7 +19,7 @@ const REST = new RegExp(String.raw`[/?#](?:(?![,;|']https?:\/\/)[\w!#$%&'()*+,\-
 // After a host these end the address. After any other character a further part of a name would belong to the host.
 const ENDS_HOST = /[\s"'()<>[\]{},;:.?|\\`]|(?=\P{ASCII})\p{P}|$/uy;
 const OTHER = new RegExp(String.raw`(?:(?!${LABEL}|[\s"'()<>[\]{},;:?|\\${"`"}/#]).)+`, "uy");
-const GOES_ON = new RegExp(`\\.?${LABEL}|@`, "uy");
+const CONTINUES = new RegExp(`\\.?${LABEL}|@`, "uy");
 const IDEOGRAPHIC_DOT = /[\u3002\uff0e\uff61](?=[\w-])/uy;
 
 // Scripts without spaces between words: after `.com` they belong to the sentence.
@@ -46,10 +46,10 @@ export function linkify(text) {
   const pieces = [];
   let from = 0;
   SCHEME.lastIndex = 0;
-  for (let found = SCHEME.exec(text); found !== null; found = SCHEME.exec(text)) {
-    const link = linkAt(text, found.index, SCHEME.lastIndex);
+  for (let scheme = SCHEME.exec(text); scheme !== null; scheme = SCHEME.exec(text)) {
+    const link = linkAt(text, scheme.index, SCHEME.lastIndex);
     if (link === null) continue;
-    if (found.index > from) pieces.push({ text: text.slice(from, found.index) });
+    if (scheme.index > from) pieces.push({ text: text.slice(from, scheme.index) });
     pieces.push({ text: link.text, href: link.href });
     from = SCHEME.lastIndex = link.end;
   }
@@ -89,8 +89,8 @@ function linkAt(text, start, hostAt) {
  */
 function withoutSentence(host) {
   const lastLabel = host.lastIndexOf(".") + 1;
-  const found = UNSPACED.exec(host.slice(lastLabel));
-  return found === null ? host.replace(/[_-]{1,64}$/, "") : host.slice(0, lastLabel + found[0].length);
+  const ending = UNSPACED.exec(host.slice(lastLabel));
+  return ending === null ? host.replace(/[_-]{1,64}$/, "") : host.slice(0, lastLabel + ending[0].length);
 }
 
 /**
@@ -103,8 +103,8 @@ function withoutSentence(host) {
 function isBrokenOff(text, end, host) {
   if (!host.includes(".") && match(IDEOGRAPHIC_DOT, text, end) !== null) return true;
   if (match(ENDS_HOST, text, end) !== null) return false;
-  const other = match(OTHER, text, end) ?? "";
-  return match(GOES_ON, text, end + other.length) !== null;
+  const between = match(OTHER, text, end) ?? "";
+  return match(CONTINUES, text, end + between.length) !== null;
 }
 
 /**

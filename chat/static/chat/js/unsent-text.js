@@ -143,8 +143,8 @@ function slugs(kind, userId) {
   } catch {
     // Forbidden: everything is in memory.
   }
-  const found = names.filter((name) => name.startsWith(start)).map((name) => name.slice(start.length));
-  return [...new Set(found)].filter((slug) => !slug.includes("."));
+  const rooms = names.filter((name) => name.startsWith(start)).map((name) => name.slice(start.length));
+  return [...new Set(rooms)].filter((slug) => !slug.includes("."));
 }
 
 /**

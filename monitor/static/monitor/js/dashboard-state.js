@@ -218,8 +218,8 @@ function withHistory(state, frame, now) {
   }
   const samples = rising([...merged.values()].sort((a, b) => a.epoch - b.epoch || a.seq - b.seq)).slice(-MAX_SAMPLES);
   // A process without Redis may know fewer samples than the page: the age is that of its own newest.
-  const [last, kept] = [frame.samples.at(-1), samples.at(-1)];
-  const isNewest = last !== undefined && kept !== undefined && keyOf(last) === keyOf(kept);
+  const [sent, last] = [frame.samples.at(-1), samples.at(-1)];
+  const isNewest = sent !== undefined && last !== undefined && keyOf(sent) === keyOf(last);
   const madeAt = isNewest ? now - (frame.age_ms ?? 0) : state.madeAt;
   return { ...state, samples, madeAt, intervalMs: frame.interval_ms };
 }
@@ -260,12 +260,12 @@ function parsed({ epoch, seq, at, hosts, processes }, stepMs) {
  */
 function rising(samples) {
   /** @type {Sample[]} */
-  const kept = [];
+  const newestFirst = [];
   for (const sample of [...samples].reverse()) {
-    const later = kept.at(-1);
-    if (later === undefined || sample.at < later.at) kept.push(sample);
+    const later = newestFirst.at(-1);
+    if (later === undefined || sample.at < later.at) newestFirst.push(sample);
   }
-  return kept.reverse();
+  return newestFirst.reverse();
 }
 
 /** @param {{ epoch: number, seq: number }} sample */
