@@ -6,15 +6,15 @@ import { clean, countChars } from "../../chat/static/chat/js/body.js";
 
 const { kept, blank } = JSON.parse(readFileSync(new URL("../chat/bodies.json", import.meta.url), "utf8"));
 
-test("bodies are kept as the server keeps them", () => {
+test("bodies are cleaned as the server cleans them", () => {
   for (const [typed, body] of kept) assert.equal(clean(typed), body, JSON.stringify(typed));
 });
 
-test("what shows nothing is nothing", () => {
+test("a body without a visible character is empty", () => {
   for (const typed of blank) assert.equal(clean(typed), "", JSON.stringify(typed));
 });
 
-test("what Unicode calls blank is blank, and no letter is but those that are drawn as nothing", () => {
+test("characters that Unicode calls blank are blank, and so are letters without ink, but no others", () => {
   for (let code = 0; code < 0x110000; code += 1) {
     if (code >= 0xd800 && code < 0xe000) continue;
     const char = String.fromCodePoint(code);
@@ -38,7 +38,7 @@ function isFiller(code) {
   );
 }
 
-test("the page and the server mean the same characters", () => {
+test("the page and the server have the same list of characters", () => {
   /**
    * @param {string} path
    * @param {RegExp} pattern  of an escaped character
@@ -53,7 +53,7 @@ test("the page and the server mean the same characters", () => {
   assert.deepEqual(page, read("validators.py", /\\[uU]([\da-f]{4}(?:[\da-f]{4})?)/g));
 });
 
-test("a long blank body takes no long time", () => {
+test("a long blank body is cleaned quickly", () => {
   const began = performance.now();
   for (const typed of [
     " ".repeat(64_000),

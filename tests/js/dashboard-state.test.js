@@ -26,7 +26,7 @@ test("a live sample is appended, an old or repeated one is not", () => {
   assert.deepEqual(seqs(state), [1, 2, 3, 4]);
 });
 
-test("a greater epoch begins again at 1, a smaller one is of a leader that is gone", () => {
+test("a greater epoch begins again at 1, a smaller one is ignored: its leader is gone", () => {
   let state = opened({ type: "sample", frame: frame(9), now: START });
   state = reduce(state, { type: "sample", frame: { ...frame(1, { epoch: 8 }), at: frame(10).at }, now: START });
   state = reduce(state, { type: "sample", frame: frame(10, { epoch: 7 }), now: START });
@@ -39,7 +39,7 @@ test("a greater epoch begins again at 1, a smaller one is of a leader that is go
   );
 });
 
-test("the history after a reconnect fills what was missed and keeps what it has not", () => {
+test("the history after a reconnect adds missed samples and removes none", () => {
   let state = opened({ type: "history", frame: history([frame(1), frame(2)]), now: START });
   state = reduce(state, { type: "history", frame: history([frame(2), frame(3), frame(4)]), now: START });
   assert.deepEqual(seqs(state), [1, 2, 3, 4]);
@@ -54,7 +54,7 @@ test("at most 300 samples are kept", () => {
   assert.equal(newestOf(state).seq, 320);
 });
 
-test("live, then stale at the limit, by our own clock", () => {
+test("live, then stale at the limit, by the browser's clock", () => {
   const state = opened({ type: "sample", frame: frame(1), now: 5000 });
   assert.deepEqual(freshness(state, 5000), { word: "live", ageMs: 0 });
   assert.equal(freshness(state, 11_999).word, "live");
@@ -68,7 +68,7 @@ test("stale allows for a slower publisher", () => {
   assert.equal(freshness(state, START + 40_000).word, "stale");
 });
 
-test("a history that ended long ago is stale at once, whatever our own clock and the servers' say", () => {
+test("an old history is stale at once, independent of the clocks of browser and servers", () => {
   for (const serverTime of [START - 3_600_000, START + 32_000, START + 3_600_000]) {
     const ours = 1_000_000;
     let state = reduce(initial({ staleMs: 7000 }), { type: "connection", state: "open" });
@@ -79,7 +79,7 @@ test("a history that ended long ago is stale at once, whatever our own clock and
   }
 });
 
-test("a fresh history is live at once, also where a server's clock is an hour ahead of the samples' times", () => {
+test("a fresh history is live at once, also where a server's clock is an hour ahead of the samples", () => {
   let state = reduce(initial({ staleMs: 7000 }), { type: "connection", state: "open" });
   const hello = { connection: "web-1:x", server_time: new Date(START + 3_600_000).toISOString() };
   state = reduce(state, { type: "hello", frame: hello });
@@ -87,7 +87,7 @@ test("a fresh history is live at once, also where a server's clock is an hour ah
   assert.deepEqual(freshness(state, START), { word: "live", ageMs: 700 });
 });
 
-test("a history that knows less than we do does not change the age of our newest sample", () => {
+test("a history with fewer samples than the page does not change the age of the newest sample", () => {
   let state = opened({ type: "sample", frame: frame(3), now: 5000 });
   state = reduce(state, { type: "history", frame: history([frame(1)], { age_ms: 60_000 }), now: 6000 });
   assert.deepEqual(freshness(state, 6000), { word: "live", ageMs: 1000 });
@@ -95,7 +95,7 @@ test("a history that knows less than we do does not change the age of our newest
   assert.deepEqual(freshness(state, 7000), { word: "live", ageMs: 2000 });
 });
 
-// A clock that was set back by ten minutes, in samples of a server that does not keep their times from falling.
+// A clock set back by ten minutes, in samples of a server whose times may fall.
 /** @param {number} seq */
 const setBack = (seq) => ({ ...frame(seq, { epoch: 8 }), at: new Date(START - 600_000 + seq * 2000).toISOString() });
 
@@ -117,7 +117,7 @@ const TABS = [
 ];
 
 for (const [how, open] of TABS) {
-  test(`charts go on after a clock was set back, ${how}`, () => {
+  test(`charts continue after a clock was set back, ${how}`, () => {
     const state = open();
     const [times, values] = columns(state, "host:alpha", [cpu]);
     assert.deepEqual(values, [12, 12, 12]);
@@ -127,7 +127,7 @@ for (const [how, open] of TABS) {
   });
 }
 
-test("charts go on after a clock was set forward", () => {
+test("charts continue after a clock was set forward", () => {
   /** @param {number} seq */
   const later = (seq) => ({ ...frame(seq), at: new Date(START + 3_600_000 + seq * 2000).toISOString() });
   const state = opened({ type: "history", frame: history([frame(1), frame(2), later(3), later(4)]), now: START });
@@ -136,7 +136,7 @@ test("charts go on after a clock was set forward", () => {
   assert.ok(timeRange(state)[0] <= (times.at(-2) ?? 0));
 });
 
-test("a server that has forgotten everything, and counts its epochs from an earlier time, is followed", () => {
+test("a server that lost its samples, and counts epochs from an earlier time, replaces them", () => {
   let state = opened({ type: "sample", frame: frame(9), now: START });
   state = reduce(state, { type: "history", frame: history([frame(1, { epoch: 3 })], { epoch: 3 }), now: START });
   state = reduce(state, { type: "sample", frame: frame(2, { epoch: 3 }), now: START });
@@ -171,25 +171,25 @@ test("a page that was refused is offline, not connecting for ever", () => {
   assert.equal(freshness(state, 0).word, "offline");
 });
 
-test("the process that serves the page is the connection's without its own part", () => {
+test("the name of the serving process is the first part of the connection's id", () => {
   assert.equal(opened().servedBy, "web-2");
 });
 
-test("a hole in the data is a hole in the line", () => {
+test("a gap in the data is a gap in the line", () => {
   const state = opened({ type: "history", frame: history([frame(1), frame(2), frame(6), frame(7)]), now: START });
   const [times, values] = columns(state, "host:alpha", [cpu]);
   assert.deepEqual(values, [12, 12, null, 12, 12]);
   assert.ok(times.every((time, index) => index === 0 || time > times[index - 1]));
 });
 
-test("thinned samples are no hole, those missing between them are", () => {
+test("thinned samples are no gap, missing ones between them are", () => {
   const thinned = history([frame(2), frame(4), frame(6), frame(12), frame(14)], { every: 2 });
   let state = opened({ type: "history", frame: thinned, now: START });
   state = reduce(state, { type: "sample", frame: frame(15), now: START });
   assert.deepEqual(columns(state, "host:alpha", [cpu])[1], [12, 12, 12, null, 12, 12, 12]);
 });
 
-test("a host that was stale or not there has no line meanwhile", () => {
+test("the line has a gap while the host is stale or missing", () => {
   const stale = host("alpha", { stale_since: "2026-03-01T12:00:00Z" });
   const samples = [frame(1), frame(2, { hosts: [stale] }), frame(3, { hosts: [] }), frame(4)];
   const state = opened({ type: "history", frame: history(samples), now: START });
@@ -211,7 +211,7 @@ test("the charts show the choice while it is there, else the first host", () => 
   assert.equal(subject(opened()), null);
 });
 
-test("the time axis grows from a minute to what is kept", () => {
+test("the time axis grows from a minute to the span of all samples", () => {
   assert.deepEqual(timeRange(opened()), [0, 60]);
   const to = (START + 2000) / 1000;
   assert.deepEqual(timeRange(opened({ type: "sample", frame: frame(1), now: START })), [to - 60, to]);

@@ -61,7 +61,7 @@ function open(page = pageOf("1", "ada")) {
 /** @param {{ document: object }} page */
 const documentOf = (page) => /** @type {Document} */ (page.document);
 
-test("a new name stands on an open account page and in its form, and that of another user does not", () => {
+test("an open account page shows the user's new name, also in its form, but no other user's", () => {
   const page = open();
   takeOwnName(documentOf(pageOf("2", "bob")));
   assert.deepEqual([page.shown.textContent, page.field.value], ["ada", "ada"]);
@@ -69,7 +69,7 @@ test("a new name stands on an open account page and in its form, and that of ano
   assert.deepEqual([page.shown.textContent, page.field.value], ["lovelace", "lovelace"]);
 });
 
-test("a page that comes into sight again asks once, and takes nothing from an answer that fails", async (t) => {
+test("a page that becomes visible again asks once, and ignores a failed answer", async (t) => {
   t.mock.timers.enable({ apis: ["Date"], now: 1_000_000 });
   const page = open();
   /** @type {string[]} */
@@ -104,7 +104,7 @@ test("a page that comes into sight again asks once, and takes nothing from an an
   assert.equal(asked.length, 3);
 });
 
-test("a list that somebody turns to is asked for, by pointer and by keyboard", async (t) => {
+test("a list is refreshed when the user points at it or focuses it", async (t) => {
   t.mock.timers.enable({ apis: ["Date"], now: 1_000_000 });
   open();
   give("fetch", async () => ({ ok: true, text: async () => "a page" }));
@@ -141,7 +141,7 @@ test("a page whose session has ended is loaded again: the site then says why", a
   assert.equal(reloads, 1);
 });
 
-test("the list of rooms takes the titles of the lobby; a room that is not there keeps its own", () => {
+test("the list of rooms takes the titles of the lobby; a room that the lobby lacks keeps its own", () => {
   /**
    * @param {string} href
    * @param {string} textContent

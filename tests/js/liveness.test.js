@@ -33,7 +33,7 @@ test("a link that dies after the client's clock was set back by an hour is notic
   assert.equal(page.state, "offline");
 });
 
-test("offline on a dead link is believed at once, and online connects at once", async () => {
+test("offline ends the connection at once, and online connects at once", async () => {
   page.connect();
   const answer = socket.enqueue(post("a"));
   browser.goOffline();
@@ -48,7 +48,7 @@ test("offline on a dead link is believed at once, and online connects at once", 
   assert.equal((await answer).seq, 1);
 });
 
-test("offline before the server has answered ends the try, and twice changes nothing", async () => {
+test("offline before the server answers ends the try, and a second one changes nothing", async () => {
   socket.open();
   browser.goOffline();
   browser.goOffline();
@@ -57,7 +57,7 @@ test("offline before the server has answered ends the try, and twice changes not
   assert.equal(browser.sockets.length, 2);
 });
 
-test("offline does not wake a page that closed its connection, or was sent away", async () => {
+test("offline does not wake a page that closed its connection, or that the server refused", async () => {
   page.connect();
   browser.socket.ends(4005);
   const count = page.states.length;
@@ -81,7 +81,7 @@ test("a ping behind a frame that is still being sent over a slow link does not e
   assert.equal(page.state, "offline", "nothing moved any more");
 });
 
-test("of several without an answer, 1009 gives up the longest: a repeat never loops", async () => {
+test("1009 gives up the longest request without an answer, so a repeat does not loop", async () => {
   page.connect();
   const small = socket.enqueue(post("small"));
   const long = socket.request({ type: "message.edit", room: "general", seq: 1, body: "x".repeat(5_000) });
@@ -98,7 +98,7 @@ test("of several without an answer, 1009 gives up the longest: a repeat never lo
   await small;
 });
 
-test("a message of 4,000 characters is taken, however its JSON is escaped", async () => {
+test("a message of 4,000 characters is sent, with any escapes in its JSON", async () => {
   page.connect();
   socket.request({ type: "message.post", body: "\u6f22".repeat(4_000) });
   socket.request({ type: "message.post", body: "\ud83d\ude42".repeat(4_000) });
@@ -106,7 +106,7 @@ test("a message of 4,000 characters is taken, however its JSON is escaped", asyn
   assert.equal(browser.socket.sent.length, 3);
 });
 
-test("silence is answered with a ping, and more silence with a new connection", async () => {
+test("after silence the page sends a ping, and after more silence it reconnects", async () => {
   page.connect();
   await browser.pass(19_999);
   assert.equal(browser.socket.sent.length, 0);
@@ -119,7 +119,7 @@ test("silence is answered with a ping, and more silence with a new connection", 
   assert.equal(browser.sockets.length, 2);
 });
 
-test("a pong, or anything else that comes, keeps the connection", async () => {
+test("a pong, or any other frame, keeps the connection", async () => {
   page.connect();
   for (let round = 0; round < 5; round++) {
     await browser.pass(20_000);
@@ -130,7 +130,7 @@ test("a pong, or anything else that comes, keeps the connection", async () => {
   assert.equal(page.state, "open");
 });
 
-test("a computer that slept pings first and does not believe its old timer", async () => {
+test("after sleep the page pings first, and ignores the old timer", async () => {
   page.connect();
   await browser.pass(20_000);
   assert.equal(browser.socket.sent.length, 1);
@@ -142,7 +142,7 @@ test("a computer that slept pings first and does not believe its old timer", asy
   assert.equal(page.state, "offline", "and notices within seconds");
 });
 
-test("what a dead connection still says is not heard", async () => {
+test("frames of a connection that was given up are ignored", async () => {
   page.connect();
   const dead = browser.socket;
   await browser.pass(28_500);

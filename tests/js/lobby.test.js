@@ -94,10 +94,10 @@ async function refreshed(user) {
   return { shown: page.column.shown, reloads };
 }
 
-test("the lobby of the same user shows what is new", async () => {
+test("the lobby of the same user shows new rooms", async () => {
   assert.deepEqual(await refreshed("alice"), { shown: ["<p>alice's</p>"], reloads: 0 });
 });
 
-test("a lobby that is open while somebody else signs in is loaded again as a whole, and shows none of their rooms before", async () => {
+test("an open lobby reloads when another user signs in, and shows none of their rooms before", async () => {
   assert.deepEqual(await refreshed("bob"), { shown: null, reloads: 1 });
 });

@@ -36,7 +36,7 @@ function begin() {
   return page;
 }
 
-test("pauses double with each failure up to a bound, and are never the same for all", () => {
+test("pauses double with each failure up to a bound, and have jitter", () => {
   assert.deepEqual(
     [0, 1, 2, 5, 6, 5000].map((failures) => pauseMs(failures, () => 0.5)),
     [5000, 10_000, 20_000, 160_000, 160_000, 160_000],
@@ -59,7 +59,7 @@ test("a page that fails asks less and less often, and as before when it works ag
   assert.deepEqual(page.asked, [165, 170, 175, 180]);
 });
 
-test("out of sight nothing is asked; back in sight at once, in one row", async () => {
+test("a hidden page does not ask; a visible one asks at once, and then at intervals", async () => {
   const page = begin();
   page.isVisible = false;
   await page.browser.pass(21_000);

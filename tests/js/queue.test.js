@@ -19,7 +19,7 @@ beforeEach(() => {
   ({ browser, socket } = page);
 });
 
-test("what was written offline is sent after the hello, in order, one after another", async () => {
+test("posts written offline are sent after the hello, in order, one at a time", async () => {
   const answers = [socket.enqueue(post("a")), socket.enqueue(post("b"))];
   page.connect();
   await settle();
@@ -51,7 +51,7 @@ test("a post whose answer was lost is sent again with the same id", async () => 
   assert.deepEqual(browser.socket.sent, [], "what was answered is not sent again");
 });
 
-test("sending as the next user of this browser: what one has written is not sent when another is admitted", async () => {
+test("sending as the next user of this browser: a post is not sent when another user is admitted", async () => {
   let isMine = true;
   const alices = new Socket("/ws/chat/", { hello: () => isMine }, browser);
   alices.open();
@@ -79,18 +79,18 @@ test("sending as the next user of this browser: what one has written is not sent
   assert.equal((await answer).seq, 1);
 });
 
-test("a page that closes its socket at the hello keeps what it has for the next one", async () => {
+test("a page that closes its socket at the hello keeps its posts for the next hello", async () => {
   /** @type {Socket} */
   const closing = new Socket("/ws/chat/", { hello: () => closing.close() }, browser);
   const answer = closing.enqueue(post("a"));
   closing.open();
   browser.socket.greets();
-  await browser.pass(60_000); // Would never end if the queue went on without a connection.
+  await browser.pass(60_000); // Would never end if the queue retried without a connection.
   assert.deepEqual(browser.socket.sent, []);
   assert.equal(await Promise.race([answer, settle()]), undefined, "neither answered nor given up");
 });
 
-test("rate_limited is waited out as long as it says, and nothing overtakes", async () => {
+test("rate_limited: the queue waits as long as the server asks, and keeps its order", async () => {
   page.connect();
   browser.random = () => 0;
   const answers = [socket.enqueue(post("a")), socket.enqueue(post("b"))];
@@ -106,7 +106,7 @@ test("rate_limited is waited out as long as it says, and nothing overtakes", asy
   assert.deepEqual(page.sentIds, ["a", "a", "b"]);
 });
 
-test("a refused post is not sent again, and the next one goes", async () => {
+test("a refused post is not sent again, and the next one is sent", async () => {
   page.connect();
   const refused = socket.enqueue(post("a"));
   const next = socket.enqueue(post("b"));
@@ -118,7 +118,7 @@ test("a refused post is not sent again, and the next one goes", async () => {
   assert.deepEqual(page.sentIds, ["a", "b"]);
 });
 
-test("what was too big for the server is given up, what stood behind it is not", async () => {
+test("a post that is too big for the server is given up, the next one is not", async () => {
   page.connect();
   const big = socket.enqueue(post("big"));
   const small = socket.enqueue(post("small"));
@@ -132,7 +132,7 @@ test("what was too big for the server is given up, what stood behind it is not",
   await small;
 });
 
-test("what is over the announced limit is refused before it is sent", async () => {
+test("a post over the announced limit is refused before it is sent", async () => {
   page.connect();
   await assert.rejects(socket.enqueue({ ...post("a"), body: "ä".repeat(33_000) }), { code: "too_long" });
   assert.equal(browser.socket.sent.length, 0);

@@ -5,7 +5,7 @@ import { columns } from "../../monitor/static/monitor/js/dashboard-state.js";
 import { hostLabel, hostLabelOf, nameParts } from "../../monitor/static/monitor/js/reading-names.js";
 import { cpu, frame, host, newestOf, opened, process, START } from "./samples.js";
 
-test("two hosts with one name are two, and are told apart by their ids", () => {
+test("two hosts with the same name are shown with parts of their ids", () => {
   const [first, second] = [
     host("app", { id: "3f9a01", cpu_percent: 1 }),
     host("app", { id: "3f9b02", cpu_percent: 2 }),
@@ -33,7 +33,7 @@ test("two hosts with one name are two, and are told apart by their ids", () => {
   );
 });
 
-test("an id is taken apart even where names have colons", () => {
+test("a process's id is split even where names have colons", () => {
   assert.deepEqual(nameParts("alpha:web-1:100"), { host: "alpha", name: "web-1", pid: "100" });
   assert.deepEqual(nameParts("alpha:a:b:100"), { host: "alpha", name: "a:b", pid: "100" });
 });

@@ -25,7 +25,7 @@ class ClosedPage {
   }
 }
 
-test("a page whose user is banned enters within seconds after the ban is lifted, and then asks no more", async () => {
+test("the page of a banned user joins within seconds after the ban is lifted, and then stops asking", async () => {
   let lifted = false;
   const page = new ClosedPage(() => lifted);
   page.reentry.closed("banned");
@@ -40,7 +40,7 @@ test("a page whose user is banned enters within seconds after the ban is lifted,
   assert.equal(page.asked, asked);
 });
 
-test("of a room that was made private all readers are out at once: they ask less and less often", async () => {
+test("a room that becomes private evicts all its readers at once: they ask less and less often", async () => {
   for (const code of ["removed", "not_found"]) {
     const page = new ClosedPage();
     page.reentry.closed(code);
@@ -52,7 +52,7 @@ test("of a room that was made private all readers are out at once: they ask less
   }
 });
 
-test("a deleted room is not asked for, neither by time nor by looking", async () => {
+test("a page does not ask for a deleted room, neither by timer nor when visible", async () => {
   const page = new ClosedPage();
   page.reentry.closed("deleted");
   page.env.wake();
@@ -60,7 +60,7 @@ test("a deleted room is not asked for, neither by time nor by looking", async ()
   assert.equal(page.asked, 0);
 });
 
-test("a page that nobody sees asks once a minute, and at once when it is looked at", async () => {
+test("a hidden page asks once a minute, and at once when it becomes visible", async () => {
   const page = new ClosedPage();
   page.hidden = true;
   page.reentry.closed("banned");
@@ -72,7 +72,7 @@ test("a page that nobody sees asks once a minute, and at once when it is looked 
   assert.equal(page.asked, 6);
 });
 
-test("looking asks once while an answer is awaited", async () => {
+test("a visible page asks once while it waits for the answer", async () => {
   const env = new FakeBrowser();
   let asked = 0;
   let answer = () => {};

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { rows } from "../../chat/static/chat/js/room-rows.js";
 import { answer, bodies, event, joinedAt, kinds, message, run } from "./rooms.js";
 
-test("history goes in above, and its end is the beginning of the room", () => {
+test("history is inserted above, and its end is the beginning of the room", () => {
   let state = joinedAt(4, [message(3), message(4)], true);
   assert.equal(state.floor, 3);
   state = run(state, { type: "history.asked" });
@@ -17,7 +17,7 @@ test("history goes in above, and its end is the beginning of the room", () => {
   assert.equal(kinds(state)[0], "beginning");
 });
 
-test("an edit that overtakes the page it belongs to is not lost", () => {
+test("an edit that arrives before its page of history is not lost", () => {
   const state = run(
     joinedAt(4, [message(3), message(4)], true),
     { type: "history.asked" },
@@ -27,7 +27,7 @@ test("an edit that overtakes the page it belongs to is not lost", () => {
   assert.deepEqual(bodies(state), ["edited", "words 2", "words 3", "words 4"]);
 });
 
-test("a message that changes while its page is read, and is missing from it, comes in by its event", () => {
+test("a message that changes while its page is read, and is missing there, is added by its event", () => {
   const state = run(
     joinedAt(4, [message(5), message(6)], true),
     { type: "history.asked" },
@@ -42,7 +42,7 @@ test("a message that changes while its page is read, and is missing from it, com
   assert.equal(state.messages[1].body, "edited");
 });
 
-test("history that was asked for above a page that is gone leaves no hole in the log", () => {
+test("history requested for a replaced page leaves no gap in the log", () => {
   let state = run(
     joinedAt(449, [message(400), message(401)], true),
     { type: "history.asked" },
@@ -71,7 +71,7 @@ test("history that was asked for above a page that is gone leaves no hole in the
   );
 });
 
-test("a join between history's question and its answer loses no edit, and nothing is trimmed meanwhile", () => {
+test("a join between a request for history and its answer loses no edit and trims nothing", () => {
   const state = run(
     joinedAt(4, [message(3), message(4)], true),
     { type: "history.asked" },
@@ -85,7 +85,7 @@ test("a join between history's question and its answer loses no edit, and nothin
   assert.deepEqual(bodies(state), ["edited", "words 2", "words 3", "words 4"]);
 });
 
-test("a change to a message that is not loaded leaves no hole in the log", () => {
+test("a change to a message that is not loaded leaves no gap in the log", () => {
   const state = run(joinedAt(4, [message(30), message(31)], true), event("message.edited", 5, message(2)));
   assert.deepEqual(
     state.messages.map(({ seq }) => seq),

@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { ALICE, answer, at, BOB, changed, event, fresh, joinedAt, joinedWith, message, names, run } from "./rooms.js";
 
-test("people of one name stand by their ids, which are compared as text", () => {
+test("users with the same name are sorted by their ids, as text", () => {
   const users = [
     { id: "9", name: "sam" },
     { id: "5f1d", name: "sam" },
@@ -15,7 +15,7 @@ test("people of one name stand by their ids, which are compared as text", () => 
   );
 });
 
-test("people come and go, and stand in the order of their names", () => {
+test("users join and leave, and are sorted by name", () => {
   let state = joinedWith({ count: 1, users: [BOB] });
   state = run(state, changed({ count: 2, joined: [ALICE], left: [] }));
   assert.deepEqual(state.present, { count: 2, users: [ALICE, BOB] });
@@ -28,7 +28,7 @@ test("people come and go, and stand in the order of their names", () => {
   assert.deepEqual(state.present, { count: 1, users: [{ id: "2", name: "aaron" }] });
 });
 
-test("in a big room only the number is known, and all names again when they are told again", () => {
+test("in a big room only the number is known, until an event names all users again", () => {
   assert.deepEqual(joinedWith({ count: 101, users: [] }).present, { count: 101, users: null });
   let state = run(joinedWith({ count: 1, users: [ALICE] }), changed({ count: 400 }));
   assert.deepEqual(state.present, { count: 400, users: null });
@@ -36,19 +36,19 @@ test("in a big room only the number is known, and all names again when they are 
   assert.deepEqual(state.present, { count: 2, users: [ALICE, BOB] });
 });
 
-test("who is here may be unknown at first, and is told as an event", () => {
+test("presence may be unknown at first, and arrives as an event", () => {
   let state = joinedWith(null);
   assert.equal(state.present, null);
   state = run(state, changed({ count: 2, joined: [BOB, ALICE], left: [] }));
   assert.deepEqual(state.present, { count: 2, users: [ALICE, BOB] });
 });
 
-test("an event about people that repeats what is known changes nothing", () => {
+test("a presence event without news changes nothing", () => {
   const state = joinedWith({ count: 2, users: [ALICE, BOB] });
   assert.deepEqual(run(state, changed({ count: 2, joined: [BOB], left: [] })).present, state.present);
 });
 
-test("a user who is renamed has the new name beside all that stands there, in the list and in what is unsent", () => {
+test("a renamed user has the new name beside messages and unsent posts, and in the list", () => {
   const mine = { id: "x", body: "unsent", at: at(5) };
   const present = { count: 2, users: [ALICE, BOB] };
   let state = run(fresh([mine]), {
@@ -63,7 +63,7 @@ test("a user who is renamed has the new name beside all that stands there, in th
   assert.equal(state.me.name, "zoe");
 });
 
-test("a new name that presence tells of, or a join, stands beside the messages as well", () => {
+test("a new name in a presence event or a join is shown beside messages as well", () => {
   const before = joinedAt(1, [message(1)]);
   const renamed = changed({ count: 1, joined: [{ id: "2", name: "robert" }], left: [] });
   assert.deepEqual(names(run(before, renamed)), ["robert"]);
@@ -71,7 +71,7 @@ test("a new name that presence tells of, or a join, stands beside the messages a
   assert.deepEqual(names(run(before, { type: "joined", answer: again })), ["robert"]);
 });
 
-test("who was renamed while the page was not connected has the name that a later message tells, on all rows", () => {
+test("a user who was renamed while the page was offline has the name of a later message on all rows", () => {
   const ROBERT = { id: "2", name: "robert" };
   const had = joinedAt(2, [message(1), message(2)]);
   const resumed = answer({ position: 3, complete: true, messages: [message(3, { user: ROBERT })] });
@@ -95,7 +95,7 @@ test("who was renamed while the page was not connected has the name that a later
   assert.deepEqual([names(after), after.present?.users], [["robert", "robert"], [ROBERT]]);
 });
 
-test("the name of somebody whose account is gone is nobody's", () => {
+test("a deleted user's name does not change", () => {
   const gone = joinedAt(1, [message(1, { user: { id: null, name: "deleted user" } })]);
   assert.deepEqual(names(run(gone, { type: "renamed", users: [{ id: null, name: "mallory" }] })), ["deleted user"]);
 });

@@ -8,7 +8,7 @@ import { ALICE, answer, at, event, fresh, joinedAt, kinds, message, messageRows,
 
 /** @import { Message, RoomState } from "../../chat/static/chat/js/types.js" */
 
-test("messages of one person within five minutes stand as one group", () => {
+test("messages of a user within five minutes form a group", () => {
   /** @param {Message[]} messages */
   const starts = (...messages) => messageRows(joinedAt(9, messages)).map((row) => row.starts);
   assert.deepEqual(starts(message(1), message(2), message(3, { user: ALICE }), message(4)), [true, false, true, true]);
@@ -25,7 +25,7 @@ test("each day has its line", () => {
   assert.notEqual(days[0].key, days[1].key);
 });
 
-test("what comes while nobody looks is counted and stands below a line; coming back keeps the line", () => {
+test("messages that arrive while the user is away are counted, below a line that stays on return", () => {
   let state = run(
     joinedAt(1, [message(1)]),
     { type: "away" },
@@ -41,7 +41,7 @@ test("what comes while nobody looks is counted and stands below a line; coming b
   assert.ok(!kinds(state).includes("new"), "who writes has read");
 });
 
-test("one's own messages from another tab, and what comes while one looks, are not news", () => {
+test("own messages from another tab, and messages in sight, are not new", () => {
   const state = run(
     joinedAt(1, [message(1)]),
     event("message.posted", 2, message(2)),
@@ -65,7 +65,7 @@ test("a reader of a private room can change nothing in it", () => {
   assert.equal(mayWrite(joinedAt(1, [mine])), true);
 });
 
-test("one's own may be edited and deleted, others' only deleted, and only by a moderator", () => {
+test("own messages can be edited and deleted; a moderator can delete those of other users", () => {
   /** @param {RoomState} state */
   const may = (state) => messageRows(state).map(({ mayEdit, mayDelete }) => [mayEdit, mayDelete]);
   const messages = [message(1, { user: ALICE }), message(2), message(3, { user: ALICE, deleted: true })];
@@ -85,7 +85,7 @@ test("one's own may be edited and deleted, others' only deleted, and only by a m
   ]);
 });
 
-test("what one has written oneself is one's own, whatever the id reads like", () => {
+test("own messages are recognized by any form of user id", () => {
   const me = { id: "5f1d0c1e-2b0a-4f8e-9a57-0c6f5f0d8a11", name: "ada" };
   const said = { seq: 1, id: "m1", user: me, body: "hi", at: "2026-01-01T00:00:00Z", edited_at: null, deleted: false };
   const state = run(initial({ room: ROOM, me }), { type: "joined", answer: answer({ messages: [said] }) });

@@ -35,7 +35,7 @@ test("events are upserts by seq and move the position", () => {
   assert.equal(state.position, 5);
 });
 
-test("an event of a position that was had is ignored", () => {
+test("an event of a known position is ignored", () => {
   const state = run(
     joinedAt(5, [message(1, { body: "newest" })]),
     event("message.edited", 5, message(1, { body: "old" })),
@@ -43,7 +43,7 @@ test("an event of a position that was had is ignored", () => {
   assert.deepEqual(bodies(state), ["newest"]);
 });
 
-test("another room's event, and one of an unknown type, change nothing", () => {
+test("an event of another room or of an unknown type changes nothing", () => {
   const state = joinedAt(1, [message(1)]);
   assert.equal(
     run(state, { type: "event", frame: { type: "message.posted", room: "other", position: 9, message: message(9) } }),
@@ -54,7 +54,7 @@ test("another room's event, and one of an unknown type, change nothing", () => {
   assert.equal(run(state, { type: "event", frame: unknown }), state);
 });
 
-test("a complete resume keeps what was had and applies what changed", () => {
+test("a complete resume keeps known messages and applies changes", () => {
   const state = run(joinedAt(2, [message(1), message(2)]), {
     type: "joined",
     answer: answer({ position: 9, complete: true, more: true, messages: [message(3), message(1, { body: "edited" })] }),
@@ -63,7 +63,7 @@ test("a complete resume keeps what was had and applies what changed", () => {
   assert.equal(state.more, false, "what stands above is known already");
 });
 
-test("a resume in parts applies each, and keeps who is present until the last", () => {
+test("a resume in parts applies each part, and keeps presence until the last", () => {
   const bob = { count: 1, users: [BOB] };
   let state = run(fresh(), {
     type: "joined",
@@ -95,7 +95,7 @@ test("a resume in parts applies each, and keeps who is present until the last", 
   assert.deepEqual(bodies(state), ["twice", "words 2", "words 3", "words 4"]);
 });
 
-test("a post that was too long is found with its reason after a reload", () => {
+test("a post that was too long has its reason after a reload", () => {
   const refused = { id: "p1", body: "long", at: at(1), error: { code: "too_long", text: "This is too long." } };
   assert.deepEqual(
     fresh([refused, { id: "p2", body: "short", at: at(2) }]).pending.map(({ error }) => error?.code ?? null),
@@ -103,7 +103,7 @@ test("a post that was too long is found with its reason after a reload", () => {
   );
 });
 
-test("an incomplete resume drops what was had", () => {
+test("an incomplete resume drops known messages", () => {
   const state = run(joinedAt(2, [message(1), message(2)]), {
     type: "joined",
     answer: answer({ epoch: "e2", position: 900, messages: [message(800), message(801)], more: true }),
@@ -116,7 +116,7 @@ test("an incomplete resume drops what was had", () => {
   assert.equal(kinds(state)[0], "older");
 });
 
-test("a reload of the page keeps what has not been answered", () => {
+test("a reload keeps posts without an answer", () => {
   const state = run(fresh([{ id: "mine", body: "hi", at: at(0) }]), {
     type: "joined",
     answer: answer({ position: 1, messages: [message(1)] }),
@@ -125,7 +125,7 @@ test("a reload of the page keeps what has not been answered", () => {
   assert.equal(lastPost(state).body, "hi");
 });
 
-test("one's own post is pending, then answered, then told as an event, and is one message", () => {
+test("an own post that is pending, then answered, then received as an event is one message", () => {
   const mine = message(1, { id: "mine", user: ALICE, body: "hi" });
   let state = run(joinedAt(0, []), { type: "post.added", post: { id: "mine", body: "hi", at: at(1) } });
   assert.deepEqual(kinds(state), ["day", "pending"]);
@@ -137,7 +137,7 @@ test("one's own post is pending, then answered, then told as an event, and is on
   assert.deepEqual(bodies(state), ["hi"]);
 });
 
-test("the event may come before the answer", () => {
+test("the event may arrive before the answer", () => {
   const state = run(
     joinedAt(0, []),
     { type: "post.added", post: { id: "mine", body: "hi", at: at(1) } },
@@ -148,7 +148,7 @@ test("the event may come before the answer", () => {
   assert.equal(state.pending.length, 0);
 });
 
-test("somebody else's message with the id of one's own does not swallow it", () => {
+test("a message of another user with the id of an own post does not replace it", () => {
   const state = run(
     joinedAt(0, []),
     { type: "post.added", post: { id: "mine", body: "hi", at: at(1) } },
@@ -157,7 +157,7 @@ test("somebody else's message with the id of one's own does not swallow it", () 
   assert.equal(state.pending.length, 1);
 });
 
-test("another's message that was saved before one's own and comes after it finds its place", () => {
+test("a message that was saved before an own one, and arrives after it, is sorted before it", () => {
   const state = run(
     joinedAt(0, []),
     { type: "post.added", post: { id: "mine", body: "second", at: at(2) } },
@@ -181,7 +181,7 @@ test("a failed post stays with its reason until it is sent again or discarded", 
   assert.deepEqual(state.pending, []);
 });
 
-test("an answered edit shows at once, a late answer does not undo what came since", () => {
+test("an answered edit shows at once, and a late answer does not undo later changes", () => {
   const mine = message(1, { user: ALICE });
   const shown = run(joinedAt(1, [mine]), {
     type: "edit.answered",
@@ -201,7 +201,7 @@ test("an answered edit shows at once, a late answer does not undo what came sinc
   assert.deepEqual(bodies(late), ["newer"]);
 });
 
-test("a change to the room is seen at once; archived, nothing can be changed", () => {
+test("a change to the room shows at once; in an archived room nothing can be changed", () => {
   const mine = message(1, { user: ALICE });
   const state = run(joinedAt(1, [mine]), {
     type: "event",

@@ -92,12 +92,12 @@ async function signOut(answer) {
 
 const SENT = [["/account/sign-out-everywhere/", { "X-Signs-Out": "1" }]];
 
-test("a form that is refused takes nothing along, tells no tab, and is sent by the browser, which shows why", async () => {
+test("a refused form deletes no text and notifies no tab; the browser sends it and shows the reason", async () => {
   const found = await signOut({ ok: false, type: "basic", status: 403 });
   assert.deepEqual(found, { told: ["unsent?"], left: [], sent: SENT, formsSent: 1, kept: [DRAFT] });
 });
 
-test("a form that ends the session takes the text along, in every tab", async () => {
+test("a form that ends the session deletes the text, in every tab", async () => {
   const found = await signOut({ ok: false, type: "opaqueredirect" });
   const told = ["unsent?", "signed-out"];
   assert.deepEqual(found, { told, left: ["/account/sign-in/"], sent: SENT, formsSent: 0, kept: [] });

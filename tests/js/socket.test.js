@@ -20,7 +20,7 @@ beforeEach(() => {
   ({ browser, socket } = page);
 });
 
-test("connecting, open and offline are told on the root element", () => {
+test("the root element shows connecting, open and offline", () => {
   socket.open();
   assert.equal(page.state, "connecting");
   browser.socket.greets();
@@ -29,7 +29,7 @@ test("connecting, open and offline are told on the root element", () => {
   assert.equal(page.state, "offline");
 });
 
-test("an answer finds its request by ref, whatever the order", async () => {
+test("an answer belongs to the request with its ref, in any order", async () => {
   page.connect();
   const one = socket.request({ type: "room.join", room: "a" });
   const other = socket.request({ type: "room.join", room: "b" });
@@ -48,14 +48,14 @@ test("an error answer rejects with its code and leaves the socket open", async (
   assert.equal(page.state, "open");
 });
 
-test("frames without a request go to the page, what is no JSON to nobody", () => {
+test("events go to the page, and text that is no JSON is ignored", () => {
   page.connect();
   browser.socket.says({ type: "message.posted", position: 1 });
   browser.socket.receives("{");
   assert.deepEqual(page.events, [{ type: "message.posted", position: 1 }]);
 });
 
-test("a request is lost with its connection, and refused without one", async () => {
+test("a request is lost with its connection, and rejected without one", async () => {
   await assert.rejects(socket.request({ type: "ping" }), Lost);
   page.connect();
   const request = socket.request({ type: "room.join", room: "a" });
@@ -83,7 +83,7 @@ test("back-off has full jitter", async () => {
   assert.equal(browser.sockets.length, 2);
 });
 
-test("a server that greets and drops at once is not stormed", async () => {
+test("back-off grows when the server admits and drops at once", async () => {
   page.connect();
   for (const waitMs of [500, 1000, 2000]) {
     browser.socket.ends(1011);
@@ -95,7 +95,7 @@ test("a server that greets and drops at once is not stormed", async () => {
   }
 });
 
-test("a connection that lasted lets the back-off begin anew", async () => {
+test("a connection that lasted resets the back-off", async () => {
   socket.open();
   for (let tries = 0; tries < 6; tries++) {
     browser.socket.ends(1006);
@@ -109,7 +109,7 @@ test("a connection that lasted lets the back-off begin anew", async () => {
   assert.equal(browser.sockets.length, tries + 1);
 });
 
-test("one restart after another, as of many processes in turn, does not make the wait longer", async () => {
+test("consecutive restarts of the server do not make the wait longer", async () => {
   page.connect();
   for (let restarts = 1; restarts <= 6; restarts++) {
     browser.socket.ends(1012);
@@ -119,7 +119,7 @@ test("one restart after another, as of many processes in turn, does not make the
   }
 });
 
-test("the network's return and somebody looking end the wait", async () => {
+test("the return of the network, or a visible page, ends the wait", async () => {
   socket.open();
   browser.socket.ends(1006);
   browser.wake();
@@ -129,7 +129,7 @@ test("the network's return and somebody looking end the wait", async () => {
 });
 
 for (const code of [4001, 4002, 4004, 4005, 4008, 4009]) {
-  test(`after ${code} it stays away until asked`, async () => {
+  test(`after ${code} it does not reconnect until open is called`, async () => {
     page.connect();
     browser.socket.ends(code, "Why");
     assert.deepEqual(page.lastWhy, { code, reason: "Why", final: true });
@@ -142,7 +142,7 @@ for (const code of [4001, 4002, 4004, 4005, 4008, 4009]) {
 }
 
 for (const code of [1006, 1011, 1012, 4101, 4103]) {
-  test(`after ${code} it comes back`, async () => {
+  test(`after ${code} it reconnects`, async () => {
     page.connect();
     browser.socket.ends(code);
     await browser.pass(500);
@@ -150,7 +150,7 @@ for (const code of [1006, 1011, 1012, 4101, 4103]) {
   });
 }
 
-test("after 4102 it leaves the server alone for a while, whoever looks, and then sends what was kept", async () => {
+test("after 4102 it waits, even when the page becomes visible, and then sends queued posts", async () => {
   page.connect();
   const answer = socket.enqueue(post("a"));
   browser.socket.refuses(browser.socket.sent[0], "rate_limited", { retry_after_ms: 3000 });
@@ -168,7 +168,7 @@ test("after 4102 it leaves the server alone for a while, whoever looks, and then
   assert.equal((await answer).seq, 1);
 });
 
-test("refused while it opens (no such poll), the page is told why and does not come back for ever", async () => {
+test("refused while it opens (no such poll): the page gets the reason and does not reconnect", async () => {
   page.connect();
   browser.socket.says({ type: "error", code: "not_found", detail: "no such poll" });
   browser.socket.ends(4006, "Refused");
@@ -179,7 +179,7 @@ test("refused while it opens (no such poll), the page is told why and does not c
   assert.equal(browser.sockets.length, 1);
 });
 
-test("refused while it opens for being too often, it waits as long as it is told", async () => {
+test("refused while it opens (rate limited): it waits as long as the server asks", async () => {
   page.connect();
   browser.socket.says({ type: "error", code: "rate_limited", detail: "too many polls", retry_after_ms: 30_000 });
   browser.socket.ends(4102, "Refused");
@@ -207,7 +207,7 @@ test("after 4003 it tries once more: the session may have been renewed", async (
   assert.equal(page.lastWhy.final, true);
 });
 
-test("without a session the sign-in is shown at once", async () => {
+test("without a session the sign-in page opens at once", async () => {
   socket.open();
   browser.socket.says({ type: "auth.required", within_ms: 5000 });
   assert.equal(browser.signIns, 1);
@@ -215,7 +215,7 @@ test("without a session the sign-in is shown at once", async () => {
   assert.equal(browser.sockets.length, 1);
 });
 
-test("a server that never greets is tried anew", async () => {
+test("a server without a hello is tried again", async () => {
   socket.open();
   await browser.pass(13_000);
   assert.equal(browser.sockets[0].closed, true);

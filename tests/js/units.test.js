@@ -12,7 +12,7 @@ import {
   tick,
 } from "../../monitor/static/monitor/js/units.js";
 
-test("bytes are scaled and never longer than four signs", () => {
+test("bytes are scaled to at most four characters", () => {
   const shown = [0, 999, 1000, 1536, 102_349, 1023 * 1024, 5 * 2 ** 30, 2 ** 60].map((count) => bytesText(count));
   assert.deepEqual(
     shown,
@@ -28,7 +28,7 @@ test("one decimal below a hundred", () => {
   assert.deepEqual([0, 9.96, 99.94, 99.96, 1234.5].map(decimal), ["0.0", "10.0", "99.9", "100", "1235"]);
 });
 
-test("percent of nothing is nothing", () => {
+test("percent of a total of 0 is 0", () => {
   assert.equal(percent({ used: 0, total: 0 }), 0);
   assert.equal(percent({ used: 1, total: 4 }), 25);
 });
@@ -45,7 +45,7 @@ test("an age counts in seconds, then in minutes", () => {
   );
 });
 
-test("a value at an axis has its unit, and no decimal that says nothing", () => {
+test("a value at an axis has its unit, and no decimal 0", () => {
   const shown = [
     [0, "rate"],
     [2 ** 19, "rate"],

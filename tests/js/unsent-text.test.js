@@ -41,12 +41,12 @@ test("a draft, a post without an answer and an edit are unsent text", () => {
   ]);
 });
 
-test("a draft of which nothing can be seen is none", () => {
+test("a draft without a visible character is no unsent text", () => {
   of("1").draft = " \n\u200b";
   assert.deepEqual(unsent.unsentOf("1"), []);
 });
 
-test("what is kept of one user is not found by another, whatever their ids look like", () => {
+test("text of a user is not visible to another user, with any form of ids", () => {
   for (const user of ["1", "1.1", "11"]) of(user).draft = `draft of ${user}`;
   assert.deepEqual(
     unsent.unsentOf("1").map(({ slug }) => slug),
@@ -60,7 +60,7 @@ test("what is kept of one user is not found by another, whatever their ids look 
   assert.equal(of("11").draft, "draft of 11");
 });
 
-test("signing out leaves nothing of the user in either storage, and the page writes nothing any more", () => {
+test("signing out deletes the user's text from both storages, and the page stores nothing any more", () => {
   of("1").draft = "half a";
   of("1", "other").pending = [post("a")];
   of("1").setEdit(7, "better");
@@ -71,7 +71,7 @@ test("signing out leaves nothing of the user in either storage, and the page wri
   assert.deepEqual(unsent.unsentOf("1"), []);
 });
 
-test("an edit is kept until it is over; the latest comes last", () => {
+test("an edit is kept until it is finished; the latest comes last", () => {
   const mine = of("1");
   mine.setEdit(7, "one");
   mine.setEdit(9, "two");
@@ -83,7 +83,7 @@ test("an edit is kept until it is over; the latest comes last", () => {
   assert.deepEqual(mine.edits, [9]);
 });
 
-test("with storage that is forbidden or full the page keeps text for itself, and signing out asks about it", () => {
+test("without storage, forbidden or full, the page keeps text in memory, and signing out asks about it", () => {
   give("localStorage", () => {
     throw new Error("SecurityError");
   });
