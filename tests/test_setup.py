@@ -150,6 +150,16 @@ def test_another_system_is_told_in_its_own_words(machine: Machine, manager: str,
     assert line.endswith(says)
 
 
+@pytest.mark.parametrize(("manager", "says"), [("apt-get", "sudo apt-get install npm"), ("brew", "brew install node")])
+def test_a_missing_npm_is_named(machine: Machine, manager: str, says: str) -> None:
+    machine.is_whole()
+    (machine.bin / "npm").unlink()
+    machine.has(manager)
+    code, [line] = machine.run()
+    assert code == 1
+    assert line.endswith(says)
+
+
 def test_a_browser_of_playwright_will_do(machine: Machine) -> None:
     machine.is_whole()
     (machine.bin / "chromium").unlink()
