@@ -27,7 +27,7 @@ export class Queue {
   /**
    * @param {object} options
    * @param {Timers} options.env
-   * @param {(command: any) => Promise<unknown>} options.send  resolves with the answer
+   * @param {(command: Frame) => Promise<unknown>} options.send  resolves with the answer
    */
   constructor({ env, send }) {
     this.#env = env;

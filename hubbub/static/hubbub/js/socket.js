@@ -79,7 +79,7 @@ export class Socket {
     this.#path = path;
     this.#handlers = handlers;
     this.#env = env;
-    this.#queue = new Queue({ env, send: (command) => this.request(command) });
+    this.#queue = new Queue({ env, send: (command) => this.#send(command) });
     this.#heartbeat = new Heartbeat({
       env,
       ping: () => this.#send({ type: "ping" }).catch(() => {}),
