@@ -27,19 +27,21 @@ run: .venv/.installed ## Run everything on this machine (HOST, PORT, PROCESSES)
 
 test: ## Install what all tests need, and run them, those in a real browser and on PostgreSQL too (WORKERS)
 	@PYTHON=$(PYTHON) scripts/setup.sh
-	@$(MAKE) --no-print-directory .venv/.installed-dev
+	@$(MAKE) --no-print-directory .venv/.installed-dev node_modules/.installed
 	@node --test tests/js/*.test.js
 	@$(PYTEST)
 
 soak: .venv/.installed-dev ## Run the long tests of faults, which make test leaves out
 	@$(BIN)/python -m pytest -m soak
 
-check: .venv/.installed-dev ## Lint, format, types, migrations, and the fast tests
+check: .venv/.installed-dev node_modules/.installed ## Lint, format, types, migrations, and the fast tests
 	@$(BIN)/python -m scripts.bundled_redis
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo >/dev/null || $(BIN)/lint-imports --no-logo
+	@npm run --silent lint
+	@npm run --silent types
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 	@$(PYTEST) -q -m "not cluster and not browser and not soak"
 
@@ -69,6 +71,13 @@ screenshots: .venv/.installed-dev ## Make the pictures of the README anew
 	@echo "Installing what its tests need into .venv …"
 	@$(INSTALL) -r requirements-dev.txt
 	@touch $@ .venv/.installed
+
+# Without install scripts: biome and TypeScript are binaries, and need none.
+node_modules/.installed: package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing: sudo apt-get install npm" >&2; exit 1; }
+	@echo "Installing the JavaScript tools into node_modules …"
+	@npm ci --ignore-scripts --silent --no-audit --no-fund
+	@touch $@
 
 # The peers of the benchmark have a place of their own: nothing of ours needs them.
 .venv-bench/.installed: requirements-bench.txt | .venv/bin/python

@@ -33,6 +33,7 @@ has_postgresql() {
 missing() {
     [ -x .venv/bin/python ] || has_python || printf ' python3 python3-venv'
     found node || printf ' nodejs'
+    found npm || printf ' npm'
     found redis-server || found valkey-server || printf ' redis-server'
     has_chromium || printf ' chromium'
     has_postgresql || printf ' postgresql'
@@ -44,7 +45,7 @@ named() {
         dnf) echo "$2" | sed 's/python3-venv/python3/; s/redis-server/valkey/; s/postgresql/postgresql-server/' ;;
         pacman) echo "$2" | sed 's/python3 python3-venv/python/; s/redis-server/valkey/' ;;
         apk) echo "$2" | sed 's/python3-venv/py3-pip/; s/redis-server/redis/' ;;
-        brew) echo "$2" | sed 's/python3 python3-venv/python@3.12/; s/nodejs/node/; s/redis-server/redis/; s/postgresql/postgresql@17/' ;;
+        brew) echo "$2" | sed 's/python3 python3-venv/python@3.12/; s/nodejs npm/node/; s/ npm/ node/; s/redis-server/redis/; s/postgresql/postgresql@17/' ;;
         *) echo "$2" ;;
     esac
 }

@@ -15,7 +15,7 @@ from scripts import bundled_redis
 ROOT = Path(__file__).resolve().parent.parent
 # What the script itself calls; nothing else of this machine is on its path.
 TOOLS = ("sh", "env", "id", "sed", "printf", "cat", "touch", "chmod", "true")
-ALL = "python3 python3-venv nodejs redis-server chromium postgresql"
+ALL = "python3 python3-venv nodejs npm redis-server chromium postgresql"
 
 
 class Machine:
@@ -39,7 +39,7 @@ class Machine:
         path.chmod(0o755)
 
     def is_whole(self) -> None:
-        for name in ("node", "redis-server", "chromium", "initdb"):
+        for name in ("node", "npm", "redis-server", "chromium", "initdb"):
             self.has(name)
         (self.bin / "python3").symlink_to(sys.executable)
 
@@ -48,7 +48,7 @@ class Machine:
         self.has(
             "apt-get",
             f"""[ "$1" = update ] && exit 0
-            for name in node redis-server chromium initdb; do
+            for name in node npm redis-server chromium initdb; do
                 printf '#!/bin/sh\\n' > {self.bin}/$name; chmod +x {self.bin}/$name
             done
             printf '#!/bin/sh\\nexec {sys.executable} "$@"\\n' > {self.bin}/python3; chmod +x {self.bin}/python3""",
@@ -145,6 +145,16 @@ def test_another_system_is_told_in_its_own_words(machine: Machine, manager: str,
     (machine.bin / "chromium").unlink()
     if manager:
         machine.has(manager)
+    code, [line] = machine.run()
+    assert code == 1
+    assert line.endswith(says)
+
+
+@pytest.mark.parametrize(("manager", "says"), [("apt-get", "sudo apt-get install npm"), ("brew", "brew install node")])
+def test_a_missing_npm_is_named(machine: Machine, manager: str, says: str) -> None:
+    machine.is_whole()
+    (machine.bin / "npm").unlink()
+    machine.has(manager)
     code, [line] = machine.run()
     assert code == 1
     assert line.endswith(says)

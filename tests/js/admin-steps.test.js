@@ -3,11 +3,17 @@ import { test } from "node:test";
 
 import { run } from "../../hubbub/static/hubbub/js/admin-steps.js";
 
-/** Answers of the server in turn; what was shown of them, and how it ended. */
+/**
+ * Runs an action: what was shown of the server's answers, and how it ended.
+ *
+ * @param {(string | Error | null)[]} answers  in turn
+ * @param {(shown: string[]) => boolean} isStopped
+ */
 async function answersOf(answers, isStopped = () => false) {
+  /** @type {string[]} */
   const shown = [];
   const send = async () => {
-    const answer = answers.shift();
+    const answer = answers.shift() ?? null;
     if (answer instanceof Error) throw answer;
     return answer;
   };
@@ -17,7 +23,9 @@ async function answersOf(answers, isStopped = () => false) {
 
 test("steps are sent one after another until the action has ended, and each is shown", async () => {
   assert.deepEqual(await answersOf(["300 of 1,000", "600 of 1,000", null]), {
-    shown: ["300 of 1,000", "600 of 1,000"], end: "ended", left: [],
+    shown: ["300 of 1,000", "600 of 1,000"],
+    end: "ended",
+    left: [],
   });
 });
 

@@ -1,36 +1,67 @@
-// A browser that a test holds in its hands: its clock, its network and its randomness.
+// A browser that a test controls: its clock, its network and its randomness.
 
+/** @import { BrowserLike, Timer, WebSocketLike } from "../../hubbub/static/hubbub/js/types.js" */
+
+/** @implements {BrowserLike} */
 export class FakeBrowser {
+  /** @type {{ dataset: DOMStringMap }} */
   root = { dataset: {} };
+  /** @type {FakeSocket[]} */
   sockets = [];
   signIns = 0;
-  random = () => 1; // The longest wait that the back-off allows.
   #now = 1_000_000;
+  /** @type {Map<Timer | null, { run: () => void, dueAt: number }>} */
   #timers = new Map();
   #lastTimer = 0;
+  /** @type {(() => void)[]} */
   #wakes = [];
+  /** @type {(() => void)[]} */
   #offlines = [];
 
+  random = () => 1; // The longest wait that the back-off allows.
   now = () => this.#now;
 
+  /** @param {string} path */
   open = (path) => {
     const socket = new FakeSocket(path);
     this.sockets.push(socket);
     return socket;
   };
 
-  signIn = () => void this.signIns++;
-  onWake = (wake) => void this.#wakes.push(wake);
-  onOffline = (offline) => void this.#offlines.push(offline);
-  clearTimeout = (timer) => void this.#timers.delete(timer);
+  signIn = () => {
+    this.signIns += 1;
+  };
 
+  /** @param {() => void} wake */
+  onWake = (wake) => {
+    this.#wakes.push(wake);
+  };
+
+  /** @param {() => void} offline */
+  onOffline = (offline) => {
+    this.#offlines.push(offline);
+  };
+
+  /** @param {Timer | null} timer */
+  clearTimeout = (timer) => {
+    this.#timers.delete(timer);
+  };
+
+  /**
+   * @param {() => void} run
+   * @param {number} ms
+   */
   setTimeout = (run, ms) => {
-    this.#timers.set(++this.#lastTimer, { run, dueAt: this.#now + ms });
+    this.#lastTimer += 1;
+    this.#timers.set(this.#lastTimer, { run, dueAt: this.#now + ms });
     return this.#lastTimer;
   };
 
+  /** The newest socket. */
   get socket() {
-    return this.sockets.at(-1);
+    const socket = this.sockets.at(-1);
+    if (socket === undefined) throw new Error("no socket was opened");
+    return socket;
   }
 
   wake() {
@@ -41,14 +72,19 @@ export class FakeBrowser {
     for (const offline of this.#offlines) offline();
   }
 
-  /** Time passes, and what is due runs in its turn. */
+  /**
+   * Time passes, and due timers run in order.
+   *
+   * @param {number} ms
+   */
   async pass(ms) {
     const until = this.#now + ms;
     for (;;) {
       await settle();
-      const due = [...this.#timers].filter(([, { dueAt }]) => dueAt <= until).sort(([, one], [, other]) => one.dueAt - other.dueAt)[0];
-      if (due === undefined) break;
-      const [timer, { run, dueAt }] = due;
+      const due = [...this.#timers].filter(([, { dueAt }]) => dueAt <= until);
+      const [first] = due.sort(([, a], [, b]) => a.dueAt - b.dueAt);
+      if (first === undefined) break;
+      const [timer, { run, dueAt }] = first;
       this.#timers.delete(timer);
       this.#now = Math.max(this.#now, dueAt);
       run();
@@ -57,21 +93,33 @@ export class FakeBrowser {
     await settle();
   }
 
-  /** Time passes while the computer sleeps: no timer runs until it is over. */
+  /**
+   * Time passes while the computer sleeps: no timer runs until it is over.
+   *
+   * @param {number} ms
+   */
   sleep(ms) {
     this.#now += ms;
   }
 }
 
+/** @implements {WebSocketLike} */
 export class FakeSocket {
+  /** @type {any[]} the frames that the page sent */
   sent = [];
   closed = false;
   bufferedAmount = 0;
+  /** @type {WebSocketLike["onmessage"]} */
+  onmessage = null;
+  /** @type {WebSocketLike["onclose"]} */
+  onclose = null;
 
+  /** @param {string} path */
   constructor(path) {
     this.path = path;
   }
 
+  /** @param {string} text */
   send(text) {
     this.sent.push(JSON.parse(text));
   }
@@ -82,26 +130,53 @@ export class FakeSocket {
 
   // What the server does:
 
+  /** @param {object} frame */
   says(frame) {
-    this.onmessage({ data: JSON.stringify(frame) });
+    this.receives(JSON.stringify(frame));
   }
 
+  /** @param {string} text */
+  receives(text) {
+    this.onmessage?.(new MessageEvent("message", { data: text }));
+  }
+
+  /** @param {object} more */
   greets(more = {}) {
-    this.says({ type: "hello", user: { id: "1", name: "alice" }, state: "ok", heartbeat_ms: 20_000, limits: { frame_bytes: 65_536 }, ...more });
+    this.says({
+      type: "hello",
+      user: { id: "1", name: "alice" },
+      state: "ok",
+      heartbeat_ms: 20_000,
+      limits: { frame_bytes: 65_536 },
+      ...more,
+    });
   }
 
+  /**
+   * @param {{ ref: number }} command
+   * @param {object} fields
+   */
   answers(command, fields = {}) {
     this.says({ type: "ok", ref: command.ref, ...fields });
   }
 
+  /**
+   * @param {{ ref: number }} command
+   * @param {string} code
+   * @param {object} more
+   */
   refuses(command, code, more = {}) {
     this.says({ type: "error", ref: command.ref, code, detail: code, ...more });
   }
 
+  /**
+   * @param {number} code
+   * @param {string} reason
+   */
   ends(code, reason = "") {
-    this.onclose({ code, reason });
+    this.onclose?.(/** @type {CloseEvent} */ ({ code, reason }));
   }
 }
 
-/** Lets every promise that is ready go on. */
+/** Lets every promise that is ready continue. */
 export const settle = () => new Promise((done) => setImmediate(done));

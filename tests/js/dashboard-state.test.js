@@ -1,43 +1,23 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { columns, find, freshness, hostFacts, hostLabel, hostLabelOf, initial, level, nameParts, newest, reduce, subject, timeRange } from "../../monitor/static/monitor/js/dashboard-state.js";
+import {
+  columns,
+  freshness,
+  hostFacts,
+  initial,
+  level,
+  processOf,
+  reduce,
+  subject,
+  timeRange,
+} from "../../monitor/static/monitor/js/dashboard-state.js";
+import { cpu, frame, history, host, newestOf, opened, process, START } from "./samples.js";
 
-const START = Date.parse("2026-03-01T12:00:00Z");
-const cpu = (host) => host.cpu_percent;
+/** @import { ConnectionState } from "../../hubbub/static/hubbub/js/types.js" */
+/** @import { DashboardState } from "../../monitor/static/monitor/js/types.js" */
 
-function host(name, changes = {}) {
-  return {
-    id: name,
-    name,
-    cpu_percent: 12,
-    cores_percent: [10, 14],
-    memory_bytes: { used: 4, total: 8 },
-    swap_bytes: { used: 0, total: 0 },
-    disk_bytes: { used: 1, total: 4 },
-    network_bytes_per_second: { received: 100, sent: 50 },
-    load: [0.5, 0.4, 0.3],
-    uptime_seconds: 60,
-    ...changes,
-  };
-}
-
-function frame(seq, { epoch = 7, hosts = [host("alpha")], processes = [] } = {}) {
-  return { type: "metrics.sampled", epoch, seq, at: new Date(START + seq * 2000).toISOString(), hosts, processes };
-}
-
-function history(samples, { every = 1, epoch = 7, age_ms = 0 } = {}) {
-  return { type: "metrics.history", epoch, interval_ms: 2000, every, age_ms, samples };
-}
-
-function opened(...actions) {
-  const start = [
-    { type: "connection", state: "open" },
-    { type: "hello", frame: { connection: "web-2:ab12", server_time: new Date(START).toISOString() }, now: START },
-  ];
-  return [...start, ...actions].reduce(reduce, initial({ staleMs: 7000 }));
-}
-
+/** @param {DashboardState} state */
 const seqs = (state) => state.samples.map((sample) => sample.seq);
 
 test("a live sample is appended, an old or repeated one is not", () => {
@@ -46,14 +26,20 @@ test("a live sample is appended, an old or repeated one is not", () => {
   assert.deepEqual(seqs(state), [1, 2, 3, 4]);
 });
 
-test("a greater epoch begins again at 1, a smaller one is of a leader that is gone", () => {
+test("a greater epoch begins again at 1, a smaller one is ignored: its leader is gone", () => {
   let state = opened({ type: "sample", frame: frame(9), now: START });
   state = reduce(state, { type: "sample", frame: { ...frame(1, { epoch: 8 }), at: frame(10).at }, now: START });
   state = reduce(state, { type: "sample", frame: frame(10, { epoch: 7 }), now: START });
-  assert.deepEqual(state.samples.map(({ epoch, seq }) => [epoch, seq]), [[7, 9], [8, 1]]);
+  assert.deepEqual(
+    state.samples.map(({ epoch, seq }) => [epoch, seq]),
+    [
+      [7, 9],
+      [8, 1],
+    ],
+  );
 });
 
-test("the history after a reconnect fills what was missed and keeps what it has not", () => {
+test("the history after a reconnect adds missed samples and removes none", () => {
   let state = opened({ type: "history", frame: history([frame(1), frame(2)]), now: START });
   state = reduce(state, { type: "history", frame: history([frame(2), frame(3), frame(4)]), now: START });
   assert.deepEqual(seqs(state), [1, 2, 3, 4]);
@@ -65,10 +51,10 @@ test("at most 300 samples are kept", () => {
   let state = opened();
   for (let seq = 1; seq <= 320; seq += 1) state = reduce(state, { type: "sample", frame: frame(seq), now: START });
   assert.equal(state.samples.length, 300);
-  assert.equal(newest(state).seq, 320);
+  assert.equal(newestOf(state).seq, 320);
 });
 
-test("live, then stale at the limit, by our own clock", () => {
+test("live, then stale at the limit, by the browser's clock", () => {
   const state = opened({ type: "sample", frame: frame(1), now: 5000 });
   assert.deepEqual(freshness(state, 5000), { word: "live", ageMs: 0 });
   assert.equal(freshness(state, 11_999).word, "live");
@@ -82,26 +68,26 @@ test("stale allows for a slower publisher", () => {
   assert.equal(freshness(state, START + 40_000).word, "stale");
 });
 
-test("a history that ended long ago is stale at once, whatever our own clock and the servers' say", () => {
+test("an old history is stale at once, independent of the clocks of browser and servers", () => {
   for (const serverTime of [START - 3_600_000, START + 32_000, START + 3_600_000]) {
     const ours = 1_000_000;
     let state = reduce(initial({ staleMs: 7000 }), { type: "connection", state: "open" });
     const hello = { connection: "web-1:x", server_time: new Date(serverTime).toISOString() };
-    state = reduce(state, { type: "hello", frame: hello, now: ours });
+    state = reduce(state, { type: "hello", frame: hello });
     state = reduce(state, { type: "history", frame: history([frame(1)], { age_ms: 30_000 }), now: ours });
     assert.deepEqual(freshness(state, ours), { word: "stale", ageMs: 30_000 });
   }
 });
 
-test("a fresh history is live at once, also where a server's clock is an hour ahead of the samples' times", () => {
+test("a fresh history is live at once, also where a server's clock is an hour ahead of the samples", () => {
   let state = reduce(initial({ staleMs: 7000 }), { type: "connection", state: "open" });
   const hello = { connection: "web-1:x", server_time: new Date(START + 3_600_000).toISOString() };
-  state = reduce(state, { type: "hello", frame: hello, now: START });
+  state = reduce(state, { type: "hello", frame: hello });
   state = reduce(state, { type: "history", frame: history([frame(1)], { age_ms: 700 }), now: START });
   assert.deepEqual(freshness(state, START), { word: "live", ageMs: 700 });
 });
 
-test("a history that knows less than we do does not change the age of our newest sample", () => {
+test("a history with fewer samples than the page does not change the age of the newest sample", () => {
   let state = opened({ type: "sample", frame: frame(3), now: 5000 });
   state = reduce(state, { type: "history", frame: history([frame(1)], { age_ms: 60_000 }), now: 6000 });
   assert.deepEqual(freshness(state, 6000), { word: "live", ageMs: 1000 });
@@ -109,14 +95,29 @@ test("a history that knows less than we do does not change the age of our newest
   assert.deepEqual(freshness(state, 7000), { word: "live", ageMs: 2000 });
 });
 
-// A clock that was set back by ten minutes, in samples of a server that does not keep their times from falling.
+// A clock set back by ten minutes, in samples of a server whose times may fall.
+/** @param {number} seq */
 const setBack = (seq) => ({ ...frame(seq, { epoch: 8 }), at: new Date(START - 600_000 + seq * 2000).toISOString() });
 
-for (const [how, open] of [
-  ["in an open tab", () => [1, 2, 3].reduce((state, seq) => reduce(state, { type: "sample", frame: setBack(seq), now: START }), opened({ type: "history", frame: history([frame(1), frame(2)]), now: START }))],
-  ["in a tab that opens", () => opened({ type: "history", frame: history([frame(1), frame(2), setBack(1), setBack(2), setBack(3)]), now: START })],
-]) {
-  test(`charts go on after a clock was set back, ${how}`, () => {
+/** @type {[how: string, open: () => DashboardState][]} */
+const TABS = [
+  [
+    "in an open tab",
+    () =>
+      [1, 2, 3].reduce(
+        (state, seq) => reduce(state, { type: "sample", frame: setBack(seq), now: START }),
+        opened({ type: "history", frame: history([frame(1), frame(2)]), now: START }),
+      ),
+  ],
+  [
+    "in a tab that opens",
+    () =>
+      opened({ type: "history", frame: history([frame(1), frame(2), setBack(1), setBack(2), setBack(3)]), now: START }),
+  ],
+];
+
+for (const [how, open] of TABS) {
+  test(`charts continue after a clock was set back, ${how}`, () => {
     const state = open();
     const [times, values] = columns(state, "host:alpha", [cpu]);
     assert.deepEqual(values, [12, 12, 12]);
@@ -126,34 +127,26 @@ for (const [how, open] of [
   });
 }
 
-test("charts go on after a clock was set forward", () => {
+test("charts continue after a clock was set forward", () => {
+  /** @param {number} seq */
   const later = (seq) => ({ ...frame(seq), at: new Date(START + 3_600_000 + seq * 2000).toISOString() });
   const state = opened({ type: "history", frame: history([frame(1), frame(2), later(3), later(4)]), now: START });
   const [times, values] = columns(state, "host:alpha", [cpu]);
   assert.deepEqual(values, [12, 12, null, 12, 12]);
-  assert.ok(timeRange(state)[0] <= times.at(-2));
+  assert.ok(timeRange(state)[0] <= (times.at(-2) ?? 0));
 });
 
-test("a server that has forgotten everything, and counts its epochs from an earlier time, is followed", () => {
+test("a server that lost its samples, and counts epochs from an earlier time, replaces them", () => {
   let state = opened({ type: "sample", frame: frame(9), now: START });
   state = reduce(state, { type: "history", frame: history([frame(1, { epoch: 3 })], { epoch: 3 }), now: START });
   state = reduce(state, { type: "sample", frame: frame(2, { epoch: 3 }), now: START });
-  assert.deepEqual(state.samples.map(({ epoch, seq }) => [epoch, seq]), [[3, 1], [3, 2]]);
-});
-
-test("two hosts with one name are two, and are told apart by their ids", () => {
-  const [first, second] = [host("app", { id: "3f9a01", cpu_percent: 1 }), host("app", { id: "3f9b02", cpu_percent: 2 })];
-  const processes = [{ id: "3f9b02:web-1:100", host_name: "app", sockets: 3 }];
-  const state = opened({ type: "sample", frame: frame(1, { hosts: [first, second, host("other")], processes }), now: START });
-  const sample = newest(state);
-  assert.equal(sample.hosts.size, 3);
-  assert.deepEqual(columns(state, "host:3f9b02", [cpu])[1], [2]);
-  assert.deepEqual([first, second].map((one) => hostLabel(sample, one)), ["app (3f9a)", "app (3f9b)"]);
-  assert.equal(hostLabel(sample, host("other")), "other");
-  assert.equal(hostLabelOf(sample, processes[0]), "app (3f9b)");
-  const similar = host("app", { id: "3f9aff" });
-  const more = newest(opened({ type: "sample", frame: frame(1, { hosts: [first, similar] }), now: START }));
-  assert.deepEqual([first, similar].map((one) => hostLabel(more, one)), ["app (3f9a0)", "app (3f9af)"]);
+  assert.deepEqual(
+    state.samples.map(({ epoch, seq }) => [epoch, seq]),
+    [
+      [3, 1],
+      [3, 2],
+    ],
+  );
 });
 
 test("connecting, waiting, offline", () => {
@@ -162,33 +155,41 @@ test("connecting, waiting, offline", () => {
   state = reduce(state, { type: "connection", state: "open" });
   assert.equal(freshness(state, 0).word, "waiting");
   // Between two tries it is still offline: the word does not flicker.
-  for (const one of ["offline", "connecting"]) assert.equal(freshness(reduce(state, { type: "connection", state: one }), 0).word, "offline");
+  /** @type {ConnectionState[]} */
+  const lost = ["offline", "connecting"];
+  for (const connection of lost) {
+    assert.equal(freshness(reduce(state, { type: "connection", state: connection }), 0).word, "offline");
+  }
 });
 
 test("a page that was refused is offline, not connecting for ever", () => {
-  const state = reduce(initial({ staleMs: 7000 }), { type: "connection", state: "offline", why: { code: 4005, final: true } });
+  const state = reduce(initial({ staleMs: 7000 }), {
+    type: "connection",
+    state: "offline",
+    why: { code: 4005, final: true },
+  });
   assert.equal(freshness(state, 0).word, "offline");
 });
 
-test("the process that serves the page is the connection's without its own part", () => {
+test("the name of the serving process is the first part of the connection's id", () => {
   assert.equal(opened().servedBy, "web-2");
 });
 
-test("a hole in the data is a hole in the line", () => {
+test("a gap in the data is a gap in the line", () => {
   const state = opened({ type: "history", frame: history([frame(1), frame(2), frame(6), frame(7)]), now: START });
   const [times, values] = columns(state, "host:alpha", [cpu]);
   assert.deepEqual(values, [12, 12, null, 12, 12]);
   assert.ok(times.every((time, index) => index === 0 || time > times[index - 1]));
 });
 
-test("thinned samples are no hole, those missing between them are", () => {
+test("thinned samples are no gap, missing ones between them are", () => {
   const thinned = history([frame(2), frame(4), frame(6), frame(12), frame(14)], { every: 2 });
   let state = opened({ type: "history", frame: thinned, now: START });
   state = reduce(state, { type: "sample", frame: frame(15), now: START });
   assert.deepEqual(columns(state, "host:alpha", [cpu])[1], [12, 12, 12, null, 12, 12, 12]);
 });
 
-test("a host that was stale or not there has no line meanwhile", () => {
+test("the line has a gap while the host is stale or missing", () => {
   const stale = host("alpha", { stale_since: "2026-03-01T12:00:00Z" });
   const samples = [frame(1), frame(2, { hosts: [stale] }), frame(3, { hosts: [] }), frame(4)];
   const state = opened({ type: "history", frame: history(samples), now: START });
@@ -196,18 +197,21 @@ test("a host that was stale or not there has no line meanwhile", () => {
 });
 
 test("the charts show the choice while it is there, else the first host", () => {
-  const process = { id: "alpha:web-1:100", sockets: 3 };
-  let state = opened({ type: "sample", frame: frame(1, { hosts: [host("alpha"), host("beta")], processes: [process] }), now: START });
+  let state = opened({
+    type: "sample",
+    frame: frame(1, { hosts: [host("alpha"), host("beta")], processes: [process("alpha:web-1:100")] }),
+    now: START,
+  });
   assert.equal(subject(state), "host:alpha");
   state = reduce(state, { type: "chosen", subject: "process:alpha:web-1:100" });
   assert.equal(subject(state), "process:alpha:web-1:100");
-  assert.equal(find(newest(state), subject(state)).sockets, 3);
+  assert.equal(processOf(newestOf(state), subject(state))?.sockets, 3);
   state = reduce(state, { type: "sample", frame: frame(2), now: START });
   assert.equal(subject(state), "host:alpha");
   assert.equal(subject(opened()), null);
 });
 
-test("the time axis grows from a minute to what is kept", () => {
+test("the time axis grows from a minute to the span of all samples", () => {
   assert.deepEqual(timeRange(opened()), [0, 60]);
   const to = (START + 2000) / 1000;
   assert.deepEqual(timeRange(opened({ type: "sample", frame: frame(1), now: START })), [to - 60, to]);
@@ -226,10 +230,8 @@ test("a host's facts, also without swap", () => {
 });
 
 test("levels begin at their limit", () => {
-  assert.deepEqual([74.9, 75, 89.9, 90].map((value) => level("cpu", value)), ["", "high", "high", "very high"]);
-});
-
-test("an id is taken apart even where names have colons", () => {
-  assert.deepEqual(nameParts("alpha:web-1:100"), { host: "alpha", name: "web-1", pid: "100" });
-  assert.deepEqual(nameParts("alpha:a:b:100"), { host: "alpha", name: "a:b", pid: "100" });
+  assert.deepEqual(
+    [74.9, 75, 89.9, 90].map((value) => level("cpu", value)),
+    ["", "high", "high", "very high"],
+  );
 });

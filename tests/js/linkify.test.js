@@ -3,11 +3,26 @@ import { test } from "node:test";
 
 import { linkify } from "../../chat/static/chat/js/linkify.js";
 
-const links = (text) => linkify(text).filter(({ href }) => href !== undefined).map((piece) => piece.text);
+/** @param {string} text */
+const links = (text) =>
+  linkify(text)
+    .filter(({ href }) => href !== undefined)
+    .map((piece) => piece.text);
 
 test("the pieces put together are the text", () => {
-  for (const text of ["", "none", "https://a.org", "see https://a.org/x, or http://b.org.", "https:// https://https://x"]) {
-    assert.equal(linkify(text).map((piece) => piece.text).join(""), text);
+  for (const text of [
+    "",
+    "none",
+    "https://a.org",
+    "see https://a.org/x, or http://b.org.",
+    "https:// https://https://x",
+  ]) {
+    assert.equal(
+      linkify(text)
+        .map((piece) => piece.text)
+        .join(""),
+      text,
+    );
   }
 });
 
@@ -42,12 +57,32 @@ test("an address ends before the punctuation of any language", () => {
     ["（https://example.com/b）", "https://example.com/b"],
     ["https://example.com/d、https://example.com/e", "https://example.com/d", "https://example.com/e"],
     ["`https://example.com/docs/guide`", "https://example.com/docs/guide"],
-    ["《https://example.com/a》「https://example.com/b」【https://example.com/c】", "https://example.com/a", "https://example.com/b", "https://example.com/c"],
+    [
+      "《https://example.com/a》「https://example.com/b」【https://example.com/c】",
+      "https://example.com/a",
+      "https://example.com/b",
+      "https://example.com/c",
+    ],
     ["https://example.com。https://example.org：8080", "https://example.com", "https://example.org"],
-    ["انظر https://example.com/a، أو https://example.com/b؛ https://example.com/c؟", "https://example.com/a", "https://example.com/b", "https://example.com/c"],
+    [
+      "انظر https://example.com/a، أو https://example.com/b؛ https://example.com/c؟",
+      "https://example.com/a",
+      "https://example.com/b",
+      "https://example.com/c",
+    ],
     ["देखें https://example.com/a। और https://example.com/b॥", "https://example.com/a", "https://example.com/b"],
-    ["https://example.com/a։ https://example.com/b። https://example.com/c။", "https://example.com/a", "https://example.com/b", "https://example.com/c"],
-    ["„https://example.com/a“ ‚https://example.com/b‘ ‹https://example.com/c›", "https://example.com/a", "https://example.com/b", "https://example.com/c"],
+    [
+      "https://example.com/a։ https://example.com/b። https://example.com/c။",
+      "https://example.com/a",
+      "https://example.com/b",
+      "https://example.com/c",
+    ],
+    [
+      "„https://example.com/a“ ‚https://example.com/b‘ ‹https://example.com/c›",
+      "https://example.com/a",
+      "https://example.com/b",
+      "https://example.com/c",
+    ],
     ["https://example.com/a—and https://example.com/b…", "https://example.com/a", "https://example.com/b"],
     ["https://example.com/a，b", "https://example.com/a"],
     ["https://example.com/a😀 https://example.com😀", "https://example.com/a", "https://example.com"],
@@ -55,11 +90,18 @@ test("an address ends before the punctuation of any language", () => {
     ["https://example.com/a,https://example.com/b", "https://example.com/a", "https://example.com/b"],
     ["**https://example.com/a**.", "https://example.com/a"],
     ["[x](https://example.com/a)[y](https://example.com/b)", "https://example.com/a", "https://example.com/b"],
-  ]) assert.deepEqual(links(text), expected, text);
+  ])
+    assert.deepEqual(links(text), expected, text);
 });
 
-test("behind a host a sentence goes on without a space where its script has none", () => {
-  for (const text of ["https://example.com请看", "https://example.comです", "https://example.com에서", "https://example.comครับ", "https://example.com请/看"]) {
+test("a sentence continues after a host without a space where its script has none", () => {
+  for (const text of [
+    "https://example.com请看",
+    "https://example.comです",
+    "https://example.com에서",
+    "https://example.comครับ",
+    "https://example.com请/看",
+  ]) {
     assert.deepEqual(links(text), ["https://example.com"], text);
   }
 });
@@ -77,7 +119,8 @@ test("addresses in other languages are links", () => {
     "http://[::1]:8000/",
     "http://wiki/Page_(x)?a[]=1&b={2}#c",
     "HTTPS://Example.COM/X",
-  ]) assert.deepEqual(links(text), [text]);
+  ])
+    assert.deepEqual(links(text), [text]);
 });
 
 test("the host that is opened is the host that is shown", () => {
@@ -105,7 +148,7 @@ test("the host that is opened is the host that is shown", () => {
   }
 });
 
-test("what opens another host than it seems to is no link", () => {
+test("an address that looks like another host is no link", () => {
   for (const text of [
     "https://good.example@evil.example/",
     "https://good.example:443@evil.example/",
@@ -126,14 +169,17 @@ test("what opens another host than it seems to is no link", () => {
     "https://good.example\ufffdevil.example",
     "https://a!b.example",
     "https://a.example:99999/",
-  ]) assert.deepEqual(links(text), [], text);
+  ])
+    assert.deepEqual(links(text), [], text);
   assert.deepEqual(links("https://good.example\\@evil.example"), ["https://good.example"]);
   assert.deepEqual(links("https://good.example/@evil.example"), ["https://good.example/@evil.example"]);
   assert.deepEqual(links("https://good.example?@evil.example"), ["https://good.example?@evil.example"]);
 });
 
-test("no control of the direction of reading is inside a link", () => {
-  const [before, link, after] = linkify("Please sign in at \u202ehttps://evil.example/nigol/moc.knab//:sptth\u202c today");
+test("a link contains no direction mark", () => {
+  const [before, link, after] = linkify(
+    "Please sign in at \u202ehttps://evil.example/nigol/moc.knab//:sptth\u202c today",
+  );
   assert.equal(before.text, "Please sign in at \u202e");
   assert.equal(link.text, "https://evil.example/nigol/moc.knab//:sptth");
   assert.equal(link.text, link.href);
@@ -147,10 +193,28 @@ test("no control of the direction of reading is inside a link", () => {
 const PARTS = [
   ..."()[]{}<>.,:;!?'\"`*_~|@#/\\%&=+$^- \n\tI1az",
   ..."漢가ครéßпאب。，、）（「」．：／＠ー・ノ…—’\u0301\u0338\u200b\u200d\u202e\u2066\u3164\ufeff\ufe0f\u00ad😀❤①𝐩\ud800\udc00",
-  "http://", "https://", "HTTP://", "://", "http://a", "https://a.b", "http://a@", "http://a:1", "http://a.b/(", "http://[::1]", "xn--", ".com", "www.", "漢字", "https://a.b/漢,",
+  "http://",
+  "https://",
+  "HTTP://",
+  "://",
+  "http://a",
+  "https://a.b",
+  "http://a@",
+  "http://a:1",
+  "http://a.b/(",
+  "http://[::1]",
+  "xn--",
+  ".com",
+  "www.",
+  "漢字",
+  "https://a.b/漢,",
 ];
 
-/** The least of a few times: another program's turn is not ours. */
+/**
+ * The least of a few times: other programs run as well.
+ *
+ * @param {string} text
+ */
 function milliseconds(text) {
   let least = Infinity;
   for (let round = 0; round < 8 && least > 1; round += 1) {
@@ -161,11 +225,17 @@ function milliseconds(text) {
   return least;
 }
 
+/**
+ * A link opens what it shows.
+ *
+ * @param {string} text
+ */
 function check(text) {
   let at = 0;
   for (const { text: shown, href } of linkify(text)) {
     if (href === undefined) {
-      assert.ok((at = text.indexOf(shown, at)) >= 0, JSON.stringify(text));
+      at = text.indexOf(shown, at);
+      assert.ok(at >= 0, JSON.stringify(text));
       at += shown.length;
       continue;
     }
@@ -186,15 +256,16 @@ test("4,000 hostile characters take less than 5 ms", () => {
   }
 });
 
-test("whatever is written, a link opens what it shows, in time", () => {
+test("random text: a link opens the host that it shows, and parsing stays fast", () => {
   let seed = 20261126;
+  /** @param {number} below */
   const random = (below) => {
     seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
     return Math.floor((seed / 2 ** 32) * below);
   };
   for (let round = 0; round < 3_000; round += 1) {
-    const some = Array.from({ length: 1 + random(6) }, () => PARTS[random(PARTS.length)]);
-    const text = Array.from({ length: 12 }, () => some[random(some.length)]).join("");
+    const parts = Array.from({ length: 1 + random(6) }, () => PARTS[random(PARTS.length)]);
+    const text = Array.from({ length: 12 }, () => parts[random(parts.length)]).join("");
     check(`http://${text}`);
     check(`https://good.example${text}evil.example/`);
     if (round % 10 !== 0) continue;

@@ -4,29 +4,89 @@ import { test } from "node:test";
 import { settle } from "./browser.js";
 import { give, load } from "./served.js";
 
-/** A lobby as the script sees it. */
-function lobby(user, rooms) {
-  return {
-    visibilityState: "visible",
-    activeElement: null,
-    column: { outerHTML: rooms, childNodes: [rooms], shown: null, contains: () => false, replaceChildren(...nodes) { this.shown = nodes; } },
-    name: { textContent: user, dataset: {} },
-    querySelector(selector) { return selector === "main .column" ? this.column : selector === "[data-own-name]" ? this.name : null; },
-    querySelectorAll: () => [],
-    getElementById: (id) => (id === "sign-out" ? { dataset: { user } } : null),
-    addEventListener(_, turned) { this.turn = turned; },
-    importNode: (node) => node,
-  };
+/** The part of the lobby that the script uses. */
+class Lobby {
+  visibilityState = "visible";
+  activeElement = null;
+  /** The visibility of the page changed. */
+  turn = () => {};
+
+  /**
+   * @param {string} user
+   * @param {string} rooms
+   */
+  constructor(user, rooms) {
+    this.user = user;
+    this.name = { textContent: user, dataset: {} };
+    this.column = new Column(rooms);
+  }
+
+  /** @param {string} selector */
+  querySelector(selector) {
+    if (selector === "main .column") return this.column;
+    return selector === "[data-own-name]" ? this.name : null;
+  }
+
+  querySelectorAll() {
+    return [];
+  }
+
+  /** @param {string} id */
+  getElementById(id) {
+    return id === "sign-out" ? { dataset: { user: this.user } } : null;
+  }
+
+  /**
+   * @param {string} _
+   * @param {() => void} changed
+   */
+  addEventListener(_, changed) {
+    this.turn = changed;
+  }
+
+  /** @param {Column} column */
+  importNode(column) {
+    return column;
+  }
 }
 
-/** Alice's lobby, asked anew in a browser that `user` is signed in with; what it shows of it, and how often it was loaded again. */
+class Column {
+  /** @type {string[] | null} */
+  shown = null;
+
+  /** @param {string} rooms */
+  constructor(rooms) {
+    this.outerHTML = rooms;
+    this.childNodes = [rooms];
+  }
+
+  contains() {
+    return false;
+  }
+
+  /** @param {string[]} nodes */
+  replaceChildren(...nodes) {
+    this.shown = nodes;
+  }
+}
+
+/**
+ * Alice's open lobby refreshes itself in a browser that `user` is signed in with: what it shows, and how often it reloads.
+ *
+ * @param {string} user
+ */
 async function refreshed(user) {
-  const page = lobby("alice", "<p>Alice's</p>");
+  const page = new Lobby("alice", "<p>Alice's</p>");
   let reloads = 0;
   give("document", page);
   give("location", { href: "/", reload: () => void reloads++ });
   give("fetch", async () => ({ ok: true, text: async () => "" }));
-  give("DOMParser", class { parseFromString = () => lobby(user, `<p>${user}'s</p>`); });
+  give(
+    "DOMParser",
+    class {
+      parseFromString = () => new Lobby(user, `<p>${user}'s</p>`);
+    },
+  );
   give("setTimeout", () => 0);
   await load("chat/static/chat/js/lobby.js");
   page.turn();
@@ -34,10 +94,10 @@ async function refreshed(user) {
   return { shown: page.column.shown, reloads };
 }
 
-test("the lobby of the same user shows what is new", async () => {
+test("the lobby of the same user shows new rooms", async () => {
   assert.deepEqual(await refreshed("alice"), { shown: ["<p>alice's</p>"], reloads: 0 });
 });
 
-test("a lobby that is open while somebody else signs in is loaded again as a whole, and shows none of their rooms before", async () => {
+test("an open lobby reloads when another user signs in, and shows none of their rooms before", async () => {
   assert.deepEqual(await refreshed("bob"), { shown: null, reloads: 1 });
 });

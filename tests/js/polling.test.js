@@ -4,23 +4,47 @@ import { test } from "node:test";
 import { pauseMs, poll } from "../../chat/static/chat/js/polling.js";
 import { FakeBrowser } from "./browser.js";
 
-/** A page that asks: when it did, in seconds. `works` and `isInSight` can be changed. */
+/** A page that asks: `asked` has the times, in seconds. */
+class AskingPage {
+  browser = new FakeBrowser();
+  /** @type {number[]} */
+  asked = [];
+  works = true;
+  isVisible = true;
+  /** The visibility of the page changed. */
+  turn = () => {};
+}
+
 function begin() {
-  const browser = new FakeBrowser();
+  const page = new AskingPage();
+  const { browser } = page;
   const start = browser.now();
-  const page = { browser, asked: [], works: true, isInSight: true };
   const ask = async () => {
     page.asked.push((browser.now() - start) / 1000);
     return page.works;
   };
-  const env = { ...browser, random: () => 0.5, isInSight: () => page.isInSight, onTurned: (turned) => { page.turn = turned; } };
+  const env = {
+    ...browser,
+    random: () => 0.5,
+    isVisible: () => page.isVisible,
+    /** @param {() => void} changed */
+    onVisibility: (changed) => {
+      page.turn = changed;
+    },
+  };
   poll(ask, env);
   return page;
 }
 
-test("pauses double with each failure up to a bound, and are never the same for all", () => {
-  assert.deepEqual([0, 1, 2, 5, 6, 5000].map((failures) => pauseMs(failures, () => 0.5)), [5000, 10_000, 20_000, 160_000, 160_000, 160_000]);
-  assert.deepEqual([0, 1].map((random) => pauseMs(0, () => random)), [4000, 6000]);
+test("pauses double with each failure up to a bound, and have jitter", () => {
+  assert.deepEqual(
+    [0, 1, 2, 5, 6, 5000].map((failures) => pauseMs(failures, () => 0.5)),
+    [5000, 10_000, 20_000, 160_000, 160_000, 160_000],
+  );
+  assert.deepEqual(
+    [0, 1].map((random) => pauseMs(0, () => random)),
+    [4000, 6000],
+  );
 });
 
 test("a page that fails asks less and less often, and as before when it works again", async () => {
@@ -35,13 +59,13 @@ test("a page that fails asks less and less often, and as before when it works ag
   assert.deepEqual(page.asked, [165, 170, 175, 180]);
 });
 
-test("out of sight nothing is asked; back in sight at once, in one row", async () => {
+test("a hidden page does not ask; a visible one asks at once, and then at intervals", async () => {
   const page = begin();
-  page.isInSight = false;
+  page.isVisible = false;
   await page.browser.pass(21_000);
   page.turn();
   assert.deepEqual(page.asked, []);
-  page.isInSight = true;
+  page.isVisible = true;
   page.turn();
   page.turn();
   await page.browser.pass(11_000);

@@ -1,4 +1,4 @@
-// Scripts import those of other apps by the address that all are served at; here each app has a folder of its own.
+// Scripts import those of other apps by their served address; in the project each app has a folder of its own.
 
 import { register } from "node:module";
 
@@ -10,10 +10,19 @@ register(`data:text/javascript,${encodeURIComponent(HOOKS)}`);
 
 let number = 0;
 
-/** Import a script as on a page of its own. */
+/**
+ * Imports a script as on a page of its own.
+ *
+ * @param {string} path  from the root of the project
+ */
 export const load = (path) => import(`../../${path}?page=${++number}`);
 
-/** Have a global be this. */
+/**
+ * Sets a global.
+ *
+ * @param {string} name
+ * @param {unknown} value
+ */
 export function give(name, value) {
   Object.defineProperty(globalThis, name, { configurable: true, writable: true, value });
 }

@@ -1,5 +1,6 @@
-// A private room of others, on its page in the admin: becoming a member leaves what is typed there as it is.
+// The admin page of a private room, opened by a user outside it: joining keeps the input in the page's other forms.
 
+import { find } from "../../hubbub/js/dom.js";
 import { sendInPlace } from "./in-place.js";
 
-sendInPlace(document.getElementById("outsider"));
+sendInPlace(find(document, "#outsider", HTMLFormElement));

@@ -1,11 +1,11 @@
-// A field in which a message is written: grows with it, counts near the limit, Enter sends, Shift+Enter breaks.
+// A field for the text of a message: it grows with its text and counts near the limit. Enter sends, Shift+Enter breaks.
 
-import { clean, countChars } from "./room-state.js";
+import { find } from "../../hubbub/js/dom.js";
+import { clean, countChars } from "./body.js";
 
-const COUNT_FROM = 0.9; // Of the limit: before that a counter is noise.
+const COUNT_FROM = 0.9; // Of the limit; a counter before that is noise.
 
 export class Composer {
-  #form;
   #field;
   #counter;
   #button;
@@ -14,19 +14,24 @@ export class Composer {
   #limit = Infinity;
   #disabled = false;
 
-  /** `send(body)` returns false to keep the text; `cancel()` is Escape. */
+  /**
+   * @param {HTMLElement} form
+   * @param {object} calls
+   * @param {(body: string) => unknown} calls.send  receives the cleaned text; returns false to keep it in the field
+   * @param {() => void} [calls.cancel]  Escape was pressed
+   * @param {(text: string) => void} [calls.changed]  the user changed the text
+   */
   constructor(form, { send, cancel = () => {}, changed = () => {} }) {
-    this.#form = form;
-    this.#field = form.querySelector("textarea");
-    this.#counter = form.querySelector("[data-role=counter]");
-    this.#button = form.querySelector("[type=submit]");
+    this.#field = find(form, "textarea", HTMLTextAreaElement);
+    this.#counter = find(form, "[data-role=counter]", HTMLElement);
+    this.#button = find(form, "[type=submit]", HTMLButtonElement);
     this.#send = send;
     this.#cancel = cancel;
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submit();
     });
-    this.#field.addEventListener("keydown", (event) => this.#key(event));
+    this.#field.addEventListener("keydown", (event) => this.#onKey(event));
     this.#field.addEventListener("input", () => {
       this.#fit();
       changed(this.#field.value);
@@ -42,11 +47,13 @@ export class Composer {
     this.#fit();
   }
 
+  /** @param {number} chars */
   set limit(chars) {
     this.#limit = chars;
     this.#fit();
   }
 
+  /** @param {boolean} disabled */
   set disabled(disabled) {
     this.#disabled = disabled;
     this.#field.disabled = disabled;
@@ -66,8 +73,9 @@ export class Composer {
     this.text = "";
   }
 
-  #key(event) {
-    // While a composed character is being chosen (Japanese, for one), Enter chooses it.
+  /** @param {KeyboardEvent} event */
+  #onKey(event) {
+    // An input method is open (Japanese, for example): Enter selects its candidate.
     if (event.isComposing) return;
     if (event.key === "Enter" && !event.shiftKey && !event.altKey) {
       event.preventDefault();
@@ -80,11 +88,13 @@ export class Composer {
   #fit() {
     const field = this.#field;
     field.style.blockSize = "auto";
-    if (field.scrollHeight > 0) field.style.blockSize = `${field.scrollHeight + field.offsetHeight - field.clientHeight}px`;
+    if (field.scrollHeight > 0) {
+      field.style.blockSize = `${field.scrollHeight + field.offsetHeight - field.clientHeight}px`;
+    }
     const body = clean(field.value);
     const left = this.#limit - countChars(body);
     this.#counter.hidden = this.#limit === Infinity || left > this.#limit * (1 - COUNT_FROM);
-    this.#counter.textContent = left;
+    this.#counter.textContent = String(left);
     this.#counter.title = left >= 0 ? `${left} characters left` : `${-left} characters too many`;
     this.#counter.classList.toggle("is-over", left < 0);
     this.#button.disabled = this.#disabled || body === "" || left < 0;

@@ -1,10 +1,15 @@
-// Forms that are sent without leaving their page, so that the input of other forms on it stays.
+// Forms that are sent without leaving their page, so that the input in its other forms stays.
 //
-// The answer is the form as it is now, with what was done or what is wrong; `shown` gets it, to wire it up.
+// The response is the form in its new state, with the result or the errors; `shown` may then attach listeners to it.
+
+import { find } from "../../hubbub/js/dom.js";
 
 const IN_PLACE = { "X-In-Place": "1" };
 
-/** `form` has an element `[data-role=failure]` for what no answer says. */
+/**
+ * @param {HTMLFormElement} form  has an element `[data-role=failure]` for requests that got no such response
+ * @param {{ sending?: () => void, shown?: () => void }} calls  run before the request, and after the form was replaced
+ */
 export function sendInPlace(form, { sending = () => {}, shown = () => {} } = {}) {
   let isSending = false;
   form.addEventListener("submit", async (event) => {
@@ -14,11 +19,17 @@ export function sendInPlace(form, { sending = () => {}, shown = () => {} } = {})
     sending();
     try {
       const body = new FormData(form, event.submitter);
-      const response = await fetch(form.getAttribute("action"), { method: "POST", body, headers: IN_PLACE, redirect: "manual" });
+      const response = await fetch(form.getAttribute("action") ?? "", {
+        method: "POST",
+        body,
+        headers: IN_PLACE,
+        redirect: "manual",
+      });
       const answer = response.ok ? formIn(await response.text(), form.id) : null;
       if (answer !== null) show(form, answer, shown);
-      else if (response.type === "opaqueredirect") fail(form, "You are signed out. Sign in again in another tab, then reload this page.");
-      else fail(form, `The server refused this (${response.status}). Reload this page, then try again.`);
+      else if (response.type === "opaqueredirect") {
+        fail(form, "You are signed out. Sign in again in another tab, then reload this page.");
+      } else fail(form, `The server refused this (${response.status}). Reload this page, then try again.`);
     } catch {
       fail(form, "The server did not answer. Try again.");
     } finally {
@@ -27,27 +38,47 @@ export function sendInPlace(form, { sending = () => {}, shown = () => {} } = {})
   });
 }
 
-/** The cursor goes to what was done, or to the first wrong field. */
+/**
+ * Focuses the result, or the first wrong field.
+ *
+ * @param {HTMLFormElement} form
+ */
 export function focusIn(form) {
+  /** @type {HTMLElement | null} */
   const target = form.querySelector("[autofocus]");
   if (target === null) return;
   // The admin's search hides its field behind an element of its own.
-  const search = target.classList.contains("select2-hidden-accessible") ? target.parentElement.querySelector(".select2-selection") : null;
+  const isSearch = target.classList.contains("select2-hidden-accessible");
+  /** @type {HTMLElement | null | undefined} */
+  const search = isSearch ? target.parentElement?.querySelector(".select2-selection") : null;
   (search ?? target).focus();
 }
 
+/**
+ * @param {HTMLFormElement} form
+ * @param {HTMLElement} answer
+ * @param {() => void} shown
+ */
 function show(form, answer, shown) {
   form.replaceChildren(...answer.childNodes);
   shown();
   focusIn(form);
 }
 
+/**
+ * @param {string} text
+ * @param {string} id
+ */
 function formIn(text, id) {
   return new DOMParser().parseFromString(text, "text/html").getElementById(id);
 }
 
+/**
+ * @param {HTMLFormElement} form
+ * @param {string} text
+ */
 function fail(form, text) {
-  const place = form.querySelector("[data-role=failure]");
+  const place = find(form, "[data-role=failure]", HTMLElement);
   place.textContent = text;
   place.hidden = false;
 }

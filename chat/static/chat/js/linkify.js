@@ -1,42 +1,55 @@
-// Finds the addresses in a text. Only http and https: nothing that a click could run. What is shown of a link always names
-// the host that it opens. Takes time in proportion to the length of any text.
+// Finds the addresses in a text. Only http and https: a click must not run code. The text of a link always names the host
+// that it opens. The time is proportional to the length of the text.
 
 import { shownHost } from "./hosts.js";
 
 const SCHEME = /\bhttps?:\/\//gi;
 
-// Letters, marks and digits of any language, but nothing that cannot be seen.
+// Letters, marks and digits of any language, without invisible ones.
 const WORD = String.raw`(?!\p{Default_Ignorable_Code_Point})[\p{L}\p{M}\p{N}]`;
 const LABEL = `(?:[\\w-]|${WORD})+`;
 const HOST = new RegExp(String.raw`(?:\[[\da-f:.]+\]|${LABEL}(?:\.${LABEL})*)(?:\.(?=[/?#]))?`, "iuy");
 const PORT = /:\d{1,5}(?!\d)/y;
-// A name and password before the host: what is read first is then not what is opened.
-const USER = new RegExp(String.raw`(?:[\w\-.~!$&'()*+,;=:%[\]|^{}]|(?![\p{P}\s])[^\x00-\x7f])*@`, "uy");
-// The rest. Of punctuation only ASCII's: any other ends an address, as the sentence's own. A comma before another address does, too.
+// A name and password before the host: the reader would take them for the host.
+const USER = /(?:[\w\-.~!$&'()*+,;=:%[\]|^{}]|(?![\p{P}\s])\P{ASCII})*@/uy;
+// The rest of an address. Punctuation beyond ASCII belongs to the sentence and ends it; so does a comma before another
+// address.
 const REST = new RegExp(String.raw`[/?#](?:(?![,;|']https?:\/\/)[\w!#$%&'()*+,\-./:;=?@[\]^{|}~]|${WORD})*`, "uy");
 
-// Behind a host these end the address. Behind anything else a further part of a name would belong to it.
+// After a host these end the address. After any other character a further part of a name would belong to the host.
 const ENDS_HOST = /[\s"'()<>[\]{},;:.?|\\`]|(?=\P{ASCII})\p{P}|$/uy;
 const OTHER = new RegExp(String.raw`(?:(?!${LABEL}|[\s"'()<>[\]{},;:?|\\${"`"}/#]).)+`, "uy");
-const GOES_ON = new RegExp(`\\.?${LABEL}|@`, "uy");
+const CONTINUES = new RegExp(`\\.?${LABEL}|@`, "uy");
 const IDEOGRAPHIC_DOT = /[\u3002\uff0e\uff61](?=[\w-])/uy;
 
-// Scripts without spaces between words: behind `.com` they are the sentence's.
-const UNSPACED = /^[a-z]{2,}(?=[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Hangul}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmer}\p{sc=Myanmar}])/iu;
+// Scripts without spaces between words: after `.com` they belong to the sentence.
+const UNSPACED =
+  /^[a-z]{2,}(?=[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Hangul}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmer}\p{sc=Myanmar}])/iu;
 
 const OPENERS = "([{";
 const CLOSERS = ")]}";
 const TRAILING = new Set(".,:;!?'*_~|([{");
 
-/** The text in pieces, in order: {text} or {text, href}. */
+/**
+ * A part of a text; with `href` it is a link.
+ * @typedef {{ text: string, href?: string }} Piece
+ */
+
+/**
+ * Splits a text into plain text and links, in order.
+ *
+ * @param {string} text
+ * @returns {Piece[]}
+ */
 export function linkify(text) {
+  /** @type {Piece[]} */
   const pieces = [];
   let from = 0;
   SCHEME.lastIndex = 0;
-  for (let found = SCHEME.exec(text); found !== null; found = SCHEME.exec(text)) {
-    const link = linkAt(text, found.index, SCHEME.lastIndex);
+  for (let scheme = SCHEME.exec(text); scheme !== null; scheme = SCHEME.exec(text)) {
+    const link = linkAt(text, scheme.index, SCHEME.lastIndex);
     if (link === null) continue;
-    if (found.index > from) pieces.push({ text: text.slice(from, found.index) });
+    if (scheme.index > from) pieces.push({ text: text.slice(from, scheme.index) });
     pieces.push({ text: link.text, href: link.href });
     from = SCHEME.lastIndex = link.end;
   }
@@ -44,7 +57,13 @@ export function linkify(text) {
   return pieces;
 }
 
-/** The link whose scheme stands at `start` and whose host at `hostAt`; null when there is none. */
+/**
+ * The link whose scheme begins at `start` and whose host begins at `hostAt`; null when there is none.
+ *
+ * @param {string} text
+ * @param {number} start
+ * @param {number} hostAt
+ */
 function linkAt(text, start, hostAt) {
   if (match(USER, text, hostAt) !== null) return null;
   const typed = match(HOST, text, hostAt);
@@ -63,45 +82,73 @@ function linkAt(text, start, hostAt) {
   return { text: text.slice(start, hostAt) + shownHost(host, url, rest) + rest, href: url.href, end };
 }
 
-/** Without what follows the last label in a script that leaves no space before it, and without `_` and `-`. */
+/**
+ * The host without the words that follow it in a script without spaces, and without `_` and `-` at its end.
+ *
+ * @param {string} host
+ */
 function withoutSentence(host) {
   const lastLabel = host.lastIndexOf(".") + 1;
-  const found = UNSPACED.exec(host.slice(lastLabel));
-  return found === null ? host.replace(/[_-]{1,64}$/, "") : host.slice(0, lastLabel + found[0].length);
+  const ending = UNSPACED.exec(host.slice(lastLabel));
+  return ending === null ? host.replace(/[_-]{1,64}$/, "") : host.slice(0, lastLabel + ending[0].length);
 }
 
-/** Whether a name goes on behind what ended it, such as a zero-width space: to link its beginning would be another host. */
+/**
+ * Whether the name continues after a character that ended it, such as a zero-width space: its first part is another host.
+ *
+ * @param {string} text
+ * @param {number} end
+ * @param {string} host
+ */
 function isBrokenOff(text, end, host) {
   if (!host.includes(".") && match(IDEOGRAPHIC_DOT, text, end) !== null) return true;
   if (match(ENDS_HOST, text, end) !== null) return false;
-  const other = match(OTHER, text, end) ?? "";
-  return match(GOES_ON, text, end + other.length) !== null;
+  const between = match(OTHER, text, end) ?? "";
+  return match(CONTINUES, text, end + between.length) !== null;
 }
 
-/** A bracket that was not opened inside ends the address, and so does the punctuation at its end. */
+/**
+ * The address up to a bracket that it does not open, without the punctuation at its end.
+ *
+ * @param {string} address
+ */
 function withoutTail(address) {
   const opened = [0, 0, 0];
   let end = 0;
   for (; end < address.length; end += 1) {
-    const opener = OPENERS.indexOf(address[end]);
-    const closer = CLOSERS.indexOf(address[end]);
+    const opener = OPENERS.indexOf(address.charAt(end));
+    const closer = CLOSERS.indexOf(address.charAt(end));
     if (opener >= 0) opened[opener] += 1;
-    if (closer >= 0 && (opened[closer] -= 1) < 0) break;
+    if (closer >= 0) opened[closer] -= 1;
+    if (opened[closer] < 0) break;
   }
-  while (end > 0 && TRAILING.has(address[end - 1])) end -= 1;
+  while (end > 0 && TRAILING.has(address.charAt(end - 1))) end -= 1;
   return address.slice(0, end);
 }
 
+/**
+ * The address as the browser reads it; null when a link must not open it.
+ *
+ * @param {string} address
+ */
 function parse(address) {
   try {
     const url = new URL(address);
-    const isPlain = (url.protocol === "http:" || url.protocol === "https:") && url.username === "" && url.password === "";
+    const isPlain =
+      (url.protocol === "http:" || url.protocol === "https:") && url.username === "" && url.password === "";
     return isPlain ? url : null;
   } catch {
     return null;
   }
 }
 
+/**
+ * What a sticky pattern matches at `index`.
+ *
+ * @param {RegExp} sticky
+ * @param {string} text
+ * @param {number} index
+ */
 function match(sticky, text, index) {
   sticky.lastIndex = index;
   return sticky.exec(text)?.[0] ?? null;

@@ -1,68 +1,100 @@
-// One row of the log as an element, from the page's templates. Text goes in as text, never as markup.
+// One row of the log as an element, made from the page's templates. Text is inserted as text, never as markup.
 
+import { copyOf, find } from "../../hubbub/js/dom.js";
+import { initialsOf, tintOf } from "./avatars.js";
 import { Composer } from "./composer.js";
 import { linkify } from "./linkify.js";
-import { initialsOf, tintOf } from "./room-state.js";
 import { clockTime, dayName, fullTime } from "./times.js";
 
+/** @import { Person } from "../../hubbub/js/types.js" */
+/** @import { MessageRow, PendingRow, Row, RowCalls } from "./types.js" */
+
+/**
+ * A row's element. `start` must run once the element is in the document: an editor measures itself, and takes the focus.
+ * @typedef {{ element: HTMLElement, start?: () => void }} BuiltRow
+ */
+
 export class MessageRows {
+  /** @type {RowCalls} */
   #calls;
   #limit = Infinity;
 
-  /** `calls`: what a row may ask for: edit, edited, editOf, cancel, save, remove, retry, discard, older. */
+  /** @param {RowCalls} calls */
   constructor(calls) {
     this.#calls = calls;
   }
 
+  /** @param {number} chars  of one message */
   set limit(chars) {
     this.#limit = chars;
   }
 
-  /** Changes whenever the row would look different. */
+  /**
+   * A text that changes whenever the row's element must be made anew.
+   *
+   * @param {Row} row
+   */
   signature(row) {
     switch (row.kind) {
       case "message": {
         const { user, body, at, edited_at, deleted } = row.message;
-        // While somebody edits it, a new name would take the text from under their hands.
+        // A new name must not replace an editor that is in use.
         const name = row.editing ? "" : user.name;
-        return JSON.stringify([name, body, at, edited_at, deleted, row.starts, row.mayEdit, row.mayDelete, row.editing]);
+        return JSON.stringify([
+          name,
+          body,
+          at,
+          edited_at,
+          deleted,
+          row.starts,
+          row.mayEdit,
+          row.mayDelete,
+          row.editing,
+        ]);
       }
       case "pending":
         return JSON.stringify([row.user.name, row.post.error, row.starts]);
       case "day":
         return dayName(row.at);
-      default:
+      case "older":
         return String(row.loading);
+      default:
+        return "";
     }
   }
 
+  /**
+   * @param {Row} row
+   * @returns {BuiltRow}
+   */
   build(row) {
     switch (row.kind) {
       case "message":
-        return row.editing ? this.#editor(row) : this.#message(row);
+        return row.editing ? this.#editor(row) : { element: this.#message(row) };
       case "pending":
-        return this.#pending(row);
+        return { element: this.#pending(row) };
       case "day": {
-        const line = stamp("day-row");
-        part(line, "label").textContent = dayName(row.at);
-        return line;
+        const element = stamp("day-row");
+        part(element, "label").textContent = dayName(row.at);
+        return { element };
       }
       case "older": {
-        const older = stamp("older-row");
-        const button = part(older, "older");
+        const element = stamp("older-row");
+        const button = part(element, "older");
         button.textContent = row.loading ? "Loading…" : "Older messages";
         button.addEventListener("click", this.#calls.older);
-        return older;
+        return { element };
       }
       default:
-        return stamp(`${row.kind}-row`);
+        return { element: stamp(`${row.kind}-row`) };
     }
   }
 
+  /** @param {MessageRow} row */
   #message(row) {
     const { message, own } = row;
-    const element = this.#shell(row, message.user, message.at);
-    element.dataset.seq = message.seq;
+    const element = shell(row, message.user, message.at);
+    element.dataset.seq = String(message.seq);
     element.classList.toggle("is-own", own);
     const body = part(element, "body");
     if (message.deleted) {
@@ -71,40 +103,46 @@ export class MessageRows {
     } else {
       const text = textOf(message.body);
       if (message.edited_at === null) body.append(text);
-      else body.append(isolated(text), " ", edited(message.edited_at));
+      else body.append(isolated(text), " ", editedMark(message.edited_at));
     }
     if (row.mayEdit || row.mayDelete) {
       const actions = stamp("message-actions");
-      const edit = part(actions, "edit");
+      const [edit, remove] = [part(actions, "edit"), part(actions, "delete")];
       edit.hidden = !row.mayEdit;
       edit.addEventListener("click", () => this.#calls.edit(message.seq));
-      part(actions, "delete").hidden = !row.mayDelete;
-      part(actions, "delete").addEventListener("click", () => this.#calls.remove(message.seq));
+      remove.hidden = !row.mayDelete;
+      remove.addEventListener("click", () => this.#calls.remove(message.seq));
       element.append(actions);
     }
     return element;
   }
 
+  /** @param {PendingRow} row */
   #pending(row) {
     const { post } = row;
-    const element = this.#shell(row, row.user, post.at);
+    const element = shell(row, row.user, post.at);
     element.classList.add("is-own", post.error === null ? "is-pending" : "is-failed");
     part(element, "body").append(textOf(post.body));
     if (post.error !== null) {
       const failed = stamp("failed-line");
       part(failed, "reason").textContent = post.error.text;
-      // What is too long for a frame would only break the connection again.
-      part(failed, "retry").hidden = post.error.code === "too_long";
-      part(failed, "retry").addEventListener("click", () => this.#calls.retry(post.id));
+      // A frame that is too long would close the connection again.
+      const retry = part(failed, "retry");
+      retry.hidden = post.error.code === "too_long";
+      retry.addEventListener("click", () => this.#calls.retry(post.id));
       part(failed, "discard").addEventListener("click", () => this.#calls.discard(post.id));
       part(element, "content").append(failed);
     }
     return element;
   }
 
+  /**
+   * @param {MessageRow} row
+   * @returns {BuiltRow}
+   */
   #editor(row) {
     const { message } = row;
-    const element = this.#shell(row, message.user, message.at);
+    const element = shell(row, message.user, message.at);
     const form = stamp("editor");
     part(element, "body").replaceWith(form);
     const editor = new Composer(form, {
@@ -117,46 +155,67 @@ export class MessageRows {
     });
     part(form, "cancel").addEventListener("click", this.#calls.cancel);
     element.classList.add("is-edited-now");
-    element.start = () => {
+    const start = () => {
       editor.limit = this.#limit;
       editor.text = this.#calls.editOf(message.seq) ?? message.body;
       editor.focus();
     };
-    return element;
-  }
-
-  #shell({ starts }, user, at) {
-    const element = stamp("message-row");
-    element.classList.toggle("is-start", starts);
-    const avatar = part(element, "avatar");
-    avatar.textContent = initialsOf(user.name);
-    if (user.id === null) avatar.classList.add("is-gone");
-    else avatar.classList.add(`tint-${tintOf(user.name)}`);
-    part(element, "name").textContent = user.name;
-    for (const time of element.querySelectorAll("time")) {
-      time.dateTime = at;
-      time.title = fullTime(at);
-      time.textContent = clockTime(at);
-    }
-    return element;
+    return { element, start };
   }
 }
 
-/** A copy of the template's one element. */
+/**
+ * A copy of the element in a template.
+ *
+ * @param {string} id
+ */
 export function stamp(id) {
-  return document.getElementById(id).content.firstElementChild.cloneNode(true);
+  return copyOf(find(document, `#${id}`, HTMLTemplateElement));
 }
 
-export function part(element, role) {
-  return element.querySelector(`[data-role=${role}]`);
+/**
+ * The element that has a role in the page's script.
+ *
+ * @param {ParentNode} root
+ * @param {string} role
+ */
+export function part(root, role) {
+  return find(root, `[data-role=${role}]`, HTMLElement);
 }
 
-/** What somebody wrote, with its links. No direction that it forces on its letters reaches into a link. */
+/**
+ * A row with its author and time, and an empty body.
+ *
+ * @param {{ starts: boolean }} row
+ * @param {Person} user
+ * @param {string} at
+ */
+function shell({ starts }, user, at) {
+  const element = stamp("message-row");
+  element.classList.toggle("is-start", starts);
+  const avatar = part(element, "avatar");
+  avatar.textContent = initialsOf(user.name);
+  if (user.id === null) avatar.classList.add("is-gone");
+  else avatar.classList.add(`tint-${tintOf(user.name)}`);
+  part(element, "name").textContent = user.name;
+  for (const time of element.querySelectorAll("time")) {
+    time.dateTime = at;
+    time.title = fullTime(at);
+    time.textContent = clockTime(at);
+  }
+  return element;
+}
+
+/**
+ * A body with its links. Direction marks in the text have no effect inside a link.
+ *
+ * @param {string} body
+ */
 function textOf(body) {
-  const element = document.createDocumentFragment();
-  for (const { text: words, href } of linkify(body)) {
+  const fragment = document.createDocumentFragment();
+  for (const { text, href } of linkify(body)) {
     if (href === undefined) {
-      element.append(words);
+      fragment.append(text);
       continue;
     }
     const link = document.createElement("a");
@@ -164,13 +223,17 @@ function textOf(body) {
     link.rel = "noopener noreferrer nofollow";
     link.target = "_blank";
     link.dir = "ltr";
-    link.textContent = words;
-    element.append(link);
+    link.textContent = text;
+    fragment.append(link);
   }
-  return element;
+  return fragment;
 }
 
-/** Where words of the page follow: a direction that a text forces on its letters ends with it. */
+/**
+ * A body before text of the page: direction marks in the body end with it.
+ *
+ * @param {DocumentFragment} text
+ */
 function isolated(text) {
   const element = document.createElement("span");
   element.className = "message-text";
@@ -178,7 +241,8 @@ function isolated(text) {
   return element;
 }
 
-function edited(at) {
+/** @param {string} at */
+function editedMark(at) {
   const mark = document.createElement("span");
   mark.className = "edited";
   mark.dir = "ltr";

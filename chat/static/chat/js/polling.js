@@ -1,26 +1,40 @@
-// Asking again and again, while the page is in sight: not all pages at once, and less often while it fails.
+// Repeated requests while the page is visible: pages spread out, and slow down while requests fail.
+
+/** @import { Timer, Timers } from "../../hubbub/js/types.js" */
 
 const EVERY_MS = 5_000;
 const MAX_MS = 160_000;
 
-/** How long to wait after so many failures in a row; `random` gives 0..1. */
+/**
+ * The pause before the next request.
+ *
+ * @param {number} failures  in a row
+ * @param {() => number} random  returns a number from 0 up to 1
+ * @returns {number} milliseconds
+ */
 export function pauseMs(failures, random = Math.random) {
   return Math.round(Math.min(MAX_MS, EVERY_MS * 2 ** Math.min(failures, 16)) * (0.8 + 0.4 * random()));
 }
 
-/** `ask` returns whether it has worked. It is also asked as soon as the page comes into sight. */
-export function poll(ask, { isInSight, onTurned, setTimeout, clearTimeout, random = Math.random }) {
+/**
+ * Asks at intervals, and as soon as the page becomes visible.
+ *
+ * @param {() => Promise<boolean>} ask  resolves with whether the request succeeded
+ * @param {Timers & { isVisible: () => boolean, onVisibility: (changed: () => void) => void }} env
+ */
+export function poll(ask, { isVisible, onVisibility, setTimeout, clearTimeout, random }) {
   let failures = 0;
   let isAsking = false;
+  /** @type {Timer} */
   let timer = setTimeout(turn, pauseMs(failures, random));
-  onTurned(() => isInSight() && turn());
+  onVisibility(() => isVisible() && turn());
 
   async function turn() {
     if (isAsking) return;
     isAsking = true;
     clearTimeout(timer);
     try {
-      if (isInSight()) failures = (await ask()) ? 0 : failures + 1;
+      if (isVisible()) failures = (await ask()) ? 0 : failures + 1;
     } finally {
       isAsking = false;
       timer = setTimeout(turn, pauseMs(failures, random));

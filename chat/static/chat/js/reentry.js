@@ -1,20 +1,30 @@
-// A room that is closed to its user: the page asks now and then whether it is open again, and at once when somebody looks.
+// A room that is closed to its user: the page asks at intervals whether it is open again, and at once when it is visible.
 
-// A ban is one user's. Out of a room that was made private are all its readers at once, so they ask less and less often.
+/** @import { BrowserLike, Timer } from "../../hubbub/js/types.js" */
+
+/** @typedef {"banned" | "removed" | "not_found"} Reason  of a closed room that may open again */
+
+// A ban concerns one user. A room that becomes private evicts all its readers at once, so they ask less and less often.
 const FIRST_MS = { banned: 4_000, removed: 20_000, not_found: 20_000 };
-const LONGEST_MS = { banned: 10_000, removed: 300_000, not_found: 300_000 };
-const HIDDEN_MS = 60_000; // At least, while nobody looks.
+const MAX_MS = { banned: 10_000, removed: 300_000, not_found: 300_000 };
+const HIDDEN_MS = 60_000; // At least, while the page is hidden.
 
 export class Reentry {
   #ask;
   #env;
   #isHidden;
-  #code = null; // Why the room is closed; null: it is open, or gone.
+  /** @type {Reason | null} null: the room is open or deleted */
+  #reason = null;
   #waitMs = 0;
+  /** @type {Timer | null} */
   #timer = null;
   #isAsking = false;
 
-  /** `ask()` tries to enter; it calls `entered` or `refused`, or neither when there is no connection. */
+  /**
+   * @param {() => unknown} ask  tries to join; it calls `opened` or `refused`, or neither while there is no connection
+   * @param {Pick<BrowserLike, "setTimeout" | "clearTimeout" | "random" | "onWake">} env
+   * @param {() => boolean} isHidden
+   */
   constructor(ask, env, isHidden) {
     this.#ask = ask;
     this.#env = env;
@@ -22,40 +32,45 @@ export class Reentry {
     env.onWake(() => this.#try());
   }
 
-  /** The room is closed, for one of the reasons that `room.closed` gives. */
+  /**
+   * The room closed.
+   *
+   * @param {string} code  of `room.closed`, or `not_found`
+   */
   closed(code) {
-    this.entered();
-    if (!Object.hasOwn(LONGEST_MS, code)) return; // A deleted room does not come back.
-    this.#code = code;
+    this.opened();
+    if (!mayReopen(code)) return; // A deleted room does not return.
+    this.#reason = code;
     this.#waitMs = FIRST_MS[code];
-    this.#later();
+    this.#schedule();
   }
 
-  /** It was asked for in vain. */
+  /** The server refused the join again. */
   refused() {
-    if (this.#code === null) return;
-    this.#waitMs = Math.min(LONGEST_MS[this.#code], 1.5 * this.#waitMs);
-    this.#later();
+    if (this.#reason === null) return;
+    this.#waitMs = Math.min(MAX_MS[this.#reason], 1.5 * this.#waitMs);
+    this.#schedule();
   }
 
-  entered() {
-    this.#code = null;
+  /** The server accepted the join. */
+  opened() {
+    this.#reason = null;
     this.#env.clearTimeout(this.#timer);
   }
 
   get isClosed() {
-    return this.#code !== null;
+    return this.#reason !== null;
   }
 
-  #later() {
+  #schedule() {
     this.#env.clearTimeout(this.#timer);
     const waitMs = Math.max(this.#waitMs, this.#isHidden() ? HIDDEN_MS : 0);
-    // Those who were put out together do not come together.
+    // Readers who were evicted together must not ask together.
     this.#timer = this.#env.setTimeout(() => this.#try(), waitMs * (0.5 + this.#env.random() / 2));
   }
 
   async #try() {
-    if (this.#code === null || this.#isAsking) return;
+    if (this.#reason === null || this.#isAsking) return;
     this.#env.clearTimeout(this.#timer);
     this.#isAsking = true;
     try {
@@ -64,4 +79,12 @@ export class Reentry {
       this.#isAsking = false;
     }
   }
+}
+
+/**
+ * @param {string} code
+ * @returns {code is Reason}
+ */
+function mayReopen(code) {
+  return Object.hasOwn(MAX_MS, code);
 }

@@ -1,73 +1,83 @@
-// The room's page, wired: what the socket says and what a person does becomes state; state is shown.
+// The room's page, wired: frames and the user's actions change the state, and the view shows it.
 
 import { browser } from "../../hubbub/js/browser.js";
+import { find } from "../../hubbub/js/dom.js";
+import { failureOf } from "../../hubbub/js/errors.js";
 import { onReturn } from "../../hubbub/js/fetched.js";
 import { showOwnName } from "../../hubbub/js/own-name.js";
 import { Socket } from "../../hubbub/js/socket.js";
-import { Keepsakes } from "./keepsakes.js";
+import { ConnectionStrip } from "./connection-strip.js";
+import { failureText } from "./failure-texts.js";
+import { newId } from "./new-id.js";
 import { Reentry } from "./reentry.js";
-import { initial, lastOwn, reduce } from "./room-state.js";
+import { lastOwn } from "./room-rows.js";
+import { initial, reduce } from "./room-state.js";
 import { takeTitles } from "./room-titles.js";
 import { RoomView } from "./room-view.js";
+import { UnsentText } from "./unsent-text.js";
 
-const PAGE = 50;
-const KEPT_MESSAGES = 400; // In a page left open; older ones are read again when somebody scrolls back.
+/** @import { Person } from "../../hubbub/js/types.js" */
+/** @import { ChatEvent, ChatExchanges, KeptPost, PendingPost, RoomAction, RoomInfo } from "./types.js" */
+
+const PAGE = 50; // Messages in one request for older ones.
+const KEPT_MESSAGES = 400; // In a page left open; older ones are read again on demand.
 const RETRY_MS = 2_000;
-const TITLES_MS = 30_000; // The titles of other rooms are not asked for more often.
-const BACK_MS = 2_000; // How long "Back" is shown.
-const PATIENCE_MS = 1_500; // A connection that takes no longer than this is not worth a word.
+const TITLES_MS = 30_000; // Between two requests for the titles of other rooms.
 
-const root = document.getElementById("room");
-const { slug, userId, userName, title, topic, archived, roleHere, socketPath, lobby } = root.dataset;
+const root = find(document, "#room", HTMLElement);
+const { slug = "", userId = "", userName = "", title = "", topic = "", socketPath = "", lobby = "" } = root.dataset;
 const me = { id: userId, name: userName };
-const keepsakes = new Keepsakes(userId, slug);
-const room = { slug, title, topic, role: roleHere, archived: archived === "true" };
+const role = /** @type {RoomInfo["role"]} */ (root.dataset.roleHere);
+const unsent = new UnsentText(userId, slug);
 
-let state = initial({ room, me, pending: keepsakes.pending });
-let stripTimer = null;
-let wasLost = false;
-let degraded = false; // The server's word that Redis is away.
+let state = initial({
+  room: { slug, title, topic, role, archived: root.dataset.archived === "true" },
+  me,
+  pending: unsent.pending,
+});
 
 const view = new RoomView(root, {
   post,
-  retry: (id) => {
-    change({ type: "post.retried", id });
-    send(state.pending.find((post) => post.id === id));
-  },
+  retry,
   discard: (id) => change({ type: "post.discarded", id }),
   edit: (seq) => change({ type: "edit.opened", seq }),
   editLast,
-  edited: (message, text) => keepsakes.keepEdit(message.seq, text === message.body ? null : text),
-  editOf: (seq) => keepsakes.editOf(seq),
+  edited: (message, text) => unsent.setEdit(message.seq, text === message.body ? null : text),
+  editOf: (seq) => unsent.editOf(seq),
   cancel: stopEditing,
   save,
   remove,
   older: loadOlder,
   nearTop: loadOlder,
-  moved: look,
-  draft: (text) => (keepsakes.draft = text),
+  moved: markSeen,
+  draft: (text) => {
+    unsent.draft = text;
+  },
   again: () => socket.open(),
 });
+const strip = new ConnectionStrip((text, hasAgain) => view.strip(text, hasAgain));
 
+/** @type {Socket<ChatEvent, ChatExchanges>} */
 const socket = new Socket(socketPath, {
   hello(frame) {
-    // Somebody else has signed in with this browser: this page is not theirs, and what it keeps must not be sent as theirs.
-    // As text: while it is replaced, a process of the release before still sends a number.
+    // Another user signed in with this browser: the page and its unsent text belong to the former one.
+    // As text: during a release, a process of the release before still sends a number.
     if (String(frame.user.id) !== me.id) {
       location.reload(); // Returns at once.
       return false;
     }
     rename(frame.user);
-    view.limit = frame.limits.body_chars;
-    degraded = frame.state === "degraded";
-    if (degraded) rest();
+    if (frame.limits.body_chars !== null) view.limit = frame.limits.body_chars;
+    strip.degraded = frame.state === "degraded";
+    if (frame.state === "degraded") strip.rest();
     join();
+    return true;
   },
   event(frame) {
     if (frame.type === "service.changed") {
-      degraded = frame.state === "degraded";
-      rest();
-      if (!degraded) join(); // For what has no position and may have been missed.
+      strip.degraded = frame.state === "degraded";
+      strip.rest();
+      if (frame.state !== "degraded") join(); // Events without a position may have been missed.
     } else if (frame.type === "user.renamed") rename(frame.user);
     else {
       change({ type: "event", frame });
@@ -75,78 +85,104 @@ const socket = new Socket(socketPath, {
       if (frame.type === "room.closed" && frame.room === slug) reentry.closed(frame.code);
     }
   },
-  state: connection,
+  state: (connection, why) => strip.connection(connection, why, state.joined),
 });
 
 const reentry = new Reentry(join, browser(), () => document.visibilityState === "hidden");
 
-view.composer.text = keepsakes.draft;
+view.composer.text = unsent.draft;
 view.render(state);
-look();
-document.addEventListener("visibilitychange", look);
-const roomsList = document.getElementById("rooms");
+markSeen();
+document.addEventListener("visibilitychange", markSeen);
+const roomsList = find(document, "#rooms", HTMLElement);
 onReturn(lobby, TITLES_MS, (page) => takeTitles(roomsList, page), roomsList);
 document.addEventListener("signing-out", () => socket.close());
 socket.open();
 state.pending.filter(({ error }) => error === null).forEach(send);
 if (matchMedia("(hover: hover)").matches) view.composer.focus();
 
+/** @param {RoomAction} action */
 function change(action) {
   const before = state;
   state = reduce(state, action);
-  if (view.isAtEnd && state.messages.length > 1.5 * KEPT_MESSAGES) state = reduce(state, { type: "trimmed", keep: KEPT_MESSAGES });
-  if (state.pending !== before.pending) keepsakes.pending = state.pending.map(kept);
+  if (view.isAtEnd && state.messages.length > 1.5 * KEPT_MESSAGES) {
+    state = reduce(state, { type: "trimmed", keep: KEPT_MESSAGES });
+  }
+  if (state.pending !== before.pending) unsent.pending = state.pending.map(storedPost);
   view.render(state);
 }
 
+/** @param {Person} user */
 function rename(user) {
   if (user.id === me.id) showOwnName(user.name);
   change({ type: "renamed", users: [user] });
 }
 
-/** What a reload finds of a post. What was too long is not sent again by itself. */
-function kept({ id, body, at, error }) {
+/**
+ * A post as a reload finds it. A post that was too long keeps its error: it is not sent again by itself.
+ *
+ * @param {PendingPost} post
+ * @returns {KeptPost}
+ */
+function storedPost({ id, body, at, error }) {
   return error?.code === "too_long" ? { id, body, at, error } : { id, body, at };
 }
 
 async function join() {
   try {
-    for (let answer = { partial: true }; answer.partial; ) {
+    let isPartial = true;
+    while (isPartial) {
       const known = state.epoch === null ? {} : { after: state.position, epoch: state.epoch };
-      answer = await socket.request({ type: "room.join", room: slug, ...known });
+      const answer = await socket.request({ type: "room.join", room: slug, ...known });
       change({ type: "joined", answer });
+      isPartial = answer.partial;
     }
-    if (reentry.isClosed) say("This room is open to you again.");
-    reentry.entered();
-    goOnEditing();
+    if (reentry.isClosed) strip.notice("This room is open to you again.");
+    reentry.opened();
+    resumeEditing();
   } catch (error) {
-    if (error.code === "lost") return; // The next hello joins.
-    if (error.code === "not_found") refused();
-    else setTimeout(join, error.retryAfterMs ?? RETRY_MS);
+    const { code, retryAfterMs } = failureOf(error);
+    if (code === "lost") return; // The next hello joins.
+    if (code === "not_found") afterRefusedJoin();
+    else setTimeout(join, retryAfterMs ?? RETRY_MS);
   }
 }
 
-function refused() {
-  if (reentry.isClosed) return reentry.refused();
+function afterRefusedJoin() {
+  if (reentry.isClosed) {
+    reentry.refused();
+    return;
+  }
   if (state.closed === "deleted") return;
   change({ type: "closed", code: "not_found" });
   reentry.closed("not_found");
 }
 
+/** @param {string} body */
 function post(body) {
   const added = { id: newId(), body, at: new Date().toISOString() };
-  keepsakes.draft = "";
+  unsent.draft = "";
   change({ type: "post.added", post: added });
   view.toEnd();
-  look();
+  markSeen();
   send(added);
 }
 
+/** @param {string} id */
+function retry(id) {
+  change({ type: "post.retried", id });
+  const retried = state.pending.find((pending) => pending.id === id);
+  if (retried !== undefined) send(retried);
+}
+
+/** @param {KeptPost} post */
 async function send({ id, body }) {
   try {
-    change({ type: "post.answered", id, answer: await socket.keep({ type: "message.post", room: slug, id, body }) });
+    const answer = await socket.enqueue({ type: "message.post", room: slug, id, body });
+    change({ type: "post.answered", id, answer });
   } catch (error) {
-    change({ type: "post.failed", id, error: { code: error.code, text: reasonOf(error) } });
+    const failure = failureOf(error);
+    change({ type: "post.failed", id, error: { code: failure.code, text: failureText(failure) } });
   }
 }
 
@@ -156,48 +192,60 @@ function editLast() {
   return message !== null;
 }
 
-/** With an edit that a reload, or the end of the session, has interrupted. */
-function goOnEditing() {
+/** Opens the edit that a reload or the end of the session interrupted. */
+function resumeEditing() {
   rescueEdits();
   if (state.editing !== null) return;
-  const open = keepsakes.edits.filter((seq) => state.messages.some((message) => message.seq === seq && !message.deleted));
-  if (open.length > 0) change({ type: "edit.opened", seq: open.at(-1) });
+  const seq = unsent.edits.findLast((edit) => state.messages.some(({ seq, deleted }) => seq === edit && !deleted));
+  if (seq !== undefined) change({ type: "edit.opened", seq });
 }
 
-/** What was written into an edit goes to the composer when the message is deleted meanwhile. */
+/** Moves the text of an edit to the composer when its message was deleted meanwhile. */
 function rescueEdits() {
-  for (const seq of keepsakes.edits) {
-    if (!state.messages.some((message) => message.seq === seq && message.deleted)) continue;
-    view.composer.text = keepsakes.draft = [view.composer.text, keepsakes.editOf(seq)].filter(Boolean).join("\n");
-    keepsakes.keepEdit(seq, null);
-    say("The message was deleted. Your edit is in the field below.");
+  for (const edit of unsent.edits) {
+    if (!state.messages.some(({ seq, deleted }) => seq === edit && deleted)) continue;
+    const text = [view.composer.text, unsent.editOf(edit)].filter(Boolean).join("\n");
+    view.composer.text = text;
+    unsent.draft = text;
+    unsent.setEdit(edit, null);
+    strip.notice("The message was deleted. Your edit is in the field below.");
   }
 }
 
 function stopEditing() {
-  keepsakes.keepEdit(state.editing, null);
+  if (state.editing !== null) unsent.setEdit(state.editing, null);
   change({ type: "edit.closed" });
   view.composer.focus();
 }
 
+/**
+ * @param {number} seq
+ * @param {string} body
+ * @param {HTMLElement} problem  shows why the edit was not saved
+ */
 async function save(seq, body, problem) {
-  if (state.messages.find((message) => message.seq === seq)?.body === body) return stopEditing();
+  if (state.messages.find((message) => message.seq === seq)?.body === body) {
+    stopEditing();
+    return;
+  }
   try {
     const answer = await socket.request({ type: "message.edit", room: slug, seq, body });
-    keepsakes.keepEdit(seq, null);
+    unsent.setEdit(seq, null);
     change({ type: "edit.answered", seq, body, answer, at: new Date().toISOString() });
     view.composer.focus();
   } catch (error) {
-    problem.textContent = `Not saved. ${reasonOf(error)}`;
+    problem.textContent = `Not saved. ${failureText(failureOf(error))}`;
   }
 }
 
+/** @param {number} seq */
 async function remove(seq) {
   try {
-    change({ type: "delete.answered", seq, answer: await socket.request({ type: "message.delete", room: slug, seq }) });
+    const answer = await socket.request({ type: "message.delete", room: slug, seq });
+    change({ type: "delete.answered", seq, answer });
     view.composer.focus();
   } catch (error) {
-    say(`Not deleted. ${reasonOf(error)}`);
+    strip.notice(`Not deleted. ${failureText(failureOf(error))}`);
   }
 }
 
@@ -208,70 +256,15 @@ async function loadOlder() {
   try {
     const answer = await socket.request({ type: "room.history", room: slug, before, limit: PAGE });
     change({ type: "history.came", before, answer });
-    goOnEditing();
+    resumeEditing();
   } catch (error) {
-    // Not at once again: whoever still scrolls asks soon enough.
-    setTimeout(() => change({ type: "history.failed" }), error.retryAfterMs ?? RETRY_MS);
+    // Not at once: a reader who still scrolls requests them again.
+    setTimeout(() => change({ type: "history.failed" }), failureOf(error).retryAfterMs ?? RETRY_MS);
   }
 }
 
-/** Is somebody reading the end of the log? */
-function look() {
-  const reading = document.visibilityState === "visible" && view.isAtEnd;
-  change({ type: reading ? "back" : "away" });
-}
-
-function connection(now, why) {
-  clearTimeout(stripTimer);
-  if (now === "open") {
-    if (wasLost) say("Back");
-    else rest();
-    wasLost = false;
-  } else if (why.final) {
-    view.strip(`Disconnected${why.reason ? `: ${why.reason}` : ""}.`, "again");
-  } else if (state.joined || wasLost) {
-    wasLost = true;
-    view.strip("Reconnecting… what you write will be sent");
-  } else {
-    wasLost = now === "offline";
-    stripTimer = setTimeout(() => view.strip("Connecting… what you write will be sent"), PATIENCE_MS);
-  }
-}
-
-/** A word that goes by itself. */
-function say(text) {
-  clearTimeout(stripTimer);
-  view.strip(text);
-  stripTimer = setTimeout(rest, BACK_MS);
-}
-
-/** What the strip says when nothing has just happened. */
-function rest() {
-  view.strip(degraded ? "Live updates are slow right now" : "");
-}
-
-function reasonOf({ code, message }) {
-  switch (code) {
-    case "lost":
-      return "The connection was lost; try again.";
-    case "rate_limited":
-      return "This is too fast; try again in a moment.";
-    case "unavailable":
-      return "The server is busy; try again in a moment.";
-    case "not_found":
-      return "This is no longer open to you.";
-    case "internal":
-      return "The server failed; try again.";
-    default:
-      return `${message.charAt(0).toUpperCase()}${message.slice(1).replace(/\.$/, "")}.`;
-  }
-}
-
-/** `crypto.randomUUID` exists on https and localhost only. */
-function newId() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = (bytes[6] & 0x0f) | 0x40;
-  bytes[8] = (bytes[8] & 0x3f) | 0x80;
-  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+/** Counts new messages as seen while the user sees the end of the log. */
+function markSeen() {
+  const isReading = document.visibilityState === "visible" && view.isAtEnd;
+  change({ type: isReading ? "back" : "away" });
 }

@@ -1,11 +1,22 @@
-// The page of an action of the admin on many rows: sends step after step and shows the progress, until the action ends
-// or somebody presses "Stop". Without this script the button "Go on" sends each step.
+// The page of an admin action on many rows: sends step after step and shows the progress, until the action ends or the
+// user presses "Stop". Without this script the button "Go on" sends each step.
+
+import { find } from "./dom.js";
 
 const RUNNING = "The next rows follow automatically. Keep this page open.";
 const STOPPING = "Stopping after this step.";
 const LOST = "The server did not answer. Press “Go on” to try again.";
 
-/** Send steps until the action has ended or is to stop. `send` gives the page of the next step, or null at the end. */
+/**
+ * Sends steps until the action ends or must stop.
+ *
+ * @template Page
+ * @param {object} calls
+ * @param {() => Promise<Page | null>} calls.send  resolves with the page of the next step, or with null at the end
+ * @param {(page: Page) => void} calls.show
+ * @param {() => boolean} calls.isStopped
+ * @returns {Promise<"ended" | "stopped" | "lost">} lost: a step got no answer
+ */
 export async function run({ send, show, isStopped }) {
   try {
     for (;;) {
@@ -19,15 +30,17 @@ export async function run({ send, show, isStopped }) {
   }
 }
 
+/** @param {HTMLFormElement} form */
 async function start(form) {
-  const { go_on: goOn, stop } = form.elements;
-  const status = document.querySelector("[data-role=status]");
+  const goOn = find(form, "[name=go_on]", HTMLButtonElement);
+  const stop = find(form, "[name=stop]", HTMLButtonElement);
+  const status = find(document, "[data-role=status]", HTMLElement);
   let isRunning = true;
   let isStopped = false;
 
   form.addEventListener("submit", (event) => {
     if (!isRunning) return;
-    event.preventDefault(); // Two steps at once would both count the same rows.
+    event.preventDefault(); // Two steps at the same time would count the same rows twice.
     isStopped = true;
     status.textContent = STOPPING;
   });
@@ -43,11 +56,16 @@ async function start(form) {
   }
 }
 
-/** The page's own address: that of the list, which the last answer redirects to. */
+/** The address of this page and of the list, to which the last response redirects. */
 const listAddress = () => location.pathname + location.search;
 
+/**
+ * @param {HTMLFormElement} form
+ * @returns {Promise<Document | null>}
+ */
 async function send(form) {
-  const body = new URLSearchParams(new FormData(form));
+  const fields = [...new FormData(form)].map(([name, value]) => [name, String(value)]);
+  const body = new URLSearchParams(fields);
   const response = await fetch(listAddress(), { method: "POST", body, redirect: "manual" });
   if (response.type === "opaqueredirect") return null; // The list shows the message.
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
@@ -55,16 +73,22 @@ async function send(form) {
   return page;
 }
 
+/**
+ * @param {HTMLFormElement} form
+ * @param {Document} page
+ */
 function show(form, page) {
-  const hidden = (of) => [...of.querySelectorAll("input[type=hidden]")];
-  for (const input of hidden(form)) input.remove();
-  form.prepend(...hidden(page.querySelector("[data-steps]")));
+  for (const input of form.querySelectorAll("input[type=hidden]")) input.remove();
+  form.prepend(...page.querySelectorAll("[data-steps] input[type=hidden]"));
   for (const part of ["h1", "[data-role=failed]"]) {
-    document.querySelector(`#content ${part}`).textContent = page.querySelector(`#content ${part}`).textContent;
+    const selector = `#content ${part}`;
+    find(document, selector, HTMLElement).textContent = find(page, selector, HTMLElement).textContent;
   }
   document.title = page.title;
-  document.querySelector("[data-role=progress]").value = page.querySelector("[data-role=progress]").value;
+  const progress = "[data-role=progress]";
+  find(document, progress, HTMLProgressElement).value = find(page, progress, HTMLProgressElement).value;
 }
 
+/** @type {HTMLFormElement | null | undefined} */
 const form = globalThis.document?.querySelector("[data-steps]");
 if (form) start(form);

@@ -1,5 +1,8 @@
-// What the connection needs of the browser, in one place, so that a test can give it something else.
+// All that the connection needs of the browser, in one place, so that a test can replace it.
 
+/** @import { BrowserLike, Timers } from "./types.js" */
+
+/** @returns {BrowserLike} the real browser */
 export function browser() {
   return {
     root: document.documentElement,
@@ -18,10 +21,17 @@ export function browser() {
       document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && wake());
     },
     onOffline: (offline) => addEventListener("offline", offline),
-    // A clock that nobody sets: what is measured by it are spans.
+    // Spans must not jump when the wall clock is set.
     now: () => performance.now(),
-    random: Math.random,
+    ...timers(),
+  };
+}
+
+/** @returns {Timers} the real ones */
+export function timers() {
+  return {
     setTimeout: (run, ms) => setTimeout(run, ms),
-    clearTimeout: (timer) => clearTimeout(timer),
+    clearTimeout: (timer) => clearTimeout(/** @type {number} */ (timer)),
+    random: Math.random,
   };
 }

@@ -1,20 +1,36 @@
-// The two ways in which a command does not succeed.
+// The two ways in which a command fails.
 
-/** The server has answered with an error. */
+/** The server answered the command with an error. */
 export class Refused extends Error {
+  /** @param {{ code: string, detail?: string, retry_after_ms?: number }} frame */
   constructor({ code, detail, retry_after_ms }) {
     super(detail ?? code);
     this.name = "Refused";
+    /** One of the error codes of the protocol. */
     this.code = code;
+    /** Milliseconds to wait before the next try; null where the server named none. */
     this.retryAfterMs = retry_after_ms ?? null;
   }
 }
 
-/** No answer came: the command may or may not have happened. */
+/** No answer arrived: the command may or may not have happened. */
 export class Lost extends Error {
   constructor() {
     super("The connection was lost.");
     this.name = "Lost";
     this.code = "lost";
+    /** @type {number | null} */
+    this.retryAfterMs = null;
   }
+}
+
+/**
+ * A caught error as pages show it. An error that is neither Refused nor Lost is a bug of the page: it keeps its message.
+ *
+ * @param {unknown} error
+ * @returns {{ code: string, message: string, retryAfterMs: number | null }}
+ */
+export function failureOf(error) {
+  if (error instanceof Refused || error instanceof Lost) return error;
+  return { code: "failed", message: error instanceof Error ? error.message : String(error), retryAfterMs: null };
 }

@@ -1,9 +1,14 @@
-// Another page of the site, fetched by one that is open, to take from it what is new.
+// Another page of the site, fetched by an open one, which takes from it what is new.
 
-// Where another tab of this browser signs out, its message comes first, and clears this page.
+// Another tab that signs out sends its message first, and clears this page.
 const RELOAD_MS = 1_000;
 
-/** The page as a document; null: not to be had now. A redirect means that the session has ended: this page is loaded again. */
+/**
+ * Fetches a page. A redirect means that the session has ended: then the open page is loaded again.
+ *
+ * @param {string} url
+ * @returns {Promise<Document | null>} null when the page cannot be fetched now
+ */
 export async function pageAt(url) {
   try {
     const response = await fetch(url, { redirect: "manual" });
@@ -14,15 +19,22 @@ export async function pageAt(url) {
   }
 }
 
-/** Calls `take` with the page when this one comes into sight again, or somebody turns to `part` of it; at most every `leastMs`. */
-export function onReturn(url, leastMs, take, part = null) {
-  let asked = Date.now();
+/**
+ * Fetches a page when the open one becomes visible again, or when the user points at or focuses `part` of it.
+ *
+ * @param {string} url
+ * @param {number} minMs  between two requests
+ * @param {(page: Document) => void} take  receives the fetched page
+ * @param {Pick<Element, "addEventListener"> | null} part
+ */
+export function onReturn(url, minMs, take, part = null) {
+  let askedAt = Date.now();
   const ask = async () => {
-    if (document.visibilityState !== "visible" || Date.now() - asked < leastMs) return;
-    asked = Date.now();
+    if (document.visibilityState !== "visible" || Date.now() - askedAt < minMs) return;
+    askedAt = Date.now();
     const page = await pageAt(url);
     if (page !== null) take(page);
   };
   document.addEventListener("visibilitychange", ask);
-  for (const turns of ["pointerenter", "focusin"]) part?.addEventListener(turns, ask);
+  for (const event of ["pointerenter", "focusin"]) part?.addEventListener(event, ask);
 }

@@ -1,21 +1,31 @@
-// Notices a connection that has died without a word. Compares times, since timers of hidden tabs are slowed. A
-// connection on which bytes still move is not dead: see `moved`.
+// Notices a dead connection. Compares times instead of counting timer runs, since browsers slow the timers of hidden tabs.
 
-const GRACE_MS = 8_000; // From the ping to giving the connection up.
-const LATE_MS = 4_000; // A check this late ran in a tab that slept: what came meanwhile has not been handled yet.
+/** @import { BrowserLike, Timer } from "./types.js" */
+
+const GRACE_MS = 8_000; // From the ping to giving up the connection.
+const LATE_MS = 4_000; // A check this late ran in a suspended tab: frames may wait that are not handled yet.
 
 export class Heartbeat {
+  /** @type {BrowserLike} */
   #env;
   #ping;
   #dead;
   #moved;
-  #intervalMs;
-  #heardAt = 0;
+  #intervalMs = Infinity;
+  #aliveAt = 0;
+  /** @type {number | null} */
   #pingedAt = null;
   #dueAt = 0;
+  /** @type {Timer | null} */
   #timer = null;
 
-  /** `ping()` sends one, `dead()` is told that nothing came back. `moved()`: whether bytes were sent since it was last asked. */
+  /**
+   * @param {object} options
+   * @param {BrowserLike} options.env
+   * @param {() => unknown} options.ping  sends one ping
+   * @param {() => void} options.dead  runs when no sign of life followed a ping
+   * @param {() => boolean} [options.moved]  whether bytes left the send buffer since the last call: the link is slow, not dead
+   */
   constructor({ env, ping, dead, moved = () => false }) {
     this.#env = env;
     this.#ping = ping;
@@ -23,10 +33,11 @@ export class Heartbeat {
     this.#moved = moved;
   }
 
+  /** @param {number} intervalMs  of silence before a ping */
   start(intervalMs) {
     this.stop();
     this.#intervalMs = intervalMs;
-    this.heard();
+    this.markAlive();
     this.#schedule();
   }
 
@@ -36,13 +47,13 @@ export class Heartbeat {
     this.#pingedAt = null;
   }
 
-  /** Anything that comes from the server is a sign of life. */
-  heard() {
-    this.#heardAt = this.#env.now();
+  /** A frame arrived: any of them is a sign of life. */
+  markAlive() {
+    this.#aliveAt = this.#env.now();
     this.#pingedAt = null;
   }
 
-  /** By timer, and at once when the page becomes visible. */
+  /** Runs by timer, and as soon as the page becomes visible. */
   check() {
     if (this.#timer === null) return;
     const now = this.#env.now();
@@ -53,9 +64,9 @@ export class Heartbeat {
         this.#dead();
         return;
       }
-      this.#pingedAt = now; // It stands behind what is still being sent.
+      this.#pingedAt = now; // The ping is queued behind bytes that are still being sent.
     }
-    if (now - this.#heardAt >= this.#intervalMs && (this.#pingedAt === null || overslept)) {
+    if (now - this.#aliveAt >= this.#intervalMs && (this.#pingedAt === null || overslept)) {
       this.#pingedAt = now;
       this.#ping();
       this.#moved();
@@ -65,8 +76,8 @@ export class Heartbeat {
 
   #schedule() {
     const now = this.#env.now();
-    const dueAt = this.#pingedAt === null ? this.#heardAt + this.#intervalMs : this.#pingedAt + GRACE_MS;
-    // Never at once: a clock that was set back, or a check right at the limit, must not spin.
+    const dueAt = this.#pingedAt === null ? this.#aliveAt + this.#intervalMs : this.#pingedAt + GRACE_MS;
+    // At least 50 ms: a check right at the limit must not spin.
     const waitMs = Math.min(Math.max(dueAt - now, 50), this.#intervalMs + GRACE_MS);
     this.#dueAt = now + waitMs;
     this.#env.clearTimeout(this.#timer);

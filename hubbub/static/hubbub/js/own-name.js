@@ -1,18 +1,38 @@
-// The name of the visitor where pages show it: elements with `data-own-name`, and labels that begin with `data-own-label`.
+// The user's own name: elements with `data-own-name` show it, labels with `data-own-label` end with it.
 
+/** @param {string} name */
 export function showOwnName(name) {
   for (const element of document.querySelectorAll("[data-own-name]")) {
-    if (element.tagName === "INPUT") element.value = name;
+    if (isInput(element)) element.value = name;
     else element.textContent = name;
   }
-  for (const element of document.querySelectorAll("[data-own-label]")) {
+  for (const element of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-own-label]"))) {
     element.setAttribute("aria-label", `${element.dataset.ownLabel} ${name}`);
   }
 }
 
-/** The name that a page fetched just now has; not that of another user, who has signed in with this browser meanwhile. */
+/**
+ * Shows the name that a fetched page has, unless another user has signed in with this browser meanwhile.
+ *
+ * @param {Document} page
+ */
 export function takeOwnName(page) {
-  const [here, there] = [document, page].map((one) => one.querySelector("[data-own-id]"));
+  const [here, there] = [ownIdOf(document), ownIdOf(page)];
   const name = page.querySelector("[data-own-name]");
-  if (here && there && name && here.dataset.ownId === there.dataset.ownId) showOwnName(name.textContent);
+  if (here !== undefined && here === there && name !== null) showOwnName(name.textContent ?? "");
+}
+
+/** @param {Document} page */
+function ownIdOf(page) {
+  /** @type {HTMLElement | null} */
+  const element = page.querySelector("[data-own-id]");
+  return element?.dataset.ownId;
+}
+
+/**
+ * @param {Element} element
+ * @returns {element is HTMLInputElement}
+ */
+function isInput(element) {
+  return element.tagName === "INPUT";
 }

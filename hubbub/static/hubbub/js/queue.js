@@ -1,28 +1,46 @@
-// Commands that must get through: each is sent again until it is answered, one after another, so that their order holds.
+// Commands that must arrive: each is sent again until it is answered, one at a time, so that their order stays.
 
 import { backoffMs } from "./backoff.js";
-import { Lost } from "./errors.js";
+import { Lost, Refused } from "./errors.js";
 
-const LATER = new Set(["unavailable", "rate_limited"]); // Nothing has happened: the same command may be tried again.
+/** @import { Frame, Timer, Timers } from "./types.js" */
+
+/**
+ * A command without an answer yet. The type of its answer follows from the command, which the queue does not read.
+ * @typedef {{ command: Frame, resolve: (answer: any) => void, reject: (error: unknown) => void }} Entry
+ */
+
+const RETRIED = new Set(["unavailable", "rate_limited"]); // The server did nothing: the same command may be sent again.
 
 export class Queue {
+  /** @type {Timers} */
   #env;
   #send;
-  #kept = []; // {command, resolve, reject}
+  /** @type {Entry[]} */
+  #entries = [];
   #running = false;
   #sending = false;
   #tries = 0;
+  /** @type {Timer | null} */
   #timer = null;
 
-  /** `send(command)` gives a promise of its answer. */
+  /**
+   * @param {object} options
+   * @param {Timers} options.env
+   * @param {(command: Frame) => Promise<unknown>} options.send  resolves with the answer
+   */
   constructor({ env, send }) {
     this.#env = env;
     this.#send = send;
   }
 
+  /**
+   * @param {Frame} command
+   * @returns {Promise<any>} the answer; rejects with Refused when the server refuses the command for good
+   */
   add(command) {
     return new Promise((resolve, reject) => {
-      this.#kept.push({ command, resolve, reject });
+      this.#entries.push({ command, resolve, reject });
       this.#next();
     });
   }
@@ -40,15 +58,15 @@ export class Queue {
   }
 
   async #next() {
-    if (!this.#running || this.#sending || this.#timer !== null || this.#kept.length === 0) return;
-    const first = this.#kept[0];
+    const first = this.#entries[0];
+    if (!this.#running || this.#sending || this.#timer !== null || first === undefined) return;
     this.#sending = true;
     try {
       const answer = await this.#send(first.command);
       this.#settle(first);
       first.resolve(answer);
     } catch (error) {
-      if (LATER.has(error.code)) this.#wait(error.retryAfterMs);
+      if (error instanceof Refused && RETRIED.has(error.code)) this.#wait(error.retryAfterMs);
       else if (!(error instanceof Lost)) {
         this.#settle(first);
         first.reject(error);
@@ -59,14 +77,16 @@ export class Queue {
     this.#next();
   }
 
+  /** @param {Entry} entry */
   #settle(entry) {
     this.#tries = 0;
-    if (this.#kept[0] === entry) this.#kept.shift();
+    if (this.#entries[0] === entry) this.#entries.shift();
   }
 
+  /** @param {number | null} retryAfterMs */
   #wait(retryAfterMs) {
     if (!this.#running) return;
-    // At least half a second: an answer that asks for no wait must not become a storm.
+    // At least half a second: a server that names no wait must not be flooded.
     const waitMs = Math.max(retryAfterMs ?? 0, 500) + backoffMs(this.#tries++, this.#env.random);
     this.#timer = this.#env.setTimeout(() => {
       this.#timer = null;

@@ -1,69 +1,96 @@
-// A connection to the server that comes back by itself. Knows frames, not chat and not the monitor.
+// A connection to the server that reconnects by itself. Knows frames, but no feature's: neither chat nor the monitor.
 //
 //   const socket = new Socket("/ws/chat/", {
-//     hello(frame) {},             // admitted, also after each reconnect: join again here; false: not for this page, so close
-//     event(frame) {},             // what the server tells by itself; unknown types are to be ignored
+//     hello(frame) {},             // admitted, first or again: join here; return false to close: the page is another user's
+//     event(frame) {},             // an event; unknown types must be ignored
 //     state(state, why) {},        // "connecting" | "open" | "offline"; also on <html data-state="…">
-//                                  // why: { code, reason, final, error? }; error: what the server said before it closed
+//                                  // why: { code, reason, final, error? }; error: the server's last one before it closed
 //   });
 //   socket.open();
-//   await socket.request({ type: "room.join", room: "general" });   // once; rejects with Refused or Lost
-//   await socket.keep({ type: "message.post", id, … });             // sent again until it is answered; needs an id
+//   await socket.request({ type: "room.join", room: "general" });   // sent once; rejects with Refused or Lost
+//   await socket.enqueue({ type: "message.post", id, … });          // sent until it is answered; needs an id
 
 import { backoffMs } from "./backoff.js";
 import { browser } from "./browser.js";
+import { Lost, Refused } from "./errors.js";
 import { Heartbeat } from "./heartbeat.js";
 import { Queue } from "./queue.js";
-import { Lost, Refused } from "./errors.js";
 
-const HELLO_MS = 12_000; // From opening to `hello`; a server that is silent for longer is tried anew.
-const STEADY_MS = 5_000; // A connection that lasted this long lets the back-off begin anew.
+/**
+ * @import {
+ *   BrowserLike, CloseReason, ConnectionState, ErrorFrame, Exchanges, Frame, Hello, SocketHandlers, Timer, WebSocketLike
+ * } from "./types.js"
+ */
+
+/**
+ * A request without an answer yet; `size` in bytes. The type of the answer follows from the command.
+ * @typedef {{ resolve: (answer: any) => void, reject: (error: unknown) => void, size: number }} Waiting
+ */
+
+export { Lost, Refused };
+
+const HELLO_MS = 12_000; // From connecting to `hello`; a server that is silent for longer is tried again.
+const STEADY_MS = 5_000; // A connection that lasted this long resets the back-off.
+const ABNORMAL = 1006;
 const TOO_BIG = 1009;
 const RESTART = 1012;
 const SESSION_ENDED = 4003;
 const RATE_LIMITED = 4102;
-const RENEWED_MS = 1_000; // After 4003: a new password gives this browser a new session, by an answer that may still be under way.
-const CALM_MS = 5_000; // After 4102, before the back-off: the server has asked us in vain to be slower.
-const MAX_CALM_MS = 600_000; // Of what the server asks for.
+const RENEWED_MS = 1_000; // After 4003: the response that brings a new session may still be under way.
+const CALM_MS = 5_000; // After 4102, before the back-off: the client did not slow down when the server asked for it.
+const MAX_CALM_MS = 600_000; // Bound of the wait that the server asks for.
 
-export { Lost, Refused };
-
+/**
+ * @template {Frame} [Event=any]  events of the feature
+ * @template {Exchanges} [E=any]  commands and answers of the feature
+ */
 export class Socket {
   #path;
+  /** @type {SocketHandlers<Event>} */
   #handlers;
   #env;
   #queue;
   #heartbeat;
+  /** @type {WebSocketLike | null} */
   #ws = null;
-  #waiting = new Map(); // ref -> {resolve, reject}
+  /** @type {Map<number, Waiting>} by ref */
+  #waiting = new Map();
   #lastRef = 0;
   #tries = 0;
-  #timer = null; // Until the next try, or until `hello` is overdue.
+  /** @type {Timer | null} until the next try, or until `hello` is overdue */
+  #timer = null;
+  /** @type {number | null} */
   #helloAt = null;
   #triedAfterEnd = false;
-  #refusal = null; // The last error that answers no command: why the socket is about to be closed.
-  #calmUntil = 0; // Not even somebody who looks makes us connect before.
+  /** @type {ErrorFrame | null} the last error that answers no command: the reason of the close that follows */
+  #refusal = null;
+  #calmUntil = 0; // Before this time not even a visible page reconnects.
   #limits = { frame_bytes: Infinity };
-  #unsent = 0; // Bytes, when the heartbeat last looked.
+  #unsent = 0; // Bytes, at the last call of `#hasMoved`.
   #wanted = false;
   #stopped = false;
 
+  /**
+   * @param {string} path  of the WebSocket on this host
+   * @param {SocketHandlers<Event>} handlers
+   * @param {BrowserLike} env
+   */
   constructor(path, handlers, env = browser()) {
     this.#path = path;
     this.#handlers = handlers;
     this.#env = env;
-    this.#queue = new Queue({ env, send: (command) => this.request(command) });
+    this.#queue = new Queue({ env, send: (command) => this.#send(command) });
     this.#heartbeat = new Heartbeat({
       env,
-      ping: () => this.request({ type: "ping" }).catch(() => {}),
-      dead: () => this.#lost({ code: 1006, reason: "Nothing heard" }),
+      ping: () => this.#send({ type: "ping" }).catch(() => {}),
+      dead: () => this.#lost({ code: ABNORMAL, reason: "Nothing heard" }),
       moved: () => this.#hasMoved(),
     });
     env.onWake(() => this.#wake());
-    env.onOffline(() => this.#ws !== null && this.#lost({ code: 1006, reason: "Offline" }));
+    env.onOffline(() => this.#ws !== null && this.#lost({ code: ABNORMAL, reason: "Offline" }));
   }
 
-  /** Connect, and stay connected until `close`. */
+  /** Connects, and stays connected until `close`. */
   open() {
     this.#wanted = true;
     this.#stopped = false;
@@ -82,22 +109,43 @@ export class Socket {
     return this.#helloAt !== null;
   }
 
-  /** Send a command once. Resolves with its `ok`; rejects with Refused, or with Lost when it may or may not have happened. */
+  /**
+   * Sends a command once.
+   *
+   * @template {keyof E & string} Type
+   * @param {{ type: Type } & E[Type]["command"]} command
+   * @returns {Promise<E[Type]["answer"]>} rejects with Refused, or with Lost: the command may or may not have happened
+   */
   request(command) {
-    if (!this.isOpen) return Promise.reject(new Lost());
+    return this.#send(command);
+  }
+
+  /**
+   * Sends a command until it is answered, in the order of the calls. The command may be repeated: it carries an id.
+   *
+   * @template {keyof E & string} Type
+   * @param {{ type: Type, id: string } & E[Type]["command"]} command
+   * @returns {Promise<E[Type]["answer"]>} rejects with Refused when the server refuses the command for good
+   */
+  enqueue(command) {
+    return this.#queue.add(command);
+  }
+
+  /**
+   * @param {Frame} command
+   * @returns {Promise<any>}
+   */
+  #send(command) {
+    if (this.#ws === null || !this.isOpen) return Promise.reject(new Lost());
+    const ws = this.#ws;
     const ref = ++this.#lastRef;
     const text = JSON.stringify({ ...command, ref });
     const size = new TextEncoder().encode(text).length;
     if (size > this.#limits.frame_bytes) return Promise.reject(tooLong());
     return new Promise((resolve, reject) => {
       this.#waiting.set(ref, { resolve, reject, size });
-      this.#ws.send(text);
+      ws.send(text);
     });
-  }
-
-  /** Send a command that may be repeated (it carries an id) until it is answered, in the order given. */
-  keep(command) {
-    return this.#queue.add(command);
   }
 
   #connect() {
@@ -106,14 +154,15 @@ export class Socket {
     this.#refusal = null;
     const ws = this.#env.open(this.#path);
     this.#ws = ws;
-    // A connection that was given up may still call: it is not ours any more.
+    // A connection that was given up may still send events.
     ws.onmessage = ({ data }) => ws === this.#ws && this.#receive(data);
     ws.onclose = ({ code, reason }) => ws === this.#ws && this.#lost({ code, reason });
-    this.#timer = this.#env.setTimeout(() => this.#lost({ code: 1006, reason: "No answer" }), HELLO_MS);
+    this.#timer = this.#env.setTimeout(() => this.#lost({ code: ABNORMAL, reason: "No answer" }), HELLO_MS);
   }
 
+  /** @param {string} text */
   #receive(text) {
-    this.#heartbeat.heard();
+    this.#heartbeat.markAlive();
     let frame;
     try {
       frame = JSON.parse(text);
@@ -122,42 +171,49 @@ export class Socket {
     }
     switch (frame.type) {
       case "hello":
-        return this.#admitted(frame);
+        this.#admit(frame);
+        break;
       case "auth.required":
         this.close();
-        return this.#env.signIn();
+        this.#env.signIn();
+        break;
       case "ok":
       case "pong":
-        return this.#answer(frame.ref)?.resolve(frame);
+        this.#takeWaiting(frame.ref)?.resolve(frame);
+        break;
       case "error":
         if (frame.ref === undefined) this.#refusal = frame;
-        return this.#answer(frame.ref)?.reject(new Refused(frame));
+        this.#takeWaiting(frame.ref)?.reject(new Refused(frame));
+        break;
       default:
         this.#handlers.event?.(frame);
     }
   }
 
-  #admitted(hello) {
+  /** @param {Hello} hello */
+  #admit(hello) {
     this.#env.clearTimeout(this.#timer);
     this.#helloAt = this.#env.now();
     this.#triedAfterEnd = false;
     this.#limits = hello.limits;
-    this.#env.root.dataset.connection = hello.connection; // What the server's log calls it.
+    this.#env.root.dataset.connection = hello.connection; // The id in the server's log.
     this.#heartbeat.start(hello.heartbeat_ms);
     this.#report("open");
     if (this.#handlers.hello?.(hello) === false) this.close();
-    // Not after a close: what is kept may be another user's, and a queue without a connection would try for ever.
+    // Not after a close: the queue may hold another user's commands, and would retry without a connection for ever.
     if (this.isOpen) this.#queue.resume();
   }
 
-  #answer(ref) {
+  /** @param {number} ref */
+  #takeWaiting(ref) {
     const waiting = this.#waiting.get(ref);
     this.#waiting.delete(ref);
     return waiting;
   }
 
+  /** @param {{ code: number, reason: string }} close */
   #lost({ code, reason }) {
-    // A restart is no failure: whom it moves several times within seconds must not wait longer each time.
+    // A restart is no failure: several restarts within seconds must not make the wait longer.
     const steady = this.#helloAt !== null && (code === RESTART || this.#env.now() - this.#helloAt >= STEADY_MS);
     if (code === TOO_BIG) this.#refuseLargest();
     this.#drop();
@@ -172,13 +228,16 @@ export class Socket {
     this.#timer = this.#env.setTimeout(() => this.#connect(), calmMs + backoffMs(this.#tries++, this.#env.random));
   }
 
-  /** One of those without an answer was too big, or a proxy's limit is lower than ours: sent again it would end the next connection. */
+  /** Gives up the largest request: the server or a proxy refused its size, and a repeat would end the next connection. */
   #refuseLargest() {
-    const [ref] = [...this.#waiting].reduce((one, other) => (other[1].size > one[1].size ? other : one), [null, { size: 0 }]);
-    this.#answer(ref)?.reject(tooLong());
+    let largest = null;
+    for (const [ref, { size }] of this.#waiting) {
+      if (largest === null || size > largest.size) largest = { ref, size };
+    }
+    if (largest !== null) this.#takeWaiting(largest.ref)?.reject(tooLong());
   }
 
-  /** Whether something of what was to be sent has gone since this was last asked. */
+  /** Whether bytes left the send buffer since the last call. */
   #hasMoved() {
     const unsent = this.#ws?.bufferedAmount ?? 0;
     const moved = unsent < this.#unsent;
@@ -186,7 +245,11 @@ export class Socket {
     return moved;
   }
 
-  /** 40xx: the server does not want us back. After 4003 one more try: the session may have been renewed in another tab. */
+  /**
+   * 40xx: do not reconnect. After 4003 there is one more try: another tab may have renewed the session.
+   *
+   * @param {number} code
+   */
   #isFinal(code) {
     if (code === SESSION_ENDED && !this.#triedAfterEnd) {
       this.#triedAfterEnd = true;
@@ -208,12 +271,16 @@ export class Socket {
     for (const { reject } of waiting) reject(new Lost());
   }
 
-  /** The network is back, or somebody looks: do not let them wait for a timer. */
+  /** The network returned or the page became visible: the user must not wait for a timer. */
   #wake() {
     if (this.isOpen) this.#heartbeat.check();
     else if (this.#wanted && !this.#stopped && this.#ws === null && this.#env.now() >= this.#calmUntil) this.#connect();
   }
 
+  /**
+   * @param {ConnectionState} state
+   * @param {Partial<CloseReason>} why
+   */
   #report(state, why = {}) {
     this.#env.root.dataset.state = state;
     this.#handlers.state?.(state, why);

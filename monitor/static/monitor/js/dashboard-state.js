@@ -1,44 +1,59 @@
-// What the dashboard knows, and what follows from it. Pure: no DOM, no clock. Times of samples are the server's, in
-// milliseconds since 1970; `now` and `heardAt` are ours, of a clock that nobody sets. The two are never compared.
+// The dashboard's state as a value, and what follows from it. No DOM, no clock. Times of samples are the server's, in
+// milliseconds since 1970; `now` and `madeAt` are the browser's, of a monotonic clock. The two are never compared.
 
 import { percent } from "./units.js";
 
-const KEPT_SAMPLES = 300;
-const GAP = 1.75; // More than this many steps between two samples is a hole.
+/** @import { DashboardAction, DashboardState, Freshness, Host, HostFacts, Level } from "./types.js" */
+/** @import { MetricsHistory, MetricsSampled, Reading, Sample, Subject } from "./types.js" */
+
+const MAX_SAMPLES = 300;
+const GAP = 1.75; // More than this many steps between two samples is a gap.
 const MIN_WINDOW_S = 60;
-const SHORT_ID = 4;
 
-/** Values from which a number is tinted and called "high" or "very high". Load is per core. */
+/**
+ * Values from which a number is "high" and "very high". Load is per core, lag in milliseconds.
+ * @type {Record<"cpu" | "memory" | "load" | "lag", [number, number]>}
+ */
 const LIMITS = { cpu: [75, 90], memory: [80, 92], load: [1, 2], lag: [50, 250] };
-const LEVELS = ["", "high", "very high"];
 
+/**
+ * @param {{ staleMs: number }} options
+ * @returns {DashboardState}
+ */
 export function initial({ staleMs }) {
   return {
     staleMs,
     intervalMs: 2000,
-    connection: "connecting", // "connecting" | "open" | "offline"
+    connection: "connecting",
     wasOpen: false,
     why: {},
     servedBy: null,
-    samples: [], // Oldest first: {epoch, seq, at, stepMs, hosts: Map, processes: Map}
-    heardAt: null, // When the newest sample was made, by our own clock.
-    chosen: null, // "host:" and its id, or "process:" and its id
+    samples: [],
+    madeAt: null,
+    chosen: null,
   };
 }
 
+/**
+ * @param {DashboardState} state
+ * @param {DashboardAction} action
+ * @returns {DashboardState}
+ */
 export function reduce(state, action) {
   switch (action.type) {
-    case "connection":
-      return { ...state, connection: action.state, why: action.why ?? {}, wasOpen: state.wasOpen || action.state === "open" };
+    case "connection": {
+      const wasOpen = state.wasOpen || action.state === "open";
+      return { ...state, connection: action.state, why: action.why ?? {}, wasOpen };
+    }
     case "hello": {
       const { connection } = action.frame;
       const at = connection.lastIndexOf(":");
       return { ...state, servedBy: at < 0 ? connection : connection.slice(0, at) };
     }
     case "history":
-      return takeHistory(state, action.frame, action.now);
+      return withHistory(state, action.frame, action.now);
     case "sample":
-      return takeSample(state, action.frame, action.now);
+      return withSample(state, action.frame, action.now);
     case "chosen":
       return { ...state, chosen: action.subject };
     default:
@@ -46,75 +61,119 @@ export function reduce(state, action) {
   }
 }
 
+/** @param {DashboardState} state */
 export function newest(state) {
   return state.samples.at(-1) ?? null;
 }
 
-/** {word, ageMs}: "connecting", "waiting" (no sample ever), "live", "stale" or "offline". */
+/**
+ * How current the page is.
+ *
+ * @param {DashboardState} state
+ * @param {number} now
+ * @returns {{ word: Freshness, ageMs: number | null }} the age of the newest sample; null where there is none
+ */
 export function freshness(state, now) {
-  const ageMs = state.heardAt === null ? null : Math.max(0, now - state.heardAt);
+  const ageMs = state.madeAt === null ? null : Math.max(0, now - state.madeAt);
   if (state.connection !== "open") return { word: state.wasOpen || state.why.final ? "offline" : "connecting", ageMs };
   if (ageMs === null) return { word: "waiting", ageMs };
   return { word: ageMs >= Math.max(state.staleMs, 2.5 * state.intervalMs) ? "stale" : "live", ageMs };
 }
 
-/** What the charts show: the choice while it is there, else the first host. */
+/**
+ * The subject of the charts: the chosen one while the newest sample has it, else the first host.
+ *
+ * @param {DashboardState} state
+ * @returns {Subject | null}
+ */
 export function subject(state) {
   const sample = newest(state);
   if (sample === null) return null;
-  return find(sample, state.chosen) ? state.chosen : (keys(sample)[0] ?? null);
-}
-
-export function find(sample, key) {
-  if (key === null) return undefined;
-  return key.startsWith("host:") ? sample.hosts.get(key.slice(5)) : sample.processes.get(key.slice(8));
-}
-
-/** What a host is called: by a part of its id as well where another one has the same name. */
-export function hostLabel(sample, { id = "", name }) {
-  const twins = [...sample.hosts.values()].filter((host) => host.name === name && (host.id ?? "") !== id);
-  return twins.length === 0 ? name : `${name} (${id.slice(0, distinct(id, twins))})`;
-}
-
-/** What the host of a process is called. */
-export function hostLabelOf(sample, process) {
-  const id = nameParts(process.id).host;
-  return hostLabel(sample, { id, name: process.host_name ?? id });
-}
-
-/** A process's name, host's id and pid out of its id. */
-export function nameParts(id) {
-  const [, host, name, pid] = /^(.*?):(.*):(.*?)$/.exec(id) ?? [null, "", id, ""];
-  return { host, name, pid };
+  return readingOf(sample, state.chosen) ? state.chosen : (subjects(sample)[0] ?? null);
 }
 
 /**
- * Columns for a chart: [times in seconds, values of pick 1, values of pick 2, …].
- * null where the subject was stale or missing, and once in each hole of the data.
+ * @param {Sample} sample
+ * @param {Subject | null} key
+ * @returns {Reading | undefined}
  */
-export function columns(state, key, picks, last = KEPT_SAMPLES) {
-  const table = [[], ...picks.map(() => [])];
-  const samples = state.samples.slice(-last);
-  samples.forEach((sample, index) => {
-    const before = samples[index - 1];
-    if (before && sample.at - before.at > GAP * sample.stepMs) push(table, (before.at + 1) / 1000, null, picks);
-    const reading = find(sample, key);
-    push(table, sample.at / 1000, reading && !reading.stale_since ? reading : null, picks);
-  });
-  return table;
+export function readingOf(sample, key) {
+  return key?.startsWith("host:") ? hostOf(sample, key) : processOf(sample, key);
 }
 
-/** The time axis that all charts share, in seconds: up to the newest sample, as far back as samples are kept. */
+/**
+ * @param {Sample} sample
+ * @param {Subject | null} key
+ */
+export function hostOf(sample, key) {
+  return key?.startsWith("host:") ? sample.hosts.get(key.slice("host:".length)) : undefined;
+}
+
+/**
+ * @param {Sample} sample
+ * @param {Subject | null} key
+ */
+export function processOf(sample, key) {
+  return key?.startsWith("process:") ? sample.processes.get(key.slice("process:".length)) : undefined;
+}
+
+/**
+ * Columns for a chart: times in seconds, then the values of each pick.
+ * A value is null where the subject was stale or missing, and once in each gap of the samples.
+ *
+ * @template {Reading} R
+ * @param {DashboardState} state
+ * @param {Subject | null} key
+ * @param {((reading: R) => number)[]} picks
+ * @param {number} last  only so many newest samples
+ * @returns {[number[], ...(number | null)[][]]}
+ */
+export function columns(state, key, picks, last = MAX_SAMPLES) {
+  /** @type {number[]} */
+  const times = [];
+  /** @type {(number | null)[][]} */
+  const values = picks.map(() => []);
+  /**
+   * @param {number} ms
+   * @param {R | null} reading
+   */
+  const push = (ms, reading) => {
+    times.push(ms / 1000);
+    for (const [index, pick] of picks.entries()) values[index]?.push(reading === null ? null : pick(reading));
+  };
+  /** @type {Sample | null} */
+  let before = null;
+  for (const sample of state.samples.slice(-last)) {
+    if (before !== null && sample.at - before.at > GAP * sample.stepMs) push(before.at + 1, null);
+    // The prefix of the key says which kind of reading it is, and so which picks fit.
+    const reading = /** @type {R | undefined} */ (readingOf(sample, key));
+    push(sample.at, reading && !reading.stale_since ? reading : null);
+    before = sample;
+  }
+  return [times, ...values];
+}
+
+/**
+ * The time axis of all charts, in seconds: to the newest sample, from the oldest that is kept.
+ *
+ * @param {DashboardState} state
+ * @returns {[from: number, to: number]}
+ */
 export function timeRange(state) {
   const sample = newest(state);
   if (sample === null) return [0, MIN_WINDOW_S];
   const to = sample.at / 1000;
-  const most = (KEPT_SAMPLES * state.intervalMs) / 1000;
-  const known = to - state.samples[0].at / 1000;
-  return [to - Math.max(MIN_WINDOW_S, Math.min(most, known)), to];
+  const maxS = (MAX_SAMPLES * state.intervalMs) / 1000;
+  const knownS = to - (state.samples[0] ?? sample).at / 1000;
+  return [to - Math.max(MIN_WINDOW_S, Math.min(maxS, knownS)), to];
 }
 
-/** A host's numbers, as the card and the table show them. */
+/**
+ * A host's numbers, as its card and its table row show them.
+ *
+ * @param {Host} host
+ * @returns {HostFacts}
+ */
 export function hostFacts(host) {
   const memory = percent(host.memory_bytes);
   const perCore = host.load[0] / Math.max(1, host.cores_percent.length);
@@ -131,34 +190,58 @@ export function hostFacts(host) {
   };
 }
 
-/** "", "high" or "very high". */
+/**
+ * @param {keyof typeof LIMITS} kind
+ * @param {number} value
+ * @returns {Level}
+ */
 export function level(kind, value) {
-  return LEVELS[LIMITS[kind].filter((limit) => value >= limit).length];
+  const [high, veryHigh] = LIMITS[kind];
+  if (value >= veryHigh) return "very high";
+  return value >= high ? "high" : "";
 }
 
-function takeHistory(state, frame, now) {
+/**
+ * @param {DashboardState} state
+ * @param {MetricsHistory} frame
+ * @param {number} now
+ * @returns {DashboardState}
+ */
+function withHistory(state, frame, now) {
   const stepMs = frame.interval_ms * frame.every;
-  // An epoch below ours: the server has forgotten what it had, and begun anew.
-  const known = frame.samples.length > 0 && frame.epoch < (newest(state)?.epoch ?? 0) ? [] : state.samples;
+  // An epoch below the known one: the server lost its samples and began again.
+  const isReset = frame.samples.length > 0 && frame.epoch < (newest(state)?.epoch ?? 0);
+  const known = isReset ? [] : state.samples;
   const merged = new Map(known.map((sample) => [keyOf(sample), sample]));
-  for (const one of frame.samples) {
-    const sample = parsed(one, stepMs);
-    if (!merged.has(keyOf(sample))) merged.set(keyOf(sample), sample);
+  for (const sampled of frame.samples) {
+    if (!merged.has(keyOf(sampled))) merged.set(keyOf(sampled), parsed(sampled, stepMs));
   }
-  const samples = rising([...merged.values()].sort((a, b) => a.epoch - b.epoch || a.seq - b.seq)).slice(-KEPT_SAMPLES);
-  // A process without Redis may know less than we do: its age is that of its own newest.
-  const last = frame.samples.at(-1);
-  const heardAt = last && keyOf(last) === keyOf(samples.at(-1)) ? now - (frame.age_ms ?? 0) : state.heardAt;
-  return { ...state, samples, heardAt, intervalMs: frame.interval_ms };
+  const samples = rising([...merged.values()].sort((a, b) => a.epoch - b.epoch || a.seq - b.seq)).slice(-MAX_SAMPLES);
+  // A process without Redis may know fewer samples than the page: the age is that of its own newest.
+  const [sent, last] = [frame.samples.at(-1), samples.at(-1)];
+  const isNewest = sent !== undefined && last !== undefined && keyOf(sent) === keyOf(last);
+  const madeAt = isNewest ? now - (frame.age_ms ?? 0) : state.madeAt;
+  return { ...state, samples, madeAt, intervalMs: frame.interval_ms };
 }
 
-function takeSample(state, frame, now) {
+/**
+ * @param {DashboardState} state
+ * @param {MetricsSampled} frame
+ * @param {number} now
+ * @returns {DashboardState}
+ */
+function withSample(state, frame, now) {
   const last = newest(state);
   if (last && (frame.epoch - last.epoch || frame.seq - last.seq) <= 0) return state;
-  const samples = rising([...state.samples, parsed(frame, state.intervalMs)]).slice(-KEPT_SAMPLES);
-  return { ...state, samples, heardAt: now };
+  const samples = rising([...state.samples, parsed(frame, state.intervalMs)]).slice(-MAX_SAMPLES);
+  return { ...state, samples, madeAt: now };
 }
 
+/**
+ * @param {MetricsSampled} frame
+ * @param {number} stepMs
+ * @returns {Sample}
+ */
 function parsed({ epoch, seq, at, hosts, processes }, stepMs) {
   return {
     epoch,
@@ -170,30 +253,30 @@ function parsed({ epoch, seq, at, hosts, processes }, stepMs) {
   };
 }
 
-/** Without those before the newest that claim to be later than what follows them: a chart's times have to rise. */
+/**
+ * The samples without those that claim a later time than a newer one: the times of a chart must rise.
+ *
+ * @param {Sample[]} samples
+ */
 function rising(samples) {
-  const kept = [];
-  for (let index = samples.length - 1; index >= 0; index -= 1) {
-    if (kept.length === 0 || samples[index].at < kept.at(-1).at) kept.push(samples[index]);
+  /** @type {Sample[]} */
+  const newestFirst = [];
+  for (const sample of [...samples].reverse()) {
+    const later = newestFirst.at(-1);
+    if (later === undefined || sample.at < later.at) newestFirst.push(sample);
   }
-  return kept.reverse();
+  return newestFirst.reverse();
 }
 
-function distinct(id, others) {
-  let length = Math.min(SHORT_ID, id.length);
-  while (length < id.length && others.some((other) => (other.id ?? "").startsWith(id.slice(0, length)))) length += 1;
-  return length;
-}
-
+/** @param {{ epoch: number, seq: number }} sample */
 function keyOf({ epoch, seq }) {
   return `${epoch}/${seq}`;
 }
 
-function keys(sample) {
-  return [...[...sample.hosts.keys()].map((id) => `host:${id}`), ...[...sample.processes.keys()].map((id) => `process:${id}`)];
-}
-
-function push(table, time, reading, picks) {
-  table[0].push(time);
-  picks.forEach((pick, index) => table[index + 1].push(reading === null ? null : pick(reading)));
+/** @param {Sample} sample */
+function subjects(sample) {
+  return [
+    ...[...sample.hosts.keys()].map((id) => `host:${id}`),
+    ...[...sample.processes.keys()].map((id) => `process:${id}`),
+  ];
 }

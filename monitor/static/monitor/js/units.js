@@ -1,50 +1,82 @@
-// Numbers as people read them: scaled, one decimal at most. Pure.
+// Numbers for readers: scaled, with one decimal at most. Pure.
 
 const BYTE_UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** 1536 -> {text: "1.5", unit: "KiB"} */
+/**
+ * A scaled number of bytes: 1536 is { text: "1.5", unit: "KiB" }.
+ *
+ * @param {number} count
+ */
 export function bytes(count) {
   let unit = 0;
   let value = count;
-  // 999.5 would be shown as 1000: one unit up, so that no number has more than three digits.
+  // 999.5 would be shown as 1000: no number has more than three digits before its point.
   while (value >= 999.5 && unit < BYTE_UNITS.length - 1) {
     value /= 1024;
     unit += 1;
   }
-  return { text: unit === 0 ? String(Math.round(value)) : decimal(value), unit: BYTE_UNITS[unit] };
+  return { text: unit === 0 ? String(Math.round(value)) : decimal(value), unit: BYTE_UNITS[unit] ?? "" };
 }
 
-/** "1.5 KiB", with a space that does not break. */
+/**
+ * "1.5 KiB", with a no-break space.
+ *
+ * @param {number} count
+ */
 export function bytesText(count) {
   const { text, unit } = bytes(count);
   return `${text}\u00a0${unit}`;
 }
 
-/** A value at an axis, in as few signs as it takes: "512 KiB/s", "50 %", "20". `unit`: "bytes", "rate", or what follows a number. */
+/**
+ * A value at an axis, as short as possible: "512 KiB/s", "50 %", "20".
+ *
+ * @param {number} value
+ * @param {string} unit  "bytes", "rate" (bytes per second), or the text after the number
+ */
 export function tick(value, unit) {
   if (unit !== "bytes" && unit !== "rate") return unit === "" ? String(value) : `${value}\u00a0${unit}`;
   const { text, unit: scale } = bytes(value);
   return `${text.replace(/\.0$/, "")}\u00a0${scale}${unit === "rate" ? "/s" : ""}`;
 }
 
-/** Whether the label of a time, which is `half` seconds wide to each side, ends before `end`. */
-export const wholeBefore = (end, half) => (time) => time + half <= end;
+/**
+ * Makes a test of whether the label of a time ends before `end`. All in seconds.
+ *
+ * @param {number} end
+ * @param {number} half  half the width of a label
+ * @returns {(time: number) => boolean}
+ */
+export const endsBefore = (end, half) => (time) => time + half <= end;
 
-/** One decimal below 100, none above: the width stays. */
+/**
+ * One decimal below 100, none above: the width stays.
+ *
+ * @param {number} value
+ */
 export function decimal(value) {
   return value < 99.95 ? value.toFixed(1) : String(Math.round(value));
 }
 
-/** Used of total in percent; 0 where there is none, as of swap. */
+/**
+ * The used part in percent; 0 where the total is 0, such as without swap.
+ *
+ * @param {{ used: number, total: number }} usage
+ */
 export function percent({ used, total }) {
   return total > 0 ? (used / total) * 100 : 0;
 }
 
-/** The two greatest units of a duration: "3 d 4 h". */
+/**
+ * The two largest units of a duration: "3 d 4 h".
+ *
+ * @param {number} seconds
+ */
 export function duration(seconds) {
+  /** @type {[count: number, unit: string][]} */
   const parts = [
     [Math.floor(seconds / DAY), "d"],
     [Math.floor((seconds % DAY) / HOUR), "h"],
@@ -60,8 +92,12 @@ export function duration(seconds) {
     .join(" ");
 }
 
-/** Seconds that have passed, in whole numbers: "4 s", "2 min". */
+/**
+ * An age in one unit: "4 s", "2 min".
+ *
+ * @param {number} ms
+ */
 export function age(ms) {
   const seconds = Math.max(0, Math.floor(ms / 1000));
-  return seconds < 2 * MINUTE ? `${seconds}\u00a0s` : duration(seconds).split(" ")[0];
+  return seconds < 2 * MINUTE ? `${seconds}\u00a0s` : (duration(seconds).split(" ")[0] ?? "");
 }

@@ -1,13 +1,16 @@
-// The account page's times in the reader's own zone; one's name as it is when the page comes into sight again.
+// The account page: times in the time zone of the reader, and the own name as it is when the page becomes visible again.
 
+import { exactTime, fullTime, shortTime } from "../../chat/js/times.js";
+import { find } from "../../hubbub/js/dom.js";
 import { onReturn } from "../../hubbub/js/fetched.js";
 import { takeOwnName } from "../../hubbub/js/own-name.js";
-import { exactTime, fullTime, shortTime } from "../../chat/js/times.js";
+
+const NAME_MS = 5_000; // Between two requests for the name.
 
 for (const time of document.querySelectorAll("time")) {
-  // Two browsers of one kind may have signed in within a minute: their seconds tell them apart.
+  // Seconds distinguish two sign-ins of the same kind of browser within a minute.
   time.textContent = "seconds" in time.dataset ? exactTime(time.dateTime) : shortTime(time.dateTime);
   time.title = fullTime(time.dateTime);
 }
 
-onReturn(document.querySelector("a.brand").href, 5_000, takeOwnName);
+onReturn(find(document, "a.brand", HTMLAnchorElement).href, NAME_MS, takeOwnName);

@@ -1,31 +1,39 @@
-// Signing out: asks about text that was not sent, in every tab of this browser, and leaves nothing of the user behind.
+// Signing out: asks about unsent text in every tab of this browser, and then deletes all text of the user.
 
-import { forget, merge, unsentOf } from "../../chat/js/keepsakes.js";
+import { forget, merge, unsentOf } from "../../chat/js/unsent-text.js";
 
-const TABS_MS = 250; // How long other tabs may take to report their unsent text.
+/** @import { MergedRoom, UnsentRoom } from "../../chat/js/types.js" */
 
-const dialog = document.getElementById("sign-out");
-const { user, signIn } = dialog.dataset;
+/**
+ * A message between tabs of this browser.
+ * @typedef {{ type: "unsent?" | "signed-out", user: string } | { type: "unsent", user: string, rooms: UnsentRoom[] }} TabMessage
+ */
+
+const TABS_MS = 250; // The time other tabs have to report their unsent text.
+
+const dialog = /** @type {HTMLDialogElement} */ (document.getElementById("sign-out"));
+const { user = "", signIn = "" } = dialog.dataset;
 const tabs = new BroadcastChannel("hubbub");
 let isAsking = false;
-let reported = []; // By other tabs.
+/** @type {UnsentRoom[]} by other tabs */
+let reported = [];
 
-tabs.onmessage = ({ data }) => {
+tabs.onmessage = (/** @type {{ data: TabMessage }} */ { data }) => {
   if (data.user !== user) return;
-  if (data.type === "unsent?") tabs.postMessage({ type: "unsent", user, rooms: unsentOf(user) });
+  if (data.type === "unsent?") post({ type: "unsent", user, rooms: unsentOf(user) });
   else if (data.type === "unsent") reported.push(...data.rooms);
   else if (data.type === "signed-out") leave(`${signIn}?${new URLSearchParams({ next: location.pathname })}`);
 };
 
-// The admin's own form has an id only.
 document.addEventListener("submit", (event) => {
-  const { target: form, submitter } = event;
+  const form = /** @type {HTMLFormElement} */ (event.target);
+  // The admin's own form has an id only.
   if (!form.matches("[data-signs-out], #logout-form")) return;
   event.preventDefault();
-  if (!isAsking) signOut(form, submitter);
+  if (!isAsking) signOut(form, event.submitter);
 });
 
-// A page that the browser kept whole is shown by "Back" without asking the server, perhaps to somebody else.
+// "Back" shows a page from the browser's cache without a request, perhaps to another user.
 addEventListener("pagehide", ({ persisted }) => {
   if (persisted) document.documentElement.style.visibility = "hidden";
 });
@@ -33,38 +41,52 @@ addEventListener("pageshow", ({ persisted }) => {
   if (persisted) location.reload();
 });
 
+/**
+ * @param {HTMLFormElement} form
+ * @param {HTMLElement | null} submitter
+ */
 async function signOut(form, submitter) {
   isAsking = true;
   const rooms = await askTabs();
-  const goes = rooms.length === 0 || (await confirmDiscard(rooms));
+  const isConfirmed = rooms.length === 0 || (await confirmDiscard(rooms));
   isAsking = false;
-  if (!goes) return;
-  document.dispatchEvent(new Event("signing-out")); // Nothing that is to be discarded may still be sent.
+  if (!isConfirmed) return;
+  document.dispatchEvent(new Event("signing-out")); // Discarded text must not be sent any more.
   try {
-    const body = new URLSearchParams(new FormData(form, submitter));
-    // Not followed: the page that it leads to may show its message once. So that a redirect does not look the same
-    // when this browser stays signed in, the header asks for an error then.
+    const fields = [...new FormData(form, submitter)].map(([name, value]) => [name, String(value)]);
+    const body = new URLSearchParams(fields);
+    // The redirect is not followed: its page may show its message once. With this header the server answers with an
+    // error, not a redirect, when the browser stays signed in.
     const headers = { "X-Signs-Out": "1" };
     const answer = await fetch(form.action, { method: "POST", headers, body, redirect: "manual" });
     if (!answer.ok && answer.type !== "opaqueredirect") throw new Error(answer.statusText);
   } catch {
-    form.submit(); // The browser shows what is wrong. Nothing is deleted.
+    form.submit(); // The browser shows the error. Nothing is deleted.
     return;
   }
-  tabs.postMessage({ type: "signed-out", user });
+  post({ type: "signed-out", user });
   leave(signIn);
 }
 
+/** @returns {Promise<MergedRoom[]>} the unsent text in all tabs */
 async function askTabs() {
   reported = [];
-  tabs.postMessage({ type: "unsent?", user });
+  post({ type: "unsent?", user });
   await new Promise((resolve) => setTimeout(resolve, TABS_MS));
   return merge([...unsentOf(user), ...reported]);
 }
 
+/** @param {TabMessage} message */
+function post(message) {
+  tabs.postMessage(message);
+}
+
+/**
+ * @param {MergedRoom[]} rooms
+ * @returns {Promise<boolean>} whether the user agrees
+ */
 function confirmDiscard(rooms) {
-  const list = dialog.querySelector("[data-role=rooms]");
-  list.replaceChildren(...rooms.map(row));
+  dialog.querySelector("[data-role=rooms]")?.replaceChildren(...rooms.map(itemOf));
   dialog.returnValue = "";
   dialog.showModal();
   return new Promise((resolve) => {
@@ -72,7 +94,8 @@ function confirmDiscard(rooms) {
   });
 }
 
-function row({ slug, draft, posts, edits }) {
+/** @param {MergedRoom} room */
+function itemOf({ slug, draft, posts, edits }) {
   const item = document.createElement("li");
   const name = document.createElement("bdi");
   name.textContent = slug;
@@ -84,6 +107,7 @@ function row({ slug, draft, posts, edits }) {
   return item;
 }
 
+/** @param {string} address */
 function leave(address) {
   forget(user);
   location.replace(address);

@@ -1,0 +1,64 @@
+// The line above the log: the state of the connection, and short notices.
+
+/** @import { CloseReason, ConnectionState } from "../../hubbub/js/types.js" */
+
+const NOTICE_MS = 2_000; // How long a notice is shown.
+const PATIENCE_MS = 1_500; // A connection that takes no longer than this needs no line.
+
+export class ConnectionStrip {
+  #show;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+  #wasLost = false;
+  #isDegraded = false;
+
+  /** @param {(text: string, hasAgain?: boolean) => void} show  with the button "Connect again" or without */
+  constructor(show) {
+    this.#show = show;
+  }
+
+  /** @param {boolean} isDegraded  Redis is away: live updates are slow */
+  set degraded(isDegraded) {
+    this.#isDegraded = isDegraded;
+  }
+
+  /**
+   * The connection changed.
+   *
+   * @param {ConnectionState} state
+   * @param {Partial<CloseReason>} why
+   * @param {boolean} hasJoined  whether the room was open before
+   */
+  connection(state, why, hasJoined) {
+    clearTimeout(this.#timer);
+    if (state === "open") {
+      if (this.#wasLost) this.notice("Back");
+      else this.rest();
+      this.#wasLost = false;
+    } else if (why.final) {
+      this.#show(`Disconnected${why.reason ? `: ${why.reason}` : ""}.`, true);
+    } else if (hasJoined || this.#wasLost) {
+      this.#wasLost = true;
+      this.#show("Reconnecting… what you write will be sent");
+    } else {
+      this.#wasLost = state === "offline";
+      this.#timer = setTimeout(() => this.#show("Connecting… what you write will be sent"), PATIENCE_MS);
+    }
+  }
+
+  /**
+   * Shows a text for a short time.
+   *
+   * @param {string} text
+   */
+  notice(text) {
+    clearTimeout(this.#timer);
+    this.#show(text);
+    this.#timer = setTimeout(() => this.rest(), NOTICE_MS);
+  }
+
+  /** Shows the line that stays while nothing else happens. */
+  rest() {
+    this.#show(this.#isDegraded ? "Live updates are slow right now" : "");
+  }
+}

@@ -1,0 +1,291 @@
+// The shapes that chat's scripts share: wire frames as `chat/protocol.py` declares them, the state of a room's page, and
+// what follows from it. Fields `at` and `edited_at` are times as ISO 8601 in UTC. `seq` numbers the messages of a room,
+// `position` the changes.
+
+import type { EngineEvent, Ok, Person, Presence } from "../../hubbub/js/types.js";
+
+// Wire: what frames carry
+
+/** A reader has no membership: a permission shows the room. */
+export type Role = "member" | "moderator" | "reader";
+
+export interface RoomInfo {
+  slug: string;
+  title: string;
+  topic: string;
+  role: Role;
+  archived: boolean;
+}
+
+/** A message as it is now; a deleted one has an empty body. */
+export interface Message {
+  seq: number;
+  /** A UUID that the author's client made. */
+  id: string;
+  user: Person;
+  body: string;
+  at: string;
+  edited_at: string | null;
+  deleted: boolean;
+}
+
+// Wire: answers
+
+export interface Joined extends Ok {
+  room: RoomInfo;
+  epoch: string;
+  position: number;
+  /** `messages` is every message that changed after the known position; else the latest page. */
+  complete: boolean;
+  /** More changes follow: join again from `position`. */
+  partial: boolean;
+  messages: Message[];
+  /** Older messages exist. */
+  more: boolean;
+  /** The last seq that the user has read. */
+  read: number | null;
+  /** Null when not known yet, and in a partial answer. */
+  present: Presence | null;
+}
+
+/** A page of older messages. */
+export interface History extends Ok {
+  messages: Message[];
+  more: boolean;
+}
+
+/** The post is committed. */
+export interface Posted extends Ok {
+  seq: number;
+  position: number;
+  at: string;
+}
+
+/** The edit or the deletion is committed. */
+export interface Changed extends Ok {
+  position: number;
+}
+
+/** Chat's commands and their answers, by the type of the command. */
+export type ChatExchanges = {
+  "room.join": { command: { room: string; after?: number | null; epoch?: string }; answer: Joined };
+  "room.history": { command: { room: string; before: number; limit: number }; answer: History };
+  "message.post": { command: { room: string; id: string; body: string }; answer: Posted };
+  "message.edit": { command: { room: string; seq: number; body: string }; answer: Changed };
+  "message.delete": { command: { room: string; seq: number }; answer: Changed };
+};
+
+// Wire: events
+
+export interface MessageEvent {
+  type: "message.posted" | "message.edited" | "message.deleted";
+  room: string;
+  position: number;
+  message: Message;
+}
+
+export interface RoomChanged {
+  type: "room.changed";
+  room: string;
+  position: number;
+  changes: Partial<Pick<RoomInfo, "title" | "topic" | "archived">>;
+}
+
+/** No later event of this room follows. */
+export interface RoomClosed {
+  type: "room.closed";
+  room: string;
+  code: "removed" | "banned" | "deleted";
+}
+
+/** Without `joined` and `left` too many users are present to be named. */
+export interface PresenceChanged {
+  type: "presence.changed";
+  room: string;
+  count: number;
+  joined?: Person[];
+  left?: Person[];
+}
+
+export type RoomEvent = MessageEvent | RoomChanged | RoomClosed | PresenceChanged;
+export type ChatEvent = EngineEvent | RoomEvent;
+
+// The state of a room's page
+
+/** Why the page shows no open room. `not_found`: the room does not exist, or it is private. */
+export type ClosedCode = RoomClosed["code"] | "not_found";
+
+/** Why a post failed: the error's code, and the text that the page shows. */
+export interface PostError {
+  code: string;
+  text: string;
+}
+
+/** A post that this browser keeps until it is answered. */
+export interface KeptPost {
+  id: string;
+  body: string;
+  /** When it was written, by the clock of this browser. */
+  at: string;
+  error?: PostError | null;
+}
+
+export interface PendingPost extends KeptPost {
+  error: PostError | null;
+}
+
+/** Who is present; `users` is null when they are too many to be named. */
+export interface Present {
+  count: number;
+  users: Person[] | null;
+}
+
+export interface RoomState {
+  room: RoomInfo;
+  me: Person;
+  /** False until the first complete answer to a join. */
+  joined: boolean;
+  epoch: string | null;
+  position: number | null;
+  /** By seq, rising; every message from `floor` on is here. */
+  messages: Message[];
+  floor: number;
+  /** Older messages exist. */
+  more: boolean;
+  /** Older messages are requested; true until the answer or the failure, whatever happens meanwhile. */
+  loading: boolean;
+  /** Events for messages below `floor`, by seq: newer than the requested page. */
+  early: Record<number, Message>;
+  pending: PendingPost[];
+  /** The seq of the first message below the "new" line. */
+  newFrom: number | null;
+  unseen: number;
+  /** True while the user does not see the end of the log. */
+  away: boolean;
+  /** The seq of the message that is edited. */
+  editing: number | null;
+  /** Null when not known. */
+  present: Present | null;
+  closed: ClosedCode | null;
+}
+
+/** What `reduce` takes: an answer, an event, or an action of the user. */
+export type RoomAction =
+  | { type: "joined"; answer: Joined }
+  | { type: "closed"; code: ClosedCode }
+  | { type: "event"; frame: RoomEvent }
+  | { type: "renamed"; users: Person[] }
+  | { type: "history.asked" }
+  | { type: "history.failed" }
+  | { type: "history.came"; before: number; answer: Pick<History, "messages" | "more"> }
+  | { type: "post.added"; post: KeptPost }
+  | { type: "post.answered"; id: string; answer: Pick<Posted, "seq" | "position" | "at"> }
+  | { type: "post.failed"; id: string; error: PostError }
+  | { type: "post.retried"; id: string }
+  | { type: "post.discarded"; id: string }
+  | { type: "edit.opened"; seq: number }
+  | { type: "edit.closed" }
+  | { type: "edit.answered"; seq: number; body: string; at: string; answer: Pick<Changed, "position"> }
+  | { type: "delete.answered"; seq: number; answer: Pick<Changed, "position"> }
+  | { type: "away" }
+  | { type: "back" }
+  | { type: "trimmed"; keep: number };
+
+// The rows of the log
+
+export interface MessageRow {
+  kind: "message";
+  key: string;
+  message: Message;
+  /** The first message of a group: its author and time are shown. */
+  starts: boolean;
+  own: boolean;
+  mayEdit: boolean;
+  mayDelete: boolean;
+  editing: boolean;
+}
+
+export interface PendingRow {
+  kind: "pending";
+  key: string;
+  post: PendingPost;
+  user: Person;
+  starts: boolean;
+}
+
+/** The log from top to bottom consists of these; `key` identifies a row while it exists. */
+export type Row =
+  | MessageRow
+  | PendingRow
+  | { kind: "day"; key: string; at: string }
+  | { kind: "older"; key: string; loading: boolean }
+  | { kind: "new" | "beginning"; key: string };
+
+// What the view requests from the page
+
+export interface RowCalls {
+  edit(seq: number): void;
+  /** The text of an edit changed. */
+  edited(message: Message, text: string): void;
+  /** The text of an edit that was not saved; null where there is none. */
+  editOf(seq: number): string | null;
+  cancel(): void;
+  save(seq: number, body: string, problem: HTMLElement): void;
+  remove(seq: number): void;
+  retry(id: string): void;
+  discard(id: string): void;
+  older(): void;
+}
+
+export interface RoomCalls extends RowCalls {
+  post(body: string): void;
+  /** The text in the composer changed. */
+  draft(text: string): void;
+  /** Opens the latest own message for editing; false where there is none. */
+  editLast(): boolean;
+  /** The user scrolled near the oldest message. */
+  nearTop(): void;
+  /** The user scrolled to the end, or away from it. */
+  moved(): void;
+  /** Connects again. */
+  again(): void;
+}
+
+// Unsent text
+
+export interface UnsentRoom {
+  slug: string;
+  draft: boolean;
+  /** The ids of posts without an answer. */
+  posts: string[];
+  /** The seqs of messages whose edits are not saved. */
+  edits: number[];
+}
+
+export interface MergedRoom {
+  slug: string;
+  draft: boolean;
+  posts: Set<string>;
+  edits: Set<number>;
+}
+
+// The admin's scripts
+
+/** The part of jQuery that the admin's search of users needs. */
+export interface JQueryList {
+  find(selector: string): JQueryList;
+  next(): JQueryList;
+  on(event: string, run: (event: KeyboardEvent & { originalEvent?: KeyboardEvent }) => void): JQueryList;
+  trigger(event: string): JQueryList;
+  val(value: null): JQueryList;
+  select2(call: "open"): JQueryList;
+  djangoAdminSelect2(): JQueryList;
+}
+
+export type JQuery = (target: Element | (() => void)) => JQueryList;
+
+declare global {
+  interface Window {
+    django?: { jQuery: JQuery };
+  }
+}

@@ -1,0 +1,73 @@
+// Helpers that fill the dashboard's elements.
+
+import { find } from "../../hubbub/js/dom.js";
+
+/** @import { Level, Reading, Subject } from "./types.js" */
+
+/**
+ * The element of a part.
+ *
+ * @param {ParentNode} root
+ * @param {string} name
+ */
+export function part(root, name) {
+  return find(root, `[data-part="${name}"]`, HTMLElement);
+}
+
+/**
+ * Sets a text only if it changed: screen readers announce, and selections end, with each change.
+ *
+ * @param {Element} element
+ * @param {string} text
+ */
+export function fill(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/**
+ * @param {ParentNode} root
+ * @param {string} name
+ * @param {string} text
+ */
+export function fillPart(root, name, text) {
+  fill(part(root, name), text);
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {Level} level
+ */
+export function fillLevel(element, level) {
+  element.dataset.level = level.replace(" ", "-");
+  fillPart(element, "level", level);
+}
+
+/**
+ * Notes since when a reading is stale; the view's `tick` shows it.
+ *
+ * @param {HTMLElement} element
+ * @param {Reading} reading
+ */
+export function noteStale(element, { stale_since }) {
+  part(element, "state").dataset.since = stale_since ? timeOfDay(Date.parse(stale_since)) : "";
+}
+
+/**
+ * Makes an element's button choose a subject.
+ *
+ * @param {HTMLElement} element
+ * @param {Subject} subject
+ */
+export function setSubject(element, subject) {
+  find(element, "button", HTMLButtonElement).dataset.subject = subject;
+}
+
+/** @param {number} ms  since 1970 */
+export function timeOfDay(ms) {
+  return new Date(ms).toLocaleTimeString([], {
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    hourCycle: "h23",
+  });
+}
