@@ -12,7 +12,7 @@ from urllib.parse import urljoin, urlsplit
 
 from tests.support.servers import ROOT
 
-PACKAGES = ("hubbub", "chat", "monitor", "project")
+PACKAGES = ("hubbub", "chat", "monitor", "project", "chaos")
 NAMED = re.compile(r"""["'(](/static/[^"'()\s]+)["')]""")  # In a page.
 IMPORTED = re.compile(r"""(?:\bfrom|\bimport)\s*\(?\s*["']([^"']+)["']""")  # In a module.
 SHOWN = re.compile(r"""url\(["']?([^"')]+)["']?\)""")  # In a style sheet.
