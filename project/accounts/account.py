@@ -110,7 +110,7 @@ def end_browser(request: HttpRequest, note_id: int) -> HttpResponse:
     if not is_this and signs_out_by_script(request):
         return HttpResponse(status=409)  # This browser has another session by now, which lives.
     if not browsers.end_session(request.user, note_id):
-        messages.info(request, "That browser was signed out already.")
+        messages.info(request, "That browser was already signed out.")
     elif is_this:
         logout(request)
         return redirect("sign-in")

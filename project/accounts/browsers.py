@@ -246,7 +246,7 @@ def describe(user_agent: str) -> str:
     system = _first(SYSTEMS, user_agent)
     if browser and system:
         return f"{browser} on {system}"
-    return browser or (f"A browser on {system}" if system else "Another program")
+    return browser or (f"A browser on {system}" if system else "Unknown program")
 
 
 def _first(patterns: dict[str, str], text: str) -> str:

@@ -14,7 +14,7 @@ class SignInForm(FocusedForm, AuthenticationForm):
     field_of_refusal = "password"
     error_messages = {
         **AuthenticationForm.error_messages,
-        "invalid_login": "This name and password do not belong together. In the password, capital letters count.",
+        "invalid_login": "Wrong name or password. Capital letters in the password matter.",
     }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -30,11 +30,11 @@ class SignUpForm(NewPasswordFields, UserCreationForm):  # type: ignore[type-arg]
         fields = ["username"]
         field_classes = {"username": UsernameField}
         labels = {"username": "Name"}
-        help_texts = {"username": "Others see it beside what you write. Letters, digits and @ . + - _"}
+        help_texts = {"username": "Other people see it next to your messages. Letters, digits and @ . + - _"}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, label_suffix="", **kwargs)
-        self.fields["password1"].help_text = "At least 8 characters, and not a common word."
+        self.fields["password1"].help_text = "At least 8 characters, and not a common password."
         self.fields["password2"].label = "Password again"
         self.fields["password2"].help_text = ""
 

@@ -15,12 +15,12 @@ from project.accounts.models import User
 
 NOT_THE_PASSWORD = "This is not your present password."  # noqa: S105 - a sentence
 PASSWORDS_DIFFER = "The two passwords differ."
-PASSWORD_HELP = "At least 8 characters, and not a common word."  # noqa: S105 - a sentence
+PASSWORD_HELP = "At least 8 characters, and not a common password."  # noqa: S105 - a sentence
 
 
 def _end_tokens() -> forms.BooleanField:
     return forms.BooleanField(
-        label="End my access tokens as well", required=False, help_text="Programs that use them stop working."
+        label="Revoke my access tokens as well", required=False, help_text="Programs that use them stop working."
     )
 
 

@@ -19,9 +19,9 @@ from django.views.decorators.cache import never_cache
 from project.accounts.forms import SignInForm, SignUpForm
 from project.accounts.views import find_account, go_on, next_address, sign_in_context, signs_out_by_script
 
-TOO_OLD = "This page was open for too long. Please send the form again."
-NO_COOKIE = "Your browser sent no cookie with the form. Allow cookies for this site, and send it again."
-NOTHING_CHANGED = "That page was too old, so nothing was changed. Please try again."  # As in messages.html.
+TOO_OLD = "The page had expired. Please send the form again."
+NO_COOKIE = "Your browser sent no cookie with the form. Allow cookies for this site and send the form again."
+NOTHING_CHANGED = "The page had expired, so nothing was changed. Please try again."  # As in messages.html.
 
 
 @never_cache
@@ -79,7 +79,7 @@ def _sign_in(request: HttpRequest, notice: str) -> HttpResponse:
     if user.is_authenticated:
         if not name.strip() or find_account(name) == user:
             return go_on(following)
-        notice = f"This browser is signed in as {user.get_username()} by now. To change that, send the form again."
+        notice = f"This browser is already signed in as {user.get_username()}. To switch accounts, send the form again."
     form = SignInForm(request, initial={"username": name[:150]})
     context = {"form": form, "next": following, "notice": notice, **sign_in_context()}
     return render(request, "registration/sign-in.html", context)

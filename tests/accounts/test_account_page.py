@@ -112,10 +112,10 @@ def test_what_is_wrong_stands_beside_its_field_which_has_the_cursor(
 
 def test_ending_tokens_is_offered_to_those_who_have_some(owner: Any) -> None:
     here = signed_in("alice")
-    assert "End my access tokens" not in here.get(ACCOUNT).text
+    assert "Revoke my access tokens" not in here.get(ACCOUNT).text
     assert change(here).status_code == 302
     make_token(owner)
-    assert main_of(here.get(ACCOUNT)).count("End my access tokens") == 2
+    assert main_of(here.get(ACCOUNT)).count("Revoke my access tokens") == 2
 
 
 def test_opening_the_page_puts_the_cursor_nowhere(owner: Any) -> None:
@@ -173,7 +173,7 @@ def test_the_list_of_browsers_says_which_and_since_when(owner: Any) -> None:
     page = here.get(ACCOUNT)
     assert [(one.name, one.address, one.is_this) for one in page.context["browsers"]] == [
         ("Firefox on Windows", HERE, True),
-        ("Another program", THERE, False),
+        ("Unknown program", THERE, False),
     ]
     assert all(timezone.now() - one.signed_in_at < timedelta(minutes=1) for one in page.context["browsers"])
     assert main_of(page).count("this browser</span>") == 1

@@ -127,7 +127,7 @@ def test_a_member_without_the_staff_right_is_not_let_in(client: Any, alice: Any)
     for name in ("accounts_user", "chat_room", "chat_message", "hubbub_accesstoken"):
         answer = client.get(reverse(f"admin:{name}_changelist"), follow=True)
         assert answer.status_code == 403
-        assert "Your account may not see this page" in answer.content.decode()
+        assert "Your account has no permission to see this page" in answer.content.decode()
 
 
 def test_the_admin_asks_visitors_to_sign_in_on_our_page_and_brings_them_back(client: Any, root: Any) -> None:

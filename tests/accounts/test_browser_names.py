@@ -24,7 +24,7 @@ AGENTS = {
     "Chrome on Linux": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/140.0.0 "
     "Safari/537.36",
     "A browser on Linux": "Mozilla/5.0 (X11; Linux x86_64) Something/1.0",
-    "Another program": "curl/8.5.0",
+    "Unknown program": "curl/8.5.0",
 }
 
 

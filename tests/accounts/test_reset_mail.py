@@ -47,9 +47,7 @@ def test_accounts_that_are_younger_take_nobodys_place(mailoutbox: Any, monkeypat
 def test_an_address_of_one_account_gets_its_link_alone(mailoutbox: Any) -> None:
     make_owner("alice")
     [(_, text)] = send(mailoutbox)
-    assert text.startswith(
-        "Somebody asked for a new password for alice on Hubbub. Set it here:\n\nhttps://chat.example"
-    )
+    assert text.startswith("A new password was requested for alice on Hubbub. Set it here:\n\nhttps://chat.example")
     assert "works once, within 24 hours" in text
 
 

@@ -65,7 +65,7 @@ def test_a_second_tab_after_signing_out_again_shows_the_form_anew(browser: Clien
     page = send(browser, second, username="alice", password=PASSWORD, next=ROOM)
     assert page.status_code == 200
     assert 'value="alice"' in page.text
-    assert "open for too long" in page.text
+    assert "The page had expired" in page.text
     assert not is_signed_in(browser)
     assert send(browser, token_of(page), username="alice", password=PASSWORD, next=ROOM).headers["Location"] == ROOM
 

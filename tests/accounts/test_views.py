@@ -141,7 +141,7 @@ def test_a_next_that_is_a_word_is_an_address_and_no_name_of_a_view(client: Clien
 def test_a_wrong_password_says_so_without_telling_which_names_exist(client: Client, alice: Any) -> None:
     pages = [client.post(reverse("sign-in"), {"username": name, "password": "wrong"}) for name in ("alice", "nobody")]
     errors = {errors_of(page, "__all__")[0] for page in pages}
-    assert errors == {"This name and password do not belong together. In the password, capital letters count."}
+    assert errors == {"Wrong name or password. Capital letters in the password matter."}
 
 
 def test_sign_out_needs_a_post(client: Client, alice: Any) -> None:

@@ -59,7 +59,7 @@ async def test_the_cursor_goes_to_the_field_that_is_wrong(
         await expect(page.locator("#id_username")).to_be_focused()
         await fill(page, username=name, password="wrong")
         await submit(page, "Sign in")
-        await check_cursor(page, "password", "do not belong together")
+        await check_cursor(page, "password", "Wrong name or password")
         await expect(page.locator("#id_username")).to_have_value(name)
         await fill(page, username="", password=PASSWORD)
         await submit(page, "Sign in")

@@ -217,12 +217,12 @@ async def test_an_archived_room_says_so_at_once(cluster: Cluster, open_room: Ope
 async def test_an_empty_room_invites_to_write(cluster: Cluster, open_room: Open) -> None:
     await make_room(cluster, "empty")
     page = await open_room(cluster, "alice", "empty")
-    await expect(page.get_by_text("Nothing has been said here yet")).to_be_visible()
+    await expect(page.get_by_text("No messages yet")).to_be_visible()
     await expect(page.locator("#body")).to_be_focused()
     await page.keyboard.type("The first word.")
     await page.keyboard.press("Enter")
     await says(page, "The first word.")
-    await expect(page.get_by_text("Nothing has been said here yet")).to_be_hidden()
+    await expect(page.get_by_text("No messages yet")).to_be_hidden()
 
 
 async def test_scrolling_back_reads_older_messages_and_keeps_the_place(cluster: Cluster, open_room: Open) -> None:
@@ -242,7 +242,7 @@ async def test_scrolling_back_reads_older_messages_and_keeps_the_place(cluster: 
         return Math.abs(row.getBoundingClientRect().top - before);
     }"""
     assert await log.evaluate(shift) < 2
-    while await page.get_by_text("This is where the room begins").count() == 0:
+    while await page.get_by_text("This is the start of the room").count() == 0:
         await log.evaluate("log => log.scrollTop = 0")
     await says(page, "line 0.")
     assert await page.locator(".message").count() == 130
@@ -280,7 +280,7 @@ async def test_scrolling_back_before_a_long_absence_is_caught_up_with_leaves_no_
     for text in asked:
         server.send(text)
     await says(page, "line 479.")
-    while await page.get_by_text("This is where the room begins").count() == 0:
+    while await page.get_by_text("This is the start of the room").count() == 0:
         await log.evaluate("log => log.scrollTop = 0")
     shown = "log => [...log.querySelectorAll('[data-seq]')].map(({dataset}) => Number(dataset.seq))"
     assert await log.evaluate(shown) == [*range(1, 481)]
@@ -339,7 +339,7 @@ async def test_what_is_written_offline_is_sent_once_even_after_a_reload(cluster:
     await page.wait_for_selector("html[data-state=offline]")
     await post(page, "Written in a tunnel.")
     await expect(page.locator(".message.is-pending", has_text="Written in a tunnel.")).to_be_visible()
-    await expect(page.get_by_text("what you write will be sent")).to_be_visible()
+    await expect(page.get_by_text("your messages will be sent")).to_be_visible()
     through = await page.context.new_page()  # Without the route; the tab's own memory goes with it.
     kept = await page.evaluate("JSON.stringify(sessionStorage)")
     await through.add_init_script(f"if (sessionStorage.length === 0) Object.assign(sessionStorage, {kept})")

@@ -159,7 +159,7 @@ def test_a_form_of_too_many_fields_is_answered_by_a_sentence(admin: Any) -> None
     admin.raise_request_exception = False
     answer = admin.post(ROOMS, {"action": "archive", "_selected_action": range(1_001)})
     assert answer.status_code == 400
-    assert "This form is larger than the site takes." in answer.content.decode()
+    assert "This form is too large." in answer.content.decode()
 
 
 def test_a_deletion_asks_for_the_token_of_the_form(root: Any, lounge: Room) -> None:

@@ -47,7 +47,7 @@ def test_a_reader_opens_a_private_room_on_page_and_socket(client: Any, reader: A
     client.force_login(reader)
     page = client.get(reverse("room", args=["attic"]))
     assert page.status_code == 200
-    assert "You read this room without being a member." in page.text
+    assert "You are not a member: you can read, but not write." in page.text
     assert 'data-role-here="reader"' in page.text
     assert join(reader, attic).room.role == "reader"
     history.read_history(user_id=str(reader.pk), slug="attic", before=10, after=None, around=None, limit=10)

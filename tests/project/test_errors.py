@@ -25,7 +25,7 @@ def test_a_page_without_a_database_says_that_it_will_be_back(pages: Client, monk
         response = pages.get("/", headers={"cookie": "sessionid=abcdefghijklmnopqrstuvwxyz012345"})
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "1"
-    assert "The database cannot be reached just now" in response.content.decode()
+    assert "The database is unavailable right now" in response.content.decode()
     assert "Content-Security-Policy" in response.headers
 
 

@@ -16,7 +16,7 @@ const CLOSED = {
   removed: "You are no longer a member of this room.",
   banned: "You cannot enter this room for now.",
   deleted: "This room was deleted.",
-  not_found: "This room is not here, or it is not open to you.",
+  not_found: "This room does not exist, or you have no access to it.",
 };
 
 export class RoomView {
