@@ -57,7 +57,7 @@ class Report:
     recoveries: list[float] = field(default_factory=list)
 
     @property
-    def is_whole(self) -> bool:
+    def is_consistent(self) -> bool:
         return not self.breaches
 
     def of(self, kind: Kind) -> list[str]:
@@ -132,7 +132,7 @@ def _check_rows(report: Report, record: Record) -> None:
             report.breaches.append(Breach("duplicated", f"the database has {name} {value} twice"))
     # One hole would be a message that no reader could tell from one that is still to come.
     if [row.seq for row in record.rows] != list(range(1, len(record.rows) + 1)):
-        report.breaches.append(Breach("lost", "the messages in the database are not numbered 1, 2, 3 …"))
+        report.breaches.append(Breach("lost", "the seq numbers in the database have a gap"))
 
 
 def _check_answers(report: Report, record: Record, sent: Sequence[Sent], *, are_all_senders: bool) -> None:
@@ -157,50 +157,50 @@ def _check_answers(report: Report, record: Record, sent: Sequence[Sent], *, are_
                 Breach("duplicated", f"{_name(one)} was acknowledged as {ok['seq']}, and {row.seq} is in the database")
             )
         elif ok["position"] > row.position:
-            report.breaches.append(Breach("lost", f"{_name(one)} was acknowledged, and its change is not there"))
+            report.breaches.append(Breach("lost", f"{_name(one)} was acknowledged, and its change is missing"))
         elif one.kind == "message.delete" and not row.deleted:
-            report.breaches.append(Breach("lost", f"{_name(one)} was acknowledged, and it is still there"))
+            report.breaches.append(Breach("lost", f"{_name(one)} was acknowledged, and the message is not deleted"))
     if not are_all_senders:
         return
     posted = {one.id for one in sent}
     for row in record.rows:
         if row.id not in posted:
-            report.breaches.append(Breach("invented", f"message {row.seq} is in the database, and nobody sent it"))
+            report.breaches.append(Breach("invented", f"message {row.seq} is in the database, but no client sent it"))
         elif not row.deleted and row.body not in bodies.get(row.seq, ()):
-            report.breaches.append(Breach("invented", f"message {row.seq} has a body that nobody wrote"))
+            report.breaches.append(Breach("invented", f"message {row.seq} has a body that no client sent"))
 
 
 def _differences(view: View, record: Record) -> list[tuple[Kind, str]]:
     """What one client has otherwise than the database."""
     found: list[tuple[Kind, str]] = []
     if not view.is_live:
-        return [("lost", "has not come back to the room")]
+        return [("lost", "did not rejoin the room")]
     if view.epoch != record.epoch or view.position is None or view.position < record.position:
-        found.append(("lost", f"stands at position {view.position} of {record.position}"))
+        found.append(("lost", f"is at position {view.position} of {record.position}"))
     elif view.position > record.position:
-        found.append(("invented", f"stands at position {view.position}, beyond {record.position}"))
+        found.append(("invented", f"is at position {view.position}, beyond {record.position}"))
     rows = {row.seq: row for row in record.rows}
     for seq, row in rows.items():
         if seq >= view.first_seq and seq not in view.messages:
-            found.append(("lost", f"does not have message {seq}"))
+            found.append(("lost", f"lacks message {seq}"))
         elif row.position in view.skipped:
-            found.append(("lost", f"never heard position {row.position}, the last of message {seq}"))
+            found.append(("lost", f"never received position {row.position}, the last change of message {seq}"))
     if record.changed_position in view.skipped:
-        found.append(("lost", f"never heard position {record.changed_position}, the room's own last change"))
+        found.append(("lost", f"never received position {record.changed_position}, the last change of the room"))
     for seq, message in view.messages.items():
         if seq not in rows or rows[seq].id != message["id"]:
             found.append(("invented", f"has a message {seq} that is not in the database"))
         elif not _is_same(message, rows[seq]):
-            found.append(("lost", f"does not have the last change of message {seq}"))
+            found.append(("lost", f"lacks the last change of message {seq}"))
     for id_ in _repeated(message["id"] for message in view.messages.values()):
-        found.append(("duplicated", f"has message {id_} at two places"))
+        found.append(("duplicated", f"has message {id_} twice"))
     for page in view.resumed:
         # Of those that have changed again since, their place at that time is not known any more.
         positions = [
             rows[one["seq"]].position for one in page if one["seq"] in rows and _is_same(one, rows[one["seq"]])
         ]
         if positions != sorted(positions):
-            found.append(("disordered", "resumed with messages that are not in the order of position"))
+            found.append(("disordered", "received resumed messages out of order"))
     return found
 
 

@@ -1,4 +1,4 @@
-"""The people of a storm: in each room some write, edit, delete and repeat themselves, and all record what they get."""
+"""The clients of a storm: in each room some post, edit, delete and repeat posts, and all record their frames."""
 
 import asyncio
 import time
@@ -15,23 +15,23 @@ from chaos.site import Site
 ROOMS = ("harbour", "market", "station")
 WRITERS = 2  # In each room; they read as well.
 READERS = 5
-COMMANDS_A_SECOND = 3.5  # Of each writer: 21 in all, and every message goes to seven.
+COMMANDS_PER_SECOND = 3.5  # Of each writer: 21 in all, and every message goes to seven clients.
 JOIN_SECONDS = 30.0
 SETTLE_SECONDS = 45.0
 POLL_SECONDS = 0.02
 
-# Of a hundred commands; the others post something new.
-EDITS, DELETIONS, REPEATED_POSTS = 12, 5, 5
+# Percent of the commands; the rest are new posts.
+EDIT_PERCENT, DELETE_PERCENT, REPEAT_PERCENT = 12, 5, 5
 
 
-class Party:
-    """The people of one room, by their tokens."""
+class RoomClients:
+    """The recording clients of one room, one for each token. Connected while the context is entered."""
 
     def __init__(self, site: Site, room: str, tokens: Sequence[str], random: Random) -> None:
         self.room = room
         self._site = site
         self._random = random
-        self.people = [
+        self.clients = [
             Recorder(
                 f"{room}-{number}",
                 room,
@@ -46,16 +46,16 @@ class Party:
         self._commands: set[asyncio.Task[Sent]] = set()
         self._writing: list[asyncio.Task[None]] = []
 
-    async def __aenter__(self) -> "Party":
+    async def __aenter__(self) -> "RoomClients":
         try:
-            for one in self.people:
-                await self._stack.enter_async_context(one)
-            for one in self.people:
-                await one.wait_until_joined(JOIN_SECONDS)
+            for client in self.clients:
+                await self._stack.enter_async_context(client)
+            for client in self.clients:
+                await client.wait_until_joined(JOIN_SECONDS)
         except BaseException:
             await self._stack.aclose()
             raise
-        self._writing = [asyncio.create_task(self._write(one)) for one in self.people[:WRITERS]]
+        self._writing = [asyncio.create_task(self._write(writer)) for writer in self.clients[:WRITERS]]
         return self
 
     async def __aexit__(
@@ -66,67 +66,69 @@ class Party:
         await asyncio.gather(*self._writing, *self._commands, return_exceptions=True)
         await self._stack.aclose()
 
-    async def wait_until_whole(self, since: float) -> None:
-        """Until everybody is joined, and has a message that was sent after `since` and all before it."""
+    async def wait_for_recovery(self, since: float) -> None:
+        """Wait until every client has joined and has a message sent after `since`, with all before it."""
         while True:
-            told = [
+            positions = [
                 sent.ok["position"]
-                for writer in self.people[:WRITERS]
+                for writer in self.clients[:WRITERS]
                 for sent in reversed(writer.log.sent[-200:])
                 if sent.sent_at >= since and sent.ok is not None
             ]
-            if told and all(one.is_joined and (one.log.view.position or 0) >= min(told) for one in self.people):
+            if positions and all(
+                client.is_joined and (client.log.view.position or 0) >= min(positions) for client in self.clients
+            ):
                 return
             await asyncio.sleep(POLL_SECONDS)
 
     def recoveries_since(self, moment: float) -> list[Recovery]:
-        return [one for person in self.people for one in person.log.recoveries if one.lost.at >= moment]
+        return [recovery for client in self.clients for recovery in client.log.recoveries if recovery.lost.at >= moment]
 
     def delays_since(self, moment: float) -> list[float]:
-        """Seconds from the acknowledgement of each post since `moment` until it was with each who has it."""
+        """Seconds from the acknowledgement of each post since `moment` to its arrival at each client that has it."""
         posts = [
             sent
-            for writer in self.people[:WRITERS]
+            for writer in self.clients[:WRITERS]
             for sent in writer.log.sent
             if sent.kind == "message.post" and sent.ok is not None and (sent.answered_at or 0.0) >= moment
         ]
         return [
-            max(0.0, person.log.arrivals[sent.id] - (sent.answered_at or 0.0))
+            max(0.0, client.log.arrivals[sent.id] - (sent.answered_at or 0.0))
             for sent in posts
-            for person in self.people
-            if sent.id in person.log.arrivals
+            for client in self.clients
+            if sent.id in client.log.arrivals
         ]
 
     async def finish(self) -> Report:
-        """Write no more, wait for all answers and events, and compare with the database."""
+        """Stop posting, wait for all answers and events, and compare the clients with the database."""
         for task in self._writing:
             task.cancel()
         if self._commands:
             await asyncio.wait(self._commands, timeout=SETTLE_SECONDS)
         record = await asyncio.to_thread(read_record, f"sqlite:///{self._site.database}", self.room)
-        with suppress(TimeoutError):  # Whoever does not come is in the report.
+        with suppress(TimeoutError):  # The report names the clients that stay behind.
             async with asyncio.timeout(SETTLE_SECONDS):
-                for one in self.people:
-                    await one.wait_for_position(record.position, SETTLE_SECONDS)
-        return check(record, [one.log for one in self.people])
+                for client in self.clients:
+                    await client.wait_for_position(record.position, SETTLE_SECONDS)
+        return check(record, [client.log for client in self.clients])
 
     async def _write(self, writer: Recorder) -> None:
         while True:
-            await asyncio.sleep(self._random.expovariate(COMMANDS_A_SECOND))
-            # Not awaited: a person does not wait for one answer before the next thought.
-            task = asyncio.create_task(self._say_something(writer))
+            await asyncio.sleep(self._random.expovariate(COMMANDS_PER_SECOND))
+            # Not awaited: people post again before the answer to their last post.
+            task = asyncio.create_task(self._send_random(writer))
             self._commands.add(task)
             task.add_done_callback(self._commands.discard)
 
-    async def _say_something(self, writer: Recorder) -> Sent:
-        posts = [one for one in writer.log.sent if one.kind == "message.post" and one.ok is not None]
+    async def _send_random(self, writer: Recorder) -> Sent:
+        posts = [sent for sent in writer.log.sent if sent.kind == "message.post" and sent.ok is not None]
         chance = self._random.randrange(100)
         number = len(writer.log.sent)
-        if posts and chance < EDITS + DELETIONS + REPEATED_POSTS:
+        if posts and chance < EDIT_PERCENT + DELETE_PERCENT + REPEAT_PERCENT:
             old = self._random.choice(posts[-50:])
-            if chance < EDITS:
+            if chance < EDIT_PERCENT:
                 return await writer.edit(_seq_of(old), f"{writer.log.name} says {number}, edited")
-            if chance < EDITS + DELETIONS:
+            if chance < EDIT_PERCENT + DELETE_PERCENT:
                 return await writer.delete(_seq_of(old))
             return await writer.post(old.body, old.id)
         return await writer.post(f"{writer.log.name} says {number} at {time.monotonic():.3f}")

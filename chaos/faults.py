@@ -1,4 +1,4 @@
-"""The faults of a storm, each made for real. A fault ends when what it broke can work again, or is gone."""
+"""The faults of a storm, each injected for real. A fault function returns when its target can work again or is gone."""
 
 import asyncio
 import signal
@@ -14,25 +14,25 @@ import redis
 from chaos.recording import Recorder
 from chaos.site import Site
 
-HELD_SECONDS = (3.0, 10.0)
-PROCESS_SECONDS = 30.0  # For one to end, or to be there again.
-RESTART_SECONDS = 60.0  # For one process of a rolling restart.
+FAULT_SECONDS = (3.0, 10.0)
+PROCESS_SECONDS = 30.0  # Limit for a process to end or to reappear.
+RESTART_SECONDS = 60.0  # Limit for one process of a rolling restart.
 LOCK_SECONDS = 10.0
 POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
-    """What faults are made on. `stop` is set when the storm is to end: what is held is then let go."""
+class FaultContext:
+    """The targets of faults. `stop` ends the storm: a fault in progress is then released at once."""
 
     site: Site
-    people: Sequence[Recorder]
+    clients: Sequence[Recorder]
     random: Random
     stop: asyncio.Event
 
     async def hold(self) -> float:
-        """Wait as long as a fault of this kind lasts; for how long."""
-        seconds = round(self.random.uniform(*HELD_SECONDS), 1)
+        """Wait for the duration of a lasting fault, in seconds, which is returned."""
+        seconds = round(self.random.uniform(*FAULT_SECONDS), 1)
         try:
             async with asyncio.timeout(seconds):
                 await self.stop.wait()
@@ -40,7 +40,7 @@ class Ground:
             pass
         return seconds
 
-    async def some_process(self) -> tuple[str, psutil.Process]:
+    async def random_process(self) -> tuple[str, psutil.Process]:
         name = self.random.choice(self.site.web_names)
         return name, await _present(lambda: self.site.web_process(name))
 
@@ -48,78 +48,78 @@ class Ground:
         return await _present(self.site.redis_process)
 
 
-Make = Callable[[Ground], Awaitable[str]]
+InjectFault = Callable[[FaultContext], Awaitable[str]]
 
 
-async def kill_process(ground: Ground) -> str:
-    name, process = await ground.some_process()
+async def kill_process(context: FaultContext) -> str:
+    name, process = await context.random_process()
     process.kill()
     return name
 
 
-async def end_process(ground: Ground) -> str:
-    name, process = await ground.some_process()
+async def end_process(context: FaultContext) -> str:
+    name, process = await context.random_process()
     process.terminate()
     await _gone(process)
     return name
 
 
-async def restart_in_turn(ground: Ground) -> str:
-    after = len(ground.site.lines)
-    ground.site.signal_supervisor(signal.SIGHUP)
-    for name in ground.site.web_names:
-        found = await ground.site.wait_for_line(
+async def restart_in_turn(context: FaultContext) -> str:
+    after = len(context.site.lines)
+    context.site.signal_supervisor(signal.SIGHUP)
+    for name in context.site.web_names:
+        found = await context.site.wait_for_line(
             rf"^(?:{name}|release) +\| (restarted|unchanged.*|refused.*)", RESTART_SECONDS, after=after
         )
         if found[1] != "restarted":
             return f"{name} {found[1]}"
-    return f"all {ground.site.processes}"
+    return f"all {context.site.processes}"
 
 
-async def freeze_process(ground: Ground) -> str:
-    name, process = await ground.some_process()
+async def freeze_process(context: FaultContext) -> str:
+    name, process = await context.random_process()
     async with _frozen(process):
-        seconds = await ground.hold()
+        seconds = await context.hold()
     return f"{name} for {seconds:g} s"
 
 
-async def kill_redis(ground: Ground) -> str:
-    process = await ground.redis()
+async def kill_redis(context: FaultContext) -> str:
+    process = await context.redis()
     process.kill()
     return ""
 
 
-async def freeze_redis(ground: Ground) -> str:
-    async with _frozen(await ground.redis()):
-        seconds = await ground.hold()
+async def freeze_redis(context: FaultContext) -> str:
+    async with _frozen(await context.redis()):
+        seconds = await context.hold()
     return f"for {seconds:g} s"
 
 
-async def empty_redis(ground: Ground) -> str:
-    await ground.redis()
-    await asyncio.to_thread(delete_all_keys, str(ground.site.redis_socket))
+async def empty_redis(context: FaultContext) -> str:
+    await context.redis()
+    await asyncio.to_thread(delete_all_keys, str(context.site.redis_socket))
     return ""
 
 
-async def cut_clients(ground: Ground) -> str:
-    unlucky = ground.random.sample(list(ground.people), max(1, len(ground.people) // 2))
-    for one in unlucky:
-        one.cut()
-    return f"{len(unlucky)} of {len(ground.people)}"
+async def cut_clients(context: FaultContext) -> str:
+    cut = context.random.sample(list(context.clients), max(1, len(context.clients) // 2))
+    for client in cut:
+        client.cut()
+    return f"{len(cut)} of {len(context.clients)}"
 
 
-async def lock_database(ground: Ground) -> str:
+async def lock_database(context: FaultContext) -> str:
     with closing(
-        sqlite3.connect(ground.site.database, isolation_level=None, timeout=LOCK_SECONDS, check_same_thread=False)
+        sqlite3.connect(context.site.database, isolation_level=None, timeout=LOCK_SECONDS, check_same_thread=False)
     ) as connection:
         await asyncio.to_thread(connection.execute, "BEGIN IMMEDIATE")
-        seconds = await ground.hold()
+        seconds = await context.hold()
         connection.execute("ROLLBACK")
     return f"for {seconds:g} s"
 
 
-# By the names that are shown.
-FAULTS: dict[str, Make] = {
+# By the names in the output.
+FAULTS: dict[str, InjectFault] = {
     "process killed (SIGKILL)": kill_process,
     "process ended (SIGTERM)": end_process,
     "rolling restart (SIGHUP)": restart_in_turn,
@@ -142,24 +142,24 @@ async def _frozen(process: psutil.Process) -> AsyncIterator[None]:
 
 
 def delete_all_keys(path: str) -> None:
-    """All that is in the Redis on the UNIX socket `path`."""
+    """Delete all keys of the Redis on the UNIX socket `path`."""
     with redis.Redis(unix_socket_path=path, socket_timeout=5) as client:
         try:
             client.flushall()
-        except redis.exceptions.NoPermissionError:  # The bundled one has no such command.
+        except redis.exceptions.NoPermissionError:  # The private Redis forbids this command.
             for key in client.scan_iter():
                 client.delete(key)
 
 
 async def _present(find: Callable[[], psutil.Process | None]) -> psutil.Process:
-    """What `find` finds, as soon as it does: it may just be starting again. TimeoutError."""
+    """Poll `find` until it returns a process, which may be restarting. Raises TimeoutError."""
     async with asyncio.timeout(PROCESS_SECONDS):
-        while (process := find()) is None:  # noqa: ASYNC110 - nobody tells us
+        while (process := find()) is None:  # noqa: ASYNC110 - no event to wait for
             await asyncio.sleep(POLL_SECONDS)
         return process
 
 
 async def _gone(process: psutil.Process) -> None:
     async with asyncio.timeout(PROCESS_SECONDS):
-        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110 - not our child
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110 - not a child of this process
             await asyncio.sleep(POLL_SECONDS)

@@ -279,7 +279,7 @@ class Recorder:
         if frame["type"] in ("ok", "error"):
             waiting = self._waiting.pop(frame.get("ref", 0), None)
             if waiting is None:
-                self.log.breaches.append(Breach("duplicated", f"an answer to nothing, or a second one: {frame}"))
+                self.log.breaches.append(Breach("duplicated", f"an unexpected or second answer: {frame}"))
             elif not waiting.done():
                 waiting.set_result(frame)
             if "epoch" in frame:

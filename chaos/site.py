@@ -107,7 +107,7 @@ class Site:
             if process.returncode is None:
                 process.kill()
         if process.returncode:
-            raise SiteFailed(f"The people of the storm could not be made:\n{err.decode().strip()}")
+            raise SiteFailed(f"Rooms and users could not be created:\n{err.decode().strip()}")
         return out.decode().split()
 
     async def wait_for_line(self, pattern: str, seconds: float, *, after: int = 0) -> re.Match[str]:
@@ -122,7 +122,7 @@ class Site:
                 break
             await asyncio.sleep(POLL_SECONDS)
         words = "\n".join(f"    {line}" for line in self.lines[-15:])
-        raise SiteFailed(f"The site did not say {pattern!r} within {seconds:g} s. Its last words:\n{words}")
+        raise SiteFailed(f"The site did not print {pattern!r} within {seconds:g} s. Its last lines:\n{words}")
 
     def signal_supervisor(self, number: signal.Signals) -> None:
         self._up.send_signal(number)

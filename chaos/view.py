@@ -42,23 +42,23 @@ class View:
         messages: list[Frame] = answer["messages"]
         seqs = [one["seq"] for one in messages]
         for seq in [seq for seq, times in Counter(seqs).items() if times > 1]:
-            self._note("duplicated", f"message {seq} stands twice in one answer")
+            self._note("duplicated", f"message {seq} is in one answer twice")
         is_partial = answer.get("partial", False)
         self.is_live = not is_partial
         self.closed = None
         if is_partial and not (answer["complete"] and messages):
-            self._note("disordered", "a part without a change")
+            self._note("disordered", "a partial answer has no change")
         if answer["complete"]:
             if self.position is None or answer["epoch"] != self.epoch:
-                self._note("disordered", "a join that named no position was answered as a resumption")
+                self._note("disordered", "a join without a position was answered as a resume")
             elif answer["position"] < self.position:
                 self._note("disordered", f"resumed at {answer['position']}, which is before {self.position}")
             elif is_partial and answer["position"] == self.position:
-                self._note("disordered", f"a part that ends where it began, at {self.position}")
+                self._note("disordered", f"a partial answer ends where it began, at {self.position}")
             self.resumed.append(messages)
             for one in messages:
                 if self.messages.get(one["seq"]) == one:
-                    self._note("duplicated", f"message {one['seq']} came again, unchanged, when resuming")
+                    self._note("duplicated", f"message {one['seq']} came again, unchanged, on resume")
         else:
             if seqs != sorted(seqs):
                 self._note("disordered", f"a page is not in the order of seq: {seqs}")

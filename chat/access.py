@@ -99,7 +99,7 @@ def find_room(user_id: str, slug: str) -> tuple[Room, str] | None:
 
 
 def room_not_found() -> Refused:
-    return Refused(ErrorCode.NOT_FOUND, "there is no such room for you")
+    return Refused(ErrorCode.NOT_FOUND, "room not found")
 
 
 def not_writable(wanted: Set[tuple[str, str]]) -> dict[tuple[str, str], Refused]:
@@ -229,7 +229,7 @@ def message_in(room: Room, seq: int) -> Message:
     """The message of a room that was got here. Raises Refused `not_found`."""
     message = Message.objects.select_related("author").filter(room=room, seq=seq).first()
     if message is None:
-        raise Refused(ErrorCode.NOT_FOUND, "there is no such message")
+        raise Refused(ErrorCode.NOT_FOUND, "message not found")
     return message
 
 

@@ -13,7 +13,7 @@ from chat.models import BAD_END, Membership
 from hubbub import users
 
 BAN_FIELDS = {"banned_until", "ban_reason"}
-RELOAD = "Reload the page to see it as it is."
+RELOAD = "Reload the page to see the current state."
 AGAIN = "To change that ban, press the button again."
 
 
@@ -91,7 +91,7 @@ def add_membership(
         if before is not None and before.is_banned:
             raise newer_ban(before, RELOAD)
         if before is not None and before.is_member:
-            raise ValidationError(f"{before.user} is a member already.")
+            raise ValidationError(f"{before.user} is already a member.")
         _check_end(user_id, ban.get("banned_until"), by)
         return services.set_membership(room_id=room_id, user_id=user_id, role=role, **ban)
 
@@ -111,7 +111,7 @@ def remove_membership(*, room_id: int, user_id: str, seen_until: datetime | None
 def check_ban(*, user_id: str, until: datetime, by: str | None) -> None:
     """Raises ValidationError for a ban that nobody can mean."""
     if until <= timezone.now():
-        raise ValidationError("The end of the ban has passed already.", code=BAD_END)
+        raise ValidationError("The end of the ban is in the past.", code=BAD_END)
     if by is not None and users.key_of(by) == users.key_of(user_id):
         raise ValidationError("You cannot ban yourself.")
 
@@ -135,9 +135,7 @@ def newer_ban(ban: Membership, remedy: str) -> ValidationError:
     if not ban.is_banned:
         return ValidationError(f"The ban of {ban.user} was lifted since this page was opened. {RELOAD}")
     reason = ban.ban_reason and f" (reason: {ban.ban_reason})"
-    text = (
-        f"{ban.user} is banned until {end_of(ban)}{reason}. This page did not show that ban, and nothing was changed."
-    )
+    text = f"{ban.user} is banned until {end_of(ban)}{reason}. This page did not show that ban, so nothing was changed."
     return ValidationError(f"{text} {remedy}")
 
 

@@ -11,12 +11,16 @@ SCOPES = ("chat.read", "chat.write")
 
 @register("chat")
 def check_pages(**_: Any) -> list[CheckMessage]:
-    return [Error(line, hint="The pages of chat need it.", id="chat.E001") for line in missing_for_pages()]
+    return [Error(line, hint="The chat pages need it.", id="chat.E001") for line in missing_for_pages()]
 
 
 @register("chat")
 def check_scopes(**_: Any) -> list[CheckMessage]:
     return [
-        Warning(f"TOKEN_SCOPES lacks {name!r}.", hint="No access token can be given it.", id="chat.W001")
+        Warning(
+            f"TOKEN_SCOPES lacks {name!r}.",
+            hint="Add it: no access token can have it otherwise.",
+            id="chat.W001",
+        )
         for name in missing_scopes(SCOPES)
     ]

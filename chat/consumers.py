@@ -130,7 +130,7 @@ class ChatConsumer(HubbubConsumer):
             raise
         finally:
             self.abandon(group)
-        raise Refused(ErrorCode.UNAVAILABLE, "the room is too busy to join just now", retry_after_ms=1000)
+        raise Refused(ErrorCode.UNAVAILABLE, "the room is too busy to join; try again", retry_after_ms=1000)
 
     def _may_tell_a_part(self, room: str) -> bool:
         return (self._parts or {}).get(room, 0) < conf.settings().resume_parts

@@ -81,7 +81,7 @@ def post_messages(posts: Sequence[Post]) -> list[Posted | Refused]:
     except Exception:
         if len(posts) == 1:
             raise
-        logger.exception("a batch of %d posts failed; each is tried alone", len(posts))
+        logger.exception("posting: batch of %d posts failed, retrying each post alone", len(posts))
     return _post_one_by_one(posts)
 
 
@@ -101,7 +101,7 @@ def edit_message(*, user_id: str, slug: str, seq: int, body: str, by: Identity |
         access.check_still_in(by, user_id)
         message = access.message_in(room, seq)
         if not access.can_edit(user_id, message):
-            raise Refused(ErrorCode.FORBIDDEN, "only who wrote a message may edit it")
+            raise Refused(ErrorCode.FORBIDDEN, "only the author may edit a message")
         if message.deleted_at is not None:
             raise Refused(ErrorCode.CONFLICT, "this message is deleted")
         body = accepted(text)
@@ -118,7 +118,7 @@ def delete_message(*, user_id: str, slug: str, seq: int, by: Identity | None = N
         access.check_still_in(by, user_id)
         message = access.message_in(room, seq)
         if not access.can_delete(user_id, message, room):
-            raise Refused(ErrorCode.FORBIDDEN, "only who wrote a message, or a moderator, may delete it")
+            raise Refused(ErrorCode.FORBIDDEN, "only the author or a moderator may delete a message")
         _delete(room, message)
     return Changed(position=message.position)
 
@@ -261,7 +261,7 @@ def _post_room_by_room(posts: Sequence[Post]) -> list[Posted | Refused]:
         except (OperationalError, InterfaceError) as error:
             if not access.is_lock_timeout(error):
                 raise
-            refused = Refused(ErrorCode.UNAVAILABLE, "this room is held up; try again", retry_after_ms=HELD_UP_MS)
+            refused = Refused(ErrorCode.UNAVAILABLE, "the room is locked; try again", retry_after_ms=HELD_UP_MS)
             saved = [refused] * len(of_room)
         results |= zip(numbers, saved, strict=True)
     return [results[number] for number in range(len(posts))]
@@ -273,12 +273,12 @@ def _post_one_by_one(posts: Sequence[Post]) -> list[Posted | Refused]:
         try:
             results += post_messages([post])
         except DatabaseError as error:
-            logger.warning("a post to %s by user %s was not saved: %r", post.slug, post.user_id, error)
+            logger.warning("posting: post to room %s by user %s not saved: %r", post.slug, post.user_id, error)
             results.append(Refused(ErrorCode.UNAVAILABLE, "the message could not be saved; try again"))
             if isinstance(error, OperationalError | InterfaceError):
                 return results + results[-1:] * (len(posts) - len(results))
         except Exception:
-            logger.exception("a post to %s by user %s failed", post.slug, post.user_id)
+            logger.exception("posting: post to room %s by user %s failed", post.slug, post.user_id)
             results.append(Refused(ErrorCode.INTERNAL, "this went wrong here and was logged"))
     return results
 

@@ -24,14 +24,14 @@ def clean(body: str) -> str:
     Not for within a transaction: others would wait for what a hostile text takes.
     """
     if has_endless_marks(body):
-        raise Refused(ErrorCode.INVALID, f"a message has at most {MAX_MARKS} marks on one letter")
+        raise Refused(ErrorCode.INVALID, f"a message may have at most {MAX_MARKS} combining marks on one letter")
     body = without_blank_lines(unicodedata.normalize("NFC", body))
     if not body:
-        raise Refused(ErrorCode.INVALID, "a message needs some text")
+        raise Refused(ErrorCode.INVALID, "a message must contain visible text")
     if "\x00" in body:
         raise Refused(ErrorCode.INVALID, "a message cannot contain the character NUL")
-    if len(body) > (most := conf.settings().body_chars):
-        raise Refused(ErrorCode.TOO_LONG, f"a message has at most {most} characters")
+    if len(body) > (max_chars := conf.settings().body_chars):
+        raise Refused(ErrorCode.TOO_LONG, f"a message may have at most {max_chars} characters")
     return body
 
 

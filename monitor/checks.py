@@ -11,12 +11,16 @@ SCOPES = ("monitor.read",)
 
 @register("monitor")
 def check_pages(**_: Any) -> list[CheckMessage]:
-    return [Error(line, hint="The pages of monitor need it.", id="monitor.E001") for line in missing_for_pages()]
+    return [Error(line, hint="The monitor pages need it.", id="monitor.E001") for line in missing_for_pages()]
 
 
 @register("monitor")
 def check_scopes(**_: Any) -> list[CheckMessage]:
     return [
-        Warning(f"TOKEN_SCOPES lacks {name!r}.", hint="No access token can be given it.", id="monitor.W001")
+        Warning(
+            f"TOKEN_SCOPES lacks {name!r}.",
+            hint="Add it: no access token can have it otherwise.",
+            id="monitor.W001",
+        )
         for name in missing_scopes(SCOPES)
     ]

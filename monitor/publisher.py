@@ -45,7 +45,7 @@ class Publisher:
 
     async def run(self) -> None:
         """For ever; whoever cancels it calls `end`."""
-        await repeat(self.beat, period=self.beat_seconds, name="the publisher")
+        await repeat(self.beat, period=self.beat_seconds, name="publisher")
 
     async def end(self) -> None:
         """Let the next publisher lead at once."""
@@ -85,11 +85,11 @@ class Publisher:
         self._epoch = await self._store.take_epoch(above=self._epoch)
         self._seq = 0
         self._leads = True
-        logger.info("this publisher leads, epoch %d", self._epoch)
+        logger.info("publisher: leading, epoch %d", self._epoch)
 
     def _stand_down(self) -> None:
         if self._leads:
-            logger.warning("another publisher leads")
+            logger.warning("publisher: another publisher took the lease")
         self._leads = False
 
     async def _sample(self) -> None:

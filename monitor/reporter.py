@@ -17,4 +17,4 @@ async def run() -> None:
     async def report() -> None:
         await store().report(reader.read())
 
-    await repeat(report, period=interval, phase=(1 - AHEAD) * interval, name="the process's reporter")
+    await repeat(report, period=interval, phase=(1 - AHEAD) * interval, name="process reporter")

@@ -36,11 +36,11 @@ async def repeat(work: Callable[[], Awaitable[None]], *, period: float, phase: f
         try:
             await work()
             if failures:
-                logger.info("%s can use Redis again", name)
+                logger.info("%s: Redis available again", name)
             failures = 0
         except (RedisError, OSError) as error:
             if not failures:
-                logger.warning("%s cannot use Redis and retries: %s", name, cause_of(error))
+                logger.warning("%s: Redis unavailable, retrying: %s", name, cause_of(error))
             failures += 1
         wait = seconds_to_next(steady(), period, phase)
         backing_off = min(period * (2 ** min(failures, MAX_DOUBLINGS) - 1), MAX_WAIT_SECONDS) if failures else 0.0

@@ -121,7 +121,7 @@ class Store:
         at, one = entries[0]
         if not _is_ours(at, one):
             # No publisher would be above it, ever.
-            logger.warning("the newest sample in Redis is not ours: the recent samples were deleted")
+            logger.warning("monitor store: newest sample in Redis is not valid, recent samples deleted")
             await self._redis.delete(_key("samples"))
             return None
         return _stream_id(at), one[b"text"], max(0.0, await self.time() - _made_at(one))

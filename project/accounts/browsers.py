@@ -92,7 +92,7 @@ def _note(request: HttpRequest, user: Any) -> None:
     except DatabaseError as error:
         with _lock:
             _noted.give_back(key)
-        logger.warning("a session could not be noted: %r", error)
+        logger.warning("browser list: session not recorded: %r", error)
 
 
 def _write(request: HttpRequest, user: Any, key: str) -> None:

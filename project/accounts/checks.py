@@ -32,8 +32,8 @@ def check_name_keys(databases: Any = None, **_: Any) -> list[CheckMessage]:
     names = ", ".join(found[:NAMES_SHOWN]) + (", and others" if len(found) > NAMES_SHOWN else "")
     return [
         Warning(
-            f"Users without a key of their name: {names}.",
-            hint="`manage.py name_keys` fills those whose key is free. Rename look-alikes in the admin.",
+            f"Users without a name key: {names}.",
+            hint="Run `manage.py name_keys` to fill the free keys. Rename look-alikes in the admin.",
             id="accounts.W001",
         )
     ]

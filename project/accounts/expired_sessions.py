@@ -53,7 +53,7 @@ async def _clear() -> None:
         deleted, steps, longest = deleted + count, steps + 1, max(longest, seconds)
         await asyncio.sleep(max(MIN_PAUSE_SECONDS, seconds / SHARE))
     if deleted:
-        logger.info("%d expired sessions deleted in %d steps, longest %.1f ms", deleted, steps, longest * 1000)
+        logger.info("expired sessions: %d deleted in %d steps, longest step %.1f ms", deleted, steps, longest * 1000)
 
 
 def delete_step() -> tuple[int, float]:

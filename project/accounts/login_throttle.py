@@ -183,7 +183,7 @@ def _count(limit: Limit, amount: int) -> tuple[int, int] | None:
         count, seconds_left = _count_in(client, name, amount, limit.seconds)
     except RedisError as error:
         _away_until = time.monotonic() + AWAY_SECONDS
-        logger.warning("tries to sign in are counted by this process alone for now, Redis: %s", cause_of(error))
+        logger.warning("login throttle: Redis unavailable, attempts are counted per process: %s", cause_of(error))
         return None
     return count, seconds_left
 

@@ -102,7 +102,7 @@ def _fold(email: str) -> str:
 
 def _log_failure(error: Exception) -> None:
     """One line, without the address."""
-    logger.warning("a mail with a reset link could not be sent: %s", type(error).__name__)
+    logger.warning("reset mail: not sent: %s", type(error).__name__)
 
 
 _lock = threading.Lock()

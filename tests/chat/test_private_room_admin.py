@@ -43,7 +43,7 @@ def test_the_maker_of_a_private_room_becomes_a_member_by_one_click(admin: Any, r
 def test_becoming_a_member_takes_nothing_away_and_lifts_no_ban(admin: Any, root: Any, attic: Room) -> None:
     join = reverse("admin:chat_room_join", args=[attic.pk])
     services.set_membership(room_id=attic.pk, user_id=str(root.pk), role="moderator")
-    assert "root is a member already." in admin.post(join, **IN_PLACE).text
+    assert "root is already a member." in admin.post(join, **IN_PLACE).text
     assert attic.memberships.get(user=root).role == "moderator"
     services.remove_membership(room_id=attic.pk, user_id=str(root.pk))
     ban(root, attic)

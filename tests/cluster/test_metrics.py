@@ -182,9 +182,9 @@ async def test_a_publisher_without_redis_waits_says_so_once_and_ends_at_once(tmp
     env = cluster.env | {"REDIS_URL": f"unix://{tmp_path}/none.sock"}
     with publisher(tmp_path, env) as process:
         log = tmp_path / "publisher.log"
-        await until(lambda: "cannot use Redis" in log.read_text())
+        await until(lambda: "publisher: Redis unavailable" in log.read_text())
         process.terminate()
         began = time.monotonic()
         assert await asyncio.to_thread(process.wait, 10) == 0
         assert time.monotonic() - began < 2
-        assert log.read_text().count("cannot use Redis") == 1
+        assert log.read_text().count("publisher: Redis unavailable") == 1

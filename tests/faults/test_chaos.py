@@ -90,11 +90,9 @@ class Storm:
 def test_a_storm_loses_nothing_and_leaves_nothing_behind(folder: Path, minutes: float) -> None:
     storm = Storm(folder, "--minutes", str(minutes))
     assert storm.end(minutes * 60) == 0, storm.output
-    assert "21 people in 3 rooms" in storm.output
-    assert re.search(
-        r"^lost 0, duplicated 0, out of order 0, from nowhere 0, unanswered 0$", storm.output, re.MULTILINE
-    )
-    assert re.search(r"^\d\d:\d\d .* whole after +\d", storm.output, re.MULTILINE)
+    assert "21 clients in 3 rooms" in storm.output
+    assert re.search(r"^lost 0, duplicated 0, out of order 0, invented 0, unanswered 0$", storm.output, re.MULTILINE)
+    assert re.search(r"^\d\d:\d\d .* recovered in +\d", storm.output, re.MULTILINE)
     assert "tracebacks" not in storm.output
     assert storm.left_behind() == []
 
@@ -115,17 +113,17 @@ def test_a_message_that_vanishes_from_the_database_is_found_also_after_ctrl_c(fo
 
 def test_a_second_ctrl_c_ends_it_without_a_comparison(folder: Path) -> None:
     storm = Storm(folder, "--minutes", "5")
-    storm.wait_for("people in 3 rooms")
+    storm.wait_for("clients in 3 rooms")
     frozen = storm.web_processes()
     for process in frozen:
         process.suspend()  # The comparison has to wait for its answers.
     time.sleep(0.5)  # Six people say twenty things a second: some now wait for an answer.
     storm.process.send_signal(signal.SIGINT)
-    storm.wait_for("^Calm")
+    storm.wait_for("^Faults done")
     storm.process.send_signal(signal.SIGINT)
     for process in frozen:
         process.resume()
     assert storm.end() == 130, storm.output
-    assert "Stopped before there was anything to compare." in storm.output
+    assert "Stopped without a comparison." in storm.output
     assert "Traceback" not in storm.output
     assert storm.left_behind() == []

@@ -62,7 +62,7 @@ class Talk:
         with suppress(TimeoutError):  # The report says more than the exception.
             await asyncio.gather(*(one.wait_for_position(record.position, seconds) for one in self.everybody))
         self.report = check(record, [one.log for one in self.everybody])
-        assert self.report.is_whole, str(self.report)
+        assert self.report.is_consistent, str(self.report)
         assert self.report.acknowledged == self.report.saved == len(self.sent) > 0
         self._note_figures(self.report)
         return self.report

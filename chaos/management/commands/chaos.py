@@ -17,15 +17,15 @@ MAX_SEED = 2**32
 
 class Command(BaseCommand):
     help = (
-        "Starts a site in a temporary folder, lets people talk there while processes, Redis, the database and "
-        "connections fail, and compares what everybody has with the database. Your own site is not touched."
+        "Start a site in a temporary folder. Clients chat there while processes, Redis, the database and connections "
+        "fail. Then compare the messages of each client with the database. Your own site is not touched."
     )
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--minutes", type=float, default=5.0, help="How long faults are made (5).")
-        parser.add_argument("--processes", type=int, default=3, help="Web processes (3).")
-        parser.add_argument("--seed", type=int, help="Makes the same faults in the same order again.")
+        parser.add_argument("--minutes", type=float, default=5.0, help="Duration of the faults in minutes (5).")
+        parser.add_argument("--processes", type=int, default=3, help="Number of web processes (3).")
+        parser.add_argument("--seed", type=int, help="Repeat the faults of an earlier run, in the same order.")
 
     def handle(self, *, minutes: float, processes: int, seed: int | None, **options: Any) -> None:
         if not 0 < minutes <= MAX_MINUTES:
@@ -41,10 +41,10 @@ class Command(BaseCommand):
         except SiteFailed as error:
             raise CommandError(str(error)) from None
         except asyncio.CancelledError:
-            raise CommandError("Stopped before there was anything to compare.", returncode=130) from None
+            raise CommandError("Stopped without a comparison.", returncode=130) from None
         self._say("\n".join(storm.table(outcome)))
-        if not outcome.is_whole:
-            raise CommandError("Something was promised and not kept: see above.", returncode=1)
+        if not outcome.is_consistent:
+            raise CommandError("Failed: the clients do not match the database. See above.", returncode=1)
 
     async def _run(self, seconds: float, processes: int, seed: int) -> storm.Outcome:
         stop = asyncio.Event()
@@ -58,7 +58,7 @@ class Command(BaseCommand):
             if stop.is_set():
                 whole.cancel()
             else:
-                self._say("Stopping …  (Ctrl-C again: without a comparison)")
+                self._say("Stopping … (Ctrl-C again: stop without a comparison)")
                 stop.set()
 
         for number in (signal.SIGINT, signal.SIGTERM):

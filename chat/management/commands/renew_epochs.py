@@ -9,10 +9,10 @@ from chat import services
 
 class Command(BaseCommand):
     help = (
-        "Run this after the database was restored from a backup: clients then start from the latest page of a room, "
-        "instead of from positions that mean other changes now."
+        "Run this after restoring the database from a backup. Clients then reload the latest page of each room: "
+        "the positions that they know no longer match the database."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
         count = services.renew_epochs()
-        self.stdout.write(f"{count} {'room begins' if count == 1 else 'rooms begin'} a new epoch.")
+        self.stdout.write(f"New epoch for {count} {'room' if count == 1 else 'rooms'}.")

@@ -18,7 +18,7 @@ from monitor.store import Store, connect
 
 
 class Command(BaseCommand):
-    help = "Publishes a sample of this host and of all server processes on a fixed schedule, until stopped."
+    help = "Publish samples of this host and of all server processes at a fixed interval, until stopped."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -26,7 +26,7 @@ class Command(BaseCommand):
             "--source",
             choices=sorted(CPU_SOURCES),
             default="psutil",
-            help="Where CPU readings come from; demo: random ones, for trying it out. Default: psutil.",
+            help="Source of CPU readings: psutil (real) or demo (random values for a trial). Default: psutil.",
         )
         parser.add_argument(
             "--interval",
@@ -38,7 +38,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--host",
             default=PROCESS.host.name,
-            help="What this host is called. Default: HUBBUB_HOST_NAME, or its name.",
+            help="Name of this host on the dashboard. Default: HUBBUB_HOST_NAME, or the host name.",
         )
 
     def handle(self, *args: Any, source: str, interval: float, host: str, **options: Any) -> None:
@@ -72,5 +72,5 @@ def _seconds(text: str) -> float:
     except ValueError:
         raise ArgumentTypeError(f"{text!r} is not a number") from None
     if not 0.1 <= seconds <= 60:
-        raise ArgumentTypeError(f"{text} is out of range: 0.1 to 60 is allowed")
+        raise ArgumentTypeError(f"{text} is out of range: 0.1 to 60 seconds are allowed")
     return seconds

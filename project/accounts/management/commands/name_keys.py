@@ -10,12 +10,12 @@ from project.accounts.name_keys import fill_name_keys, look_alikes
 
 class Command(BaseCommand):
     help = (
-        "Fill the keys of users' names, after a release or a bulk update. Of names that look alike the oldest account "
-        "gets the key; the others are listed and can be renamed in the admin. Nobody is renamed."
+        "Fill the name keys of users, after a release or a bulk update. Of look-alike names the oldest account gets "
+        "the key. The others are listed: rename them in the admin. This command renames no user."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
         missing = fill_name_keys(User)
         for name, other in look_alikes(User):
             self.stdout.write(f"{name} looks like {other}" if other else name)
-        self.stdout.write(f"{missing} without a key." if missing else "Every name has its key.")
+        self.stdout.write(f"{missing} names have no key." if missing else "Every name has a key.")
