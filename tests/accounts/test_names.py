@@ -197,7 +197,7 @@ def test_the_oldest_of_look_alikes_gets_the_key_and_a_check_lists_the_others(
         "BOB looks like bob",
         "\u0432\u043e\u0432 looks like bob",
         "b0b looks like bob",
-        "3 without a key.",
+        "3 names have no key.",
     ]
     assert {*User.objects.exclude(name_key=None).values_list("username", flat=True)} == {"root", "bob", "dora", "ed"}
     assert [*User.objects.exclude(username="root").order_by("pk").values_list("username", flat=True)] == names
