@@ -39,9 +39,9 @@ admin.site.register(Membership, MembershipAdmin)
 class RoomAdmin(BansOfRooms, ServiceAdmin):
     list_display = ["title", "slug", "is_private", "is_archived", "members", "banned", "messages", "created_at"]
     list_filter = ["is_private", "is_archived", "created_at"]
-    search_fields = ["slug", "title", "topic"]
-    search_help_text = "Search titles, topics and the names in addresses."
-    fields = ["title", "slug", "topic", "is_private", "is_archived"]
+    search_fields = ["slug", "title", "description"]
+    search_help_text = "Search titles, descriptions and addresses."
+    fields = ["title", "slug", "description", "is_private", "is_archived"]
     actions = ["archive", "unarchive", "make_private", "make_public"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Room]:

@@ -27,8 +27,8 @@ REPAIRED_CHANGES = 100
 REPAIRED_CHARS = 128 * 1024
 KEPT_PAGES = 32  # Each is at most `page_bytes` long.
 
-# What stands around the messages in an answer, but for the room's title and topic and those who are present: names of
-# fields, numbers, and a `ref` of 64 characters, each of which may take 12 bytes.
+# Bytes of an answer beside its messages, the room's title and description, and the users present: field names, numbers,
+# and a `ref` of 64 characters, each of which may take 12 bytes.
 ENVELOPE_BYTES = 1_536
 
 # What others take in a frame changes from join to join. Pages differ by so much at least, so that one serves many.

@@ -40,7 +40,7 @@ class Room(models.Model):
         help_text="The room's name in addresses. It cannot be changed later.",
     )
     title = models.CharField(max_length=TITLE_CHARS, validators=[validate_name])
-    topic = models.CharField(max_length=200, blank=True, validators=[validate_name])
+    description = models.CharField(max_length=200, blank=True, validators=[validate_name], db_column="topic")
     is_private = models.BooleanField("private", default=False, help_text="Only members may enter and read.")
     is_archived = models.BooleanField("archived", default=False, help_text="Can be read, but not written to.")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -65,11 +65,12 @@ class Room(models.Model):
         return self.title
 
     def clean_fields(self, exclude: Collection[str] | None = None) -> None:
-        """A title or topic that is as it was is not looked at: a room of before the rule of names can be changed."""
+        """Validate; an unchanged title or description is not checked, since older rooms may break the rule of names."""
         excluded = {*(exclude or ())}
         if not self._state.adding:
-            kept = type(self)._base_manager.filter(pk=self.pk).first()
-            excluded |= {name for name in ("title", "topic") if kept and getattr(kept, name) == getattr(self, name)}
+            saved = type(self)._base_manager.filter(pk=self.pk).first()
+            names = ("title", "description")
+            excluded |= {name for name in names if saved and getattr(saved, name) == getattr(self, name)}
         super().clean_fields(exclude=excluded)
 
 

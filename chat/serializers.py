@@ -1,4 +1,7 @@
-"""Rows as frames: what a message or a room looks like on the wire, and the group that hears of it."""
+"""Rows as frames: what a message or a room looks like on the wire, and the room's group."""
+
+from collections.abc import Collection
+from typing import Any
 
 from chat.models import Message, Room
 from chat.protocol import (
@@ -16,6 +19,9 @@ from hubbub.presence.topic_presence import Change
 from hubbub.protocol import Person
 
 GONE = "deleted user"
+
+# A room's fields that clients see, with their names on the wire: `topic` keeps its name until protocol 2.
+WIRE_NAMES = {"title": "title", "description": "topic", "is_archived": "archived"}
 
 
 def group_of(slug: str) -> str:
@@ -52,13 +58,16 @@ def message_event(slug: str, message: Message) -> MessageEvent:
 
 
 def room_state(room: Room, role: str) -> RoomState:
-    return RoomState(slug=room.slug, title=room.title, topic=room.topic, role=role, archived=room.is_archived)
+    return RoomState(slug=room.slug, role=role, **_wire_fields(room))
 
 
-def room_changed(room: Room) -> RoomChanged:
-    """The room as it is now, told as a change: for a client that may have missed which field it was."""
-    changes = {"title": room.title, "topic": room.topic, "archived": room.is_archived}
-    return RoomChanged(room=room.slug, position=room.changed_position, changes=changes)
+def room_changed(room: Room, changed: Collection[str] = WIRE_NAMES) -> RoomChanged:
+    """The event for a change of the fields `changed`; by default all, for a client that may have missed which."""
+    return RoomChanged(room=room.slug, position=room.changed_position, changes=_wire_fields(room, changed))
+
+
+def _wire_fields(room: Room, names: Collection[str] = WIRE_NAMES) -> dict[str, Any]:
+    return {wire: getattr(room, name) for name, wire in WIRE_NAMES.items() if name in names}
 
 
 def presence_changed(group: str, change: Change) -> PresenceChanged:

@@ -20,8 +20,8 @@ from django.utils import timezone
 
 from chat import access
 from chat.models import Membership, Message, Room, new_epoch
-from chat.protocol import Changed, Posted, RoomChanged, RoomClosed
-from chat.serializers import group_of, message_event
+from chat.protocol import Changed, Posted, RoomClosed
+from chat.serializers import group_of, message_event, room_changed
 from chat.validators import accepted, cleaned
 from hubbub import users
 from hubbub.auth.identity import Identity
@@ -44,7 +44,7 @@ _of_transaction = threading.local()
 
 HELD_UP_MS = 1000  # Until a post to a room that somebody holds is to be tried again.
 
-CHANGEABLE = {"title": "title", "topic": "topic", "is_private": None, "is_archived": "archived"}
+CHANGEABLE = ("title", "description", "is_private", "is_archived")
 
 
 # Messages
@@ -134,21 +134,23 @@ def moderate_message(*, message_id: int) -> None:
 # Rooms
 
 
-def create_room(*, slug: str, title: str, topic: str = "", is_private: bool = False, is_archived: bool = False) -> Room:
-    """A new room. Raises ValidationError."""
-    title, topic = normalize_name(title), normalize_name(topic)
-    room = Room(slug=slug, title=title, topic=topic, is_private=is_private, is_archived=is_archived)
+def create_room(
+    *, slug: str, title: str, description: str = "", is_private: bool = False, is_archived: bool = False
+) -> Room:
+    """Create a room. Raises ValidationError."""
+    title, description = normalize_name(title), normalize_name(description)
+    room = Room(slug=slug, title=title, description=description, is_private=is_private, is_archived=is_archived)
     room.full_clean()
     room.save()
     return room
 
 
 def change_room(*, room_id: int, **changes: Any) -> Room:
-    """Set any of title, topic, is_private and is_archived. Open pages learn of it. Raises ValidationError."""
-    unknown = changes.keys() - CHANGEABLE.keys()
+    """Set any of the fields CHANGEABLE and publish the change to open pages. Raises ValidationError."""
+    unknown = changes.keys() - {*CHANGEABLE}
     if unknown:
         raise ValueError(f"not changeable: {', '.join(sorted(unknown))}")
-    changes |= {name: normalize_name(changes[name]) for name in ("title", "topic") if name in changes}
+    changes |= {name: normalize_name(changes[name]) for name in ("title", "description") if name in changes}
     with transaction.atomic():
         room = Room.objects.select_for_update().get(pk=room_id)
         changed = {name: value for name, value in changes.items() if getattr(room, name) != value}
@@ -159,9 +161,7 @@ def change_room(*, room_id: int, **changes: Any) -> Room:
         room.full_clean()
         position = room.changed_position = _next_position(room)
         room.save(update_fields=[*changed, "position", "changed_position"])
-        told = {key: changed[name] for name, key in CHANGEABLE.items() if key and name in changed}
-        event = RoomChanged(room=room.slug, position=position, changes=told)
-        publish(group_of(room.slug), event, position=position)
+        publish(group_of(room.slug), room_changed(room, changed), position=position)
     return room
 
 

@@ -21,12 +21,12 @@ GIB = 1 << 30
 STAFF = "mona"
 PEOPLE = [STAFF, "amara", "jonas", "noura", "tomasz", "m.hohenstein"]
 ROOMS = [
-    {"slug": "releases", "title": "Releases", "topic": "What went out, and what goes out next"},
-    {"slug": "on-call", "title": "On call", "topic": "This week: Jonas, then Amara", "is_private": True},
-    {"slug": "kitchen", "title": "Kitchen table", "topic": "Nothing that matters, all that counts"},
-    {"slug": "arabic", "title": "العربية", "topic": "نتحدث هنا بالعربية"},
-    {"slug": "office-move", "title": "Office move", "topic": "Done. Thank you, everybody."},
-    {"slug": "book-club", "title": "Book club", "topic": ""},
+    {"slug": "releases", "title": "Releases", "description": "What went out, and what goes out next"},
+    {"slug": "on-call", "title": "On call", "description": "This week: Jonas, then Amara", "is_private": True},
+    {"slug": "kitchen", "title": "Kitchen table", "description": "Nothing that matters, all that counts"},
+    {"slug": "arabic", "title": "العربية", "description": "نتحدث هنا بالعربية"},
+    {"slug": "office-move", "title": "Office move", "description": "Done. Thank you, everybody."},
+    {"slug": "book-club", "title": "Book club", "description": ""},
 ]
 # Minutes before NOW, room, who, what. Oldest first.
 TALK = [

@@ -229,7 +229,7 @@ async def test_a_ban_from_the_page_of_a_room_takes_at_most_three_clicks(
         await first.post(slug, "loud")
         # Somebody who wrote last. What was typed into the room's own form stays.
         await page.goto(f"{cluster.url}/admin/chat/room/{pk}/change/")
-        await page.locator("#id_topic").fill("half a topic")
+        await page.locator("#id_description").fill("half a description")
         await page.get_by_role("button", name="Ban for a day").click()
         await expect(page.locator(".ban-row", has=page.locator("#id_user"))).to_contain_text("Choose the user.")
         assert await focused(page) == "select2-id_user-container"
@@ -269,7 +269,7 @@ async def test_a_ban_from_the_page_of_a_room_takes_at_most_three_clicks(
         await page.get_by_role("button", name="Ban until the date").click()
         await expect(done).to_contain_text(f"The user {reader} is banned from The Hall until")
         assert await clicks() == 1
-        assert await page.locator("#id_topic").input_value() == "half a topic"
+        assert await page.locator("#id_description").input_value() == "half a description"
     width = await page.evaluate("document.querySelector('.ban').getBoundingClientRect().right - innerWidth")
     assert width <= 0
     assert told == []

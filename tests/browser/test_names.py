@@ -56,7 +56,9 @@ async def test_a_room_that_is_renamed_has_the_new_title_on_its_page_and_in_the_l
     slug = f"room-{uuid4().hex[:8]}"
     create = f"from chat import services; services.create_room(slug={slug!r}, title='Old {slug}')"
     change = "from chat.models import Room\nfrom chat import services\n"
-    change += f"services.change_room(room_id=Room.objects.get(slug={slug!r}).pk, title='New {slug}', topic='Talk')"
+    change += (
+        f"services.change_room(room_id=Room.objects.get(slug={slug!r}).pk, title='New {slug}', description='Talk')"
+    )
     await asyncio.to_thread(cluster.shell, create)
     async with visiting(browser, cluster, "alice") as alice, visiting(browser, cluster, "bob") as bob:
         await alice.open(f"/rooms/{slug}/")

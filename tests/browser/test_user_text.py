@@ -29,7 +29,7 @@ ATTACKS = [
     "-->]]><style data-xss>*{display:none}</style>",
 ]  # fmt: skip
 TITLE = "<img data-xss src=x onerror=alert('title')>"
-TOPIC = "\"'><script data-xss>alert('topic')</script>"
+DESCRIPTION = "\"'><script data-xss>alert('topic')</script>"
 NAME = "<img data-xss src=x onerror=alert('name')>"  # No form takes it: as if it had come into the database otherwise.
 
 
@@ -53,7 +53,7 @@ async def place(cluster: Cluster) -> Place:
         from hubbub.auth.tokens import create_token
         users = get_user_model().objects
         mallory = users.create(username={name!r}, is_staff=True, is_superuser=True, first_name={NAME!r})
-        room = services.create_room(slug={slug!r}, title={TITLE!r}, topic={TOPIC!r})
+        room = services.create_room(slug={slug!r}, title={TITLE!r}, description={DESCRIPTION!r})
         member = services.set_membership(room_id=room.pk, user_id=mallory.pk)
         for body in {ATTACKS!r}:
             services.post_message(user_id=mallory.pk, slug=room.slug, client_id=uuid4(), body=body)
@@ -91,7 +91,7 @@ async def test_markup_in_a_room_is_shown_as_it_was_written(browser: Browser, clu
         for visitor in (alice, mallory):
             seen = visitor.page.locator(".message:not(.is-pending) .message-body")
             await expect(seen).to_have_text(ATTACKS * 2, timeout=TIMEOUT_MS)
-            await is_plain(visitor, *ATTACKS, TITLE, TOPIC, place.name)
+            await is_plain(visitor, *ATTACKS, TITLE, DESCRIPTION, place.name)
             assert TITLE in await visitor.page.title()
         links = alice.page.locator(".message-body a")
         for address in await links.evaluate_all("links => links.map((link) => link.protocol)"):
@@ -263,7 +263,7 @@ async def test_markup_is_shown_as_it_is_in_the_admin(browser: Browser, cluster: 
         await expect(page.locator("#content h1")).to_have_text("Delete the selected messages?")
         await is_plain(mallory, place.name)
         await mallory.open(f"/admin/chat/room/{ids['room']}/change/")
-        await page.locator("#id_topic").fill("new")
+        await page.locator("#id_description").fill("new")
         await page.locator("input[name=_save]").click()
         await expect(page.locator(".messagelist .success")).to_contain_text(TITLE)
         await is_plain(mallory)

@@ -48,7 +48,7 @@ def told(response: Any) -> list[str]:
 
 def fields_of(room: Room, **changes: str) -> dict[str, str]:
     """What a browser sends from the room's page: its fields, and a row for each membership."""
-    fields = {"title": room.title, "topic": room.topic}
+    fields = {"title": room.title, "description": room.description}
     fields |= {name: "on" for name in ("is_private", "is_archived") if getattr(room, name)}
     members = list(room.memberships.all())
     fields |= {"memberships-TOTAL_FORMS": str(len(members)), "memberships-INITIAL_FORMS": str(len(members))}
@@ -128,7 +128,7 @@ def test_a_room_is_made_with_its_members(admin: Any, alice: Any) -> None:
     fields = {
         "title": "Garden",
         "slug": "garden",
-        "topic": "Plants",
+        "description": "Plants",
         "is_private": "on",
         "memberships-TOTAL_FORMS": "1",
         "memberships-INITIAL_FORMS": "0",
@@ -138,7 +138,7 @@ def test_a_room_is_made_with_its_members(admin: Any, alice: Any) -> None:
     response = admin.post(reverse("admin:chat_room_add"), fields)
     assert response.status_code == 302
     room = Room.objects.get(slug="garden")
-    assert (room.title, room.topic, room.is_private, room.is_archived) == ("Garden", "Plants", True, False)
+    assert (room.title, room.description, room.is_private, room.is_archived) == ("Garden", "Plants", True, False)
     assert [(one.user, one.role) for one in room.memberships.all()] == [(alice, "moderator")]
     entry = LogEntry.objects.get()
     assert (entry.object_id, entry.is_addition()) == (str(room.pk), True)

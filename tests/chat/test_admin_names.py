@@ -22,5 +22,5 @@ def test_a_room_of_before_the_rule_of_names_is_changed_in_the_admin(admin: Any, 
     Room.objects.filter(pk=lounge.pk).update(title="G\u0435neral")
     lounge.refresh_from_db()
     assert admin.post(page_of(lounge), fields_of(lounge, is_archived="on")).status_code == 302
-    refused = admin.post(page_of(lounge), fields_of(lounge, topic="\u3164"))
-    assert "U+3164 is not allowed" in str(refused.context["adminform"].form.errors["topic"])
+    refused = admin.post(page_of(lounge), fields_of(lounge, description="\u3164"))
+    assert "U+3164 is not allowed" in str(refused.context["adminform"].form.errors["description"])

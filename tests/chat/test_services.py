@@ -194,7 +194,7 @@ def test_an_admin_empties_a_message_of_an_archived_room(alice: Any, lounge: Room
 
 def test_a_change_to_the_room_takes_a_position_only_if_something_changed(lounge: Room) -> None:
     assert services.change_room(room_id=lounge.pk, title="Lobby").position == 1
-    room = services.change_room(room_id=lounge.pk, title="Lobby", topic="")
+    room = services.change_room(room_id=lounge.pk, title="Lobby", description="")
     assert (room.position, room.changed_position) == (1, 1)
 
 
@@ -211,13 +211,13 @@ def test_a_room_is_validated(lounge: Room) -> None:
 
 
 def test_a_rooms_names_are_normalized_and_cannot_deceive(lounge: Room) -> None:
-    made = services.create_room(slug="cafe", title="Cafe\u0301", topic="re\u0301sume\u0301")
-    assert (made.title, made.topic) == ("Café", "résumé")
+    made = services.create_room(slug="cafe", title="Cafe\u0301", description="re\u0301sume\u0301")
+    assert (made.title, made.description) == ("Café", "résumé")
     changed = services.change_room(room_id=lounge.pk, title="Cafe\u0301")
     assert changed.title == Room.objects.get(pk=lounge.pk).title == "Café"
     assert services.change_room(room_id=lounge.pk, title="Cafe\u0301").position == changed.position
     for deceit in ("a\u202egnp.exe", "a\0b", "two\nlines", "\u3164", "Lounge\u1160", "G\u0435neral", "\U0001f389"):
-        for name in ("title", "topic"):
+        for name in ("title", "description"):
             with pytest.raises(ValidationError) as caught:
                 services.change_room(room_id=lounge.pk, **{name: deceit})
             assert name in caught.value.message_dict
@@ -226,9 +226,9 @@ def test_a_rooms_names_are_normalized_and_cannot_deceive(lounge: Room) -> None:
 
 
 def test_a_room_of_before_the_rule_of_names_is_changed_and_keeps_its_title(lounge: Room) -> None:
-    Room.objects.filter(pk=lounge.pk).update(title="G\u0435neral\u3164", topic="\u3164")
+    Room.objects.filter(pk=lounge.pk).update(title="G\u0435neral\u3164", description="\u3164")
     assert services.change_room(room_id=lounge.pk, is_archived=True).is_archived
-    assert services.change_room(room_id=lounge.pk, topic="Talk").title == "G\u0435neral\u3164"
+    assert services.change_room(room_id=lounge.pk, description="Talk").title == "G\u0435neral\u3164"
     with pytest.raises(ValidationError):
         services.change_room(room_id=lounge.pk, title="G\u0435neral")
 

@@ -90,7 +90,7 @@ def test_lobby_costs_the_same_for_many_rooms(
 
 
 def test_markup_in_titles_topics_and_words_is_text(client: Client, alice: Any, lounge: Room) -> None:
-    services.change_room(room_id=lounge.pk, title=SCRIPT, topic=SCRIPT)
+    services.change_room(room_id=lounge.pk, title=SCRIPT, description=SCRIPT)
     post(alice, lounge, SCRIPT)
     for page in (visit(client, alice, "lobby").text, visit(client, alice, "room", "lounge").text):
         assert SCRIPT not in page
