@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from chat import access, conf, history, services
+from chat import access, conf, history, posting, services
 from chat.post_batcher import writer
 from chat.protocol import (
     COMMANDS,
@@ -77,7 +77,7 @@ class ChatConsumer(HubbubConsumer):
                     limit=limit,
                 )
             case MessagePost(room=slug, id=client_id, body=body):
-                return await writer().post(services.Post(user_id, slug, client_id, body, self.identity))
+                return await writer().post(posting.Post(user_id, slug, client_id, body, self.identity))
             case MessageEdit(room=slug, seq=seq, body=body):
                 return await threads.write(
                     services.edit_message, user_id=user_id, slug=slug, seq=seq, body=body, by=self.identity

@@ -64,6 +64,11 @@ class Room(models.Model):
     def __str__(self) -> str:
         return self.title
 
+    def take_position(self) -> int:
+        """The position of a new change. The caller holds the room's lock and saves `position`."""
+        self.position += 1
+        return self.position
+
     def clean_fields(self, exclude: Collection[str] | None = None) -> None:
         """Validate; an unchanged title or description is not checked, since older rooms may break the rule of names."""
         excluded = {*(exclude or ())}

@@ -7,8 +7,8 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass
 
+from chat.posting import Post, post_messages
 from chat.protocol import Posted
-from chat.services import Post, post_messages
 from hubbub import conf, threads
 from hubbub.process.per_loop import PerLoop
 from hubbub.protocol import Refused

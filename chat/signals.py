@@ -39,7 +39,7 @@ def _room_saved(instance: Room, created: bool, update_fields: Collection[str] | 
 
 
 def _room_deleted(instance: Room, **_: object) -> None:
-    services.tell_room_deleted(instance.slug)
+    services.publish_room_deleted(instance.slug)
 
 
 def _user_renamed(user_id: str, name: str, **_: object) -> None:

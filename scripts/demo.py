@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.contrib.auth import get_user_model
 
-from chat import services
+from chat import posting, services
 from chat.models import Membership, Message, Room
 from monitor.protocol import Host, MetricsSampled, Network, Process, Usage
 
@@ -69,7 +69,7 @@ def make_site() -> None:
             services.set_membership(room_id=rooms[slug].pk, user_id=users[name].pk, role=role)
     for number, (minutes, slug, name, body) in enumerate(TALK, 1):
         author, at = users[name].pk, NOW - timedelta(minutes=minutes)
-        posted = services.post_message(user_id=author, slug=slug, client_id=UUID(int=number), body=body)
+        posted = posting.post_message(user_id=author, slug=slug, client_id=UUID(int=number), body=body)
         if body == EDITED:
             services.edit_message(user_id=author, slug=slug, seq=posted.seq, body=f"{body} Thanks, Tomasz.")
         if body == DELETED:

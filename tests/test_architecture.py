@@ -23,7 +23,7 @@ NOT_OURS = {".git", ".venv", ".venv-bench", "node_modules", "var", "vendor", "mi
 WRITES = {"save", "create", "update", "delete", "get_or_create", "update_or_create", "bulk_create", "bulk_update"}
 WRITES |= {f"a{name}" for name in WRITES}
 # The monitor has no rows.
-WRITERS = {"chat.services", "chat.deletion", "hubbub.auth.tokens", "hubbub.site"}
+WRITERS = {"chat.services", "chat.posting", "chat.deletion", "hubbub.auth.tokens", "hubbub.site"}
 JSON_MODULES = {"json", "orjson", "simplejson", "ujson", "msgspec.json"}
 # Reads what another process's /readyz says, before any socket: not the wire.
 MAY_USE_JSON = {"hubbub.supervisor.liveness"}

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from pytest_django.asserts import assertRedirects
 
-from chat import services
+from chat import posting, services
 from chat.models import Membership, Message, Room
 from hubbub.auth.tokens import create_token
 from hubbub.models import AccessToken
@@ -29,7 +29,7 @@ def admin(client: Any, root: Any) -> Any:
 
 
 def post_message(user: Any, room: Room) -> None:
-    services.post_message(user_id=user.pk, slug=room.slug, client_id=uuid.uuid4(), body="hello")
+    posting.post_message(user_id=user.pk, slug=room.slug, client_id=uuid.uuid4(), body="hello")
 
 
 def test_the_list_counts_rooms_messages_and_tokens_without_mixing_them_up(

@@ -91,10 +91,10 @@ async def write_lines(cluster: Cluster, slug: str, numbers: range) -> None:
     code = f"""
         from uuid import uuid4
         from django.contrib.auth import get_user_model
-        from chat import services
+        from chat import posting, services
         author, _ = get_user_model().objects.get_or_create(username="scribe")
         for number in {numbers!r}:
-            services.post_message(user_id=author.pk, slug={slug!r}, client_id=uuid4(), body=f"line {{number}}.")
+            posting.post_message(user_id=author.pk, slug={slug!r}, client_id=uuid4(), body=f"line {{number}}.")
         """
     await in_shell(cluster, code)
 

@@ -24,12 +24,12 @@ async def fill(cluster: Cluster, slug: str) -> None:
         from uuid import uuid4
         from django.contrib.auth import get_user_model
         from django.contrib.auth.models import Group
-        from chat import services
+        from chat import posting, services
         users = get_user_model().objects
         root, _ = users.update_or_create(username="root", defaults=dict(is_staff=True, is_superuser=True))
         room = services.create_room(slug={slug!r}, title={slug.title()!r}, description="All of it")
         services.set_membership(room_id=room.pk, user_id=root.pk)
-        services.post_message(user_id=root.pk, slug=room.slug, client_id=uuid4(), body="See https://example.org/ there")
+        posting.post_message(user_id=root.pk, slug=room.slug, client_id=uuid4(), body="See https://example.org/ there")
         Group.objects.get_or_create(name="watchers")
         """
     await asyncio.to_thread(cluster.shell, code)

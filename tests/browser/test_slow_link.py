@@ -35,10 +35,10 @@ async def make_room(cluster: Cluster) -> str:
     code = f"""
         from uuid import uuid4
         from django.contrib.auth import get_user_model
-        from chat import services
+        from chat import posting, services
         services.create_room(slug={slug!r}, title="Slow")
         user, _ = get_user_model().objects.get_or_create(username="writer")
-        services.post_messages([services.Post(user.pk, {slug!r}, uuid4(), {LONG!r} + str(n)) for n in range(60)])
+        posting.post_messages([posting.Post(user.pk, {slug!r}, uuid4(), {LONG!r} + str(n)) for n in range(60)])
     """
     await asyncio.to_thread(cluster.shell, code)
     return slug

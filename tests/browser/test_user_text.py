@@ -49,14 +49,14 @@ async def place(cluster: Cluster) -> Place:
     code = f"""
         from uuid import uuid4
         from django.contrib.auth import get_user_model
-        from chat import services
+        from chat import posting, services
         from hubbub.auth.tokens import create_token
         users = get_user_model().objects
         mallory = users.create(username={name!r}, is_staff=True, is_superuser=True, first_name={NAME!r})
         room = services.create_room(slug={slug!r}, title={TITLE!r}, description={DESCRIPTION!r})
         member = services.set_membership(room_id=room.pk, user_id=mallory.pk)
         for body in {ATTACKS!r}:
-            services.post_message(user_id=mallory.pk, slug=room.slug, client_id=uuid4(), body=body)
+            posting.post_message(user_id=mallory.pk, slug=room.slug, client_id=uuid4(), body=body)
         token, _ = create_token(user=mallory, name={NAME!r}, expires_at=None)
         print(room.pk, mallory.pk, member.pk, token.pk, room.messages.last().pk)
         """

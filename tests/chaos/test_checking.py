@@ -9,7 +9,7 @@ from django.db import connection
 
 from chaos.checking import Report, Row, check, read_record
 from chaos.log import Log, Sent
-from chat import services
+from chat import posting, services
 from chat.models import Room
 from tests.support.personas import alice, lounge  # noqa: F401
 from tests.support.rooms import EPOCH, answer, changed, event, log, posted, record, row, state
@@ -164,7 +164,7 @@ def test_what_nobody_sent_or_saved_is_found() -> None:
 def test_the_record_is_read_from_the_database_itself(alice: object, lounge: Room) -> None:  # noqa: F811
     ids = [uuid4() for _ in range(2)]
     for id_ in ids:
-        services.post_message(user_id=alice.pk, slug="lounge", client_id=id_, body=f"said {id_}")  # type: ignore[attr-defined]
+        posting.post_message(user_id=alice.pk, slug="lounge", client_id=id_, body=f"said {id_}")  # type: ignore[attr-defined]
     services.delete_message(user_id=alice.pk, slug="lounge", seq=1)  # type: ignore[attr-defined]
     services.change_room(room_id=lounge.pk, title="Long")
     read = read_record(database_url(), "lounge")

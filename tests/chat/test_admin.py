@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from chat import services
+from chat import posting, services
 from chat.models import Membership, Message, Room
 from tests.support.personas import make_user
 
@@ -29,7 +29,7 @@ NO_MEMBERS = {
 
 
 def post_message(user: Any, room: Room, body: str = "hello") -> Message:
-    posted = services.post_message(user_id=user.pk, slug=room.slug, client_id=uuid.uuid4(), body=body)
+    posted = posting.post_message(user_id=user.pk, slug=room.slug, client_id=uuid.uuid4(), body=body)
     return Message.objects.get(room=room, seq=posted.seq)
 
 

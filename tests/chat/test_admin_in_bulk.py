@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from chat import deletion, services
+from chat import deletion, posting, services
 from chat.models import Membership, Message, Room
 from hubbub.admin_services import bulk
 from hubbub.auth.tokens import create_token
@@ -174,7 +174,7 @@ def test_a_room_of_many_messages_is_deleted_in_steps(
 ) -> None:
     monkeypatch.setattr(deletion, "MESSAGES_TOGETHER", 3)
     for room in [lounge] * 8 + [attic]:
-        services.post_message(user_id=alice.pk, slug=room.slug, client_id=uuid.uuid4(), body="hello")
+        posting.post_message(user_id=alice.pk, slug=room.slug, client_id=uuid.uuid4(), body="hello")
     left: list[int] = []
     step = deletion.in_step
 
@@ -194,7 +194,7 @@ def test_the_messages_of_a_deleted_user_lose_their_author_in_steps(
 ) -> None:
     monkeypatch.setattr(deletion, "MESSAGES_TOGETHER", 2)
     for user in [alice] * 7 + [bob]:
-        services.post_message(user_id=user.pk, slug="lounge", client_id=uuid.uuid4(), body="hello")
+        posting.post_message(user_id=user.pk, slug="lounge", client_id=uuid.uuid4(), body="hello")
     deletion.disown_messages(user_id=str(alice.pk))
     assert Message.objects.filter(author=alice).count() in (1, 2)
     admin.post(reverse("admin:accounts_user_delete", args=[alice.pk]), {"post": "yes"})
@@ -205,7 +205,7 @@ def test_the_messages_of_a_deleted_user_lose_their_author_in_steps(
 
 
 def test_rows_lead_to_those_that_belong_to_them(admin: Any, alice: Any, attic: Room) -> None:
-    services.post_message(user_id=alice.pk, slug="attic", client_id=uuid.uuid4(), body="hello")
+    posting.post_message(user_id=alice.pk, slug="attic", client_id=uuid.uuid4(), body="hello")
     create_token(user=alice, name="probe", expires_at=None)
     user_page = reverse("admin:accounts_user_change", args=[alice.pk])
     room_page = reverse("admin:chat_room_change", args=[attic.pk])

@@ -13,7 +13,7 @@ from django.db import IntegrityError
 from django.urls import reverse
 from django.utils import timezone
 
-from chat import access, bans, services
+from chat import access, bans, posting, services
 from chat.models import Membership, Message, Room
 from hubbub.protocol import Refused
 from tests.support.personas import make_user
@@ -26,7 +26,7 @@ HOUR = timedelta(hours=1)
 
 
 def post(user: Any, room: Room, body: str = "hello") -> Message:
-    posted = services.post_message(user_id=user.pk, slug=room.slug, client_id=uuid.uuid4(), body=body)
+    posted = posting.post_message(user_id=user.pk, slug=room.slug, client_id=uuid.uuid4(), body=body)
     return Message.objects.get(room=room, seq=posted.seq)
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from chat import conf, history, services
+from chat import conf, history, posting, services
 from chat.models import Message, Room
 from chat.protocol import Joined, frame_size
 from hubbub.presence.topic_presence import MAX_NAMED, MAX_NAMES_BYTES
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 
 def post(user: Any, room: Room, count: int = 1, body: str = "hello") -> None:
     for _ in range(count):
-        services.post_message(user_id=user.pk, slug=room.slug, client_id=uuid4(), body=body)
+        posting.post_message(user_id=user.pk, slug=room.slug, client_id=uuid4(), body=body)
 
 
 def join(user: Any, room: Room, after: int | None = None, epoch: str | None = None, **more: Any) -> Joined:

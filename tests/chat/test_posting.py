@@ -13,10 +13,10 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from chat import post_batcher, services
+from chat import post_batcher, posting, services
 from chat.models import Message, Room
+from chat.posting import Post, post_messages
 from chat.protocol import Posted
-from chat.services import Post, post_messages
 from hubbub import threads
 from hubbub.auth.identity import identify_token
 from hubbub.auth.tokens import create_token
@@ -118,14 +118,14 @@ def test_a_batch_costs_the_same_queries_however_long(alice: Any, bob: Any, loung
 def test_one_broken_post_does_not_fail_its_neighbours(
     alice: Any, lounge: Room, monkeypatch: pytest.MonkeyPatch, published: Any
 ) -> None:
-    insert = services._insert
+    insert = posting._insert
 
     def refuse_poison(messages: list[Message]) -> None:
         if any(one.body == "poison" for one in messages):
             raise IntegrityError("poison")
         insert(messages)
 
-    monkeypatch.setattr(services, "_insert", refuse_poison)
+    monkeypatch.setattr(posting, "_insert", refuse_poison)
     batch = [post_by(alice, lounge, body) for body in ("one", "poison", "two")]
     assert [outcome(one) for one in post_messages(batch)] == [(1, 1), "unavailable", (2, 2)]
     assert list(Message.objects.values_list("body", flat=True)) == ["one", "two"]
@@ -141,7 +141,7 @@ def test_a_database_that_goes_while_posts_are_tried_alone_is_asked_no_more(
         tries.append(len(messages))
         raise IntegrityError("poison") if len(messages) > 1 else OperationalError("locked")
 
-    monkeypatch.setattr(services, "_insert", fail)
+    monkeypatch.setattr(posting, "_insert", fail)
     results = post_messages([post_by(alice, lounge) for _ in range(50)])
     assert [outcome(one) for one in results] == ["unavailable"] * 50
     assert tries == [50, 1]
@@ -156,7 +156,7 @@ def test_a_batch_that_the_database_is_away_for_is_not_tried_post_by_post(
         tries.append(1)
         raise OperationalError("locked")
 
-    monkeypatch.setattr(services, "_insert", fail)
+    monkeypatch.setattr(posting, "_insert", fail)
     with pytest.raises(OperationalError):
         post_messages([post_by(alice, lounge) for _ in range(50)])
     assert len(tries) == 1
@@ -166,7 +166,7 @@ def test_a_lone_post_that_fails_says_how(alice: Any, lounge: Room, monkeypatch: 
     def fail(*_: Any, **__: Any) -> None:
         raise OperationalError("away")
 
-    monkeypatch.setattr(services, "_insert", fail)
+    monkeypatch.setattr(posting, "_insert", fail)
     with pytest.raises(OperationalError):
         post_messages([post_by(alice, lounge)])
     lounge.refresh_from_db()

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from chat import access, bans, history, services
+from chat import access, bans, history, posting, services
 from chat.models import Room
 from hubbub.limits.token_buckets import Buckets
 from hubbub.protocol import Refused
@@ -57,9 +57,9 @@ def test_a_reader_opens_a_private_room_on_page_and_socket(client: Any, reader: A
 
 def test_a_reader_writes_nothing(reader: Any, alice: Any, attic: Room) -> None:
     user_id = str(reader.pk)
-    services.post_message(user_id=str(alice.pk), slug="attic", client_id=uuid.uuid4(), body="hello")
+    posting.post_message(user_id=str(alice.pk), slug="attic", client_id=uuid.uuid4(), body="hello")
     post = {"user_id": user_id, "slug": "attic", "client_id": uuid.uuid4(), "body": "hello"}
-    assert refusal(services.post_message, **post) == "forbidden"
+    assert refusal(posting.post_message, **post) == "forbidden"
     assert refusal(services.edit_message, user_id=user_id, slug="attic", seq=1, body="x") == "forbidden"
     assert refusal(services.delete_message, user_id=user_id, slug="attic", seq=1) == "forbidden"
     attic.refresh_from_db()
@@ -69,7 +69,7 @@ def test_a_reader_writes_nothing(reader: Any, alice: Any, attic: Room) -> None:
 def test_an_outsider_without_the_permission_finds_nothing_to_read_or_write(charlie: Any, attic: Room) -> None:
     post = {"user_id": str(charlie.pk), "client_id": uuid.uuid4(), "body": "hello"}
     for slug in ("attic", "no-such-room"):
-        assert refusal(services.post_message, slug=slug, **post) == "not_found"
+        assert refusal(posting.post_message, slug=slug, **post) == "not_found"
         assert refusal(access.enter_room, user_id=str(charlie.pk), slug=slug) == "not_found"
 
 

@@ -14,7 +14,7 @@ from django.core.management import call_command
 from django.db import IntegrityError, connection, connections, transaction
 from django.utils import timezone
 
-from chat import history, services
+from chat import history, posting, services
 from chat.models import Membership, Message, Room
 from hubbub.protocol import Refused
 
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 
 
 def post(user: Any, room: Room, body: str = "hello", client_id: UUID | None = None) -> Any:
-    return services.post_message(user_id=user.pk, slug=room.slug, client_id=client_id or uuid4(), body=body)
+    return posting.post_message(user_id=user.pk, slug=room.slug, client_id=client_id or uuid4(), body=body)
 
 
 def code_of(call: Callable[..., Any], **kwargs: Any) -> str:
@@ -125,7 +125,7 @@ def test_an_outsider_neither_posts_to_a_private_room_nor_learns_that_it_exists(
         # Root knows of it, by a permission to read.
         expected = "forbidden" if outsider is root else "not_found"
         assert code_of(post, user=outsider, room=attic) == expected
-    missing = code_of(services.post_message, user_id=alice.pk, slug="nowhere", client_id=uuid4(), body="x")
+    missing = code_of(posting.post_message, user_id=alice.pk, slug="nowhere", client_id=uuid4(), body="x")
     assert missing == "not_found"
 
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from chat import services
+from chat import posting, services
 from chat.models import Message, Room
 from chat.validators import clean
 from hubbub.protocol import Refused
@@ -32,9 +32,9 @@ def test_a_body_that_shows_nothing_is_invalid(typed: str) -> None:
 @pytest.mark.database
 @pytest.mark.parametrize("blank", ["\u200b", "\u3164", "\ufeff", "\u2800", "\u00ad"], ids=ascii)
 def test_neither_a_post_nor_an_edit_leaves_a_blank_row(alice: Any, lounge: Room, blank: str) -> None:
-    services.post_message(user_id=alice.pk, slug=lounge.slug, client_id=uuid4(), body="hello")
+    posting.post_message(user_id=alice.pk, slug=lounge.slug, client_id=uuid4(), body="hello")
     with pytest.raises(Refused, match="visible text"):
-        services.post_message(user_id=alice.pk, slug=lounge.slug, client_id=uuid4(), body=blank)
+        posting.post_message(user_id=alice.pk, slug=lounge.slug, client_id=uuid4(), body=blank)
     with pytest.raises(Refused, match="visible text"):
         services.edit_message(user_id=alice.pk, slug=lounge.slug, seq=1, body=blank)
     assert list(Message.objects.values_list("body", flat=True)) == ["hello"]
@@ -44,7 +44,7 @@ def test_neither_a_post_nor_an_edit_leaves_a_blank_row(alice: Any, lounge: Room,
 @pytest.mark.database
 def test_the_first_indent_of_code_is_kept(alice: Any, lounge: Room) -> None:
     code = "    if x:\n        y()\nend"
-    services.post_message(user_id=alice.pk, slug=lounge.slug, client_id=uuid4(), body=f"\n{code}\n")
+    posting.post_message(user_id=alice.pk, slug=lounge.slug, client_id=uuid4(), body=f"\n{code}\n")
     services.edit_message(user_id=alice.pk, slug=lounge.slug, seq=1, body=f"\n{code}\n\n")
     message = Message.objects.get()
     assert message.body == code

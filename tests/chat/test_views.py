@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from chat import services
+from chat import posting, services
 from chat.models import Room
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
@@ -16,7 +16,7 @@ SCRIPT = "<script>alert(1)</script>"
 
 
 def post(user: Any, room: Room, body: str) -> int:
-    return services.post_message(user_id=user.pk, slug=room.slug, client_id=uuid4(), body=body).seq
+    return posting.post_message(user_id=user.pk, slug=room.slug, client_id=uuid4(), body=body).seq
 
 
 def visit(client: Client, user: Any, name: str, *args: str) -> Any:

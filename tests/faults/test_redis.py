@@ -161,12 +161,12 @@ async def test_a_last_message_whose_publication_was_lost_reaches_everybody(healt
     # Saved by a process that dies between its commit and its publication.
     post = """
         import os, uuid
-        from chat import services
+        from chat import posting
         from hubbub.publish import sender
         sender.put = lambda message, **_: os._exit(0)
         from django.contrib.auth import get_user_model
         user = get_user_model().objects.get(username="watcher")
-        services.post_messages([services.Post(user.pk, "general", uuid.uuid4(), "the last")])
+        posting.post_messages([posting.Post(user.pk, "general", uuid.uuid4(), "the last")])
         raise SystemExit("it was published")
     """
     cookie = (await asyncio.to_thread(healthy.make_user, "watcher"))["cookie"]

@@ -341,7 +341,7 @@ def fill(cluster: Cluster, room: str, count: int, body: str) -> None:
             f"""
             from uuid import uuid4
             from django.contrib.auth import get_user_model
-            from chat.services import Post, post_messages
+            from chat.posting import Post, post_messages
             user = get_user_model().objects.get(username="returner").pk
             for first in range(0, {count}, 100):
                 number = min(100, {count} - first)

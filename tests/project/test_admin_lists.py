@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from chat import services
+from chat import posting, services
 from chat.list_filters import ROOMS_NAMED
 from chat.models import Membership, Message, Room
 from hubbub.auth.tokens import create_token
@@ -38,7 +38,7 @@ def add_rows(number: int) -> None:
     user = make_user(f"user-{number}", email=f"user-{number}@example.org")
     room = services.create_room(slug=f"room-{number}", title=f"Room {number}")
     until = timezone.now() + timedelta(days=1)
-    services.post_message(user_id=str(user.pk), slug=room.slug, client_id=uuid.uuid4(), body=f"hello {number}")
+    posting.post_message(user_id=str(user.pk), slug=room.slug, client_id=uuid.uuid4(), body=f"hello {number}")
     services.set_membership(room_id=room.pk, user_id=str(user.pk), banned_until=until, ban_reason="loud")
     create_token(user=user, name=f"probe {number}", expires_at=None)
     user.groups.add(Group.objects.create(name=f"group {number}"))
@@ -177,7 +177,7 @@ def test_a_column_of_users_sorts_by_name(admin: Any, address: str, title: str) -
     for name in ("zoe", "adam"):
         user = make_user(name)
         room = services.create_room(slug=f"of-{name}", title=f"Of {name}")
-        services.post_message(user_id=str(user.pk), slug=room.slug, client_id=uuid.uuid4(), body="hello")
+        posting.post_message(user_id=str(user.pk), slug=room.slug, client_id=uuid.uuid4(), body="hello")
         services.set_membership(room_id=room.pk, user_id=str(user.pk))
         create_token(user=user, name=name, expires_at=None)
     changelist = admin.get(address).context["cl"]
