@@ -138,7 +138,7 @@ class RoomAdmin(BansOfRooms, ServiceAdmin):
             services.change_room(room_id=obj.pk, **{name: form.cleaned_data[name] for name in form.changed_data})
         else:
             obj.pk = services.create_room(**form.cleaned_data).pk
-        if "title" in form.changed_data and (alike := access.rooms_that_look_like(obj)):
+        if "title" in form.changed_data and (alike := access.look_alike_rooms(obj)):
             named = ", ".join(f"{room.title} ({room.slug})" for room in alike[:5])
             self.message_user(request, f"Other rooms have this title, or one that looks like it: {named}.", WARNING)
 

@@ -211,7 +211,7 @@ def find_revoked(users: dict[str, set[str]]) -> dict[str, dict[str, str]]:
     """Of the users in each of the rooms, those who may not read it any more, each with the event that says so."""
     rooms = {slug_of(group): user_ids for group, user_ids in users.items()}
     found: dict[str, dict[str, str]] = {}
-    for slug, user_ids in access.unwelcome_in(rooms).items():
+    for slug, user_ids in access.denied_users(rooms).items():
         found[group_of(slug)] = {
             user_id: encode(RoomClosed(room=slug, code=code)) for user_id, code in user_ids.items()
         }

@@ -106,7 +106,7 @@ def _save_by_room(posts: Sequence[Post]) -> list[Posted | Refused]:
         room_posts = [posts[number] for number in numbers]
         try:
             with transaction.atomic():
-                access.wait_shortly_for_locks()
+                access.shorten_lock_timeout()
                 answers = _save_all(room_posts, [cleaned(post.body) for post in room_posts])
         except (OperationalError, InterfaceError) as error:
             if not access.is_lock_timeout(error):
@@ -138,7 +138,7 @@ def _save_all(posts: Sequence[Post], bodies: Sequence[str | Refused]) -> list[Po
     keys = {user_id: key for user_id in {post.user_id for post in posts} if (key := users.key_of(user_id)) is not None}
     rooms = access.locked_rooms_for([(keys[post.user_id], post.slug) for post in posts if post.user_id in keys])
     answered = _already_posted(posts, rooms)
-    refusals = access.not_writable(
+    refusals = access.write_refusals(
         {(post.user_id, post.slug) for post in posts if (keys.get(post.user_id), post.slug) not in rooms}
     )
     authors, valid_identities = access.writers_for([post.by for post in posts], keys.values())

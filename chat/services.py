@@ -42,7 +42,7 @@ def edit_message(*, user_id: str, slug: str, seq: int, body: str, by: Identity |
     text = cleaned(body)
     with transaction.atomic():
         room = access.writable_room_for(user_id, slug)
-        access.check_still_in(by, user_id)
+        access.check_identity(by, user_id)
         message = access.message_in(room, seq)
         if not access.can_edit(user_id, message):
             raise Refused(ErrorCode.FORBIDDEN, "only the author may edit a message")
@@ -59,7 +59,7 @@ def delete_message(*, user_id: str, slug: str, seq: int, by: Identity | None = N
     """Empty a message of the user, or of any user if the user is a moderator. Raises Refused."""
     with transaction.atomic():
         room = access.writable_room_for(user_id, slug)
-        access.check_still_in(by, user_id)
+        access.check_identity(by, user_id)
         message = access.message_in(room, seq)
         if not access.can_delete(user_id, message, room):
             raise Refused(ErrorCode.FORBIDDEN, "only the author or a moderator may delete a message")

@@ -44,5 +44,5 @@ def _room_deleted(instance: Room, **_: object) -> None:
 
 def _user_renamed(user_id: str, name: str, **_: object) -> None:
     event = encode(UserRenamed(user=Person(user_id, name)))
-    for slug in access.rooms_that_show(user_id):
+    for slug in access.rooms_showing(user_id):
         publish(group_of(slug), event)

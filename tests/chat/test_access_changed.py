@@ -61,7 +61,7 @@ def test_a_room_that_only_bans_a_user_does_not_hear_the_name(
 ) -> None:
     bans.ban_user(room_id=attic.pk, user_id=str(charlie.pk), until=timezone.now() + timedelta(hours=1))
     assert Membership.objects.get(room=attic, user=charlie).role == Membership.Role.NONE
-    assert access.rooms_that_show(str(charlie.pk)) == []
+    assert access.rooms_showing(str(charlie.pk)) == []
     services.set_membership(room_id=lounge.pk, user_id=charlie.pk)
-    assert access.rooms_that_show(str(charlie.pk)) == ["lounge"]
-    assert access.rooms_that_show(str(alice.pk)) == ["attic"]
+    assert access.rooms_showing(str(charlie.pk)) == ["lounge"]
+    assert access.rooms_showing(str(alice.pk)) == ["attic"]

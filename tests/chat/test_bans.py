@@ -55,7 +55,7 @@ def test_the_end_of_a_ban_makes_no_member_of_a_private_room(charlie: Any, attic:
     end_bans()
     assert not may_read(charlie, attic)
     assert attic not in access.rooms_for(str(charlie.pk))
-    assert access.unwelcome_in({attic.slug: {str(charlie.pk)}}) == {attic.slug: {str(charlie.pk): "removed"}}
+    assert access.denied_users({attic.slug: {str(charlie.pk)}}) == {attic.slug: {str(charlie.pk): "removed"}}
     with pytest.raises(Refused) as refused:
         post(charlie, attic)
     assert refused.value.code == "not_found"

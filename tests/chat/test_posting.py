@@ -38,7 +38,7 @@ def published(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[int]]]:
     """(group, positions) of each publish."""
     seen: list[tuple[str, list[int]]] = []
     monkeypatch.setattr(
-        services, "publish_in_order", lambda group, frames: seen.append((group, [at for at, _ in frames]))
+        posting, "publish_in_order", lambda group, frames: seen.append((group, [at for at, _ in frames]))
     )
     return seen
 
@@ -96,11 +96,12 @@ def test_no_posts_are_no_transaction(django_assert_num_queries: Any) -> None:
         assert post_messages([]) == []
 
 
-def test_answers_to_one_id_are_not_one_object(alice: Any, lounge: Room) -> None:
-    """The consumer writes the command's ref into its answer."""
+def test_answers_to_one_id_are_equal_and_cannot_be_changed(alice: Any, lounge: Room) -> None:
+    """The consumer puts the command's ref on a copy: two commands may share one answer."""
     first, second = post_messages([post_by(alice, lounge, "x", client_id := uuid4())] * 2)
-    assert first is not second
     assert first == second
+    with pytest.raises(AttributeError):
+        first.ref = 1  # type: ignore[misc, union-attr]
     assert Message.objects.get().client_id == client_id
 
 

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.database, pytest.mark.usefixtures("plain_static")]
 
 @pytest.fixture
 def reader(monkeypatch: pytest.MonkeyPatch, db: None) -> Any:
-    monkeypatch.setattr(access, "_logged_openings", Buckets(per_second=1 / 60, burst=1))
+    monkeypatch.setattr(access, "_logged_reads", Buckets(per_second=1 / 60, burst=1))
     return staff_with("read_any_room", "view_room")
 
 
@@ -100,9 +100,9 @@ def test_a_banned_reader_is_out_and_so_is_one_who_is_not_active(reader: Any, att
 
 def test_the_sweep_leaves_readers_in_until_the_permission_is_taken(reader: Any, charlie: Any, attic: Room) -> None:
     inside = {"attic": {str(reader.pk), str(charlie.pk)}}
-    assert access.unwelcome_in(inside) == {"attic": {str(charlie.pk): "removed"}}
+    assert access.denied_users(inside) == {"attic": {str(charlie.pk): "removed"}}
     reader.user_permissions.clear()
-    assert access.unwelcome_in(inside) == {"attic": {str(reader.pk): "removed", str(charlie.pk): "removed"}}
+    assert access.denied_users(inside) == {"attic": {str(reader.pk): "removed", str(charlie.pk): "removed"}}
 
 
 def test_a_public_room_made_private_asks_few_queries_about_those_inside(
@@ -111,7 +111,7 @@ def test_a_public_room_made_private_asks_few_queries_about_those_inside(
     inside = {str(make_user(f"user-{number}").pk) for number in range(30)}
     services.change_room(room_id=lounge.pk, is_private=True)
     with django_assert_max_num_queries(6):
-        assert access.unwelcome_in({"lounge": inside}) == {"lounge": dict.fromkeys(inside, "removed")}
+        assert access.denied_users({"lounge": inside}) == {"lounge": dict.fromkeys(inside, "removed")}
 
 
 def test_each_opening_is_one_line_of_the_log(
