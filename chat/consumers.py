@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from chat import access, conf, history, posting, services
-from chat.post_batcher import writer
+from chat.post_batcher import batcher
 from chat.protocol import (
     COMMANDS,
     Joined,
@@ -25,7 +25,7 @@ from hubbub.runtime import runtime
 
 JOIN_ATTEMPTS = 3
 
-# Rooms that a socket resumes in parts at the same time: of more, the parts of the first are counted from the beginning.
+# Rooms that a socket resumes in parts at the same time; past that the count of the oldest starts anew.
 MAX_RESUMING = 100
 
 # Scopes of access tokens.
@@ -47,7 +47,7 @@ class ChatConsumer(HubbubConsumer):
         MessageDelete: WRITE,
     }
     posts = (MessagePost, MessageEdit, MessageDelete)
-    # How many parts each room was told in since it was last told to its end.
+    # Partial answers sent for each room since its last complete answer.
     _parts: dict[str, int] | None = None
 
     @property
@@ -55,7 +55,7 @@ class ChatConsumer(HubbubConsumer):
         return conf.settings().body_chars
 
     def is_concurrent(self, command: Any) -> bool:
-        # The writer keeps the order of posts, and saves those that come together in one transaction.
+        # The batcher keeps the order of posts and saves concurrent posts in one transaction.
         return isinstance(command, MessagePost)
 
     async def handle(self, command: Any) -> Ok | None:
@@ -77,7 +77,7 @@ class ChatConsumer(HubbubConsumer):
                     limit=limit,
                 )
             case MessagePost(room=slug, id=client_id, body=body):
-                return await writer().post(posting.Post(user_id, slug, client_id, body, self.identity))
+                return await batcher().post(posting.Post(user_id, slug, client_id, body, self.identity))
             case MessageEdit(room=slug, seq=seq, body=body):
                 return await threads.write(
                     services.edit_message, user_id=user_id, slug=slug, seq=seq, body=body, by=self.identity
@@ -89,32 +89,33 @@ class ChatConsumer(HubbubConsumer):
         return await super().handle(command)
 
     async def _join(self, command: RoomJoin) -> Joined | None:
-        """Enter the group, read the room, answer, then what came meanwhile: so no change falls between.
+        """Enter the group, read the room, answer, then deliver the events since the read: no change is lost.
 
-        None: it was answered. The answer is returned only where the room is not joined yet.
+        Returns:
+            A partial answer, with the room not joined yet; None if the complete answer was sent.
         """
         group = group_of(command.room)
         if not self.is_active(group):
-            # For who may not be in it, no subscription is made; nor does the time of that tell which rooms are in use.
+            # Access first: the time of a subscription would reveal whether a forbidden room is in use.
             await threads.read(access.room_for, self.identity.user_id, command.room)
         try:
             for _ in range(JOIN_ATTEMPTS):
-                await self.join_uncounted(group, RECORD, presence_changed)
+                await self.join_uncounted(group, ROOM_RECOVERY, presence_changed)
                 joined = await threads.read(
                     history.open_room,
                     user_id=self.identity.user_id,
                     slug=command.room,
                     after=command.after,
                     epoch=command.epoch,
-                    may_be_partial=self._may_tell_a_part(command.room),
+                    may_be_partial=self._may_send_part(command.room),
                     present_bytes=self._memberships.presence_bytes(group),
                     users_changed=runtime().revocation.changes_of_users,
                 )
                 if self.is_evicted(group):
                     raise access.room_not_found()
-                self.check_number(group)  # After the access: refused for that, one would know that there is the room.
+                self.check_number(group)  # After the access check: this refusal would reveal that the room exists.
                 if joined.partial:
-                    # A socket that had joined before has to leave: an event would be beyond what it has been told.
+                    # A socket that was in the room leaves: a live event would be ahead of the partial answer.
                     self.leave(group)
                     self._count_part(command.room)
                     return joined
@@ -126,13 +127,13 @@ class ChatConsumer(HubbubConsumer):
                     return None
         except Refused as refused:
             if refused.code == ErrorCode.NOT_FOUND:
-                self.leave(group)  # Also the room that was joined before, and is not the user's any more.
+                self.leave(group)  # Also a room that was joined before and is forbidden now.
             raise
         finally:
             self.abandon(group)
         raise Refused(ErrorCode.UNAVAILABLE, "the room is too busy to join; try again", retry_after_ms=1000)
 
-    def _may_tell_a_part(self, room: str) -> bool:
+    def _may_send_part(self, room: str) -> bool:
         return (self._parts or {}).get(room, 0) < conf.settings().resume_parts
 
     def _count_part(self, room: str) -> None:
@@ -150,13 +151,13 @@ async def _read_changes(group: str, after: int) -> Changes:
     return await threads.read(history.read_changes, group, after)
 
 
-async def _read_standings(groups: list[str]) -> dict[str, StreamPosition]:
+async def _read_positions(groups: list[str]) -> dict[str, StreamPosition]:
     return await threads.read(history.read_positions, groups)
 
 
-async def _read_shut_out(users: dict[str, set[str]]) -> dict[str, dict[str, str]]:
+async def _find_revoked(users: dict[str, set[str]]) -> dict[str, dict[str, str]]:
     return await threads.read(history.find_revoked, users)
 
 
-# What the hub repairs the rooms from, and asks who may be in them: the database.
-RECORD = Recovery(_read_changes, _read_standings, _read_shut_out)
+# The hub repairs rooms and checks access by these reads of the database.
+ROOM_RECOVERY = Recovery(_read_changes, _read_positions, _find_revoked)

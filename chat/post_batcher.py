@@ -1,6 +1,6 @@
-"""Gathers the posts of this process into batches: one transaction for what has come while the last one ran.
+"""Gathers the posts of this process into batches: posts that arrive while a transaction runs share the next one.
 
-A lone post waits for nobody. Each has its own answer. One whose asker has given up is never begun.
+A single post is saved at once. Each post has its own answer. A cancelled post that has not begun is not saved.
 """
 
 import asyncio
@@ -13,34 +13,35 @@ from hubbub import conf, threads
 from hubbub.process.per_loop import PerLoop
 from hubbub.protocol import Refused
 
-BATCH_POSTS = 100  # Longer batches save little more, and the first of a batch waits for the last.
+BATCH_POSTS = 100  # Longer batches save little, and the first post of a batch waits for the last.
 
 
 @dataclass(slots=True, eq=False)
-class Waiting:
+class QueuedPost:
     post: Post
-    # Cancelled: nobody waits for it any more.
+    # Done when cancelled: its command has ended.
     result: "asyncio.Future[Posted | Refused]"
 
 
-class Writer:
+class PostBatcher:
     """The batches of one event loop."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Waiting] = deque()
-        self._writing: asyncio.Task[None] | None = None
+        self._queue: deque[QueuedPost] = deque()
+        self._task: asyncio.Task[None] | None = None
 
     async def post(self, post: Post) -> Posted:
-        """Save the post with others. Raises Refused; `unavailable` when it is not known to be saved.
+        """Save the post in a batch. The command's deadline cancels the wait.
 
-        Give up by cancelling: its time is that of the command, from its receipt.
+        Raises:
+            Refused: By the checks of the post; `unavailable` if it is unknown whether the post was saved.
         """
-        if len(self._waiting) >= conf.settings().max_queued_jobs:
+        if len(self._queue) >= conf.settings().max_queued_jobs:
             raise threads.refused_unavailable()
         result: asyncio.Future[Posted | Refused] = asyncio.get_running_loop().create_future()
-        self._waiting.append(Waiting(post, result))
-        if self._writing is None:
-            self._writing = asyncio.create_task(self._write())
+        self._queue.append(QueuedPost(post, result))
+        if self._task is None:
+            self._task = asyncio.create_task(self._write())
         saved = await result
         if isinstance(saved, Refused):
             raise saved
@@ -48,38 +49,36 @@ class Writer:
 
     async def _write(self) -> None:
         try:
-            while self._waiting:
-                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_POSTS))]
-                await self._write_batch(_still_wanted(batch))
+            while self._queue:
+                batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_POSTS))]
+                await self._write_batch(_not_done(batch))
         finally:
-            self._writing = None
+            self._task = None
 
-    async def _write_batch(self, batch: list[Waiting]) -> None:
+    async def _write_batch(self, batch: list[QueuedPost]) -> None:
         if not batch:
             return
         try:
-            results = await threads.write(_save_wanted, batch)
-        except Exception as error:  # noqa: BLE001 - each post's own socket answers for it and logs it
-            for one in batch:
-                if not one.result.done():
-                    one.result.set_exception(error)
+            results = await threads.write(_save, batch)
+        except Exception as error:  # noqa: BLE001 - the command of each post answers and logs it
+            for queued in _not_done(batch):
+                queued.result.set_exception(error)
             return
-        for one, result in zip(batch, results, strict=True):
-            if not one.result.done():
-                one.result.set_result(result)
+        for queued, result in zip(batch, results, strict=True):
+            if not queued.result.done():
+                queued.result.set_result(result)
 
 
-def _save_wanted(batch: list[Waiting]) -> list[Posted | Refused]:
-    """In the writer's thread, which it may have waited for."""
-    wanted = _still_wanted(batch)
-    results = dict(zip(wanted, post_messages([one.post for one in wanted]), strict=True))
-    return [results.get(one) or threads.refused_unavailable() for one in batch]
+def _save(batch: list[QueuedPost]) -> list[Posted | Refused]:
+    """Runs in the writer thread: posts may have been cancelled while the batch waited for it."""
+    saved = _not_done(batch)
+    results = dict(zip(saved, post_messages([queued.post for queued in saved]), strict=True))
+    return [results.get(queued) or threads.refused_unavailable() for queued in batch]
 
 
-def _still_wanted(batch: list[Waiting]) -> list[Waiting]:
-    """Whoever has been answered already would learn nothing of what is begun now."""
-    return [one for one in batch if not one.result.done()]
+def _not_done(batch: list[QueuedPost]) -> list[QueuedPost]:
+    return [queued for queued in batch if not queued.result.done()]
 
 
-# The running event loop's.
-writer = PerLoop(Writer)
+# The batcher of the running event loop.
+batcher = PerLoop(PostBatcher)

@@ -267,11 +267,11 @@ async def test_what_gathers_while_a_batch_is_written_is_the_next_batch(
         return post_messages(posts)
 
     monkeypatch.setattr(post_batcher, "post_messages", watched)
-    one_writer = post_batcher.Writer()
-    first = asyncio.create_task(one_writer.post(post_by(alice, lounge)))
+    batcher = post_batcher.PostBatcher()
+    first = asyncio.create_task(batcher.post(post_by(alice, lounge)))
     while not sizes:
         await asyncio.sleep(0.01)
-    others = [asyncio.create_task(one_writer.post(post_by(alice, lounge, str(number)))) for number in range(150)]
+    others = [asyncio.create_task(batcher.post(post_by(alice, lounge, str(number)))) for number in range(150)]
     await asyncio.sleep(0)
     release.set()
     answers = [await first, *[await one for one in others]]
@@ -283,11 +283,11 @@ async def test_what_gathers_while_a_batch_is_written_is_the_next_batch(
 async def test_a_post_that_was_given_up_before_its_turn_is_never_saved(alice: Any, lounge: Room) -> None:
     release = threading.Event()
     blocking = asyncio.create_task(threads.write(release.wait, 10))
-    one_writer = post_batcher.Writer()
-    begun = asyncio.create_task(one_writer.post(post_by(alice, lounge, "in the writer's queue")))
+    batcher = post_batcher.PostBatcher()
+    begun = asyncio.create_task(batcher.post(post_by(alice, lounge, "in the writer's queue")))
     await asyncio.sleep(0)
-    waiting = asyncio.create_task(one_writer.post(post_by(alice, lounge, "too late")))
-    kept = asyncio.create_task(one_writer.post(post_by(alice, lounge, "in time")))
+    waiting = asyncio.create_task(batcher.post(post_by(alice, lounge, "too late")))
+    kept = asyncio.create_task(batcher.post(post_by(alice, lounge, "in time")))
     await asyncio.sleep(0)
     for task in (begun, waiting):
         task.cancel()
@@ -305,11 +305,11 @@ async def test_a_database_that_is_away_refuses_every_post_of_a_batch(
         raise OperationalError("away")
 
     monkeypatch.setattr(post_batcher, "post_messages", fail)
-    one_writer = post_batcher.Writer()
-    results = await asyncio.gather(*(one_writer.post(post_by(alice, lounge)) for _ in range(3)), return_exceptions=True)
+    batcher = post_batcher.PostBatcher()
+    results = await asyncio.gather(*(batcher.post(post_by(alice, lounge)) for _ in range(3)), return_exceptions=True)
     assert [isinstance(one, Refused) and one.code for one in results] == ["unavailable"] * 3
     monkeypatch.undo()
-    assert (await one_writer.post(post_by(alice, lounge))).position == 1
+    assert (await batcher.post(post_by(alice, lounge))).position == 1
 
 
 @pytest.mark.parametrize(
