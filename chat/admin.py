@@ -1,4 +1,4 @@
-"""Rooms in the admin, and all of chat registered. Every change is a call of a service, so open pages learn of it."""
+"""Rooms in the admin, and the registration of all of chat. Changes are service calls, so open pages update."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -26,8 +26,8 @@ from hubbub import users
 from hubbub.admin_services.base import ServiceAdmin
 from hubbub.admin_services.links import link_to_list
 
-INLINE_MEMBERS = 100  # More would not fit Django's limit of 1000 fields in a form; they have their own list.
-FROM_LOBBY = "from_lobby"  # In the address of the page for a new room: where to return to.
+INLINE_MEMBERS = 100  # More would exceed Django's limit of 1000 fields in a form; the membership list shows all.
+FROM_LOBBY = "from_lobby"  # A query parameter of the page for a new room: return to the lobby.
 
 MAY_JOIN = "chat.add_membership"
 
@@ -71,7 +71,7 @@ class RoomAdmin(BansOfRooms, ServiceAdmin):
         room: Room | None = kwargs.get("obj")
         response = super().render_change_form(request, context, *args, **kwargs)
         if room is not None:
-            # To those who may not read the room its page is not found.
+            # The room's page exists only for users who may read it.
             context["has_absolute_url"] = access.find_room(users.id_of(request.user), room.slug) is not None
             context["is_outsider"] = _is_outsider(request, room)
             context["may_join"] = request.user.has_perm(MAY_JOIN)
@@ -87,7 +87,7 @@ class RoomAdmin(BansOfRooms, ServiceAdmin):
 
     @method_decorator(require_POST)
     def join_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Makes the user a member. A room has no owner, and its maker may have made it for others."""
+        """Make the current user a member. A room has no owner: its creator is not a member automatically."""
         room: Room | None = self.get_object(request, unquote(object_id))
         if room is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined,no-any-return]
@@ -111,7 +111,7 @@ class RoomAdmin(BansOfRooms, ServiceAdmin):
         if "_save" not in request.POST:
             return response
         if _is_outsider(request, obj) and self.has_view_or_change_permission(request, obj):
-            # The room is in no list of its maker's: its page says so.
+            # The creator's list of rooms does not show the room: its admin page explains that.
             return HttpResponseRedirect(reverse("admin:chat_room_change", args=[obj.pk]))
         if FROM_LOBBY in request.GET:
             may_enter = access.find_room(users.id_of(request.user), obj.slug) is not None
@@ -128,7 +128,7 @@ class RoomAdmin(BansOfRooms, ServiceAdmin):
 
     @admin.display(description="messages", ordering="last_seq")
     def messages(self, room: Room) -> str:
-        # Deleted ones keep their number, so the last number is their count.
+        # Deleted messages keep their seq, so the last seq is the count.
         return link_to_list(Message, room.last_seq, room__id__exact=room.pk)
 
     # Saving
@@ -140,13 +140,15 @@ class RoomAdmin(BansOfRooms, ServiceAdmin):
             obj.pk = services.create_room(**form.cleaned_data).pk
         if "title" in form.changed_data and (alike := access.look_alike_rooms(obj)):
             named = ", ".join(f"{room.title} ({room.slug})" for room in alike[:5])
-            self.message_user(request, f"Other rooms have this title, or one that looks like it: {named}.", WARNING)
+            self.message_user(
+                request, f"Other rooms have the same title, or one that looks the same: {named}.", WARNING
+            )
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         formset.save(commit=False)
-        forms = {id(one.instance): one for one in formset.forms}
-        for gone in formset.deleted_objects:
-            remove_membership(self, request, gone, forms[id(gone)].seen_until)
+        forms = {id(form.instance): form for form in formset.forms}
+        for deleted in formset.deleted_objects:
+            remove_membership(self, request, deleted, forms[id(deleted)].seen_until)
         for membership in [*formset.new_objects, *(changed for changed, _ in formset.changed_objects)]:
             save_membership(self, request, forms[id(membership)])
 
@@ -157,7 +159,7 @@ class RoomAdmin(BansOfRooms, ServiceAdmin):
             deletion.delete_room(room_id=obj.pk)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        # Counts, not Django's list of each message; and who may delete a room may delete what is in it.
+        # Counts instead of a list of all messages. The permission to delete a room covers its content.
         rooms = list(objs)
         counts = {
             "rooms": len(rooms),
@@ -168,19 +170,19 @@ class RoomAdmin(BansOfRooms, ServiceAdmin):
 
     # Actions
 
-    @admin.action(description="Archive: can be read, but not written to", permissions=["change"])
+    @admin.action(description="Archive: read only", permissions=["change"])
     def archive(self, request: HttpRequest, queryset: QuerySet[Room]) -> HttpResponse | None:
         return self._change_each(request, queryset, "archived", is_archived=True)
 
-    @admin.action(description="Open again: no longer archived", permissions=["change"])
+    @admin.action(description="Unarchive: members can write again", permissions=["change"])
     def unarchive(self, request: HttpRequest, queryset: QuerySet[Room]) -> HttpResponse | None:
-        return self._change_each(request, queryset, "opened again", is_archived=False)
+        return self._change_each(request, queryset, "unarchived", is_archived=False)
 
     @admin.action(description="Make private: members only", permissions=["change"])
     def make_private(self, request: HttpRequest, queryset: QuerySet[Room]) -> HttpResponse | None:
         return self._change_each(request, queryset, "made private", is_private=True)
 
-    @admin.action(description="Make public: for everybody who is signed in", permissions=["change"])
+    @admin.action(description="Make public: all signed-in users", permissions=["change"])
     def make_public(self, request: HttpRequest, queryset: QuerySet[Room]) -> HttpResponse | None:
         return self._change_each(request, queryset, "made public", is_private=False)
 
@@ -196,6 +198,6 @@ def _is_outsider(request: HttpRequest, room: Room) -> bool:
 
 
 def _count(memberships: QuerySet[Membership]) -> Coalesce:
-    """Of the room of an outer query. Not a join: two of them would multiply each other."""
+    """Count memberships of the outer query's room, by a subquery: two joins would multiply each other."""
     counts = memberships.values("room").annotate(n=Count("pk"))
     return Coalesce(Subquery(counts.values("n"), output_field=IntegerField()), 0)

@@ -1,4 +1,4 @@
-"""Banning in the admin: the form of a room's page, and the actions of lists."""
+"""Bans in the admin: the form on the page of a room, and the actions of lists."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -28,31 +28,31 @@ from hubbub.text.names import validate_name
 
 MAY_BAN = "chat.change_membership"
 SPANS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1)}
-QUICK_CHOICES = 6  # Of those who wrote last.
-SHOWN_BANS = 20  # On the page of a room; a link leads to the list of all.
-PROPOSED = timedelta(days=30)  # The length of a ban until a date, before another date is chosen.
-IN_PLACE = "HTTP_X_IN_PLACE"  # Sent by a script that shows the answer within its page: see in-place.js.
+QUICK_CHOICES = 6  # Recent authors offered as buttons.
+MAX_BANS_SHOWN = 20  # On the page of a room; a link leads to the full list.
+DEFAULT_SPAN = timedelta(days=30)  # The proposed length of a ban until a date.
+IN_PLACE = "HTTP_X_IN_PLACE"  # A header of in-place.js, which shows the answer within its page.
 LOCAL_TIME = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 
 
 class ReasonForm(ActionForm):
-    """Beside the actions of a list."""
+    """The form beside the actions of a list."""
 
     reason = forms.CharField(
         required=False,
-        label="Reason of a ban:",
+        label="Reason for a ban:",
         widget=forms.TextInput(attrs={"maxlength": BAN_REASON_CHARS, "size": 24}),
     )
 
 
 class UserSearch(AutocompleteSelect):
     def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
-        """What is no key of a user is no choice; Django would ask the database for it, and fail."""
-        return super().optgroups(name, [one for one in value if users.key_of(str(one)) is not None], attr)
+        """Drop values that are no user key: Django would query them and fail."""
+        return super().optgroups(name, [key for key in value if users.key_of(str(key)) is not None], attr)
 
 
 class BanForm(forms.Form):
-    """Who is banned, until when and why. `until` is in the browser's zone if its script has filled `until_utc`."""
+    """User, end and reason of a ban. The script converts `until`, in the browser's time zone, to `until_utc`."""
 
     recent = forms.ChoiceField(required=False, widget=forms.RadioSelect)
     user = forms.CharField(required=False)
@@ -63,29 +63,35 @@ class BanForm(forms.Form):
     )
     until_utc = forms.DateTimeField(required=False, widget=forms.HiddenInput)
     reason = forms.CharField(required=False, max_length=BAN_REASON_CHARS, validators=[validate_name])
-    refused_user = ""  # The id; the page names a ban that it did not show before.
+    refused_user = ""  # The id of a user with a newer ban, which the page then shows.
     span = forms.ChoiceField(choices=[(name, name) for name in (*SPANS, "until")], widget=forms.HiddenInput)
 
     def __init__(
         self, *args: Any, choices: Sequence[Any], bans_of: Mapping[str, Membership], search_site: Any = None, **kw: Any
     ) -> None:
-        """`choices`: users to choose from at once, marked by `bans_of`. `search_site`: the admin with a user search."""
+        """Args:
+        choices: Users offered as buttons; those in `bans_of` are marked as banned.
+        bans_of: Bans in force by user id.
+        search_site: The admin site for the user search; None: the user is typed by name.
+        """
         super().__init__(*args, **kw)
         recent: Any = self.fields["recent"]
-        recent.choices = [(key := users.id_of(one), _marked(users.name_of(one), bans_of.get(key))) for one in choices]
+        recent.choices = [
+            (key := users.id_of(user), _marked(users.name_of(user), bans_of.get(key))) for user in choices
+        ]
         self.fields["reason"].help_text = str(Membership._meta.get_field("ban_reason").help_text)
         if search_site is not None:
             key_field: Any = Membership._meta.get_field("user")
             self.fields["user"] = key_field.formfield(required=False, widget=UserSearch(key_field, search_site))
-        self.fields["user"].label = "Somebody else" if choices else "User"
+        self.fields["user"].label = "Another user" if choices else "User"
         if not self.is_bound and not self.initial.get("until"):
-            proposed = timezone.now() + PROPOSED
+            proposed = timezone.now() + DEFAULT_SPAN
             self.initial["until"] = timezone.localtime(proposed)
-            # For the script, which knows the browser's zone.
+            # The script shows it in the browser's time zone.
             self.fields["until"].widget.attrs["data-proposed"] = proposed.isoformat()
 
     def clean_user(self) -> str:
-        """The id; empty: nobody."""
+        """The user's id; empty if none is chosen."""
         chosen = self.cleaned_data["user"]
         if not chosen:
             return ""
@@ -93,27 +99,27 @@ class BanForm(forms.Form):
             try:
                 chosen = users.find_by_name(chosen.strip())
             except get_user_model().DoesNotExist:
-                raise ValidationError("There is no user of this name.") from None
+                raise ValidationError("There is no user with this name.") from None
         return users.id_of(chosen)
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = self.cleaned_data
         chosen = {data.get("recent"), data.get("user")} - {None, ""}
         if len(chosen) > 1:
-            self.add_error("user", "Two users are chosen. Choose one of them.")
+            self.add_error("user", "Two users are chosen. Choose only one.")
         if not chosen and not self.errors.keys() & {"user", "recent"}:
-            self.add_error("user", "Choose the user.")
+            self.add_error("user", "Choose a user.")
         if data.get("span") == "until" and data.get("until") is None and "until" not in self.errors:
             self.add_error("until", "Choose the end of the ban.")
         return data
 
     def refuse(self, error: ValidationError) -> None:
-        """What the service says of it stands beside the field that is wrong."""
+        """Show the error of the service beside its field."""
         errors = [*chain(*error.error_dict.values())] if hasattr(error, "error_dict") else error.error_list
-        self.add_error("until" if any(one.code == BAD_END for one in errors) else "user", errors)
+        self.add_error("until" if any(refusal.code == BAD_END for refusal in errors) else "user", errors)
 
     def focus_wrong(self) -> None:
-        """The page opens with the cursor in the first wrong field."""
+        """Put the cursor into the first wrong field."""
         wrong = next((name for name in self.fields if name in self.errors), None)
         if wrong is not None:
             self.fields["user" if wrong == "recent" else wrong].widget.attrs["autofocus"] = True
@@ -132,7 +138,7 @@ class BanForm(forms.Form):
 
 
 class BansOfRooms(ModelAdmin):  # type: ignore[type-arg]
-    """For RoomAdmin: a form on the page of each room, and a page of its own for browsers without scripts."""
+    """Base of RoomAdmin: a ban form on the page of a room, and a separate page for browsers without scripts."""
 
     def get_urls(self) -> Any:
         ban = self.admin_site.admin_view(self.ban_view)
@@ -162,7 +168,7 @@ class BansOfRooms(ModelAdmin):  # type: ignore[type-arg]
             return TemplateResponse(request, "admin/chat/room/ban_form.html", block)
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Ban somebody from {room}",
+            "title": f"Ban a user from {room}",
             "opts": self.opts,
             "media": self.media + form.media,
             **block,
@@ -171,7 +177,7 @@ class BansOfRooms(ModelAdmin):  # type: ignore[type-arg]
 
     def ban_form(self, request: HttpRequest, room: Room, data: Any = None, **initial: Any) -> BanForm:
         my_id = users.id_of(request.user)
-        choices = {users.id_of(one): one for one in access.last_authors(room, QUICK_CHOICES)}
+        choices = {users.id_of(author): author for author in access.last_authors(room, QUICK_CHOICES)}
         asked_for = request.GET.get("user", "")
         for user in users.read_users({key} if (key := users.key_of(asked_for)) is not None else set()).values():
             choices = {asked_for: user} | choices
@@ -179,26 +185,26 @@ class BansOfRooms(ModelAdmin):  # type: ignore[type-arg]
             data,
             initial={"recent": asked_for, **initial},
             choices=[user for user_id, user in choices.items() if user_id != my_id],
-            bans_of={users.id_of_key(one.user_id): one for one in access.bans_in(room, choices)},
+            bans_of={users.id_of_key(ban.user_id): ban for ban in access.bans_in(room, choices)},
             search_site=self.admin_site if has_user_search(self.admin_site, request) else None,
         )
 
     def ban_context(self, request: HttpRequest, room: Room, form: BanForm) -> dict[str, Any]:
-        """For the template of the form: the bans in force, and the versions of all that it shows."""
-        shown = list(access.bans_in(room)[: SHOWN_BANS + 1])
-        more = access.bans_in(room).count() - SHOWN_BANS if len(shown) > SHOWN_BANS else 0
+        """Template context: the bans in force, and the versions of all bans that the form shows."""
+        shown = list(access.bans_in(room)[: MAX_BANS_SHOWN + 1])
+        more = access.bans_in(room).count() - MAX_BANS_SHOWN if len(shown) > MAX_BANS_SHOWN else 0
         named = [str(key) for key, _ in form.fields["recent"].choices]  # type: ignore[attr-defined]
         named += [form.refused_user, request.POST.get("lift", "")]
-        known = [*shown[:SHOWN_BANS], *access.bans_in(room, named)]
+        known = [*shown[:MAX_BANS_SHOWN], *access.bans_in(room, named)]
         rows = [
-            {"id": users.id_of_key(one.user_id), "user": one.user, "end": bans.end_of(one), "reason": one.ban_reason}
-            for one in shown[:SHOWN_BANS]
+            {"id": users.id_of_key(ban.user_id), "user": ban.user, "end": bans.end_of(ban), "reason": ban.ban_reason}
+            for ban in shown[:MAX_BANS_SHOWN]
         ]
-        seen = " ".join(dict.fromkeys(bans.version_of(one) for one in known))
+        seen = " ".join(dict.fromkeys(bans.version_of(ban) for ban in known))
         return {"ban_form": form, "bans": rows, "more_bans": more, "seen": seen}
 
     def _ban(self, request: HttpRequest, room: Room, form: BanForm) -> str:
-        """What was done; empty: it was refused, which the form says."""
+        """Ban the user. The result for the page; empty if refused: the form has the errors."""
         how: Any = {"until": form.ends_at, "reason": form.cleaned_data["reason"], "by": users.id_of(request.user)}
         try:
             ban = bans.ban_user(room_id=room.pk, user_id=form.user_id, seen=_seen(request), **how)
@@ -207,22 +213,22 @@ class BansOfRooms(ModelAdmin):  # type: ignore[type-arg]
             form.refuse(error)
             return ""
         log_ban(self, request, None, ban)
-        return f"The user {ban.user} is banned from {room} until {bans.end_of(ban)}."
+        return f"{ban.user} is banned from {room} until {bans.end_of(ban)}."
 
     def _lift(self, request: HttpRequest, room: Room) -> tuple[str, list[str]]:
-        """What was done, and why it was not."""
+        """Lift a ban. The result for the page, and the errors."""
         try:
             before = bans.lift_ban(room_id=room.pk, user_id=request.POST["lift"], seen=_seen(request))
         except ValidationError as error:
             return "", error.messages
         if before is None:
-            return "", ["There is no such ban any more."]
+            return "", ["This ban no longer exists."]
         log_ban(self, request, before, None)
         return f"The ban of {before.user} is lifted.", []
 
 
 def log_ban(of: Any, request: HttpRequest, before: Membership | None, after: Membership | None) -> None:
-    """In the history of the room, by the admin `of` any model: a ban that came, changed or was lifted."""
+    """Log a new, changed or lifted ban in the history of the room. `of`: the admin of any model."""
     was = before is not None and before.is_banned
     if after is not None and after.is_banned:
         if before is None or any(getattr(before, name) != getattr(after, name) for name in bans.BAN_FIELDS):
@@ -233,18 +239,18 @@ def log_ban(of: Any, request: HttpRequest, before: Membership | None, after: Mem
 
 
 def ban_many(of: Any, request: HttpRequest, room_id: int, user_id: str, until: datetime) -> Otherwise | None:
-    """For an action on many rows: a longer ban stays, and is named."""
+    """Ban one user for an action on many rows. A longer ban stays and is reported."""
     reason = request.POST.get("reason", "")
     how: Any = {"until": until, "reason": reason, "by": users.id_of(request.user), "keep_longer": True}
     ban = bans.ban_user(room_id=room_id, user_id=user_id, **how)
     if ban.banned_until is not None and ban.banned_until > until:
-        return Otherwise(f"{ban.user} stays banned from {ban.room} until {bans.end_of(ban)}, which is longer")
+        return Otherwise(f"{ban.user} is already banned from {ban.room} for longer, until {bans.end_of(ban)}")
     log_ban(of, request, None, ban)
     return None
 
 
 def ban_page(room_id: int, user_key: Any) -> str:
-    """The page on which this user can be banned from the room."""
+    """The address of the page to ban this user from the room."""
     return reverse("admin:chat_room_ban", args=[room_id], query={"user": users.id_of_key(user_key)})
 
 
@@ -255,7 +261,7 @@ def _marked(name: str, ban: Membership | None) -> str:
 
 
 def _typed(request: HttpRequest) -> dict[str, str]:
-    """The input of a form of which another button was pressed."""
+    """The input of the ban form, kept when its lift button is pressed."""
     return {name: request.POST.get(name, "") for name in ("recent", "user", "reason", "until")}
 
 

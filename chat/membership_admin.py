@@ -1,4 +1,4 @@
-"""Memberships in the admin, in their own list and in the page of a room. Registered by admin.py.
+"""Memberships in the admin: their own list, and a table on the page of a room. Registered by admin.py.
 
 A form changes only fields that its user has changed. A ban that came since the form was opened is not overwritten.
 """
@@ -27,7 +27,7 @@ FIELDS = ["role", "banned_until", "ban_reason"]
 
 
 class ShownDateTimeField(forms.SplitDateTimeField):
-    """Beside it stands the time that the page has shown, as one text: of two, Django forgets it at the next showing."""
+    """Keeps the shown time in one hidden field: Django loses a pair of them when it shows the form again."""
 
     hidden_widget = forms.HiddenInput
 
@@ -36,19 +36,19 @@ class ShownDateTimeField(forms.SplitDateTimeField):
 
 
 class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Whom a membership is of stays: another user is another membership."""
+    """The user of a membership cannot be changed: another user needs another membership."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in self._own_fields():
-            # A program may send a form without them.
+            # A script may send the form without the hidden fields.
             shown = self.add_initial_prefix(name)
             is_shown = shown in self.data if self.is_bound else self.instance.pk is not None
             self.fields[name].show_hidden_initial = is_shown
         if self.instance.pk is not None and "user" in self.fields:
             user = self.fields["user"]
             user.disabled = True
-            # Its own widget would ask the database for each row's name.
+            # The default widget runs a query for the name of each row.
             user.widget = forms.Select(choices=[(self.instance.user_id, str(self.instance.user))])
 
     def clean(self) -> Any:
@@ -60,13 +60,13 @@ class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]
 
     @property
     def changes(self) -> dict[str, Any]:
-        """The fields that the user has changed; all of them for a new membership."""
+        """The changed fields; all fields for a new membership."""
         names = self._own_fields() if self.instance.pk is None else self.changed_data
         return {name: self.cleaned_data[name] for name in names if name in FIELDS}
 
     @property
     def seen_until(self) -> datetime | None:
-        """The end of the ban as the page has shown it."""
+        """The end of the ban that the page showed."""
         field = self.fields.get("banned_until")
         if field is not None and field.show_hidden_initial:
             return _time_in(self.data[self.add_initial_prefix("banned_until")])
@@ -79,7 +79,7 @@ class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]
 
 class MembershipFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
     def _should_delete_form(self, form: Any) -> bool:
-        """A row that is gone, and was not changed here, is no error: the page was opened before."""
+        """A row that another user deleted is dropped without an error, unless this form changed it."""
         is_gone = form in self.initial_forms and form.instance.pk is None
         return bool(super()._should_delete_form(form) or (is_gone and not {*form.changed_data} & {*FIELDS}))  # type: ignore[misc]
 
@@ -123,7 +123,7 @@ class BannedFilter(admin.SimpleListFilter):
 
 
 class MemberFilter(admin.SimpleListFilter):
-    """By it the numbers of members in other lists lead to as many rows."""
+    """The links from counts of members in other lists use it, so that count and rows agree."""
 
     title = "membership"
     parameter_name = "member"
@@ -197,40 +197,40 @@ class MembershipAdmin(ServiceAdmin):
     def delete_model(self, request: HttpRequest, obj: Membership) -> None:
         remove_membership(self, request, obj, obj.banned_until)
 
-    @admin.action(description="Make moderators of their rooms", permissions=["change"])
+    @admin.action(description="Make moderators", permissions=["change"])
     def make_moderator(self, request: HttpRequest, queryset: QuerySet[Membership]) -> HttpResponse | None:
         return self._make(request, queryset, Membership.Role.MODERATOR, "made moderators")
 
-    @admin.action(description="Make plain members", permissions=["change"])
+    @admin.action(description="Make members (not moderators)", permissions=["change"])
     def make_member(self, request: HttpRequest, queryset: QuerySet[Membership]) -> HttpResponse | None:
-        return self._make(request, queryset, Membership.Role.MEMBER, "made plain members")
+        return self._make(request, queryset, Membership.Role.MEMBER, "made members")
 
-    @admin.action(description="Ban for an hour from their rooms", permissions=["change"])
+    @admin.action(description="Ban for an hour", permissions=["change"])
     def ban_hour(self, request: HttpRequest, queryset: QuerySet[Membership]) -> HttpResponse | None:
         return self._ban(request, queryset, "hour", "banned for an hour")
 
-    @admin.action(description="Ban for a day from their rooms", permissions=["change"])
+    @admin.action(description="Ban for a day", permissions=["change"])
     def ban(self, request: HttpRequest, queryset: QuerySet[Membership]) -> HttpResponse | None:
         return self._ban(request, queryset, "day", "banned for a day")
 
-    @admin.action(description="Ban for a week from their rooms", permissions=["change"])
+    @admin.action(description="Ban for a week", permissions=["change"])
     def ban_week(self, request: HttpRequest, queryset: QuerySet[Membership]) -> HttpResponse | None:
         return self._ban(request, queryset, "week", "banned for a week")
 
     @admin.action(description="Lift the ban", permissions=["change"])
     def lift_ban(self, request: HttpRequest, queryset: QuerySet[Membership]) -> HttpResponse | None:
-        def lift(one: Membership) -> Otherwise | None:
-            before = bans.lift_ban(**ids_of(one))
+        def lift(membership: Membership) -> Otherwise | None:
+            before = bans.lift_ban(**ids_of(membership))
             log_ban(self, request, before, None)
-            return Otherwise(f"{one} had no ban") if before is None else None
+            return Otherwise(f"{membership} had no ban") if before is None else None
 
         return self.for_each(request, queryset, lift, done="no longer banned")
 
     def _make(
         self, request: HttpRequest, memberships: QuerySet[Membership], role: str, done: str
     ) -> HttpResponse | None:
-        def change(one: Membership) -> None:
-            bans.change_membership(**ids_of(one), seen_until=None, role=role)
+        def change(membership: Membership) -> None:
+            bans.change_membership(**ids_of(membership), seen_until=None, role=role)
 
         return self.for_each(request, memberships, change, done=done)
 
@@ -239,12 +239,15 @@ class MembershipAdmin(ServiceAdmin):
     ) -> HttpResponse | None:
         until = timezone.now() + SPANS[span]
         return self.for_each(
-            request, memberships, lambda one: ban_many(self, request, **ids_of(one), until=until), done=done
+            request,
+            memberships,
+            lambda membership: ban_many(self, request, **ids_of(membership), until=until),
+            done=done,
         )
 
 
 def save_membership(of: Any, request: HttpRequest, form: MembershipForm) -> None:
-    """By the admin `of` any model."""
+    """Save the form of a membership and log its ban. `of`: the admin of any model, which writes the log entry."""
     membership = form.instance
     by: Any = {"by": users.id_of(request.user)}
     if membership.pk is not None:
@@ -258,7 +261,7 @@ def save_membership(of: Any, request: HttpRequest, form: MembershipForm) -> None
 
 
 def remove_membership(of: Any, request: HttpRequest, membership: Membership, seen_until: datetime | None) -> None:
-    """A ban goes with its membership."""
+    """Delete the membership and its ban, and log it."""
     log_ban(of, request, bans.remove_membership(**ids_of(membership), seen_until=seen_until), None)
 
 

@@ -1,4 +1,4 @@
-"""Messages in the admin: to be read and moderated. Registered by admin.py."""
+"""Messages in the admin: read and moderate. Registered by admin.py."""
 
 from datetime import datetime
 from typing import Any
@@ -49,14 +49,14 @@ class PostedFilter(admin.DateFieldListFilter):
 
 
 class MessageAdmin(ServiceAdmin):
-    """Never added, edited or hard-deleted here: people's words are their own."""
+    """Messages cannot be added or edited here: only their authors write. Deleting empties the text."""
 
-    list_display = ["__str__", "state", "writer", "excerpt", "in_room", "posted_at"]
+    list_display = ["__str__", "state", "author_link", "excerpt", "in_room", "posted_at"]
     list_filter = [MessageStateFilter, ("at", PostedFilter), ("room", RoomFilter)]
     list_select_related = ["author", "room"]
     search_fields = ["body", "room__title", "room__slug"]
     search_help_text = "Search texts and the names of authors and rooms."
-    # Newest first by the primary key: sorting by time would read the whole table.
+    # By the primary key: sorting by time would read the whole table.
     ordering = ["-pk"]
     show_full_result_count = False
     readonly_fields = [*FIELDS, "ban"]
@@ -92,7 +92,7 @@ class MessageAdmin(ServiceAdmin):
         return Truncator(message.body).chars(EXCERPT_CHARS)
 
     @admin.display(description="author", ordering=users.name_lookup("author"))
-    def writer(self, message: Message) -> str:
+    def author_link(self, message: Message) -> str:
         return link_to(message.author, if_none="deleted user")
 
     @admin.display(description="room", ordering="room")
@@ -102,7 +102,7 @@ class MessageAdmin(ServiceAdmin):
     @admin.display(description="ban")
     def ban(self, message: Message) -> str:
         if message.author_id is None:
-            return "The account of the author is deleted."
+            return "The author's account is deleted."
         return format_html(
             '<a href="{}">Ban the author from this room</a>', ban_page(message.room_id, message.author_id)
         )
@@ -117,18 +117,18 @@ class MessageAdmin(ServiceAdmin):
             return "deleted"
         return "edited" if message.edited_at is not None else ""
 
-    @admin.action(description="Delete the selected messages (they keep their place)", permissions=["moderate"])
+    @admin.action(description="Delete the selected messages (a note stays)", permissions=["moderate"])
     def moderate(self, request: HttpRequest, queryset: QuerySet[Message]) -> HttpResponse | None:
         present = queryset.filter(deleted_at=None)
         keys = self.keys_of(request, present)
         if keys is None:
             return None
         if not keys:
-            self.message_user(request, "These messages are deleted already.", messages.WARNING)
+            self.message_user(request, "These messages are already deleted.", messages.WARNING)
             return None
         if "confirmed" in request.POST:
             return self.for_each(
-                request, present, lambda one: services.moderate_message(message_id=one.pk), done="deleted"
+                request, present, lambda message: services.moderate_message(message_id=message.pk), done="deleted"
             )
         context = {
             "title": "Delete the selected messages?",
@@ -144,7 +144,7 @@ class MessageAdmin(ServiceAdmin):
 
         def ban(message: Message) -> Otherwise | None:
             if message.author_id is None:
-                raise ValidationError("the account of the author is deleted")
+                raise ValidationError("the author's account is deleted")
             return ban_many(self, request, message.room_id, users.id_of_key(message.author_id), until)
 
-        return self.for_each(request, queryset, ban, done="answered by a ban of the author for a day")
+        return self.for_each(request, queryset, ban, done="handled: author banned for a day")

@@ -115,11 +115,13 @@ class Membership(models.Model):
 
     def clean(self) -> None:
         if self.role == self.Role.NONE and self.banned_until is None:
-            raise ValidationError("Without a role and without a ban this entry says nothing: choose one, or delete it.")
+            raise ValidationError(
+                "This entry has neither a role nor a ban. Choose a role, set a ban or delete the entry."
+            )
         if self.banned_until is not None and self.banned_until > timezone.now() + MAX_BAN:
             kept = type(self)._base_manager.filter(pk=self.pk).values_list("banned_until", flat=True).first()
             if kept != self.banned_until:  # A ban of before there was a longest one stays as it is.
-                raise ValidationError("The end of the ban is too far away.", code=BAD_END)
+                raise ValidationError("The end of the ban is more than 100 years away.", code=BAD_END)
 
     @property
     def is_member(self) -> bool:

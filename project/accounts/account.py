@@ -70,7 +70,7 @@ def _change_password(request: HttpRequest) -> HttpResponse:
     end_tokens = bool(form.cleaned_data.get("end_tokens"))
     if not _save_password(request, form, end_tokens=end_tokens):
         return _page(request, password_form=form)
-    ended = " Your access tokens have ended." if end_tokens else ""
+    ended = " Your access tokens are revoked." if end_tokens else ""
     messages.success(request, f"Your password is changed. All other browsers are signed out.{ended}")
     return redirect("account")
 

@@ -131,9 +131,9 @@ class UserAdmin(ResetLinkAdmin, BoundedUserAdmin, BulkAdmin, DjangoUserAdmin):  
 
     def check_deletable(self, request: HttpRequest, row: Any) -> None:
         if row.pk == request.user.pk:
-            raise ValidationError("it is your own account")
+            raise ValidationError("this is your own account")
         if self.is_beyond(request, row):
-            raise ValidationError("it has rights that you do not have")
+            raise ValidationError("the account has permissions that you do not have")
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         deletion.disown_messages(user_id=users.id_of(obj))

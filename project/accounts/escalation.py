@@ -12,7 +12,7 @@ from django.http import HttpRequest
 
 from project.accounts.rights import grantable_groups, grantable_permissions, lacks_rights_of, lacks_rights_of_group
 
-NOT_YOURS_TO_GIVE = "You cannot give rights that you do not have. Reload the page to see what you can give."
+NOT_YOURS_TO_GIVE = "You cannot grant permissions that you do not have. Reload the page to see which you can grant."
 
 
 class BoundedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]

@@ -13,7 +13,7 @@ from project.accounts import passwords
 from project.accounts.focus import FocusedForm, NewPasswordFields
 from project.accounts.models import User
 
-NOT_THE_PASSWORD = "This is not your present password."  # noqa: S105 - a sentence
+NOT_THE_PASSWORD = "This is not your current password."  # noqa: S105 - a sentence
 PASSWORDS_DIFFER = "The two passwords differ."
 PASSWORD_HELP = "At least 8 characters, and not a common password."  # noqa: S105 - a sentence
 
@@ -41,7 +41,7 @@ class PasswordForm(NewPasswordFields, PasswordChangeForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, label_suffix="", **kwargs)
-        self.fields["old_password"].label = "Present password"
+        self.fields["old_password"].label = "Current password"
         _set_fields(self)
 
 
@@ -81,11 +81,11 @@ class EmailForm(FocusedForm, forms.Form):
         label="Email address",
         required=False,
         max_length=254,
-        help_text="If you forget your password, a link to set a new one is sent there. It may stay empty.",
+        help_text="Optional. If you forget your password, a link to set a new one is sent to this address.",
         widget=forms.EmailInput(attrs={"autocomplete": "email"}),
     )
     present_password = forms.CharField(
-        label="Present password",
+        label="Current password",
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )

@@ -74,7 +74,7 @@ def _send_one(recipient: str, users: list[User], site: str, address: str) -> Non
         return
     accounts = [{"name": user.get_username(), "link": link} for user, link in links]
     text = render_to_string("registration/reset-mail.txt", {"accounts": accounts, "lifetime": lifetime()})
-    EmailMessage("Your password on Hubbub", text, None, [recipient]).send()
+    EmailMessage("Reset your password on Hubbub", text, None, [recipient]).send()
     for user, _ in links:
         log_event(Kind.RESET_LINK_MADE, address=address, user=user.pk, detail="by email")
 

@@ -88,7 +88,7 @@ def test_a_new_password_ends_the_tokens_when_that_is_asked_for(owner: Any, bob: 
 @pytest.mark.parametrize(
     ("fields", "field", "error", "words"),
     [
-        ({"old_password": "wrong"}, "old_password", "old_password", "not your present password"),
+        ({"old_password": "wrong"}, "old_password", "old_password", "not your current password"),
         # Both come back empty, so the cursor goes to the first.
         ({"new_password2": "other"}, "new_password1", "new_password2", "differ"),
         ({"new_password1": "password1", "new_password2": "password1"}, "new_password1", "new_password1", "too common"),
@@ -377,7 +377,7 @@ def test_an_email_address_is_set_by_who_knows_the_password(owner: Any, settings:
     owner.refresh_from_db()
     assert owner.email == ""
     here = signed_in("alice")
-    assert "not your present password" not in here.get(ACCOUNT).text
+    assert "not your current password" not in here.get(ACCOUNT).text
     assert here.post(ACCOUNT, {**form, "email": "no address", "present_password": PASSWORD}).status_code == 200
     assert here.post(ACCOUNT, {**form, "present_password": PASSWORD}).status_code == 302
     owner.refresh_from_db()

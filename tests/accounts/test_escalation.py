@@ -172,7 +172,7 @@ def test_staff_who_delete_a_superuser_among_others(by_stan: Client, root: Any, a
     keys = [alice.pk, root.pk, bob.pk]
     fields = {"action": "delete_selected", "_selected_action": keys, "post": "yes"}
     page = by_stan.post(USERS, fields, follow=True)
-    assert "root (it has rights that you do not have)" in page.text
+    assert "root (the account has permissions that you do not have)" in page.text
     assert set(get_user_model().objects.filter(pk__in=keys)) == {root}
 
 

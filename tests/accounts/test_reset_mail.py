@@ -103,5 +103,5 @@ def test_one_account_that_fails_does_not_keep_the_others_from_their_mails(
     monkeypatch.setattr(EmailMessage, "send", refuse)
     [(_, text)] = send(mailoutbox, "Alice@example.org")
     assert named(text) == ["alice", "bob"]
-    assert "could not be sent: ConnectionRefusedError" in caplog.text
+    assert "reset mail: not sent: ConnectionRefusedError" in caplog.text
     assert "example.org" not in caplog.text

@@ -83,7 +83,7 @@ async def test_the_cursor_goes_to_the_field_that_is_wrong(
         await expect(page.locator("body")).to_be_focused()
         await fill(page, old_password="wrong", new_password1=NEW, new_password2=NEW)
         await submit(page, "Change the password")
-        await check_cursor(page, "old_password", "not your present password")
+        await check_cursor(page, "old_password", "not your current password")
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert visitor.problems == []
 

@@ -105,7 +105,7 @@ async def test_no_page_of_the_administrator_breaks_the_policy(browser: Browser, 
             if model == "accounts/user":
                 await visitor.open(address.replace("/change/", "/password/"))
                 await visitor.open(address.replace("/change/", "/reset-link/"))
-                await page.get_by_role("button", name="Make the link").click()
+                await page.get_by_role("button", name="Create the link").click()
                 await expect(page.locator("#reset-link")).to_have_value(re.compile("^http://.*/account/reset/.*-"))
         await visitor.open("/admin/hubbub/accesstoken/add/")
         await page.locator(".select2-selection").click()

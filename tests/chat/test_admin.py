@@ -368,7 +368,7 @@ def test_moderating_asks_first_and_keeps_the_place(admin: Any, alice: Any, loung
     assert (bad.seq, bad.body, bad.position, bad.deleted_at is not None) == (1, "", 3, True)
     good.refresh_from_db()
     assert (good.body, good.position) == ("kind", 2)
-    assert told(act(admin, MESSAGES, "moderate", bad, confirmed="yes"))[-1] == "These messages are deleted already."
+    assert told(act(admin, MESSAGES, "moderate", bad, confirmed="yes"))[-1] == "These messages are already deleted."
 
 
 def test_moderating_needs_the_permission_to_change_messages(client: Any, alice: Any, lounge: Room) -> None:

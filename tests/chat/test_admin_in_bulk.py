@@ -86,7 +86,7 @@ def test_more_users_than_a_form_has_fields_are_deleted_but_not_the_one_who_delet
     users.objects.bulk_create(users(username=f"user-{number}") for number in range(199))
     asked = select_all(admin, USERS, "delete_selected")
     said = to_the_end(admin, USERS, asked)
-    assert said == ["199 users deleted.", "Not deleted: root (it is your own account)."]
+    assert said == ["199 users deleted.", "Not deleted: root (this is your own account)."]
     assert [*users.objects.all()] == [root]
 
 

@@ -107,9 +107,9 @@ FAR = datetime.fromisoformat("9999-12-31T23:59-12:00")  # In UTC there is no suc
 def test_nobody_is_banned_for_more_than_a_hundred_years(bob: Any, attic: Room) -> None:
     century = timezone.now() + timedelta(days=36_525)
     for until in (FAR, century + HOUR):
-        with pytest.raises(ValidationError, match="too far away"):
+        with pytest.raises(ValidationError, match="100 years away"):
             bans.ban_user(room_id=attic.pk, user_id=str(bob.pk), until=until)
-        with pytest.raises(ValidationError, match="too far away"):
+        with pytest.raises(ValidationError, match="100 years away"):
             services.set_membership(room_id=attic.pk, user_id=str(bob.pk), banned_until=until)
     assert bans.ban_user(room_id=attic.pk, user_id=str(bob.pk), until=century - HOUR).is_banned
 
@@ -139,7 +139,7 @@ def test_two_who_ban_a_stranger_at_once(
 
 
 def test_an_entry_without_a_role_and_without_a_ban_is_refused(charlie: Any, attic: Room) -> None:
-    with pytest.raises(ValidationError, match="says nothing"):
+    with pytest.raises(ValidationError, match="neither a role nor a ban"):
         services.set_membership(room_id=attic.pk, user_id=charlie.pk, role=Membership.Role.NONE)
 
 
@@ -159,7 +159,7 @@ def test_a_ban_from_the_page_of_a_room_needs_no_membership(
     membership = lounge.memberships.get()
     assert (membership.user, membership.role, membership.ban_reason) == (charlie, "none", "spam")
     assert before + length <= membership.banned_until <= timezone.now() + length
-    assert told(answer)[0].startswith("The user charlie is banned from Lounge until 2")
+    assert told(answer)[0].startswith("charlie is banned from Lounge until 2")
     entry = LogEntry.objects.get()
     assert (entry.object_id, "charlie" in entry.change_message, "spam" in entry.change_message) == (
         str(lounge.pk),
@@ -188,12 +188,12 @@ def test_without_a_script_the_date_is_in_the_zone_that_is_named(admin: Any, char
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"span": "day"}, "Choose the user."),
+        ({"span": "day"}, "Choose a user."),
         ({"span": "day", "recent": "bob", "user": "charlie"}, "Two users are chosen."),
         ({"span": "until", "user": "bob"}, "Choose the end of the ban."),
         ({"span": "until", "user": "bob", "until": "2001-01-01T00:00"}, "is in the past"),
-        ({"span": "until", "user": "bob", "until": "9999-12-31T23:59"}, "too far away"),
-        ({"span": "until", "user": "bob", "until_utc": FAR.isoformat(), "until": "9999-12-31T23:59"}, "too far away"),
+        ({"span": "until", "user": "bob", "until": "9999-12-31T23:59"}, "100 years away"),
+        ({"span": "until", "user": "bob", "until_utc": FAR.isoformat(), "until": "9999-12-31T23:59"}, "100 years away"),
         ({"span": "until", "user": "bob", "until": "tomorrow"}, "Enter a valid date/time."),
         ({"span": "day", "user": "bob", "reason": "a\u202eb"}, "U+202E is not allowed"),
         ({"span": "day", "user": "root"}, "You cannot ban yourself."),
@@ -218,7 +218,7 @@ def test_what_is_wrong_is_said_with_the_input_kept(
 def test_what_is_wrong_with_the_room_says_nothing_about_a_ban(admin: Any, lounge: Room) -> None:
     answer = admin.post(reverse("admin:chat_room_change", args=[lounge.pk]), {"title": ""})
     assert answer.status_code == 200
-    assert "Choose the user." not in answer.content.decode()
+    assert "Choose a user." not in answer.content.decode()
 
 
 def test_banning_needs_the_permission_to_change_memberships(client: Any, charlie: Any, lounge: Room) -> None:
@@ -231,7 +231,7 @@ def test_banning_needs_the_permission_to_change_memberships(client: Any, charlie
     # Who may not see users cannot search for them, and enters the name.
     assert "admin-autocomplete" not in client.get(ban_page(lounge)).content.decode()
     wrong = client.post(ban_page(lounge), {"user": "charly", "span": "day"})
-    assert "There is no user of this name." in wrong.content.decode()
+    assert "There is no user with this name." in wrong.content.decode()
     client.post(ban_page(lounge), {"user": "charlie", "span": "day"})
     assert lounge.memberships.get().user == charlie
 
@@ -297,7 +297,7 @@ def test_a_ban_that_is_too_long_is_an_error_on_the_page_of_a_membership(admin: A
     his = attic.memberships.get(user=bob)
     fields = {"role": "member", "banned_until_0": "9999-12-31", "banned_until_1": "23:59:59", "ban_reason": ""}
     answer = admin.post(reverse("admin:chat_membership_change", args=[his.pk]), fields)
-    assert "The end of the ban is too far away." in answer.content.decode()
+    assert "The end of the ban is more than 100 years away." in answer.content.decode()
     his.refresh_from_db()
     assert his.banned_until is None
 
@@ -311,7 +311,7 @@ def test_an_author_is_banned_from_a_message(admin: Any, charlie: Any, lounge: Ro
     [radio] = [line for line in admin.get(address).content.decode().split("<input ") if chosen in line]
     assert "checked" in radio
     answer = admin.post(MESSAGES, {"action": "ban_authors", "_selected_action": [message.pk], "reason": "rude"})
-    assert told(answer) == ["1 message answered by a ban of the author for a day."]
+    assert told(answer) == ["1 message handled: author banned for a day."]
     membership = lounge.memberships.get()
     assert (membership.user, membership.role, membership.ban_reason) == (charlie, "none", "rude")
 

@@ -28,14 +28,14 @@ def test_the_maker_of_a_private_room_becomes_a_member_by_one_click(admin: Any, r
     assert saved.headers["Location"] == page_of(room)
     assert not room.memberships.exists()
     page = admin.get(page_of(room)).text
-    assert "you are not a member of it" in page
+    assert "you are not a member" in page
     join = reverse("admin:chat_room_join", args=[room.pk])
     assert admin.get(join).status_code == 405
     answer = admin.post(join, fields_in(page, "outsider"))
     assert answer.headers["Location"] == page_of(room)
     assert told(answer)[-1] == "You are a member of Garden."
     assert [(one.user, one.role) for one in room.memberships.all()] == [(root, "member")]
-    assert "you are not a member of it" not in admin.get(page_of(room)).text
+    assert "you are not a member" not in admin.get(page_of(room)).text
     assert "Garden" in admin.get("/").text
     assert history_of(admin, room)[-1] == "Added root as a member."
 
@@ -58,7 +58,7 @@ def test_becoming_a_member_needs_the_permission_to_add_memberships(client: Any, 
     stan.user_permissions.set(Permission.objects.filter(codename="view_room"))
     client.force_login(stan)
     page = client.get(page_of(attic)).text
-    assert "you are not a member of it" in page
+    assert "you are not a member" in page
     assert "Become a member" not in page
     assert client.post(reverse("admin:chat_room_join", args=[attic.pk])).status_code == 403
     assert not attic.memberships.filter(user=stan).exists()
