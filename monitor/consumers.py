@@ -12,7 +12,7 @@ class MonitorConsumer(HubbubConsumer):
     endpoint_scopes = frozenset({"monitor.read"})
 
     async def opened(self) -> None:
-        # In the group before the history is read, so that no sample falls between; none that it has is sent again.
+        # Join before reading the history, so that no sample is lost; samples of the history are not sent again.
         await self.join(GROUP)
         page = await _history().page()
         self.send_frame(page.text)

@@ -1,4 +1,4 @@
-"""The recent samples for a tab that opens, kept once per process and topped up from Redis at each asking."""
+"""The recent samples for a new tab, cached in the process and topped up from Redis at each request."""
 
 import asyncio
 import itertools
@@ -14,9 +14,9 @@ from monitor import conf
 from monitor.protocol import MetricsHistory, encode, version_of
 from monitor.store import Store, StreamId
 
-# What the history's frame has besides its samples, generously.
+# An upper bound of the frame's size without its samples.
 ENVELOPE_BYTES = 200
-PAGE_SECONDS = 0.5  # A page says how old its newest sample is: not older than this is it given to another tab.
+PAGE_SECONDS = 0.5  # A page tells the age of its newest sample, so other tabs share it only this long.
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,24 +28,24 @@ class Page:
 
 
 class History:
-    """With Redis away it is what this process last knew."""
+    """The history; while Redis is unavailable, as this process last read it."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lock = asyncio.Lock()
         self._read_began = -1.0
         self._newest: StreamId | None = None
-        self._newest_made_at = 0.0  # By our own monotonic clock.
+        self._newest_made_at = 0.0  # On the monotonic clock of this process.
         self._interval_ms = round(conf.settings().sample_seconds * 1000)
         self._samples: deque[bytes] = deque(maxlen=conf.settings().history_samples)
         self._page: Page | None = None
         self._page_made_at = 0.0
 
     async def page(self) -> Page:
-        """With every sample that was published before the call."""
+        """The history with every sample published before the call."""
         asked = time.monotonic()
         async with self._lock:
-            # A read that began after the question answers it too: a thousand tabs cost a few reads.
+            # A read that began after the call serves it too: a thousand tabs cost a few reads.
             if self._read_began < asked:
                 self._read_began = time.monotonic()
                 await self._top_up()
@@ -79,7 +79,11 @@ class History:
 
 
 def thin(samples: list[bytes], bound: int) -> tuple[int, list[bytes]]:
-    """`(every, samples)`: the newest and every so many-th before it, as many as fit into `bound` bytes with commas."""
+    """Thin out the samples to fit into `bound` bytes, commas included.
+
+    Returns:
+        `(every, samples)`: the newest sample and each `every`-th before it, oldest first.
+    """
     for every in itertools.count(1):
         chosen = samples[::-1][::every]
         if len(chosen) <= 1 or sum(len(text) + 1 for text in chosen) <= bound:

@@ -1,4 +1,4 @@
-"""A lease in Redis: of several publishers one holds it, and another takes it when the holder has died."""
+"""A lease in Redis: one of several publishers holds it; another takes it after the holder died."""
 
 import secrets
 from enum import Enum
@@ -8,8 +8,8 @@ from redis.exceptions import WatchError
 
 from hubbub.process.redis_keys import cleared_of
 
-MAX_LEASE_MS = 60_000  # The bound of HUBBUB_LEASE_SECONDS: another publisher's lease may be longer than ours.
-NO_END = -1  # PTTL's answer for a key that does not end by itself.
+MAX_LEASE_MS = 60_000  # The bound of HUBBUB_LEASE_SECONDS: other publishers may use longer leases.
+NO_END = -1  # The answer of PTTL for a key without an expiry.
 
 
 class Hold(Enum):
@@ -19,7 +19,7 @@ class Hold(Enum):
 
 
 class Lease:
-    """Ends by itself `seconds` after the last `hold`."""
+    """A lease that expires `seconds` after the last call of `hold`."""
 
     def __init__(self, redis: Any, key: str, seconds: float) -> None:
         self._redis = redis
@@ -28,7 +28,7 @@ class Lease:
         self._token = secrets.token_hex(16).encode()
 
     async def hold(self) -> Hold:
-        """Take the lease, or renew it. TAKEN also for one who had it and let it end: others may have had it since."""
+        """Take the lease or renew it. TAKEN also after an own lease expired: others may have held it since."""
         if await self._redis.set(self._key, self._token, nx=True, px=self._ms):
             return Hold.TAKEN
         async with cleared_of(self._redis, self._key):
@@ -36,16 +36,16 @@ class Lease:
                 return Hold.RENEWED
         left_ms = await self._redis.pttl(self._key)
         if left_ms > MAX_LEASE_MS or left_ms == NO_END:
-            # Redis' clock was set back, or it is no lease of ours: its holder would keep it for long, or for ever.
+            # Redis' clock was set back, or another program wrote the key: the lease would last too long.
             await self._redis.pexpire(self._key, self._ms)
         return Hold.REFUSED
 
     async def release(self) -> None:
-        """Let the next one have it at once."""
+        """Release the lease for the next publisher."""
         await self._change_ours(0)
 
     async def _change_ours(self, ms: int) -> bool:
-        # Compared and changed in one transaction: it may end and become another's between the two.
+        # One transaction: between the comparison and the change another publisher may take the lease.
         async with self._redis.pipeline() as pipe:
             try:
                 await pipe.watch(self._key)

@@ -1,4 +1,4 @@
-"""No table: only the permission to see the dashboard."""
+"""The permission to see the dashboard. No table."""
 
 from django.db import models
 

@@ -1,4 +1,4 @@
-"""What the monitor says on the wire and keeps in Redis: typed readings, samples and frames. A leaf."""
+"""The monitor's readings, samples and frames, on the wire and in Redis. A leaf."""
 
 from datetime import datetime
 from typing import Annotated
@@ -7,11 +7,11 @@ import msgspec
 
 from hubbub.protocol import Event
 
-# Everybody who watches.
+# The group of all dashboards.
 GROUP = "monitor.samples"
 
 
-# JSON's own exact integers; a longer one could be read and not be sent.
+# Integers that JSON numbers hold exactly: larger ones could be decoded but not sent.
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Name = Annotated[str, msgspec.Meta(max_length=255)]
 
@@ -24,7 +24,7 @@ class Usage(msgspec.Struct, frozen=True):
 
 
 class Network(msgspec.Struct, frozen=True):
-    """Bytes per second since the reading before, all interfaces but the loopback."""
+    """Bytes per second since the last reading, over all interfaces but the loopback."""
 
     received: Count
     sent: Count
@@ -33,7 +33,7 @@ class Network(msgspec.Struct, frozen=True):
 class Host(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One host's reading. Two hosts may share a name, never an id.
 
-    `stale_since` stands only where the host has not reported lately.
+    `stale_since` is set only if the host has not reported lately.
     """
 
     id: Name
@@ -50,7 +50,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Process(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One server process's reading of itself. `id` is `host:name:pid`, by the host's id; lags are the event loop's."""
+    """The reading of one server process. `id` is `host:name:pid`, with the host's id; lags are of the event loop."""
 
     id: Name
     host_name: Name
@@ -67,7 +67,7 @@ Reading = Host | Process
 
 
 class MetricsSampled(Event, tag="metrics.sampled", frozen=True):
-    """One sample: the same bytes for every socket. `seq` rises by one within an epoch, epochs rise."""
+    """One sample: the same bytes for every socket. `seq` rises by one within an epoch; epochs rise."""
 
     epoch: int
     seq: int
@@ -77,9 +77,9 @@ class MetricsSampled(Event, tag="metrics.sampled", frozen=True):
 
 
 class MetricsHistory(Event, tag="metrics.history", frozen=True):
-    """Recent samples, oldest first, as they were sent. `every`: of so many samples in a row one is here.
+    """Recent samples, oldest first, as they were sent. With `every` 3, each third sample is included.
 
-    `age_ms`: how long ago the newest was made, by the server's clock alone; None where there is none.
+    `age_ms`: the age of the newest sample by the server's clock; None without a sample.
     """
 
     epoch: int
@@ -102,7 +102,7 @@ def encode(frame: msgspec.Struct) -> bytes:
 
 
 def decode_reading(kind: str, text: bytes) -> Reading | None:
-    """`kind`: host or process. None for what another version of this program wrote, or somebody else."""
+    """Decode a reading. `kind`: host or process. None for bytes of another release or another program."""
     try:
         return _reading_decoders[kind].decode(text)
     except (msgspec.MsgspecError, KeyError, RecursionError, UnicodeError):
@@ -110,7 +110,7 @@ def decode_reading(kind: str, text: bytes) -> Reading | None:
 
 
 def is_sample(text: bytes) -> bool:
-    """Whether it may be sent to dashboards as it is."""
+    """Whether the bytes are a valid sample that can be sent as they are."""
     try:
         _sample_decoder.decode(text)
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
@@ -123,5 +123,5 @@ def decode_sample(text: bytes) -> MetricsSampled:
 
 
 def version_of(epoch: int, seq: int) -> int:
-    """One number that rises with (epoch, seq). Epochs are seconds since 1970, so it fits 63 bits."""
+    """One number that rises with (epoch, seq). It fits 63 bits: epochs are seconds since 1970."""
     return (epoch << 32) | seq

@@ -1,4 +1,4 @@
-"""The publisher: reports its host's reading, and while it leads makes and sends the sample of each interval."""
+"""The publisher: reports its host's reading and, while it holds the lease, publishes one sample per interval."""
 
 import asyncio
 import logging
@@ -18,13 +18,16 @@ from monitor.store import Store
 
 logger = logging.getLogger(__name__)
 
-# The lease is renewed, or tried for, this many times in its length: who takes over is late by one such beat at most.
+# Renewals or attempts per lease length: a takeover is late by one such beat at most.
 BEATS_PER_LEASE = 10
 RELEASE_SECONDS = 0.5
 
 
 class Publisher:
-    """Call `beat` on the schedule of `beat_seconds`. Several may run: one leads. `clock` never goes backwards."""
+    """One publisher of several; the holder of the lease leads. Call `beat` every `beat_seconds`.
+
+    `clock` must never go backwards.
+    """
 
     def __init__(self, store: Store, host: HostReader, *, interval: float, clock: Clock = steady) -> None:
         tunables = conf.settings()
@@ -40,23 +43,23 @@ class Publisher:
         self._leads = False
         self._epoch = 0
         self._seq = 0
-        # Numbers of the intervals last reported and last sampled.
+        # The numbers of the last reported and the last sampled interval.
         self._reported = self._sampled = -1
 
     async def run(self) -> None:
-        """For ever; whoever cancels it calls `end`."""
+        """Run until cancelled; then call `end`."""
         await repeat(self.beat, period=self.beat_seconds, name="publisher")
 
     async def end(self) -> None:
-        """Let the next publisher lead at once."""
+        """Release the lease for the next publisher."""
         try:
             async with asyncio.timeout(RELEASE_SECONDS):
                 await self._lease.release()
         except (RedisError, OSError):
-            pass  # Redis is away: the lease ends by itself.
+            pass  # Redis is unavailable: the lease expires by itself.
 
     async def beat(self) -> None:
-        """Report once an interval; hold or try for the lease; send the interval's sample if it has none."""
+        """Report once per interval, take or renew the lease, and publish the interval's sample if it is missing."""
         if not self._host.is_ready():
             return
         now = self._clock()
@@ -66,28 +69,28 @@ class Publisher:
             self._reported = number
         hold = await self._lease.hold()
         if hold is Hold.REFUSED:
-            self._stand_down()
+            self._give_up_lead()
             return
         if not self._leads or hold is Hold.TAKEN:
-            await self._begin_to_lead(now)
+            await self._take_lead(now)
         if number > self._sampled:
             await self._sample()
             self._sampled = number
 
-    async def _begin_to_lead(self, now: float) -> None:
+    async def _take_lead(self, now: float) -> None:
         if newest := await self._store.newest_sample():
             (epoch, _), text, age = newest
             self._epoch = max(self._epoch, epoch)
             self._times.follow(decode_sample(text).at.timestamp())
-            # The one who led before may have sent this interval's sample. Its clock need not be ours: the sample
-            # belongs to the interval of ours that began closest to it.
+            # The former leader may have sent the sample of this interval. Its clock may differ: the sample belongs
+            # to the interval of ours that began closest to it.
             self._sampled = number_at(now - age + self._interval / 2, self._interval)
         self._epoch = await self._store.take_epoch(above=self._epoch)
         self._seq = 0
         self._leads = True
         logger.info("publisher: leading, epoch %d", self._epoch)
 
-    def _stand_down(self) -> None:
+    def _give_up_lead(self) -> None:
         if self._leads:
             logger.warning("publisher: another publisher took the lease")
         self._leads = False
@@ -100,10 +103,10 @@ class Publisher:
         sample = make_sample(readings, epoch=self._epoch, seq=self._seq, at=at, stale_seconds=self._stale_seconds)
         text = encode(sample)
         interval_ms = round(self._interval * 1000)
-        # Kept before it is sent: a refusal means that another leads, and a tab that opens now misses nothing.
+        # Stored before it is sent: a refusal means that another publisher leads, and a new tab misses nothing.
         if await self._store.keep_sample(
             self._epoch, self._seq, text, made_at=now, interval_ms=interval_ms, kept=self._kept_samples
         ):
             publish(GROUP, text.decode(), version=version_of(self._epoch, self._seq), now=True)
         else:
-            self._stand_down()
+            self._give_up_lead()

@@ -1,4 +1,4 @@
-"""Readings of this host, by psutil, and of this server process, by its own counters. Nothing here waits."""
+"""Readings of this host (psutil) and of this server process (its counters). Nothing here blocks."""
 
 import os
 import random
@@ -16,13 +16,13 @@ from monitor.protocol import Host, Network, Process, Usage
 
 LOOPBACK = "lo"
 
-# How far one step of demo readings may go, and how strongly they are drawn to the middle.
+# The spread of one step of demo readings, and the strength of the pull to their middle.
 DEMO_STEP_PERCENT = 9.0
 DEMO_PULL = 0.06
 
 
 class CpuReader:
-    """CPU use since the call before, in percent: (total, of each core)."""
+    """CPU use since the last call, in percent: (total, each core)."""
 
     # The system counts in hundredths of a second.
     least_seconds = 0.4
@@ -36,7 +36,7 @@ class CpuReader:
 
 
 class DemoCpuReader:
-    """Random readings that move as a real machine's do: each core wanders, and comes back."""
+    """Random readings that move like those of a real machine: each core drifts around its middle."""
 
     least_seconds = 0.0
 
@@ -61,10 +61,10 @@ CPU_SOURCES: dict[str, Callable[[], CpuReader | DemoCpuReader]] = {
 
 
 class HostReader:
-    """Reads this host; rates are since the call before, the first ones since its making: see `is_ready`."""
+    """Reads this host. Rates are since the last read; the first since the construction: see `is_ready`."""
 
     def __init__(self, source: str, name: str = "") -> None:
-        """`name`: of a host that is not this one's own name, which makes it another host on the dashboard."""
+        """A `name` other than this host's makes another host on the dashboard."""
         self._name = name or PROCESS.host.name
         self._id = PROCESS.host.id if self._name == PROCESS.host.name else digest(PROCESS.host.id, name)
         self._cpu = CPU_SOURCES[source]()
@@ -73,20 +73,20 @@ class HostReader:
         self._ready_at = self._read_at + self._cpu.least_seconds
 
     def is_ready(self) -> bool:
-        """Whether the first reading spans enough time. Before that, CPU use is 0 % whatever the host does."""
+        """Whether the first reading spans enough time: before that CPU use reads as 0 %."""
         return time.monotonic() >= self._ready_at
 
     def read(self) -> Host:
         total, cores = self._cpu()
         now, network = time.monotonic(), _network_bytes()
         seconds = max(now - self._read_at, 0.001)
-        # An interface that went away takes its count along: not below zero.
+        # The counts of a removed interface are gone: the difference may be negative.
         received, sent = (
             max(0, round((after - before) / seconds)) for after, before in zip(network, self._network, strict=True)
         )
         self._network, self._read_at = network, now
         memory, disk = psutil.virtual_memory(), psutil.disk_usage("/")
-        one, five, fifteen = os.getloadavg()
+        load_1, load_5, load_15 = os.getloadavg()
         return Host(
             id=self._id,
             name=self._name,
@@ -96,7 +96,7 @@ class HostReader:
             swap_bytes=_swap(),
             disk_bytes=Usage(disk.used, disk.total),
             network_bytes_per_second=Network(received, sent),
-            load=(round(one, 2), round(five, 2), round(fifteen, 2)),
+            load=(round(load_1, 2), round(load_5, 2), round(load_15, 2)),
             uptime_seconds=round(_seconds_since_boot()),
         )
 
@@ -109,7 +109,7 @@ class _Counts:
 
 
 class ProcessReader:
-    """Reads this server process; rates are since the call before."""
+    """Reads this server process. Rates are since the last read."""
 
     def __init__(self) -> None:
         self._process = psutil.Process()
@@ -144,17 +144,17 @@ def _counts() -> _Counts:
 def _seconds_since_boot() -> float:
     if hasattr(time, "CLOCK_BOOTTIME"):
         return time.clock_gettime(time.CLOCK_BOOTTIME)
-    return time.time() - psutil.boot_time()  # Not on Linux: wrong for as long as the clock is.
+    return time.time() - psutil.boot_time()  # Not on Linux: wrong while the wall clock is wrong.
 
 
 def _network_bytes() -> tuple[int, int]:
-    counted = [one for name, one in psutil.net_io_counters(pernic=True).items() if name != LOOPBACK]
-    return sum(one.bytes_recv for one in counted), sum(one.bytes_sent for one in counted)
+    counters = [counter for name, counter in psutil.net_io_counters(pernic=True).items() if name != LOOPBACK]
+    return sum(counter.bytes_recv for counter in counters), sum(counter.bytes_sent for counter in counters)
 
 
 def _swap() -> Usage:
     with warnings.catch_warnings():
-        # Containers hide the counters of pages swapped in and out, which are not wanted here.
+        # Containers hide the swap-in and swap-out counters, which are not used here.
         warnings.simplefilter("ignore", RuntimeWarning)
         swap = psutil.swap_memory()
     return Usage(swap.used, swap.total)

@@ -1,16 +1,16 @@
-"""Runs in each server process: reports the process's own reading once an interval."""
+"""Runs in each server process: reports the reading of the process once per interval."""
 
 from monitor import conf
 from monitor.readings import ProcessReader
 from monitor.schedule import repeat
 from monitor.store import store
 
-# Reported this part of an interval before the sample is made, so that the sample has fresh readings.
+# The part of an interval by which reports precede the sample, so that it has fresh readings.
 AHEAD = 0.25
 
 
 async def run() -> None:
-    """For the life of the process."""
+    """Report until cancelled."""
     reader = ProcessReader()
     interval = conf.settings().sample_seconds
 

@@ -1,4 +1,4 @@
-"""The monitor's sockets, and what it runs in each server process."""
+"""The monitor's WebSocket route and its service for each server process."""
 
 from django.urls import path
 

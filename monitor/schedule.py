@@ -1,4 +1,4 @@
-"""Work on a fixed schedule: beats lie on multiples of a period on a steady clock, so that they never drift."""
+"""A fixed schedule: beats are multiples of a period on a steady clock, so they never drift."""
 
 import asyncio
 import logging
@@ -12,25 +12,25 @@ from monitor.clock import steady
 
 logger = logging.getLogger(__name__)
 
-# A timer may fire this much early: such a beat still belongs to the number that it was meant for.
+# A timer may fire this much too early: the beat keeps its number.
 EARLY_SECONDS = 0.005
 MAX_WAIT_SECONDS = 4.0
-MAX_DOUBLINGS = 16  # Of the wait, long past its bound: two to the thousandth is no float.
+MAX_DOUBLINGS = 16  # Of the wait; past its bound by then. 2.0 ** 1024 would overflow.
 CANCEL_SECONDS = 0.1
 
 
 def number_at(now: float, period: float) -> int:
-    """Which beat of the schedule `now` belongs to."""
+    """The number of the beat that `now` belongs to."""
     return math.floor((now + EARLY_SECONDS) / period)
 
 
 def seconds_to_next(now: float, period: float, phase: float = 0.0) -> float:
-    """From `now` to the next beat; `phase`: beats lie that much after the multiples of the period."""
+    """Seconds from `now` to the next beat; beats are `phase` seconds after multiples of the period."""
     return (number_at(now - phase, period) + 1) * period + phase - now
 
 
 async def repeat(work: Callable[[], Awaitable[None]], *, period: float, phase: float = 0.0, name: str) -> None:
-    """Run `work` at once and then on every beat, for ever. With Redis away: back-off, said once, never the end."""
+    """Run `work` at once and on every beat until cancelled. Redis failures are logged once and retried later."""
     failures = 0
     while True:
         try:
@@ -48,7 +48,7 @@ async def repeat(work: Callable[[], Awaitable[None]], *, period: float, phase: f
 
 
 async def cancel(task: "asyncio.Task[None]") -> None:
-    """End the task. One cancellation is not enough: under Python 3.11 redis-py's calls swallow one now and then."""
+    """Cancel the task until it ends: on Python 3.11 calls of redis-py sometimes swallow a cancellation."""
     while not task.done():
         task.cancel()
         await asyncio.wait([task], timeout=CANCEL_SECONDS)

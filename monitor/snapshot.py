@@ -1,4 +1,4 @@
-"""Pure: readings and their age become one sample; old ones are marked stale, replaced and forgotten ones left out."""
+"""Makes one sample of readings and their ages: old readings are stale; replaced and forgotten ones are left out."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -7,14 +7,14 @@ import msgspec
 
 from monitor.protocol import Host, MetricsSampled, Process, Reading
 
-# A host or process that is gone is shown as stale for this long: enough to be noticed.
+# A host or process that stopped reporting is shown as stale for this long.
 FORGET_SECONDS = 60.0
 
 
 def make_sample(
     readings: Iterable[tuple[Reading, float]], *, epoch: int, seq: int, at: float, stale_seconds: float
 ) -> MetricsSampled:
-    """The sample of `readings`, which are (reading, age in seconds), at the UNIX time `at`."""
+    """Make the sample of the UNIX time `at`. `readings`: (reading, age in seconds)."""
     hosts: list[Host] = []
     processes: list[Process] = []
     for reading, age in readings:
@@ -27,7 +27,7 @@ def make_sample(
                 hosts.append(reading)
             case Process():
                 processes.append(reading)
-    living = {_slot(one) for one in processes if one.stale_since is None}
+    living = {_slot(process) for process in processes if process.stale_since is None}
     return MetricsSampled(
         epoch=epoch,
         seq=seq,
@@ -35,7 +35,7 @@ def make_sample(
         hosts=tuple(sorted(hosts, key=lambda host: (host.name, host.id))),
         processes=tuple(
             sorted(
-                (one for one in processes if one.stale_since is None or _slot(one) not in living),
+                (process for process in processes if process.stale_since is None or _slot(process) not in living),
                 key=lambda process: (process.host_name, process.id),
             )
         ),
@@ -43,10 +43,10 @@ def make_sample(
 
 
 def _slot(process: Process) -> str:
-    """`host:name`: a process that took the place of a dead one has the same."""
+    """`host:name`, which a process shares with its predecessor."""
     return process.id.rpartition(":")[0]
 
 
 def _utc(at: float) -> datetime:
-    # Whole milliseconds: that is what JavaScript's dates hold.
+    # Whole milliseconds, as in JavaScript dates.
     return datetime.fromtimestamp(round(at * 1000) / 1000, UTC)

@@ -1,6 +1,6 @@
-"""Everything of the monitor that is in Redis: readings with a time to live, the epoch, recent samples.
+"""The monitor's data in Redis: readings with a time to live, the epoch, recent samples.
 
-All of it may be lost at any time. Only simple commands: the development Redis allows no scripts and no lists.
+All of it may be lost at any time. Only simple commands: the private Redis allows no scripts and no lists.
 """
 
 import logging
@@ -20,17 +20,17 @@ from monitor.protocol import Host, Process, Reading, decode_reading, encode, is_
 
 logger = logging.getLogger(__name__)
 
-# In names of keys, after the site's own prefix.
+# In key names, after the site's prefix.
 PREFIX = "monitor"
 
-# How long a reading is kept: longer than it is shown. What is left of it tells the age by Redis' clock alone. More than
-# this is left only after that clock was set back: the reading is then as old as it can be told, and ends in time.
+# Time to live of a reading, longer than it is shown. The rest of it gives the age by Redis' clock. A longer rest means
+# that the clock was set back: the rest is then shortened to this.
 READING_MS = 300_000
-# More reporters than any site has; what is past that is not shown.
+# Above any real site; further reporters are not shown.
 MAX_REPORTERS = 2_000
-# In seconds since 1970. A version, made of it, then fits 63 bits until 2038.
+# Seconds since 1970. The version made of it then fits 63 bits until 2038.
 MAX_EPOCH = 2**31 - 1
-# The caller repeats in seconds anyway, so it must not hang longer.
+# The caller repeats within seconds, so a longer wait is of no use.
 TIMEOUT_SECONDS = 2.0
 
 StreamId = tuple[int, int]
@@ -44,7 +44,7 @@ class Store:
         return Lease(self._redis, _key(name), seconds)
 
     async def report(self, reading: Reading) -> None:
-        """Make this the host's or the process's newest reading."""
+        """Store the newest reading of a host or a process."""
         name = _name_of(reading)
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.sadd(_key("reporters"), name)
@@ -53,15 +53,15 @@ class Store:
                 await pipe.execute()
 
     async def readings(self) -> list[tuple[Reading, float]]:
-        """All readings with their age in seconds. What is no reading of ours is passed over, and leaves the set."""
+        """All readings with their age in seconds. Invalid entries are skipped and removed from the set."""
         async with cleared_of(self._redis, _key("reporters")):
             members = sorted(await self._redis.smembers(_key("reporters")))[:MAX_REPORTERS]
-        names = [one.decode(errors="replace") for one in members]
+        names = [member.decode(errors="replace") for member in members]
         async with self._redis.pipeline(transaction=False) as pipe:
             for name in names:
                 pipe.get(_key(name)).pttl(_key(name))
             answers = await pipe.execute(raise_on_error=False) if names else []
-        found = []
+        readings = []
         for member, name, text, left_ms in zip(members, names, answers[::2], answers[1::2], strict=True):
             if not isinstance(text, bytes) or not isinstance(left_ms, int) or left_ms < 0:
                 await self._redis.srem(_key("reporters"), member)
@@ -70,13 +70,13 @@ class Store:
                 await self._redis.pexpire(_key(name), READING_MS)
                 left_ms = READING_MS
             if (reading := decode_reading(name.partition(":")[0], text)) is not None:
-                found.append((reading, (READING_MS - left_ms) / 1000))
-        return found
+                readings.append((reading, (READING_MS - left_ms) / 1000))
+        return readings
 
     async def take_epoch(self, above: int) -> int:
-        """An epoch greater than `above` and than all before. It is the time or more: Redis may have forgotten them.
+        """An epoch greater than `above` and all earlier epochs, at least Redis' time in seconds.
 
-        The time is Redis' own: the clocks of two publishers may differ.
+        Time, since Redis may have lost the last epoch; of Redis, since the clocks of publishers may differ.
         """
         now = await self.time()
         async with self._redis.pipeline() as pipe:
@@ -94,16 +94,20 @@ class Store:
                     continue
 
     async def time(self) -> float:
-        """Redis' clock, which all publishers share, as a UNIX time. It may be set at any time, back too."""
+        """Redis' clock, shared by all publishers, as a UNIX time. It may be set forward or back."""
         return _seconds(await self._redis.time())
 
     async def keep_sample(
         self, epoch: int, seq: int, text: bytes, *, made_at: float, interval_ms: int, kept: int
     ) -> bool:
-        """Append the sample, made at `made_at` of Redis' clock. False: a newer one is there, so another leads."""
+        """Append the sample, made at `made_at` on Redis' clock.
+
+        Returns:
+            False if a newer sample exists: another publisher leads.
+        """
         fields = {"text": text, "interval_ms": interval_ms, "made_at": repr(made_at)}
         try:
-            # The sample's own (epoch, seq) as the entry's id: Redis then refuses whatever does not rise.
+            # The entry's id is the sample's (epoch, seq): Redis refuses an id that does not rise.
             async with cleared_of(self._redis, _key("samples")):
                 await self._redis.xadd(_key("samples"), fields, id=f"{epoch}-{seq}", maxlen=kept, approximate=False)
         except ResponseError as error:
@@ -118,20 +122,22 @@ class Store:
             entries = await self._redis.xrevrange(_key("samples"), count=1)
         if not entries:
             return None
-        at, one = entries[0]
-        if not _is_ours(at, one):
-            # No publisher would be above it, ever.
+        at, entry = entries[0]
+        if not _is_valid(at, entry):
+            # Its id may be too large for any publisher to exceed.
             logger.warning("monitor store: newest sample in Redis is not valid, recent samples deleted")
             await self._redis.delete(_key("samples"))
             return None
-        return _stream_id(at), one[b"text"], max(0.0, await self.time() - _made_at(one))
+        return _stream_id(at), entry[b"text"], max(0.0, await self.time() - _made_at(entry))
 
     async def samples_after(
         self, after: StreamId | None, count: int
     ) -> tuple[list[tuple[StreamId, bytes, int]], float]:
-        """At most the `count` newest samples above `after` as (id, text, interval in ms), oldest first; the last's age.
+        """The newest samples above the id `after`, at most `count`, oldest first.
 
-        The age, in seconds, is by Redis' clock alone; nothing when that was set back meanwhile.
+        Returns:
+            The samples as (id, text, interval in ms), and the age of the newest in seconds by Redis' clock; 0 if that
+            clock was set back meanwhile.
         """
         low = "-" if after is None else f"({after[0]}-{after[1]}"
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -139,17 +145,19 @@ class Store:
             pipe.time()
             async with cleared_of(self._redis, _key("samples")):
                 entries, now = await pipe.execute()
-        entries = [(at, one) for at, one in entries if _is_ours(at, one)]
-        found = [(_stream_id(at), one[b"text"], _whole_number(one[b"interval_ms"])) for at, one in reversed(entries)]
-        return found, max(0.0, _seconds(now) - _made_at(entries[0][1])) if entries else 0.0
+        entries = [(at, entry) for at, entry in entries if _is_valid(at, entry)]
+        samples = [
+            (_stream_id(at), entry[b"text"], _whole_number(entry[b"interval_ms"])) for at, entry in reversed(entries)
+        ]
+        return samples, max(0.0, _seconds(now) - _made_at(entries[0][1])) if entries else 0.0
 
 
 def connect() -> Any:
-    """A client of its own, with time limits. One retry, at once: a pooled connection dies with each Redis restart."""
+    """A Redis client with time limits. It retries once: pooled connections break at each restart of Redis."""
     return redis_client.connect(settings.REDIS_URL, seconds=TIMEOUT_SECONDS, retries=1, on_connect=on_connect)
 
 
-# The running event loop's store.
+# The store of the running event loop.
 store = PerLoop(lambda: Store(connect()))
 
 
@@ -167,24 +175,24 @@ def _name_of(reading: Reading) -> str:
 
 def _made_at(entry: dict[bytes, bytes]) -> float:
     try:
-        at = float(entry.get(b"made_at", "inf"))  # Not there: another release's.
+        at = float(entry.get(b"made_at", "inf"))  # Missing in entries of another release.
     except ValueError:
         return math.inf
     return at if math.isfinite(at) else math.inf
 
 
 def _seconds(time: tuple[int, int]) -> float:
-    """Of the answer to TIME: seconds and microseconds."""
+    """Convert the answer of TIME, (seconds, microseconds)."""
     return time[0] + time[1] / 1_000_000
 
 
 def _whole_number(text: bytes | None) -> int:
-    """0 for what is none, or more than any that we write."""
+    """The number; 0 for other text and for numbers above MAX_EPOCH."""
     number = int(text) if text is not None and text.isdigit() and len(text) <= len(str(MAX_EPOCH)) else 0
     return number if number <= MAX_EPOCH else 0
 
 
-def _is_ours(at: bytes, entry: dict[bytes, bytes]) -> bool:
+def _is_valid(at: bytes, entry: dict[bytes, bytes]) -> bool:
     return (
         _stream_id(at)[0] <= MAX_EPOCH
         and _whole_number(entry.get(b"interval_ms")) > 0

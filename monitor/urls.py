@@ -1,4 +1,4 @@
-"""Addresses of the monitor."""
+"""URLs of the monitor."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""The dashboard's page: a shell, filled by the socket."""
+"""The dashboard page: a shell that the socket fills."""
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied

@@ -1,4 +1,4 @@
-"""`manage.py publish_metrics`: report this host, and lead the monitor when nobody else does."""
+"""`manage.py publish_metrics`: report this host and, while no other publisher leads, publish the samples."""
 
 import asyncio
 import signal
@@ -56,11 +56,11 @@ async def _publish(host: HostReader, interval: float) -> None:
         publisher = Publisher(Store(redis), host, interval=interval)
         running, stopped = asyncio.create_task(publisher.run()), asyncio.Event()
         running.add_done_callback(lambda _: stopped.set())
-        for one in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(one, stopped.set)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
         await stopped.wait()
         if running.done():
-            running.result()  # A bug: shown, and the exit code tells.
+            running.result()  # Raises its error: a bug.
         await cancel(running)
         await cancel(holding)
         await publisher.end()
