@@ -1,4 +1,4 @@
-"""Proof that nothing is lost: clients that record what they get, one checker, and a storm of real faults.
+"""Proof that no message is lost: recording clients, one checker, and a storm of real faults.
 
-No part of what serves: only `manage.py chaos` and the tests import it.
+Not part of the server: only `manage.py chaos` and the tests import it.
 """

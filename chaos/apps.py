@@ -2,6 +2,6 @@ from django.apps import AppConfig
 
 
 class ChaosConfig(AppConfig):
-    """`manage.py chaos`. Nothing that serves needs it."""
+    """Provides `manage.py chaos`. The server does not need it."""
 
     name = "chaos"

@@ -1,6 +1,6 @@
-"""The one checker: compares what every client has, and was told, with the database. For tests and `manage.py chaos`.
+"""The checker: compares the messages and answers of every client with the database. For tests and `manage.py chaos`.
 
-It asks the database past the application, and past Django: those are what it checks.
+It reads the database without the application and without Django, which are under test.
 """
 
 import sqlite3
@@ -25,7 +25,7 @@ READ_MESSAGES = """
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A message as the database has it."""
+    """A message in the database."""
 
     seq: int
     id: str
@@ -37,7 +37,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A room as the database has it."""
+    """A room in the database."""
 
     epoch: str
     position: int
@@ -47,7 +47,7 @@ class Record:
 
 @dataclass(slots=True)
 class Report:
-    """What was found. `delivered` counts the messages that clients have at the end, each once per client."""
+    """The result. `delivered` counts the messages that clients have at the end, once per client."""
 
     breaches: list[Breach] = field(default_factory=list)
     acknowledged: int = 0
@@ -61,8 +61,8 @@ class Report:
         return not self.breaches
 
     def of(self, kind: Kind) -> list[str]:
-        """What of a kind was found: `lost`, `duplicated`, `disordered`, `invented`."""
-        return [one.text for one in self.breaches if one.kind == kind]
+        """The breaches of a kind: `lost`, `duplicated`, `disordered` or `invented`."""
+        return [breach.text for breach in self.breaches if breach.kind == kind]
 
     def add(self, other: "Report") -> None:
         self.breaches += other.breaches
@@ -73,14 +73,14 @@ class Report:
         self.recoveries += other.recoveries
 
     def __str__(self) -> str:
-        kinds = Counter(one.kind for one in self.breaches)
+        kinds = Counter(breach.kind for breach in self.breaches)
         counts = ", ".join(f"{kinds[kind]} {kind}" for kind in ("lost", "duplicated", "disordered", "invented"))
         head = f"{self.acknowledged} acknowledged, {self.saved} saved, {self.delivered} delivered: {counts}"
-        return "\n".join([head, *(f"  {one.kind}: {one.text}" for one in self.breaches)])
+        return "\n".join([head, *(f"  {breach.kind}: {breach.text}" for breach in self.breaches)])
 
 
 def read_record(database_url: str, slug: str) -> Record:
-    """The room, by a connection of its own to the database of the site that is checked."""
+    """Read the room over a separate connection to the database of the checked site."""
     database: dict[str, Any] = dict(dj_database_url.parse(database_url))
     is_sqlite = database["ENGINE"].endswith("sqlite3")
     connection: Any
@@ -104,21 +104,24 @@ def read_record(database_url: str, slug: str) -> Record:
 
 
 def check(record: Record, logs: Iterable[Log], *, are_all_senders: bool = True) -> Report:
-    """Whether every acknowledged message is in the database exactly once, and every client has the room as it is there.
+    """Check that every acknowledged message is in the database once, and that every client matches the database.
 
-    For clients of one room that are joined, have come up to the record's position and send nothing more.
-    `are_all_senders`: nobody else has written to the room.
+    Args:
+        record: The room in the database.
+        logs: Clients of that room that have joined, have reached the record's position and send nothing more.
+        are_all_senders: No other client has written to the room.
     """
     logs = list(logs)
     report = Report(saved=len(record.rows))
     _check_rows(report, record)
-    sent = [one for log in logs for one in log.sent]
-    _check_answers(report, record, sent, are_all_senders=are_all_senders)
+    commands = [sent for log in logs for sent in log.sent]
+    _check_answers(report, record, commands, are_all_senders=are_all_senders)
     for log in logs:
-        report.breaches += [Breach(one.kind, f"{log.name}: {one.text}") for one in [*log.breaches, *log.view.breaches]]
+        breaches = [*log.breaches, *log.view.breaches]
+        report.breaches += [Breach(breach.kind, f"{log.name}: {breach.text}") for breach in breaches]
         report.breaches += [Breach(kind, f"{log.name}: {text}") for kind, text in _differences(log.view, record)]
         report.delivered += len(log.view.messages)
-        report.recoveries += [one.seconds for one in log.recoveries]
+        report.recoveries += [recovery.seconds for recovery in log.recoveries]
     return report
 
 
@@ -130,39 +133,39 @@ def _check_rows(report: Report, record: Record) -> None:
     ):
         for value in _repeated(values):
             report.breaches.append(Breach("duplicated", f"the database has {name} {value} twice"))
-    # One hole would be a message that no reader could tell from one that is still to come.
+    # Readers could not tell a gap from a message that is still to come.
     if [row.seq for row in record.rows] != list(range(1, len(record.rows) + 1)):
         report.breaches.append(Breach("lost", "the seq numbers in the database have a gap"))
 
 
-def _check_answers(report: Report, record: Record, sent: Sequence[Sent], *, are_all_senders: bool) -> None:
+def _check_answers(report: Report, record: Record, commands: Sequence[Sent], *, are_all_senders: bool) -> None:
     rows = {row.id: row for row in record.rows}
     by_seq = {row.seq: row for row in record.rows}
     bodies: dict[int, set[str]] = {}
-    for one in sent:
-        if one.kind == "message.post" and one.id in rows:
-            bodies.setdefault(rows[one.id].seq, set()).add(one.body)
-        elif one.kind == "message.edit":
-            bodies.setdefault(one.seq, set()).add(one.body)
-    for one in sent:
-        report.unanswered += one.answered_at is None
-        if (ok := one.ok) is None:
+    for sent in commands:
+        if sent.kind == "message.post" and sent.id in rows:
+            bodies.setdefault(rows[sent.id].seq, set()).add(sent.body)
+        elif sent.kind == "message.edit":
+            bodies.setdefault(sent.seq, set()).add(sent.body)
+    for sent in commands:
+        report.unanswered += sent.answered_at is None
+        if (ok := sent.ok) is None:
             continue
         report.acknowledged += 1
-        row = rows.get(one.id) if one.kind == "message.post" else by_seq.get(one.seq)
+        row = rows.get(sent.id) if sent.kind == "message.post" else by_seq.get(sent.seq)
         if row is None:
-            report.breaches.append(Breach("lost", f"{_name(one)} was acknowledged and is not in the database"))
-        elif one.kind == "message.post" and (ok["seq"], ok["position"]) != (row.seq, row.posted_position):
+            report.breaches.append(Breach("lost", f"{_name(sent)} was acknowledged and is not in the database"))
+        elif sent.kind == "message.post" and (ok["seq"], ok["position"]) != (row.seq, row.posted_position):
             report.breaches.append(
-                Breach("duplicated", f"{_name(one)} was acknowledged as {ok['seq']}, and {row.seq} is in the database")
+                Breach("duplicated", f"{_name(sent)} was acknowledged as {ok['seq']}, and {row.seq} is in the database")
             )
         elif ok["position"] > row.position:
-            report.breaches.append(Breach("lost", f"{_name(one)} was acknowledged, and its change is missing"))
-        elif one.kind == "message.delete" and not row.deleted:
-            report.breaches.append(Breach("lost", f"{_name(one)} was acknowledged, and the message is not deleted"))
+            report.breaches.append(Breach("lost", f"{_name(sent)} was acknowledged, and its change is missing"))
+        elif sent.kind == "message.delete" and not row.deleted:
+            report.breaches.append(Breach("lost", f"{_name(sent)} was acknowledged, and the message is not deleted"))
     if not are_all_senders:
         return
-    posted = {one.id for one in sent}
+    posted = {sent.id for sent in commands}
     for row in record.rows:
         if row.id not in posted:
             report.breaches.append(Breach("invented", f"message {row.seq} is in the database, but no client sent it"))
@@ -171,37 +174,39 @@ def _check_answers(report: Report, record: Record, sent: Sequence[Sent], *, are_
 
 
 def _differences(view: View, record: Record) -> list[tuple[Kind, str]]:
-    """What one client has otherwise than the database."""
-    found: list[tuple[Kind, str]] = []
+    """The differences between one client and the database."""
+    differences: list[tuple[Kind, str]] = []
     if not view.is_live:
         return [("lost", "did not rejoin the room")]
     if view.epoch != record.epoch or view.position is None or view.position < record.position:
-        found.append(("lost", f"is at position {view.position} of {record.position}"))
+        differences.append(("lost", f"is at position {view.position} of {record.position}"))
     elif view.position > record.position:
-        found.append(("invented", f"is at position {view.position}, beyond {record.position}"))
+        differences.append(("invented", f"is at position {view.position}, beyond {record.position}"))
     rows = {row.seq: row for row in record.rows}
     for seq, row in rows.items():
         if seq >= view.first_seq and seq not in view.messages:
-            found.append(("lost", f"lacks message {seq}"))
+            differences.append(("lost", f"lacks message {seq}"))
         elif row.position in view.skipped:
-            found.append(("lost", f"never received position {row.position}, the last change of message {seq}"))
+            differences.append(("lost", f"never received position {row.position}, the last change of message {seq}"))
     if record.changed_position in view.skipped:
-        found.append(("lost", f"never received position {record.changed_position}, the last change of the room"))
+        differences.append(("lost", f"never received position {record.changed_position}, the last change of the room"))
     for seq, message in view.messages.items():
         if seq not in rows or rows[seq].id != message["id"]:
-            found.append(("invented", f"has a message {seq} that is not in the database"))
+            differences.append(("invented", f"has a message {seq} that is not in the database"))
         elif not _is_same(message, rows[seq]):
-            found.append(("lost", f"lacks the last change of message {seq}"))
+            differences.append(("lost", f"lacks the last change of message {seq}"))
     for id_ in _repeated(message["id"] for message in view.messages.values()):
-        found.append(("duplicated", f"has message {id_} twice"))
+        differences.append(("duplicated", f"has message {id_} twice"))
     for page in view.resumed:
-        # Of those that have changed again since, their place at that time is not known any more.
+        # Messages that changed again since are left out: their position at that time is unknown.
         positions = [
-            rows[one["seq"]].position for one in page if one["seq"] in rows and _is_same(one, rows[one["seq"]])
+            rows[message["seq"]].position
+            for message in page
+            if message["seq"] in rows and _is_same(message, rows[message["seq"]])
         ]
         if positions != sorted(positions):
-            found.append(("disordered", "received resumed messages out of order"))
-    return found
+            differences.append(("disordered", "received resumed messages out of order"))
+    return differences
 
 
 def _is_same(message: Frame, row: Row) -> bool:

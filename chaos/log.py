@@ -1,4 +1,4 @@
-"""What a recording client writes down: what it sent and was answered, when it lost its socket, when it was back."""
+"""The log of a recording client: commands with their answers, lost sockets and recoveries."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ from chaos.view import Breach, Frame, View
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One try of a command: seconds from sending, and the `ok` or `error`; None when the socket was lost before."""
+    """The answer to one attempt of a command: `ok` or `error`, with its delay; None: the socket was lost first."""
 
     after_seconds: float
     frame: Frame | None
@@ -15,7 +15,7 @@ class Answer:
 
 @dataclass(slots=True)
 class Sent:
-    """A command that is repeated until it is answered: `message.post`, `message.edit` or `message.delete`."""
+    """A command that is repeated until answered: `message.post`, `message.edit` or `message.delete`."""
 
     kind: str
     sent_at: float
@@ -27,17 +27,14 @@ class Sent:
 
     @property
     def ok(self) -> Frame | None:
-        """What acknowledged it."""
+        """The acknowledgement, if there is one."""
         last = self.answers[-1].frame if self.answers else None
         return last if last is not None and last["type"] == "ok" else None
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """An end of a socket, or of the try to open one, that the client had not asked for.
-
-    `code` is 1006 when there was no close frame.
-    """
+    """The unwanted end of a socket or of an attempt to open one. `code` is 1006 without a close frame."""
 
     at: float
     code: int
@@ -47,7 +44,7 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """From losing the socket until the room was joined again."""
+    """The time from losing the socket to rejoining the room."""
 
     lost: End
     joined_at: float
@@ -64,7 +61,7 @@ class Log:
     name: str
     view: View = field(default_factory=View)
     frames: list[tuple[float, Frame]] = field(default_factory=list)
-    # When each message, by its id, came for the first time, as an event or in an answer.
+    # The first arrival of each message by its id, as an event or in an answer.
     arrivals: dict[str, float] = field(default_factory=dict)
     sent: list[Sent] = field(default_factory=list)
     ends: list[End] = field(default_factory=list)

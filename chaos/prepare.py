@@ -1,6 +1,6 @@
-"""Makes the rooms and people of a storm, in the site that the environment names.
+"""Creates the rooms and users of a storm in the site that the environment names.
 
-Run by `site` in a process of its own, since the settings of that one are another site's.
+`site` runs it in a separate process, since it needs the settings of that site.
 """
 
 import sys

@@ -1,5 +1,6 @@
-"""A client that records: joins one room, stays, comes back and resumes as docs/protocol.md says, repeats what was not
-answered, and keeps every frame with its time.
+"""A recording client: joins one room, reconnects and resumes as docs/protocol.md says, and repeats unanswered commands.
+
+It keeps every frame with its time.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ from chaos.view import Breach, Frame
 from chat.protocol import MessageDelete, MessageEdit, MessagePost, RoomJoin
 from hubbub.protocol import Auth, CloseCode, Command, ErrorCode, Ping, encode, read_frame
 
-# As our pages do it.
+# As in our pages.
 HELLO_SECONDS = 12.0
 PONG_SECONDS = 8.0
 STEADY_SECONDS = 5.0
@@ -33,20 +34,20 @@ ABNORMAL = 1006  # RFC 6455, 7.1.5: no close frame came.
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a site is: http://host:port, and the UNIX socket of one of its processes to reach just that one."""
+    """The address of a site, http://host:port; `unix_socket` reaches one of its processes."""
 
     url: str
     unix_socket: str | None = None
 
 
 class SocketLost(Exception):
-    """The socket ended before the answer came."""
+    """The socket ended before the answer arrived."""
 
 
 class Recorder:
-    """One client of one room, by access token or session. Connects when entered as a context, until it is left.
+    """One client of one room, by access token or session cookie. Connected while its context is entered.
 
-    `addresses` is asked at each try: the first is stayed with until it fails, then the next is tried.
+    `addresses` is called at each attempt: after a failed attempt the next address is used.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class Recorder:
         self.log = Log(name)
         self.room = room
         self.hello: Frame = {}
-        # The close code after which a client does not come back by itself.
+        # The close code that forbids reconnecting, if one was received.
         self.evicted: int | None = None
         self._addresses = addresses
         self._token = token
@@ -101,21 +102,21 @@ class Recorder:
             await self._joined.wait()
 
     async def wait_for_position(self, position: int, seconds: float) -> None:
-        """Until the room has come up to `position`. TimeoutError."""
+        """Wait until the client has reached `position`. Raises TimeoutError."""
         async with asyncio.timeout(seconds):
             while not self.is_joined or (self.log.view.position or 0) < position:
                 self._heard.clear()
                 await self._heard.wait()
 
     def cut(self) -> None:
-        """End the connection as a broken network does: by no close frame."""
+        """Abort the connection without a close frame, as a broken network does."""
         if self._socket is not None:
             self._socket.transport.abort()
 
     # Commands
 
     async def post(self, body: str, message_id: str = "") -> Sent:
-        """Post until it is answered, with the same id each time. Ended in between, it stays in the log unanswered."""
+        """Post until answered, with one id for all attempts. If cancelled, the log keeps it as unanswered."""
         return await self._repeat(Sent("message.post", time.monotonic(), id=message_id or str(uuid4()), body=body))
 
     async def edit(self, seq: int, body: str) -> Sent:
@@ -125,19 +126,19 @@ class Recorder:
         return await self._repeat(Sent("message.delete", time.monotonic(), seq=seq))
 
     async def request(self, kind: type[Command], **fields: Any) -> Frame:
-        """Send a command once; its answer. SocketLost."""
+        """Send a command once and return its answer. Raises SocketLost."""
         if self._socket is None or not self._admitted.is_set():
             raise SocketLost
         ref = next(self._refs)
-        # Stays there when the caller is cancelled: its answer is still to be expected, once.
+        # Kept after a cancellation of the caller: one answer is still due.
         answer: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
         self._waiting[ref] = answer
         try:
             await self._socket.send(encode(kind(ref=ref, **fields)))
         except ConnectionClosed:
-            # Who tries again waits for the next socket, instead of trying this one until the event loop gets a turn.
+            # A retry waits for the next socket instead of using this one again at once.
             self._admitted.clear()
-            # It may have been put away with its socket meanwhile.
+            # The answer may have been failed together with its socket.
             self._waiting.pop(ref, None)
             if not answer.cancel():
                 answer.exception()
@@ -154,7 +155,7 @@ class Recorder:
                 answer = await self._send(sent)
             now = time.monotonic()
             sent.answers.append(Answer(now - started, answer))
-            if answer is not None and not _may_help_again(answer):
+            if answer is not None and not _is_retryable(answer):
                 sent.answered_at = now
                 break
             if answer is not None:
@@ -172,7 +173,7 @@ class Recorder:
     # The socket
 
     async def _stay(self) -> None:
-        """Be connected, again and again."""
+        """Connect and reconnect until cancelled or evicted."""
         lost: End | None = None
         tries = 0
         while self.evicted is None:
@@ -191,7 +192,7 @@ class Recorder:
             except (OSError, InvalidHandshake, TimeoutError) as error:
                 reason = repr(error)
             finally:
-                joined = self._put_away()
+                joined = self._drop_socket()
             if admitted_at is None:
                 self._failures += 1
             end = End(time.monotonic(), code, reason, joined)
@@ -215,7 +216,7 @@ class Recorder:
             "additional_headers": headers,
             "compression": None,
             "max_size": None,
-            # Nothing that a browser could not do; the protocol has its own `ping`.
+            # As in a browser; the protocol has its own `ping`.
             "ping_interval": None,
             "open_timeout": None,
             "close_timeout": 1,
@@ -248,7 +249,7 @@ class Recorder:
             self._receive(self._take(text))
 
     async def _join(self, lost: End | None) -> None:
-        """Join, and again while the server is too busy. The answer itself is taken in `_receive`, in its order."""
+        """Join, and retry while the server is busy. `_receive` applies the answer, in order with the events."""
         view = self.log.view
         for tries in itertools.count():
             try:
@@ -259,7 +260,7 @@ class Recorder:
                 continue
             if answer["type"] == "ok":
                 break
-            if not _may_help_again(answer):
+            if not _is_retryable(answer):
                 view.closed = answer["code"]
                 return
             await asyncio.sleep(0.5 + self._back_off(tries))
@@ -283,7 +284,7 @@ class Recorder:
             elif not waiting.done():
                 waiting.set_result(frame)
             if "epoch" in frame:
-                # Here and not where it is awaited: the events behind it are above its position.
+                # Applied here, before the events that follow it.
                 view.joined(frame)
                 self._arrived(frame["messages"])
         elif frame.get("room") == self.room:
@@ -293,11 +294,11 @@ class Recorder:
         self._heard.set()
 
     def _arrived(self, messages: Sequence[Frame]) -> None:
-        for one in messages:
-            self.log.arrivals.setdefault(one["id"], time.monotonic())
+        for message in messages:
+            self.log.arrivals.setdefault(message["id"], time.monotonic())
 
-    def _put_away(self) -> bool:
-        """Forget the socket; whether the room was joined on it."""
+    def _drop_socket(self) -> bool:
+        """Drop the socket. True: the room was joined on it."""
         if self._joining is not None:
             self._joining.cancel()
             self._joining = None
@@ -311,7 +312,7 @@ class Recorder:
         for waiting in self._waiting.values():
             if not waiting.done():
                 waiting.set_exception(SocketLost())
-                waiting.exception()  # Looked at here: if its caller was cancelled, nobody else does.
+                waiting.exception()  # Mark it as retrieved: a cancelled caller does not await it.
         self._waiting.clear()
         return joined
 
@@ -319,5 +320,5 @@ class Recorder:
         return self._random.random() * min(BACK_OFF_SECONDS * 2.0**tries, MAX_BACK_OFF_SECONDS)
 
 
-def _may_help_again(answer: Frame) -> bool:
+def _is_retryable(answer: Frame) -> bool:
     return answer.get("code") == ErrorCode.UNAVAILABLE or "retry_after_ms" in answer

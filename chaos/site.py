@@ -1,4 +1,4 @@
-"""The site that a storm breaks: `manage.py up` in a temporary folder, with SQLite and a Redis of its own."""
+"""The site of a storm: `manage.py up` in a temporary folder, with SQLite and a private Redis."""
 
 import asyncio
 import os
@@ -18,23 +18,23 @@ from hubbub.supervisor.private_redis import bound_to_parent, run_dir
 
 START_SECONDS = 60.0
 PREPARE_SECONDS = 60.0
-STOP_SECONDS = 40.0  # Every process may take its time to drain.
+STOP_SECONDS = 40.0  # Includes the time for each process to drain.
 POLL_SECONDS = 0.05
-# What would make it another site than the one that is tried out; tunables stay, since they are what is tried.
-NOT_FOR_IT = {"REDIS_URL", "DATABASE_URL", "SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS"}
-NOT_FOR_IT |= {"SECRET_KEY_FALLBACKS", "HUBBUB_VAR", "HUBBUB_TLS", "HUBBUB_PROCESS"}
-# After each fault everybody says at once what they could not: how soon it is whole again must not be a limit's doing.
+# Not inherited: they would make it another site. Tunables are inherited, so that they are tested as well.
+NOT_INHERITED = {"REDIS_URL", "DATABASE_URL", "SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS"}
+NOT_INHERITED |= {"SECRET_KEY_FALLBACKS", "HUBBUB_VAR", "HUBBUB_TLS", "HUBBUB_PROCESS"}
+# After a fault all clients send their backlog at once: rate limits must not affect the recovery time.
 RAISED_LIMITS = {"HUBBUB_POSTS_PER_SECOND": "1000", "HUBBUB_POSTS_BURST": "1000"}
 RAISED_LIMITS |= {"HUBBUB_COMMANDS_PER_SECOND": "1000", "HUBBUB_COMMANDS_BURST": "1000"}
 PREPARE = "import django; django.setup(); from chaos.prepare import main; main()"
 
 
 class SiteFailed(Exception):
-    """It does not start, or has ended; the text says why."""
+    """The site did not start or has ended; the text has the reason."""
 
 
 class Site:
-    """Runs while the block runs; leaves nothing behind."""
+    """A site that runs while its context is entered. Leaves no files or processes."""
 
     def __init__(self, processes: int) -> None:
         self.processes = processes
@@ -44,10 +44,10 @@ class Site:
     async def __aenter__(self) -> "Site":
         self.folder = Path(tempfile.mkdtemp(prefix="hubbub-chaos-"))
         try:
-            given = {name: value for name, value in os.environ.items() if name not in NOT_FOR_IT}
+            given = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
             self._environ = RAISED_LIMITS | given
             self._environ |= {"HUBBUB_VAR": os.fspath(self.folder), "NO_COLOR": "1"}
-            # A session of its own: Ctrl-C is for us, who stop it afterwards.
+            # A new session: Ctrl-C reaches only this command, which then stops the site.
             self._up = await asyncio.create_subprocess_exec(
                 *bound_to_parent(
                     [sys.executable, "-m", "django", "up", "--port", "0", "--processes", str(self.processes)],
@@ -75,7 +75,7 @@ class Site:
             try:
                 await asyncio.shield(stopping)
             except asyncio.CancelledError:
-                pass  # Impatience must not leave processes behind: they end within seconds.
+                pass  # Keep waiting: the processes end within seconds, and none may be left behind.
         shutil.rmtree(self.folder, ignore_errors=True)
         stopping.result()
 
@@ -92,7 +92,7 @@ class Site:
         return [f"web-{number}" for number in range(1, self.processes + 1)]
 
     async def prepare(self, rooms: Sequence[str], names: Sequence[str]) -> list[str]:
-        """Make rooms and users; a token for each user."""
+        """Create rooms and users. Returns an access token for each user."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", PREPARE, *rooms, "--", *names),
             cwd=settings.BASE_DIR,
@@ -111,7 +111,7 @@ class Site:
         return out.decode().split()
 
     async def wait_for_line(self, pattern: str, seconds: float, *, after: int = 0) -> re.Match[str]:
-        """The first line of its output, from the line number `after` on, that has `pattern`. SiteFailed."""
+        """Wait for a line of output, from line number `after` on, that matches `pattern`. Raises SiteFailed."""
         at = after
         for _ in range(int(seconds / POLL_SECONDS)):
             for line in self.lines[at:]:
@@ -128,11 +128,11 @@ class Site:
         self._up.send_signal(number)
 
     def web_process(self, name: str) -> psutil.Process | None:
-        """The process of that name, the younger while one replaces another; None while there is none."""
+        """The web process of this name; during a replacement the newer one. None: no such process."""
         return self._child(lambda child: child.environ().get("HUBBUB_PROCESS") == name)
 
     def redis_process(self) -> psutil.Process | None:
-        # It writes its title, with the socket's path, over its environment.
+        # Redis overwrites its environment with its title, which has the socket's path.
         return self._child(lambda child: any(str(self.redis_socket) in part for part in child.cmdline()))
 
     def _child(self, is_wanted: Callable[[psutil.Process], bool]) -> psutil.Process | None:

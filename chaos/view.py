@@ -1,6 +1,6 @@
-"""What one client has of one room, put together as docs/protocol.md tells clients to; notes what breaks the contract.
+"""The state of one room at one client, built as docs/protocol.md tells clients to. Records breaches of the protocol.
 
-Pure: knows frames, no sockets and no database.
+Pure: it knows frames, but neither sockets nor the database.
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ Kind = Literal["lost", "duplicated", "disordered", "invented"]
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """A promise that was not kept; `text` is for people."""
+    """A broken promise of the protocol; `text` is for people."""
 
     kind: Kind
     text: str
@@ -21,26 +21,26 @@ class Breach:
 
 @dataclass(slots=True)
 class View:
-    """The room after all that came. `joined` takes the answer to a join, `take` an event, `left` the socket's end."""
+    """The room after all frames: `joined` applies the answer to a join, `take` an event, `left` a lost socket."""
 
     epoch: str | None = None
     position: int | None = None
     messages: dict[int, Frame] = field(default_factory=dict)
-    # From this seq on it must have every message: those before its first page are not its own.
+    # The client must have every message from this seq on: it never loaded those before its first page.
     first_seq: int = 1
-    # Positions that no event had. Right for those only that a later change of the same message has overwritten.
+    # Positions without an event: allowed only where a later change of the same message replaced them.
     skipped: set[int] = field(default_factory=set)
-    # The messages that each resumed join brought, in the order given.
+    # The messages of each resumed join, in the received order.
     resumed: list[list[Frame]] = field(default_factory=list)
     pages: int = 0
     closed: str | None = None
     is_live: bool = False
     breaches: list[Breach] = field(default_factory=list)
-    _had: set[int] = field(default_factory=set)
+    _received: set[int] = field(default_factory=set)
 
     def joined(self, answer: Frame) -> None:
         messages: list[Frame] = answer["messages"]
-        seqs = [one["seq"] for one in messages]
+        seqs = [message["seq"] for message in messages]
         for seq in [seq for seq, times in Counter(seqs).items() if times > 1]:
             self._note("duplicated", f"message {seq} is in one answer twice")
         is_partial = answer.get("partial", False)
@@ -56,18 +56,18 @@ class View:
             elif is_partial and answer["position"] == self.position:
                 self._note("disordered", f"a partial answer ends where it began, at {self.position}")
             self.resumed.append(messages)
-            for one in messages:
-                if self.messages.get(one["seq"]) == one:
-                    self._note("duplicated", f"message {one['seq']} came again, unchanged, on resume")
+            for message in messages:
+                if self.messages.get(message["seq"]) == message:
+                    self._note("duplicated", f"message {message['seq']} came again, unchanged, on resume")
         else:
             if seqs != sorted(seqs):
                 self._note("disordered", f"a page is not in the order of seq: {seqs}")
             self.messages.clear()
             self.skipped.clear()
-            self._had.clear()
+            self._received.clear()
             self.first_seq = seqs[0] if seqs and answer["more"] else 1
             self.pages += 1
-        self.messages |= {one["seq"]: one for one in messages}
+        self.messages |= {message["seq"]: message for message in messages}
         self.epoch, self.position = answer["epoch"], answer["position"]
 
     def take(self, event: Frame) -> None:
@@ -75,7 +75,7 @@ class View:
         if kind == "room.closed":
             self.closed, self.is_live = event["code"], False
         elif position is None:
-            return  # What has no position is not on record.
+            return  # Events without a position are not stored.
         elif not self.is_live:
             self._note("disordered", f"{kind} at {position} came to a socket that had not joined")
         else:
@@ -86,12 +86,12 @@ class View:
 
     def _take_in_order(self, event: Frame, kind: str, position: int) -> None:
         assert self.position is not None
-        if position in self._had:
+        if position in self._received:
             return self._note("duplicated", f"position {position} came twice")
         if position <= self.position:
             return self._note("disordered", f"position {position} came after {self.position}")
         self.skipped |= set(range(self.position + 1, position))
-        self._had.add(position)
+        self._received.add(position)
         self.position = position
         if message := event.get("message"):
             if kind == "message.posted" and message["seq"] in self.messages:

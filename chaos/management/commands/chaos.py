@@ -1,4 +1,4 @@
-"""`manage.py chaos`: break a site of its own for some minutes, and say what was lost: nothing."""
+"""`manage.py chaos`: inject faults into a temporary site for some minutes, then report lost messages."""
 
 import asyncio
 import secrets
@@ -49,21 +49,21 @@ class Command(BaseCommand):
     async def _run(self, seconds: float, processes: int, seed: int) -> storm.Outcome:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
-        whole = asyncio.create_task(
+        running = asyncio.create_task(
             storm.run(seconds=seconds, processes=processes, seed=seed, stop=stop, say=self._say)
         )
 
         def interrupt() -> None:
-            # The first ends the storm, with its report; the second ends everything.
+            # The first signal ends the faults, and the report follows; the second ends the command.
             if stop.is_set():
-                whole.cancel()
+                running.cancel()
             else:
                 self._say("Stopping … (Ctrl-C again: stop without a comparison)")
                 stop.set()
 
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, interrupt)
-        return await whole
+        return await running
 
     def _say(self, line: str) -> None:
         self.stdout.write(line)
