@@ -1,4 +1,4 @@
-"""Keeping somebody out of a room for a time, and letting them in again. Writes by services alone."""
+"""Bans and memberships as forms change them. All writes are calls of services."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -27,25 +27,31 @@ def ban_user(
     keep_longer: bool = False,
     seen: Collection[str] | None = None,
 ) -> Membership:
-    """Nobody of that id enters or reads the room until then; a ban of before is replaced.
+    """Ban a user from a room until a time; an existing ban is replaced. The user's role stays.
 
-    With `keep_longer` a ban is never shortened, and keeps its reason unless another is given. With `seen`, the
-    versions of the bans that are known to the user who bans, another ban is not replaced.
+    Args:
+        by: The id of the user who bans.
+        keep_longer: Never shorten a ban, and keep its reason unless a new one is given.
+        seen: The versions of the bans that the banning user has seen; a ban of another version is not replaced.
 
-    A member stays one, with their role; somebody who is none does not become one, neither now nor when the ban ends.
-    `by`: the id of the user who bans, who cannot be the same. Raises ValidationError.
+    Raises:
+        ValidationError: The end has passed, the user bans themselves, or there is a newer ban.
     """
     check_ban(user_id=user_id, until=until, by=by)
     try:
         return _ban(room_id, user_id, until, reason, keep_longer, seen)
-    except IntegrityError:  # Somebody else made the entry a moment ago: now it is there to be changed.
+    except IntegrityError:  # Another request has just created the entry: change that one.
         return _ban(room_id, user_id, until, reason, keep_longer, seen)
 
 
 def lift_ban(*, room_id: int, user_id: str, seen: Collection[str] | None = None) -> Membership | None:
-    """The user is again what they were before the ban. The entry as it was; None: there was no ban.
+    """Lift a ban; the user keeps the role from before. `seen`: see `ban_user`.
 
-    `seen`: see `ban_user`. Raises ValidationError.
+    Returns:
+        The entry before the change; None if there was no ban.
+
+    Raises:
+        ValidationError: There is a newer ban.
     """
     with transaction.atomic():
         membership = access.membership_of(room_id, user_id, lock=True)
@@ -62,10 +68,17 @@ def lift_ban(*, room_id: int, user_id: str, seen: Collection[str] | None = None)
 def change_membership(
     *, room_id: int, user_id: str, seen_until: datetime | None, by: str | None = None, **changes: Any
 ) -> tuple[Membership, Membership]:
-    """Set some of role, banned_until and ban_reason, as a form does; the entry before and after.
+    """Set some of role, banned_until and ban_reason, as a form does.
 
-    `seen_until`: the end of the ban as the form has shown it. A ban that came since then is not changed. Raises
-    ValidationError, and Membership.DoesNotExist for an entry that is gone.
+    Args:
+        seen_until: The end of the ban that the form showed; a newer ban is not changed.
+
+    Returns:
+        The entry before and after the change.
+
+    Raises:
+        ValidationError: A value is not allowed, or there is a newer ban.
+        Membership.DoesNotExist: The entry was deleted.
     """
     with transaction.atomic():
         before = access.membership_of(room_id, user_id, lock=True)
@@ -75,17 +88,14 @@ def change_membership(
             if _in_seconds(before.banned_until) != _in_seconds(seen_until):
                 raise newer_ban(before, RELOAD)
             _check_end(user_id, changes.get("banned_until"), by)
-        kept = {name: getattr(before, name) for name in ("role", *BAN_FIELDS)}
-        return before, services.set_membership(room_id=room_id, user_id=user_id, **(kept | changes))
+        current = {name: getattr(before, name) for name in ("role", *BAN_FIELDS)}
+        return before, services.set_membership(room_id=room_id, user_id=user_id, **(current | changes))
 
 
 def add_membership(
     *, room_id: int, user_id: str, role: str = Membership.Role.MEMBER, by: str | None = None, **ban: Any
 ) -> Membership:
-    """As `services.set_membership`, for a user who is nothing in the room: a ban is not lifted by it.
-
-    Raises ValidationError.
-    """
+    """Add a user to a room. Raises ValidationError for a member and for a banned user: it does not lift bans."""
     with transaction.atomic():
         before = access.membership_of(room_id, user_id, lock=True)
         if before is not None and before.is_banned:
@@ -97,7 +107,7 @@ def add_membership(
 
 
 def remove_membership(*, room_id: int, user_id: str, seen_until: datetime | None) -> Membership | None:
-    """The user is nothing in the room any more. The entry as it was, if there was one; `seen_until` as above."""
+    """Delete the membership and ban. Returns the entry, if there was one. `seen_until`: see `change_membership`."""
     with transaction.atomic():
         before = access.membership_of(room_id, user_id, lock=True)
         if before is None:
@@ -109,7 +119,7 @@ def remove_membership(*, room_id: int, user_id: str, seen_until: datetime | None
 
 
 def check_ban(*, user_id: str, until: datetime, by: str | None) -> None:
-    """Raises ValidationError for a ban that nobody can mean."""
+    """Raise ValidationError for an end in the past and for a ban of oneself."""
     if until <= timezone.now():
         raise ValidationError("The end of the ban is in the past.", code=BAD_END)
     if by is not None and users.key_of(by) == users.key_of(user_id):
@@ -117,12 +127,12 @@ def check_ban(*, user_id: str, until: datetime, by: str | None) -> None:
 
 
 def version_of(ban: Membership) -> str:
-    """Changes with the end of the ban."""
+    """The version of a ban: it changes with the end of the ban."""
     return f"{ban.pk}-{'' if ban.banned_until is None else ban.banned_until.timestamp()}"
 
 
 def end_of(ban: Membership) -> str:
-    """The end of a ban in words."""
+    """The end of a ban as text; empty without a ban."""
     return "" if ban.banned_until is None else text_of(ban.banned_until)
 
 
@@ -131,7 +141,7 @@ def text_of(until: datetime) -> str:
 
 
 def newer_ban(ban: Membership, remedy: str) -> ValidationError:
-    """The refusal of a form that did not know of this entry."""
+    """The error for a form that has not seen this ban. `remedy` tells the user what to do."""
     if not ban.is_banned:
         return ValidationError(f"The ban of {ban.user} was lifted since this page was opened. {RELOAD}")
     reason = ban.ban_reason and f" (reason: {ban.ban_reason})"
@@ -165,5 +175,5 @@ def _check_end(user_id: str, until: datetime | None, by: str | None) -> None:
 
 
 def _in_seconds(time: datetime | None) -> datetime | None:
-    """As forms show it."""
+    """Forms show whole seconds."""
     return None if time is None else time.replace(microsecond=0)

@@ -1,4 +1,4 @@
-"""Deleting rooms, and what deleting an account leaves: in steps, so that others write meanwhile. Writes rows."""
+"""Deletes rooms, and detaches messages from deleted accounts, in steps, so that other writes go on. Writes rows."""
 
 from django.db import transaction
 
@@ -6,16 +6,16 @@ from chat.models import Message, Room
 from hubbub import users
 from hubbub.steps import in_step
 
-MESSAGES_TOGETHER = 1_000  # In one transaction: some 20 ms.
+MESSAGES_PER_STEP = 1_000  # In one transaction of about 20 ms.
 
 
 def delete_room(*, room_id: int) -> None:
-    """Delete a room with all its messages; of many, the oldest go first. Raises Room.DoesNotExist."""
-    said = Message.objects.filter(room=room_id).order_by("seq").values_list("seq", flat=True)
-    while (rest := said[MESSAGES_TOGETHER : MESSAGES_TOGETHER + 1].first()) is not None:
+    """Delete a room and its messages, the oldest first. Raises Room.DoesNotExist."""
+    seqs = Message.objects.filter(room=room_id).order_by("seq").values_list("seq", flat=True)
+    while (rest := seqs[MESSAGES_PER_STEP : MESSAGES_PER_STEP + 1].first()) is not None:
         with in_step(), transaction.atomic():
             room = Room.objects.select_for_update().get(pk=room_id)
-            # Whoever resumes from before starts from the latest page.
+            # Clients that resume from an older position load the latest page.
             room.purged_position = room.position
             room.save(update_fields=["purged_position"])
             Message.objects.filter(room=room, seq__lt=rest).delete()
@@ -24,8 +24,8 @@ def delete_room(*, room_id: int) -> None:
 
 
 def disown_messages(*, user_id: str) -> None:
-    """Before an account is deleted: its messages stay. Many of them lose their author here, the rest with the row."""
+    """Detach the messages of an account before its deletion. The last ones lose their author with the row."""
     mine = Message.objects.filter(author=users.key_of(user_id)).order_by("pk")
-    while (rest := mine.values_list("pk", flat=True)[MESSAGES_TOGETHER : MESSAGES_TOGETHER + 1].first()) is not None:
+    while (rest := mine.values_list("pk", flat=True)[MESSAGES_PER_STEP : MESSAGES_PER_STEP + 1].first()) is not None:
         with in_step():
             Message.objects.filter(author=users.key_of(user_id), pk__lt=rest).update(author=None)

@@ -1,7 +1,7 @@
-"""What was said, read for a joining, a resuming or a scrolling client, and for the hub's repairs. Reads only.
+"""Reads messages for clients that join, resume or scroll, and for the hub's repairs. Never writes.
 
-Each reads the room first and then only rows up to its position: what changes meanwhile comes as an event.
-No transaction: with SQLite's IMMEDIATE it would take the write lock.
+Each function reads the room first and then rows up to its position: later changes arrive as events.
+No transaction: SQLite's IMMEDIATE mode would take the write lock.
 """
 
 import time
@@ -21,8 +21,8 @@ from hubbub.delivery.recovery import Changes, StreamPosition
 from hubbub.protocol import ErrorCode, Refused, encode
 
 PAGE_SECONDS = 1.0
-# Read at a time for a repair, which every socket of the room is sent: after a long outage all of it at once would fill
-# the outboxes of those who read well.
+# The size of one repair, which is sent to every socket of the room: all changes of a long outage at once would overflow
+# outboxes.
 REPAIRED_CHANGES = 100
 REPAIRED_CHARS = 128 * 1024
 KEPT_PAGES = 32  # Each is at most `page_bytes` long.
@@ -31,13 +31,13 @@ KEPT_PAGES = 32  # Each is at most `page_bytes` long.
 # and a `ref` of 64 characters, each of which may take 12 bytes.
 ENVELOPE_BYTES = 1_536
 
-# What others take in a frame changes from join to join. Pages differ by so much at least, so that one serves many.
+# Page sizes are rounded down to this: the space for presence varies from join to join, and one page serves many.
 SHARED_BYTES = 1_024
 
-# Changed messages read at a time: a part holds as many as fit, and most resumes need no more.
+# Changed messages per query: most resumes need no more.
 READ_CHANGES = 64
 
-# (room, epoch, position, after, size, users_changed) -> until when, and the page. Written by the reader threads.
+# (room, epoch, position, after, size, users_changed) -> (expiry, page). Written by the reader threads.
 _pages: dict[tuple[int, str, int, int | None, int, int], "tuple[float, Page | None]"] = {}
 
 
@@ -51,10 +51,15 @@ def open_room(
     present_bytes: int = 0,
     users_changed: int = 0,
 ) -> Joined:
-    """The answer to a join: the changes after position `after`, or the first part of them; else the latest page.
+    """The answer to a join: the changes after position `after` or the first part of them, or the latest page.
 
-    It leaves `present_bytes` of the frame to those who are present. A page that was read when `users_changed` was
-    another is read again: its names may be old.
+    Args:
+        may_be_partial: False: the latest page instead of a part.
+        present_bytes: Bytes of the frame that are left free for the users present.
+        users_changed: A counter of changes of users: a cached page of another value may have old names.
+
+    Raises:
+        Refused: `not_found`.
     """
     room, role = access.enter_room(user_id, slug)
     state = room_state(room, role)
@@ -72,21 +77,21 @@ def open_room(
         position=page.position,
         complete=page.complete,
         partial=page.partial,
-        # As it was encoded for whoever asked first.
+        # The cached encoding, shared by many joins.
         messages=cast(list[MessageState], page.messages),
         more=page.more,
     )
 
 
 def room_for_present(joined: Joined) -> int:
-    """Bytes of the frame that those who are present may take, beside the messages of `open_room`."""
+    """Bytes of the frame left for the users present, beside the messages of `open_room`."""
     messages = memoryview(cast(msgspec.Raw, joined.messages)).nbytes
     return _page_bytes() - ENVELOPE_BYTES - frame_size(joined.room) - messages
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The messages of an answer to a join, encoded once for all who join at the same position.
+    """The messages of an answer to a join, encoded once for all joins at the same position.
 
     `partial`: there are changes after `position`.
     """
@@ -105,36 +110,36 @@ def _recent(
     users_changed: int,
     read: Callable[[Room, int | None, int], Page | None],
 ) -> Page | None:
-    """What `read` says of the room at this position, or said less than a second ago: many come back at once."""
+    """The page by `read`, cached for PAGE_SECONDS: many clients reconnect at once."""
     key = (room.pk, room.epoch, room.position, after, size, users_changed)
     now = time.monotonic()
-    known = _pages.get(key)
-    if known is None or known[0] < now:
-        for old in [one for one, (until, _) in [*_pages.items()] if until < now]:
-            _pages.pop(old, None)
+    cached = _pages.get(key)
+    if cached is None or cached[0] < now:
+        for expired in [other for other, (until, _) in [*_pages.items()] if until < now]:
+            _pages.pop(expired, None)
         if len(_pages) >= KEPT_PAGES:
             _pages.clear()
-        known = _pages[key] = (now + PAGE_SECONDS, read(room, after, size))
-    return known[1]
+        cached = _pages[key] = (now + PAGE_SECONDS, read(room, after, size))
+    return cached[1]
 
 
 def _changes_since(room: Room, after: int | None, size: int) -> Page | None:
-    """As many of the changes as fit, at least one; None when there are too many in all."""
+    """As many changes as fit, at least one; None if there are too many in total."""
     assert after is not None
-    most = conf.settings().resume_changes
-    # Each change has a position of its own.
-    if room.position - after > most and _changed(room, after)[most : most + 1].exists():
+    max_changes = conf.settings().resume_changes
+    # Without a query where possible: each change has its own position.
+    if room.position - after > max_changes and _changed(room, after)[max_changes : max_changes + 1].exists():
         return None
     fitting: list[bytes] = []
     position, used = after, 2
     while rows := list(_changed(room, position)[:READ_CHANGES]):
-        for one in rows:
-            message = encode(message_state(one)).encode()
+        for row in rows:
+            message = encode(message_state(row)).encode()
             used += len(message) + 1
             if fitting and used > size:
                 return Page(position, _array(fitting), complete=True, more=True, partial=True)
             fitting.append(message)
-            position = one.position
+            position = row.position
         if len(rows) < READ_CHANGES:
             break
     return Page(room.position, _array(fitting), complete=True, more=True)
@@ -150,7 +155,7 @@ def _array(encoded: list[bytes]) -> msgspec.Raw:
 
 def _latest_page(room: Room, _: int | None, size: int) -> Page:
     rows = list(_messages(room).order_by("-seq")[: conf.settings().page_messages])[::-1]
-    messages = _fitting([message_state(one) for one in rows], size, keep=len(rows) - 1)
+    messages = _fitting([message_state(row) for row in rows], size, keep=len(rows) - 1)
     more = bool(messages) and messages[0].seq > 1
     return Page(room.position, msgspec.Raw(encode_messages(messages)), complete=False, more=more)
 
@@ -179,7 +184,7 @@ def read_history(
 
 
 def read_changes(group: str, after: int) -> Changes:
-    """What changed in the room after position `after`, as it is now: the hub's repair."""
+    """The messages changed after position `after`, in their current state: a repair for the hub."""
     slug = slug_of(group)
     room = Room.objects.filter(slug=slug).first()
     if room is None:
@@ -187,8 +192,8 @@ def read_changes(group: str, after: int) -> Changes:
     rows = list(_messages(room).filter(position__gt=after).order_by("position")[: REPAIRED_CHANGES + 1])
     frames: list[tuple[int, str]] = []
     chars = 0
-    for one in rows[:REPAIRED_CHANGES]:
-        frames.append((one.position, encode(message_event(room.slug, one))))
+    for row in rows[:REPAIRED_CHANGES]:
+        frames.append((row.position, encode(message_event(room.slug, row))))
         chars += len(frames[-1][1])
         if chars > REPAIRED_CHARS:
             break
@@ -201,21 +206,21 @@ def read_changes(group: str, after: int) -> Changes:
 
 
 def read_positions(groups: list[str]) -> dict[str, StreamPosition]:
-    """Where each of the rooms that exist stands: the hub asks every few seconds for all it has."""
-    rooms = Room.objects.filter(slug__in=[slug_of(one) for one in groups])
-    found = rooms.values_list("slug", "epoch", "position", "access_version")
-    return {group_of(slug): StreamPosition(epoch, position, access) for slug, epoch, position, access in found}
+    """The position of each existing room. The hub reads it every few seconds for all its rooms."""
+    rooms = Room.objects.filter(slug__in=[slug_of(group) for group in groups])
+    positions = rooms.values_list("slug", "epoch", "position", "access_version")
+    return {group_of(slug): StreamPosition(epoch, position, access) for slug, epoch, position, access in positions}
 
 
 def find_revoked(users: dict[str, set[str]]) -> dict[str, dict[str, str]]:
-    """Of the users in each of the rooms, those who may not read it any more, each with the event that says so."""
+    """The users who may no longer read a room, with their last event, by group and user id."""
     rooms = {slug_of(group): user_ids for group, user_ids in users.items()}
-    found: dict[str, dict[str, str]] = {}
+    events: dict[str, dict[str, str]] = {}
     for slug, user_ids in access.denied_users(rooms).items():
-        found[group_of(slug)] = {
+        events[group_of(slug)] = {
             user_id: encode(RoomClosed(room=slug, code=code)) for user_id, code in user_ids.items()
         }
-    return found
+    return events
 
 
 def _messages(room: Room) -> QuerySet[Message]:
@@ -223,11 +228,11 @@ def _messages(room: Room) -> QuerySet[Message]:
 
 
 def _history(rows: list[Message], *, keep: int) -> list[MessageState]:
-    return _fitting([message_state(one) for one in rows], _page_bytes() - ENVELOPE_BYTES, keep=keep)
+    return _fitting([message_state(row) for row in rows], _page_bytes() - ENVELOPE_BYTES, keep=keep)
 
 
 def _fitting(messages: list[MessageState], size: int, *, keep: int) -> list[MessageState]:
-    """As many as fit, in a row: the one at index `keep`, of any size, and those nearest to it."""
+    """As many consecutive messages as fit: the one at index `keep`, of any size, and its nearest neighbours."""
     used = len(encode_messages(messages))
     first, last = 0, len(messages) - 1
     while used > size and first < last:

@@ -1,15 +1,15 @@
-"""Filters of the admin's lists: by room, of which there may be thousands."""
+"""Filters of admin lists by room, of which there may be thousands."""
 
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
 
-ROOMS_NAMED = 30
+MAX_ROOMS_LISTED = 30
 
 
 class RoomFilter(admin.RelatedFieldListFilter):
-    """Offers the rooms of a site with few. With many it names the chosen one alone: the search and links find rooms."""
+    """Lists all rooms of a small site. With more rooms it lists only the chosen one: search and links find rooms."""
 
     def has_output(self) -> bool:
         # Django ignores the query of a filter without output: the list of one room would show the rows of all.
@@ -17,8 +17,8 @@ class RoomFilter(admin.RelatedFieldListFilter):
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
         rooms = field.related_model._base_manager.order_by("title", "slug")
-        few = [(room.pk, str(room)) for room in rooms[: ROOMS_NAMED + 1]]
-        if len(few) <= ROOMS_NAMED:
+        few = [(room.pk, str(room)) for room in rooms[: MAX_ROOMS_LISTED + 1]]
+        if len(few) <= MAX_ROOMS_LISTED:
             return few
         chosen = [key for key in self.lookup_val or () if str(key).isdecimal()]
         return [(room.pk, str(room)) for room in rooms.filter(pk__in=chosen)]

@@ -1,6 +1,6 @@
-"""Rooms, who belongs to them, and what was said in them.
+"""Rooms, memberships and messages.
 
-Every durable change to a room takes the room's next `position` in its own transaction; `services` alone does so.
+Every durable change of a room takes the room's next `position` in its transaction: see `services` and `posting`.
 """
 
 import secrets
@@ -23,7 +23,7 @@ BAN_REASON_CHARS = 200
 MAX_BAN = timedelta(days=36_525)  # A hundred years. Times near the year 9999 overflow in other time zones.
 
 
-BAD_END = "bad_end"  # The code of an error about the end of a ban.
+BAD_END = "bad_end"  # The code of errors about the end of a ban.
 
 
 def new_epoch() -> str:
@@ -31,7 +31,7 @@ def new_epoch() -> str:
 
 
 class Room(models.Model):
-    """A place to talk. Public: every signed-in user reads and posts. Private: its members only."""
+    """A room. Public: every signed-in user reads and posts. Private: its members only."""
 
     slug = models.CharField(
         max_length=SLUG_CHARS,
@@ -45,16 +45,16 @@ class Room(models.Model):
     is_archived = models.BooleanField("archived", default=False, help_text="Can be read, but not written to.")
     created_at = models.DateTimeField(auto_now_add=True)
 
-    # The number of durable changes so far, and of messages so far.
+    # The number of durable changes, and of messages.
     position = models.PositiveBigIntegerField(default=0, editable=False)
     last_seq = models.PositiveBigIntegerField(default=0, editable=False)
     # The position of the last change to the room itself (title, archived …).
     changed_position = models.PositiveBigIntegerField(default=0, editable=False)
-    # Changes up to here can no longer be told one by one.
+    # Clients cannot resume from a position below this: messages were deleted.
     purged_position = models.PositiveBigIntegerField(default=0, editable=False)
-    # Rises with each change of who may read the room.
+    # Rises with each change of access to the room.
     access_version = models.PositiveBigIntegerField(default=0, editable=False)
-    # Renewed when the database was restored: positions of another epoch mean nothing.
+    # Renewed after a restore of the database: positions of another epoch are not comparable.
     epoch = models.CharField(max_length=16, default=new_epoch, editable=False)
 
     class Meta:
@@ -80,7 +80,7 @@ class Room(models.Model):
 
 
 class Membership(models.Model):
-    """What a user is to a room: a member, a moderator, or banned for a time. A ban alone makes nobody a member."""
+    """A user's role and ban in a room. A ban without a role does not make a member."""
 
     class Role(models.TextChoices):
         MEMBER = "member"
@@ -119,8 +119,8 @@ class Membership(models.Model):
                 "This entry has neither a role nor a ban. Choose a role, set a ban or delete the entry."
             )
         if self.banned_until is not None and self.banned_until > timezone.now() + MAX_BAN:
-            kept = type(self)._base_manager.filter(pk=self.pk).values_list("banned_until", flat=True).first()
-            if kept != self.banned_until:  # A ban of before there was a longest one stays as it is.
+            saved = type(self)._base_manager.filter(pk=self.pk).values_list("banned_until", flat=True).first()
+            if saved != self.banned_until:  # A longer ban from before this rule may stay.
                 raise ValidationError("The end of the ban is more than 100 years away.", code=BAD_END)
 
     @property
@@ -133,11 +133,11 @@ class Membership(models.Model):
 
 
 class Message(models.Model):
-    """One message. Deleting it empties its body and keeps its place."""
+    """One message. Deleting it empties its body and keeps its seq."""
 
     room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="messages")
     seq = models.PositiveBigIntegerField(editable=False)
-    # Null: the account is gone, its messages stay.
+    # Null: the account was deleted.
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="messages", editable=False
     )
@@ -154,7 +154,7 @@ class Message(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["room", "seq"], name="message_seq_once"),
             models.UniqueConstraint(fields=["room", "position"], name="message_position_once"),
-            # The id first: a batch of posts looks up its repetitions by that alone.
+            # `client_id` first: a batch finds repeated posts by it alone.
             models.UniqueConstraint(fields=["client_id", "author", "room"], name="message_client_id_once"),
             models.CheckConstraint(condition=Q(deleted_at=None) | Q(body=""), name="message_deleted_is_empty"),
         ]

@@ -1,4 +1,4 @@
-"""Chat's part of the wire protocol: commands, answers, events. A leaf; the only file of chat that touches JSON."""
+"""The chat's part of the wire protocol: commands, answers, events. A leaf; the only file of chat that uses JSON."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -12,15 +12,15 @@ HISTORY_LIMIT = 100
 HISTORY_DEFAULT = 50
 
 Slug = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*\Z", max_length=50)]
-# A database's integer holds no more.
+# The range of a database integer.
 Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 class RoomJoin(Command, tag="room.join", frozen=True):
-    """`after` and `epoch`: what the client has; without them it starts from the latest page."""
+    """`after` and `epoch`: the position that the client has reached; without them the answer is the latest page."""
 
     room: Slug
-    # Any integer: one from the future, or a negative one, is answered with the latest page.
+    # Any integer: a negative or future position is answered with the latest page.
     after: int | None = None
     epoch: str | None = None
 
@@ -40,7 +40,7 @@ class RoomHistory(Command, tag="room.history", frozen=True):
 
 
 class MessagePost(Command, tag="message.post", frozen=True):
-    """`id` is made by the client: the same one is one message for ever."""
+    """`id` is made by the client: posts with the same id are one message."""
 
     room: Slug
     id: UUID
@@ -64,7 +64,7 @@ COMMANDS = Ping | RoomJoin | RoomLeave | RoomHistory | MessagePost | MessageEdit
 class RoomState(msgspec.Struct, frozen=True):
     """`role` is `member`, `moderator` or `reader`. A user of a public room without a membership counts as a member.
 
-    A reader may not write: a permission shows the room to them.
+    A reader has the permission to read all rooms, and may not write.
     """
 
     slug: str
@@ -75,7 +75,7 @@ class RoomState(msgspec.Struct, frozen=True):
 
 
 class MessageState(msgspec.Struct, frozen=True):
-    """A message as it is now. A deleted one keeps its place with an empty body."""
+    """The current state of a message. A deleted message keeps its seq and has an empty body."""
 
     seq: int
     id: UUID
@@ -87,10 +87,11 @@ class MessageState(msgspec.Struct, frozen=True):
 
 
 class Joined(Ok, tag="ok", kw_only=True, frozen=True):
-    """`complete`: `messages` is every message changed since `after`, by position; else the latest page, by seq.
+    """The answer to a join.
 
-    `partial`: only the changes up to `position` fit. The socket is not in the room yet; it joins again from there.
-    `present`: who is in the room now; None when that is not known yet, and in a partial answer.
+    `complete`: `messages` has every message changed since `after`, by position; otherwise the latest page, by seq.
+    `partial`: only changes up to `position` fit; the socket is not in the room yet and joins again from there.
+    `present`: the users in the room; None if not known yet, and in a partial answer.
     """
 
     room: RoomState
@@ -105,7 +106,7 @@ class Joined(Ok, tag="ok", kw_only=True, frozen=True):
 
 
 class History(Ok, tag="ok", kw_only=True, frozen=True):
-    """`more`: there are messages beyond this page, in the direction asked for (`around`: older ones)."""
+    """`more`: there are more messages in the requested direction (for `around`: older ones)."""
 
     messages: list[MessageState]
     more: bool
@@ -120,7 +121,7 @@ class Posted(Ok, tag="ok", kw_only=True, frozen=True):
 
 
 class Changed(Ok, tag="ok", kw_only=True, frozen=True):
-    """The change is committed, or was already so."""
+    """The change is committed, now or before."""
 
     position: int
 
@@ -144,7 +145,7 @@ class MessageDeleted(MessageEvent, tag="message.deleted", frozen=True):
 
 
 class RoomChanged(Event, tag="room.changed", kw_only=True, frozen=True):
-    """`changes`: those of title, topic and archived that changed."""
+    """`changes`: the changed fields of title, topic and archived."""
 
     room: str
     position: int
@@ -152,14 +153,14 @@ class RoomChanged(Event, tag="room.changed", kw_only=True, frozen=True):
 
 
 class RoomClosed(Event, tag="room.closed", kw_only=True, frozen=True):
-    """No later event of that room. `code`: `removed`, `banned` or `deleted`."""
+    """The last event of the room. `code`: `removed`, `banned` or `deleted`."""
 
     room: str
     code: str
 
 
 class PresenceChanged(Event, tag="presence.changed", kw_only=True, omit_defaults=True, frozen=True):
-    """Who came and went since the last one. Without `joined` and `left`: too many are present to be named."""
+    """The users who joined and left since the last event. Without `joined` and `left`: too many users to list."""
 
     room: str
     count: int
@@ -168,10 +169,10 @@ class PresenceChanged(Event, tag="presence.changed", kw_only=True, omit_defaults
 
 
 def frame_size(frame: msgspec.Struct) -> int:
-    """Bytes of the frame as it is sent."""
+    """The size of the encoded frame in bytes."""
     return len(msgspec.json.encode(frame))
 
 
 def encode_messages(messages: list[MessageState]) -> bytes:
-    """The `messages` of an answer, to be put into it as they are."""
+    """Encode the `messages` of an answer, to be embedded as raw JSON."""
     return msgspec.json.encode(messages)

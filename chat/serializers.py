@@ -33,7 +33,7 @@ def slug_of(group: str) -> str:
 
 
 def message_state(message: Message) -> MessageState:
-    """Needs `author` selected along: it is read for each message of a page."""
+    """The message as a frame. Select `author` with the message: otherwise each one costs a query."""
     author = message.author
     return MessageState(
         seq=message.seq,
@@ -47,7 +47,7 @@ def message_state(message: Message) -> MessageState:
 
 
 def message_event(slug: str, message: Message) -> MessageEvent:
-    """The event that tells of the message's last change."""
+    """The event of the message's last change."""
     if message.deleted_at is not None:
         kind: type[MessageEvent] = MessageDeleted
     elif message.position != message.posted_position:

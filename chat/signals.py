@@ -1,4 +1,4 @@
-"""From Django's signals to the members of rooms: what anybody, anywhere in Django, changes about who may read them."""
+"""Django signals that change access to rooms or names in them: each is published to the rooms concerned."""
 
 from collections.abc import Collection
 from typing import Any
@@ -14,7 +14,7 @@ from hubbub.signals import user_renamed
 
 
 def connect() -> None:
-    """Called once, when all models are there."""
+    """Connect the handlers. Called once, after all models are loaded."""
     pre_save.connect(_membership_moves, sender=Membership, dispatch_uid="chat.membership_moves")
     post_save.connect(_membership_changed, sender=Membership, dispatch_uid="chat.membership_saved")
     post_delete.connect(_membership_changed, sender=Membership, dispatch_uid="chat.membership_deleted")
@@ -28,7 +28,7 @@ def _membership_moves(instance: Membership, **_: object) -> None:
 
 
 def _membership_changed(instance: Membership, origin: Any = None, **_: object) -> None:
-    # With its room, all who are in it are told at once.
+    # The deletion of the room itself evicts all its members.
     if not isinstance(origin, Room) and getattr(origin, "model", None) is not Room:
         services.note_access_changed(instance.room_id)
 

@@ -1,4 +1,4 @@
-"""The text of a message as it is kept."""
+"""Validation and normalization of message texts."""
 
 import re
 import unicodedata
@@ -8,7 +8,7 @@ from hubbub.protocol import ErrorCode, Refused
 from hubbub.text.marks import MAX_MARKS, has_endless_marks
 
 # White space, control characters, what Unicode ignores by default (zero-width marks, fillers, bidi controls, tags), and
-# letters that are drawn as nothing. The same ranges stand in static/chat/js/body.js; a test compares them.
+# letters without ink. static/chat/js/body.js has the same ranges; a test compares them.
 BLANK = (
     "\u0000-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f-\u1160\u1680\u17b4-\u17b5\u180b-\u180f"
     "\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0"
@@ -19,9 +19,9 @@ _LINE_BREAK = re.compile("[\n\v\f\r\x85\u2028\u2029]")
 
 
 def clean(body: str) -> str:
-    """The body in normal form C, without blank lines at both ends. Raises Refused.
+    """Normalize the body to form C and strip blank lines at both ends. Raises Refused.
 
-    Not for within a transaction: others would wait for what a hostile text takes.
+    Call it outside of transactions: a hostile text takes long, and other writers would wait.
     """
     if has_endless_marks(body):
         raise Refused(ErrorCode.INVALID, f"a message may have at most {MAX_MARKS} combining marks on one letter")
@@ -36,13 +36,13 @@ def clean(body: str) -> str:
 
 
 def without_blank_lines(text: str) -> str:
-    """The text from its first line that shows something to its last; empty when nothing of it can be seen."""
+    """The text from its first visible line to its last; empty if no character is visible."""
     first = _blanks_before(text)
     if first == len(text):
         return ""
     backwards = text[::-1]
     last = len(text) - _blanks_before(backwards)
-    # The lines themselves stay whole, with their indents.
+    # Whole lines, with their indents.
     break_before = _LINE_BREAK.search(backwards, len(text) - first)
     break_after = _LINE_BREAK.search(text, last)
     start = len(text) - break_before.start() if break_before else 0
@@ -50,7 +50,7 @@ def without_blank_lines(text: str) -> str:
 
 
 def cleaned(body: str) -> str | Refused:
-    """The same, for when it is not known yet whether the text matters."""
+    """As `clean`, but returns the error: other checks of the post come first."""
     try:
         return clean(body)
     except Refused as refused:
@@ -58,14 +58,14 @@ def cleaned(body: str) -> str | Refused:
 
 
 def accepted(cleaned: str | Refused) -> str:
-    """What `cleaned` returned, now that it does. Raises Refused."""
+    """The text that `cleaned` returned. Raises its error."""
     if isinstance(cleaned, Refused):
         raise cleaned
     return cleaned
 
 
 def _blanks_before(text: str) -> int:
-    """How many blank characters the text begins with."""
+    """The number of blank characters at the start of the text."""
     run = _BLANK_RUN.match(text)
     assert run
     return run.end()

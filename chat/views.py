@@ -1,4 +1,4 @@
-"""Chat's pages: the lobby, and the shell of a room. The messages themselves come by the socket."""
+"""Pages of the chat: the lobby, and the shell of a room. Messages arrive over the socket."""
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse

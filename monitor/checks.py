@@ -1,4 +1,4 @@
-"""System checks: what the pages of this app need in the settings. docs/settings.md lists them."""
+"""System checks of the settings that the monitor needs. docs/settings.md lists them."""
 
 from typing import Any
 

@@ -172,7 +172,7 @@ def test_a_deletion_asks_for_the_token_of_the_form(root: Any, lounge: Room) -> N
 def test_a_room_of_many_messages_is_deleted_in_steps(
     alice: Any, lounge: Room, attic: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deletion, "MESSAGES_TOGETHER", 3)
+    monkeypatch.setattr(deletion, "MESSAGES_PER_STEP", 3)
     for room in [lounge] * 8 + [attic]:
         posting.post_message(user_id=alice.pk, slug=room.slug, client_id=uuid.uuid4(), body="hello")
     left: list[int] = []
@@ -192,7 +192,7 @@ def test_a_room_of_many_messages_is_deleted_in_steps(
 def test_the_messages_of_a_deleted_user_lose_their_author_in_steps(
     admin: Any, alice: Any, bob: Any, lounge: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deletion, "MESSAGES_TOGETHER", 2)
+    monkeypatch.setattr(deletion, "MESSAGES_PER_STEP", 2)
     for user in [alice] * 7 + [bob]:
         posting.post_message(user_id=user.pk, slug="lounge", client_id=uuid.uuid4(), body="hello")
     deletion.disown_messages(user_id=str(alice.pk))

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from chat import posting, services
-from chat.list_filters import ROOMS_NAMED
+from chat.list_filters import MAX_ROOMS_LISTED
 from chat.models import Membership, Message, Room
 from hubbub.auth.tokens import create_token
 from hubbub.models import AccessToken
@@ -156,7 +156,7 @@ def test_the_filter_by_room_names_few_rooms_and_of_many_the_chosen_one(admin: An
     room = Room.objects.get(slug="room-1")
     chosen = f"room__id__exact={room.pk}"
     assert f'<a href="?{chosen}">Room 1</a>' in admin.get(address).text
-    Room.objects.bulk_create(Room(slug=f"more-{number}", title=f"More {number}") for number in range(ROOMS_NAMED))
+    Room.objects.bulk_create(Room(slug=f"more-{number}", title=f"More {number}") for number in range(MAX_ROOMS_LISTED))
     assert '<a href="?room__id__exact' not in admin.get(address).text
     page = admin.get(f"{address}?{chosen}")
     assert f'<a href="?{chosen}">Room 1</a>' in page.text

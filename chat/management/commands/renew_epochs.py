@@ -1,4 +1,4 @@
-"""`manage.py renew_epochs`: to be run after the database was restored from a backup."""
+"""`manage.py renew_epochs`: run it after restoring the database from a backup."""
 
 from typing import Any
 
