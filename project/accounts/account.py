@@ -1,4 +1,4 @@
-"""The account page: one's password, email address, browsers and access tokens."""
+"""The account page: password, email address, browsers and access tokens of the user."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -30,13 +30,13 @@ from project.accounts.password_forms import EmailForm, PasswordForm
 from project.accounts.views import signs_out_by_script, too_many_tries
 
 MAX_TOKENS_LISTED = 100
-CHANGED_MEANWHILE = "The password was changed a moment ago."
+CHANGED_MEANWHILE = "Another request has just changed the password."
 
 View = Callable[..., HttpResponse]
 
 
 def for_own_account(view: View) -> View:
-    """`view` for those who are signed in. An account that is deleted meanwhile counts as signed out."""
+    """`view` for signed-in users. If the account is deleted meanwhile, the user is signed out."""
 
     @login_required
     @wraps(view)
@@ -55,7 +55,7 @@ def for_own_account(view: View) -> View:
 @for_own_account
 @require_http_methods(["GET", "HEAD", "POST"])
 def account(request: HttpRequest) -> HttpResponse:
-    """The page, and its two forms: that of the email address says so in its field `form`."""
+    """The account page with its two forms, told apart by the field `form`."""
     if request.method != "POST":
         return _page(request)
     answer = _change_email if request.POST.get("form") == "email" and settings.EMAIL_HOST_IS_SET else _change_password
@@ -105,10 +105,10 @@ def _change_email(request: HttpRequest) -> HttpResponse:
 @for_own_account
 @require_POST
 def end_browser(request: HttpRequest, note_id: int) -> HttpResponse:
-    """Sign out of one browser, perhaps of this one."""
-    is_this = any(one.is_this for one in browsers.list_browsers(request) if one.id == note_id)
+    """Sign out one browser of the user, which may be this one."""
+    is_this = any(browser.is_this for browser in browsers.list_browsers(request) if browser.id == note_id)
     if not is_this and signs_out_by_script(request):
-        return HttpResponse(status=409)  # This browser has another session by now, which lives.
+        return HttpResponse(status=409)  # This browser has a newer session, which stays.
     if not browsers.end_session(request.user, note_id):
         messages.info(request, "That browser was already signed out.")
     elif is_this:
@@ -123,7 +123,7 @@ def end_browser(request: HttpRequest, note_id: int) -> HttpResponse:
 @for_own_account
 @require_POST
 def sign_out_everywhere(request: HttpRequest) -> HttpResponse:
-    """Sign out of all browsers, with `keep` of all others; with `end_tokens` revoke the access tokens, too."""
+    """Sign out all browsers, with `keep` all others; with `end_tokens` revoke the access tokens too."""
     if request.POST.get("end_tokens"):
         tokens.revoke_tokens_of(request.user)
     if request.POST.get("keep"):
@@ -139,7 +139,7 @@ def sign_out_everywhere(request: HttpRequest) -> HttpResponse:
 @for_own_account
 @require_POST
 def revoke_token(request: HttpRequest, token_id: int) -> HttpResponse:
-    """Revoke an access token of one's own."""
+    """Revoke an access token of the user."""
     token = AccessToken.objects.filter(user=_user(request), pk=token_id).first()
     if token is None:
         raise Http404
@@ -149,7 +149,7 @@ def revoke_token(request: HttpRequest, token_id: int) -> HttpResponse:
 
 
 def with_limited_guesses(view: View) -> View:
-    """`view`, whose form asks for the present password: a stolen session must not find it out by guessing."""
+    """`view` with limited password attempts: the thief of a session must not guess the current password."""
 
     def limited(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method != "POST" or not request.user.is_authenticated:
@@ -209,11 +209,11 @@ def _page(request: HttpRequest, *, password_form: Any = None, email_form: Any = 
     user = _user(request)
     listed = browsers.list_browsers(request)
     context: dict[str, Any] = {
-        "form": password_form or email_form,  # The one that was refused.
+        "form": password_form or email_form,  # The refused form, if any.
         "password_form": password_form or PasswordForm(user),
         "browsers": listed,
         "are_browsers_listed": browsers.are_listed(),
-        "has_other_browsers": not browsers.are_listed() or any(not one.is_this for one in listed),
+        "has_other_browsers": not browsers.are_listed() or any(not browser.is_this for browser in listed),
         "tokens": AccessToken.objects.usable().filter(user=user)[:MAX_TOKENS_LISTED],
     }
     if settings.EMAIL_HOST_IS_SET:
@@ -222,6 +222,6 @@ def _page(request: HttpRequest, *, password_form: Any = None, email_form: Any = 
 
 
 def _user(request: HttpRequest) -> User:
-    """As a plain object: a form that is refused must not change the user that the page shows. Raises DoesNotExist."""
+    """A fresh copy of the user: a refused form must not change the user shown on the page. Raises DoesNotExist."""
     user: Any = request.user
     return User.objects.get(pk=user.pk)

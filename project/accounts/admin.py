@@ -1,4 +1,4 @@
-"""Users in the admin: Django's own, with what they have said and where they belong."""
+"""Users in the admin: Django's pages with the rooms, messages and tokens of each user."""
 
 import copy
 from functools import partial
@@ -67,7 +67,7 @@ class UserAdmin(ResetLinkAdmin, BoundedUserAdmin, BulkAdmin, DjangoUserAdmin):  
     list_display = ["username", "is_active", "is_staff", "rooms", "messages", "tokens", "last_login", "email"]
     list_filter = ["is_active", "is_staff", "is_superuser", NameFilter, "groups", "date_joined", "last_login"]
     search_help_text = "Search names and email addresses."
-    # What goes with each of them is looked up before anything is deleted.
+    # The rows that depend on each user are looked up before the deletion.
     max_selected = 1_000
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
@@ -88,7 +88,7 @@ class UserAdmin(ResetLinkAdmin, BoundedUserAdmin, BulkAdmin, DjangoUserAdmin):  
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         try:
             return super().changeform_view(request, *args, **kwargs)
-        except IntegrityError:  # Somebody took the name a moment ago: at a second look the form itself sees it.
+        except IntegrityError:  # Another request has just taken the name: the form finds it on the second run.
             return super().changeform_view(request, *args, **kwargs)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
@@ -141,13 +141,13 @@ class UserAdmin(ResetLinkAdmin, BoundedUserAdmin, BulkAdmin, DjangoUserAdmin):  
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         to_delete, counts, lacking, protected = super().get_deleted_objects(objs, request)
-        # Nobody may delete tokens one by one, so that their uses stay accounted for; with their user they go.
+        # Tokens cannot be deleted one by one, so that their use stays traceable; they are deleted with their user.
         lacking.discard(AccessToken._meta.verbose_name)
         return to_delete, counts, lacking, protected
 
 
 def _count(relation: str, *which: Q) -> Coalesce:
-    """How many rows, or which of them, point at a user. Not a join: several at once would multiply each other."""
+    """Count the rows that refer to a user, by a subquery: several joins would multiply each other."""
     pointing: Any = User._meta.get_field(relation)
     key = pointing.field.name
     rows = pointing.related_model.objects.filter(*which, **{key: OuterRef("pk")}).order_by().values(key)

@@ -1,6 +1,6 @@
-"""The browsers that somebody is signed in with: noted as they are seen, listed and ended on the account page.
+"""The browsers of a signed-in user: recorded when seen, listed and signed out on the account page.
 
-Works with every session engine that keeps sessions on the server. A note lets nobody in: the session does.
+Works with every session engine that stores sessions on the server. A record grants no access: the session does.
 """
 
 import logging
@@ -33,20 +33,20 @@ from project.accounts.models import BrowserSession, User
 
 logger = logging.getLogger(__name__)
 
-SIGNED_IN_AT = "signed_in_at"  # In the session: seconds since 1970. It stays when the session gets another key.
+SIGNED_IN_AT = "signed_in_at"  # A session key: seconds since 1970. It stays when the session gets a new key.
 SEEN_EVERY = timedelta(hours=1)
 MAX_LISTED = 100
 USER_AGENT_CHARS = 200
 
-# A session is written down at most once an hour, whichever process it is that sees it: each looks at the note first.
-# For an hour after that, a request costs a look into a dictionary.
+# A session is recorded at most once an hour by all processes together: each reads the record first. For an hour after
+# that a request costs one dictionary lookup.
 _noted = Buckets(per_second=1 / SEEN_EVERY.total_seconds(), burst=1)
 _lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
 class Browser:
-    """One line of the list."""
+    """One entry of the list."""
 
     id: int
     name: str
@@ -60,7 +60,7 @@ class Browser:
 
 
 def connect() -> None:
-    """Called once, when all models are there."""
+    """Connect the handlers. Called once, after all models are loaded."""
     user_logged_in.connect(_signed_in, dispatch_uid="accounts.signed_in")
     if (model := sessions.model()) is not None:
         post_delete.connect(_session_deleted, sender=model, dispatch_uid="accounts.session_deleted")
@@ -68,11 +68,11 @@ def connect() -> None:
 
 
 def note_browsers(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Middleware: write down the session of a request, also one that began before sessions were written down."""
+    """Middleware: record the session of each request, also sessions from before this feature."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        # No query for a page that has not looked at the session, and no second failure for a page that failed.
+        # No query for a page that did not use the session, and none after an error.
         if response.status_code < 400 and request.session.accessed and request.user.is_authenticated:
             _note(request, request.user)
         return response
@@ -112,7 +112,7 @@ def _write(request: HttpRequest, user: Any, key: str) -> None:
     BrowserSession.objects.update_or_create(
         session_key=key, defaults={"user": user, "signed_in_at": signed_in_at, **seen}
     )
-    # Sessions that were cleared away without a signal. Each lasted so long since it was seen, and no longer.
+    # Records of sessions that were cleared without a signal: no session outlives this time since it was seen.
     longest = timedelta(seconds=settings.SESSION_COOKIE_AGE) + 2 * SEEN_EVERY
     notes.filter(seen_at__lt=now - longest).delete()
 
@@ -121,13 +121,13 @@ def _signed_in(request: HttpRequest, user: Any, **_: object) -> None:
     request.session[SIGNED_IN_AT] = int(timezone.now().timestamp())
     request.session[SALT_OF_SESSION] = user.session_salt
     if request.session.session_key is None:
-        # After another user's session was flushed. Without a key it could not be noted.
+        # After the flush of another user's session: a record needs a key.
         request.session.create()
-    _note(request, user)  # Here, so that no page costs more for it.
+    _note(request, user)  # At sign-in, so that no page is slower for it.
 
 
 def _sessions_expired(keys: list[str], **_: object) -> None:
-    living = sessions.read_sessions(keys)  # Prolonged in the last moment.
+    living = sessions.read_sessions(keys)  # Extended in the last moment.
     BrowserSession.objects.filter(session_key__in=[key for key in keys if key not in living]).delete()
 
 
@@ -140,7 +140,7 @@ def _user(request: HttpRequest) -> Any:
 
 
 def address_of(request: HttpRequest) -> str:
-    """The client's address; empty for one that came by a UNIX socket."""
+    """The client's IP address; empty for a UNIX socket."""
     return str(request.META.get("REMOTE_ADDR") or "")
 
 
@@ -153,12 +153,12 @@ def _user_agent(request: HttpRequest) -> str:
 
 
 def are_listed() -> bool:
-    """Whether sessions are kept where they can be ended one by one, and not in cookies alone."""
+    """Whether single sessions can be ended: false for sessions that are stored in cookies only."""
     return not issubclass(sessions.store(), signed_cookies.SessionStore)
 
 
 def list_browsers(request: HttpRequest) -> list[Browser]:
-    """Those that the user of the request is signed in with, this one first, then the last seen."""
+    """The browsers of the request's user: this one first, then by last use."""
     user = _user(request)
     _note(request, user)
     notes = list(BrowserSession.objects.filter(user=user)[:MAX_LISTED])
@@ -179,23 +179,23 @@ def list_browsers(request: HttpRequest) -> list[Browser]:
         # A session of a former password is still on record, and lets nobody in.
         if note.session_key in living and is_signed_in(user, living[note.session_key].values())
     ]
-    return sorted(browsers, key=lambda one: not one.is_this)
+    return sorted(browsers, key=lambda browser: not browser.is_this)
 
 
 def end_session(user: Any, note_id: int) -> bool:
-    """Sign the user out of one browser. False: it is none of theirs, or it has ended already."""
+    """Sign the user out of one browser. False: not a browser of the user, or already signed out."""
     note = BrowserSession.objects.filter(user_id=user.pk, pk=note_id).first()
     if note is None:
         return False
     sessions.store()(note.session_key).delete()
     note.delete()
-    # An engine without a table sends no signal.
+    # Session engines without a table send no signal.
     publish_users_changed([users.id_of(user)])
     return True
 
 
 def end_other_sessions(request: HttpRequest) -> None:
-    """Sign the user out of all browsers but this one, also of those that are not noted."""
+    """Sign the user out of all other browsers, recorded or not."""
     with transaction.atomic():
         user = _renew_salt(request)
         update_session_auth_hash(request, user)
@@ -203,13 +203,13 @@ def end_other_sessions(request: HttpRequest) -> None:
 
 
 def end_all_sessions(request: HttpRequest) -> None:
-    """Sign the user out of all browsers, this one included."""
+    """Sign the user out of all browsers, including this one."""
     _renew_salt(request)
     logout(request)
 
 
 def _renew_salt(request: HttpRequest) -> User:
-    """Raises User.DoesNotExist when the account was deleted meanwhile."""
+    """Raises User.DoesNotExist if the account was deleted."""
     with transaction.atomic():
         user = User.objects.select_for_update(no_key=True).get(pk=_user(request).pk)
         user.session_salt = secrets.token_hex(16)
@@ -241,7 +241,7 @@ SYSTEMS = {
 
 
 def describe(user_agent: str) -> str:
-    """A browser's name for itself in words that people know: "Firefox on Windows"."""
+    """The browser and system of a user agent in familiar words: "Firefox on Windows"."""
     browser = _first(BROWSERS, user_agent)
     system = _first(SYSTEMS, user_agent)
     if browser and system:

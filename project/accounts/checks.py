@@ -9,27 +9,27 @@ from django.db import Error as DatabaseError
 from project.accounts.models import User
 from project.accounts.name_keys import look_alikes, with_other_keys
 
-NAMES_SHOWN = 20
-KEYS_COMPARED = 100_000  # The newest users: a second's work, within each `migrate`.
+MAX_NAMES_SHOWN = 20
+MAX_KEYS_COMPARED = 100_000  # Of the newest users: takes a second in each `migrate`.
 
 
 @register(Tags.database)
 def check_name_keys(databases: Any = None, **_: Any) -> list[CheckMessage]:
-    """Asked by `manage.py check --database default`, and by each migration."""
+    """Run by `manage.py check --database default` and by each migration."""
     if not databases:
         return []
     try:
-        found = [
+        problems = [
             f"{name} looks like {other}" if other else name
-            for name, other in islice(look_alikes(User), NAMES_SHOWN + 1)
+            for name, other in islice(look_alikes(User), MAX_NAMES_SHOWN + 1)
         ]
-        renamed = (f"{name} has the key of another name" for name in with_other_keys(User, KEYS_COMPARED))
-        found = list(islice(chain(found, renamed), NAMES_SHOWN + 1))
+        renamed = (f"{name} has the key of another name" for name in with_other_keys(User, MAX_KEYS_COMPARED))
+        problems = list(islice(chain(problems, renamed), MAX_NAMES_SHOWN + 1))
     except DatabaseError:
         return []  # Not migrated yet.
-    if not found:
+    if not problems:
         return []
-    names = ", ".join(found[:NAMES_SHOWN]) + (", and others" if len(found) > NAMES_SHOWN else "")
+    names = ", ".join(problems[:MAX_NAMES_SHOWN]) + (", and others" if len(problems) > MAX_NAMES_SHOWN else "")
     return [
         Warning(
             f"Users without a name key: {names}.",

@@ -1,6 +1,6 @@
-"""Why a browser is not signed in any more: said on the sign-in page, to the holder of the former session cookie alone.
+"""The reason why a browser was signed out, shown on the sign-in page to the holder of the old session cookie only.
 
-The reason is found where Django refuses the session. A cookie carries it to the sign-in page for some minutes.
+The reason is found when Django refuses the session. A cookie keeps it for the sign-in page for some minutes.
 """
 
 from collections.abc import Callable
@@ -17,10 +17,10 @@ from hubbub import users
 from project.accounts.models import User
 
 COOKIE = "signed_out"
-# Of several open pages the first finds the session and deletes it. What the others find must not replace the reason.
+# The first of several open pages finds and deletes the session. The others must not overwrite its reason.
 COOKIE_OF_LATER = "signed_out_later"
 SECONDS = 300
-# In the session: the salt that the account had at sign-in. It tells a new password from "sign out everywhere".
+# A session key: the account's salt at sign-in. It distinguishes a new password from "sign out everywhere".
 SALT_OF_SESSION = "session_salt"
 
 WORDS = {
@@ -34,12 +34,12 @@ LATER = "ended"
 
 
 def tell_why(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Middleware: have the browser bring the reason along to the sign-in page."""
+    """Middleware: store the reason in a cookie for the sign-in page."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        found: Any = request.user  # Not read yet.
-        judged: Any = SimpleLazyObject(lambda: _judged(request, found))
-        request.user = judged
+        user: Any = request.user  # Lazy: not read yet.
+        lazy_user: Any = SimpleLazyObject(lambda: _with_reason(request, user))
+        request.user = lazy_user
         response = get_response(request)
         if reason := getattr(request, "signed_out_reason", ""):
             response.set_signed_cookie(
@@ -57,31 +57,31 @@ def tell_why(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[H
     return middleware
 
 
-def _judged(request: HttpRequest, found: Any) -> Any:
-    """The user of the request. Where the session lets nobody in, the reason is noted."""
-    said = _said_by(request)  # Before: a session that is refused is deleted.
-    if not found.is_authenticated:
-        request.signed_out_reason = "" if said is None else _reason(request, *said)  # type: ignore[attr-defined]
-    return get_user(request)  # What `found` stands for: it was read once.
+def _with_reason(request: HttpRequest, user: Any) -> Any:
+    """The user of the request. If the session is refused, the reason is stored with the request."""
+    session = _read_session(request)  # First: a refused session is deleted.
+    if not user.is_authenticated:
+        request.signed_out_reason = "" if session is None else _reason(request, *session)  # type: ignore[attr-defined]
+    return get_user(request)  # The user behind the lazy object.
 
 
-def _said_by(request: HttpRequest) -> tuple[Any, Any] | None:
-    """User id and salt of the request's session; None for a browser without a session cookie."""
+def _read_session(request: HttpRequest) -> tuple[Any, Any] | None:
+    """The user id and salt of the session; None without a session cookie."""
     if not request.COOKIES.get(settings.SESSION_COOKIE_NAME):
         return None
     return request.session.get(SESSION_KEY), request.session.get(SALT_OF_SESSION)
 
 
 def words_for(request: HttpRequest) -> str:
-    """What the sign-in page says about it; empty for those who are signed in, and for those who never were."""
+    """The notice for the sign-in page; empty for signed-in users and for browsers that never were."""
     if request.user.is_authenticated:
         return ""
-    found = getattr(request, "signed_out_reason", "")
-    return WORDS.get(_kept(request, COOKIE) or found or _kept(request, COOKIE_OF_LATER), "")
+    reason = getattr(request, "signed_out_reason", "")
+    return WORDS.get(_cookie(request, COOKIE) or reason or _cookie(request, COOKIE_OF_LATER), "")
 
 
 def forget(request: HttpRequest, response: HttpResponse) -> None:
-    """Somebody has signed in: it is not true any more."""
+    """Delete the reason after a sign-in."""
     request.signed_out_reason = ""  # type: ignore[attr-defined]
     for name in (COOKIE, COOKIE_OF_LATER):
         # As it was set: a deletion by `delete_cookie` would be without HttpOnly.
@@ -95,13 +95,13 @@ def forget(request: HttpRequest, response: HttpResponse) -> None:
         )
 
 
-def _kept(request: HttpRequest, name: str) -> str:
+def _cookie(request: HttpRequest, name: str) -> str:
     return request.get_signed_cookie(name, default="", salt=__name__, max_age=SECONDS) or ""
 
 
 def _reason(request: HttpRequest, user_id: Any, salt: Any) -> str:
     if user_id is None:
-        # A session of somebody who has not signed in is still on record, and has a key.
+        # A stored session has a key: an anonymous session has not ended.
         return LATER if request.session.session_key is None else ""
     user = User.objects.filter(pk=users.key_of(str(user_id)), is_active=True).first()
     if user is None:

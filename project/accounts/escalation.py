@@ -1,6 +1,6 @@
-"""What keeps staff from more rights than they have, in the admin of users and groups.
+"""Keeps staff from gaining more rights in the admin of users and groups.
 
-Django's own admin lets everybody who may change users or groups give themselves any permission.
+Django's own admin lets every user who may change users or groups grant themselves any permission.
 """
 
 from typing import Any
@@ -16,9 +16,9 @@ NOT_YOURS_TO_GIVE = "You cannot grant permissions that you do not have. Reload t
 
 
 class BoundedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """For what gives rights. A row with rights that the admin lacks is shown, and can be neither changed nor deleted.
+    """Base for rows that hold rights: a row with rights that the admin lacks can be neither changed nor deleted.
 
-    This holds for its password too, and for deleting many at once: both ask these methods.
+    Password changes and bulk deletions call the same methods.
     """
 
     def is_beyond(self, request: HttpRequest, obj: Any) -> bool:
@@ -32,7 +32,7 @@ class BoundedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return super().has_delete_permission(request, obj) and (obj is None or not self.is_beyond(request, obj))
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        # What is not offered is refused when it is sent all the same.
+        # Choices that are not offered are refused.
         if db_field.related_model is Permission:
             kwargs["queryset"] = grantable_permissions(request.user)
         elif db_field.related_model is Group:

@@ -22,25 +22,25 @@ from project.accounts import conf
 logger = logging.getLogger(__name__)
 
 STEP_ROWS = 200  # A few milliseconds of SQLite's write lock.
-# Of the time between two steps: posts keep nine tenths of the writer thread, however slow the database is.
+# The share of the writer thread: posts keep nine tenths of it, however slow the database is.
 SHARE = 0.1
 MIN_PAUSE_SECONDS = 0.01
 
-# Sent in each step's transaction, after the deletion. `keys`: of sessions that were found expired.
+# Sent in the transaction of each step, after the deletion. `keys`: the sessions that were found expired.
 step_done = Signal()
 
 
 async def clear_expired_sessions() -> None:
-    """For the life of the process: look, delete what is found, wait."""
+    """Delete expired sessions at intervals until cancelled."""
     if sessions.model() is None:
         return
     interval = conf.settings().expired_sessions_seconds
-    await asyncio.sleep(random.uniform(0, interval))  # noqa: S311 - processes that start together do not look together
+    await asyncio.sleep(random.uniform(0, interval))  # noqa: S311 - spreads the processes that start together
     while True:
         try:
             await _clear()
         except Refused:
-            pass  # The database is away, as the threads have said: the next look finds the same sessions.
+            pass  # The database is unavailable, which the threads have logged; the next run deletes the sessions.
         await asyncio.sleep(interval)
 
 
@@ -49,7 +49,7 @@ async def _clear() -> None:
     while await threads.read(_is_any_expired):
         count, seconds = await threads.write(delete_step)
         if not count:
-            break  # Another process is at them.
+            break  # Another process deletes them.
         deleted, steps, longest = deleted + count, steps + 1, max(longest, seconds)
         await asyncio.sleep(max(MIN_PAUSE_SECONDS, seconds / SHARE))
     if deleted:
@@ -57,15 +57,19 @@ async def _clear() -> None:
 
 
 def delete_step() -> tuple[int, float]:
-    """Delete at most STEP_ROWS expired sessions. How many, and how long their rows were locked, in seconds."""
+    """Delete at most STEP_ROWS expired sessions.
+
+    Returns:
+        The number of deleted sessions, and the seconds that their rows were locked.
+    """
     with transaction.atomic():
         began = time.monotonic()
         expired = _expired().order_by("expire_date")
         if connection.features.has_select_for_update_skip_locked:
             expired = expired.select_for_update(skip_locked=True)
         keys = list(expired.values_list("pk", flat=True)[:STEP_ROWS])
-        # One statement without signals, as no socket lives by an expired session. The condition stands in it again: a
-        # session that a request has just prolonged stays.
+        # One statement without signals: no socket depends on an expired session. It repeats the condition, so that a
+        # session that a request has just extended stays.
         count: int = _expired().filter(pk__in=keys)._raw_delete(connection.alias) if keys else 0
         step_done.send(sessions.model(), keys=keys)
     return count, time.monotonic() - began

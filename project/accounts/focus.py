@@ -1,22 +1,22 @@
-"""Forms whose page opens with the cursor where it is needed: in the first wrong field, or in the first empty one."""
+"""Forms that open with the cursor in the first wrong field or in the first empty field."""
 
 from typing import Any
 
 from django import forms
 
-# The element of the page that shows what is wrong with the form as a whole.
+# The element with the errors of the form as a whole.
 FORM_ERROR_ID = "form_error"
 
-# Django's two fields are called so, or end like that.
+# The names, or the ends of the names, of Django's two password fields.
 FIRST, SECOND = "password1", "password2"
 
 
 class FocusedForm(forms.BaseForm):
-    """To be inherited from before Django's form; templates loop over `visible_fields`."""
+    """A base class before Django's form; templates loop over `visible_fields`."""
 
     # The field to correct when the form as a whole is refused.
     field_of_refusal = ""
-    # False: the page has several forms, and opens with the cursor in none of them.
+    # False for pages with several forms: the cursor is in none of them.
     opens_focused = True
 
     def visible_fields(self) -> list[Any]:
@@ -33,7 +33,7 @@ class FocusedForm(forms.BaseForm):
         return fields
 
     def _ids_of_errors(self, field: Any, wrong: Any) -> str:
-        """What describes a focused field that has no error of its own."""
+        """The ids of the texts that describe a focused field without an error of its own."""
         error = f"{wrong.auto_id}_error" if wrong else FORM_ERROR_ID if self.non_field_errors() else ""
         return f"{field.auto_id}_helptext {error}" if error and field.help_text else error
 
@@ -46,9 +46,9 @@ class FocusedForm(forms.BaseForm):
 
 
 class NewPasswordFields(FocusedForm):
-    """To be inherited from before Django's form with two fields for a new password.
+    """A base class before Django's form with two fields for a new password.
 
-    A refused page shows both empty. So the first has the cursor, and the errors that are about the password itself.
+    A refused form shows both fields empty, so the first one has the cursor and the errors of the password.
     """
 
     def validate_password_for_user(self, user: Any, name: str = SECOND) -> None:

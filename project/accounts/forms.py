@@ -1,4 +1,4 @@
-"""Sign in and sign up: Django's own forms in plain words."""
+"""The forms to sign in and to sign up."""
 
 from typing import Any
 
@@ -39,9 +39,9 @@ class SignUpForm(NewPasswordFields, UserCreationForm):  # type: ignore[type-arg]
         self.fields["password2"].help_text = ""
 
     def create(self) -> User | None:
-        """The new user, or None with an error on the form: somebody took the name a moment ago."""
+        """Create the user. None, with an error on the form: another request has just taken the name."""
         try:
-            # In no transaction: it makes the hash first, and SQLite's other writers would wait for that. It is one row.
+            # Without a transaction: the hash comes first, and SQLite's other writers would wait for it. It is one row.
             user: User = self.save()
             return user
         except IntegrityError:

@@ -1,6 +1,6 @@
-"""Password hashes, a few at once: each takes a processor for a third of a second, which sockets need as well.
+"""Password hashes in a bounded thread pool: each takes a processor for a third of a second.
 
-A page or command that needs one waits for its turn. The algorithms are those of Django. A leaf but for `conf`.
+Pages and commands wait for their turn. The algorithms are Django's. A leaf but for `conf`.
 """
 
 import os
@@ -16,35 +16,35 @@ from django.views.decorators.debug import sensitive_variables
 from hubbub.process.metrics import COUNTERS
 from project.accounts import conf
 
-NICE = 5  # The event loop goes first: Linux knows a priority for each thread.
+NICE = 5  # Below the event loop: Linux has priorities for threads.
 
 
 class Busy(Exception):
-    """Too many wait for a hash: the page is answered with 503, and may be asked for again in RETRY_SECONDS."""
+    """Too many requests wait for a hash: the answer is 503, to be retried after RETRY_SECONDS."""
 
     RETRY_SECONDS = 5
 
 
 class Hashes:
-    """Threads that make hashes, in the order in which they were asked for."""
+    """Threads that compute hashes in the order of the calls."""
 
     def __init__(self) -> None:
         tunables = conf.settings()
         self._seconds = tunables.password_seconds
-        self._most = tunables.password_hashes + tunables.password_hashes_waiting
+        self._max_calls = tunables.password_hashes + tunables.password_hashes_waiting
         self._threads = ThreadPoolExecutor(tunables.password_hashes, "hashes", initializer=_give_way)
-        self._asked = 0
+        self._calls = 0
         self._lock = threading.Lock()
 
     def run(self, make: Callable[[], Any]) -> Any:
-        """What `make` returns, in one of the threads. Raises Busy: then it was not called, and never will be."""
+        """Run `make` in one of the threads and return its result. Raises Busy if it was not and will not be called."""
         if getattr(_local, "is_ours", False):
-            return make()  # Some algorithms check by hashing again.
+            return make()  # Some algorithms verify by hashing again.
         with self._lock:
-            if self._asked >= self._most:
+            if self._calls >= self._max_calls:
                 COUNTERS.limited["password_hashes"] += 1
                 raise Busy
-            self._asked += 1
+            self._calls += 1
             future: Future[Any] = self._threads.submit(make)
         future.add_done_callback(self._done)
         try:
@@ -57,7 +57,7 @@ class Hashes:
 
     def _done(self, _: "Future[Any]") -> None:
         with self._lock:
-            self._asked -= 1
+            self._calls -= 1
 
 
 _local = threading.local()
@@ -66,7 +66,7 @@ _hashes: Hashes | None = None
 
 
 def _forget_parents_threads() -> None:
-    """In a child, right after the fork: the threads stay with the parent."""
+    """Reset after a fork: a child does not inherit the threads."""
     global _making, _hashes
     _making, _hashes = threading.Lock(), None
 
@@ -75,7 +75,7 @@ os.register_at_fork(after_in_child=_forget_parents_threads)
 
 
 def in_turn(make: Callable[[], Any]) -> Any:
-    """See `Hashes.run`; those of this process."""
+    """Run `make` in the hash threads of this process: see `Hashes.run`."""
     global _hashes
     with _making:
         if _hashes is None:
@@ -109,7 +109,7 @@ def _bounded(hasher: type[hashers.BasePasswordHasher]) -> type[hashers.BasePassw
     return Bounded
 
 
-# Those of Django's default, in its order: users may come with hashes of another site.
+# Django's default hashers in their order: users may be imported with hashes of another site.
 PBKDF2 = _bounded(hashers.PBKDF2PasswordHasher)
 PBKDF2SHA1 = _bounded(hashers.PBKDF2SHA1PasswordHasher)
 Argon2 = _bounded(hashers.Argon2PasswordHasher)

@@ -1,7 +1,7 @@
-"""Browsers that have signed in to an account before: a stranger's guesses at its password do not keep them out.
+"""Browsers that signed in to an account before: password guesses from elsewhere do not lock them out.
 
-A signed cookie names the browser, by a random id, and the accounts. It lets nobody in: a password is asked for all the
-same, and its tries are counted by this id.
+A signed cookie has a random id of the browser and its accounts. It grants no access: the password is still required,
+and its attempts are counted by this id.
 """
 
 import re
@@ -18,28 +18,28 @@ from hubbub import users
 COOKIE = "known_browser"
 SALT = "project.accounts.known_browsers"
 SECONDS = 365 * 86_400
-MAX_ACCOUNTS = 8  # Of one browser, the last: a cookie has its bounds.
+MAX_ACCOUNTS = 8  # The last ones of a browser: cookies are limited.
 MAX_CHARS = 2000
 ID = re.compile(r"[0-9a-f]{32}")
 
 
 def known_browser(request: HttpRequest, user: Any) -> str:
-    """The id of the request's browser, if it has signed in to the account of `user` before; otherwise empty."""
+    """The id of the browser if it signed in to the account of `user` before; otherwise empty."""
     browser, accounts = _read(request)
     return browser if user is not None and users.id_of(user) in accounts else ""
 
 
 def remember(request: HttpRequest, response: HttpResponse, user: Any) -> None:
-    """Have the browser know that it has signed in to this account, or set its password by a link."""
+    """Set the cookie after a sign-in to this account or a password reset."""
     browser, accounts = _read(request)
     user_id = users.id_of(user)
-    accounts = [user_id, *(one for one in accounts if one != user_id)][:MAX_ACCOUNTS]
+    accounts = [user_id, *(account for account in accounts if account != user_id)][:MAX_ACCOUNTS]
     text = signing.dumps([browser or secrets.token_hex(16), *accounts], salt=SALT)
     response.set_cookie(
         COOKIE,
         text,
         max_age=SECONDS,
-        path=reverse("account"),  # Where it is read and set: the pages to sign in and up, and of a reset link.
+        path=reverse("account"),  # The pages that read and set it: sign-in, sign-up and reset link.
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,
         samesite="Lax",
