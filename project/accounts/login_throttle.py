@@ -1,6 +1,6 @@
-"""How often somebody may try to sign in or up: counted in Redis, for all processes of all hosts.
+"""Limits attempts to sign in and to sign up, counted in Redis for all processes of all hosts.
 
-Without Redis each process counts for itself: signing in works then, too.
+Without Redis each process counts for itself, so sign-in still works.
 """
 
 import functools
@@ -28,40 +28,42 @@ from project.accounts import conf
 logger = logging.getLogger(__name__)
 
 PREFIX = "tries"
-# Somebody waits for the page: a Redis that hangs must not be waited for by each in turn.
+# A user waits for the page: after one timeout a hanging Redis is skipped for AWAY_SECONDS.
 TIMEOUT_SECONDS = 0.5
 AWAY_SECONDS = 5.0
-# No name is longer; of what is, the rest does not matter, and normalizing it could take minutes.
+# Names are not longer; the rest of a longer text is ignored, since normalizing it could take minutes.
 NAME_CHARS = 150
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most so many within some seconds, under a key; an empty key is not counted."""
+    """At most `max_count` attempts within `seconds` under a key; an empty key is not limited."""
 
     key: str
-    most: int
+    max_count: int
     seconds: int
 
 
 def try_sign_in(name: str, address: str, browser: str = "") -> float:
-    """Count a try before its password is looked at: many at once must not all come before the first is counted.
+    """Count an attempt before its password is checked, so that concurrent attempts are all counted.
 
-    `browser`: the id of one that has signed in to this account before (see known_browsers). Strangers neither use up
-    its tries nor keep it out; with a stolen cookie there are as many tries as from one address.
+    Args:
+        browser: The id of a browser that signed in to this account before (see known_browsers). Attempts from elsewhere
+            do not lock it out; a stolen cookie gives as many attempts as one address.
 
-    Returns 0.0, or the seconds to wait if there were too many: then the password must not be looked at.
+    Returns:
+        0.0, or the seconds to wait after too many attempts: the password must then not be checked.
     """
     return _take_all(_sign_in_limits(name, address, browser))
 
 
 def forgive_sign_in(name: str, address: str, browser: str = "") -> None:
-    """It was the right password: only failed tries count."""
+    """Take the attempt back after the right password: only failed attempts count."""
     _give_back_all(_sign_in_limits(name, address, browser))
 
 
 def try_sign_up(address: str) -> float:
-    """Count a try to make an account; 0.0, or the seconds to wait."""
+    """Count an attempt to create an account. Returns 0.0 or the seconds to wait."""
     tunables = conf.settings()
     return _take_all(
         [Limit(_source("sign-up", address), tunables.sign_up_attempts_per_address, tunables.login_attempts_seconds)]
@@ -69,20 +71,20 @@ def try_sign_up(address: str) -> float:
 
 
 def try_password(user_id: str, session_key: str) -> float:
-    """Count the present password that somebody signed in gives, before it is looked at; 0.0, or the seconds to wait.
+    """Count an attempt at the current password before it is checked. Returns 0.0 or the seconds to wait.
 
-    By session as well: the thief of one does not keep the account's owner from changing the password.
+    Also counted by session: the thief of a session cannot keep the owner from changing the password.
     """
     return _take_all(_password_limits(user_id, session_key))
 
 
 def forgive_password(user_id: str, session_key: str) -> None:
-    """It was right, or nothing was found out."""
+    """Take the attempt back: the password was right or was not checked."""
     _give_back_all(_password_limits(user_id, session_key))
 
 
 def try_reset_mail(email: str, address: str) -> float:
-    """Count a mail that is asked for, whether or not anybody has this email address; 0.0, or the seconds to wait."""
+    """Count a requested reset mail, also for an unknown email address. Returns 0.0 or the seconds to wait."""
     tunables = conf.settings()
     seconds = tunables.reset_mails_seconds
     return _take_all(
@@ -99,7 +101,7 @@ def _sign_in_limits(name: str, address: str, browser: str) -> list[Limit]:
     of_pair = tunables.login_attempts_per_account_and_address
     if browser:
         return [Limit(f"sign-in:account:{account}:browser:{browser}", of_pair, seconds)]
-    # Behind a proxy that settings do not name, all visitors share this one.
+    # Behind a proxy that is not in the settings all visitors share one address.
     pair = f"sign-in:account:{account}:{_network(address) or 'here'}"
     return [
         Limit(_source("sign-in", address), tunables.login_attempts_per_address, seconds),
@@ -118,9 +120,9 @@ def _password_limits(user_id: str, session_key: str) -> list[Limit]:
 
 
 def _take_all(limits: list[Limit]) -> float:
-    """Take one of each; of none, when one of them has none left: a refused try counts nowhere.
+    """Count the attempt under all limits, or under none if one is exhausted.
 
-    Otherwise tries past one limit would use up the next, which others share.
+    Otherwise refused attempts would use up limits that other users share.
     """
     for number, limit in enumerate(limits):
         if wait := _take(limit):
@@ -135,21 +137,23 @@ def _give_back_all(limits: list[Limit]) -> None:
 
 
 def _source(kind: str, address: str) -> str:
-    """What tries from this address count under; empty for this host itself, which may be a proxy for everybody."""
+    """The key of an address; empty for this host itself, which may be a proxy for all visitors."""
     network = _network(address)
     return f"{kind}:{network}" if network else ""
 
 
 def _network(address: str) -> str:
     parsed = parse_address(address)
-    if parsed is None or parsed.is_loopback:  # None: a UNIX socket.
+    if parsed is None or parsed.is_loopback:  # None for a UNIX socket.
         return ""
     return network_of(str(parsed))
 
 
 def _digest(name: str) -> str:
-    # Hashed: of bounded length, and what people type into the wrong field stands nowhere.
-    alike = fold_name(name.strip()[: NAME_CHARS + 1].strip())  # As the name is found: another case is no other account.
+    # Hashed: bounded in length, and a password typed into the wrong field is not stored.
+    alike = fold_name(
+        name.strip()[: NAME_CHARS + 1].strip()
+    )  # Folded as in the search for names: another case is the same account.
     return hashlib.sha256(alike.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -158,27 +162,27 @@ def _take(limit: Limit) -> float:
         return 0.0
     if (counted := _count(limit, 1)) is None:
         with _lock:
-            return _local(limit.most, limit.seconds).take(limit.key)
+            return _local(limit.max_count, limit.seconds).take(limit.key)
     count, seconds_left = counted
-    return float(max(seconds_left, 1)) if count > limit.most else 0.0
+    return float(max(seconds_left, 1)) if count > limit.max_count else 0.0
 
 
 def _give_back(limit: Limit) -> None:
     if limit.key and _count(limit, -1) is None:
         with _lock:
-            _local(limit.most, limit.seconds).give_back(limit.key)
+            _local(limit.max_count, limit.seconds).give_back(limit.key)
 
 
 def _count(limit: Limit, amount: int) -> tuple[int, int] | None:
-    """The count of this time after adding `amount`, and the seconds until the next; None: Redis cannot be asked."""
+    """Add `amount`. Returns the count and the seconds to the end of its window; None if Redis is unavailable."""
     global _away_until
     if time.monotonic() < _away_until:
         return None
     try:
         name = site.key(f"{PREFIX}:{limit.key}")
-        # In one transaction: a count that lost its time limit would shut somebody out for ever.
+        # In one transaction: a count without an expiry would lock a user out forever.
         with _lock:
-            # One for all threads: the cache alone lets two that are first make one each, of which one is thrown away.
+            # Under the lock: two threads at once would otherwise create a client each.
             client = _redis(settings.REDIS_URL)
         count, seconds_left = _count_in(client, name, amount, limit.seconds)
     except RedisError as error:
@@ -200,13 +204,13 @@ def _count_in(client: Any, name: str, amount: int, seconds: int) -> tuple[int, i
                 if last_try or not is_wrong_kind(error):
                     raise
             else:
-                # One that never ends would shut somebody out for ever, and one below nothing let everybody in.
+                # A count without an expiry would lock a user out forever; a negative one would lift the limit.
                 if (seconds_left >= 0 and count >= amount) or last_try:
                     if seconds_left > seconds:
-                        # Redis' clock was set back: nobody is to wait until it is right again.
+                        # Redis' clock was set back: shorten the wait.
                         client.expire(name, seconds_left := seconds)
                     return count, seconds_left
-        # It is not ours: counting begins anew.
+        # The value is not a valid count: start again.
         client.delete(name)
     raise AssertionError("unreachable")
 
@@ -217,16 +221,16 @@ def _redis(url: str) -> Any:
 
 
 @functools.cache
-def _local(most: int, seconds: int) -> Buckets:
-    return Buckets(per_second=most / seconds, burst=most)
+def _local(max_count: int, seconds: int) -> Buckets:
+    return Buckets(per_second=max_count / seconds, burst=max_count)
 
 
-_lock = threading.Lock()  # Views run in threads; buckets, and the making of the client, are for one at a time.
+_lock = threading.Lock()  # Views run in threads: guards the buckets and the creation of the client.
 _away_until = float("-inf")
 
 
 def _forget_parents_lock() -> None:
-    """In a child, right after the fork: a thread of the parent may have held it, and does not come along."""
+    """Reset after a fork: a thread of the parent may have held the lock."""
     global _lock
     _lock = threading.Lock()
 

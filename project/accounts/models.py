@@ -1,6 +1,6 @@
-"""This site's user. Its own model from the first migration, so that it can change later.
+"""The user model of this site, its own from the first migration, so that it can change later.
 
-`name_key` is what decides whether two names are drawn alike: see hubbub/text/confusables.py. It has no other meaning.
+`name_key` decides whether two names look alike: see hubbub/text/confusables.py. It has no other meaning.
 """
 
 import hashlib
@@ -17,26 +17,28 @@ from hubbub.text.confusables import fold_name, name_key, shown_key
 from hubbub.text.names import is_reserved, validate_user_name
 
 NAME_CHARS = 150
-# A letter's prototype may be several. PostgreSQL's indexes take 2,704 bytes: of what is longer the beginning decides.
+# A letter may map to several letters. PostgreSQL limits index entries to 2,704 bytes: longer keys are cut.
 KEY_CHARS = 600
-KEYLESS_COMPARED = 1_000  # Users without a key, for each new name: some milliseconds. Mostly there are none.
+KEYLESS_COMPARED = (
+    1_000  # Users without a key that a new name is compared with: takes some milliseconds. Mostly none exist.
+)
 NAME_TAKEN = "Somebody has this name, or one that looks like it."
 
 
 def key_of(name: str) -> str:
-    """The key of a user's name, as `User.name_key` has it."""
+    """The `User.name_key` of a name."""
     return name_key(name)[:KEY_CHARS]
 
 
 class UserManager(DjangoUserManager["User"]):
-    """Users are made by the same rule as in forms, and found by their names in any case."""
+    """Creates users by the same rule of names as forms, and finds them by name in any case."""
 
     use_in_migrations = False
 
     def get_by_natural_key(self, username: str | None) -> "User":
-        """The user of exactly this name, else the one whose name differs only in case or compatibility forms.
+        """The user with exactly this name, or with a name that differs only in case or compatibility forms.
 
-        Not one whose name is only drawn alike: nobody signs in as a look-alike.
+        A name that only looks alike does not match: it cannot be used to sign in.
         """
         try:
             return super().get_by_natural_key(username)
@@ -66,7 +68,7 @@ class UserManager(DjangoUserManager["User"]):
         return super().bulk_update(users, fields, *args, **kwargs)
 
     def _create_user_object(self, username: str, email: str | None, password: str | None, **extra: Any) -> "User":
-        # Of create_user and create_superuser: a command or a script refuses the same names as the sign-up.
+        # For create_user and create_superuser: commands and scripts refuse the same names as the sign-up.
         user: User = super()._create_user_object(username, email, password, **extra)  # type: ignore[misc]
         user.check_name()
         return user
@@ -87,13 +89,13 @@ class User(AbstractUser):
         help_text="Others see it. At most 150 letters, digits and @ . + - _",
         error_messages={"unique": NAME_TAKEN},
     )
-    # Null: made by the release before, or of two look-alikes of before the younger one. `manage.py name_keys` fills it.
+    # Null: created by the previous release, or the newer of two old look-alikes. `manage.py name_keys` fills it.
     name_key = models.CharField(max_length=KEY_CHARS, unique=True, null=True, blank=True, editable=False)
 
-    # Part of what a session is checked by: a new salt ends all sessions. Empty until the first time.
+    # Part of the session hash: a new salt ends all sessions. Empty until it is first used.
     session_salt = models.CharField(max_length=32, blank=True, default="", db_default="", editable=False)
 
-    # For the engine, which compares these instead of hashes.
+    # The engine compares these fields instead of hashes.
     SESSION_HASH_FIELDS = ("password", "session_salt")
 
     objects: ClassVar[UserManager] = UserManager()
@@ -105,7 +107,7 @@ class User(AbstractUser):
         return map(self._salted, super().get_session_auth_fallback_hash())
 
     def _salted(self, auth_hash: Any) -> str:
-        if not self.session_salt:  # As before there was one: those sessions go on.
+        if not self.session_salt:  # No salt yet: sessions from before this feature stay valid.
             return str(auth_hash)
         return hashlib.sha256(f"{auth_hash}:{self.session_salt}".encode()).hexdigest()
 
@@ -118,7 +120,7 @@ class User(AbstractUser):
         super().save(*args, **kwargs)
 
     def clean_fields(self, exclude: Collection[str] | None = None) -> None:
-        """A name that is as it was is not looked at: those of before the rule keep theirs."""
+        """Validate; an unchanged name is not checked, since old names may break the rule."""
         excluded = {*(exclude or ())}
         if "username" not in excluded and self._keeps_its_name():
             excluded.add("username")
@@ -132,7 +134,7 @@ class User(AbstractUser):
             raise ValidationError({"username": self.unique_error_message(type(self), ("username",))})
 
     def check_name(self) -> None:
-        """The rule of names alone, without the rest of `full_clean`. Raises ValidationError."""
+        """Check the rule of names only, without the rest of `full_clean`. Raises ValidationError."""
         others = {field.name for field in self._meta.concrete_fields} - {"username"}
         self.clean_fields(exclude=others)
         self.validate_unique(exclude=others)
@@ -147,7 +149,7 @@ class User(AbstractUser):
         others = type(self)._base_manager.exclude(pk=self.pk)
         if others.filter(name_key__in=keys).exists():
             return True
-        # While processes are replaced, old ones make users without a key.
+        # During a rolling restart old processes create users without a key.
         newest = others.filter(name_key=None).order_by("-pk").values_list("username", flat=True)[:KEYLESS_COMPARED]
         return any(key_of(name) in keys for name in newest)
 
@@ -155,17 +157,17 @@ class User(AbstractUser):
         key = key_of(self.username)
         if key == self.name_key or self._state.adding:
             return key
-        # One of two look-alikes of before can be saved. A name that is new has to have its key: the database decides.
+        # An old look-alike can be saved without a key. A new name needs its key: the database enforces it.
         is_taken = type(self)._base_manager.filter(name_key=key).exclude(pk=self.pk).exists()
         return None if is_taken and self._keeps_its_name() else key
 
 
 class BrowserSession(models.Model):
-    """A session as its user sees it on the account page. Django's own table does not say whose a session is."""
+    """The record of a session for the account page: Django's own table does not name the user of a session."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="browser_sessions")
     session_key = models.CharField(max_length=40, unique=True)
-    signed_in_at = models.DateTimeField(null=True)  # Null: it began before this was noted.
+    signed_in_at = models.DateTimeField(null=True)  # Null: signed in before this was recorded.
     seen_at = models.DateTimeField()
     address = models.CharField(max_length=45, blank=True)
     user_agent = models.CharField(max_length=200, blank=True)
@@ -174,4 +176,4 @@ class BrowserSession(models.Model):
         ordering = ["-seen_at"]
 
     def __str__(self) -> str:
-        return self.address or "no address"  # Without the user, which would be a query for each row of a list.
+        return self.address or "no address"  # Without the user: that would be a query for each row of a list.

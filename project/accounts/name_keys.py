@@ -1,4 +1,4 @@
-"""Keys of users who have none yet, or another name than when theirs was made: see `User.name_key`. Renames nobody."""
+"""Fills missing and outdated name keys: see `User.name_key`. Renames no user."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,35 +8,35 @@ from django.db import IntegrityError, transaction
 from hubbub.steps import in_step
 from project.accounts.models import key_of
 
-BATCH = 100  # Rows in one transaction: SQLite's other writers wait for it.
+BATCH = 100  # Rows in one transaction, for which SQLite's other writers wait.
 
 Row = tuple[Any, str, str | None]  # Primary key, name, key.
 
 
 def fill_name_keys(users: Any) -> int:
-    """Give each user of this model the key of their name, the oldest first. How many lack one then: look-alikes."""
+    """Give each user the key of their name, the oldest first. Returns the number of look-alikes that stay without."""
     while _fill_all(users):
-        pass  # A key that somebody else had may be its owner's now.
+        pass  # A key that one pass freed may be given to its owner in the next.
     missing: int = _rows(users).filter(name_key=None).count()
     return missing
 
 
 def look_alikes(users: Any) -> Iterator[tuple[str, str | None]]:
-    """The names without a key, and the names that have theirs; None: the key is free."""
+    """The names without a key, each with the name that has its key; None: the key is free."""
     for name in _rows(users).filter(name_key=None).order_by("pk").values_list("username", flat=True):
         yield name, _rows(users).filter(name_key=key_of(name)).values_list("username", flat=True).first()
 
 
-def with_other_keys(users: Any, most: int) -> Iterator[str]:
-    """Those of the newest users who have the key of another name: renamed by the release before, or past the model."""
-    newest = _rows(users).order_by("-pk").values_list("username", "name_key")[:most]
-    for name, kept in newest.iterator():
-        if kept is not None and kept != key_of(name):
+def with_other_keys(users: Any, count: int) -> Iterator[str]:
+    """The names, among the `count` newest users, that have the key of another name: renamed without the model."""
+    newest = _rows(users).order_by("-pk").values_list("username", "name_key")[:count]
+    for name, key in newest.iterator():
+        if key is not None and key != key_of(name):
             yield name
 
 
 def _fill_all(users: Any) -> bool:
-    """Whether a key was taken from somebody."""
+    """One pass over all users. True: a wrong key was freed."""
     last: Any = None
     is_any_freed = False
     while True:
@@ -49,7 +49,7 @@ def _fill_all(users: Any) -> bool:
 
 
 def _fill(users: Any, wanting: list[Row]) -> bool:
-    """For some users who have none, or that of another name."""
+    """Set the keys of users without a key or with the key of another name."""
     if not wanting:
         return False
     keys = {key_of(name) for _, name, _ in wanting}
@@ -65,7 +65,7 @@ def _fill(users: Any, wanting: list[Row]) -> bool:
         with transaction.atomic():
             for key, row in free.items():
                 _change(users, (*row[:2], None), key)
-    except IntegrityError:  # Somebody signed up by one of these keys meanwhile.
+    except IntegrityError:  # A sign-up has just taken one of these keys.
         for key, row in free.items():
             _fill_one(users, row, key)
     return any(freed)
@@ -80,9 +80,9 @@ def _fill_one(users: Any, row: Row, key: str) -> None:
 
 
 def _change(users: Any, row: Row, key: str | None) -> int:
-    """Unless the user was renamed, or given a key, since they were read."""
-    pk, name, kept = row
-    changed: int = _rows(users).filter(pk=pk, username=name, name_key=kept).update(name_key=key)
+    """Set the key unless the name or the key has changed since the read."""
+    pk, name, old_key = row
+    changed: int = _rows(users).filter(pk=pk, username=name, name_key=old_key).update(name_key=key)
     return changed
 
 

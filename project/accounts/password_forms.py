@@ -1,4 +1,4 @@
-"""The forms of the account page and of reset links, in plain words. And the admin's, for another user's password."""
+"""The forms of the account page, of reset links, and of the admin for another user's password."""
 
 from collections.abc import Callable
 from typing import Any
@@ -33,7 +33,7 @@ def _set_fields(form: Any) -> None:
 
 
 class PasswordForm(NewPasswordFields, PasswordChangeForm):
-    """A new password, by somebody who knows the present one."""
+    """A new password, set by a user who knows the current one."""
 
     opens_focused = False
     error_messages = {"password_mismatch": PASSWORDS_DIFFER, "password_incorrect": NOT_THE_PASSWORD}
@@ -46,7 +46,7 @@ class PasswordForm(NewPasswordFields, PasswordChangeForm):
 
 
 class NewPasswordForm(NewPasswordFields, SetPasswordForm):  # type: ignore[type-arg]
-    """A new password, by somebody who has a reset link."""
+    """A new password, set by the holder of a reset link."""
 
     error_messages = {"password_mismatch": PASSWORDS_DIFFER}
     end_tokens = _end_tokens()
@@ -74,7 +74,7 @@ class OtherPasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg]
 
 
 class EmailForm(FocusedForm, forms.Form):
-    """The address that reset links go to: with it one can set a new password, so the present one is asked for."""
+    """The email address for reset links. It allows setting a new password, so the current one is required."""
 
     opens_focused = False
     email = forms.EmailField(
@@ -103,7 +103,7 @@ class EmailForm(FocusedForm, forms.Form):
 
 
 class ForgottenForm(FocusedForm, forms.Form):
-    """Where a reset link is to be sent."""
+    """The email address to send a reset link to."""
 
     email = forms.EmailField(
         label="Email address", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email"})

@@ -1,6 +1,6 @@
-"""Setting a new password: by its owner, or by a reset link, which works once, for a time, and for these rights only.
+"""Sets passwords: by the user or by a reset link, which works once, for a limited time and for unchanged rights.
 
-The email address that such links go to is set here as well.
+The email address for such links is set here as well.
 """
 
 from collections.abc import Callable
@@ -22,9 +22,9 @@ from project.accounts.models import User
 
 
 class ResetTokens(PasswordResetTokenGenerator):
-    """Django's, which end with the password, with the next sign-in, and after settings.PASSWORD_RESET_TIMEOUT seconds.
+    """Django's tokens, which end with the password, the next sign-in and after settings.PASSWORD_RESET_TIMEOUT seconds.
 
-    These also end when the account's rights change: the administrator who made the link may lack the new ones.
+    They also end when the account's rights change: the administrator who made the link may lack the new rights.
     """
 
     key_salt = "project.accounts.passwords.ResetTokens"
@@ -43,20 +43,20 @@ reset_tokens = ResetTokens()
 def reset_link(user: Any, site: str) -> str:
     """The address that lets its holder set a new password. `site`: the scheme and host, as `https://chat.example`."""
     uid = urlsafe_base64_encode(users.id_of(user).encode())
-    # Read anew: rights that were kept with the object may have changed.
+    # Read again: rights cached with the object may be outdated.
     token = reset_tokens.make_token(User.objects.get(pk=user.pk))
     return f"{site}{reverse('reset', args=[uid, token])}"
 
 
 def lifetime() -> str:
-    """How long a link works, in words: "24 hours"."""
+    """The lifetime of a link in words: "24 hours"."""
     minutes = settings.PASSWORD_RESET_TIMEOUT // 60
     count, unit = (minutes // 60, "hour") if minutes >= 120 else (minutes, "minute")
     return f"{count} {unit}{'' if count == 1 else 's'}"
 
 
 def find_by_uid(uid: str) -> User | None:
-    """The active user that a reset link is for."""
+    """The active user of a reset link."""
     try:
         key = users.key_of(urlsafe_base64_decode(uid).decode())
     except ValueError:
@@ -89,13 +89,13 @@ def set_password(
         if end_tokens:
             revoke_tokens_of(current)
         if request is not None:
-            # Within: the other pages of this browser come back with the new session as soon as the old one has ended.
+            # In the transaction: other pages of this browser reconnect as soon as the old session ends.
             update_session_auth_hash(request, current)
     return True
 
 
 def set_email(user: Any, email: str, *, allows: Callable[[User], bool]) -> bool:
-    """Set the address that reset links go to. False: `allows(user)`, asked under a lock, is not true any more."""
+    """Set the email address for reset links. False: `allows(user)`, checked under a lock, is no longer true."""
     with transaction.atomic():
         current = _locked(user, allows)
         if current is None:
@@ -106,6 +106,6 @@ def set_email(user: Any, email: str, *, allows: Callable[[User], bool]) -> bool:
 
 
 def _locked(user: Any, allows: Callable[[User], bool]) -> User | None:
-    """The account as it is now, locked until the end of the transaction. None: it is gone, or `allows` says no."""
+    """The current account, locked until the end of the transaction. None: deleted, or refused by `allows`."""
     current = User.objects.select_for_update(no_key=True).filter(pk=user.pk).first()
     return current if current is not None and allows(current) else None

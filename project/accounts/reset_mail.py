@@ -1,6 +1,6 @@
-"""Mails with a reset link, sent by a thread of its own, so that the answer to a request takes as long for any address.
+"""Sends mails with reset links from a separate thread, so that the response time does not reveal known addresses.
 
-A leaf but for `passwords`. Nothing is kept: mails that wait when the process ends are not sent.
+A leaf but for `passwords`. Mails that still wait when the process ends are not sent.
 """
 
 import logging
@@ -25,19 +25,19 @@ from project.accounts.passwords import lifetime, reset_link
 
 logger = logging.getLogger(__name__)
 
-MAX_ACCOUNTS = 50  # That one mail has links for.
-MAX_MAILS = 5  # To spellings of one email address.
+MAX_ACCOUNTS = 50  # Links in one mail.
+MAX_MAILS = 5  # For spellings of one email address.
 
 Job = tuple[str, str, str]
 
 
 def send_later(email: str, site: str, address: str) -> None:
-    """Send a link for each account with this email address, if there is any. Raises Busy when too many mails wait."""
+    """Queue a mail with a link for each account with this email address. Raises Busy if too many mails wait."""
     global _jobs
     with _lock:
         if _jobs is None:
             _jobs = queue.Queue(conf.settings().reset_mails_waiting)
-            # A daemon: a mail server that hangs does not delay the end of the process.
+            # A daemon: a hanging mail server must not delay the end of the process.
             threading.Thread(target=_work, args=[_jobs], name="reset-mail", daemon=True).start()
     try:
         _jobs.put_nowait((email, site, address))
@@ -50,7 +50,7 @@ def _work(jobs: "queue.Queue[Job]") -> None:
     while True:
         try:
             _send(*jobs.get())
-        except Exception as error:  # noqa: BLE001 - the database is away
+        except Exception as error:  # noqa: BLE001 - the database is unavailable
             _log_failure(error)
         finally:
             connections.close_all()
@@ -68,7 +68,7 @@ def _send(email: str, site: str, address: str) -> None:
 def _send_one(recipient: str, users: list[User], site: str, address: str) -> None:
     links = []
     for user in users:
-        with suppress(User.DoesNotExist):  # Deleted a moment ago.
+        with suppress(User.DoesNotExist):  # Just deleted.
             links.append((user, reset_link(user, site)))
     if not links:
         return
@@ -80,10 +80,10 @@ def _send_one(recipient: str, users: list[User], site: str, address: str) -> Non
 
 
 def _accounts(email: str) -> dict[str, list[User]]:
-    """The accounts that get a link, by address on record: not the one that was typed, which may be only alike.
+    """The accounts that get a link, by their stored address: the typed address may only look alike.
 
-    Addresses are not confirmed, so anybody can enter this one for accounts of their own. These must not take the place
-    of its owner's: the address as it was typed goes first, and of its accounts, and of other spellings, the oldest.
+    Addresses are not verified, so other users can store this one. Their accounts must not displace the owner's: the
+    typed spelling comes first, and older accounts come before newer ones.
     """
     found: dict[str, list[User]] = {}
     for user in User.objects.filter(email__iexact=email, is_active=True).order_by("date_joined", "pk"):
@@ -101,7 +101,7 @@ def _fold(email: str) -> str:
 
 
 def _log_failure(error: Exception) -> None:
-    """One line, without the address."""
+    """Log one line, without the address."""
     logger.warning("reset mail: not sent: %s", type(error).__name__)
 
 
@@ -110,7 +110,7 @@ _jobs: "queue.Queue[Job] | None" = None
 
 
 def _forget_parents_thread() -> None:
-    """In a child, right after the fork: the thread stays with the parent."""
+    """Reset after a fork: a child does not inherit the thread."""
     global _lock, _jobs
     _lock, _jobs = threading.Lock(), None
 

@@ -1,4 +1,4 @@
-"""Reset links: made by an administrator or sent by email, and the page where such a link sets a new password."""
+"""Reset links: the page to request one by email, and the page where a link sets a new password."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from project.accounts.views import too_many_tries
 
 
 class Reset(PasswordResetConfirmView):
-    """Django's page, which keeps the link's secret in the session, and so out of its own address."""
+    """Django's page, which moves the secret of the link from the address into the session."""
 
     form_class = NewPasswordForm
     template_name = "registration/reset.html"
@@ -36,7 +36,7 @@ class Reset(PasswordResetConfirmView):
             allows=lambda user: passwords.reset_tokens.check_token(user, token),
         )
         self.request.session.pop(INTERNAL_RESET_SESSION_TOKEN, None)
-        if not is_set:  # Somebody was quicker.
+        if not is_set:  # Another request has just used the link.
             self.validlink = False
             return self.render_to_response(self.get_context_data())
         log_event(Kind.PASSWORD_CHANGED, address=address_of(self.request), user=form.user.pk, detail="by a reset link")
@@ -48,7 +48,7 @@ class Reset(PasswordResetConfirmView):
 
 @never_cache
 def forgotten(request: HttpRequest) -> HttpResponse:
-    """Ask for a link by email. The answer is the same, and takes as long, whether or not anybody has that address."""
+    """Request a link by email. The response and its time are the same for known and unknown addresses."""
     if not settings.EMAIL_HOST_IS_SET:
         raise Http404
     form = ForgottenForm(request.POST if request.method == "POST" else None)
@@ -63,5 +63,5 @@ def forgotten(request: HttpRequest) -> HttpResponse:
 
 
 def site_of(request: HttpRequest) -> str:
-    """The scheme and host that the request came to: for a link that is shown to its sender, and to nobody else."""
+    """The scheme and host of the request, for a link that is shown only to its sender."""
     return f"{request.scheme}://{request.get_host()}"

@@ -1,4 +1,4 @@
-"""Rights of accounts, compared: staff may neither give rights that they lack nor take over an account with them."""
+"""Compares the rights of accounts: staff may neither grant rights that they lack nor take over accounts that have them."""
 
 from collections.abc import Collection
 from typing import Any
@@ -10,15 +10,15 @@ from project.accounts.models import User
 
 
 def lacks_rights_of(admin: Any, user: Any) -> bool:
-    """Whether `user` has a right that `admin` lacks. An account that is not active keeps its rights in this comparison.
+    """Whether `user` has a right that `admin` lacks. Inactive accounts are compared with all their rights.
 
-    Acting as `user`, by a password or a reset link, would then give `admin` more than the admin's own account has.
+    If so, a password or reset link of `user` would give `admin` more rights than their own account has.
     """
     return user.pk in find_beyond(admin, [user])
 
 
 def find_beyond(admin: Any, users: Collection[Any]) -> set[Any]:
-    """The keys of those of `users` who have a right that `admin` lacks; one query for all of them."""
+    """The keys of the `users` with a right that `admin` lacks, by one query."""
     if _has_all(admin):
         return set()
     beyond = {user.pk for user in users if user.is_superuser or (user.is_staff and not admin.is_staff)}
@@ -30,17 +30,17 @@ def find_beyond(admin: Any, users: Collection[Any]) -> set[Any]:
 
 
 def grantable_permissions(admin: Any) -> QuerySet[Permission]:
-    """The permissions that `admin` has, and may therefore give."""
+    """The permissions that `admin` has and may grant."""
     permissions = Permission.objects.select_related("content_type")
     return permissions if _has_all(admin) else permissions.filter(pk__in=_held_keys(admin))
 
 
 def grantable_groups(admin: Any) -> QuerySet[Group]:
-    """The groups all of whose permissions `admin` has."""
+    """The groups whose permissions `admin` has all."""
     if _has_all(admin):
         return Group.objects.all()
     lacked = Permission.objects.exclude(pk__in=_held_keys(admin))
-    # The keys in a query of their own: a group with one lacked permission of many is out.
+    # A subquery: one lacked permission excludes the whole group.
     return Group.objects.exclude(pk__in=Group.permissions.through.objects.filter(permission__in=lacked).values("group"))
 
 
@@ -54,7 +54,7 @@ def _has_all(admin: Any) -> bool:
 
 
 def _held_keys(admin: Any) -> list[Any]:
-    """Of what all backends say, kept with `admin` for the request as they keep it."""
+    """The keys of the admin's permissions from all backends, cached with `admin` for the request."""
     if (keys := getattr(admin, "_held_permission_keys", None)) is None:
         held = admin.get_all_permissions()
         keys = admin._held_permission_keys = _keys_of(held)

@@ -1,7 +1,7 @@
-"""Forms that are older than the browser's present session: those of the account pages are made good, others refused.
+"""Handles forms that are older than the browser's session: account pages show the form again, others are refused.
 
-Signing in changes the CSRF token of the whole browser, so a page that was open before sends the former one. Django has
-then refused the form. Of all that it may have asked for, only signing out is done here.
+Signing in changes the CSRF token of the whole browser, so Django refuses forms of pages that were open before. Only
+signing out is still carried out here.
 """
 
 from typing import Any
@@ -26,7 +26,7 @@ NOTHING_CHANGED = "The page had expired, so nothing was changed. Please try agai
 
 @never_cache
 def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """CSRF_FAILURE_VIEW. A form that is not surely from a page of this site gets the plain refusal, whatever it is."""
+    """CSRF_FAILURE_VIEW. A form that may come from another site gets the plain refusal."""
     if not is_from_own_page(request, reason):
         return csrf_failure(request, reason)
     notice = NO_COOKIE if reason == REASON_NO_CSRF_COOKIE else TOO_OLD
@@ -45,9 +45,9 @@ def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def is_from_own_page(request: HttpRequest, reason: str) -> bool:
-    """Whether the browser says that the form is from a page of this very origin. No page can say so in its stead.
+    """Whether the browser states that the form is from a page of this origin; pages cannot forge these headers.
 
-    Django looks at the Origin before the token: with another reason, the Origin is ours or a trusted one.
+    Django checks the Origin before the token: with any other reason the Origin is ours or trusted.
     """
     if "HTTP_ORIGIN" not in request.META or reason.startswith(REASON_BAD_ORIGIN.partition("%")[0]):
         return False
@@ -55,7 +55,7 @@ def is_from_own_page(request: HttpRequest, reason: str) -> bool:
 
 
 def _sign_out(request: HttpRequest) -> HttpResponse:
-    """A page of ours asked for it, and the worst of it is a sign-in."""
+    """Sign out: the form is from this site, and the worst result is a new sign-in."""
     view: Any = LogoutView()
     view.setup(request)
     response: HttpResponse = view.post(request)
@@ -63,9 +63,9 @@ def _sign_out(request: HttpRequest) -> HttpResponse:
 
 
 def _nothing_changed(request: HttpRequest, address: str) -> HttpResponse:
-    """On to a page that says so. A message is kept in the session: strangers must not make one by each request."""
+    """Redirect to a page with a notice. A message needs a session, which anonymous requests must not create."""
     if signs_out_by_script(request):
-        return HttpResponse(status=403)  # The script has the browser send the form once more, and show that page.
+        return HttpResponse(status=403)  # The script then lets the browser send the form again and show that page.
     if not request.user.is_authenticated:
         return redirect(f"{address}?unchanged=1")  # See registration/messages.html.
     messages.warning(request, NOTHING_CHANGED)
@@ -73,7 +73,7 @@ def _nothing_changed(request: HttpRequest, address: str) -> HttpResponse:
 
 
 def _sign_in(request: HttpRequest, notice: str) -> HttpResponse:
-    """A browser that another tab has signed in already goes on to its address. Nobody is signed in here."""
+    """Show the form again, or redirect if another tab has signed in this user. Signs in no user itself."""
     name, user = request.POST.get("username", ""), request.user
     following = next_address(request)
     if user.is_authenticated:

@@ -1,4 +1,4 @@
-"""Sign in and sign up."""
+"""The pages to sign in and to sign up."""
 
 import math
 from typing import Any
@@ -41,7 +41,7 @@ class SignIn(LoginView):
         try:
             return super().post(request, *args, **kwargs)
         except Busy:
-            # Nothing was found out.
+            # The password was not checked.
             login_throttle.forgive_sign_in(*limits)
             raise
 
@@ -58,22 +58,22 @@ class SignIn(LoginView):
         return super().form_invalid(form)
 
     def _limits(self) -> tuple[str, str, str]:
-        # By the name of the account that is found, so that no spelling of it gives more tries.
+        # By the name of the found account, so that other spellings give no further attempts.
         name = self.account.get_username() if self.account else self.request.POST.get("username", "")
         return name, address_of(self.request), known_browsers.known_browser(self.request, self.account)
 
     def _log(self, kind: Kind) -> None:
-        # Which account was tried. Not the text itself, which may be a password in the wrong field.
+        # The account's id, not the typed text, which may be a password in the wrong field.
         log_event(kind, address=address_of(self.request), user=self.account.pk if self.account else None)
 
 
 def sign_in_context() -> dict[str, Any]:
-    """The parts of the sign-in page beside its form."""
+    """The context of the sign-in page without its form."""
     return {"sign_up_open": settings.SIGN_UP_OPEN, "resets_by_email": settings.EMAIL_HOST_IS_SET}
 
 
 def find_account(name: str) -> Any:
-    """The account that the sign-in finds by this name, active or not; None: there is none."""
+    """The account that the sign-in finds by this name, active or not; None if there is none."""
     name = name.strip()
     if len(name) > login_throttle.NAME_CHARS or "\x00" in name:
         return None
@@ -86,7 +86,7 @@ def find_account(name: str) -> Any:
 @sensitive_post_parameters()
 @never_cache
 def sign_up(request: HttpRequest) -> HttpResponse:
-    """A new account, signed in at once; a page that says so when SIGN_UP_OPEN is off."""
+    """Create an account and sign it in. With SIGN_UP_OPEN off, a page says that sign-up is closed."""
     if not settings.SIGN_UP_OPEN:
         return render(request, "registration/sign-up-closed.html", status=404)
     if request.method == "POST" and (wait := login_throttle.try_sign_up(address_of(request))):
@@ -105,7 +105,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 def enter_admin(request: HttpRequest) -> HttpResponse:
-    """Where the admin sends whoever may not see it: to sign in, or to be told so."""
+    """The sign-in of the admin: redirects anonymous users to sign in and refuses users who are not staff."""
     address = next_address(request) or reverse("admin:index")
     if not request.user.is_authenticated:
         return redirect_to_login(address)
@@ -115,7 +115,7 @@ def enter_admin(request: HttpRequest) -> HttpResponse:
 
 
 def too_many_tries(request: HttpRequest, wait_seconds: float, back: str = "sign-in") -> HttpResponse:
-    """The same for a name that exists and one that does not. `back`: the name of the page to try again on."""
+    """The same response for known and unknown names. `back`: the URL name of the page to return to."""
     context = {"minutes": math.ceil(wait_seconds / 60), "back": reverse(back)}
     response = render(request, "registration/too-many-tries.html", context, status=429)
     response.headers["Retry-After"] = str(math.ceil(wait_seconds))
@@ -123,17 +123,17 @@ def too_many_tries(request: HttpRequest, wait_seconds: float, back: str = "sign-
 
 
 def signs_out_by_script(request: HttpRequest) -> bool:
-    """Whether sign-out.js sent this form, which deletes unsent text unless the answer is an error."""
+    """Whether sign-out.js sent the form: it deletes unsent text unless the response is an error."""
     return "X-Signs-Out" in request.headers
 
 
 def next_address(request: HttpRequest) -> str:
-    """Where the visitor was going; empty unless it is an address of this site."""
+    """The address to continue to; empty unless it is on this site."""
     address = request.POST.get("next") or request.GET.get("next") or ""
     is_ours = url_has_allowed_host_and_scheme(address, {request.get_host()}, require_https=request.is_secure())
     return address if is_ours else ""
 
 
 def go_on(address: str) -> HttpResponse:
-    """A redirect to what `next_address` returned, as it is: `redirect` would take a word for the name of a view."""
+    """Redirect to the result of `next_address` unchanged: `redirect` could take it for the name of a view."""
     return HttpResponseRedirect(address or resolve_url(settings.LOGIN_REDIRECT_URL))
