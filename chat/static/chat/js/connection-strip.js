@@ -32,17 +32,17 @@ export class ConnectionStrip {
   connection(state, why, hasJoined) {
     clearTimeout(this.#timer);
     if (state === "open") {
-      if (this.#wasLost) this.notice("Back");
+      if (this.#wasLost) this.notice("Connected again");
       else this.rest();
       this.#wasLost = false;
     } else if (why.final) {
       this.#show(`Disconnected${why.reason ? `: ${why.reason}` : ""}.`, true);
     } else if (hasJoined || this.#wasLost) {
       this.#wasLost = true;
-      this.#show("Reconnecting… what you write will be sent");
+      this.#show("Reconnecting… your messages will be sent after that");
     } else {
       this.#wasLost = state === "offline";
-      this.#timer = setTimeout(() => this.#show("Connecting… what you write will be sent"), PATIENCE_MS);
+      this.#timer = setTimeout(() => this.#show("Connecting… your messages will be sent after that"), PATIENCE_MS);
     }
   }
 

@@ -9,13 +9,13 @@ export function failureText({ code, message }) {
     case "lost":
       return "The connection was lost; try again.";
     case "rate_limited":
-      return "This is too fast; try again in a moment.";
+      return "You are sending too fast; try again in a moment.";
     case "unavailable":
       return "The server is busy; try again in a moment.";
     case "not_found":
-      return "This is no longer open to you.";
+      return "You no longer have access to this.";
     case "internal":
-      return "The server failed; try again.";
+      return "Server error; try again.";
     default:
       return `${message.charAt(0).toUpperCase()}${message.slice(1).replace(/\.$/, "")}.`;
   }

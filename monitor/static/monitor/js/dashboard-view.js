@@ -137,11 +137,11 @@ function titleOf(sample, subject) {
 function detail({ why }, word, madeAt) {
   switch (word) {
     case "stale":
-      return `since ${madeAt}: no sample comes`;
+      return `no sample since ${madeAt}`;
     case "offline":
       if (!why.final) return "Reconnecting…";
       return why.code === FORBIDDEN
-        ? "Your account may not see this any more"
+        ? "Your account no longer has access"
         : why.reason || "Reload the page to try again";
     default:
       return "";
