@@ -30,7 +30,7 @@ from project.accounts.password_forms import EmailForm, PasswordForm
 from project.accounts.views import signs_out_by_script, too_many_tries
 
 MAX_TOKENS_LISTED = 100
-CHANGED_MEANWHILE = "Another request has just changed the password."
+CHANGED_MEANWHILE = "The password was just changed elsewhere."
 
 View = Callable[..., HttpResponse]
 

@@ -38,7 +38,7 @@ def test_an_email_address_is_not_set_by_a_password_that_was_changed_meanwhile(
     thief, users = signed_in("alice", THERE), get_user_model().objects.filter(pk=owner.pk)
     in_the_meantime(monkeypatch, lambda: users.update(password=make_password(NEW), session_salt="new"))
     form = {"form": "email", "email": "thief@evil.example", "present_password": PASSWORD}
-    assert "was changed a moment ago" in thief.post(ACCOUNT, form).text
+    assert "was just changed elsewhere" in thief.post(ACCOUNT, form).text
     owner.refresh_from_db()
     assert owner.email == ""
 
@@ -101,7 +101,7 @@ def test_ones_own_password_in_the_admin_that_was_changed_meanwhile(owner: Any, m
     users.update(is_staff=True)
     thief, theirs = signed_in("alice", THERE), make_password("owners staple 9")
     in_the_meantime(monkeypatch, lambda: users.update(password=theirs))
-    assert "was changed a moment ago" in thief.post(ADMINS, FORMS["password"]).text
+    assert "was just changed elsewhere" in thief.post(ADMINS, FORMS["password"]).text
     owner.refresh_from_db()
     assert owner.password == theirs
 

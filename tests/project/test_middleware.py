@@ -140,7 +140,7 @@ def test_a_nul_in_an_address_is_a_bad_request(client: Client, root: Any, address
     client.force_login(root)
     response = client.get(address)
     assert response.status_code == 400
-    assert "cannot be read" in response.text
+    assert "cannot read this request" in response.text
 
 
 @pytest.mark.database
