@@ -1,4 +1,4 @@
-"""Compares the rights of accounts: staff may neither grant rights that they lack nor take over accounts that have them."""
+"""Compares rights of accounts: staff may not grant rights that they lack, nor take over accounts that have them."""
 
 from collections.abc import Collection
 from typing import Any
