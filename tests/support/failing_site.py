@@ -3,8 +3,9 @@
 import logging
 from typing import Any
 
+from project.asgi import application  # Sets Django up: what follows imports models.  # isort: skip
+
 from hubbub.auth import identity
-from project.asgi import application
 
 __all__ = ["application"]
 
