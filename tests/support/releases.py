@@ -15,6 +15,7 @@ from tests.support.servers import ROOT
 PACKAGES = ("hubbub", "chat", "monitor", "project", "chaos")
 NAMED = re.compile(r"""["'(](/static/[^"'()\s]+)["')]""")  # In a page.
 IMPORTED = re.compile(r"""(?:\bfrom|\bimport)\s*\(?\s*["']([^"']+)["']""")  # In a module.
+COMMENT = re.compile(r"/\*.*?\*/|^//.*?$", re.DOTALL | re.MULTILINE)  # In both; it names types, which are no files.
 SHOWN = re.compile(r"""url\(["']?([^"')]+)["']?\)""")  # In a style sheet.
 TIMEOUT_SECONDS = 15
 
@@ -84,7 +85,8 @@ class Visitors:
             content = self._get(name)
             pattern = {".js": IMPORTED, ".css": SHOWN}.get(Path(name).suffix)
             if pattern is not None:
-                named = {urljoin(name, one) for one in pattern.findall(content) if one.startswith((".", "/static/"))}
+                names = pattern.findall(COMMENT.sub("", content))
+                named = {urljoin(name, one) for one in names if one.startswith((".", "/static/"))}
                 waiting |= named - seen
         self.files |= seen
         self.loaded[page] += 1
