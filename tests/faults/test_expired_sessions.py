@@ -27,7 +27,7 @@ ends = timezone.now() - timedelta(days=1)
 rows = (Session(session_key=f"old{{n:028}}", session_data="x" * 200, expire_date=ends) for n in range({EXPIRED}))
 Session.objects.bulk_create(rows, batch_size=5000)
 """
-LINE = re.compile(r"(\d+) expired sessions deleted in \d+ steps, longest ([\d.]+) ms")
+LINE = re.compile(r"expired sessions: (\d+) deleted in \d+ steps, longest step ([\d.]+) ms")
 
 
 def sessions_left(site: Site) -> int:
