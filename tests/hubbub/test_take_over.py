@@ -52,7 +52,9 @@ def manage(var: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
-        env={name: value for name, value in os.environ.items() if name != "DATABASE_URL"} | {"HUBBUB_VAR": str(var)},
+        # Without HUBBUB_PREFIX: under that of the tests its lease would keep their own database from Redis.
+        env={name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "HUBBUB_PREFIX")}
+        | {"HUBBUB_VAR": str(var)},
         capture_output=True,
         text=True,
         timeout=60,
