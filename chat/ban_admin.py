@@ -235,7 +235,7 @@ def log_ban(of: Any, request: HttpRequest, before: Membership | None, after: Mem
             reason = after.ban_reason and f": {after.ban_reason}"
             of.log_change(request, after.room, f"Banned {after.user} until {bans.end_of(after)}{reason}.")
     elif before is not None and was:
-        of.log_change(request, before.room, f"Lifted the ban of {before.user} until {bans.end_of(before)}.")
+        of.log_change(request, before.room, f"Lifted the ban of {before.user}, which ran until {bans.end_of(before)}.")
 
 
 def ban_many(of: Any, request: HttpRequest, room_id: int, user_id: str, until: datetime) -> Otherwise | None:

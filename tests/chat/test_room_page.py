@@ -74,7 +74,7 @@ def test_lifting_is_in_the_history_of_the_room(
     lift(admin, banned)
     assert not any(one.is_banned for one in attic.memberships.filter(user=user))
     lifted = [line for line in history_of(admin, attic) if line.startswith("Lifted")]
-    assert lifted == [f"Lifted the ban of {name} until {end}."]
+    assert lifted == [f"Lifted the ban of {name}, which ran until {end}."]
 
 
 def test_bans_by_every_way_are_in_the_history_of_the_room(admin: Any, bob: Any, attic: Room) -> None:
