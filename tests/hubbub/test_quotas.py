@@ -10,16 +10,9 @@ from hubbub.conf import Hubbub
 from hubbub.limits.quotas import MAX_REPORTED, Quotas, UnknownSlot
 from hubbub.process.metrics import COUNTERS
 from hubbub.protocol import ErrorCode, Refused
+from tests.support.clock import Clock
 
 ALICE, BOB = "1", "2"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -27,13 +20,13 @@ def clock() -> Clock:
     return Clock()
 
 
-def ledger_of(clock: Clock, **tunables: float) -> Quotas:
+def quotas_of(clock: Clock, **tunables: float) -> Quotas:
     return Quotas(Hubbub(**tunables), clock)
 
 
 @pytest.fixture
 def quotas(clock: Clock) -> Quotas:
-    return ledger_of(clock)
+    return quotas_of(clock)
 
 
 def posted(quotas: Quotas, user_id: str, times: int) -> int:
@@ -71,7 +64,7 @@ def test_a_refusal_says_when_it_may_be_sent_again_and_that_is_true(quotas: Quota
 def test_each_refusal_is_counted_by_its_limit(clock: Clock, monkeypatch: pytest.MonkeyPatch, proxied: None) -> None:
     monkeypatch.setattr(COUNTERS, "limited", Counter())
     monkeypatch.setattr(COUNTERS, "sockets", 3)
-    quotas = ledger_of(
+    quotas = quotas_of(
         clock, max_sockets=2, max_sockets_per_user=3, max_unauthenticated=5, max_unauthenticated_per_address=4
     )
     posted(quotas, ALICE, 37)
@@ -98,7 +91,7 @@ def test_each_refusal_is_counted_by_its_limit(clock: Clock, monkeypatch: pytest.
 
 
 def test_who_goes_on_is_given_up_and_who_waits_is_not(clock: Clock) -> None:
-    quotas = ledger_of(clock, refused_commands=20)
+    quotas = quotas_of(clock, refused_commands=20)
     assert [quotas.is_flooding(ALICE, None, "web-1:1") for _ in range(21)].index(True) == 20
     for _ in range(1000):
         assert not quotas.is_flooding(BOB, None, "web-1:2")
@@ -134,14 +127,14 @@ def test_what_others_used_counts_here(quotas: Quotas, clock: Clock) -> None:
 
 
 def test_three_processes_that_exchange_let_no_more_through_than_one(clock: Clock) -> None:
-    ledgers = [ledger_of(clock) for _ in range(3)]
+    processes = [quotas_of(clock) for _ in range(3)]
     let_through = 0
     for _ in range(60):
         for _ in range(10):
-            let_through += sum(posted(one, ALICE, 100) for one in ledgers)
+            let_through += sum(posted(one, ALICE, 100) for one in processes)
             clock.now += 0.1
-        told = [one.posts.take_usage() for one in ledgers]
-        for number, one in enumerate(ledgers):
+        told = [one.posts.take_usage() for one in processes]
+        for number, one in enumerate(processes):
             for other in told[:number] + told[number + 1 :]:
                 one.posts.apply_remote(other)
     # Each burst may go once, before the others hear of it.
@@ -149,7 +142,7 @@ def test_three_processes_that_exchange_let_no_more_through_than_one(clock: Clock
 
 
 def test_of_very_many_users_those_are_told_who_used_most(clock: Clock) -> None:
-    quotas = ledger_of(clock)
+    quotas = quotas_of(clock)
     for number in range(MAX_REPORTED + 500):
         posted(quotas, str(number), 2 if number >= 500 else 1)
     assert quotas.posts.take_usage() == dict.fromkeys(map(str, range(500, MAX_REPORTED + 500)), 2)
@@ -214,7 +207,7 @@ def test_nothing_is_left_of_sockets_that_have_gone(quotas: Quotas, proxied: None
 
 
 def test_a_full_process_says_so(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    quotas = ledger_of(clock, max_sockets=10)
+    quotas = quotas_of(clock, max_sockets=10)
     monkeypatch.setattr(COUNTERS, "sockets", 10)
     assert not quotas.is_full()
     monkeypatch.setattr(COUNTERS, "sockets", 11)

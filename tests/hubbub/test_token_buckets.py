@@ -5,14 +5,7 @@ import time
 import pytest
 
 from hubbub.limits.token_buckets import Buckets, Strikes
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.support.clock import Clock
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from hubbub.limits.quotas import Quotas
 from hubbub.limits.usage_sync import KEY, SILENT_SECONDS, TIMEOUT_SECONDS, Exchange
 from hubbub.process.redis_client import connect
 from hubbub.site.lease import on_connect
-from tests.hubbub.test_quotas import ALICE, BOB, Clock, posted
+from tests.hubbub.test_quotas import ALICE, BOB, posted
+from tests.support.clock import Clock
 
 
 class Process:
