@@ -6,8 +6,9 @@ A single post is saved at once. Each post has its own answer. A cancelled post t
 import asyncio
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 
-from chat.posting import Post, post_messages
+from chat.posting import Post, post_uncancelled
 from chat.protocol import Posted
 from hubbub import conf, threads
 from hubbub.process.per_loop import PerLoop
@@ -19,16 +20,16 @@ BATCH_POSTS = 100  # Longer batches save little, and the first post of a batch w
 @dataclass(slots=True, eq=False)
 class QueuedPost:
     post: Post
-    # Done when cancelled: its command has ended.
+    # Cancelled when its command has ended.
     result: "asyncio.Future[Posted | Refused]"
 
 
 class PostBatcher:
-    """The batches of one event loop."""
+    """The batches of one event loop. It has no task: the end of a batch starts the next."""
 
     def __init__(self) -> None:
         self._queue: deque[QueuedPost] = deque()
-        self._task: asyncio.Task[None] | None = None
+        self._is_saving = False
 
     async def post(self, post: Post) -> Posted:
         """Save the post in a batch. The command's deadline cancels the wait.
@@ -38,46 +39,51 @@ class PostBatcher:
         """
         if len(self._queue) >= conf.settings().max_queued_jobs:
             raise threads.refused_unavailable()
-        result: asyncio.Future[Posted | Refused] = asyncio.get_running_loop().create_future()
-        self._queue.append(QueuedPost(post, result))
-        if self._task is None:
-            self._task = asyncio.create_task(self._write())
-        saved = await result
+        loop = asyncio.get_running_loop()
+        queued = QueuedPost(post, loop.create_future())
+        self._queue.append(queued)
+        if not self._is_saving:
+            self._is_saving = True
+            loop.call_soon(self._save_next)  # Posts of the same turn of the loop share the batch.
+        saved = await queued.result
         if isinstance(saved, Refused):
             raise saved
         return saved
 
-    async def _write(self) -> None:
-        try:
-            while self._queue:
-                batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_POSTS))]
-                await self._write_batch(_not_done(batch))
-        finally:
-            self._task = None
-
-    async def _write_batch(self, batch: list[QueuedPost]) -> None:
+    def _save_next(self) -> None:
+        """Start to save the next batch of posts that still wait for their result."""
+        batch: list[QueuedPost] = []
+        while self._queue and len(batch) < BATCH_POSTS:
+            queued = self._queue.popleft()
+            if not queued.result.done():
+                batch.append(queued)
+        self._is_saving = bool(batch)
         if not batch:
             return
+        posts = [(queued.post, queued.result.cancelled) for queued in batch]
         try:
-            results = await threads.write(_save, batch)
-        except Exception as error:  # noqa: BLE001 - the command of each post answers and logs it
-            for queued in _not_done(batch):
-                queued.result.set_exception(error)
-            return
-        for queued, result in zip(batch, results, strict=True):
-            if not queued.result.done():
-                queued.result.set_result(result)
+            saving = threads.submit_write(post_uncancelled, posts)
+        except Refused as refused:
+            _fail(batch, refused)
+            self._save_next()
+        else:
+            saving.add_done_callback(partial(self._saved, batch))
+
+    def _saved(self, batch: list[QueuedPost], saving: "asyncio.Future[list[Posted | Refused]]") -> None:
+        if (error := saving.exception()) is not None:
+            _fail(batch, error)
+        else:
+            for queued, result in zip(batch, saving.result(), strict=True):
+                if not queued.result.done():
+                    queued.result.set_result(result)
+        self._save_next()
 
 
-def _save(batch: list[QueuedPost]) -> list[Posted | Refused]:
-    """Runs in the writer thread: posts may have been cancelled while the batch waited for it."""
-    saved = _not_done(batch)
-    results = dict(zip(saved, post_messages([queued.post for queued in saved]), strict=True))
-    return [results.get(queued) or threads.refused_unavailable() for queued in batch]
-
-
-def _not_done(batch: list[QueuedPost]) -> list[QueuedPost]:
-    return [queued for queued in batch if not queued.result.done()]
+def _fail(batch: list[QueuedPost], error: BaseException) -> None:
+    """Raise the error in the command of each post, which answers and logs it."""
+    for queued in batch:
+        if not queued.result.done():
+            queued.result.set_exception(error)
 
 
 # The batcher of the running event loop.

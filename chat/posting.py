@@ -4,7 +4,7 @@ Many posts share one transaction. A post is answered `Posted` or `Refused`; the 
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,7 +19,7 @@ from chat.models import Message, Room
 from chat.protocol import Posted
 from chat.serializers import group_of, message_event
 from chat.validators import accepted, cleaned
-from hubbub import users
+from hubbub import threads, users
 from hubbub.auth.identity import Identity
 from hubbub.protocol import ErrorCode, Refused, encode
 from hubbub.publish import publish_in_order
@@ -81,6 +81,17 @@ def post_messages(posts: Sequence[Post]) -> list[Posted | Refused]:
             raise
         logger.exception("posting: batch of %d posts failed, retrying each post alone", len(posts))
     return _save_each_alone(posts)
+
+
+def post_uncancelled(posts: Sequence[tuple[Post, Callable[[], bool]]]) -> list[Posted | Refused]:
+    """As `post_messages`, without the posts that were cancelled before this call.
+
+    Args:
+        posts: each with a function that tells whether the post is cancelled; called in this thread.
+    """
+    waiting = [number for number, (_, is_cancelled) in enumerate(posts) if not is_cancelled()]
+    results = dict(zip(waiting, post_messages([posts[number][0] for number in waiting]), strict=True))
+    return [results.get(number) or threads.refused_unavailable() for number in range(len(posts))]
 
 
 def post_message(*, user_id: str, slug: str, client_id: UUID, body: str) -> Posted:

@@ -176,6 +176,16 @@ def encode(frame: msgspec.Struct) -> str:
     return _encoder.encode(frame).decode()
 
 
+def answer_text(ref: Any, answer: Ok) -> str:
+    """Encode the answer to the command with this `ref`."""
+    return encode(msgspec.structs.replace(answer, ref=ref))
+
+
+def error_text(ref: Any, refused: Refused) -> str:
+    """Encode the error answer to the command with this `ref`; None: to a frame without a readable one."""
+    return encode(Error(ref=ref, code=refused.code, detail=refused.detail, retry_after_ms=refused.retry_after_ms))
+
+
 def decoder_of(commands: Any) -> "msgspec.json.Decoder[Any]":
     """Make the decoder that `parse` needs for a tagged union of commands. Once per endpoint."""
     return msgspec.json.Decoder(commands)

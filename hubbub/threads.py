@@ -87,14 +87,16 @@ class Pool:
         # By ident of the thread: the future of its job.
         self._running: dict[int, asyncio.Future[Any]] = {}
 
-    async def run(self, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run `fn(*args, **kwargs)` in one of the threads and return its result.
+    def submit(self, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> "asyncio.Future[R]":
+        """Run `fn(*args, **kwargs)` in one of the threads, without a task of the event loop.
 
-        A job that has not begun after ANSWER_SECONDS, or when this is cancelled, never begins. A running job goes on;
-        its result is dropped.
+        Returns:
+            The result. A job that has not begun after ANSWER_SECONDS, or when the result is cancelled, never begins. A
+            running job goes on; its result is dropped. The result raises Refused `unavailable` if the database is
+            away or the job is late.
 
         Raises:
-            Refused: `unavailable`: the queue is full, the database is away, or the job is late.
+            Refused: `unavailable`: the queue is full.
         """
         if self._executor is None:
             self._executor = ThreadPoolExecutor(self._threads, self._name, initializer=_mark_thread)
@@ -103,14 +105,13 @@ class Pool:
         loop = asyncio.get_running_loop()
         result: asyncio.Future[R] = loop.create_future()
         self._executor.submit(self._work, functools.partial(fn, *args, **kwargs), result, time.monotonic())
-        timer = loop.call_later(ANSWER_SECONDS, self._expire, result)
-        asked_at = loop.time()
-        try:
-            return await result
-        finally:
-            timer.cancel()
-            if result in self._running.values():  # Late or cancelled.
-                loop.call_at(asked_at + ANSWER_SECONDS + CUT_OFF_SECONDS, self._cut_off, result)
+        deadline = loop.time() + ANSWER_SECONDS
+        result.add_done_callback(functools.partial(self._ended, loop.call_at(deadline, self._expire, result)))
+        return result
+
+    async def run(self, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """As `submit`, and wait for the result. Cancelling this cancels a job that has not begun."""
+        return await self.submit(fn, *args, **kwargs)
 
     def close(self) -> None:
         """End the threads and close their connections; the next `run` starts new ones."""
@@ -186,6 +187,11 @@ class Pool:
         if not future.done():
             future.set_exception(self._unavailable(f"no result within {ANSWER_SECONDS:g} s"))
 
+    def _ended(self, timer: asyncio.TimerHandle, future: "asyncio.Future[Any]") -> None:
+        timer.cancel()
+        if future in self._running.values():  # Late or cancelled.
+            future.get_loop().call_at(timer.when() + CUT_OFF_SECONDS, self._cut_off, future)
+
     def _cut_off(self, future: "asyncio.Future[Any]") -> None:
         for thread, running in [*self._running.items()]:
             if running is future and (database := _connections.get(thread)) is not None and not database.closed:
@@ -222,6 +228,11 @@ async def write(fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     attempt, as a post does.
     """
     return await _writer().run(fn, *args, **kwargs)
+
+
+def submit_write(fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> "asyncio.Future[R]":
+    """As `write`, without a task of the event loop. Returns and raises as `Pool.submit`."""
+    return _writer().submit(fn, *args, **kwargs)
 
 
 async def check() -> None:

@@ -8,13 +8,18 @@ import functools
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, Protocol
 
 from django.db import Error as DatabaseError
 
 from hubbub import threads
+from hubbub.auth.identity import Identity
+from hubbub.delivery.outbox import Outbox
 from hubbub.process.log_once import LogOnce
 from hubbub.process.metrics import COUNTERS
-from hubbub.protocol import Command, ErrorCode, Refused
+from hubbub.protocol import Command, ErrorCode, Ok, Refused, answer_text, error_text
+from hubbub.runtime import runtime
 
 logger = logging.getLogger(__name__)
 
@@ -25,34 +30,30 @@ def _deadline_log(name: str) -> LogOnce:
     return LogOnce(f"command {name}: deadline exceeded")
 
 
+class CommandSocket(Protocol):
+    """The socket of a `CommandQueue`; `HubbubConsumer` describes the methods."""
+
+    connection: str
+    identity: Identity
+    outbox: Outbox
+
+    def is_concurrent(self, command: Any) -> bool: ...
+
+    async def handle(self, command: Any) -> Ok | None: ...
+
+
 class CommandQueue:
-    """Runs the commands of one socket.
+    """Runs and answers the commands of one socket.
 
     Args:
-        run: answers a command, given the loop's time of its receipt; never raises.
-        is_concurrent: whether a command may run beside others of its kind.
+        socket: handles the commands; its outbox gets the answers.
         max_in_flight: commands that may be in flight.
     """
 
-    __slots__ = (
-        "_commands",
-        "_concurrent",
-        "_has_room",
-        "_in_flight",
-        "_is_concurrent",
-        "_max_in_flight",
-        "_run",
-        "_worker",
-    )
+    __slots__ = ("_commands", "_concurrent", "_has_room", "_in_flight", "_max_in_flight", "_socket", "_worker")
 
-    def __init__(
-        self,
-        run: Callable[[Command, float], Awaitable[None]],
-        is_concurrent: Callable[[Command], bool],
-        max_in_flight: int,
-    ) -> None:
-        self._run = run
-        self._is_concurrent = is_concurrent
+    def __init__(self, socket: CommandSocket, max_in_flight: int) -> None:
+        self._socket = socket
         self._max_in_flight = max_in_flight
         self._in_flight = 0
         self._commands: deque[tuple[Command, float]] | None = None
@@ -64,7 +65,7 @@ class CommandQueue:
         """Start the command. Waits while `max_in_flight` are in flight, so the socket is not read."""
         received_at = asyncio.get_running_loop().time()
         self._in_flight += 1
-        if self._commands is None and self._is_concurrent(command):
+        if self._commands is None and self._socket.is_concurrent(command):
             self._start(command, received_at)  # Nothing is queued before it: no worker needed.
         else:
             if self._commands is None:
@@ -98,27 +99,37 @@ class CommandQueue:
     async def _run_all(self, commands: deque[tuple[Command, float]]) -> None:
         while commands:
             command, received_at = commands.popleft()
-            if self._is_concurrent(command):
+            if self._socket.is_concurrent(command):
                 self._start(command, received_at)
             else:
                 if self._concurrent:
                     await asyncio.wait(self._concurrent)
-                await self._answer(command, received_at)
+                await self._run(command, received_at)
         self._commands = self._worker = None
 
     def _start(self, command: Command, received_at: float) -> None:
-        task = asyncio.create_task(self._answer(command, received_at))
+        task = asyncio.create_task(self._run(command, received_at))
         self._concurrent.add(task)
         task.add_done_callback(self._concurrent.discard)
 
-    async def _answer(self, command: Command, received_at: float) -> None:
+    async def _run(self, command: Command, received_at: float) -> None:
+        socket = self._socket
         try:
-            await self._run(command, received_at)
+            deadline, name = received_at + threads.ANSWER_SECONDS, type(command).__name__
+            refused = await run_with_deadline(partial(self._answer, command), name, deadline, socket.connection)
+            if refused is not None:
+                socket.outbox.put(error_text(command.ref, refused))
+                if refused.code == ErrorCode.UNAUTHORIZED:
+                    runtime().revocation.sockets.recheck.request([socket.identity.user_id])
         finally:
             self._in_flight -= 1
             if self._has_room is not None:
                 self._has_room.set()
                 self._has_room = None
+
+    async def _answer(self, command: Command) -> None:
+        if (answer := await self._socket.handle(command)) is not None:
+            self._socket.outbox.put(answer_text(command.ref, answer))
 
 
 async def run_with_deadline(

@@ -7,7 +7,6 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from functools import partial
 from typing import Any, ClassVar
 
 import msgspec
@@ -30,7 +29,6 @@ from hubbub.protocol import (
     CLOSE_CODES,
     CloseCode,
     Command,
-    Error,
     ErrorCode,
     Malformed,
     Ok,
@@ -38,7 +36,9 @@ from hubbub.protocol import (
     Pong,
     Presence,
     Refused,
+    answer_text,
     decoder_of,
+    error_text,
     parse,
 )
 from hubbub.runtime import runtime
@@ -146,7 +146,7 @@ class HubbubConsumer(Handshake):
 
     def answer(self, command: Command, answer: Ok) -> None:
         """Queue the answer now, for a `handle` that acts after it and returns None."""
-        self.send_frame(msgspec.structs.replace(answer, ref=command.ref))
+        self.send_frame(answer_text(command.ref, answer))
 
     # The socket's life
 
@@ -191,15 +191,13 @@ class HubbubConsumer(Handshake):
             self._tasks.append(asyncio.create_task(admission.note_token_use(self.identity.token_id)))
         while True:
             command = await self._next_command()
-            if command is None or self._is_over_limit(command):
+            if command is None or self._is_over_limit(command) or self._lacks_scope(command):
                 continue
             if isinstance(command, Ping):
                 self.send_frame(Pong(ref=command.ref))
             else:
                 if self._commands is None:
-                    self._commands = CommandQueue(
-                        self._run_command, self.is_concurrent, self._tunables.max_commands_in_flight
-                    )
+                    self._commands = CommandQueue(self, self._tunables.max_commands_in_flight)
                 await self._commands.put(command)
 
     async def _next_command(self) -> Any:
@@ -214,7 +212,7 @@ class HubbubConsumer(Handshake):
             return parse(decoder, text)
         except Malformed as malformed:
             self._count_bad_frame()
-            self.send_frame(Error(ref=malformed.ref, code=malformed.code, detail=malformed.detail))
+            self.send_frame(error_text(malformed.ref, malformed))
             return None
 
     # Commands
@@ -229,20 +227,13 @@ class HubbubConsumer(Handshake):
             self.outbox.close(CloseCode.RATE_LIMITED, "Rate limited")
         return True
 
-    async def _run_command(self, command: Command, received_at: float) -> None:
-        deadline, name = received_at + threads.ANSWER_SECONDS, type(command).__name__
-        refused = await run_with_deadline(partial(self._handle, command), name, deadline, self.connection)
-        if refused is not None:
-            self._refuse(command, refused)
-            if refused.code == ErrorCode.UNAUTHORIZED:
-                runtime().revocation.sockets.recheck.request([self.identity.user_id])
-
-    async def _handle(self, command: Command) -> None:
+    def _lacks_scope(self, command: Command) -> bool:
+        """Whether the token does not allow the command; if so, the error has been answered."""
         scope = self.command_scopes.get(type(command))
-        if scope is not None and not self.identity.has_any_scope({scope}):
-            raise Refused(ErrorCode.FORBIDDEN, f"the token lacks the scope {scope}")
-        if (answer := await self.handle(command)) is not None:
-            self.answer(command, answer)
+        if scope is None or self.identity.has_any_scope({scope}):
+            return False
+        self._refuse(command, Refused(ErrorCode.FORBIDDEN, f"the token lacks the scope {scope}"))
+        return True
 
     async def _clean_up(self) -> None:
         quotas().leave(self._slot)

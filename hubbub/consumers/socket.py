@@ -13,7 +13,7 @@ from hubbub.delivery.outbox import DRAIN, Outbox
 from hubbub.limits.token_buckets import Strikes
 from hubbub.process.metrics import COUNTERS
 from hubbub.process.security_log import Kind, address_of, log_event
-from hubbub.protocol import CloseCode, Command, Error, ErrorCode, Refused, encode
+from hubbub.protocol import CloseCode, Command, Error, ErrorCode, Refused, encode, error_text
 
 BAD_FRAMES_SECONDS = 10.0
 FINISH_SECONDS = 4.5  # For commands in flight when a socket closes; a command has four.
@@ -42,7 +42,7 @@ class Socket(AsyncConsumer):  # type: ignore[misc]
 
     def _refuse(self, command: Command | None, refused: Refused) -> None:
         ref = command.ref if command is not None else None
-        self.send_frame(Error(ref=ref, code=refused.code, detail=refused.detail, retry_after_ms=refused.retry_after_ms))
+        self.send_frame(error_text(ref, refused))
 
     async def _next_text(self) -> str | None:
         """The next text frame; None for a binary frame, which has been answered. Raises Disconnected."""

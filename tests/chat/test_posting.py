@@ -266,7 +266,7 @@ async def test_what_gathers_while_a_batch_is_written_is_the_next_batch(
         release.wait(5)
         return post_messages(posts)
 
-    monkeypatch.setattr(post_batcher, "post_messages", watched)
+    monkeypatch.setattr(posting, "post_messages", watched)
     batcher = post_batcher.PostBatcher()
     first = asyncio.create_task(batcher.post(post_by(alice, lounge)))
     while not sizes:
@@ -304,7 +304,7 @@ async def test_a_database_that_is_away_refuses_every_post_of_a_batch(
     def fail(posts: list[Post]) -> Any:
         raise OperationalError("away")
 
-    monkeypatch.setattr(post_batcher, "post_messages", fail)
+    monkeypatch.setattr(posting, "post_messages", fail)
     batcher = post_batcher.PostBatcher()
     results = await asyncio.gather(*(batcher.post(post_by(alice, lounge)) for _ in range(3)), return_exceptions=True)
     assert [isinstance(one, Refused) and one.code for one in results] == ["unavailable"] * 3

@@ -1,10 +1,30 @@
 """The commands of one socket in work: what was taken is answered before the socket ends."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
 
 from hubbub.consumers.commands import CommandQueue
 from hubbub.process.metrics import COUNTERS
 from hubbub.protocol import Command, Ping
+
+
+@dataclass
+class FakeSocket:
+    """Runs `do` for each command."""
+
+    do: Callable[[Command], Awaitable[None]]
+    concurrent: tuple[type[Command], ...] = (Command,)
+    connection: str = "test:1"
+    identity: Any = None
+    outbox: Any = None
+
+    def is_concurrent(self, command: Any) -> bool:
+        return isinstance(command, self.concurrent)
+
+    async def handle(self, command: Any) -> None:
+        await self.do(command)
 
 
 class Alone(Command, tag="alone"):
@@ -18,13 +38,13 @@ class Together(Command, tag="together"):
 async def test_what_waits_behind_a_command_that_is_alone_is_waited_for_as_well() -> None:
     answered: list[int] = []
 
-    async def do(command: Command, received: float) -> None:
+    async def do(command: Command) -> None:
         # Those that may be together take longer than the one that has to be alone.
         await asyncio.sleep(0.01 if isinstance(command, Alone) else 0.05)
         assert isinstance(command.ref, int)
         answered.append(command.ref)
 
-    work = CommandQueue(do, lambda command: isinstance(command, Together), 32)
+    work = CommandQueue(FakeSocket(do, (Together,)), 32)
     for command in (Together(ref=1), Alone(ref=2), Together(ref=3), Together(ref=4)):
         await work.put(command)
     await work.finish(5)
@@ -32,10 +52,10 @@ async def test_what_waits_behind_a_command_that_is_alone_is_waited_for_as_well()
 
 
 async def test_what_is_not_answered_in_time_is_waited_for_no_longer() -> None:
-    async def do(command: Command, received: float) -> None:
+    async def do(command: Command) -> None:
         await asyncio.Event().wait()
 
-    work = CommandQueue(do, lambda command: True, 32)
+    work = CommandQueue(FakeSocket(do), 32)
     await work.put(Ping(ref=1))
     began = asyncio.get_running_loop().time()
     await work.finish(0.05)
@@ -46,10 +66,10 @@ async def test_what_is_not_answered_in_time_is_waited_for_no_longer() -> None:
 async def test_with_so_many_in_work_nothing_more_is_taken_and_that_is_counted() -> None:
     answers: asyncio.Queue[None] = asyncio.Queue()
 
-    async def do(command: Command, received: float) -> None:
+    async def do(command: Command) -> None:
         await answers.get()
 
-    work = CommandQueue(do, lambda command: True, 3)
+    work = CommandQueue(FakeSocket(do), 3)
     before = COUNTERS.limited["max_commands_in_flight"]
     for number in range(2):
         await work.put(Ping(ref=number))
@@ -69,10 +89,10 @@ async def test_with_so_many_in_work_nothing_more_is_taken_and_that_is_counted() 
 async def test_a_command_that_nothing_stands_before_is_one_task() -> None:
     released = asyncio.Event()
 
-    async def do(command: Command, received: float) -> None:
+    async def do(command: Command) -> None:
         await released.wait()
 
-    work = CommandQueue(do, lambda command: isinstance(command, Together), 32)
+    work = CommandQueue(FakeSocket(do, (Together,)), 32)
     before = len(asyncio.all_tasks())
     await work.put(Together(ref=1))
     assert len(asyncio.all_tasks()) - before == 1
