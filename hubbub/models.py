@@ -64,3 +64,50 @@ class SiteIdentity(models.Model):
 
     def __str__(self) -> str:
         return self.site_id
+
+
+class TopicPosition(models.Model):
+    """How many durable changes a topic has had: see `hubbub.topics.positions`. No row: none."""
+
+    address = models.CharField(max_length=200, primary_key=True, editable=False)
+    position = models.PositiveBigIntegerField(default=0, editable=False)
+    # Rises with each change of access to the topic.
+    access_version = models.PositiveBigIntegerField(default=0, editable=False)
+    # Of the last change of either, in milliseconds of the database's clock.
+    changed_ms = models.BigIntegerField(db_index=True, editable=False)
+
+    def __str__(self) -> str:
+        return f"{self.address} {self.position}"
+
+
+class TopicEpoch(models.Model):
+    """The epoch of all positions in this database, one row: renewed after a restore."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
+    epoch = models.CharField(max_length=16, editable=False)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="hubbub_one_epoch")]
+
+    def __str__(self) -> str:
+        return self.epoch
+
+
+class TopicOnce(models.Model):
+    """A command that had its one effect: see `hubbub.topics.once`."""
+
+    user_id = models.CharField(max_length=200, editable=False)
+    address = models.CharField(max_length=200, editable=False)
+    client_id = models.CharField(max_length=64, editable=False)
+    command = models.CharField(max_length=60, editable=False)
+    # SHA-256 of the arguments.
+    arguments = models.CharField(max_length=64, editable=False)
+    # The JSON of the result; empty while the command runs.
+    answer = models.TextField(editable=False)
+    at = models.DateTimeField(db_index=True, editable=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user_id", "address", "client_id"], name="hubbub_topic_once")]
+
+    def __str__(self) -> str:
+        return f"{self.address} {self.client_id}"

@@ -8,7 +8,6 @@ import functools
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any, Protocol
 
 from django.db import Error as DatabaseError
@@ -40,6 +39,19 @@ class CommandSocket(Protocol):
     def is_concurrent(self, command: Any) -> bool: ...
 
     async def handle(self, command: Any) -> Ok | None: ...
+
+
+class AnyCommandQueue(Protocol):
+    """The commands in flight of one socket."""
+
+    async def put(self, command: Any) -> None:
+        """Start the command. Waits while too many are in flight, so the socket is not read."""
+
+    async def finish(self, seconds: float) -> None:
+        """Wait until every command is answered, at most `seconds`."""
+
+    async def cancel(self) -> None:
+        """End the commands in flight, unanswered."""
 
 
 class CommandQueue:
@@ -113,23 +125,34 @@ class CommandQueue:
         task.add_done_callback(self._concurrent.discard)
 
     async def _run(self, command: Command, received_at: float) -> None:
-        socket = self._socket
         try:
-            deadline, name = received_at + threads.ANSWER_SECONDS, type(command).__name__
-            refused = await run_with_deadline(partial(self._answer, command), name, deadline, socket.connection)
-            if refused is not None:
-                socket.outbox.put(error_text(command.ref, refused))
-                if refused.code == ErrorCode.UNAUTHORIZED:
-                    runtime().revocation.sockets.recheck.request([socket.identity.user_id])
+            await answer_command(self._socket, command, type(command).__name__, received_at)
         finally:
             self._in_flight -= 1
             if self._has_room is not None:
                 self._has_room.set()
                 self._has_room = None
 
-    async def _answer(self, command: Command) -> None:
-        if (answer := await self._socket.handle(command)) is not None:
-            self._socket.outbox.put(answer_text(command.ref, answer))
+
+async def answer_command(socket: CommandSocket, command: Any, name: str, received_at: float) -> None:
+    """Let the socket handle a command, and send it the answer. Never raises.
+
+    Args:
+        socket: handles the command; its outbox gets the answer.
+        command: with a `ref`.
+        name: of the command, in the log.
+        received_at: in the loop's time; the command has ANSWER_SECONDS from then.
+    """
+
+    async def run() -> None:
+        if (answer := await socket.handle(command)) is not None:
+            socket.outbox.put(answer_text(command.ref, answer))
+
+    refused = await run_with_deadline(run, name, received_at + threads.ANSWER_SECONDS, socket.connection)
+    if refused is not None:
+        socket.outbox.put(error_text(command.ref, refused))
+        if refused.code == ErrorCode.UNAUTHORIZED:
+            runtime().revocation.sockets.recheck.request([socket.identity.user_id])
 
 
 async def run_with_deadline(

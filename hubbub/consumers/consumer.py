@@ -13,7 +13,7 @@ import msgspec
 
 from hubbub import conf, threads
 from hubbub.auth import admission
-from hubbub.consumers.commands import CommandQueue, run_with_deadline
+from hubbub.consumers.commands import AnyCommandQueue, CommandQueue, run_with_deadline
 from hubbub.consumers.handshake import Handshake
 from hubbub.consumers.memberships import Memberships
 from hubbub.consumers.socket import FINISH_SECONDS, Disconnected
@@ -157,7 +157,7 @@ class HubbubConsumer(Handshake):
         self._receive = receive
         self._bad_frames: Strikes | None = None  # Made on demand: a deque is larger than the rest of an idle consumer.
         self._slot: Slot | None = None
-        self._commands: CommandQueue | None = None
+        self._commands: AnyCommandQueue | None = None
         self._tasks: list[asyncio.Task[None]] = []
         task = asyncio.current_task()
         assert task is not None
@@ -197,7 +197,7 @@ class HubbubConsumer(Handshake):
                 self.send_frame(Pong(ref=command.ref))
             else:
                 if self._commands is None:
-                    self._commands = CommandQueue(self, self._tunables.max_commands_in_flight)
+                    self._commands = self._make_queue(self._tunables.max_commands_in_flight)
                 await self._commands.put(command)
 
     async def _next_command(self) -> Any:
@@ -205,11 +205,8 @@ class HubbubConsumer(Handshake):
         text = await self._next_text()
         if text is None:
             return None
-        decoder = self._decoders.get(type(self))
-        if decoder is None:
-            decoder = self._decoders[type(self)] = decoder_of(self.commands)
         try:
-            return parse(decoder, text)
+            return self._decode(text)
         except Malformed as malformed:
             self._count_bad_frame()
             self.send_frame(error_text(malformed.ref, malformed))
@@ -217,10 +214,28 @@ class HubbubConsumer(Handshake):
 
     # Commands
 
+    def _decode(self, text: str) -> Any:
+        """Decode a command. Raises Malformed."""
+        decoder = self._decoders.get(type(self))
+        if decoder is None:
+            decoder = self._decoders[type(self)] = decoder_of(self.commands)
+        return parse(decoder, text)
+
+    def _is_write(self, command: Any) -> bool:
+        """Whether the tighter limit for posts counts the command."""
+        return isinstance(command, self.posts)
+
+    def _scope_of(self, command: Any) -> str | None:
+        """The scope that a token needs for the command; None: no other than for the endpoint."""
+        return self.command_scopes.get(type(command))
+
+    def _make_queue(self, max_in_flight: int) -> AnyCommandQueue:
+        return CommandQueue(self, max_in_flight)
+
     def _is_over_limit(self, command: Command) -> bool:
         """Whether the user has sent too many commands; if so, the error has been answered."""
         user_id = self.identity.user_id
-        if (refused := quotas().refuse(user_id, is_post=isinstance(command, self.posts))) is None:
+        if (refused := quotas().refuse(user_id, is_post=self._is_write(command))) is None:
             return False
         self._refuse(command, refused)
         if quotas().is_flooding(user_id, address_of(self.scope), self.connection):
@@ -229,7 +244,7 @@ class HubbubConsumer(Handshake):
 
     def _lacks_scope(self, command: Command) -> bool:
         """Whether the token does not allow the command; if so, the error has been answered."""
-        scope = self.command_scopes.get(type(command))
+        scope = self._scope_of(command)
         if scope is None or self.identity.has_any_scope({scope}):
             return False
         self._refuse(command, Refused(ErrorCode.FORBIDDEN, f"the token lacks the scope {scope}"))

@@ -8,7 +8,7 @@ from channels.consumer import AsyncConsumer
 
 from hubbub import conf
 from hubbub.auth.identity import Identity
-from hubbub.consumers.commands import CommandQueue
+from hubbub.consumers.commands import AnyCommandQueue
 from hubbub.delivery.outbox import DRAIN, Outbox
 from hubbub.limits.token_buckets import Strikes
 from hubbub.process.metrics import COUNTERS
@@ -33,7 +33,7 @@ class Socket(AsyncConsumer):  # type: ignore[misc]
     _tunables: conf.Hubbub
     _receive: Any
     _bad_frames: Strikes | None
-    _commands: CommandQueue | None
+    _commands: AnyCommandQueue | None
     _tasks: "list[asyncio.Task[None]]"
 
     def send_frame(self, frame: msgspec.Struct | str) -> None:

@@ -1,0 +1,219 @@
+"""TopicConsumer: one socket for many topics, by protocol 2."""
+
+import asyncio
+from collections.abc import Iterable, Set
+from typing import Any, ClassVar
+
+import msgspec
+
+from hubbub import threads
+from hubbub.consumers.commands import AnyCommandQueue
+from hubbub.consumers.consumer import HubbubConsumer
+from hubbub.consumers.topic_commands import TopicCommands
+from hubbub.delivery.group import Group
+from hubbub.presence.topic_presence import Change
+from hubbub.protocol import (
+    Command,
+    Error,
+    ErrorCode,
+    Malformed,
+    Ok,
+    Ping,
+    Refused,
+    answer_text,
+    decoder_of,
+    parse,
+    ref_of,
+)
+from hubbub.runtime import runtime
+from hubbub.topics import calls, reading
+from hubbub.topics.commands import CommandSpec
+from hubbub.topics.feed import StateFeed
+from hubbub.topics.frames import Done, Envelope, Join, Joined, Leave, PresenceChanged
+from hubbub.topics.recovery import RECOVERY
+from hubbub.topics.topic import Topic, topic_at
+
+JOIN_ATTEMPTS = 3
+MAX_PARTS = 20
+
+_own_commands = decoder_of(Ping | Join | Leave)
+_envelope = decoder_of(Envelope)
+
+
+class TopicCommand(msgspec.Struct, frozen=True):
+    """A decoded command of a topic."""
+
+    ref: Any
+    topic: str
+    spec: CommandSpec
+    arguments: msgspec.Struct
+
+
+class TopicConsumer(HubbubConsumer):
+    """Set `topics`: `class PollConsumer(TopicConsumer): topics = [PollTopic]`."""
+
+    topics: ClassVar[Iterable[type[Topic]]] = ()
+    protocol_version = 2
+    _by_name: ClassVar[dict[str, type[Topic]]] = {}
+    # Partial answers sent for each topic since its last complete one.
+    _parts: dict[str, int] | None = None
+
+    def __init_subclass__(cls, **rest: Any) -> None:
+        super().__init_subclass__(**rest)
+        cls._by_name = {topic.name: topic for topic in cls.topics}
+        cls.endpoint_scopes = frozenset(
+            scope for topic in cls.topics for scope in (topic.read_scope, topic.write_scope)
+        )
+
+    # From text to commands
+
+    def _decode(self, text: str) -> Any:
+        envelope: Envelope | None = None
+        try:
+            return parse(_own_commands, text)
+        except Malformed as malformed:
+            try:
+                envelope = parse(_envelope, text)
+            except Malformed:
+                raise malformed from None
+            if envelope.type in ("join", "leave", "ping"):
+                raise
+        topic = self._by_name.get(envelope.topic.partition("/")[0])
+        spec = None if topic is None else topic.commands.get(envelope.type)
+        if topic is not None and spec is None:
+            raise Malformed(f"{topic.name} has no command {envelope.type!r}", envelope.ref)
+        if spec is None:
+            return TopicCommand(envelope.ref, envelope.topic, _UNKNOWN, envelope)
+        return TopicCommand(envelope.ref, envelope.topic, spec, parse(spec.decoder, text))
+
+    def _is_write(self, command: Any) -> bool:
+        return isinstance(command, TopicCommand) and not command.spec.reads
+
+    def _scope_of(self, command: Any) -> str | None:
+        topic = self._by_name.get(command.topic.partition("/")[0])
+        if topic is None:
+            return None
+        return topic.write_scope if self._is_write(command) else topic.read_scope
+
+    def _make_queue(self, max_in_flight: int) -> AnyCommandQueue:
+        return TopicCommands(self, max_in_flight)
+
+    # Commands
+
+    async def handle(self, command: Any) -> Ok | None:
+        topic = topic_at(command.topic, self._by_name)
+        match command:
+            case Leave():
+                if topic is not None:
+                    self.leave(topic.group)
+                return Done(topic=command.topic)
+            case _ if topic is None:
+                raise reading.access.not_found()
+            case Join():
+                return await self._join(topic, command)
+            case TopicCommand(spec=spec, arguments=arguments):
+                run = threads.read if spec.reads else threads.write
+                result = await run(calls.run_from_wire, topic, spec, arguments, self.identity)
+                return Done(topic=command.topic, result=msgspec.UNSET if result is None else result)
+        return await super().handle(command)
+
+    async def _join(self, topic: Topic, command: Join) -> Ok | None:
+        """Enter the group, read, answer, then deliver what follows, so that no change is lost.
+
+        Returns:
+            A partial answer, with the topic not joined yet; None if the complete answer was sent.
+        """
+        group = topic.group
+        if not self.is_active(group):
+            # Access first: the time of a subscription would show whether a forbidden topic is in use.
+            await threads.read(reading.enter, topic, self.identity)
+        try:
+            for _ in range(JOIN_ATTEMPTS):
+                await self._enter(topic)
+                viewer = await threads.read(reading.enter, topic, self.identity)
+                if self.is_evicted(group):
+                    raise reading.access.not_found()
+                self.check_number(group)
+                if topic.kind == "log":
+                    answer, position, epoch = await self._open_log(topic, command)
+                else:
+                    answer, position, epoch = await self._open_state(topic, command)
+                if self.is_evicted(group):
+                    raise reading.access.not_found()
+                if answer.partial:
+                    # A socket that was a member leaves: a live event would be ahead of the partial answer.
+                    self.leave(group)
+                    return answer
+                if position is None or not self.must_read_again(group, position):
+                    self._forget_parts(topic.address)
+                    answer = msgspec.structs.replace(
+                        answer, viewer=reading.viewer_or_none(viewer), present=self.presence(group, reading.PAGE_BYTES)
+                    )
+                    self.outbox.put(answer_text(command.ref, answer))
+                    self.go_live(group, position, epoch)
+                    return None
+        except Refused as refused:
+            if refused.code in (ErrorCode.NOT_FOUND, ErrorCode.FORBIDDEN, ErrorCode.UNAUTHORIZED):
+                self.leave(group)  # Also a topic that was joined before and is forbidden now.
+            raise
+        finally:
+            self.abandon(group)
+        raise Refused(ErrorCode.UNAVAILABLE, "the topic is too busy to join; try again", retry_after_ms=1000)
+
+    async def _enter(self, topic: Topic) -> None:
+        announce = _announce if topic.presence else None
+        if topic.kind == "log":
+            await self.join_uncounted(topic.group, RECOVERY, announce)
+            return
+
+        def feed(group: Group, spawn: Any) -> StateFeed:
+            return StateFeed(
+                topic.address, RECOVERY, lambda: threads.read(reading.read_state, topic), spawn, receiver=group
+            )
+
+        await self.join_uncounted(topic.group, None, announce, feed)
+
+    async def _open_state(self, topic: Topic, command: Join) -> tuple[Joined, int | None, str]:
+        feed = runtime().hub.feed_of(topic.group)
+        assert feed is not None
+        version, state = await feed.current()
+        if topic.kind == "state" and (command.after, command.epoch) == (state.position, state.epoch):
+            joined = Joined(topic=topic.address, epoch=state.epoch, position=state.position, complete=True, events=[])
+        else:
+            joined = Joined(
+                topic=topic.address, epoch=state.epoch, position=state.position, complete=False, state=state.state
+            )
+        return joined, version, ""
+
+    async def _open_log(self, topic: Topic, command: Join) -> tuple[Joined, int | None, str]:
+        may_be_partial = (self._parts or {}).get(topic.address, 0) < MAX_PARTS
+        page = await threads.read(
+            reading.open_log, topic, command.after, command.epoch, may_be_partial=may_be_partial
+        )
+        if page.partial:
+            self._count_part(topic.address)
+        joined = Joined(
+            topic=topic.address,
+            epoch=page.epoch,
+            position=page.position,
+            complete=page.texts is not None,
+            events=msgspec.UNSET if page.texts is None else [msgspec.Raw(text.encode()) for text in page.texts],
+            state=msgspec.UNSET if page.state is None else page.state,
+            partial=page.partial,
+        )
+        return joined, page.position, page.epoch
+
+    def _count_part(self, address: str) -> None:
+        parts = self._parts = self._parts or {}
+        parts[address] = parts.pop(address, 0) + 1
+        if len(parts) > 100:
+            del parts[next(iter(parts))]
+
+    def _forget_parts(self, address: str) -> None:
+        if self._parts is not None and self._parts.pop(address, None) is not None and not self._parts:
+            self._parts = None
+
+
+def _announce(group: str, change: Change) -> PresenceChanged:
+    topic = reading.address_of_group(group)
+    return PresenceChanged(topic=topic, count=change.count, joined=change.joined, left=change.left)

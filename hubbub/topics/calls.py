@@ -1,0 +1,109 @@
+"""Runs the commands of topics, each in one transaction with its checks. Synchronous; for threads, views and scripts."""
+
+import inspect
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from django.db import OperationalError, connections, transaction
+
+from hubbub import users
+from hubbub.auth.identity import Identity
+from hubbub.protocol import Malformed
+from hubbub.topics import access, marks, once
+from hubbub.topics.commands import CommandSpec
+from hubbub.topics.interface import LiveTopic
+
+logger = logging.getLogger(__name__)
+
+# PostgreSQL's deadlock and serialization failure: the transaction may be run again.
+RETRIED = {"40P01", "40001"}
+
+
+def run_from_wire(topic: LiveTopic, spec: CommandSpec, arguments: msgspec.Struct, identity: Identity) -> Any:
+    """Run a command of a client.
+
+    Args:
+        topic: of the command.
+        spec: of the command.
+        arguments: its decoded frame, `spec.arguments`.
+        identity: of the socket; checked again in the transaction.
+
+    Returns:
+        What the method returned, or with `once` the `msgspec.Raw` of it.
+
+    Raises:
+        Refused: by the checks or by the method.
+    """
+    named = {name: getattr(arguments, name) for name in spec.argument_names}
+    client_id = getattr(arguments, "id", None)
+    return _run(topic, spec, identity.user_id, identity, named, client_id)
+
+
+def run_from_python(
+    topic: LiveTopic, spec: CommandSpec, user: Any, positional: tuple[Any, ...], named: Mapping[str, Any]
+) -> Any:
+    """Run a command for a user from Django code, with the same checks unless the topic is `unchecked()`.
+
+    Raises:
+        TypeError: wrong arguments.
+        Refused: as on the wire; `invalid`, naming the argument, for one of a wrong type.
+    """
+    named = dict(named)
+    client_id = named.pop("id", None) if spec.once else None
+    given: dict[str, Any] = inspect.signature(spec.method).bind(topic, user, *positional, **named).arguments
+    given = {name: given[name] for name in spec.argument_names if name in given}
+    if topic._is_checked:
+        given = _converted(topic, spec, given)
+    if user is None or not getattr(user, "is_authenticated", True):
+        raise access.signed_out()
+    return _run(topic, spec, users.id_of(user), None, given, client_id, user=None if topic._is_checked else user)
+
+
+def _converted(topic: LiveTopic, spec: CommandSpec, given: Mapping[str, Any]) -> dict[str, Any]:
+    frame = {"type": spec.name, "ref": 0, "topic": topic.address, **({"id": "0"} if spec.once else {}), **given}
+    try:
+        arguments = msgspec.convert(frame, spec.arguments)
+    except msgspec.ValidationError as error:
+        raise Malformed(str(error)) from None
+    return {name: getattr(arguments, name) for name in spec.argument_names}
+
+
+def _run(
+    topic: LiveTopic,
+    spec: CommandSpec,
+    user_id: str,
+    identity: Identity | None,
+    named: Mapping[str, Any],
+    client_id: str | None,
+    user: Any = None,
+) -> Any:
+    """Run it, once more after a deadlock. `user`: of trusted code; None: read and check."""
+
+    def attempt() -> Any:
+        caller = user
+        if caller is None:
+            caller = access.current_user(user_id, identity)
+            access.check_command(topic, spec, caller)
+        if client_id is not None:
+            return once.run(topic, spec, user_id, client_id, named, lambda: spec.method(topic, caller, **named))
+        return spec.method(topic, caller, **named)
+
+    if spec.reads:
+        return attempt()
+    is_outermost = not connections[topic.database].in_atomic_block
+    try:
+        return _in_transaction(topic, attempt)
+    except OperationalError as error:
+        if not is_outermost or getattr(error.__cause__, "sqlstate", None) not in RETRIED:
+            raise
+        logger.info("command %s: deadlock on %s, run again", spec.name, topic.address)
+    return _in_transaction(topic, attempt)
+
+
+def _in_transaction(topic: LiveTopic, attempt: Any) -> Any:
+    with transaction.atomic(using=topic.database), marks.collected(topic.database):
+        return attempt()
+
+

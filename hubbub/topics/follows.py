@@ -1,0 +1,51 @@
+"""Rows that topics follow: saving or deleting a row marks its topic as changed, wherever in Django it happens."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db.models import Model
+from django.db.models.signals import post_delete, post_save, pre_save
+
+from hubbub.topics.topic import Topic, changed_many, topics
+
+KeyOf = Callable[[Any], Any]
+
+
+def connect() -> None:
+    """Connect the signals of all models that a topic follows. Once, when all models are loaded."""
+    by_model: dict[type[Model], list[tuple[type[Topic], KeyOf]]] = {}
+    for topic in topics().values():
+        for model, key_of in topic.follows.items():
+            by_model.setdefault(model, []).append((topic, key_of))
+    for model, followers in by_model.items():
+        _follow(model, followers)
+
+
+def _follow(model: type[Model], followers: "list[tuple[type[Topic], KeyOf]]") -> None:
+    attribute = f"_hubbub_followed_{model._meta.label_lower.replace('.', '_')}"
+
+    def topics_of(row: Any) -> list[Topic]:
+        keys = [(topic, key_of(row)) for topic, key_of in followers]
+        return [topic(key) if topic.key_type is not None else topic() for topic, key in keys if key is not None]
+
+    def before_save(instance: Any, raw: bool, **_: object) -> None:
+        """Note the topics of the row as it was: a row that moves changes both."""
+        before = None if raw or instance._state.adding else model._base_manager.filter(pk=instance.pk).first()
+        instance.__dict__[attribute] = [] if before is None else topics_of(before)
+
+    def after_save(instance: Any, raw: bool, **_: object) -> None:
+        if not raw:
+            _mark([*instance.__dict__.pop(attribute, ()), *topics_of(instance)])
+
+    def after_delete(instance: Any, **_: object) -> None:
+        _mark(topics_of(instance))
+
+    name = f"hubbub.follows.{model._meta.label_lower}"
+    pre_save.connect(before_save, sender=model, weak=False, dispatch_uid=name)
+    post_save.connect(after_save, sender=model, weak=False, dispatch_uid=name)
+    post_delete.connect(after_delete, sender=model, weak=False, dispatch_uid=name)
+
+
+def _mark(changed: list[Topic]) -> None:
+    """A topic without a key and kind log takes no marks: its own code publishes."""
+    changed_many({topic.address: topic for topic in changed if topic.kind != "log"}.values())

@@ -1,0 +1,61 @@
+"""Commands that have one effect per user, topic and id of the client, on any process and after any crash."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from django.utils import timezone
+
+from hubbub.models import TopicOnce
+from hubbub.protocol import ErrorCode, Refused
+from hubbub.steps import in_step
+from hubbub.topics.commands import CommandSpec
+from hubbub.topics.interface import LiveTopic
+
+KEPT = timedelta(days=7)
+ROWS_PER_STEP = 500
+
+
+def run(
+    topic: LiveTopic,
+    spec: CommandSpec,
+    user_id: str,
+    client_id: str,
+    arguments: Mapping[str, Any],
+    method: Callable[[], Any],
+) -> msgspec.Raw:
+    """Run `method`, or answer as it was answered before. In the transaction of the command.
+
+    Two transactions with one id at the same instant: the second waits for the row of the first.
+
+    Returns:
+        The JSON of the result.
+
+    Raises:
+        Refused: by the method; nothing is kept then. `conflict`: the id was used for another command or arguments.
+    """
+    kept = TopicOnce.objects.using(topic.database)
+    digest = hashlib.sha256(msgspec.json.encode(arguments, order="sorted")).hexdigest()
+    mine = {"user_id": user_id, "address": topic.address, "client_id": client_id}
+    row = TopicOnce(**mine, command=spec.name, arguments=digest, answer="", at=timezone.now())
+    kept.bulk_create([row], ignore_conflicts=True)
+    saved = kept.get(**mine)
+    if saved.answer:
+        if (saved.command, saved.arguments) != (spec.name, digest):
+            raise Refused(ErrorCode.CONFLICT, "this id was used for another command")
+        return msgspec.Raw(saved.answer.encode())
+    answer = msgspec.json.encode(method())
+    kept.filter(pk=saved.pk).update(answer=answer.decode())
+    return msgspec.Raw(answer)
+
+
+def clear_expired(database: str) -> int:
+    """Delete rows older than a week, in steps. Returns how many."""
+    deleted = 0
+    expired = TopicOnce.objects.using(database).filter(at__lt=timezone.now() - KEPT)
+    while keys := list(expired.values_list("pk", flat=True)[:ROWS_PER_STEP]):
+        with in_step():
+            deleted += TopicOnce.objects.using(database).filter(pk__in=keys).delete()[0]
+    return deleted

@@ -1,0 +1,95 @@
+"""Positions of topics that have no row of their own: one table of the engine, on the database of the topic.
+
+No row means position 0. A row is never deleted, so a key that is used again counts on.
+"""
+
+from collections.abc import Collection, Iterable
+
+from django.db import connections
+
+from hubbub.delivery.recovery import StreamPosition
+from hubbub.models import TopicEpoch, TopicPosition
+
+# The clock of the database, in milliseconds: processes and hosts compare changes by it. It goes on in a transaction.
+NOW_MS = {
+    "postgresql": "(extract(epoch from clock_timestamp()) * 1000)::bigint",
+    "sqlite": "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
+}
+
+TABLE = TopicPosition._meta.db_table
+NO_EPOCH = "0"  # Of a database whose epoch was never renewed.
+ADDRESSES_PER_QUERY = 500
+
+
+def take(database: str, addresses: Iterable[str]) -> dict[str, int]:
+    """Take the next position of each topic, in one statement. Its rows are locked until the end of the transaction.
+
+    Sorted, so that two transactions lock in one order.
+
+    Returns:
+        The position by address.
+    """
+    return _raise(database, sorted({*addresses}), "position")
+
+
+def raise_access(database: str, address: str) -> None:
+    """Note that access to the topic changed: the next comparison of each process checks its members."""
+    _raise(database, [address], "access_version")
+
+
+def read(database: str, addresses: Collection[str]) -> dict[str, StreamPosition]:
+    """Read the positions of these topics."""
+    positions = dict.fromkeys(addresses, StreamPosition(epoch := read_epoch(database), 0))
+    listed = [*positions]
+    for start in range(0, len(listed), ADDRESSES_PER_QUERY):
+        rows = TopicPosition.objects.using(database).filter(address__in=listed[start : start + ADDRESSES_PER_QUERY])
+        for address, position, access in rows.values_list("address", "position", "access_version"):
+            positions[address] = StreamPosition(epoch, position, access)
+    return positions
+
+
+def read_changed(database: str, since_ms: int) -> tuple[int, dict[str, StreamPosition]]:
+    """Read the positions that changed since a time of the database's clock.
+
+    Returns:
+        The time before the read, and the positions by address.
+    """
+    now_ms = read_clock(database)
+    epoch = read_epoch(database)
+    rows = TopicPosition.objects.using(database).filter(changed_ms__gte=since_ms)
+    found = rows.values_list("address", "position", "access_version")
+    return now_ms, {address: StreamPosition(epoch, position, access) for address, position, access in found}
+
+
+def read_clock(database: str) -> int:
+    """The time of the database's clock, in milliseconds."""
+    with connections[database].cursor() as cursor:
+        cursor.execute(f"SELECT {_now_ms(database)}")
+        now_ms: int = cursor.fetchone()[0]
+        return now_ms
+
+
+def read_epoch(database: str) -> str:
+    """The epoch of all positions of this database."""
+    return TopicEpoch.objects.using(database).values_list("epoch", flat=True).first() or NO_EPOCH
+
+
+def _raise(database: str, addresses: list[str], column: str) -> dict[str, int]:
+    if not addresses:
+        return {}
+    now_ms = _now_ms(database)
+    row = f"(%s, {int(column == 'position')}, {int(column == 'access_version')}, {now_ms})"
+    statement = (
+        f"INSERT INTO {TABLE} (address, position, access_version, changed_ms) "  # noqa: S608 - names of our own
+        f"VALUES {', '.join([row] * len(addresses))} "
+        f"ON CONFLICT (address) DO UPDATE SET {column} = {TABLE}.{column} + 1, changed_ms = {now_ms} "
+        "RETURNING address, position"
+    )
+    with connections[database].cursor() as cursor:
+        cursor.execute(statement, addresses)
+        return dict(cursor.fetchall())
+
+
+def _now_ms(database: str) -> str:
+    return NOW_MS[connections[database].vendor]
+

@@ -1,0 +1,167 @@
+"""Reads of topics for joins, repairs and re-checks. Synchronous; for threads. Never writes."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from hubbub import conf
+from hubbub.auth.identity import Identity
+from hubbub.delivery.recovery import Changes, StreamPosition
+from hubbub.protocol import ErrorCode, Refused, encode
+from hubbub.topics import access, positions
+from hubbub.topics.addresses import address_of_group
+from hubbub.topics.frames import Closed, event_text
+from hubbub.topics.interface import Find, LiveTopic
+
+# Of the answer to a join, and of one repair, which every socket of the topic is sent.
+PAGE_BYTES = 32 * 1024
+REPAIR_BYTES = 128 * 1024
+CHANGES_PER_READ = 64
+
+# Bytes of an answer beside the state or the events: names of fields, the address, a `ref`, the users present.
+ENVELOPE_BYTES = 2_048
+
+
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """The state of a topic, encoded once for everybody; `position` is not above what the state shows."""
+
+    epoch: str
+    position: int
+    state: msgspec.Raw
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """What a client of a log gets. `texts`: encoded events; None: the state instead."""
+
+    epoch: str
+    position: int
+    texts: list[str] | None
+    state: msgspec.Raw | None = None
+    partial: bool = False
+
+
+def enter(topic: LiveTopic, identity: Identity) -> msgspec.Raw:
+    """Check that the user may see the topic.
+
+    Returns:
+        The JSON of `viewer`, what only this user is told.
+
+    Raises:
+        Refused: `unauthorized`, `forbidden` or `not_found`.
+    """
+    user = access.current_user(identity.user_id, identity)
+    access.check_view(topic, user)
+    return msgspec.Raw(msgspec.json.encode(topic.viewer(user)))
+
+
+def read_state(topic: LiveTopic) -> TopicState:
+    """Read the position, then the state, which is at least as new.
+
+    Raises:
+        Refused: by the topic; `too_long`: it does not fit into a frame.
+    """
+    start = StreamPosition("", 0) if topic.kind == "newest" else positions.read(topic.database, [topic.address])[topic.address]
+    return TopicState(start.epoch, start.position, _encoded_state(topic))
+
+
+def open_log(topic: LiveTopic, after: int | None, epoch: str | None, *, may_be_partial: bool) -> LogPage:
+    """Read what a client of a log lacks: the changes after its position, a first part of them, or the state.
+
+    Args:
+        topic: a log.
+        after: the position of the client; None: it has none.
+        epoch: of that position.
+        may_be_partial: False: the state instead of a part.
+    """
+    start = positions.read(topic.database, [topic.address])[topic.address]
+    if after is not None and epoch == start.epoch and 0 <= after <= start.position:
+        texts, position = _changes(topic, after, start.position, PAGE_BYTES - ENVELOPE_BYTES)
+        if position >= start.position or may_be_partial:
+            return LogPage(start.epoch, position, texts, partial=position < start.position)
+    return LogPage(start.epoch, start.position, None, _encoded_state(topic))
+
+
+def read_changes(find: Find, group: str, after: int) -> Changes:
+    """The changes of a log after a position: a repair for the hub."""
+    address = address_of_group(group)
+    topic = find(address)
+    if topic is None:
+        return Changes(after, [], closed=encode(Closed(topic=address, code=ErrorCode.NOT_FOUND)))
+    start = positions.read(topic.database, [address])[address]
+    frames: list[tuple[int, str]] = []
+    position = after
+    size = 0
+    while position < start.position and size <= REPAIR_BYTES:
+        rows = list(topic.changes(position, CHANGES_PER_READ))
+        for at, event in rows:
+            frames.append((at, event_text(address, event, at)))
+            size += len(frames[-1][1])
+        if len(rows) < CHANGES_PER_READ:
+            position = max(start.position, rows[-1][0] if rows else 0)
+            break
+        position = rows[-1][0]
+    return Changes(position, frames, more=position < start.position, epoch=start.epoch)
+
+
+def find_denied(find: Find, users: dict[str, set[str]]) -> dict[str, dict[str, str]]:
+    """The users who may no longer see a topic, with its last frame for them, by group and user id."""
+    groups = {address_of_group(group): group for group in users}
+    by_class: dict[type, list[tuple[LiveTopic, Collection[str]]]] = {}
+    for address, group in groups.items():
+        if (topic := find(address)) is not None:
+            by_class.setdefault(type(topic), []).append((topic, users[group]))
+    found: dict[str, dict[str, str]] = {}
+    for topics in by_class.values():
+        for address, codes in access.denied(topics).items():
+            found[groups[address]] = {
+                user_id: encode(Closed(topic=address, code=code)) for user_id, code in codes.items()
+            }
+    return found
+
+
+def read_positions(find: Find, groups: Iterable[str]) -> dict[str, StreamPosition]:
+    """The positions of topics by their groups, in a query for each database."""
+    by_database: dict[str, dict[str, str]] = {}
+    for group in groups:
+        if (topic := find(address := address_of_group(group))) is not None and topic.kind != "newest":
+            by_database.setdefault(topic.database, {})[address] = group
+    found: dict[str, StreamPosition] = {}
+    for database, by_address in by_database.items():
+        for address, position in positions.read(database, by_address).items():
+            found[by_address[address]] = position
+    return found
+
+
+def _changes(topic: LiveTopic, after: int, until: int, size: int) -> tuple[list[str], int]:
+    """As many changes as fit, at least one. Returns their frames, and the position up to which they are complete."""
+    texts: list[str] = []
+    position, used = after, 0
+    while position < until:
+        rows = list(topic.changes(position, CHANGES_PER_READ))
+        for at, event in rows:
+            text = event_text(topic.address, event, at)
+            used += len(text.encode()) + 1
+            if texts and used > size:
+                return texts, position
+            texts.append(text)
+            position = at
+        if len(rows) < CHANGES_PER_READ:
+            return texts, max(position, until)
+    return texts, position
+
+
+def _encoded_state(topic: LiveTopic) -> msgspec.Raw:
+    state = msgspec.json.encode(topic.state())
+    limit = conf.settings().sent_frame_bytes - ENVELOPE_BYTES
+    if len(state) > limit:
+        raise Refused(ErrorCode.TOO_LONG, f"the state of {topic.address} has {len(state)} bytes, more than {limit}")
+    return msgspec.Raw(state)
+
+
+def viewer_or_none(viewer: Any) -> Any:
+    """Leave out a `viewer` of null."""
+    return None if bytes(viewer) == b"null" else viewer

@@ -1,0 +1,87 @@
+"""The record of topics, as the hub reads it: repairs of logs, positions, re-checks."""
+
+import math
+
+from hubbub import conf, threads
+from hubbub.delivery.recovery import Changes, Recovery, StreamPosition
+from hubbub.process.per_loop import PerLoop
+from hubbub.topics import positions, reading
+from hubbub.topics.addresses import address_of_group
+from hubbub.topics.interface import LiveTopic
+from hubbub.topics.topic import topic_at, topics
+
+# All open topics are compared at least this often, beside those that changed.
+FULL_SECONDS = 60.0
+# A transaction that was open when a comparison began may commit changes of an earlier time.
+OVERLAP_MS = 10_000
+
+
+def find(address: str) -> LiveTopic | None:
+    """The topic of an address, on any endpoint."""
+    return topic_at(address, topics())
+
+
+class Comparison:
+    """Reads the positions that changed since the last comparison, so that its cost does not rise with open topics."""
+
+    def __init__(self) -> None:
+        # By database: the time of its clock before the last successful read.
+        self._since_ms: dict[str, int] = {}
+        self._next = 0
+
+    async def read_all(self, groups: list[str]) -> dict[str, StreamPosition]:
+        """Read the positions of all these groups."""
+        self._since_ms.clear()
+        return await threads.read(reading.read_positions, find, groups)
+
+    async def read_changed(self, groups: list[str]) -> dict[str, StreamPosition]:
+        """Read the positions of those groups that changed, and of the next slice of the others."""
+        since = self._since_ms
+        self._since_ms = {}  # A failure leaves it empty: the next comparison reads everything.
+        share = math.ceil(len(groups) * conf.settings().reconcile_seconds / FULL_SECONDS)
+        start = self._next if self._next < len(groups) else 0
+        slice_ = sorted(groups)[start : start + share]
+        self._next = start + share
+        found, read_at = await threads.read(_read_changed, {*groups}, slice_, since)
+        self._since_ms = read_at
+        return found
+
+
+def _read_changed(
+    groups: set[str], also: list[str], since_ms: dict[str, int]
+) -> tuple[dict[str, StreamPosition], dict[str, int]]:
+    by_address = {address_of_group(group): group for group in groups}
+    databases = {topic.database for address in by_address if (topic := find(address)) is not None}
+    found: dict[str, StreamPosition] = {}
+    read_at: dict[str, int] = {}
+    for database in databases:
+        if (since := since_ms.get(database)) is None:
+            own = [group for address, group in by_address.items() if (topic := find(address)) and topic.database == database]
+            read_at[database] = positions.read_clock(database)
+            found |= reading.read_positions(find, own)
+            continue
+        read_at[database], changed = positions.read_changed(database, since - OVERLAP_MS)
+        found |= {by_address[address]: position for address, position in changed.items() if address in by_address}
+    return found | reading.read_positions(find, also), read_at
+
+
+comparison = PerLoop(Comparison)
+
+
+async def _read_changes(group: str, after: int) -> Changes:
+    return await threads.read(reading.read_changes, find, group, after)
+
+
+async def _read_positions(groups: list[str]) -> dict[str, StreamPosition]:
+    return await comparison().read_all(groups)
+
+
+async def _read_changed_positions(groups: list[str]) -> dict[str, StreamPosition]:
+    return await comparison().read_changed(groups)
+
+
+async def _find_revoked(users: dict[str, set[str]]) -> dict[str, dict[str, str]]:
+    return await threads.read(reading.find_denied, find, users)
+
+
+RECOVERY = Recovery(_read_changes, _read_positions, _find_revoked, _read_changed_positions)

@@ -1,0 +1,239 @@
+"""Topic: a feature declares once what clients may see and do; the engine keeps positions, permissions and delivery."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import cached_property, partial
+from typing import Any, ClassVar, Self
+
+import msgspec
+from django.db.models import Model
+
+from hubbub.protocol import ErrorCode, Refused
+from hubbub.topics import calls, marks
+from hubbub.topics.addresses import (
+    GROUP_PREFIX,
+    MAX_ADDRESS_CHARS,
+    PERSONAL_PREFIX,
+    VALID_NAME,
+    key_text,
+    read_key,
+)
+from hubbub.topics.commands import Access, BadDeclaration, CommandSpec, commands_of
+
+KINDS = ("state", "log", "newest")
+
+# All declared topics by name.
+_topics: "dict[str, type[Topic]]" = {}
+
+
+class Topic:
+    """One live thing: its state, its events, its commands. Subclass it, with a name and, if there are many, a key type.
+
+    `class PollTopic(Topic, name="poll", key=int)` is addressed as `poll/7`; without a key it is addressed as `poll`.
+    An object of the class stands for one address. Methods run in threads; the ORM is allowed in all of them.
+
+    Class attributes:
+        kind: "state": clients get the newest state, durably. "log": every change, in order, once. "newest": the newest
+            frame only, not durable.
+        permission: needed to see it, as in `user.has_perm`; or SIGNED_IN. None: `may_view` decides.
+        follows: by model, a function from a row to the key of the topic that it belongs to. Saving or deleting the
+            row calls `changed()`.
+        presence: members are told who is present.
+        personal: a topic of one user each, such as `user/7`; cheap for many of them.
+        read_scope, write_scope: the scopes that a token needs; by default `<name>.read` and `<name>.write`.
+        database: the alias of the database that its positions are in.
+    """
+
+    kind: ClassVar[str] = "state"
+    permission: ClassVar[str | Access | None] = None
+    follows: ClassVar[Mapping[type[Model], Callable[[Any], Any]]] = {}
+    presence: ClassVar[bool] = False
+    personal: ClassVar[bool] = False
+    read_scope: ClassVar[str] = ""
+    write_scope: ClassVar[str] = ""
+    database: ClassVar[str] = "default"
+
+    name: ClassVar[str] = ""
+    key_type: ClassVar[Any] = None
+    commands: ClassVar[Mapping[str, CommandSpec]] = {}
+
+    def __init_subclass__(cls, *, name: str = "", key: Any = None, abstract: bool = False, **rest: Any) -> None:
+        super().__init_subclass__(**rest)
+        if abstract:
+            return
+        cls.name, cls.key_type = name, key
+        cls.commands = commands_of(cls)
+        cls.read_scope = cls.read_scope or f"{name}.read"
+        cls.write_scope = cls.write_scope or f"{name}.write"
+        _check(cls)
+        for attribute in dir(cls):
+            if (declared := getattr(getattr(cls, attribute, None), "_hubbub_command", None)) is not None:
+                setattr(cls, attribute, _CallFromPython(cls.commands[declared.name], attribute))
+        _topics[name] = cls
+
+    def __init__(self, key: Any = None) -> None:
+        if (key is None) != (self.key_type is None):
+            raise ValueError(f"{type(self).__name__} {'needs a' if key is None else 'has no'} key")
+        self.key = key
+        self._is_checked = True
+
+    @cached_property
+    def address(self) -> str:
+        """The address, such as `poll/7`."""
+        return self.name if self.key_type is None else f"{self.name}/{key_text(self.key)}"
+
+    @property
+    def group(self) -> str:
+        """The name of its group in the hub."""
+        return f"{PERSONAL_PREFIX if self.personal else GROUP_PREFIX}{self.address}"
+
+    # For subclasses
+
+    def state(self) -> Any:
+        """The present state, of types that msgspec encodes.
+
+        Raises:
+            Refused: a join is answered with this error; after a change it closes the topic for its members.
+        """
+        raise NotImplementedError
+
+    def changes(self, after: int, limit: int) -> Iterable[tuple[int, Any]]:
+        """Of a log: at most `limit` changes above position `after`, as (position, event) in rising order."""
+        raise NotImplementedError
+
+    def may_view(self, user: Any) -> bool:
+        """Whether the user may see this topic, beside `permission`. False is answered as if there were no such topic."""
+        return True
+
+    @classmethod
+    def viewers_allowed(cls, keys: Mapping[Any, Collection[Any]]) -> "Mapping[Any, Collection[Any]] | None":
+        """As `may_view`, for many topics and users at once, for re-checks.
+
+        Args:
+            keys: by key of a topic, the users.
+
+        Returns:
+            By key, the users who may see it; None: `may_view` is asked for each.
+        """
+        return None
+
+    def viewer(self, user: Any) -> Any:
+        """What only this user is told, with the answer to the join."""
+        return None
+
+    # For commands, views, signals, the admin
+
+    def unchecked(self) -> Self:
+        """The same topic for trusted code: commands that are called on it check no permission."""
+        topic = type(self)(self.key)
+        topic._is_checked = False
+        return topic
+
+    def changed(self) -> None:
+        """Note that the state changed. Members get the new state after the commit.
+
+        In a command the position is taken when the command has run. In another transaction it is taken now, and its
+        row is locked until the commit: call it last. Outside a transaction it is taken and published at once.
+        """
+        marks.changed([self])
+
+    def next_position(self) -> int:
+        """Of a log: take the position of the next change, in the transaction that stores the change.
+
+        Raises:
+            TransactionManagementError: no transaction is open on the topic's database.
+        """
+        return marks.next_position(self)
+
+    def publish(self, position: int, event: Any) -> None:
+        """Of a log: send the event of a stored change to the members, after the commit.
+
+        Args:
+            position: from `next_position`.
+            event: a struct with a tag, or a dictionary with a `type`; the same as from `changes`.
+        """
+        marks.publish(self, position, event)
+
+    def tell(self, event: Any) -> None:
+        """Send an event that is not stored to all members, best effort: at once, or after the commit."""
+        marks.tell(self, event)
+
+    def access_changed(self) -> None:
+        """Note that a permission on this object changed: its members are checked again after the commit."""
+        marks.access_changed(self)
+
+
+class _CallFromPython:
+    """A command as an attribute: `PollTopic(7).vote(user, option)` runs it with the checks of the wire."""
+
+    def __init__(self, spec: CommandSpec, attribute: str) -> None:
+        self._spec = spec
+        self._hubbub_command = spec
+        self.__name__ = attribute
+        self.__doc__ = spec.method.__doc__
+
+    def __get__(self, topic: Topic | None, owner: type[Topic]) -> Any:
+        return self if topic is None else partial(self._run, topic)
+
+    def _run(self, topic: Topic, user: Any, /, *arguments: Any, **named: Any) -> Any:
+        return calls.run_from_python(topic, self._spec, user, arguments, named)
+
+
+def changed_many(topics: Iterable[Topic]) -> None:
+    """As `changed` for many topics, for `update()`, `bulk_create` and raw SQL, which send no signals."""
+    marks.changed([*topics])
+
+
+def topics() -> "dict[str, type[Topic]]":
+    """All declared topics by name."""
+    return dict(_topics)
+
+
+def topic_at(address: str, among: "Mapping[str, type[Topic]]") -> Topic | None:
+    """The topic at the address; None: no topic of `among` has this address."""
+    name, slash, text = address.partition("/")
+    cls = among.get(name)
+    if cls is None or len(address) > MAX_ADDRESS_CHARS or bool(slash) != (cls.key_type is not None):
+        return None
+    if cls.key_type is None:
+        return cls()
+    key = read_key(cls.key_type, text)
+    return None if key is None else cls(key)
+
+
+def not_found() -> Refused:
+    """The answer for a topic that does not exist, or that the user may not know of."""
+    return Refused(ErrorCode.NOT_FOUND, "there is no such topic")
+
+
+def _check(cls: type[Topic]) -> None:
+    """Raises BadDeclaration."""
+    where = cls.__name__
+    if not VALID_NAME.fullmatch(cls.name):
+        raise BadDeclaration(f"{where}: name={cls.name!r}: use small letters, digits, dots, hyphens; at most 40")
+    other = _topics.get(cls.name)
+    if other is not None and (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
+        raise BadDeclaration(f"{where}: {other.__name__} is called {cls.name!r}, too")
+    if cls.kind not in KINDS:
+        raise BadDeclaration(f"{where}: kind={cls.kind!r} is none of {', '.join(KINDS)}")
+    if cls.permission is None and cls.may_view is Topic.may_view:
+        raise BadDeclaration(f"{where}: name a permission (SIGNED_IN for every user), or define may_view")
+    if cls.permission is not None and not _is_permission(cls.permission):
+        raise BadDeclaration(f"{where}: permission={cls.permission!r} is neither 'app.codename' nor SIGNED_IN or PUBLIC")
+    if cls.state is Topic.state:
+        raise BadDeclaration(f"{where}: define state()")
+    if cls.kind == "log" and cls.changes is Topic.changes:
+        raise BadDeclaration(f"{where}: a log defines changes(after, limit)")
+    for model in cls.follows:
+        if not (isinstance(model, type) and issubclass(model, Model)):
+            raise BadDeclaration(f"{where}: follows={model!r} is no model")
+    if cls.key_type is not None:
+        try:
+            msgspec.json.Decoder(cls.key_type)
+        except TypeError as error:
+            raise BadDeclaration(f"{where}: key={cls.key_type!r} cannot be decoded: {error}") from None
+
+
+def _is_permission(permission: object) -> bool:
+    if isinstance(permission, Access):
+        return permission is not Access.VIEW
+    return isinstance(permission, str) and permission.count(".") == 1

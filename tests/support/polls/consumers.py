@@ -1,0 +1,6 @@
+from hubbub.consumers import TopicConsumer
+from tests.support.polls.topics import BoardTopic, PollTopic
+
+
+class PollsConsumer(TopicConsumer):
+    topics = [PollTopic, BoardTopic]

@@ -1,0 +1,52 @@
+from django.conf import settings
+from django.db import models
+
+
+class Poll(models.Model):
+    question = models.CharField(max_length=200)
+    is_open = models.BooleanField(default=True)
+
+    class Meta:
+        app_label = "polls"
+
+    def __str__(self) -> str:
+        return self.question
+
+
+class Option(models.Model):
+    poll = models.ForeignKey(Poll, on_delete=models.CASCADE, related_name="options")
+    text = models.CharField(max_length=200)
+
+    class Meta:
+        app_label = "polls"
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Vote(models.Model):
+    poll = models.ForeignKey(Poll, on_delete=models.CASCADE)
+    option = models.ForeignKey(Option, on_delete=models.CASCADE, related_name="votes")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+
+    class Meta:
+        app_label = "polls"
+        constraints = [models.UniqueConstraint(fields=["poll", "user"], name="vote_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.option}"
+
+
+class Note(models.Model):
+    """A change of a board."""
+
+    board = models.CharField(max_length=40)
+    position = models.PositiveBigIntegerField()
+    text = models.TextField()
+
+    class Meta:
+        app_label = "polls"
+        constraints = [models.UniqueConstraint(fields=["board", "position"], name="note_once")]
+
+    def __str__(self) -> str:
+        return self.text
