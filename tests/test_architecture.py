@@ -18,6 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("chaos", "chat", "monitor", "project", "hubbub")
 MAX_LINES = 400
+MAX_FUNCTION_LINES = 60
 NOT_OURS = {".git", ".venv", ".venv-bench", "node_modules", "var", "vendor", "migrations", "__pycache__"}
 
 WRITES = {"save", "create", "update", "delete", "get_or_create", "update_or_create", "bulk_create", "bulk_update"}
@@ -256,3 +257,24 @@ def test_a_file_that_is_too_long_is_found(tmp_path: Path) -> None:
     (tmp_path / "right.py").write_text("x\n" * MAX_LINES)
     (tmp_path / "wrong.css").write_text("x\n" * (MAX_LINES + 1))
     assert too_long(tmp_path) == [f"wrong.css has {MAX_LINES + 1} lines"]
+
+
+def long_functions(root: Path) -> list[str]:
+    return [
+        f"{path.relative_to(root)}: {node.name} has {lines} lines"
+        for path in source_files(root)
+        if path.suffix == ".py"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if node.end_lineno is not None and (lines := node.end_lineno - node.lineno + 1) > MAX_FUNCTION_LINES
+    ]
+
+
+def test_no_function_is_longer_than_a_screen() -> None:
+    assert long_functions(ROOT) == []
+
+
+def test_a_function_that_is_too_long_is_found(tmp_path: Path) -> None:
+    (tmp_path / "right.py").write_text("def right():\n" + "    x = 1\n" * (MAX_FUNCTION_LINES - 1))
+    (tmp_path / "wrong.py").write_text("class A:\n    async def wrong():\n" + "        x = 1\n" * MAX_FUNCTION_LINES)
+    assert long_functions(tmp_path) == [f"wrong.py: wrong has {MAX_FUNCTION_LINES + 1} lines"]
