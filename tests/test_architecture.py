@@ -149,6 +149,17 @@ def only_publish_sends_on_the_layer(modules: Modules) -> list[str]:
     ]
 
 
+def only_pacing_gives_turns(modules: Modules) -> list[str]:
+    """`await asyncio.sleep(0)` stands in one place, with the size of a slice."""
+    return [
+        f"{module.name}:{call.lineno} calls asyncio.sleep(0)"
+        for module in modules.values()
+        if module.name != "hubbub.process.pacing"
+        for call in module.calls()
+        if ast.unparse(call) == "asyncio.sleep(0)"
+    ]
+
+
 def _is_unsaved(call: ast.Call) -> bool:
     """`form.save(commit=False)` writes nothing."""
     return any(
@@ -186,6 +197,11 @@ SAMPLES: dict[Rule, list[tuple[dict[str, str], bool]]] = {
             {"hubbub.publish.sender": "from channels.layers import get_channel_layer\nlayer.group_send('room', {})"},
             True,
         ),
+    ],
+    only_pacing_gives_turns: [
+        ({"chat.services": "import asyncio\nasync def f(): await asyncio.sleep(0)"}, False),
+        ({"hubbub.process.pacing": "import asyncio\nasync def f(): await asyncio.sleep(0)"}, True),
+        ({"chat.services": "import asyncio\nasync def f(): await asyncio.sleep(0.1)"}, True),
     ],
 }
 

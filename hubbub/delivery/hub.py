@@ -18,7 +18,6 @@ from hubbub import conf, site
 from hubbub.delivery.group import Group
 from hubbub.delivery.member import Member, MemberSocket
 from hubbub.delivery.outbox import Outbox
-from hubbub.delivery.pacing import WriteBudget
 from hubbub.delivery.recovery import Recovery, StreamPosition
 from hubbub.delivery.sequence import Sequence
 from hubbub.delivery.service_state import ServiceState
@@ -26,6 +25,7 @@ from hubbub.presence.topic_presence import Announce
 from hubbub.presence.tracker import Tracker
 from hubbub.process.log_once import LogOnce
 from hubbub.process.metrics import COUNTERS
+from hubbub.process.pacing import WriteBudget, give_turn
 from hubbub.process.periodic import Periodic
 from hubbub.process.redis_errors import cause_of
 from hubbub.protocol import Person, Presence, Refused
@@ -327,22 +327,20 @@ class Hub:
 
     async def _receive(self, channel: str) -> None:
         receive = getattr(self._layer, "receive_payload", self._layer.receive)
-        messages = 0
         while True:
-            try:
-                payload = await receive(channel)
-            except Exception:
-                # Raised only by layers other than ours: receiving or decryption fails.
-                logger.exception("hub: receiving from the channel layer failed")
-                await asyncio.sleep(RECEIVE_RETRY_SECONDS)
-                continue
-            try:
-                self._dispatch(payload)
-            except Exception:
-                logger.exception("hub: message dropped")
-            messages += 1
-            if messages % MESSAGES_PER_TURN == 0:
-                await asyncio.sleep(0)
+            for _ in range(MESSAGES_PER_TURN):
+                try:
+                    payload = await receive(channel)
+                except Exception:
+                    # Raised only by layers other than ours: receiving or decryption fails.
+                    logger.exception("hub: receiving from the channel layer failed")
+                    await asyncio.sleep(RECEIVE_RETRY_SECONDS)
+                    continue
+                try:
+                    self._dispatch(payload)
+                except Exception:
+                    logger.exception("hub: message dropped")
+            await give_turn()
 
     def _dispatch(self, payload: bytes | dict[str, Any]) -> None:
         try:

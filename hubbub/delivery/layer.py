@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 
 from hubbub import conf, site
 from hubbub.process.metrics import COUNTERS
+from hubbub.process.pacing import slices
 from hubbub.process.redis_errors import cause_of
 from hubbub.publish.messages import Message, encode, to_dict
 from hubbub.site.lease import on_connect
@@ -321,13 +322,12 @@ class Shard(RedisSingleShardConnection):  # type: ignore[misc]
 
     async def _send(self, command: str, names: Iterable[str]) -> None:
         """Send a command for many names. Skipped without a connection: the next one subscribes to all."""
-        names = list(names)
         connection = self._connection
-        for start in range(0, len(names), NAMES_PER_COMMAND):
+        for part in slices([*names], NAMES_PER_COMMAND):
             if connection is None:
                 return
             try:
-                await connection.send_command(command, *names[start : start + NAMES_PER_COMMAND], check_health=False)
+                await connection.send_command(command, *part, check_health=False)
             except (RedisError, OSError):
                 return  # The reader of the connection finds the error as well.
 

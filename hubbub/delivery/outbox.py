@@ -13,6 +13,7 @@ from hubbub import conf
 from hubbub.delivery.backlog import BACKLOG
 from hubbub.delivery.frames import Frames, wire_bytes
 from hubbub.process.metrics import COUNTERS
+from hubbub.process.pacing import give_turn
 from hubbub.protocol import CloseCode
 
 # The key of `scope["extensions"]` under which our server offers a `Connection`.
@@ -328,7 +329,7 @@ async def wait_for_room(outboxes: Iterable[Outbox]) -> None:
     """Wait up to PART_SECONDS until all outboxes have room: unpaced writes would close readers as slow."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + PART_SECONDS
-    await asyncio.sleep(0)
+    await give_turn()
     # Polled: a notification would cost the hot path.
     while any(outbox.waiting_bytes > PART_BYTES for outbox in outboxes) and loop.time() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(0.01)

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 SECONDS = 30_000  # For what is waited for, in milliseconds.
 MINUTE = timedelta(minutes=1)
-BANNED = ".ban .messagelist .success"
+SAVED = ".ban .messagelist .success"
 
 
 @dataclass
@@ -207,8 +207,8 @@ async def ban_a_last_author_for_a_day(page: Page, name: str) -> None:
     await page.get_by_label(name).click()
     await page.locator("#id_reason").fill("loud")
     await page.get_by_role("button", name="Ban for a day").click()
-    await expect(page.locator(BANNED)).to_contain_text(f"{name} is banned from The Hall until")
-    await expect(page.locator(BANNED)).to_be_focused()
+    await expect(page.locator(SAVED)).to_contain_text(f"{name} is banned from The Hall until")
+    await expect(page.locator(SAVED)).to_be_focused()
 
 
 async def ban_until_a_date(page: Page, name: str) -> None:
@@ -224,7 +224,7 @@ async def ban_until_a_date(page: Page, name: str) -> None:
     await page.keyboard.press("ArrowRight")
     await page.keyboard.type("0900AM")
     await page.get_by_role("button", name="Ban until the date").click()
-    await expect(page.locator(BANNED)).to_contain_text(f"{name} is banned from The Hall until 2099-01-01 00:00 UTC")
+    await expect(page.locator(SAVED)).to_contain_text(f"{name} is banned from The Hall until 2099-01-01 00:00 UTC")
 
 
 async def ban_by_keyboard(page: Page, name: str) -> None:
@@ -235,7 +235,7 @@ async def ban_by_keyboard(page: Page, name: str) -> None:
     await page.keyboard.press("Enter")
     await expect(page.locator("#id_until")).to_be_focused()
     await page.get_by_role("button", name="Ban until the date").click()
-    await expect(page.locator(BANNED)).to_contain_text(f"{name} is banned from The Hall until")
+    await expect(page.locator(SAVED)).to_contain_text(f"{name} is banned from The Hall until")
 
 
 async def test_a_ban_from_the_page_of_a_room_takes_at_most_three_clicks(
@@ -273,7 +273,7 @@ async def test_a_ban_from_the_page_of_a_room_takes_at_most_three_clicks(
         assert (await second.event("room.closed"))["code"] == "banned"
         assert await take_clicks(page) == 3
         await page.get_by_role("button", name=f"Lift the ban of {reader}").click()
-        await expect(page.locator(BANNED)).to_have_text(f"The ban of {reader} is lifted.")
+        await expect(page.locator(SAVED)).to_have_text(f"The ban of {reader} is lifted.")
         await take_clicks(page)
         await ban_by_keyboard(page, reader)
         assert await take_clicks(page) == 1
