@@ -17,7 +17,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("chaos", "chat", "monitor", "project", "hubbub")
-MAX_LINES = 400
+MAX_LINES = 300
+MAX_TEST_LINES = 400
+# Longer files, each with the reason.
+LONGER: dict[str, str] = {}
 MAX_FUNCTION_LINES = 60
 NOT_OURS = {".git", ".venv", ".venv-bench", "node_modules", "var", "vendor", "migrations", "__pycache__"}
 
@@ -25,6 +28,7 @@ WRITES = {"save", "create", "update", "delete", "get_or_create", "update_or_crea
 WRITES |= {f"a{name}" for name in WRITES}
 # The monitor has no rows.
 WRITERS = {"chat.services", "chat.posting", "chat.deletion", "hubbub.auth.tokens", "hubbub.site"}
+MAY_ASK_FOR_OBJECTS = {"models", "access", "revocation", "services", "deletion", "history", "admin"}
 JSON_MODULES = {"json", "orjson", "simplejson", "ujson", "msgspec.json"}
 # Reads what another process's /readyz says, before any socket: not the wire.
 MAY_USE_JSON = {"hubbub.supervisor.liveness"}
@@ -118,7 +122,8 @@ def only_some_ask_for_objects(modules: Modules) -> list[str]:
     return [
         f"{module.name}:{node.lineno} uses .{node.attr}"
         for module in modules.values()
-        if module.app == "chat" and module.part not in {"models", "access", "services", "deletion", "history", "admin"}
+        if module.app == "chat"
+        and module.part not in {"models", "access", "revocation", "services", "deletion", "history", "admin"}
         for node in module.attributes()
         if node.attr in ("objects", "_default_manager")
     ]
@@ -259,8 +264,12 @@ def source_files(root: Path) -> Iterator[Path]:
 
 
 def too_long(root: Path) -> list[str]:
-    counts = {path: len(path.read_text().splitlines()) for path in source_files(root)}
-    return [f"{path.relative_to(root)} has {count} lines" for path, count in counts.items() if count > MAX_LINES]
+    counts = {path.relative_to(root): len(path.read_text().splitlines()) for path in source_files(root)}
+    return [
+        f"{path} has {count} lines"
+        for path, count in counts.items()
+        if count > (MAX_TEST_LINES if path.parts[0] == "tests" else MAX_LINES) and str(path) not in LONGER
+    ]
 
 
 def test_no_file_is_longer_than_a_reader_can_hold() -> None:
