@@ -8,7 +8,8 @@ from pathlib import Path
 from bench import machine
 from bench.environment import ROOT, Ground
 from bench.frames import client_frame, upgrade_request
-from bench.load_client import Broken, Dialog, Members, Sender, connect
+from bench.handshakes import Dialog, connect
+from bench.load_client import Broken, Members, Sender
 from bench.machine import Program
 from bench.senders import Poster
 from bench.stats import Row

@@ -11,7 +11,8 @@ from dataclasses import replace
 from bench import machine
 from bench.environment import ROOT
 from bench.frames import client_frame
-from bench.load_client import Broken, Dialog, Sender, connect
+from bench.handshakes import Dialog, connect
+from bench.load_client import Broken, Sender
 from bench.machine import Program
 from bench.senders import Poster, Script
 from bench.server import BODY_CHARS, FRAME_BYTES, Side, body_of

@@ -5,7 +5,7 @@ It reads the database without the application and without Django, which are unde
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +21,8 @@ READ_MESSAGES = """
     SELECT seq, client_id, body, deleted_at IS NOT NULL, posted_position, position
     FROM chat_message WHERE room_id = %s ORDER BY seq
 """
+
+Difference = tuple[Kind, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,9 @@ def check(record: Record, logs: Iterable[Log], *, are_all_senders: bool = True) 
     report = Report(saved=len(record.rows))
     _check_rows(report, record)
     commands = [sent for log in logs for sent in log.sent]
-    _check_answers(report, record, commands, are_all_senders=are_all_senders)
+    _check_answers(report, record, commands)
+    if are_all_senders:
+        _check_origins(report, record, commands)
     for log in logs:
         breaches = [*log.breaches, *log.view.breaches]
         report.breaches += [Breach(breach.kind, f"{log.name}: {breach.text}") for breach in breaches]
@@ -138,33 +142,41 @@ def _check_rows(report: Report, record: Record) -> None:
         report.breaches.append(Breach("lost", "the seq numbers in the database have a gap"))
 
 
-def _check_answers(report: Report, record: Record, commands: Sequence[Sent], *, are_all_senders: bool) -> None:
+def _check_answers(report: Report, record: Record, commands: Sequence[Sent]) -> None:
+    """Check that each acknowledged command is in the database as its answer says."""
     rows = {row.id: row for row in record.rows}
     by_seq = {row.seq: row for row in record.rows}
-    bodies: dict[int, set[str]] = {}
-    for sent in commands:
-        if sent.kind == "message.post" and sent.id in rows:
-            bodies.setdefault(rows[sent.id].seq, set()).add(sent.body)
-        elif sent.kind == "message.edit":
-            bodies.setdefault(sent.seq, set()).add(sent.body)
     for sent in commands:
         report.unanswered += sent.answered_at is None
-        if (ok := sent.ok) is None:
-            continue
-        report.acknowledged += 1
-        row = rows.get(sent.id) if sent.kind == "message.post" else by_seq.get(sent.seq)
-        if row is None:
-            report.breaches.append(Breach("lost", f"{_name(sent)} was acknowledged and is not in the database"))
-        elif sent.kind == "message.post" and (ok["seq"], ok["position"]) != (row.seq, row.posted_position):
-            report.breaches.append(
-                Breach("duplicated", f"{_name(sent)} was acknowledged as {ok['seq']}, and {row.seq} is in the database")
-            )
-        elif ok["position"] > row.position:
-            report.breaches.append(Breach("lost", f"{_name(sent)} was acknowledged, and its change is missing"))
-        elif sent.kind == "message.delete" and not row.deleted:
-            report.breaches.append(Breach("lost", f"{_name(sent)} was acknowledged, and the message is not deleted"))
-    if not are_all_senders:
-        return
+        if sent.ok is not None:
+            report.acknowledged += 1
+            row = rows.get(sent.id) if sent.kind == "message.post" else by_seq.get(sent.seq)
+            report.breaches += _broken_answer(sent, sent.ok, row)
+
+
+def _broken_answer(sent: Sent, ok: Frame, row: Row | None) -> list[Breach]:
+    """The breach of one acknowledged command; empty: the row is as answered."""
+    if row is None:
+        return [Breach("lost", f"{_name(sent)} was acknowledged and is not in the database")]
+    if sent.kind == "message.post" and (ok["seq"], ok["position"]) != (row.seq, row.posted_position):
+        text = f"{_name(sent)} was acknowledged as {ok['seq']}, and {row.seq} is in the database"
+        return [Breach("duplicated", text)]
+    if ok["position"] > row.position:
+        return [Breach("lost", f"{_name(sent)} was acknowledged, and its change is missing")]
+    if sent.kind == "message.delete" and not row.deleted:
+        return [Breach("lost", f"{_name(sent)} was acknowledged, and the message is not deleted")]
+    return []
+
+
+def _check_origins(report: Report, record: Record, commands: Sequence[Sent]) -> None:
+    """Check that a client has sent each message and each body of the database."""
+    seqs = {row.id: row.seq for row in record.rows}
+    bodies: dict[int, set[str]] = {}
+    for sent in commands:
+        if sent.kind == "message.post" and sent.id in seqs:
+            bodies.setdefault(seqs[sent.id], set()).add(sent.body)
+        elif sent.kind == "message.edit":
+            bodies.setdefault(sent.seq, set()).add(sent.body)
     posted = {sent.id for sent in commands}
     for row in record.rows:
         if row.id not in posted:
@@ -173,30 +185,47 @@ def _check_answers(report: Report, record: Record, commands: Sequence[Sent], *, 
             report.breaches.append(Breach("invented", f"message {row.seq} has a body that no client sent"))
 
 
-def _differences(view: View, record: Record) -> list[tuple[Kind, str]]:
+def _differences(view: View, record: Record) -> list[Difference]:
     """The differences between one client and the database."""
-    differences: list[tuple[Kind, str]] = []
     if not view.is_live:
         return [("lost", "did not rejoin the room")]
-    if view.epoch != record.epoch or view.position is None or view.position < record.position:
-        differences.append(("lost", f"is at position {view.position} of {record.position}"))
-    elif view.position > record.position:
-        differences.append(("invented", f"is at position {view.position}, beyond {record.position}"))
     rows = {row.seq: row for row in record.rows}
+    return [
+        *_position_differences(view, record),
+        *_missing_messages(view, rows),
+        *_wrong_messages(view, rows),
+        *_resumed_differences(view, rows),
+    ]
+
+
+def _position_differences(view: View, record: Record) -> Iterator[Difference]:
+    if view.epoch != record.epoch or view.position is None or view.position < record.position:
+        yield "lost", f"is at position {view.position} of {record.position}"
+    elif view.position > record.position:
+        yield "invented", f"is at position {view.position}, beyond {record.position}"
+    if record.changed_position in view.skipped:
+        yield "lost", f"never received position {record.changed_position}, the last change of the room"
+
+
+def _missing_messages(view: View, rows: Mapping[int, Row]) -> Iterator[Difference]:
     for seq, row in rows.items():
         if seq >= view.first_seq and seq not in view.messages:
-            differences.append(("lost", f"lacks message {seq}"))
+            yield "lost", f"lacks message {seq}"
         elif row.position in view.skipped:
-            differences.append(("lost", f"never received position {row.position}, the last change of message {seq}"))
-    if record.changed_position in view.skipped:
-        differences.append(("lost", f"never received position {record.changed_position}, the last change of the room"))
+            yield "lost", f"never received position {row.position}, the last change of message {seq}"
+
+
+def _wrong_messages(view: View, rows: Mapping[int, Row]) -> Iterator[Difference]:
     for seq, message in view.messages.items():
         if seq not in rows or rows[seq].id != message["id"]:
-            differences.append(("invented", f"has a message {seq} that is not in the database"))
+            yield "invented", f"has a message {seq} that is not in the database"
         elif not _is_same(message, rows[seq]):
-            differences.append(("lost", f"lacks the last change of message {seq}"))
+            yield "lost", f"lacks the last change of message {seq}"
     for id_ in _repeated(message["id"] for message in view.messages.values()):
-        differences.append(("duplicated", f"has message {id_} twice"))
+        yield "duplicated", f"has message {id_} twice"
+
+
+def _resumed_differences(view: View, rows: Mapping[int, Row]) -> Iterator[Difference]:
     for page in view.resumed:
         # Messages that changed again since are left out: their position at that time is unknown.
         positions = [
@@ -205,8 +234,7 @@ def _differences(view: View, record: Record) -> list[tuple[Kind, str]]:
             if message["seq"] in rows and _is_same(message, rows[message["seq"]])
         ]
         if positions != sorted(positions):
-            differences.append(("disordered", "received resumed messages out of order"))
-    return differences
+            yield "disordered", "received resumed messages out of order"
 
 
 def _is_same(message: Frame, row: Row) -> bool:

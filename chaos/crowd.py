@@ -8,8 +8,9 @@ from random import Random
 from types import TracebackType
 
 from chaos.checking import Report, check, read_record
+from chaos.connecting import Address
 from chaos.log import Recovery, Sent
-from chaos.recording import Address, Recorder
+from chaos.recording import Recorder
 from chaos.site import Site
 
 ROOMS = ("harbour", "market", "station")

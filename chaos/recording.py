@@ -8,15 +8,16 @@ import itertools
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from random import Random
 from types import TracebackType
 from typing import Any
 from uuid import uuid4
 
-from websockets.asyncio.client import ClientConnection, connect, unix_connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
+from chaos.answers import Answers, SocketLost
+from chaos.connecting import Address, open_socket
 from chaos.log import Answer, End, Log, Recovery, Sent
 from chaos.view import Breach, Frame
 from chat.protocol import MessageDelete, MessageEdit, MessagePost, RoomJoin
@@ -30,18 +31,6 @@ BACK_OFF_SECONDS = 0.5
 MAX_BACK_OFF_SECONDS = 20.0
 
 ABNORMAL = 1006  # RFC 6455, 7.1.5: no close frame came.
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """The address of a site, http://host:port; `unix_socket` reaches one of its processes."""
-
-    url: str
-    unix_socket: str | None = None
-
-
-class SocketLost(Exception):
-    """The socket ended before the answer arrived."""
 
 
 class Recorder:
@@ -72,8 +61,7 @@ class Recorder:
         self._keeps_frames = keeps_frames
         self._random = random or Random()  # noqa: S311 - spreads load, guards nothing
         self._socket: ClientConnection | None = None
-        self._refs = itertools.count(1)
-        self._waiting: dict[int, asyncio.Future[Frame]] = {}
+        self._answers = Answers()
         self._failures = 0
         self._admitted = asyncio.Event()
         self._joined = asyncio.Event()
@@ -129,19 +117,13 @@ class Recorder:
         """Send a command once and return its answer. Raises SocketLost."""
         if self._socket is None or not self._admitted.is_set():
             raise SocketLost
-        ref = next(self._refs)
-        # Kept after a cancellation of the caller: one answer is still due.
-        answer: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
-        self._waiting[ref] = answer
+        ref, answer = self._answers.expect()
         try:
             await self._socket.send(encode(kind(ref=ref, **fields)))
         except ConnectionClosed:
             # A retry waits for the next socket instead of using this one again at once.
             self._admitted.clear()
-            # The answer may have been failed together with its socket.
-            self._waiting.pop(ref, None)
-            if not answer.cancel():
-                answer.exception()
+            self._answers.drop(ref)
             raise SocketLost from None
         return await answer
 
@@ -209,21 +191,7 @@ class Recorder:
 
     async def _open(self) -> ClientConnection:
         addresses = self._addresses()
-        address = addresses[self._failures % len(addresses)]
-        url = address.url.replace("http", "ws", 1) + "/ws/chat/"
-        headers = {"Cookie": f"sessionid={self._cookie}", "Origin": address.url} if self._cookie else {}
-        options: dict[str, Any] = {
-            "additional_headers": headers,
-            "compression": None,
-            "max_size": None,
-            # As in a browser; the protocol has its own `ping`.
-            "ping_interval": None,
-            "open_timeout": None,
-            "close_timeout": 1,
-        }
-        if address.unix_socket is not None:
-            return await unix_connect(address.unix_socket, url, **options)
-        return await connect(url, proxy=None, **options)
+        return await open_socket(addresses[self._failures % len(addresses)], self._cookie)
 
     async def _admit(self, socket: ClientConnection) -> None:
         while True:
@@ -243,7 +211,7 @@ class Recorder:
                 async with asyncio.timeout(heartbeat):
                     text = await socket.recv()
             except TimeoutError:
-                await socket.send(encode(Ping(ref=next(self._refs))))
+                await socket.send(encode(Ping(ref=self._answers.next_ref())))
                 async with asyncio.timeout(PONG_SECONDS):
                     text = await socket.recv()
             self._receive(self._take(text))
@@ -278,11 +246,8 @@ class Recorder:
     def _receive(self, frame: Frame) -> None:
         view = self.log.view
         if frame["type"] in ("ok", "error"):
-            waiting = self._waiting.pop(frame.get("ref", 0), None)
-            if waiting is None:
+            if not self._answers.take(frame):
                 self.log.breaches.append(Breach("duplicated", f"an unexpected or second answer: {frame}"))
-            elif not waiting.done():
-                waiting.set_result(frame)
             if "epoch" in frame:
                 # Applied here, before the events that follow it.
                 view.joined(frame)
@@ -309,11 +274,7 @@ class Recorder:
         self._joined.clear()
         self._admitted.clear()
         self.log.view.left()
-        for waiting in self._waiting.values():
-            if not waiting.done():
-                waiting.set_exception(SocketLost())
-                waiting.exception()  # Mark it as retrieved: a cancelled caller does not await it.
-        self._waiting.clear()
+        self._answers.fail()
         return joined
 
     def _back_off(self, tries: int) -> float:

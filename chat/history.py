@@ -12,7 +12,7 @@ from typing import cast
 import msgspec
 from django.db.models import QuerySet
 
-from chat import access, conf
+from chat import access, conf, revocation
 from chat.models import Message, Room
 from chat.protocol import History, Joined, MessageState, RoomClosed, encode_messages, frame_size
 from chat.serializers import group_of, message_event, message_state, room_changed, room_state, slug_of
@@ -216,7 +216,7 @@ def find_revoked(users: dict[str, set[str]]) -> dict[str, dict[str, str]]:
     """The users who may no longer read a room, with their last event, by group and user id."""
     rooms = {slug_of(group): user_ids for group, user_ids in users.items()}
     events: dict[str, dict[str, str]] = {}
-    for slug, user_ids in access.denied_users(rooms).items():
+    for slug, user_ids in revocation.denied_users(rooms).items():
         events[group_of(slug)] = {
             user_id: encode(RoomClosed(room=slug, code=code)) for user_id, code in user_ids.items()
         }

@@ -11,7 +11,8 @@ from dataclasses import replace
 from bench import machine
 from bench.environment import Ground
 from bench.fast_servers import Nchan, Picows, Socketify
-from bench.load_client import Broken, Dialog, Members, Sender, connect
+from bench.handshakes import Dialog, connect
+from bench.load_client import Broken, Members, Sender
 from bench.posting import Posting, post_for
 from bench.scenarios.fanout import SETTLE_SECONDS, Say, installed
 from bench.server import Side

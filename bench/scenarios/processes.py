@@ -9,7 +9,8 @@ import redis
 
 from bench import machine
 from bench.environment import Ground
-from bench.load_client import Broken, Members, connect
+from bench.handshakes import connect
+from bench.load_client import Broken, Members
 from bench.scenarios.fanout import SETTLE_SECONDS, Say, installed
 from bench.servers import Hubbub
 from bench.stats import Row, Table

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.urls import re_path
 
-from hubbub.delivery.outbox import send_denial
+from hubbub.delivery.asgi_outbox import send_denial
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 

@@ -17,6 +17,7 @@ from hubbub.delivery.group import Group
 from hubbub.delivery.member import Member
 from hubbub.delivery.outbox import Outbox
 from hubbub.delivery.recovery import Recovery
+from hubbub.process.pacing import slices
 from hubbub.process.security_log import Kind, address_of, log_event
 from hubbub.protocol import CloseCode, Person, Refused, UserRenamed, encode
 
@@ -140,8 +141,8 @@ class SocketRevoker:
             for user_id in ([*self._by_user] if user_ids is None else user_ids)
             for socket in self._by_user.get(user_id, [])
         ]
-        for start in range(0, len(sockets), BATCH_SOCKETS):
-            await self._check_batch(sockets[start : start + BATCH_SOCKETS])
+        for batch in slices(sockets, BATCH_SOCKETS):
+            await self._check_batch(batch)
 
     async def _check_batch(self, sockets: Collection[Socket]) -> None:
         by_permission: dict[str | None, list[Socket]] = {}

@@ -17,7 +17,7 @@ from hubbub.consumers.commands import AnyCommandQueue, CommandQueue, run_with_de
 from hubbub.consumers.handshake import Handshake
 from hubbub.consumers.memberships import Memberships
 from hubbub.consumers.socket import FINISH_SECONDS, Disconnected
-from hubbub.delivery.outbox import outbox_for, send_close
+from hubbub.delivery.asgi_outbox import outbox_for, send_close
 from hubbub.delivery.recovery import Recovery
 from hubbub.limits.quotas import Slot, quotas
 from hubbub.limits.token_buckets import Strikes

@@ -11,7 +11,7 @@ from hubbub.auth import admission
 from hubbub.auth.identity import Identity
 from hubbub.auth.sessions import session_key_of
 from hubbub.consumers.socket import Socket
-from hubbub.delivery.outbox import AsgiOutbox, send_denial
+from hubbub.delivery.asgi_outbox import AsgiOutbox, send_denial
 from hubbub.limits.quotas import RETRY_SECONDS, Slot, quotas
 from hubbub.process.security_log import address_of
 from hubbub.protocol import (

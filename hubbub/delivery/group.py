@@ -4,21 +4,18 @@ Knows text and positions; nothing of the channel layer (the hub's) and of featur
 """
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable, Collection
 
+from hubbub.delivery.fan_out import FanOut
 from hubbub.delivery.frames import Frames
 from hubbub.delivery.member import ALWAYS, Member, MemberSocket
-from hubbub.delivery.outbox import Outbox, broadcast, wait_for_room
-from hubbub.delivery.pacing import WRITES_PER_TURN, WriteBudget
+from hubbub.delivery.outbox import Outbox, wait_for_room
 from hubbub.delivery.recovery import Recovery
 from hubbub.delivery.sequence import Deliverable, Sequence, Spawn
 from hubbub.presence.topic_presence import People
-from hubbub.process.metrics import COUNTERS
+from hubbub.process.pacing import WriteBudget
 from hubbub.protocol import CloseCode, Person
-
-logger = logging.getLogger(__name__)
 
 NO_VERSION = -1
 
@@ -51,11 +48,10 @@ class Group:
     ) -> None:
         self.name = name
         self.people = people
-        self._spawn = spawn
-        self._budget = budget
         self._on_empty = on_empty
         self._on_evict = on_evict
-        self._live: dict[Member, Outbox] = {}
+        self._fan_out = FanOut(name, spawn, budget, on_end=self.flush)
+        self._live = self._fan_out.live
         # Pending members, and live ones that were sent a state ahead of the group.
         self._waiting: set[Member] = set()
         self._deliverable: Deliverable = deque()
@@ -67,7 +63,6 @@ class Group:
         self._newest: str | None = None
         self._current: Callable[[], str | None] | None = None
         self._scheduled_flush: asyncio.Handle | None = None
-        self._fanning_out: asyncio.Task[None] | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -182,8 +177,7 @@ class Group:
             self._scheduled_flush.cancel()
         if self.sequence is not None:
             self.sequence.end()
-        if self._fanning_out is not None:
-            self._fanning_out.cancel()
+        self._fan_out.end()
 
     # Called by its sequence
 
@@ -199,8 +193,8 @@ class Group:
 
     async def wait_for_readers(self) -> None:
         """Return when the sockets of the members have room again."""
-        while self._fanning_out is not None:
-            await asyncio.wait([self._fanning_out])
+        while self._fan_out.running is not None:
+            await asyncio.wait([self._fan_out.running])
         await wait_for_room(self._live.values())
 
     # Delivery: each write reaches all members before the next begins
@@ -210,13 +204,13 @@ class Group:
         if self._scheduled_flush is not None:
             self._scheduled_flush.cancel()
             self._scheduled_flush = None
-        while self._fanning_out is None:
+        while self._fan_out.running is None:
             if self._current is not None:
                 self._fan_out_current(self._current)
             elif self._deliverable:
                 batch, caught_up = self._next_batch()
                 if batch:
-                    self._fan_out(Frames.joined(batch))
+                    self._fan_out.write(Frames.joined(batch))
                 for member in caught_up:
                     self._make_live(member)
             elif self._newest is not None:
@@ -241,7 +235,7 @@ class Group:
                 self._make_live(member)
             elif version == member.sent_position:
                 up_to_date.append(member)
-        self._fan_out(frames, latest=self.name)
+        self._fan_out.write(frames, latest=self.name)
         for member in up_to_date:  # After the fan-out: they were sent this version before.
             self._make_live(member)
 
@@ -253,7 +247,7 @@ class Group:
         for member in self._waiting:
             if member.backlog is None:
                 member.outbox.put_frames(frames)
-        self._fan_out(frames)
+        self._fan_out.write(frames)
 
     def _next_batch(self) -> tuple[list[Frames], list[Member]]:
         """Frames for one write, and the members that are live from the next frame on."""
@@ -290,27 +284,3 @@ class Group:
             if position is not None and position >= member.sent_position:
                 caught_up.append(member)
         return caught_up
-
-    def _fan_out(self, frames: Frames, latest: str | None = None) -> None:
-        """Write to all live members: at once if the budget allows, else in slices with a turn of the loop between."""
-        COUNTERS.deliveries += len(self._live) * len(frames.texts)
-        if self._budget.has_room_for(len(self._live)):
-            broadcast(frames, self._live.values(), latest)
-        else:
-            self._fanning_out = self._spawn(self._fan_out_in_slices(frames, list(self._live.items()), latest))
-
-    async def _fan_out_in_slices(
-        self, frames: Frames, members: list[tuple[Member, Outbox]], latest: str | None
-    ) -> None:
-        try:
-            for start in range(0, len(members), WRITES_PER_TURN):
-                # Skip members that left between two slices.
-                batch = members[start : start + WRITES_PER_TURN]
-                broadcast(frames, [outbox for member, outbox in batch if member in self._live], latest)
-                await asyncio.sleep(0)
-        except Exception:
-            # The next frame reveals the gap; the group must go on.
-            logger.exception("group %s: delivery of a frame failed", self.name)
-        finally:
-            self._fanning_out = None
-        self.flush()

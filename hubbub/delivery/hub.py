@@ -1,56 +1,40 @@
 """The hub, one per event loop: the groups with members here, and their messages from the channel layer.
 
-One layer channel carries all groups. The first member of a group subscribes to it, the last one unsubscribes.
-The hub finds messages that the layer lost by comparing ordered groups with their record.
+`subscriber` connects the groups with the layer; `reconciler` finds messages that the layer lost.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Coroutine
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
 from channels.layers import get_channel_layer
 from django.conf import settings
 
-from hubbub import conf, site
+from hubbub import site
 from hubbub.delivery.group import Group
 from hubbub.delivery.member import Member, MemberSocket
 from hubbub.delivery.outbox import Outbox
-from hubbub.delivery.pacing import WriteBudget
-from hubbub.delivery.recovery import Recovery, StreamPosition
-from hubbub.delivery.sequence import Sequence
+from hubbub.delivery.reconciler import Reconciler
+from hubbub.delivery.recovery import Recovery
 from hubbub.delivery.service_state import ServiceState
+from hubbub.delivery.subscriber import Subscriber, Subscription
 from hubbub.presence.topic_presence import Announce
 from hubbub.presence.tracker import Tracker
 from hubbub.process.log_once import LogOnce
 from hubbub.process.metrics import COUNTERS
-from hubbub.process.periodic import Periodic
-from hubbub.process.redis_errors import cause_of
-from hubbub.protocol import Person, Presence, Refused
+from hubbub.process.pacing import WriteBudget, give_turn
+from hubbub.protocol import Person, Presence
 from hubbub.publish import USERS_GROUP
 from hubbub.publish.messages import LastFrame, OneFrame, Recheck, SeveralFrames, Undecodable, decode
 
 logger = logging.getLogger(__name__)
 
-# A join waits no longer for Redis. The subscription continues; missed events are read once it is active.
-SUBSCRIBE_SECONDS = 0.5
-
 RECEIVE_RETRY_SECONDS = 0.1
 
 # Messages of the layer between two turns of the event loop.
 MESSAGES_PER_TURN = 100
-
-
-@dataclass(slots=True, eq=False)
-class Subscription:
-    """The subscription of one group. The lock keeps subscribing and unsubscribing apart."""
-
-    group: Group
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    is_active: bool = False
-    subscribing: asyncio.Task[None] | None = None
 
 
 class AccessWatcher(Protocol):
@@ -79,17 +63,15 @@ class Hub:
     """All groups of one event loop."""
 
     def __init__(self) -> None:
-        self._subscriptions: dict[str, Subscription] = {}
         self._layer: Any = get_channel_layer()
         self._channel: str | None = None
         self._opening = asyncio.Lock()
-        self._reconciling: asyncio.Task[None] | None = None
-        self._reconciler = Periodic(
-            self._reconcile,
-            seconds=lambda: conf.settings().reconcile_seconds,
-            log=LogOnce("hub: reading positions failed"),
-            quiet=(Refused,),  # The threads have logged it.
+        self._subscriber = Subscriber(
+            self._layer, self.open, self._spawn, on_late=lambda: self._reconciler.wake(), on_end=self._on_end
         )
+        self._subscriptions = self._subscriber.by_name
+        self._reconciling: asyncio.Task[None] | None = None
+        self._reconciler = Reconciler(self._subscriptions, self._on_access_version)
         self._tasks: set[asyncio.Task[None]] = set()
         self._budget = WriteBudget()
         self.service = ServiceState()
@@ -101,8 +83,8 @@ class Hub:
         """Report access hints to `access`. Call it before `open`."""
         self._access = access
 
-    async def open(self) -> None:
-        """Start receiving from the channel layer; otherwise the first join does it."""
+    async def open(self) -> str:
+        """Start receiving from the channel layer; otherwise the first join does it. Returns the layer channel."""
         async with self._opening:
             if self._channel is None:
                 await site.wait_until_known()
@@ -117,6 +99,7 @@ class Hub:
                         self._spawn(loop)
                     # Not awaited: until it is active, and while Redis is away, the sweeps find changes.
                     self._spawn(self._layer.group_add(USERS_GROUP, channel))
+            return self._channel
 
     async def join(
         self,
@@ -141,31 +124,29 @@ class Hub:
             announce: makes the frames that announce joins and leaves; with it the group has presence.
             socket: the log names it when the member is evicted.
         """
-        subscription = self._subscriptions.get(name)
-        if subscription is None:
-            people = None if announce is None else self._tracker.watch(name, announce)
-            group = Group(
-                name,
-                recovery,
-                self._spawn,
-                self._budget,
-                on_empty=partial(self._on_empty, name),
-                on_evict=partial(self._on_evict, name),
-                people=people,
-            )
-            subscription = self._subscriptions[name] = Subscription(group)
-            if recovery is not None and self._reconciling is None:
-                self._reconciling = self._spawn(self._reconciler.run())
+        subscription = self._subscriptions.get(name) or self._add_group(name, recovery, announce)
         member = subscription.group.enter(outbox, user_id, user_name, socket)
         try:
             if not subscription.is_active:
-                if subscription.subscribing is None:
-                    subscription.subscribing = self._spawn(self._subscribe(subscription))
-                await asyncio.wait([subscription.subscribing], timeout=SUBSCRIBE_SECONDS)
+                await self._subscriber.subscribe(subscription)
         except BaseException:
             self.leave(name, member)
             raise
         return member
+
+    def _add_group(self, name: str, recovery: Recovery | None, announce: Announce | None) -> Subscription:
+        group = Group(
+            name,
+            recovery,
+            self._spawn,
+            self._budget,
+            on_empty=partial(self._subscriber.end_if_empty, name),
+            on_evict=partial(self._on_evict, name),
+            people=None if announce is None else self._tracker.watch(name, announce),
+        )
+        if recovery is not None and self._reconciling is None:
+            self._reconciling = self._spawn(self._reconciler.run())
+        return self._subscriber.add(group)
 
     def has_everything_after(self, name: str, member: Member, position: int) -> bool:
         """See `Group.has_everything_after`."""
@@ -195,12 +176,10 @@ class Hub:
 
     def leave(self, name: str, member: Member) -> None:
         """Remove the member. The last one unsubscribes from the group, in the background."""
-        subscription = self._subscriptions.get(name)
-        if subscription is None:
-            return
-        subscription.group.remove(member)
-        if subscription.group.is_empty:
-            self._on_empty(name)
+        if (subscription := self._subscriptions.get(name)) is not None:
+            subscription.group.remove(member)
+            if subscription.group.is_empty:
+                self._subscriber.end_if_empty(name)
 
     @property
     def groups(self) -> list[str]:
@@ -219,9 +198,7 @@ class Hub:
 
     async def close(self) -> None:
         """End the hub's tasks (for tests: a process keeps its hub for life)."""
-        for subscription in self._subscriptions.values():
-            subscription.group.end()
-        self._subscriptions.clear()
+        self._subscriber.clear()
         while tasks := [task for task in self._tasks if not task.done()]:
             # Repeated: redis-py sometimes swallows a cancellation.
             for task in tasks:
@@ -241,53 +218,17 @@ class Hub:
         if (subscription := self._subscriptions.get(name)) is not None:
             subscription.group.send_current(current)
 
+    def _on_end(self, group: Group) -> None:
+        if group.people is not None:
+            self._tracker.unwatch(group.name)
+
+    def _on_access_version(self, name: str, version: int) -> None:
+        if self._access is not None:
+            self._access.access_version(name, version)
+
     def _on_evict(self, name: str, member: Member) -> None:
         if self._access is not None:
             self._access.evicted(name, member)
-
-    # Subscriptions
-
-    async def _subscribe(self, subscription: Subscription) -> None:
-        began = asyncio.get_running_loop().time()
-        try:
-            await self.open()
-            async with subscription.lock:
-                if self._channel is None or subscription.is_active or subscription.group.is_empty:
-                    return
-                await self._layer.group_add(subscription.group.name, self._channel)
-                subscription.is_active = True
-        except Exception as error:  # noqa: BLE001 - raised only by layers other than ours
-            logger.warning("hub: subscribe to %s failed: %s", subscription.group.name, cause_of(error))
-        finally:
-            subscription.subscribing = None
-        if asyncio.get_running_loop().time() - began > SUBSCRIBE_SECONDS:
-            self._reconciler.wake()  # Members did not wait: they may have missed events.
-
-    def _on_empty(self, name: str) -> None:
-        if (subscription := self._subscriptions.get(name)) is not None:
-            self._spawn(self._unsubscribe(subscription))
-
-    async def _unsubscribe(self, subscription: Subscription) -> None:
-        group = subscription.group
-        async with subscription.lock:
-            # A member that joins while this waits for the lock, or for Redis, finds the group and subscribes again.
-            if not group.is_empty or self._subscriptions.get(group.name) is not subscription:
-                return
-            if subscription.is_active:
-                subscription.is_active = False
-                try:
-                    await self._layer.group_discard(group.name, self._channel)
-                except Exception as error:  # noqa: BLE001 - the subscription ends with its connection
-                    logger.warning("hub: unsubscribe from %s failed: %s", group.name, cause_of(error))
-            if group.is_empty:
-                del self._subscriptions[group.name]
-                group.end()
-                if group.people is not None:
-                    self._tracker.unwatch(group.name)
-                return
-        # A member joined meanwhile and may have seen the subscription active.
-        if subscription.subscribing is None:
-            subscription.subscribing = self._spawn(self._subscribe(subscription))
 
     # Events of the channel layer: see hubbub.delivery.layer.Watcher
 
@@ -306,43 +247,24 @@ class Hub:
         if self._access is not None:
             self._access.check_all()
 
-    # Reconciliation with the record
-
-    async def _reconcile(self) -> None:
-        """Compare all ordered groups with their record."""
-        by_recovery: dict[Recovery, dict[str, tuple[Sequence, StreamPosition]]] = {}
-        for name, subscription in self._subscriptions.items():
-            sequence = subscription.group.sequence
-            if sequence is not None and (local := sequence.local) is not None:
-                by_recovery.setdefault(sequence.recovery, {})[name] = (sequence, local)
-        for recovery, sequences in by_recovery.items():
-            COUNTERS.comparisons += 1
-            recorded = await recovery.read_positions([*sequences])
-            for name, (sequence, local) in sequences.items():
-                if name in recorded and self._access is not None:
-                    self._access.access_version(name, recorded[name].access)
-                sequence.compare(local, recorded.get(name))
-
     # Messages from the channel layer
 
     async def _receive(self, channel: str) -> None:
         receive = getattr(self._layer, "receive_payload", self._layer.receive)
-        messages = 0
         while True:
-            try:
-                payload = await receive(channel)
-            except Exception:
-                # Raised only by layers other than ours: receiving or decryption fails.
-                logger.exception("hub: receiving from the channel layer failed")
-                await asyncio.sleep(RECEIVE_RETRY_SECONDS)
-                continue
-            try:
-                self._dispatch(payload)
-            except Exception:
-                logger.exception("hub: message dropped")
-            messages += 1
-            if messages % MESSAGES_PER_TURN == 0:
-                await asyncio.sleep(0)
+            for _ in range(MESSAGES_PER_TURN):
+                try:
+                    payload = await receive(channel)
+                except Exception:
+                    # Raised only by layers other than ours: receiving or decryption fails.
+                    logger.exception("hub: receiving from the channel layer failed")
+                    await asyncio.sleep(RECEIVE_RETRY_SECONDS)
+                    continue
+                try:
+                    self._dispatch(payload)
+                except Exception:
+                    logger.exception("hub: message dropped")
+            await give_turn()
 
     def _dispatch(self, payload: bytes | dict[str, Any]) -> None:
         try:

@@ -1,42 +1,30 @@
-"""The Redis channel layer: channels_redis' pub/sub layer with its own connections.
+"""The Redis channel layer: channels_redis' pub/sub layer with connections of its own (see `shard`).
 
-Each call has a time limit, pings find hung connections, subscriptions survive lost connections, the receive queue is
-bounded, and watchers are notified when Redis is lost and when it is back.
+Each call has a time limit, the receive queue is bounded, and watchers are notified when Redis is lost and when it is
+back.
 """
 
 import asyncio
 import logging
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
-from channels_redis.pubsub import RedisPubSubChannelLayer, RedisPubSubLoopLayer, RedisSingleShardConnection
+from channels_redis.pubsub import RedisPubSubChannelLayer, RedisPubSubLoopLayer
 from channels_redis.serializers import MsgPackSerializer
-from channels_redis.utils import _wrap_close, create_pool, decode_hosts
+from channels_redis.utils import _wrap_close, decode_hosts
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
-from redis.asyncio import Connection, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from hubbub import conf, site
+from hubbub.delivery.shard import Shard
 from hubbub.process.metrics import COUNTERS
 from hubbub.process.redis_errors import cause_of
 from hubbub.publish.messages import Message, encode, to_dict
-from hubbub.site.lease import on_connect
 
 logger = logging.getLogger(__name__)
 
 VALID_NAME = re.compile(r"[A-Za-z0-9_.\-]{1,99}\Z")  # Channels' own rule, which the pub/sub layer does not check.
-
-# A silent connection is pinged after this time and counts as lost after as long again: 4 s in all.
-PING_SECONDS = 2.0
-CONNECT_SECONDS = 4.0
-RECONNECT_SECONDS = 0.2
-# Bounds one command to less than a millisecond of Redis' time.
-NAMES_PER_COMMAND = 500
-CANCEL_SECONDS = 0.1
 
 
 class Watcher(Protocol):
@@ -188,7 +176,7 @@ class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]
         payload: bytes = self.channel_layer.serialize(message)
         return site.current().mark + payload
 
-    def lost(self, shard: "Shard", error: Exception) -> None:
+    def lost(self, shard: Shard, error: Exception) -> None:
         if shard in self._lost:
             return
         self._lost.add(shard)
@@ -197,143 +185,13 @@ class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]
         for watcher in self.watchers:
             watcher.lost()
 
-    def regained(self, shard: "Shard") -> None:
+    def regained(self, shard: Shard) -> None:
         if shard in self._lost:
             self._lost.discard(shard)
             logger.warning("channel layer: Redis connection restored")
         if not self._lost:
             for watcher in self.watchers:
                 watcher.regained()
-
-
-class Shard(RedisSingleShardConnection):  # type: ignore[misc]
-    """One Redis: publishes on pooled connections and receives on one connection, replaced when it fails."""
-
-    def __init__(self, host: Any, layer: LoopLayer) -> None:
-        # RESP2: a subscribed connection then answers in lists, also to pings. One immediate retry: pooled
-        # connections die with each restart of Redis.
-        options = {"protocol": 2, "retry": Retry(NoBackoff(), 1), "redis_connect_func": on_connect}
-        super().__init__({**host, **options}, layer)
-        self._redis: Redis | None = None
-        self._layer = layer
-        self._subscribed: set[str] = set()
-        # By name: subscriptions that Redis has not confirmed yet.
-        self._unconfirmed: dict[str, asyncio.Future[None]] = {}
-        self._connection: Connection | None = None
-        self._listening: asyncio.Task[None] | None = None
-
-    async def publish(self, channel: str, message: bytes) -> None:
-        """Raises the errors of redis-py; the time limits of the connection apply."""
-        await self.publish_together([(channel, message)])
-
-    async def publish_together(self, messages: Sequence[tuple[str, bytes]]) -> None:
-        site.check()
-        if self._redis is None:
-            self._redis = Redis(connection_pool=create_pool(self.host))
-        if len(messages) == 1:
-            await self._redis.publish(*messages[0])
-            return
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            for channel, message in messages:
-                pipeline.publish(channel, message)
-            await pipeline.execute()
-
-    async def subscribe(self, channel: str) -> None:
-        if channel not in self._subscribed:
-            self._subscribed.add(channel)
-            self._unconfirmed[channel] = asyncio.get_running_loop().create_future()
-            if self._listening is None:
-                self._listening = asyncio.create_task(self._listen())
-            await self._send("SUBSCRIBE", [channel])
-        if (confirmed := self._unconfirmed.get(channel)) is not None:
-            await asyncio.wait([confirmed])
-
-    async def unsubscribe(self, channel: str) -> None:
-        if channel in self._subscribed:
-            self._subscribed.discard(channel)
-            self._confirm(channel)
-            await self._send("UNSUBSCRIBE", [channel])
-
-    async def flush(self) -> None:
-        # Repeated: redis-py sometimes swallows a cancellation.
-        while self._listening is not None and not self._listening.done():
-            self._listening.cancel()
-            await asyncio.wait([self._listening], timeout=CANCEL_SECONDS)
-        self._listening = None
-        self._subscribed.clear()
-        await super().flush()
-
-    async def _listen(self) -> None:
-        while True:
-            try:
-                await self._listen_once()
-            except (RedisError, OSError, TimeoutError) as error:
-                self._layer.lost(self, error)
-            except Exception as error:
-                logger.exception("channel layer: receiving from Redis failed")
-                self._layer.lost(self, error)
-            finally:
-                # Release waiting subscribers: watchers are notified once everything is active.
-                for name in [*self._unconfirmed]:
-                    self._confirm(name)
-            await asyncio.sleep(RECONNECT_SECONDS)
-
-    async def _listen_once(self) -> None:
-        site.check()
-        connection = create_pool({**self.host, "retry": Retry(NoBackoff(), 0)}).make_connection()
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                await connection.connect()
-                self._connection = connection
-                missing = {*self._subscribed}
-                await self._send("SUBSCRIBE", missing)
-            await self._receive(connection, missing)
-        finally:
-            self._connection = None
-            await connection.disconnect(nowait=True)
-
-    async def _receive(self, connection: Connection, missing: set[str]) -> None:
-        """Read until the connection fails. `missing`: subscriptions not confirmed on it yet."""
-        silent = False
-        if not missing:
-            self._layer.regained(self)
-        while True:
-            answer = await connection.read_response(timeout=PING_SECONDS, disconnect_on_error=False)
-            site.check()
-            if answer is None:
-                if silent:
-                    raise TimeoutError(f"no answer for {2 * PING_SECONDS:g} s")
-                silent = True
-                await connection.send_command("PING", check_health=False)
-                continue
-            silent = False
-            if not isinstance(answer, list):
-                continue  # A pong without any subscription.
-            kind, name, *rest = answer
-            if kind == b"message":
-                self._layer.deliver(name.decode(), rest[0])
-            elif kind == b"subscribe":
-                self._confirm(name.decode())
-                if missing:
-                    missing.discard(name.decode())
-                    if not missing:
-                        self._layer.regained(self)
-
-    async def _send(self, command: str, names: Iterable[str]) -> None:
-        """Send a command for many names. Skipped without a connection: the next one subscribes to all."""
-        names = list(names)
-        connection = self._connection
-        for start in range(0, len(names), NAMES_PER_COMMAND):
-            if connection is None:
-                return
-            try:
-                await connection.send_command(command, *names[start : start + NAMES_PER_COMMAND], check_health=False)
-            except (RedisError, OSError):
-                return  # The reader of the connection finds the error as well.
-
-    def _confirm(self, name: str) -> None:
-        if (confirmed := self._unconfirmed.pop(name, None)) is not None and not confirmed.done():
-            confirmed.set_result(None)
 
 
 def _default_hosts() -> list[dict[str, Any]]:

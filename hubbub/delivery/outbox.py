@@ -1,18 +1,18 @@
 """The outbox of one socket: ordered, bounded, and `put` never waits.
 
-On our server frames go straight to the connection (`RawOutbox`, `broadcast`). Elsewhere they go through ASGI's `send`,
-which may wait, so a writer task of the socket awaits it (`AsgiOutbox`).
+On our server frames go straight to the connection (`RawOutbox`, `broadcast`). See `asgi_outbox` for other servers.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from hubbub import conf
 from hubbub.delivery.backlog import BACKLOG
 from hubbub.delivery.frames import Frames, wire_bytes
 from hubbub.process.metrics import COUNTERS
+from hubbub.process.pacing import give_turn
 from hubbub.protocol import CloseCode
 
 # The key of `scope["extensions"]` under which our server offers a `Connection`.
@@ -29,15 +29,6 @@ SLOW_READER_SECONDS = 2.0
 # Between two parts of a long repair: while a socket has more unsent bytes than PART_BYTES, all wait up to PART_SECONDS.
 PART_BYTES = 256 * 1024
 PART_SECONDS = 1.0
-
-# Stock daphne accepts only application codes.
-REPLACED_CODES = {
-    CloseCode.FRAME_TOO_BIG: CloseCode.ABUSE,
-    CloseCode.INTERNAL: CloseCode.OVERLOADED,
-    CloseCode.RESTART: CloseCode.OVERLOADED,
-}
-
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Connection(Protocol):
@@ -220,115 +211,11 @@ class RawOutbox(Outbox):
         self._connection.abort()
 
 
-class AsgiOutbox(Outbox):
-    """For any other ASGI server: `run` sends the queued frames."""
-
-    send_now = None
-
-    def __init__(self, send: Send, abort: Callable[[], object]) -> None:
-        """`abort` ends a socket whose `send` never returns."""
-        super().__init__()
-        self._send = send
-        self._abort_socket = abort
-        self._frames: deque[tuple[str, int]] = deque()
-        self._latest: dict[str, str] = {}
-        self._bytes = 0
-        self._wake = asyncio.Event()
-
-    @property
-    def waiting_bytes(self) -> int:
-        return 0 if self.is_closing else self._bytes
-
-    def put(self, text: str) -> None:
-        self._put(text, len(text.encode()))
-
-    def _put(self, text: str, size: int) -> None:
-        if self._closing is not None:
-            return
-        self._bytes += size
-        if self._bytes > self._bound:
-            self.give_up()
-            return
-        self._frames.append((text, size))
-        self._wake.set()
-        BACKLOG.set(self, self._bytes)
-
-    def _drop(self) -> None:
-        self._frames.clear()
-        self._latest.clear()
-        self._bytes = 0
-        BACKLOG.set(self, 0)
-
-    def put_frames(self, frames: Frames, latest: str | None = None) -> None:
-        for text in frames.texts:
-            if latest is None:
-                self._put(text, len(text.encode()))
-            elif self._closing is None:
-                self._latest[latest] = text
-                self._wake.set()
-
-    def _begin_close(self, code: int, reason: str) -> None:
-        self._wake.set()
-
-    async def run(self) -> None:
-        """Send queued frames until the socket is closed or this is cancelled."""
-        try:
-            await self._run()
-        finally:
-            self._closing = self._closing or (CloseCode.INTERNAL, "")
-            self._drop()
-
-    async def _run(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._frames:
-                text, size = self._frames.popleft()
-                await self._send({"type": "websocket.send", "text": text})
-                # The queue may have been dropped during the send.
-                self._bytes = max(0, self._bytes - size)
-                BACKLOG.set(self, self._bytes)
-            while self._latest:
-                key = next(iter(self._latest))
-                await self._send({"type": "websocket.send", "text": self._latest.pop(key)})
-            if self._closing is not None and not self._frames:
-                await send_close(self._send, *self._closing)
-                return
-
-    def _abort(self) -> None:
-        self._abort_socket()
-
-
-async def send_close(send: Send, code: int, reason: str) -> None:
-    """Close by ASGI; with a replacement code if the server rejects this one."""
-    try:
-        await send({"type": "websocket.close", "code": code, "reason": reason})
-    except Exception:
-        if code not in REPLACED_CODES:
-            raise
-        await send({"type": "websocket.close", "code": REPLACED_CODES[code], "reason": reason})
-
-
-async def send_denial(scope: dict[str, Any], send: Send, status: int, *headers: tuple[bytes, bytes]) -> None:
-    """Refuse a handshake with this HTTP status; stock daphne supports only 403."""
-    if "websocket.http.response" in (scope.get("extensions") or ()):
-        await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
-        await send({"type": "websocket.http.response.body", "body": b""})
-    else:
-        await send({"type": "websocket.close"})
-
-
-def outbox_for(scope: dict[str, Any], send: Send, abort: Callable[[], object]) -> Outbox:
-    """Make the outbox of a socket: RawOutbox if the server offers its connection."""
-    connection = (scope.get("extensions") or {}).get(EXTENSION)
-    return RawOutbox(connection) if connection is not None else AsgiOutbox(send, abort)
-
-
 async def wait_for_room(outboxes: Iterable[Outbox]) -> None:
     """Wait up to PART_SECONDS until all outboxes have room: unpaced writes would close readers as slow."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + PART_SECONDS
-    await asyncio.sleep(0)
+    await give_turn()
     # Polled: a notification would cost the hot path.
     while any(outbox.waiting_bytes > PART_BYTES for outbox in outboxes) and loop.time() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(0.01)

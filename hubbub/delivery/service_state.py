@@ -5,11 +5,11 @@ from typing import Literal
 
 from hubbub.delivery.frames import Frames
 from hubbub.delivery.outbox import Outbox, broadcast
+from hubbub.process.pacing import in_slices
 from hubbub.protocol import ServiceChanged, encode
 
 # A restart of Redis takes less; a frame to every client would cost more than it is worth.
 GRACE_SECONDS = 0.5
-SOCKETS_PER_TURN = 400
 
 State = Literal["ok", "degraded"]
 
@@ -61,10 +61,8 @@ class ServiceState:
             while self._announced != self.state:
                 self._announced = self.state
                 frames = Frames(encode(ServiceChanged(state=self._announced)))
-                outboxes = [*self._outboxes]
-                for start in range(0, len(outboxes), SOCKETS_PER_TURN):
-                    batch = outboxes[start : start + SOCKETS_PER_TURN]
-                    broadcast(frames, [outbox for outbox in batch if outbox in self._outboxes])
-                    await asyncio.sleep(0)
+                async for part in in_slices([*self._outboxes]):
+                    # Skip sockets that closed between two slices.
+                    broadcast(frames, [outbox for outbox in part if outbox in self._outboxes])
         finally:
             self._announcing = None

@@ -16,6 +16,7 @@ from django.conf import settings
 from hubbub import site
 from hubbub.limits.quotas import Quotas, quotas
 from hubbub.process.log_once import LogOnce
+from hubbub.process.pacing import Pace
 from hubbub.process.periodic import Periodic
 from hubbub.process.redis_client import connect
 from hubbub.process.redis_keys import cleared_of
@@ -27,6 +28,7 @@ INTERVAL_SECONDS = 1.0
 TIMEOUT_SECONDS = 2.0
 # A process silent for this long has ended. Its users reconnect elsewhere and must not count twice.
 SILENT_SECONDS = 2.5
+USERS_PER_TURN = 1_000
 
 # A count of one second, or of sockets. Not negative: that would give tokens back.
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**31)]
@@ -91,10 +93,10 @@ class Exchange:
                 _, reports, *_ = await pipe.execute()
         for process in silent:
             del self._others[process]
+        pace = Pace(USERS_PER_TURN)
         for name, value in reports.items():
             if (process := name.decode(errors="replace")) != self._process and process not in silent:
-                self._apply(process, value)
-                await asyncio.sleep(0)  # A report may have thousands of users.
+                await pace.did(self._apply(process, value))
         sockets: dict[str, int] = {}
         for other in self._others.values():
             for user_id, count in other.sockets.items():
@@ -105,11 +107,12 @@ class Exchange:
         now = self._clock()
         return [process for process, other in self._others.items() if now - other.reported_at > SILENT_SECONDS]
 
-    def _apply(self, process: str, value: bytes) -> None:
+    def _apply(self, process: str, value: bytes) -> int:
+        """Apply a report. Returns how many entries it has."""
         try:
             report = msgspec.msgpack.decode(value, type=Report)
         except (msgspec.MsgspecError, RecursionError, UnicodeError):
-            return  # From another release.
+            return 0  # From another release.
         other = self._others.get(process)
         if other is None:
             # The report may be old: it counts once its number changes.
@@ -118,6 +121,7 @@ class Exchange:
             other.number, other.reported_at, other.sockets = report.number, self._clock(), report.sockets
             self._quotas.posts.apply_remote(report.posts)
             self._quotas.commands.apply_remote(report.commands)
+        return len(report.posts) + len(report.commands) + len(report.sockets)
 
 
 async def exchange_limits() -> None:

@@ -16,6 +16,7 @@ from hubbub.presence.store import TIMEOUT_SECONDS, News, PresenceStore
 from hubbub.presence.topic_presence import Announce, People
 from hubbub.process.log_once import LogOnce
 from hubbub.process.metrics import COUNTERS
+from hubbub.process.pacing import WRITES_PER_TURN, Pace
 from hubbub.process.periodic import Periodic
 from hubbub.process.redis_client import connect
 from hubbub.protocol import encode
@@ -33,7 +34,6 @@ USERS_PER_SECOND = 1_000
 # Bounds of one round, a few milliseconds of work. The rest waits for the next.
 GROUPS_WRITTEN = 100
 GROUPS_READ = 200
-SOCKETS_PER_TURN = 400
 
 # Send to the group's members in this process what the function makes at that time: see `Group.send_current`.
 SendCurrent = Callable[[str, Callable[[], str | None]], None]
@@ -212,15 +212,12 @@ class Tracker:
                     self._unannounced[people_read] = None
 
     async def _announce_all(self) -> None:
-        sockets = 0
+        pace = Pace(WRITES_PER_TURN)
         for people in [*self._unannounced]:
             if people in self._incomplete or people.announce_at > self._now:
                 continue
             self._unannounced.pop(people, None)
-            sockets += self._announce(people)
-            if sockets >= SOCKETS_PER_TURN:
-                sockets = 0
-                await asyncio.sleep(0)
+            await pace.did(self._announce(people))
 
     def _announce(self, people: People) -> int:
         """Announce the changes of one group. Returns to how many sockets."""

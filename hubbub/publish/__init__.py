@@ -1,7 +1,7 @@
 """Send a frame to a group from anywhere: consumer, view, command, thread, task or script.
 
 Inside a transaction a frame waits for the commit. Redis errors are not raised: important data is in the database before
-it is published. `sender` sends to Redis.
+it is published. `process_sender` queues frames, and `sender` sends them to Redis.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -10,10 +10,10 @@ from functools import partial
 import msgspec
 
 from hubbub.protocol import encode
-from hubbub.publish import sender
+from hubbub.publish import process_sender
 from hubbub.publish.commits import after_commit
 from hubbub.publish.messages import LastFrame, OneFrame, SeveralFrames, UserId
-from hubbub.publish.sender import flush, flushed, send_from
+from hubbub.publish.process_sender import flush, flushed, send_from
 
 __all__ = [
     "USERS_GROUP",
@@ -51,13 +51,13 @@ def publish(
         now: send without waiting for the commit. Needed with autocommit off: see `commits.after_commit`.
     """
     text = frame if isinstance(frame, str) else encode(frame)
-    _send(partial(sender.put, OneFrame(group, text, position, version), now=now), now)
+    _send(partial(process_sender.put, OneFrame(group, text, position, version), now=now), now)
 
 
 def publish_in_order(group: str, frames: Sequence[tuple[int, str]], *, now: bool = False) -> None:
     """Send several frames of an ordered group, (position, text) in rising order, in one message."""
     if frames:
-        _send(partial(sender.put, SeveralFrames(group, list(frames)), now=now), now)
+        _send(partial(process_sender.put, SeveralFrames(group, list(frames)), now=now), now)
 
 
 def publish_end(
@@ -66,17 +66,17 @@ def publish_end(
     """Evict these users from the group, or all for None. `frame`: the last frame that they get of it."""
     evicted = "all" if user_ids is None else list(user_ids)
     last = LastFrame(group, encode(frame), evicted)  # type: ignore[arg-type]
-    _send(partial(sender.put, last, now=now), now)
+    _send(partial(process_sender.put, last, now=now), now)
 
 
 def publish_access_changed(group: str, *, now: bool = False) -> None:
     """Make every process re-check its members of the group."""
-    _send(partial(sender.put_recheck, group, [None]), now)
+    _send(partial(process_sender.put_recheck, group, [None]), now)
 
 
 def publish_users_changed(user_ids: Collection[UserId] | None, *, now: bool = False) -> None:
     """Make every process re-check its sockets of these users, or of all for None."""
-    _send(partial(sender.put_recheck, USERS_GROUP, [None] if user_ids is None else user_ids), now)
+    _send(partial(process_sender.put_recheck, USERS_GROUP, [None] if user_ids is None else user_ids), now)
 
 
 def _send(put: Callable[[], None], now: bool) -> None:

@@ -1,19 +1,11 @@
-"""The queue of published messages: one per process, drained in order by one task. The only sender on the layer.
-
-A server sends in its own event loop; any other process in a thread that the first message starts. Threads do not
-survive a fork, so a child process starts its own.
-"""
+"""The queue of published messages, drained in order by one task. The only sender on the layer."""
 
 import asyncio
-import atexit
 import logging
-import multiprocessing
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future
-from multiprocessing.util import Finalize
 from typing import Any
 
 from channels.layers import get_channel_layer
@@ -26,72 +18,31 @@ from hubbub.publish.newest import Newest
 
 logger = logging.getLogger(__name__)
 
-# A hung call ends after `layer_timeout_seconds`; its result is known this much later.
-MARGIN_SECONDS = 1.0
+# The longest wait for the thread of a sender to end.
+STOP_SECONDS = 1.0
 
 # Messages per round trip, so that a distant Redis does not fall behind.
 MESSAGES_TOGETHER = 64
 
 
-def put(message: Message, *, now: bool = False) -> None:
-    """Queue a message. In a child process, outside an event loop, wait until Redis has it: see `_must_wait`.
-
-    Args:
-        message: of any kind.
-        now: send at once. Otherwise a job of the database threads ends first, which saves the loop a wake-up.
-    """
-    _with_sender(lambda sender: sender.put(message, now=now))
-
-
-def put_recheck(group: str, user_ids: Collection[UserId | None]) -> None:
-    """Queue a re-check of these users; None among them: all. Waiting ones of a group become one message."""
-    _with_sender(lambda sender: sender.put_recheck(group, user_ids))
-
-
-def flush(seconds: float | None = None) -> bool:
-    """Wait until everything published before the call is sent.
-
-    Args:
-        seconds: the longest wait; None: a little above `layer_timeout_seconds`.
-
-    Returns:
-        Whether Redis has everything: nothing was late, and nothing was lost since this thread last called `flush` or
-        first published.
-
-    Raises:
-        RuntimeError: called in the event loop that sends (a server's): use `await flushed(…)` there.
-    """
-    sender = _current
-    if sender is None:
-        return not _lost_since_flush()
-    if _running_loop() is sender.loop:
-        raise RuntimeError("flush() would block its own event loop; use `await flushed(…)`.")
-    is_sent = sender.wait_until_sent(_max_wait() if seconds is None else seconds)
-    return not _lost_since_flush() and is_sent
-
-
-async def flushed(seconds: float) -> bool:
-    """As `flush`, for the server's own loop: whether everything published before was handled within `seconds`."""
-    sender = _current
-    if sender is None or sender.loop is not asyncio.get_running_loop():
-        return True
-    done, _ = await asyncio.wait([asyncio.wrap_future(sender.mark())], timeout=seconds)
-    return bool(done)
-
-
-def send_from(loop: asyncio.AbstractEventLoop) -> None:
-    """Send in `loop`, a server's own, from now on instead of in a thread."""
-    global _current
-    with _lock:
-        _current = Sender(loop)
-
-
 class Sender:
-    """A bounded queue, drained in order by one task of one event loop. Thread-safe."""
+    """Runs in one event loop. Its methods above `# In the loop` are thread-safe.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, thread: threading.Thread | None = None) -> None:
+    Args:
+        loop: sends the messages.
+        on_lost: called with the number of messages that were lost.
+        thread: runs the loop, if the loop is for sending alone.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        on_lost: Callable[[int], None],
+        thread: threading.Thread | None = None,
+    ) -> None:
         self.loop = loop
         self.thread = thread
+        self._on_lost = on_lost
         self.draining: asyncio.Task[None] | None = None
         self.is_failing = False
         # A future is a marker: done when all messages before it are sent or dropped.
@@ -105,7 +56,7 @@ class Sender:
         self._resends: deque[Message] = deque()
 
     def put(self, message: Message, *, now: bool = True) -> None:
-        """Queue a message; dropped if the queue is full. `now`: as in the function `put`."""
+        """Queue a message; dropped if the queue is full. `now`: see `process_sender.put`."""
         if len(self._queue) >= self._capacity:
             self._drop([message])
             return
@@ -137,7 +88,7 @@ class Sender:
         """End the loop and its thread."""
         assert self.thread is not None
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join(MARGIN_SECONDS)
+        self.thread.join(STOP_SECONDS)
         if not self.thread.is_alive():
             self.loop.close()  # The layer closes its connections here.
 
@@ -158,7 +109,7 @@ class Sender:
                     if messages:
                         await self._send(layer, messages)
                 except BaseException:  # Cancelled: the process exits.
-                    _count_lost(len(messages))
+                    self._on_lost(len(messages))
                     for marker in markers:
                         marker.cancel()
                     raise
@@ -176,7 +127,7 @@ class Sender:
             self._failed(error, messages)
         else:
             COUNTERS.published += sent
-            _count_lost(len(messages) - sent)
+            self._on_lost(len(messages) - sent)
             self.is_failing = False
             if self._newest.is_in_use:
                 self._newest.sent(messages)
@@ -229,7 +180,7 @@ class Sender:
         self.is_failing = True
 
     def _drop(self, messages: list[Message]) -> None:
-        _count_lost(sum(1 for message in messages if not self._newest.has(message)))
+        self._on_lost(sum(1 for message in messages if not self._newest.has(message)))
         if newest := [message for message in messages if isinstance(message, OneFrame) and message.version is not None]:
             self.loop.call_soon_threadsafe(self._newest.lost, newest)
 
@@ -253,120 +204,3 @@ async def _send_together(layer: Any, messages: list[Message]) -> int:
         except (TypeError, ValueError):
             logger.exception("publish: message not sent")
     return sent
-
-
-# The sender of this process, and its lost messages
-
-_current: Sender | None = None
-# Reentrant: a signal handler may publish while this thread does.
-_lock = threading.RLock()
-_lost = _lost_reported = 0
-# Per thread: `_lost` at its last flush, or at its first publish.
-_seen = threading.local()
-_is_forked = _is_exiting = False
-# The parent's sender: collecting it here would remove its connections from the parent's selector.
-_inherited: list[Sender | None] = []
-
-
-def _count_lost(count: int) -> None:
-    global _lost
-    if count:
-        with _lock:
-            _lost += count
-        COUNTERS.publish_failures += count
-
-
-def _lost_since_flush() -> bool:
-    global _lost_reported
-    before, _seen.lost = getattr(_seen, "lost", _lost), _lost
-    _lost_reported = _lost
-    return bool(_seen.lost != before)
-
-
-def _with_sender(use: Callable[[Sender], None]) -> None:
-    if not hasattr(_seen, "lost"):
-        _seen.lost = _lost
-    try:
-        try:
-            sender = _sender()
-            use(sender)
-        except RuntimeError:  # Its loop was closed meanwhile.
-            sender = _sender()
-            use(sender)
-    except RuntimeError:  # No thread can be started: the interpreter exits.
-        _count_lost(1)
-        logger.exception("publish: message not sent")
-        return
-    if sender.thread is not None and _must_wait() and not sender.is_failing:
-        sender.wait_until_sent(_max_wait())
-    if _is_exiting:
-        _send_rest()
-
-
-def _must_wait() -> bool:
-    """Whether this process may exit without notice as soon as its work is done.
-
-    Pools kill their children, and Celery calls `os._exit`: neither runs exit handlers. With Redis away only the first
-    message waits. A coroutine does not wait: it would block its loop.
-    """
-    is_child = _is_forked or _is_exiting or multiprocessing.parent_process() is not None
-    return is_child and _running_loop() is None
-
-
-def _max_wait() -> float:
-    return conf.settings().layer_timeout_seconds + MARGIN_SECONDS
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
-
-
-def _sender() -> Sender:
-    global _current
-    with _lock:
-        if _current is None or _current.loop.is_closed():
-            get_channel_layer()  # Imported in this thread: a child forked during an import could never finish it.
-            loop = asyncio.new_event_loop()
-            thread = threading.Thread(target=_run, args=[loop], name="publisher", daemon=True)
-            sender = Sender(loop, thread)
-            thread.start()
-            # Children of multiprocessing run finalizers, but no atexit handlers.
-            Finalize(None, _send_rest, exitpriority=-100)
-            _current = sender
-        return _current
-
-
-def _run(loop: asyncio.AbstractEventLoop) -> None:
-    # Before the loop runs: Django forbids database access in a running loop.
-    site.identify_in_time()
-    loop.run_forever()
-
-
-def _send_rest() -> None:
-    """At exit: send the queued messages, or log that some are lost."""
-    global _is_exiting
-    _is_exiting = True
-    sender = _current
-    if sender is None or sender.thread is None or sender.loop.is_closed() or not sender.thread.is_alive():
-        return
-    if not sender.wait_until_sent(_max_wait()) or _lost != _lost_reported:
-        logger.error("publish: messages not delivered to Redis before exit")
-    sender.stop()
-
-
-def _forget_parent() -> None:
-    """In a child after a fork: threads are not copied, and one of them may have held the lock."""
-    global _current, _lock, _lost, _lost_reported, _seen, _is_forked
-    _inherited.append(_current)
-    _current, _lock, _seen, _is_forked = None, threading.RLock(), threading.local(), True
-    _lost = _lost_reported = 0
-
-
-atexit.register(_send_rest)
-# No fork while another thread imports the layer: the child could never finish the import.
-os.register_at_fork(
-    before=lambda: _lock.acquire(), after_in_parent=lambda: _lock.release(), after_in_child=_forget_parent
-)

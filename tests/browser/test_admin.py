@@ -21,6 +21,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.cluster]
 T = TypeVar("T")
 
 SECONDS = 30_000  # For what is waited for, in milliseconds.
+MINUTE = timedelta(minutes=1)
+SAVED = ".ban .messagelist .success"
 
 
 @dataclass
@@ -191,13 +193,49 @@ COUNT_CLICKS = """
 """
 
 
-MINUTE = timedelta(minutes=1)
-
-
 async def focused(page: Page) -> str:
     """What names the element that has the cursor."""
-    label: str = await page.evaluate("document.activeElement.getAttribute('aria-labelledby')")
-    return label
+    return str(await page.evaluate("document.activeElement.getAttribute('aria-labelledby')"))
+
+
+async def take_clicks(page: Page) -> int:
+    """The clicks since the last call."""
+    return int(await page.evaluate("[sessionStorage.clicks ?? 0, sessionStorage.removeItem('clicks')][0]"))
+
+
+async def ban_a_last_author_for_a_day(page: Page, name: str) -> None:
+    await page.get_by_label(name).click()
+    await page.locator("#id_reason").fill("loud")
+    await page.get_by_role("button", name="Ban for a day").click()
+    await expect(page.locator(SAVED)).to_contain_text(f"{name} is banned from The Hall until")
+    await expect(page.locator(SAVED)).to_be_focused()
+
+
+async def ban_until_a_date(page: Page, name: str) -> None:
+    """The cursor is in the date when the user is chosen."""
+    await expect(page.locator("[data-role=zone]")).to_have_text("Asia/Tokyo")
+    proposed = datetime.now(ZoneInfo("Asia/Tokyo")) + timedelta(days=30)
+    assert (await page.locator("#id_until").input_value())[:10] in {f"{proposed - MINUTE:%F}", f"{proposed:%F}"}
+    await page.locator("[data-ban] .select2-selection").click()
+    await page.locator(".select2-search__field").fill(name)
+    await page.get_by_role("option", name=name, exact=True).click()
+    await expect(page.locator("#id_until")).to_be_focused()
+    await page.keyboard.type("01012099")
+    await page.keyboard.press("ArrowRight")
+    await page.keyboard.type("0900AM")
+    await page.get_by_role("button", name="Ban until the date").click()
+    await expect(page.locator(SAVED)).to_contain_text(f"{name} is banned from The Hall until 2099-01-01 00:00 UTC")
+
+
+async def ban_by_keyboard(page: Page, name: str) -> None:
+    """The search opens by a letter, and Return chooses: one click."""
+    await page.locator("[data-ban] .select2-selection").focus()
+    await page.keyboard.type(name)
+    await expect(page.get_by_role("option", name=name, exact=True)).to_be_visible()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#id_until")).to_be_focused()
+    await page.get_by_role("button", name="Ban until the date").click()
+    await expect(page.locator(SAVED)).to_contain_text(f"{name} is banned from The Hall until")
 
 
 async def test_a_ban_from_the_page_of_a_room_takes_at_most_three_clicks(
@@ -212,67 +250,36 @@ async def test_a_ban_from_the_page_of_a_room_takes_at_most_three_clicks(
     page = await context.new_page()
     page.set_default_timeout(SECONDS)
     await page.add_init_script(COUNT_CLICKS)
-    told: list[str] = []
-    page.on("console", lambda said: told.append(said.text) if said.type in ("error", "warning") else None)
-
-    async def clicks() -> int:
-        count = int(await page.evaluate("sessionStorage.clicks ?? 0"))
-        await page.evaluate("sessionStorage.removeItem('clicks')")
-        return count
-
+    problems: list[str] = []
+    page.on("console", lambda said: problems.append(said.text) if said.type in ("error", "warning") else None)
     async with (
         cluster.client(cookie=talks["cookie"], process="web-1") as first,
         cluster.client(cookie=reads["cookie"], process="web-2") as second,
     ):
-        for one in (first, second):
-            await one.join(slug)
+        for client in (first, second):
+            await client.join(slug)
         await first.post(slug, "loud")
-        # Somebody who wrote last. What was typed into the room's own form stays.
+        # The page keeps the text that was typed into the room's own form.
         await page.goto(f"{cluster.url}/admin/chat/room/{pk}/change/")
         await page.locator("#id_description").fill("half a description")
         await page.get_by_role("button", name="Ban for a day").click()
         await expect(page.locator(".ban-row", has=page.locator("#id_user"))).to_contain_text("Choose a user.")
         assert await focused(page) == "select2-id_user-container"
-        await clicks()
-        await page.get_by_label(talker).click()
-        await page.locator("#id_reason").fill("loud")
-        await page.get_by_role("button", name="Ban for a day").click()
-        done = page.locator(".ban .messagelist .success")
-        await expect(done).to_contain_text(f"{talker} is banned from The Hall until")
-        await expect(done).to_be_focused()
+        await take_clicks(page)
+        await ban_a_last_author_for_a_day(page, talker)
         assert (await first.event("room.closed"))["code"] == "banned"
-        assert await clicks() == 2
-        # Somebody else, until a date: the cursor is in the date when the user is chosen.
-        await expect(page.locator("[data-role=zone]")).to_have_text("Asia/Tokyo")
-        proposed = datetime.now(ZoneInfo("Asia/Tokyo")) + timedelta(days=30)
-        assert (await page.locator("#id_until").input_value())[:10] in {f"{proposed - MINUTE:%F}", f"{proposed:%F}"}
-        await page.locator("[data-ban] .select2-selection").click()
-        await page.locator(".select2-search__field").fill(reader)
-        await page.get_by_role("option", name=reader, exact=True).click()
-        await expect(page.locator("#id_until")).to_be_focused()
-        await page.keyboard.type("01012099")
-        await page.keyboard.press("ArrowRight")
-        await page.keyboard.type("0900AM")
-        await page.get_by_role("button", name="Ban until the date").click()
-        await expect(done).to_contain_text(f"{reader} is banned from The Hall until 2099-01-01 00:00 UTC")
+        assert await take_clicks(page) == 2
+        await ban_until_a_date(page, reader)
         assert (await second.event("room.closed"))["code"] == "banned"
-        assert await clicks() == 3
-        # The search opens by a letter, and Return chooses: one click.
+        assert await take_clicks(page) == 3
         await page.get_by_role("button", name=f"Lift the ban of {reader}").click()
-        await expect(done).to_have_text(f"The ban of {reader} is lifted.")
-        await clicks()
-        await page.locator("[data-ban] .select2-selection").focus()
-        await page.keyboard.type(reader)
-        await expect(page.get_by_role("option", name=reader, exact=True)).to_be_visible()
-        await page.keyboard.press("Enter")
-        await expect(page.locator("#id_until")).to_be_focused()
-        await page.get_by_role("button", name="Ban until the date").click()
-        await expect(done).to_contain_text(f"{reader} is banned from The Hall until")
-        assert await clicks() == 1
+        await expect(page.locator(SAVED)).to_have_text(f"The ban of {reader} is lifted.")
+        await take_clicks(page)
+        await ban_by_keyboard(page, reader)
+        assert await take_clicks(page) == 1
         assert await page.locator("#id_description").input_value() == "half a description"
-    width = await page.evaluate("document.querySelector('.ban').getBoundingClientRect().right - innerWidth")
-    assert width <= 0
-    assert told == []
+    assert await page.evaluate("document.querySelector('.ban').getBoundingClientRect().right <= innerWidth")
+    assert problems == []
     await context.close()
 
 

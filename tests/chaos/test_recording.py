@@ -8,7 +8,8 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosedError
 
-from chaos.recording import Address, Recorder
+from chaos.connecting import Address
+from chaos.recording import Recorder
 from hubbub.protocol import read_frame
 
 HELLO = '{"type": "hello", "heartbeat_ms": 20000}'

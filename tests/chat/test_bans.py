@@ -13,7 +13,7 @@ from django.db import IntegrityError
 from django.urls import reverse
 from django.utils import timezone
 
-from chat import access, bans, posting, services
+from chat import access, bans, posting, revocation, services
 from chat.models import Membership, Message, Room
 from hubbub.protocol import Refused
 from tests.support.personas import make_user
@@ -55,7 +55,7 @@ def test_the_end_of_a_ban_makes_no_member_of_a_private_room(charlie: Any, attic:
     end_bans()
     assert not may_read(charlie, attic)
     assert attic not in access.rooms_for(str(charlie.pk))
-    assert access.denied_users({attic.slug: {str(charlie.pk)}}) == {attic.slug: {str(charlie.pk): "removed"}}
+    assert revocation.denied_users({attic.slug: {str(charlie.pk)}}) == {attic.slug: {str(charlie.pk): "removed"}}
     with pytest.raises(Refused) as refused:
         post(charlie, attic)
     assert refused.value.code == "not_found"

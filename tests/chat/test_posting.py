@@ -22,7 +22,7 @@ from hubbub.auth.identity import identify_token
 from hubbub.auth.tokens import create_token
 from hubbub.models import AccessToken
 from hubbub.protocol import Refused
-from hubbub.publish import sender
+from hubbub.publish import process_sender
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 
@@ -180,7 +180,7 @@ def test_what_fails_after_the_commit_does_not_make_a_saved_post_look_refused(
     def fail(*_: Any) -> None:
         raise RuntimeError("no publisher")
 
-    monkeypatch.setattr(sender, "put", fail)
+    monkeypatch.setattr(process_sender, "put", fail)
     assert [outcome(one) for one in post_messages([post_by(alice, lounge)])] == [(1, 1)]
 
 

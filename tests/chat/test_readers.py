@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from chat import access, bans, history, posting, services
+from chat import access, bans, history, posting, revocation, services
 from chat.models import Room
 from hubbub.limits.token_buckets import Buckets
 from hubbub.protocol import Refused
@@ -100,9 +100,9 @@ def test_a_banned_reader_is_out_and_so_is_one_who_is_not_active(reader: Any, att
 
 def test_the_sweep_leaves_readers_in_until_the_permission_is_taken(reader: Any, charlie: Any, attic: Room) -> None:
     inside = {"attic": {str(reader.pk), str(charlie.pk)}}
-    assert access.denied_users(inside) == {"attic": {str(charlie.pk): "removed"}}
+    assert revocation.denied_users(inside) == {"attic": {str(charlie.pk): "removed"}}
     reader.user_permissions.clear()
-    assert access.denied_users(inside) == {"attic": {str(reader.pk): "removed", str(charlie.pk): "removed"}}
+    assert revocation.denied_users(inside) == {"attic": {str(reader.pk): "removed", str(charlie.pk): "removed"}}
 
 
 def test_a_public_room_made_private_asks_few_queries_about_those_inside(
@@ -111,7 +111,7 @@ def test_a_public_room_made_private_asks_few_queries_about_those_inside(
     inside = {str(make_user(f"user-{number}").pk) for number in range(30)}
     services.change_room(room_id=lounge.pk, is_private=True)
     with django_assert_max_num_queries(6):
-        assert access.denied_users({"lounge": inside}) == {"lounge": dict.fromkeys(inside, "removed")}
+        assert revocation.denied_users({"lounge": inside}) == {"lounge": dict.fromkeys(inside, "removed")}
 
 
 def test_each_opening_is_one_line_of_the_log(

@@ -162,8 +162,8 @@ async def test_a_last_message_whose_publication_was_lost_reaches_everybody(healt
     post = """
         import os, uuid
         from chat import posting
-        from hubbub.publish import sender
-        sender.put = lambda message, **_: os._exit(0)
+        from hubbub.publish import process_sender
+        process_sender.put = lambda message, **_: os._exit(0)
         from django.contrib.auth import get_user_model
         user = get_user_model().objects.get(username="watcher")
         posting.post_messages([posting.Post(user.pk, "general", uuid.uuid4(), "the last")])

@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from chaos.checking import check, read_record
-from chaos.recording import Address, Recorder
+from chaos.connecting import Address
+from chaos.recording import Recorder
 from tests.support.client import Client, Frame
 from tests.support.cluster import Cluster, until
 from tests.support.conversation import talking

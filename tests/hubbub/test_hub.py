@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from hubbub import conf
 from hubbub.delivery.frames import Frames
 from hubbub.delivery.hub import Hub
-from hubbub.delivery.pacing import WRITES_PER_TURN
+from hubbub.process.pacing import WRITES_PER_TURN
 from tests.support.hubs import GROUP, Listener, Truth, confirmed, live_member, send, until
 
 

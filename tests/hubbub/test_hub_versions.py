@@ -10,7 +10,7 @@ from channels.layers import get_channel_layer
 
 from hubbub.delivery.hub import Hub
 from hubbub.delivery.layer import RedisPubSubLayer
-from hubbub.publish import newest, publish, sender
+from hubbub.publish import newest, process_sender, publish
 from hubbub.supervisor import private_redis
 from tests.hubbub.test_hub import WRITES_PER_TURN
 from tests.support.hubs import GROUP, Listener, confirmed, live_member, send, until
@@ -84,8 +84,8 @@ async def test_a_version_frame_published_while_redis_is_away_is_shown_when_it_is
     layer = RedisPubSubLayer(hosts=[{"address": f"unix://{path}", "socket_timeout": 1.0}])
     monkeypatch.setattr("hubbub.delivery.hub.get_channel_layer", lambda: layer)
     monkeypatch.setattr("hubbub.publish.sender.get_channel_layer", lambda: layer)
-    monkeypatch.setattr(sender, "_current", None)
-    sender.send_from(asyncio.get_running_loop())
+    monkeypatch.setattr(process_sender, "_current", None)
+    process_sender.send_from(asyncio.get_running_loop())
     hub = Hub()
     try:
         with private_redis.running(path):
@@ -106,7 +106,7 @@ async def test_a_version_frame_published_while_redis_is_away_is_shown_when_it_is
             publish(GROUP, "state 4", version=4)
             await until(lambda: shown(listener) == ["state 4"])
             assert listener.got == []
-            current = sender._current
+            current = process_sender._current
             assert current is not None
             await until(lambda: not current._newest.is_in_use, newest.SETTLE_SECONDS + 3)
     finally:

@@ -8,8 +8,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from hubbub import conf
+from hubbub.delivery.asgi_outbox import AsgiOutbox
 from hubbub.delivery.frames import Frames
-from hubbub.delivery.outbox import AsgiOutbox
 
 
 class Socket:

@@ -9,9 +9,9 @@ from redis import Redis
 
 from hubbub.delivery.hub import Hub
 from hubbub.delivery.member import Member
-from hubbub.delivery.pacing import WRITES_PER_TURN
 from hubbub.presence import topic_presence, tracker
 from hubbub.presence.topic_presence import Change, People
+from hubbub.process.pacing import WRITES_PER_TURN
 from hubbub.protocol import Person, Presence
 from tests.support.hubs import Listener, until
 from tests.support.sides import ALICE, BOB, CHARLIE, GRACE, GROUP, INTERVAL, Page, Side, names

@@ -18,7 +18,15 @@ from channels.layers import get_channel_layer
 
 from hubbub import publish as publishing
 from hubbub.process.metrics import COUNTERS
-from hubbub.publish import USERS_GROUP, flush, publish, publish_access_changed, publish_users_changed, sender
+from hubbub.publish import (
+    USERS_GROUP,
+    flush,
+    process_sender,
+    publish,
+    publish_access_changed,
+    publish_users_changed,
+    sender,
+)
 from tests.support.hubs import GROUP, next_frame, until
 
 
@@ -173,7 +181,7 @@ def test_flush_waits_no_longer_than_it_is_told(monkeypatch: pytest.MonkeyPatch) 
         return len(messages)
 
     monkeypatch.setattr(sender, "_send_together", hang)
-    monkeypatch.setattr(sender, "_current", None)
+    monkeypatch.setattr(process_sender, "_current", None)
     began = time.monotonic()
     publish(GROUP, "stuck")
     assert not flush(0.3)
@@ -194,7 +202,7 @@ sent_slowly: list[Any] = []
 def test_flush_never_returns_before_what_was_published_before_it_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     """From many threads at once, with rechecks among it, while others go on publishing."""
     monkeypatch.setattr(sender, "_send_together", slow_send)
-    monkeypatch.setattr(sender, "_current", None)
+    monkeypatch.setattr(process_sender, "_current", None)
     sent_slowly.clear()
     early: list[str] = []
     stop = threading.Event()
@@ -246,7 +254,7 @@ def test_flush_in_the_moment_when_the_queue_runs_empty_is_not_early(monkeypatch:
                 early.append(text)
 
     monkeypatch.setattr(sender, "_send_together", send)
-    monkeypatch.setattr(sender, "_current", None)
+    monkeypatch.setattr(process_sender, "_current", None)
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
@@ -266,7 +274,7 @@ def test_flush_says_once_in_each_thread_that_something_was_lost(monkeypatch: pyt
         return len(messages)
 
     monkeypatch.setattr(sender, "_send_together", send)
-    monkeypatch.setattr(sender, "_current", None)
+    monkeypatch.setattr(process_sender, "_current", None)
     with ThreadPoolExecutor(1) as earlier, ThreadPoolExecutor(1) as later:
         earlier.submit(publish, GROUP, "lost").result()
         publish(GROUP, "lost as well")

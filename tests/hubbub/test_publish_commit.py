@@ -12,12 +12,12 @@ from django.db.transaction import TransactionManagementError
 
 from hubbub.protocol import ServiceChanged
 from hubbub.publish import (
+    process_sender,
     publish,
     publish_access_changed,
     publish_end,
     publish_in_order,
     publish_users_changed,
-    sender,
 )
 from hubbub.publish.messages import Message, OneFrame
 
@@ -49,8 +49,8 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     def put(message: Message, *, now: bool) -> None:
         found.append(message.text if isinstance(message, OneFrame) else message)
 
-    monkeypatch.setattr(sender, "put", put)
-    monkeypatch.setattr(sender, "put_recheck", lambda group, user_ids: found.append((group, user_ids)))
+    monkeypatch.setattr(process_sender, "put", put)
+    monkeypatch.setattr(process_sender, "put_recheck", lambda group, user_ids: found.append((group, user_ids)))
     return found
 
 
@@ -145,7 +145,7 @@ def test_what_fails_after_the_commit_does_not_reach_the_caller(sent: list[Any], 
     def fail(_: object, *, now: bool) -> None:
         raise OSError("no way")
 
-    monkeypatch.setattr(sender, "put", fail)
+    monkeypatch.setattr(process_sender, "put", fail)
     with transaction.atomic():
         publish(GROUP, "one")
     assert "no way" in caplog.text

@@ -12,7 +12,7 @@ import pytest
     [
         ("hubbub.site", "_lock"),
         ("hubbub.process.security_log", "_lock"),
-        ("hubbub.publish.sender", "_lock"),
+        ("hubbub.publish.process_sender", "_lock"),
         ("project.accounts.login_throttle", "_lock"),
         ("project.accounts.hashing", "_making"),
     ],
@@ -28,7 +28,7 @@ def test_a_child_that_is_forked_while_a_thread_holds_the_lock_does_not_wait_for_
             may_end.wait(10)
 
     thread = threading.Thread(target=hold)
-    if module != "hubbub.publish.sender":  # The sender waits for its lock before it forks.
+    if module != "hubbub.publish.process_sender":  # The sender waits for its lock before it forks.
         thread.start()
         assert is_held.wait(10)
     pid = os.fork()

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from chaos.recording import Address
+from chaos.connecting import Address
 from hubbub.supervisor.private_redis import bound_to_parent, run_dir
 from tests.support.client import Client, opened
 from tests.support.servers import RAISED_LIMITS, ROOT, Site, fill

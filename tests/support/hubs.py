@@ -6,8 +6,8 @@ from typing import Any
 
 from channels.layers import get_channel_layer
 
+from hubbub.delivery.asgi_outbox import AsgiOutbox
 from hubbub.delivery.hub import Hub
-from hubbub.delivery.outbox import AsgiOutbox
 from hubbub.delivery.recovery import Changes, Recovery, StreamPosition
 
 GROUP = "room.general"

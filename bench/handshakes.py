@@ -1,0 +1,97 @@
+"""The handshakes of the load client: many sockets at once, each led through its dialog until it is a member."""
+
+import select
+import socket
+from collections.abc import Callable, Generator
+
+from bench.frames import CLOSE, FrameReader
+from bench.load_client import EVENTS, STALL_SECONDS, Broken
+
+CONNECTING = 32  # Connections in the making at once: fewer than a listener's usual backlog of 50.
+
+# Yields what to send; is sent b"" when the upgrade is through, then each text frame's payload. Returns when ready.
+Dialog = Generator[bytes, bytes, None]
+
+
+def connect(
+    address: tuple[str, int], count: int, dialog: Callable[[int], Dialog], *, connecting: int = CONNECTING
+) -> list[socket.socket]:
+    """`count` sockets, each led through its dialog, `connecting` of them at once. In the order in which they began."""
+    poll = select.epoll()
+    made: dict[int, _Connecting] = {}
+    ready: dict[int, socket.socket] = {}
+    begun = 0
+    try:
+        while len(ready) < count:
+            while begun < count and len(made) < connecting:
+                one = _Connecting(begun, address, dialog(begun))
+                made[one.socket.fileno()] = one
+                poll.register(one.socket, select.EPOLLOUT)
+                begun += 1
+            events = poll.poll(STALL_SECONDS, EVENTS)
+            if not events:
+                raise Broken(f"{len(ready)} of {count} sockets connected, then nothing more")
+            for fd, _ in events:
+                one = made[fd]
+                if not one.is_asked:
+                    one.ask()
+                    poll.modify(fd, select.EPOLLIN)
+                elif one.is_ready():
+                    poll.unregister(fd)
+                    ready[one.index] = made.pop(fd).socket
+        return [ready[index] for index in range(count)]
+    except BaseException:
+        for one in made.values():
+            one.socket.close()
+        for done in ready.values():
+            done.close()
+        raise
+    finally:
+        poll.close()
+
+
+class _Connecting:
+    """One socket on its way to being a member."""
+
+    def __init__(self, index: int, address: tuple[str, int], dialog: Dialog) -> None:
+        self.index = index
+        self.socket = socket.socket()
+        self.socket.setblocking(False)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket.connect_ex(address)
+        self.is_asked = False
+        self._dialog = dialog
+        self._head = b""
+        self._reader = FrameReader()
+        self._is_upgraded = False
+
+    def ask(self) -> None:
+        self.is_asked = True
+        self.socket.send(next(self._dialog))
+
+    def is_ready(self) -> bool:
+        """Take in what came; whether the dialog is at its end."""
+        chunk = self.socket.recv(1 << 16)
+        if not chunk:
+            raise Broken("the server closed a socket that connects")
+        try:
+            if not self._is_upgraded:
+                self._head += chunk
+                head, end, chunk = self._head.partition(b"\r\n\r\n")
+                if not end:
+                    return False
+                if not head.startswith(b"HTTP/1.1 101"):
+                    raise Broken(f"no upgrade: {head[:200]!r}")
+                self._is_upgraded = True
+                self._answer(b"")
+            for opcode, payload in self._reader.feed(chunk):
+                if opcode == CLOSE:
+                    raise Broken(f"the server closed a socket that connects: {payload!r}")
+                self._answer(payload)
+        except StopIteration:
+            return True
+        return False
+
+    def _answer(self, payload: bytes) -> None:
+        if answer := self._dialog.send(payload):
+            self.socket.send(answer)

@@ -1,0 +1,32 @@
+"""The address of a site, and a WebSocket to it as a browser opens one."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect, unix_connect
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """The address of a site, http://host:port; `unix_socket` reaches one of its processes."""
+
+    url: str
+    unix_socket: str | None = None
+
+
+async def open_socket(address: Address, cookie: str) -> ClientConnection:
+    """Open a WebSocket. An empty cookie: the socket sends a token later."""
+    url = address.url.replace("http", "ws", 1) + "/ws/chat/"
+    headers = {"Cookie": f"sessionid={cookie}", "Origin": address.url} if cookie else {}
+    options: dict[str, Any] = {
+        "additional_headers": headers,
+        "compression": None,
+        "max_size": None,
+        # As in a browser; the protocol has its own `ping`.
+        "ping_interval": None,
+        "open_timeout": None,
+        "close_timeout": 1,
+    }
+    if address.unix_socket is not None:
+        return await unix_connect(address.unix_socket, url, **options)
+    return await connect(url, proxy=None, **options)
