@@ -1,5 +1,6 @@
 from django.apps import AppConfig
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import autodiscover_modules
 
 
 class HubbubConfig(AppConfig):
@@ -18,5 +19,8 @@ class HubbubConfig(AppConfig):
 
         if not checks.missing_apps():  # Else importing the models would fail before the checks report it.
             from hubbub import signals
+            from hubbub.topics import follows
 
             signals.connect()
+            autodiscover_modules("topics")  # Those that the apps declare.
+            follows.connect()

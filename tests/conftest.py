@@ -33,14 +33,14 @@ os.environ["HUBBUB_PREFIX"] = "hubbub"  # Without it each test that publishes wo
 os.environ["REDIS_URL"] = f"unix://{_folder / 'redis.sock'}"
 if "TEST_DATABASE_URL" in os.environ:  # Set by tests/database, which runs a part of the tests on PostgreSQL.
     os.environ["DATABASE_URL"] = os.environ["TEST_DATABASE_URL"]
-os.environ["DJANGO_SETTINGS_MODULE"] = "project.settings"
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.support.settings"
+
+# The helpers too say what was compared, when they assert. First: the settings are among them.
+pytest.register_assert_rewrite("tests.support")
 
 import django  # noqa: E402
 
 django.setup()
-
-# The helpers too say what was compared, when they assert.
-pytest.register_assert_rewrite("tests.support")
 
 from tests.support import servers  # noqa: E402
 from tests.support.cluster import Cluster  # noqa: E402

@@ -1,5 +1,6 @@
 """The life of one socket. A feature subclasses HubbubConsumer."""
 
 from hubbub.consumers.consumer import HubbubConsumer
+from hubbub.consumers.topic_consumer import TopicConsumer
 
-__all__ = ["HubbubConsumer"]
+__all__ = ["HubbubConsumer", "TopicConsumer"]

@@ -18,6 +18,7 @@ from hubbub.consumers.handshake import Handshake
 from hubbub.consumers.memberships import Memberships
 from hubbub.consumers.socket import FINISH_SECONDS, Disconnected
 from hubbub.delivery.asgi_outbox import outbox_for, send_close
+from hubbub.delivery.feed import MakeFeed
 from hubbub.delivery.recovery import Recovery
 from hubbub.limits.quotas import Slot, quotas
 from hubbub.limits.token_buckets import Strikes
@@ -96,9 +97,11 @@ class HubbubConsumer(Handshake):
         self._memberships.check_number(group)
         await self.join_uncounted(group, recovery, announce)
 
-    async def join_uncounted(self, group: str, recovery: Recovery | None, announce: Announce | None) -> None:
-        """As `join`, without the limit on groups."""
-        await self._memberships.join(group, self.identity, recovery, announce)
+    async def join_uncounted(
+        self, group: str, recovery: Recovery | None, announce: Announce | None, make_feed: MakeFeed | None = None
+    ) -> None:
+        """As `join`, without the limit on groups. `make_feed`: for a group that has a state."""
+        await self._memberships.join(group, self.identity, recovery, announce, make_feed)
 
     def check_number(self, group: str) -> None:
         """Raises Refused if the socket would be in too many groups with this one."""

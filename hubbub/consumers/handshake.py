@@ -15,6 +15,7 @@ from hubbub.delivery.asgi_outbox import AsgiOutbox, send_denial
 from hubbub.limits.quotas import RETRY_SECONDS, Slot, quotas
 from hubbub.process.security_log import address_of
 from hubbub.protocol import (
+    VERSION,
     AuthRequired,
     CloseCode,
     Error,
@@ -33,6 +34,7 @@ class Handshake(Socket):
     """Admits a socket and greets it."""
 
     permission: ClassVar[str | None] = None  # Required for the endpoint, as in `user.has_perm`; None: any user.
+    protocol: ClassVar[int] = VERSION
     endpoint_scopes: ClassVar[Set[str]] = frozenset()  # A token needs one of these; empty: any token.
     _slot: Slot | None
 
@@ -135,6 +137,7 @@ class Handshake(Socket):
         runtime().hub.service.add(self.outbox)
         self.send_frame(
             Hello(
+                protocol=self.protocol,
                 connection=self.connection,
                 user=Person(self.identity.user_id, self.identity.name),
                 state=runtime().hub.service.state,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from hubbub.auth.identity import Identity
+from hubbub.delivery.feed import MakeFeed
 from hubbub.delivery.member import Member, MemberSocket
 from hubbub.delivery.outbox import Outbox
 from hubbub.delivery.recovery import Recovery
@@ -32,11 +33,18 @@ class Memberships:
         self._live = {name: member for name, member in self._live.items() if not member.is_evicted}
         quotas().check_groups({*self, group})
 
-    async def join(self, group: str, user: Identity, recovery: Recovery | None, announce: Announce | None) -> None:
+    async def join(
+        self,
+        group: str,
+        user: Identity,
+        recovery: Recovery | None,
+        announce: Announce | None,
+        make_feed: MakeFeed | None = None,
+    ) -> None:
         """See `HubbubConsumer.join`."""
         self.abandon(group)
         self._pending[group] = await runtime().hub.join(
-            group, self._outbox, recovery, user.user_id, user.name, announce, self._socket
+            group, self._outbox, recovery, user.user_id, user.name, announce, self._socket, make_feed
         )
 
     def pending(self, group: str) -> Member:

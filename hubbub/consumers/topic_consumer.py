@@ -1,7 +1,7 @@
 """TopicConsumer: one socket for many topics, by protocol 2."""
 
-import asyncio
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
+from functools import partial
 from typing import Any, ClassVar
 
 import msgspec
@@ -10,11 +10,10 @@ from hubbub import threads
 from hubbub.consumers.commands import AnyCommandQueue
 from hubbub.consumers.consumer import HubbubConsumer
 from hubbub.consumers.topic_commands import TopicCommands
-from hubbub.delivery.group import Group
+from hubbub.delivery.feed import FeedReceiver
+from hubbub.delivery.sequence import Spawn
 from hubbub.presence.topic_presence import Change
 from hubbub.protocol import (
-    Command,
-    Error,
     ErrorCode,
     Malformed,
     Ok,
@@ -23,10 +22,11 @@ from hubbub.protocol import (
     answer_text,
     decoder_of,
     parse,
-    ref_of,
 )
 from hubbub.runtime import runtime
 from hubbub.topics import calls, reading
+from hubbub.topics.access import not_found
+from hubbub.topics.addresses import address_of_group
 from hubbub.topics.commands import CommandSpec
 from hubbub.topics.feed import StateFeed
 from hubbub.topics.frames import Done, Envelope, Join, Joined, Leave, PresenceChanged
@@ -41,11 +41,11 @@ _envelope = decoder_of(Envelope)
 
 
 class TopicCommand(msgspec.Struct, frozen=True):
-    """A decoded command of a topic."""
+    """A decoded command of a topic; without `spec`: the endpoint has no such topic."""
 
     ref: Any
     topic: str
-    spec: CommandSpec
+    spec: CommandSpec | None
     arguments: msgspec.Struct
 
 
@@ -53,7 +53,7 @@ class TopicConsumer(HubbubConsumer):
     """Set `topics`: `class PollConsumer(TopicConsumer): topics = [PollTopic]`."""
 
     topics: ClassVar[Iterable[type[Topic]]] = ()
-    protocol_version = 2
+    protocol = 2
     _by_name: ClassVar[dict[str, type[Topic]]] = {}
     # Partial answers sent for each topic since its last complete one.
     _parts: dict[str, int] | None = None
@@ -80,18 +80,17 @@ class TopicConsumer(HubbubConsumer):
                 raise
         topic = self._by_name.get(envelope.topic.partition("/")[0])
         spec = None if topic is None else topic.commands.get(envelope.type)
-        if topic is not None and spec is None:
-            raise Malformed(f"{topic.name} has no command {envelope.type!r}", envelope.ref)
+        if topic is None:
+            return TopicCommand(envelope.ref, envelope.topic, None, envelope)
         if spec is None:
-            return TopicCommand(envelope.ref, envelope.topic, _UNKNOWN, envelope)
+            raise Malformed(f"{topic.name} has no command {envelope.type!r}", envelope.ref)
         return TopicCommand(envelope.ref, envelope.topic, spec, parse(spec.decoder, text))
 
     def _is_write(self, command: Any) -> bool:
-        return isinstance(command, TopicCommand) and not command.spec.reads
+        return isinstance(command, TopicCommand) and (command.spec is None or not command.spec.reads)
 
     def _scope_of(self, command: Any) -> str | None:
-        topic = self._by_name.get(command.topic.partition("/")[0])
-        if topic is None:
+        if isinstance(command, Ping) or (topic := self._by_name.get(command.topic.partition("/")[0])) is None:
             return None
         return topic.write_scope if self._is_write(command) else topic.read_scope
 
@@ -108,10 +107,10 @@ class TopicConsumer(HubbubConsumer):
                     self.leave(topic.group)
                 return Done(topic=command.topic)
             case _ if topic is None:
-                raise reading.access.not_found()
+                raise not_found()
             case Join():
                 return await self._join(topic, command)
-            case TopicCommand(spec=spec, arguments=arguments):
+            case TopicCommand(spec=CommandSpec() as spec, arguments=arguments):
                 run = threads.read if spec.reads else threads.write
                 result = await run(calls.run_from_wire, topic, spec, arguments, self.identity)
                 return Done(topic=command.topic, result=msgspec.UNSET if result is None else result)
@@ -132,14 +131,14 @@ class TopicConsumer(HubbubConsumer):
                 await self._enter(topic)
                 viewer = await threads.read(reading.enter, topic, self.identity)
                 if self.is_evicted(group):
-                    raise reading.access.not_found()
+                    raise not_found()
                 self.check_number(group)
                 if topic.kind == "log":
                     answer, position, epoch = await self._open_log(topic, command)
                 else:
                     answer, position, epoch = await self._open_state(topic, command)
                 if self.is_evicted(group):
-                    raise reading.access.not_found()
+                    raise not_found()
                 if answer.partial:
                     # A socket that was a member leaves: a live event would be ahead of the partial answer.
                     self.leave(group)
@@ -166,16 +165,14 @@ class TopicConsumer(HubbubConsumer):
             await self.join_uncounted(topic.group, RECOVERY, announce)
             return
 
-        def feed(group: Group, spawn: Any) -> StateFeed:
-            return StateFeed(
-                topic.address, RECOVERY, lambda: threads.read(reading.read_state, topic), spawn, receiver=group
-            )
+        def make_feed(spawn: Spawn, receiver: FeedReceiver) -> StateFeed:
+            return StateFeed(topic.address, RECOVERY, partial(threads.read, reading.read_state, topic), spawn, receiver)
 
-        await self.join_uncounted(topic.group, None, announce, feed)
+        await self.join_uncounted(topic.group, None, announce, make_feed)
 
     async def _open_state(self, topic: Topic, command: Join) -> tuple[Joined, int | None, str]:
         feed = runtime().hub.feed_of(topic.group)
-        assert feed is not None
+        assert isinstance(feed, StateFeed)
         version, state = await feed.current()
         if topic.kind == "state" and (command.after, command.epoch) == (state.position, state.epoch):
             joined = Joined(topic=topic.address, epoch=state.epoch, position=state.position, complete=True, events=[])
@@ -187,9 +184,7 @@ class TopicConsumer(HubbubConsumer):
 
     async def _open_log(self, topic: Topic, command: Join) -> tuple[Joined, int | None, str]:
         may_be_partial = (self._parts or {}).get(topic.address, 0) < MAX_PARTS
-        page = await threads.read(
-            reading.open_log, topic, command.after, command.epoch, may_be_partial=may_be_partial
-        )
+        page = await threads.read(reading.open_log, topic, command.after, command.epoch, may_be_partial=may_be_partial)
         if page.partial:
             self._count_part(topic.address)
         joined = Joined(
@@ -215,5 +210,5 @@ class TopicConsumer(HubbubConsumer):
 
 
 def _announce(group: str, change: Change) -> PresenceChanged:
-    topic = reading.address_of_group(group)
+    topic = address_of_group(group)
     return PresenceChanged(topic=topic, count=change.count, joined=change.joined, left=change.left)

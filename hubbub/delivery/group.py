@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Collection
 
 from hubbub.delivery.fan_out import FanOut
+from hubbub.delivery.feed import Feed, MakeFeed
 from hubbub.delivery.frames import Frames
 from hubbub.delivery.member import ALWAYS, Member, MemberSocket
 from hubbub.delivery.outbox import Outbox, wait_for_room
@@ -34,6 +35,7 @@ class Group:
         on_empty: called when `close` has evicted the last member.
         on_evict: called with each live member that `close` evicts.
         people: the users present, for a group with presence.
+        make_feed: makes the feed of a group that has a state instead of ordered frames.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Group:
         on_empty: Callable[[], None] = lambda: None,
         on_evict: Callable[[Member], None] = lambda _: None,
         people: People | None = None,
+        make_feed: MakeFeed | None = None,
     ) -> None:
         self.name = name
         self.people = people
@@ -56,6 +59,7 @@ class Group:
         self._waiting: set[Member] = set()
         self._deliverable: Deliverable = deque()
         self.sequence = None if recovery is None else Sequence(name, recovery, spawn, self._deliverable, receiver=self)
+        self.feed: Feed | None = None if make_feed is None else make_feed(spawn, self)
         # All members were sent, or are being sent, everything up to here.
         self._delivered = 0
         # The newest version received, and the newest sent or being sent to all members.
@@ -76,8 +80,22 @@ class Group:
 
     @property
     def recovery(self) -> Recovery | None:
-        """The record of an ordered group; None: not ordered."""
-        return None if self.sequence is None else self.sequence.recovery
+        """The record of an ordered group or a feed; None: it has neither."""
+        return None if (tracked := self.tracked) is None else tracked.recovery
+
+    @property
+    def tracked(self) -> Sequence | Feed | None:
+        """What is compared with the record; None: nothing."""
+        return self.sequence or self.feed
+
+    @property
+    def members(self) -> int:
+        """The number of live and pending members."""
+        return len(self._live) + len(self._waiting)
+
+    def begin_version(self, version: int) -> None:
+        """The first state of a feed: members that were sent it wait for no frame of this version."""
+        self._version = self._sent_version = version
 
     @property
     def _sent_position(self) -> int | None:
@@ -175,8 +193,8 @@ class Group:
         """Cancel timers and tasks of an empty group."""
         if self._scheduled_flush is not None:
             self._scheduled_flush.cancel()
-        if self.sequence is not None:
-            self.sequence.end()
+        if (tracked := self.tracked) is not None:
+            tracked.end()
         self._fan_out.end()
 
     # Called by its sequence

@@ -13,6 +13,7 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 
 from hubbub import site
+from hubbub.delivery.feed import Feed, MakeFeed
 from hubbub.delivery.group import Group
 from hubbub.delivery.member import Member, MemberSocket
 from hubbub.delivery.outbox import Outbox
@@ -27,7 +28,7 @@ from hubbub.process.metrics import COUNTERS
 from hubbub.process.pacing import WriteBudget, give_turn
 from hubbub.protocol import Person, Presence
 from hubbub.publish import USERS_GROUP
-from hubbub.publish.messages import LastFrame, OneFrame, Recheck, SeveralFrames, Undecodable, decode
+from hubbub.publish.messages import LastFrame, Message, OneFrame, Reached, Recheck, SeveralFrames, Undecodable, decode
 
 logger = logging.getLogger(__name__)
 
@@ -110,6 +111,7 @@ class Hub:
         user_name: str = "",
         announce: Announce | None = None,
         socket: MemberSocket | None = None,
+        make_feed: MakeFeed | None = None,
     ) -> Member:
         """Add a pending member to the group.
 
@@ -123,8 +125,9 @@ class Hub:
             user_name: of the socket's user.
             announce: makes the frames that announce joins and leaves; with it the group has presence.
             socket: the log names it when the member is evicted.
+            make_feed: gives the group a feed instead of ordered frames.
         """
-        subscription = self._subscriptions.get(name) or self._add_group(name, recovery, announce)
+        subscription = self._subscriptions.get(name) or self._add_group(name, recovery, announce, make_feed)
         member = subscription.group.enter(outbox, user_id, user_name, socket)
         try:
             if not subscription.is_active:
@@ -134,7 +137,9 @@ class Hub:
             raise
         return member
 
-    def _add_group(self, name: str, recovery: Recovery | None, announce: Announce | None) -> Subscription:
+    def _add_group(
+        self, name: str, recovery: Recovery | None, announce: Announce | None, make_feed: MakeFeed | None
+    ) -> Subscription:
         group = Group(
             name,
             recovery,
@@ -143,10 +148,15 @@ class Hub:
             on_empty=partial(self._subscriber.end_if_empty, name),
             on_evict=partial(self._on_evict, name),
             people=None if announce is None else self._tracker.watch(name, announce),
+            make_feed=make_feed,
         )
-        if recovery is not None and self._reconciling is None:
+        if group.tracked is not None and self._reconciling is None:
             self._reconciling = self._spawn(self._reconciler.run())
         return self._subscriber.add(group)
+
+    def feed_of(self, name: str) -> Feed | None:
+        """The feed of a group with members here."""
+        return self._subscriptions[name].group.feed
 
     def has_everything_after(self, name: str, member: Member, position: int) -> bool:
         """See `Group.has_everything_after`."""
@@ -243,7 +253,7 @@ class Hub:
         self._check_all()
 
     def _check_all(self) -> None:
-        self._reconciler.wake()
+        self._reconciler.compare_all()
         if self._access is not None:
             self._access.check_all()
 
@@ -278,10 +288,10 @@ class Hub:
             if isinstance(message, Recheck) and self._access is not None:
                 self._access.users_changed(None if message.recheck == "all" else message.recheck)
             return
-        subscription = self._subscriptions.get(message.group)
-        if subscription is None:
-            return
-        group = subscription.group
+        if (subscription := self._subscriptions.get(message.group)) is not None:
+            self._dispatch_to(subscription.group, message)
+
+    def _dispatch_to(self, group: Group, message: Message) -> None:
         match message:
             case OneFrame():
                 group.receive(message.text, message.position, message.version)
@@ -290,6 +300,9 @@ class Hub:
                     group.receive(text, position, None)
             case LastFrame():
                 group.close(message.text, None if message.evicted == "all" else set(message.evicted))
+            case Reached():
+                if (tracked := group.tracked) is not None:
+                    tracked.note(message.position)
             case Recheck():
                 if self._access is not None:
                     self._access.access_changed(message.group)

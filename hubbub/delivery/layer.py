@@ -20,6 +20,7 @@ from hubbub import conf, site
 from hubbub.delivery.shard import Shard
 from hubbub.process.metrics import COUNTERS
 from hubbub.process.redis_errors import cause_of
+from hubbub.publish.group_names import layer_group
 from hubbub.publish.messages import Message, encode, to_dict
 
 logger = logging.getLogger(__name__)
@@ -120,7 +121,7 @@ class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]
         by_shard: dict[Shard, list[tuple[str, bytes]]] = {}
         for message in messages:
             try:
-                channel = self._get_group_channel_name(_checked(message.group))
+                channel = self._get_group_channel_name(_checked(layer_group(message.group)))
                 payload = encode(message) if self._is_plain else self.channel_layer.serialize(to_dict(message))
                 by_shard.setdefault(self._get_shard(channel), []).append((channel, site.current().mark + payload))
             except (TypeError, ValueError):

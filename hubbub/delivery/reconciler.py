@@ -1,8 +1,10 @@
 """Reconciliation: finds the messages that the channel layer lost, by comparing ordered groups with their record."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 
 from hubbub import conf
+from hubbub.delivery.feed import Feed
 from hubbub.delivery.recovery import Recovery, StreamPosition
 from hubbub.delivery.sequence import Sequence
 from hubbub.delivery.subscriber import Subscription
@@ -10,6 +12,9 @@ from hubbub.process.log_once import LogOnce
 from hubbub.process.metrics import COUNTERS
 from hubbub.process.periodic import Periodic
 from hubbub.protocol import Refused
+
+# A round that begins so many times its interval after the last one: the process was paused.
+PAUSED_ROUNDS = 3
 
 
 class Reconciler:
@@ -26,31 +31,58 @@ class Reconciler:
         self._subscriptions = subscriptions
         self._on_access_version = on_access_version
         self._rounds = Periodic(
-            self._compare_all,
+            self._compare,
             seconds=lambda: conf.settings().reconcile_seconds,
             log=LogOnce("hub: reading positions failed"),
             quiet=(Refused,),  # The threads have logged it.
         )
+        # Messages may have been lost, or the last round failed: what did not change must be read as well.
+        self._is_all_due = True
+        self._read_at = 0.0
 
     async def run(self) -> None:
         """Run until cancelled."""
         await self._rounds.run()
 
     def wake(self) -> None:
-        """Compare now: messages may have been lost."""
+        """Compare now: members did not wait for a subscription."""
         self._rounds.wake()
 
-    async def _compare_all(self) -> None:
-        """Compare all ordered groups with their record."""
-        by_recovery: dict[Recovery, dict[str, tuple[Sequence, StreamPosition]]] = {}
+    def compare_all(self) -> None:
+        """Compare now, and all groups: messages may have been lost."""
+        self._is_all_due = True
+        self._rounds.wake()
+
+    async def _compare(self) -> None:
+        """Compare the groups with their record."""
+        by_recovery: dict[Recovery, dict[str, tuple[Sequence | Feed, StreamPosition]]] = {}
         for name, subscription in self._subscriptions.items():
-            sequence = subscription.group.sequence
-            if sequence is not None and (local := sequence.local) is not None:
-                by_recovery.setdefault(sequence.recovery, {})[name] = (sequence, local)
-        for recovery, sequences in by_recovery.items():
+            tracked = subscription.group.tracked
+            if tracked is not None and (local := tracked.local) is not None:
+                by_recovery.setdefault(tracked.recovery, {})[name] = (tracked, local)
+        is_all = self._is_all_due or self._was_paused()
+        self._is_all_due = True  # Unless this round succeeds.
+        for recovery, groups in by_recovery.items():
             COUNTERS.comparisons += 1
-            recorded = await recovery.read_positions([*sequences])
-            for name, (sequence, local) in sequences.items():
-                if name in recorded:
-                    self._on_access_version(name, recorded[name].access)
-                sequence.compare(local, recorded.get(name))
+            await self._compare_with(recovery, groups, is_all)
+        self._is_all_due = False
+
+    async def _compare_with(
+        self, recovery: Recovery, groups: dict[str, tuple[Sequence | Feed, StreamPosition]], is_all: bool
+    ) -> None:
+        names = [*groups]
+        if is_all or recovery.read_changed_positions is None:
+            recorded = await recovery.read_positions(names)
+        else:
+            recorded = await recovery.read_changed_positions(names)
+            groups = {name: groups[name] for name in recorded if name in groups}
+        for name, (tracked, local) in groups.items():
+            if name in recorded:
+                self._on_access_version(name, recorded[name].access)
+            tracked.compare(local, recorded.get(name))
+
+    def _was_paused(self) -> bool:
+        """Whether this process stood still since the last round, so that messages may have been lost."""
+        now, before = asyncio.get_running_loop().time(), self._read_at
+        self._read_at = now
+        return now - before > PAUSED_ROUNDS * conf.settings().reconcile_seconds

@@ -95,6 +95,12 @@ class Sequence:
             self.out_of_order.add(position, text)
             self.advance()
 
+    def note(self, position: int) -> None:
+        """A process published that the record has this position."""
+        if self.position is not None and position > max(self.position, self._recorded):
+            self._recorded = position
+            self.advance()
+
     def compare(self, local: StreamPosition, recorded: StreamPosition | None) -> None:
         """Compare with the record and repair what is missing.
 

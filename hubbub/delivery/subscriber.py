@@ -5,6 +5,7 @@ The first member of a group subscribes to it, the last one unsubscribes. One lay
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from hubbub.delivery.group import Group
 from hubbub.delivery.sequence import Spawn
 from hubbub.process.redis_errors import cause_of
+from hubbub.publish.group_names import layer_group
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +56,8 @@ class Subscriber:
         self._on_late = on_late
         self._on_end = on_end
         self.by_name: dict[str, Subscription] = {}
+        # By name of the layer's group: how many of our groups are subscribed to it.
+        self._users = Counter[str]()
 
     def add(self, group: Group) -> Subscription:
         """Add a group, which gets its first member now."""
@@ -85,7 +89,7 @@ class Subscriber:
             async with subscription.lock:
                 if subscription.is_active or subscription.group.is_empty:
                     return
-                await self._layer.group_add(subscription.group.name, channel)
+                await self._add(layer_group(subscription.group.name), channel)
                 subscription.is_active = True
         except Exception as error:  # noqa: BLE001 - raised only by layers other than ours
             logger.warning("hub: subscribe to %s failed: %s", subscription.group.name, cause_of(error))
@@ -93,6 +97,21 @@ class Subscriber:
             subscription.subscribing = None
         if asyncio.get_running_loop().time() - began > SUBSCRIBE_SECONDS:
             self._on_late()
+
+    async def _add(self, name: str, channel: str) -> None:
+        """Subscribe to a group of the layer; groups of topics of one user share some."""
+        self._users[name] += 1
+        try:
+            await self._layer.group_add(name, channel)
+        except BaseException:
+            self._users[name] -= 1
+            raise
+
+    async def _discard(self, name: str, channel: str) -> None:
+        self._users[name] -= 1
+        if not self._users[name]:
+            del self._users[name]
+            await self._layer.group_discard(name, channel)
 
     async def _unsubscribe(self, subscription: Subscription) -> None:
         group = subscription.group
@@ -103,7 +122,7 @@ class Subscriber:
             if subscription.is_active:
                 subscription.is_active = False
                 try:
-                    await self._layer.group_discard(group.name, await self._open_channel())
+                    await self._discard(layer_group(group.name), await self._open_channel())
                 except Exception as error:  # noqa: BLE001 - the subscription ends with its connection
                     logger.warning("hub: unsubscribe from %s failed: %s", group.name, cause_of(error))
             if group.is_empty:

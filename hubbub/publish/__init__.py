@@ -12,7 +12,7 @@ import msgspec
 from hubbub.protocol import encode
 from hubbub.publish import process_sender
 from hubbub.publish.commits import after_commit
-from hubbub.publish.messages import LastFrame, OneFrame, SeveralFrames, UserId
+from hubbub.publish.messages import LastFrame, OneFrame, Reached, SeveralFrames, UserId
 from hubbub.publish.process_sender import flush, flushed, send_from
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "publish_access_changed",
     "publish_end",
     "publish_in_order",
+    "publish_reached",
     "publish_users_changed",
     "send_from",
 ]
@@ -58,6 +59,11 @@ def publish_in_order(group: str, frames: Sequence[tuple[int, str]], *, now: bool
     """Send several frames of an ordered group, (position, text) in rising order, in one message."""
     if frames:
         _send(partial(process_sender.put, SeveralFrames(group, list(frames)), now=now), now)
+
+
+def publish_reached(group: str, position: int) -> None:
+    """Tell every process that the group has a durable change at this position, which it reads from the record."""
+    _send(partial(process_sender.put, Reached(group, position)), now=False)
 
 
 def publish_end(

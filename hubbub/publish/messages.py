@@ -16,7 +16,8 @@ MAX_PAYLOAD_BYTES = 16 << 20
 # Of the reason in the log, which may quote the message.
 REASON_CHARS = 200
 
-Name = Annotated[str, msgspec.Meta(max_length=99)]
+# Of a group: the address of a topic is longer than a name of the layer (`group_names`).
+Name = Annotated[str, msgspec.Meta(max_length=210)]
 Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARS)]
 # Up to the largest integer of a database.
 Position = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -55,7 +56,13 @@ class Recheck(_Message, tag="hubbub.recheck", frozen=True):
     recheck: list[UserId] | Literal["all"]
 
 
-Message = OneFrame | SeveralFrames | LastFrame | Recheck
+class Reached(_Message, tag="hubbub.reached", frozen=True):
+    """The group has a durable change at this position; each process reads it from the record."""
+
+    position: Position
+
+
+Message = OneFrame | SeveralFrames | LastFrame | Recheck | Reached
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Message)

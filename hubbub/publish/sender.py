@@ -13,6 +13,7 @@ from channels.layers import get_channel_layer
 from hubbub import conf, site, threads
 from hubbub.process.metrics import COUNTERS
 from hubbub.process.redis_errors import cause_of
+from hubbub.publish.group_names import layer_group
 from hubbub.publish.messages import Message, OneFrame, Recheck, UserId, to_dict
 from hubbub.publish.newest import Newest
 
@@ -199,7 +200,7 @@ async def _send_together(layer: Any, messages: list[Message]) -> int:
     sent = 0
     for message in messages:  # Another layer, such as Channels' in-memory layer.
         try:
-            await layer.group_send(message.group, to_dict(message))
+            await layer.group_send(layer_group(message.group), to_dict(message))
             sent += 1
         except (TypeError, ValueError):
             logger.exception("publish: message not sent")

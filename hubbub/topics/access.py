@@ -81,9 +81,13 @@ def denied(topics: Iterable[tuple[LiveTopic, Collection[str]]]) -> dict[str, dic
     permitted: Collection[str] = people.keys()
     if isinstance(permission, str):
         permitted = with_permission({*people}, permission)
-    allowed = listed[0][0].viewers_allowed(
-        {topic.key: [people[user_id] for user_id in user_ids if user_id in permitted] for topic, user_ids in listed}
-    ) if listed else None
+    allowed = (
+        listed[0][0].viewers_allowed(
+            {topic.key: [people[user_id] for user_id in user_ids if user_id in permitted] for topic, user_ids in listed}
+        )
+        if listed
+        else None
+    )
     found: dict[str, dict[str, str]] = {}
     for topic, user_ids in listed:
         for user_id in user_ids:

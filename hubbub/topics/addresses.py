@@ -5,12 +5,10 @@ from typing import Any
 
 import msgspec
 
+from hubbub.publish.group_names import TOPIC_PREFIX
+
 MAX_ADDRESS_CHARS = 200
 VALID_NAME = re.compile(r"[a-z][a-z0-9_.-]{0,39}")
-
-# The group of a topic is its address behind one of these. The second: topics of one user share groups of the layer.
-GROUP_PREFIX = "t:"
-PERSONAL_PREFIX = "u:"
 
 
 def key_text(key: Any) -> str:
@@ -39,4 +37,4 @@ def read_key(key_type: Any, text: str) -> Any:
 
 def address_of_group(group: str) -> str:
     """The address of the topic whose group this is."""
-    return group[len(GROUP_PREFIX) :]
+    return group[len(TOPIC_PREFIX) :]

@@ -105,5 +105,3 @@ def _run(
 def _in_transaction(topic: LiveTopic, attempt: Any) -> Any:
     with transaction.atomic(using=topic.database), marks.collected(topic.database):
         return attempt()
-
-

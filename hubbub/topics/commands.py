@@ -78,7 +78,9 @@ def command(
     if callable(name):
         raise BadDeclaration(f"@command on {name.__name__}: name a permission: @command(permission=…)")
     if not (isinstance(permission, Access) or (isinstance(permission, str) and permission.count(".") == 1)):
-        raise BadDeclaration(f"@command: permission={permission!r} is neither 'app.codename' nor SIGNED_IN, VIEW, PUBLIC")
+        raise BadDeclaration(
+            f"@command: permission={permission!r} is neither 'app.codename' nor SIGNED_IN, VIEW, PUBLIC"
+        )
     if once and reads:
         raise BadDeclaration("@command: a command that only reads needs no `once`")
 

@@ -3,9 +3,10 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Protocol
 
+from hubbub.delivery.feed import FeedReceiver
 from hubbub.delivery.recovery import Recovery, StreamPosition
+from hubbub.delivery.sequence import Spawn
 from hubbub.process.log_once import LogOnce
 from hubbub.protocol import Refused, encode
 from hubbub.topics.frames import Changed, Closed
@@ -18,20 +19,6 @@ RETRY_SECONDS = 1.0
 MIN_SECONDS = 0.05
 # Of all frames of one topic to its members in this process.
 BYTES_PER_SECOND = 20_000_000
-
-
-class Receiver(Protocol):
-    """The group that delivers the frames."""
-
-    def receive(self, text: str, position: int | None, version: int | None) -> None: ...
-
-    def close(self, text: str, user_ids: None) -> None: ...
-
-    @property
-    def members(self) -> int: ...
-
-
-Spawn = Callable[..., "asyncio.Task[None]"]
 
 
 class StateFeed:
@@ -51,7 +38,7 @@ class StateFeed:
         recovery: Recovery,
         read: Callable[[], Awaitable[TopicState]],
         spawn: Spawn,
-        receiver: Receiver,
+        receiver: FeedReceiver,
     ) -> None:
         self.recovery = recovery
         self._address = address
@@ -67,7 +54,6 @@ class StateFeed:
         self._next_at = 0.0
         self._sending: asyncio.TimerHandle | None = None
         self._log = LogOnce(f"topic {address}: reading the state failed")
-        # Counts changes of the epoch, as a sequence does; `compare` does not need it.
 
     @property
     def local(self) -> StreamPosition | None:
@@ -95,9 +81,10 @@ class StateFeed:
 
     def compare(self, local: StreamPosition, recorded: StreamPosition | None) -> None:
         """Compare with the record. `local`: the position here before the record was read."""
-        if recorded is not None and self._state is not None and local == self.local:
-            if (recorded.epoch, recorded.position) != (local.epoch, local.position):
-                self._note_stale()
+        if recorded is None or local != self.local:
+            return  # Read anew meanwhile.
+        if (recorded.epoch, recorded.position) != (local.epoch, local.position):
+            self._note_stale()
 
     def end(self) -> None:
         """Cancel timers and tasks of a topic without members."""
@@ -146,7 +133,9 @@ class StateFeed:
         if before is None or (state.epoch, state.position) != (before.epoch, before.position):
             self._version += 1
             self._state = state
-            if before is not None:
+            if before is None:
+                self._receiver.begin_version(self._version)
+            else:
                 self._send_soon()
         for waiter in waiting:
             if not waiter.done():

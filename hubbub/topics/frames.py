@@ -31,8 +31,9 @@ class Envelope(msgspec.Struct, frozen=True):
 class Joined(Ok, tag="ok", kw_only=True, frozen=True, omit_defaults=True):
     """The answer to a join.
 
-    `complete`: `events` are all changes since the client's position; else `state` replaces what it has. `partial`: there
-    are more, from `position` on; the socket is not a member yet.
+    Attributes:
+        complete: `events` are all changes since the client's position; else `state` replaces what the client has.
+        partial: there are more changes above `position`, and the socket is not a member yet.
     """
 
     topic: str

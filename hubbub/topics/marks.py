@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from django.db import connections, transaction
@@ -58,7 +57,7 @@ def next_position(topic: LiveTopic) -> int:
         raise TransactionManagementError("next_position() belongs into the transaction that stores the change")
     position = positions.take(topic.database, [topic.address])[topic.address]
     # Where the event is not published, processes see the position and read the change.
-    publisher.publish_position(topic.group, position)
+    publisher.publish_reached(topic.group, position)
     return position
 
 
@@ -85,6 +84,4 @@ def _take_and_publish(topics: Collection[LiveTopic]) -> None:
     for database, changed_topics in by_database.items():
         with transaction.atomic(using=database, savepoint=False):
             for address, position in positions.take(database, changed_topics).items():
-                publisher.publish_position(changed_topics[address].group, position)
-
-
+                publisher.publish_reached(changed_topics[address].group, position)

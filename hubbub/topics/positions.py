@@ -92,4 +92,3 @@ def _raise(database: str, addresses: list[str], column: str) -> dict[str, int]:
 
 def _now_ms(database: str) -> str:
     return NOW_MS[connections[database].vendor]
-

@@ -64,7 +64,7 @@ def read_state(topic: LiveTopic) -> TopicState:
     Raises:
         Refused: by the topic; `too_long`: it does not fit into a frame.
     """
-    start = StreamPosition("", 0) if topic.kind == "newest" else positions.read(topic.database, [topic.address])[topic.address]
+    start = _position_of(topic)
     return TopicState(start.epoch, start.position, _encoded_state(topic))
 
 
@@ -77,7 +77,7 @@ def open_log(topic: LiveTopic, after: int | None, epoch: str | None, *, may_be_p
         epoch: of that position.
         may_be_partial: False: the state instead of a part.
     """
-    start = positions.read(topic.database, [topic.address])[topic.address]
+    start = _position_of(topic)
     if after is not None and epoch == start.epoch and 0 <= after <= start.position:
         texts, position = _changes(topic, after, start.position, PAGE_BYTES - ENVELOPE_BYTES)
         if position >= start.position or may_be_partial:
@@ -91,7 +91,7 @@ def read_changes(find: Find, group: str, after: int) -> Changes:
     topic = find(address)
     if topic is None:
         return Changes(after, [], closed=encode(Closed(topic=address, code=ErrorCode.NOT_FOUND)))
-    start = positions.read(topic.database, [address])[address]
+    start = _position_of(topic)
     frames: list[tuple[int, str]] = []
     position = after
     size = 0
@@ -134,6 +134,12 @@ def read_positions(find: Find, groups: Iterable[str]) -> dict[str, StreamPositio
         for address, position in positions.read(database, by_address).items():
             found[by_address[address]] = position
     return found
+
+
+def _position_of(topic: LiveTopic) -> StreamPosition:
+    if topic.kind == "newest":
+        return StreamPosition("", 0)  # It is not durable.
+    return positions.read(topic.database, [topic.address])[topic.address]
 
 
 def _changes(topic: LiveTopic, after: int, until: int, size: int) -> tuple[list[str], int]:

@@ -51,12 +51,14 @@ def _read_changed(
     groups: set[str], also: list[str], since_ms: dict[str, int]
 ) -> tuple[dict[str, StreamPosition], dict[str, int]]:
     by_address = {address_of_group(group): group for group in groups}
-    databases = {topic.database for address in by_address if (topic := find(address)) is not None}
+    by_database: dict[str, list[str]] = {}
+    for address, group in by_address.items():
+        if (topic := find(address)) is not None:
+            by_database.setdefault(topic.database, []).append(group)
     found: dict[str, StreamPosition] = {}
     read_at: dict[str, int] = {}
-    for database in databases:
+    for database, own in by_database.items():
         if (since := since_ms.get(database)) is None:
-            own = [group for address, group in by_address.items() if (topic := find(address)) and topic.database == database]
             read_at[database] = positions.read_clock(database)
             found |= reading.read_positions(find, own)
             continue

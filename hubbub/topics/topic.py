@@ -8,11 +8,10 @@ import msgspec
 from django.db.models import Model
 
 from hubbub.protocol import ErrorCode, Refused
+from hubbub.publish.group_names import PERSONAL_PREFIX, TOPIC_PREFIX
 from hubbub.topics import calls, marks
 from hubbub.topics.addresses import (
-    GROUP_PREFIX,
     MAX_ADDRESS_CHARS,
-    PERSONAL_PREFIX,
     VALID_NAME,
     key_text,
     read_key,
@@ -84,7 +83,7 @@ class Topic:
     @property
     def group(self) -> str:
         """The name of its group in the hub."""
-        return f"{PERSONAL_PREFIX if self.personal else GROUP_PREFIX}{self.address}"
+        return f"{PERSONAL_PREFIX if self.personal else TOPIC_PREFIX}{self.address}"
 
     # For subclasses
 
@@ -101,7 +100,7 @@ class Topic:
         raise NotImplementedError
 
     def may_view(self, user: Any) -> bool:
-        """Whether the user may see this topic, beside `permission`. False is answered as if there were no such topic."""
+        """Whether the user, who has the `permission`, may see this topic. False is answered as `not_found`."""
         return True
 
     @classmethod
@@ -218,7 +217,7 @@ def _check(cls: type[Topic]) -> None:
     if cls.permission is None and cls.may_view is Topic.may_view:
         raise BadDeclaration(f"{where}: name a permission (SIGNED_IN for every user), or define may_view")
     if cls.permission is not None and not _is_permission(cls.permission):
-        raise BadDeclaration(f"{where}: permission={cls.permission!r} is neither 'app.codename' nor SIGNED_IN or PUBLIC")
+        raise BadDeclaration(f"{where}: permission={cls.permission!r} is not 'app.codename', SIGNED_IN or PUBLIC")
     if cls.state is Topic.state:
         raise BadDeclaration(f"{where}: define state()")
     if cls.kind == "log" and cls.changes is Topic.changes:

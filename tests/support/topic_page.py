@@ -1,0 +1,90 @@
+"""A socket of a topic consumer within the test's event loop: frames are sent and read as by a client."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from asgiref.sync import sync_to_async
+from django.test import Client
+
+from hubbub.consumers import TopicConsumer
+from tests.support.polls.consumers import PollsConsumer
+
+HOST = "testserver"
+
+
+class Page:
+    """What a client has sent and got."""
+
+    def __init__(self) -> None:
+        self.inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.frames: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._ref = 0
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """The ASGI `send` of the socket."""
+        if message["type"] == "websocket.send":
+            self.frames.put_nowait(msgspec.json.decode(message["text"]))
+        elif message["type"] == "websocket.close":
+            self.frames.put_nowait({"type": "close", **message})
+
+    async def next(self, kind: str | None = None) -> dict[str, Any]:
+        """The next frame, of this type; frames of other types before it are dropped."""
+        async with asyncio.timeout(8):
+            while True:
+                frame = await self.frames.get()
+                if kind is None or frame["type"] == kind:
+                    return frame
+
+    def put(self, text: str) -> None:
+        """Send a text frame."""
+        self.inbox.put_nowait({"type": "websocket.receive", "text": text})
+
+    def send_frame(self, kind: str, **fields: Any) -> int:
+        """Send a frame with the next `ref`, and return that."""
+        self._ref += 1
+        self.put(msgspec.json.encode({"type": kind, "ref": self._ref, **fields}).decode())
+        return self._ref
+
+    async def ask(self, kind: str, **fields: Any) -> dict[str, Any]:
+        """Send a command, and return its answer; events before it stay to be read."""
+        ref = self.send_frame(kind, **fields)
+        others = []
+        async with asyncio.timeout(8):
+            while (frame := await self.frames.get()).get("ref") != ref:
+                others.append(frame)
+        rest = [self.frames.get_nowait() for _ in range(self.frames.qsize())]
+        for other in (*others, *rest):
+            self.frames.put_nowait(other)
+        return frame
+
+    def unread(self) -> list[dict[str, Any]]:
+        """Frames that nobody has read yet."""
+        return [self.frames.get_nowait() for _ in range(self.frames.qsize())]
+
+
+@asynccontextmanager
+async def opened(user: Any, consumer: type[TopicConsumer] = PollsConsumer) -> AsyncIterator[Page]:
+    """A socket of the user, signed in by a session, until the end of the block."""
+    client = Client()
+    await sync_to_async(client.force_login)(user)
+    page = Page()
+    cookie = client.cookies["sessionid"].value
+    headers = [
+        (b"host", HOST.encode()),
+        (b"origin", f"http://{HOST}".encode()),
+        (b"cookie", f"sessionid={cookie}".encode()),
+    ]
+    scope = {"type": "websocket", "path": "/ws/", "headers": headers, "client": ("127.0.0.1", 1), "extensions": {}}
+    page.inbox.put_nowait({"type": "websocket.connect"})
+    socket = asyncio.create_task(consumer()(scope, page.inbox.get, page.send))
+    try:
+        await page.next("hello")
+        yield page
+    finally:
+        page.inbox.put_nowait({"type": "websocket.disconnect", "code": 1000})
+        await asyncio.wait([socket], timeout=8)
+        assert socket.done()
+        socket.result()
