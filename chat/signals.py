@@ -10,7 +10,7 @@ from chat.models import Membership, Room
 from chat.serializers import group_of
 from hubbub.protocol import Person, UserRenamed, encode
 from hubbub.publish import publish
-from hubbub.signals import user_renamed
+from hubbub.signals import epochs_renewed, user_renamed
 
 
 def connect() -> None:
@@ -21,6 +21,7 @@ def connect() -> None:
     post_save.connect(_room_saved, sender=Room, dispatch_uid="chat.room_saved")
     post_delete.connect(_room_deleted, sender=Room, dispatch_uid="chat.room_deleted")
     user_renamed.connect(_user_renamed, dispatch_uid="chat.user_renamed")
+    epochs_renewed.connect(_epochs_renewed, dispatch_uid="chat.epochs_renewed")
 
 
 def _membership_moves(instance: Membership, **_: object) -> None:
@@ -46,3 +47,8 @@ def _user_renamed(user_id: str, name: str, **_: object) -> None:
     event = encode(UserRenamed(user=Person(user_id, name)))
     for slug in access.rooms_showing(user_id):
         publish(group_of(slug), event)
+
+
+def _epochs_renewed(**_: object) -> str:
+    count = services.renew_epochs()
+    return f"New epoch for {count} {'room' if count == 1 else 'rooms'}."

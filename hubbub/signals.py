@@ -25,6 +25,9 @@ from hubbub.publish import publish_users_changed
 # Sent with `user_id` and `name` after the commit of a changed user name.
 user_renamed = Signal()
 
+# Sent by `manage.py renew_epochs`: receivers renew epochs of their own, and return a line for the output.
+epochs_renewed = Signal()
+
 # Saved at each sign-in or use; they change no access.
 IRRELEVANT_FIELDS = {"last_login", "last_used_at"}
 

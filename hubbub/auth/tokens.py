@@ -24,9 +24,18 @@ NO_SHA256 = "-" * 64  # Compared where there is no token: same length, never equ
 NOTE_USE_EVERY = timedelta(minutes=1)
 
 
+# Scopes of topics, which declare them: by name, what each allows.
+_declared: dict[str, str] = {}
+
+
+def declare_scope(name: str, description: str) -> None:
+    """Add a scope that a feature declares; `settings.TOKEN_SCOPES` may describe it in other words."""
+    _declared[name] = description
+
+
 def known_scopes() -> dict[str, str]:
-    """The scopes of `settings.TOKEN_SCOPES`, each with what it allows."""
-    return getattr(settings, "TOKEN_SCOPES", {})
+    """The scopes that features declare and those of `settings.TOKEN_SCOPES`, each with what it allows."""
+    return {**_declared, **getattr(settings, "TOKEN_SCOPES", {})}
 
 
 @sensitive_variables()

@@ -47,6 +47,11 @@ class Memberships:
             group, self._outbox, recovery, user.user_id, user.name, announce, self._socket, make_feed
         )
 
+    def is_live(self, group: str) -> bool:
+        """Whether the socket is a live member of the group."""
+        member = self._live.get(group)
+        return member is not None and not member.is_evicted
+
     def pending(self, group: str) -> Member:
         """The pending member in the group."""
         return self._pending[group]

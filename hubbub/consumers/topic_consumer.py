@@ -13,10 +13,12 @@ from hubbub.consumers.topic_commands import TopicCommands
 from hubbub.delivery.feed import FeedReceiver
 from hubbub.delivery.sequence import Spawn
 from hubbub.presence.topic_presence import Change
+from hubbub.process.metrics import COUNTERS
 from hubbub.protocol import (
     ErrorCode,
     Malformed,
     Ok,
+    Person,
     Ping,
     Refused,
     answer_text,
@@ -34,6 +36,10 @@ from hubbub.topics.recovery import RECOVERY
 from hubbub.topics.topic import Topic, topic_at
 
 JOIN_ATTEMPTS = 3
+
+# With such a lag of the event loop, commands that are only told are refused.
+BUSY_MS = 100.0
+RETRY_BUSY_MS = 2000
 MAX_PARTS = 20
 
 _own_commands = decoder_of(Ping | Join | Leave)
@@ -87,7 +93,7 @@ class TopicConsumer(HubbubConsumer):
         return TopicCommand(envelope.ref, envelope.topic, spec, parse(spec.decoder, text))
 
     def _is_write(self, command: Any) -> bool:
-        return isinstance(command, TopicCommand) and (command.spec is None or not command.spec.reads)
+        return isinstance(command, TopicCommand) and (command.spec is None or command.spec.is_write)
 
     def _scope_of(self, command: Any) -> str | None:
         if isinstance(command, Ping) or (topic := self._by_name.get(command.topic.partition("/")[0])) is None:
@@ -110,11 +116,23 @@ class TopicConsumer(HubbubConsumer):
                 raise not_found()
             case Join():
                 return await self._join(topic, command)
+            case TopicCommand(spec=CommandSpec(told=True) as spec, arguments=arguments):
+                return self._tell(topic, spec, arguments)
             case TopicCommand(spec=CommandSpec() as spec, arguments=arguments):
                 run = threads.read if spec.reads else threads.write
                 result = await run(calls.run_from_wire, topic, spec, arguments, self.identity)
                 return Done(topic=command.topic, result=msgspec.UNSET if result is None else result)
         return await super().handle(command)
+
+    def _tell(self, topic: Topic, spec: CommandSpec, arguments: msgspec.Struct) -> Done:
+        if not self._memberships.is_live(topic.group):
+            raise Refused(ErrorCode.CONFLICT, f"join {topic.address} before {spec.name}")
+        if COUNTERS.lags_ms and COUNTERS.lags_ms[-1] > BUSY_MS:
+            COUNTERS.limited["told"] += 1
+            raise Refused(ErrorCode.RATE_LIMITED, "the server is busy", retry_after_ms=RETRY_BUSY_MS)
+        person = Person(self.identity.user_id, self.identity.name)
+        spec.method(topic, person, **{name: getattr(arguments, name) for name in spec.argument_names})
+        return Done(topic=topic.address)
 
     async def _join(self, topic: Topic, command: Join) -> Ok | None:
         """Enter the group, read, answer, then deliver what follows, so that no change is lost.
@@ -207,6 +225,11 @@ class TopicConsumer(HubbubConsumer):
     def _forget_parts(self, address: str) -> None:
         if self._parts is not None and self._parts.pop(address, None) is not None and not self._parts:
             self._parts = None
+
+
+def live(*topics: type[Topic]) -> type[TopicConsumer]:
+    """Make a consumer of these topics, for a route: `path("ws/", live(PollTopic, RoomTopic).as_asgi())`."""
+    return type("LiveConsumer", (TopicConsumer,), {"topics": topics})
 
 
 def _announce(group: str, change: Change) -> PresenceChanged:

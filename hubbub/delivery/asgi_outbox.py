@@ -10,7 +10,7 @@ from typing import Any
 
 from hubbub.delivery.backlog import BACKLOG
 from hubbub.delivery.frames import Frames
-from hubbub.delivery.outbox import EXTENSION, Outbox, RawOutbox
+from hubbub.delivery.outbox import DROPPED, EXTENSION, Outbox, RawOutbox
 from hubbub.protocol import CloseCode
 
 # Stock daphne accepts only application codes.
@@ -66,6 +66,9 @@ class AsgiOutbox(Outbox):
         for text in frames.texts:
             if latest is None:
                 self._put(text, len(text.encode()))
+            elif latest == DROPPED:
+                if not self._frames:
+                    self._put(text, len(text.encode()))
             elif self._closing is None:
                 self._latest[latest] = text
                 self._wake.set()

@@ -11,7 +11,7 @@ from hubbub.delivery.fan_out import FanOut
 from hubbub.delivery.feed import Feed, MakeFeed
 from hubbub.delivery.frames import Frames
 from hubbub.delivery.member import ALWAYS, Member, MemberSocket
-from hubbub.delivery.outbox import Outbox, wait_for_room
+from hubbub.delivery.outbox import DROPPED, Outbox, wait_for_room
 from hubbub.delivery.recovery import Recovery
 from hubbub.delivery.sequence import Deliverable, Sequence, Spawn
 from hubbub.presence.topic_presence import People
@@ -22,6 +22,8 @@ NO_VERSION = -1
 
 # Deliverable frames share one write per socket up to this size: in a burst one system call sends many frames.
 TOGETHER_CHARS = 16 * 1024
+
+MAX_TOLD = 32  # More of them wait for no write: the oldest are dropped.
 
 
 class Group:
@@ -65,6 +67,8 @@ class Group:
         # The newest version received, and the newest sent or being sent to all members.
         self._version = self._sent_version = NO_VERSION
         self._newest: str | None = None
+        # Frames that nobody waits for, while a write is in progress.
+        self._told: deque[str] = deque(maxlen=MAX_TOLD)
         self._current: Callable[[], str | None] | None = None
         self._scheduled_flush: asyncio.Handle | None = None
 
@@ -163,6 +167,11 @@ class Group:
         if self._scheduled_flush is None:  # In the loop's next round: frames that arrive until then share a write.
             self._scheduled_flush = asyncio.get_running_loop().call_soon(self.flush)
 
+    def tell(self, text: str) -> None:
+        """Send a frame to the live members that can take it at once; it is dropped where bytes wait."""
+        self._told.append(text)
+        self.flush()
+
     def send_current(self, current: Callable[[], str | None]) -> None:
         """Send a frame without a position that describes the present state.
 
@@ -234,6 +243,8 @@ class Group:
             elif self._newest is not None:
                 text, self._newest = self._newest, None
                 self._fan_out_newest(Frames(text))
+            elif self._told:
+                self._fan_out_told(Frames(self._told.popleft()))
             else:
                 return
 
@@ -256,6 +267,12 @@ class Group:
         self._fan_out.write(frames, latest=self.name)
         for member in up_to_date:  # After the fan-out: they were sent this version before.
             self._make_live(member)
+
+    def _fan_out_told(self, frames: Frames) -> None:
+        for member in self._waiting:
+            if member.backlog is None:
+                member.outbox.put_frames(frames, DROPPED)
+        self._fan_out.write(frames, DROPPED)
 
     def _fan_out_current(self, current: Callable[[], str | None]) -> None:
         self._current = None

@@ -28,7 +28,17 @@ from hubbub.process.metrics import COUNTERS
 from hubbub.process.pacing import WriteBudget, give_turn
 from hubbub.protocol import Person, Presence
 from hubbub.publish import USERS_GROUP
-from hubbub.publish.messages import LastFrame, Message, OneFrame, Reached, Recheck, SeveralFrames, Undecodable, decode
+from hubbub.publish.messages import (
+    LastFrame,
+    Message,
+    OneFrame,
+    Reached,
+    Recheck,
+    SeveralFrames,
+    Told,
+    Undecodable,
+    decode,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -300,6 +310,8 @@ class Hub:
                     group.receive(text, position, None)
             case LastFrame():
                 group.close(message.text, None if message.evicted == "all" else set(message.evicted))
+            case Told():
+                group.tell(message.text)
             case Reached():
                 if (tracked := group.tracked) is not None:
                     tracked.note(message.position)

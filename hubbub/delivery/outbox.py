@@ -30,6 +30,9 @@ SLOW_READER_SECONDS = 2.0
 PART_BYTES = 256 * 1024
 PART_SECONDS = 1.0
 
+# As `latest`: in a full outbox the frames are dropped.
+DROPPED = ""
+
 
 class Connection(Protocol):
     """A server's connection that takes ready WebSocket frames. See hubbub.server."""
@@ -80,7 +83,7 @@ class Outbox:
         raise NotImplementedError
 
     def put_frames(self, frames: Frames, latest: str | None = None) -> None:
-        """Queue shared frames. `latest`: they replace frames waiting under this key."""
+        """Queue shared frames. `latest`: they replace frames waiting under this key; DROPPED: they do not wait."""
         raise NotImplementedError
 
     def put_rest(self, wire: bytes) -> None:
@@ -140,7 +143,7 @@ class RawOutbox(Outbox):
     def put_frames(self, frames: Frames, latest: str | None = None) -> None:
         if latest is None or not self._connection.is_paused:
             self._put(frames.wire)
-        elif self._closing is None:
+        elif self._closing is None and latest != DROPPED:
             self._latest = self._latest or {}
             self._latest[latest] = frames.wire
 

@@ -12,7 +12,7 @@ import msgspec
 from hubbub.protocol import encode
 from hubbub.publish import process_sender
 from hubbub.publish.commits import after_commit
-from hubbub.publish.messages import LastFrame, OneFrame, Reached, SeveralFrames, UserId
+from hubbub.publish.messages import LastFrame, OneFrame, Reached, SeveralFrames, Told, UserId
 from hubbub.publish.process_sender import flush, flushed, send_from
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "publish_end",
     "publish_in_order",
     "publish_reached",
+    "publish_told",
     "publish_users_changed",
     "send_from",
 ]
@@ -64,6 +65,11 @@ def publish_in_order(group: str, frames: Sequence[tuple[int, str]], *, now: bool
 def publish_reached(group: str, position: int) -> None:
     """Tell every process that the group has a durable change at this position, which it reads from the record."""
     _send(partial(process_sender.put, Reached(group, position)), now=False)
+
+
+def publish_told(group: str, text: str) -> None:
+    """Send a frame to every member that can take it at once; best effort."""
+    _send(partial(process_sender.put, Told(group, text)), now=False)
 
 
 def publish_end(

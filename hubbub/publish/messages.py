@@ -62,7 +62,13 @@ class Reached(_Message, tag="hubbub.reached", frozen=True):
     position: Position
 
 
-Message = OneFrame | SeveralFrames | LastFrame | Recheck | Reached
+class Told(_Message, tag="hubbub.told", frozen=True):
+    """A frame that is dropped where a socket cannot take it at once."""
+
+    text: Text
+
+
+Message = OneFrame | SeveralFrames | LastFrame | Recheck | Reached | Told
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Message)

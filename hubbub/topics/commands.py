@@ -45,6 +45,7 @@ class CommandSpec:
         permission: also needed to run it, beside what is needed to see the topic.
         once: an `id` of the client's has one effect.
         reads: it only reads: read scope, no transaction.
+        told: it runs in the event loop, for members only, and may only `tell`.
         arguments: the struct of its frame: `ref`, `topic`, `id` with `once`, and the arguments by name.
     """
 
@@ -53,13 +54,24 @@ class CommandSpec:
     permission: str | Access
     once: bool = False
     reads: bool = False
+    told: bool = False
     arguments: type[msgspec.Struct] = field(default=msgspec.Struct)
     decoder: "msgspec.json.Decoder[Any]" = field(default_factory=lambda: msgspec.json.Decoder(msgspec.Struct))
     argument_names: tuple[str, ...] = ()
 
+    @property
+    def is_write(self) -> bool:
+        """Whether it counts against the limit on writes, and needs the write scope."""
+        return not self.reads and not self.told
+
 
 def command(
-    name: str | None = None, *, permission: str | Access, once: bool = False, reads: bool = False
+    name: str | None = None,
+    *,
+    permission: str | Access,
+    once: bool = False,
+    reads: bool = False,
+    told: bool = False,
 ) -> Callable[[F], F]:
     """Declare a method of a topic as a command: `def vote(self, user, option: int)`.
 
@@ -71,6 +83,8 @@ def command(
         permission: as in `user.has_perm`, SIGNED_IN, or VIEW: each user who may see the topic may run it.
         once: the client sends an `id`; per user, topic and id there is one effect.
         reads: the command changes nothing: no transaction, the read scope, the limit on reads.
+        told: for members of the topic, in the event loop, without thread and database: it may only call `tell`. Its
+            `user` is a `Person`, with `id` and `name`. Refused first when the process is busy.
 
     Raises:
         BadDeclaration: the permission is missing or the name is not usable.
@@ -83,10 +97,12 @@ def command(
         )
     if once and reads:
         raise BadDeclaration("@command: a command that only reads needs no `once`")
+    if told and (once or reads or isinstance(permission, str)):
+        raise BadDeclaration("@command: `told` goes with permission=VIEW alone; it has no database to check others")
 
     def declare(method: F) -> F:
         method._hubbub_command = CommandSpec(  # type: ignore[attr-defined]
-            method, name or method.__name__, permission, once, reads
+            method, name or method.__name__, permission, once, reads, told
         )
         return method
 
@@ -146,6 +162,7 @@ def _with_arguments(cls: type, declared: CommandSpec) -> CommandSpec:
         declared.permission,
         declared.once,
         declared.reads,
+        declared.told,
         arguments,
         msgspec.json.Decoder(arguments),
         tuple(parameter.name for parameter in parameters[2:]),

@@ -68,7 +68,7 @@ def publish(topic: LiveTopic, position: int, event: Any) -> None:
 
 def tell(topic: LiveTopic, event: Any) -> None:
     """See `Topic.tell`."""
-    publisher.publish(topic.group, event_text(topic.address, event))
+    publisher.publish_told(topic.group, event_text(topic.address, event))
 
 
 def access_changed(topic: LiveTopic) -> None:

@@ -3,6 +3,7 @@
 No row means position 0. A row is never deleted, so a key that is used again counts on.
 """
 
+import secrets
 from collections.abc import Collection, Iterable
 
 from django.db import connections
@@ -72,6 +73,11 @@ def read_clock(database: str) -> int:
 def read_epoch(database: str) -> str:
     """The epoch of all positions of this database."""
     return TopicEpoch.objects.using(database).values_list("epoch", flat=True).first() or NO_EPOCH
+
+
+def renew_epoch(database: str) -> None:
+    """Give all positions of this database a new epoch."""
+    TopicEpoch.objects.using(database).update_or_create(pk=1, defaults={"epoch": secrets.token_hex(8)})
 
 
 def _raise(database: str, addresses: list[str], column: str) -> dict[str, int]:

@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Self
 import msgspec
 from django.db.models import Model
 
-from hubbub.protocol import ErrorCode, Refused
+from hubbub.auth.tokens import declare_scope
 from hubbub.publish.group_names import PERSONAL_PREFIX, TOPIC_PREFIX
-from hubbub.topics import calls, marks
+from hubbub.topics import calls, marks, positions
 from hubbub.topics.addresses import (
     MAX_ADDRESS_CHARS,
     VALID_NAME,
@@ -67,6 +67,8 @@ class Topic:
         for attribute in dir(cls):
             if (declared := getattr(getattr(cls, attribute, None), "_hubbub_command", None)) is not None:
                 setattr(cls, attribute, _CallFromPython(cls.commands[declared.name], attribute))
+        declare_scope(cls.read_scope, f"See {name}.")
+        declare_scope(cls.write_scope, f"Change {name}.")
         _topics[name] = cls
 
     def __init__(self, key: Any = None) -> None:
@@ -114,6 +116,11 @@ class Topic:
             By key, the users who may see it; None: `may_view` is asked for each.
         """
         return None
+
+    @classmethod
+    def renew_epoch(cls) -> None:
+        """After a restore of the database: make clients start anew instead of resuming from positions that are void."""
+        positions.renew_epoch(cls.database)
 
     def viewer(self, user: Any) -> Any:
         """What only this user is told, with the answer to the join."""
@@ -197,11 +204,6 @@ def topic_at(address: str, among: "Mapping[str, type[Topic]]") -> Topic | None:
         return cls()
     key = read_key(cls.key_type, text)
     return None if key is None else cls(key)
-
-
-def not_found() -> Refused:
-    """The answer for a topic that does not exist, or that the user may not know of."""
-    return Refused(ErrorCode.NOT_FOUND, "there is no such topic")
 
 
 def _check(cls: type[Topic]) -> None:
