@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from hubbub import threads
 from hubbub.consumers.commands import AnyCommandQueue
 from hubbub.consumers.consumer import HubbubConsumer
 from hubbub.consumers.topic_commands import TopicCommands
@@ -26,12 +25,13 @@ from hubbub.protocol import (
     parse,
 )
 from hubbub.runtime import runtime
-from hubbub.topics import calls, reading
+from hubbub.topics import calls, pools, reading
 from hubbub.topics.access import not_found
 from hubbub.topics.addresses import address_of_group
 from hubbub.topics.commands import CommandSpec
 from hubbub.topics.feed import StateFeed
 from hubbub.topics.frames import Done, Envelope, Join, Joined, Leave, PresenceChanged
+from hubbub.topics.reading import TopicState
 from hubbub.topics.recovery import RECOVERY
 from hubbub.topics.topic import Topic, topic_at
 
@@ -119,8 +119,8 @@ class TopicConsumer(HubbubConsumer):
             case TopicCommand(spec=CommandSpec(told=True) as spec, arguments=arguments):
                 return self._tell(topic, spec, arguments)
             case TopicCommand(spec=CommandSpec() as spec, arguments=arguments):
-                run = threads.read if spec.reads else threads.write
-                result = await run(calls.run_from_wire, topic, spec, arguments, self.identity)
+                pool = pools.readers() if spec.reads else pools.writers()
+                result = await pool.run(topic.name, calls.run_from_wire, topic, spec, arguments, self.identity)
                 return Done(topic=command.topic, result=msgspec.UNSET if result is None else result)
         return await super().handle(command)
 
@@ -143,11 +143,11 @@ class TopicConsumer(HubbubConsumer):
         group = topic.group
         if not self.is_active(group):
             # Access first: the time of a subscription would show whether a forbidden topic is in use.
-            await threads.read(reading.enter, topic, self.identity)
+            await pools.readers().run(topic.name, reading.enter, topic, self.identity)
         try:
             for _ in range(JOIN_ATTEMPTS):
                 await self._enter(topic)
-                viewer = await threads.read(reading.enter, topic, self.identity)
+                viewer = await pools.readers().run(topic.name, reading.enter, topic, self.identity)
                 if self.is_evicted(group):
                     raise not_found()
                 self.check_number(group)
@@ -184,7 +184,7 @@ class TopicConsumer(HubbubConsumer):
             return
 
         def make_feed(spawn: Spawn, receiver: FeedReceiver) -> StateFeed:
-            return StateFeed(topic.address, RECOVERY, partial(threads.read, reading.read_state, topic), spawn, receiver)
+            return StateFeed(topic.address, RECOVERY, partial(_read_state, topic), spawn, receiver)
 
         await self.join_uncounted(topic.group, None, announce, make_feed)
 
@@ -202,7 +202,9 @@ class TopicConsumer(HubbubConsumer):
 
     async def _open_log(self, topic: Topic, command: Join) -> tuple[Joined, int | None, str]:
         may_be_partial = (self._parts or {}).get(topic.address, 0) < MAX_PARTS
-        page = await threads.read(reading.open_log, topic, command.after, command.epoch, may_be_partial=may_be_partial)
+        page = await pools.readers().run(
+            topic.name, reading.open_log, topic, command.after, command.epoch, may_be_partial=may_be_partial
+        )
         if page.partial:
             self._count_part(topic.address)
         joined = Joined(
@@ -230,6 +232,10 @@ class TopicConsumer(HubbubConsumer):
 def live(*topics: type[Topic]) -> type[TopicConsumer]:
     """Make a consumer of these topics, for a route: `path("ws/", live(PollTopic, RoomTopic).as_asgi())`."""
     return type("LiveConsumer", (TopicConsumer,), {"topics": topics})
+
+
+async def _read_state(topic: Topic) -> TopicState:
+    return await pools.readers().run(topic.name, reading.read_state, topic)
 
 
 def _announce(group: str, change: Change) -> PresenceChanged:

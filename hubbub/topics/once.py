@@ -9,8 +9,8 @@ import msgspec
 from django.utils import timezone
 
 from hubbub.models import TopicOnce
-from hubbub.protocol import ErrorCode, Refused
-from hubbub.steps import in_step
+from hubbub.process.steps import in_step
+from hubbub.protocol import ErrorCode, Refused, to_json
 from hubbub.topics.commands import CommandSpec
 from hubbub.topics.interface import LiveTopic
 
@@ -37,7 +37,7 @@ def run(
         Refused: by the method; nothing is kept then. `conflict`: the id was used for another command or arguments.
     """
     kept = TopicOnce.objects.using(topic.database)
-    digest = hashlib.sha256(msgspec.json.encode(arguments, order="sorted")).hexdigest()
+    digest = hashlib.sha256(to_json(arguments, is_sorted=True)).hexdigest()
     mine = {"user_id": user_id, "address": topic.address, "client_id": client_id}
     row = TopicOnce(**mine, command=spec.name, arguments=digest, answer="", at=timezone.now())
     kept.bulk_create([row], ignore_conflicts=True)
@@ -46,7 +46,7 @@ def run(
         if (saved.command, saved.arguments) != (spec.name, digest):
             raise Refused(ErrorCode.CONFLICT, "this id was used for another command")
         return msgspec.Raw(saved.answer.encode())
-    answer = msgspec.json.encode(method())
+    answer = to_json(method())
     kept.filter(pk=saved.pk).update(answer=answer.decode())
     return msgspec.Raw(answer)
 

@@ -9,7 +9,7 @@ import msgspec
 from hubbub import conf
 from hubbub.auth.identity import Identity
 from hubbub.delivery.recovery import Changes, StreamPosition
-from hubbub.protocol import ErrorCode, Refused, encode
+from hubbub.protocol import ErrorCode, Refused, encode, to_json
 from hubbub.topics import access, positions
 from hubbub.topics.addresses import address_of_group
 from hubbub.topics.frames import Closed, event_text
@@ -55,7 +55,7 @@ def enter(topic: LiveTopic, identity: Identity) -> msgspec.Raw:
     """
     user = access.current_user(identity.user_id, identity)
     access.check_view(topic, user)
-    return msgspec.Raw(msgspec.json.encode(topic.viewer(user)))
+    return msgspec.Raw(to_json(topic.viewer(user)))
 
 
 def read_state(topic: LiveTopic) -> TopicState:
@@ -161,7 +161,7 @@ def _changes(topic: LiveTopic, after: int, until: int, size: int) -> tuple[list[
 
 
 def _encoded_state(topic: LiveTopic) -> msgspec.Raw:
-    state = msgspec.json.encode(topic.state())
+    state = to_json(topic.state())
     limit = conf.settings().sent_frame_bytes - ENVELOPE_BYTES
     if len(state) > limit:
         raise Refused(ErrorCode.TOO_LONG, f"the state of {topic.address} has {len(state)} bytes, more than {limit}")

@@ -5,7 +5,7 @@ import math
 from hubbub import conf, threads
 from hubbub.delivery.recovery import Changes, Recovery, StreamPosition
 from hubbub.process.per_loop import PerLoop
-from hubbub.topics import positions, reading
+from hubbub.topics import pools, positions, reading
 from hubbub.topics.addresses import address_of_group
 from hubbub.topics.interface import LiveTopic
 from hubbub.topics.topic import topic_at, topics
@@ -71,7 +71,8 @@ comparison = PerLoop(Comparison)
 
 
 async def _read_changes(group: str, after: int) -> Changes:
-    return await threads.read(reading.read_changes, find, group, after)
+    name = address_of_group(group).partition("/")[0]
+    return await pools.readers().run(name, reading.read_changes, find, group, after)
 
 
 async def _read_positions(groups: list[str]) -> dict[str, StreamPosition]:

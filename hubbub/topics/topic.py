@@ -4,10 +4,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property, partial
 from typing import Any, ClassVar, Self
 
-import msgspec
 from django.db.models import Model
 
 from hubbub.auth.tokens import declare_scope
+from hubbub.protocol import decoder_of
 from hubbub.publish.group_names import PERSONAL_PREFIX, TOPIC_PREFIX
 from hubbub.topics import calls, marks, positions
 from hubbub.topics.addresses import (
@@ -229,7 +229,7 @@ def _check(cls: type[Topic]) -> None:
             raise BadDeclaration(f"{where}: follows={model!r} is no model")
     if cls.key_type is not None:
         try:
-            msgspec.json.Decoder(cls.key_type)
+            decoder_of(cls.key_type)
         except TypeError as error:
             raise BadDeclaration(f"{where}: key={cls.key_type!r} cannot be decoded: {error}") from None
 
