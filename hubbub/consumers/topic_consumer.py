@@ -1,8 +1,10 @@
 """TopicConsumer: one socket for many topics, by protocol 2."""
 
+import inspect
 from collections.abc import Iterable
 from functools import partial
 from typing import Any, ClassVar
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -13,6 +15,7 @@ from hubbub.delivery.feed import FeedReceiver
 from hubbub.delivery.sequence import Spawn
 from hubbub.presence.topic_presence import Change
 from hubbub.process.metrics import COUNTERS
+from hubbub.process.per_loop import PerLoop
 from hubbub.protocol import (
     ErrorCode,
     Malformed,
@@ -33,6 +36,7 @@ from hubbub.topics.feed import StateFeed
 from hubbub.topics.frames import Done, Envelope, Join, Joined, Leave, PresenceChanged
 from hubbub.topics.reading import TopicState
 from hubbub.topics.recovery import RECOVERY
+from hubbub.topics.shared_read import SharedRead
 from hubbub.topics.topic import Topic, topic_at
 
 JOIN_ATTEMPTS = 3
@@ -179,8 +183,9 @@ class TopicConsumer(HubbubConsumer):
 
     async def _enter(self, topic: Topic) -> None:
         announce = _announce if topic.presence else None
-        if topic.kind == "log":
-            await self.join_uncounted(topic.group, RECOVERY, announce)
+        if topic.kind != "state":
+            recovery = RECOVERY if topic.kind == "log" else None
+            await self.join_uncounted(topic.group, recovery, announce)
             return
 
         def make_feed(spawn: Spawn, receiver: FeedReceiver) -> StateFeed:
@@ -189,9 +194,13 @@ class TopicConsumer(HubbubConsumer):
         await self.join_uncounted(topic.group, None, announce, make_feed)
 
     async def _open_state(self, topic: Topic, command: Join) -> tuple[Joined, int | None, str]:
-        feed = runtime().hub.feed_of(topic.group)
-        assert isinstance(feed, StateFeed)
-        version, state = await feed.current()
+        if topic.kind == "newest":
+            state = await _newest(topic)
+            version = state.position
+        else:
+            feed = runtime().hub.feed_of(topic.group)
+            assert isinstance(feed, StateFeed)
+            version, state = await feed.current()
         if topic.kind == "state" and (command.after, command.epoch) == (state.position, state.epoch):
             joined = Joined(topic=topic.address, epoch=state.epoch, position=state.position, complete=True, events=[])
         else:
@@ -232,6 +241,17 @@ class TopicConsumer(HubbubConsumer):
 def live(*topics: type[Topic]) -> type[TopicConsumer]:
     """Make a consumer of these topics, for a route: `path("ws/", live(PollTopic, RoomTopic).as_asgi())`."""
     return type("LiveConsumer", (TopicConsumer,), {"topics": topics})
+
+
+async def _newest(topic: Topic) -> TopicState:
+    """The state of a newest; one read serves all who join at the same time."""
+    if inspect.iscoroutinefunction(topic.state):
+        return reading.versioned(topic, await topic.state())
+    shared = _shared_reads().setdefault(topic.address, SharedRead(partial(_read_state, topic)))
+    return await shared.get()
+
+
+_shared_reads: PerLoop[WeakValueDictionary[str, SharedRead[TopicState]]] = PerLoop(WeakValueDictionary)
 
 
 async def _read_state(topic: Topic) -> TopicState:

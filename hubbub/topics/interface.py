@@ -18,6 +18,8 @@ class LiveTopic(Protocol):
     database: ClassVar[str]
     commands: ClassVar[Mapping[str, CommandSpec]]
     key: Any
+    # Positions of a log that were taken and whose events are not published yet.
+    unpublished: set[int]
     _is_checked: bool
 
     @property
