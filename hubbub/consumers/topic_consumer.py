@@ -1,6 +1,7 @@
 """TopicConsumer: one socket for many topics, by protocol 2."""
 
 import inspect
+import logging
 from collections.abc import Iterable
 from functools import partial
 from typing import Any, ClassVar
@@ -39,6 +40,8 @@ from hubbub.topics.recovery import RECOVERY
 from hubbub.topics.shared_read import SharedRead
 from hubbub.topics.topic import Topic, topic_at
 
+logger = logging.getLogger(__name__)
+
 JOIN_ATTEMPTS = 3
 
 # With such a lag of the event loop, commands that are only told are refused.
@@ -67,6 +70,8 @@ class TopicConsumer(HubbubConsumer):
     _by_name: ClassVar[dict[str, type[Topic]]] = {}
     # Partial answers sent for each topic since its last complete one.
     _parts: dict[str, int] | None = None
+    # Topics with hooks that the socket has joined, by address.
+    _hooked: dict[str, Topic] | None = None
 
     def __init_subclass__(cls, **rest: Any) -> None:
         super().__init_subclass__(**rest)
@@ -115,6 +120,7 @@ class TopicConsumer(HubbubConsumer):
             case Leave():
                 if topic is not None:
                     self.leave(topic.group)
+                    await self._left(topic.address)
                 return Done(topic=command.topic)
             case _ if topic is None:
                 raise not_found()
@@ -172,6 +178,7 @@ class TopicConsumer(HubbubConsumer):
                     )
                     self.outbox.put(answer_text(command.ref, answer))
                     self.go_live(group, position, epoch)
+                    await self._entered(topic)
                     return None
         except Refused as refused:
             if refused.code in (ErrorCode.NOT_FOUND, ErrorCode.FORBIDDEN, ErrorCode.UNAUTHORIZED):
@@ -226,6 +233,33 @@ class TopicConsumer(HubbubConsumer):
             partial=page.partial,
         )
         return joined, page.position, page.epoch
+
+    async def _entered(self, topic: Topic) -> None:
+        """Call the hooks of a topic that has any."""
+        cls = type(topic)
+        if cls.on_join is Topic.on_join and cls.on_leave is Topic.on_leave:
+            return
+        await self._left(topic.address)  # It was joined before.
+        hooked = self._hooked = self._hooked or {}
+        hooked[topic.address] = topic
+        await self._run_hook(topic, "on_join")
+
+    async def _left(self, address: str) -> None:
+        if self._hooked is not None and (topic := self._hooked.pop(address, None)) is not None:
+            await self._run_hook(topic, "on_leave")
+
+    async def _run_hook(self, topic: Topic, name: str) -> None:
+        try:
+            await pools.writers().run(topic.name, calls.run_hook, topic, name, self.identity)
+        except Refused:
+            pass  # The threads have logged that the database is away.
+        except Exception:
+            logger.exception("topic %s: %s failed", topic.address, name)
+
+    async def _clean_up(self) -> None:
+        await super()._clean_up()
+        for address in [*(self._hooked or ())]:
+            await self._left(address)
 
     def _count_part(self, address: str) -> None:
         parts = self._parts = self._parts or {}

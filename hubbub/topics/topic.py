@@ -129,6 +129,12 @@ class Topic:
         """What only this user is told, with the answer to the join."""
         return None
 
+    def on_join(self, user: Any) -> None:
+        """Called in a transaction after a socket of the user has joined."""
+
+    def on_leave(self, user: Any) -> None:
+        """Called in a transaction after such a socket has left, or has gone."""
+
     # For commands, views, signals, the admin
 
     def unchecked(self) -> Self:
