@@ -16,14 +16,15 @@ from monitor.store import Store, StreamId
 
 # An upper bound of the frame's size without its samples.
 ENVELOPE_BYTES = 200
+NO_VERSION = -1  # Below any sample.
 PAGE_SECONDS = 0.5  # A page tells the age of its newest sample, so other tabs share it only this long.
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The history as one frame, and the version of its newest sample."""
+    """The history as JSON, and the version of its newest sample."""
 
-    text: str
+    json: msgspec.Raw
     version: int
 
 
@@ -75,7 +76,7 @@ class History:
             age_ms=round(1000 * (self._page_made_at - self._newest_made_at)) if self._newest else None,
             samples=[msgspec.Raw(text) for text in samples],
         )
-        return Page(encode(frame).decode(), version_of(epoch, seq) if self._newest else -1)
+        return Page(msgspec.Raw(encode(frame)), version_of(epoch, seq) if self._newest else NO_VERSION)
 
 
 def thin(samples: list[bytes], bound: int) -> tuple[int, list[bytes]]:

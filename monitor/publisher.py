@@ -6,15 +6,15 @@ import math
 
 from redis.exceptions import RedisError
 
-from hubbub.publish import publish
 from monitor import conf
 from monitor.clock import Clock, SampleTimes, steady
 from monitor.lease import Hold
-from monitor.protocol import GROUP, decode_sample, encode, version_of
+from monitor.protocol import decode_sample, encode, version_of
 from monitor.readings import HostReader
 from monitor.schedule import number_at, repeat
 from monitor.snapshot import make_sample
 from monitor.store import Store
+from monitor.topics import MetricsTopic
 
 logger = logging.getLogger(__name__)
 
@@ -107,6 +107,6 @@ class Publisher:
         if await self._store.keep_sample(
             self._epoch, self._seq, text, made_at=now, interval_ms=interval_ms, kept=self._kept_samples
         ):
-            publish(GROUP, text.decode(), version=version_of(self._epoch, self._seq), now=True)
+            MetricsTopic().publish(version_of(self._epoch, self._seq), sample)
         else:
             self._give_up_lead()
