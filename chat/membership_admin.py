@@ -20,7 +20,7 @@ from chat.list_filters import PrivateRoomFilter, RoomFilter
 from chat.models import Membership, Message
 from hubbub import users
 from hubbub.admin_services.base import ServiceAdmin, user_search_fields, user_widget
-from hubbub.admin_services.bulk import Otherwise
+from hubbub.admin_services.bulk import OtherResult
 from hubbub.admin_services.links import link_to, link_to_list
 
 FIELDS = ["role", "banned_until", "ban_reason"]
@@ -219,10 +219,10 @@ class MembershipAdmin(ServiceAdmin):
 
     @admin.action(description="Lift the ban", permissions=["change"])
     def lift_ban(self, request: HttpRequest, queryset: QuerySet[Membership]) -> HttpResponse | None:
-        def lift(membership: Membership) -> Otherwise | None:
+        def lift(membership: Membership) -> OtherResult | None:
             before = bans.lift_ban(**ids_of(membership))
             log_ban(self, request, before, None)
-            return Otherwise(f"{membership} had no ban") if before is None else None
+            return OtherResult(f"{membership} had no ban") if before is None else None
 
         return self.for_each(request, queryset, lift, done="no longer banned")
 

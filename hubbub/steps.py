@@ -10,7 +10,7 @@ MAX_PAUSE_SECONDS = 0.1
 
 
 @contextmanager
-def in_step() -> Iterator[None]:
+def step_with_pause() -> Iterator[None]:
     """One step. On SQLite a pause as long as the step follows.
 
     SQLite has no queue for its write lock: waiting writers poll, and without a pause the next step would win each time.

@@ -27,15 +27,15 @@ from hubbub.admin_services.list_scope import describe_scope
 from hubbub.admin_services.tally import FIELDS as TALLY_FIELDS
 from hubbub.admin_services.tally import Tally
 from hubbub.protocol import Refused
-from hubbub.steps import in_step
+from hubbub.steps import step_with_pause
 
 ROWS_FIELD = "rows"
 BATCH_ROWS = 100  # Rows per query.
 STEP_SECONDS = 1.5  # Of one request; then the page shows the progress.
 BUTTON_STEP_SECONDS = 10.0  # Of a request by the button. Browsers and proxies time out after 30 or 60 s.
 NAMED_ROWS = 100  # Listed on a confirmation page, with the count of the others.
-GO_ON, STOP = "go_on", "stop"  # The buttons of the progress page.
-NOT_REPEATED = {"csrfmiddlewaretoken", ACTION_CHECKBOX_NAME, ROWS_FIELD, "select_across", "index", GO_ON, STOP}
+CONTINUE, STOP = "continue", "stop"  # The buttons of the progress page.
+NOT_REPEATED = {"csrfmiddlewaretoken", ACTION_CHECKBOX_NAME, ROWS_FIELD, "select_across", "index", CONTINUE, STOP}
 NOT_REPEATED |= {*TALLY_FIELDS}
 
 # Writes the admin log of a row, as it was before the action.
@@ -43,7 +43,7 @@ Log = Callable[[HttpRequest, Any], object]
 
 
 @dataclass(frozen=True, slots=True)
-class Otherwise:
+class OtherResult:
     """A result other than the action's `done`, as a clause with its subject: "Bob is a moderator"."""
 
     text: str
@@ -110,7 +110,7 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         Args:
             request: of the action.
             rows: the selected rows.
-            do: changes one row. If it returns an Otherwise, its text is logged and reported instead of `done`.
+            do: changes one row. If it returns an OtherResult, its text is logged and reported instead of `done`.
             done: the result in one word: "archived".
             log: writes the admin log; default: `done`.
 
@@ -126,7 +126,7 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             return None
         seen = self._do_some(request, rows, keys, do, log or self._log_done(done), tally)
         if seen < len(keys):
-            return self._page_to_go_on(request, keys[seen:], tally, done)
+            return self._progress_page(request, keys[seen:], tally, done)
         self._report(request, tally, done)
         return None
 
@@ -140,7 +140,7 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         tally: Tally,
     ) -> int:
         """Process at least one row, and more until the time is over. Return how many keys were processed."""
-        ends_at = monotonic() + (BUTTON_STEP_SECONDS if GO_ON in request.POST else STEP_SECONDS)
+        ends_at = monotonic() + (BUTTON_STEP_SECONDS if CONTINUE in request.POST else STEP_SECONDS)
         batch: dict[Any, Any] = {}
         for seen, key in enumerate(keys):
             if seen and monotonic() >= ends_at:
@@ -150,16 +150,16 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             if (row := batch.get(key)) is not None:  # None: another user changed or deleted it meanwhile.
                 before = copy.copy(row)  # A deleted row loses its key.
                 try:
-                    with in_step():
+                    with step_with_pause():
                         result = do(row)
-                        if isinstance(result, Otherwise):
+                        if isinstance(result, OtherResult):
                             self.log_change(request, before, f"{result.text}.")
                         else:
                             log(request, before)
                 except (ValidationError, Refused, ObjectDoesNotExist, DatabaseError) as error:
                     tally.fail(before, _reason(error))
                 else:
-                    if isinstance(result, Otherwise):
+                    if isinstance(result, OtherResult):
                         tally.add_other(result.text)
                     else:
                         tally.done += 1
@@ -187,7 +187,7 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def _count(self, count: int) -> str:
         return f"{count:,} {self.opts.verbose_name if count == 1 else self.opts.verbose_name_plural}"
 
-    def _page_to_go_on(self, request: HttpRequest, keys: Sequence[Any], tally: Tally, done: str) -> HttpResponse:
+    def _progress_page(self, request: HttpRequest, keys: Sequence[Any], tally: Tally, done: str) -> HttpResponse:
         context = {
             "title": self._progress(tally, done),
             "tally": tally,
@@ -195,7 +195,7 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             "failed": f"Not {done}: {tally.describe_failures()}." if tally.failed else "",
             "fields": [*self.fields_for(keys, request), *tally.fields()],
         }
-        return self.action_page(request, "admin/hubbub/go_on.html", context)
+        return self.action_page(request, "admin/hubbub/progress.html", context)
 
     def fields_for(self, keys: Sequence[Any], request: HttpRequest, **more: str) -> list[tuple[str, str]]:
         """Return the hidden fields of a form that continues an action with these rows."""

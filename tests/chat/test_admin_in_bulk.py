@@ -176,13 +176,13 @@ def test_a_room_of_many_messages_is_deleted_in_steps(
     for room in [lounge] * 8 + [attic]:
         posting.post_message(user_id=alice.pk, slug=room.slug, client_id=uuid.uuid4(), body="hello")
     left: list[int] = []
-    step = deletion.in_step
+    step = deletion.step_with_pause
 
     def counting() -> Any:
         left.append(Message.objects.filter(room=lounge).count())
         return step()
 
-    monkeypatch.setattr(deletion, "in_step", counting)
+    monkeypatch.setattr(deletion, "step_with_pause", counting)
     deletion.delete_room(room_id=lounge.pk)
     assert left == [8, 5]
     assert Message.objects.get().room == attic
