@@ -11,7 +11,7 @@ MAX_PAUSE_SECONDS = 0.1
 
 @contextmanager
 def step_with_pause() -> Iterator[None]:
-    """One step. On SQLite a pause as long as the step follows.
+    """A context for one step. On SQLite a pause as long as the step follows, at most MAX_PAUSE_SECONDS.
 
     SQLite has no queue for its write lock: waiting writers poll, and without a pause the next step would win each time.
     """

@@ -63,6 +63,7 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return super().changelist_view(request, describe_scope(self, request) | (extra_context or {}))
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *more: Any) -> HttpResponse | None:
+        """Run the action on the rows of the field ROWS_FIELD, if the form has it."""
         if ROWS_FIELD in request.POST:
             form = request.POST.copy()
             keys = str(form[ROWS_FIELD]).split(",")
@@ -115,7 +116,8 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             log: writes the admin log; default: `done`.
 
         Returns:
-            A page that continues with the other rows when the time of the request is over. The action must return it.
+            A page that continues with the other rows when the time of the request is over; None: all rows are done.
+            The action must return it.
         """
         keys = self.keys_of(request, rows)
         if keys is None:
@@ -205,7 +207,7 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return [*repeated.items(), *row_fields, *((ACTION_CHECKBOX_NAME, str(key)) for key in keys[:1])]
 
     def action_page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> TemplateResponse:
-        """Render a page of an action: a confirmation or its progress."""
+        """Render `template`, a confirmation or the progress of an action, with `context` added to the admin's own."""
         request.current_app = self.admin_site.name
         shared = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media}
         return TemplateResponse(request, template, {**shared, **context})
@@ -243,9 +245,9 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         self.check_deletable(request, row)
         _, _, lacking, protected = self.get_deleted_objects([row], request)
         if lacking:
-            raise ValidationError("you may not delete what belongs to it")
+            raise ValidationError("you lack the right to delete rows that belong to it")
         if protected:
-            raise ValidationError("other rows that must stay belong to it")
+            raise ValidationError("protected rows belong to it")
         self.delete_model(request, row)
 
 
@@ -273,5 +275,5 @@ def _reason(error: Exception) -> str:
         case ObjectDoesNotExist():
             return "it is gone"
         case ProtectedError() | RestrictedError():
-            return "other rows that must stay belong to it"
+            return "protected rows belong to it"
     return "the database failed; try again"

@@ -20,7 +20,7 @@ def is_wrong_kind(error: BaseException) -> bool:
 
 @asynccontextmanager
 async def delete_on_wrong_kind(redis: Any, *keys: str) -> AsyncIterator[None]:
-    """Delete `keys` when a command meets a value of an unexpected type: their data may be lost at any time.
+    """A context that deletes `keys` after a command met an unexpected type: their data may be lost at any time.
 
     The error is still raised; a retry then finds the keys gone.
     """
