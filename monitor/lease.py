@@ -1,4 +1,4 @@
-"""A lease in Redis: one of several publishers holds it; another takes it after the holder died."""
+"""A lease in Redis for one of several publishers; another takes it after the holder died."""
 
 import secrets
 from enum import Enum

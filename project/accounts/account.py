@@ -155,9 +155,9 @@ def with_limited_guesses(view: View) -> View:
         if request.method != "POST" or not request.user.is_authenticated:
             return view(request, *args, **kwargs)
         limits = (users.id_of(request.user), request.session.session_key or "")
-        who: dict[str, Any] = {"address": address_of(request), "user": request.user.pk}
+        facts: dict[str, Any] = {"address": address_of(request), "user": request.user.pk}
         if wait := login_throttle.try_password(*limits):
-            log_event(Kind.PASSWORD_LIMITED, **who)
+            log_event(Kind.PASSWORD_LIMITED, **facts)
             return too_many_attempts(request, wait, back="account")
         try:
             response = view(request, *args, **kwargs)
@@ -165,7 +165,7 @@ def with_limited_guesses(view: View) -> View:
             login_throttle.forgive_password(*limits)
             raise
         if _has_wrong_password(getattr(response, "context_data", None)):
-            log_event(Kind.PASSWORD_FAILED, **who)
+            log_event(Kind.PASSWORD_FAILED, **facts)
         else:
             login_throttle.forgive_password(*limits)
         return response

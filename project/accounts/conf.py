@@ -36,7 +36,7 @@ class Accounts(Tunables, frozen=True, kw_only=True):
         ),
     ] = 100
     sign_up_attempts_per_address: Annotated[
-        int, bounds(1, 100_000, "Sign-ups from one address, failed or not: each discloses whether a name is taken.")
+        int, bounds(1, 100_000, "Sign-ups from one address, failed or not: each shows whether a name is taken.")
     ] = 20
     password_attempts: Annotated[
         int, bounds(1, 100_000, "Wrong current passwords on the account page and in the admin, per session.")

@@ -143,7 +143,10 @@ def test_rows_that_may_not_be_deleted_are_named_beside_those_that_were(client: A
     client.force_login(stan)
     rows = [user.pk for user in (alice, zoe)]
     answer = client.post(USERS, {"action": "delete_selected", "_selected_action": rows, "post": "yes"})
-    assert told(answer) == ["1 user deleted.", "Not deleted: alice (you may not delete what belongs to it)."]
+    assert told(answer) == [
+        "1 user deleted.",
+        "Not deleted: alice (you lack the right to delete rows that belong to it).",
+    ]
     assert [*get_user_model().objects.filter(pk__in=rows)] == [alice]
 
 
