@@ -322,7 +322,7 @@ class _Connecting:
         self.socket.send(next(self._dialog))
 
     def is_ready(self) -> bool:
-        """Take in what came; whether the dialog is at its end."""
+        """Process received bytes; return whether the dialog is at its end."""
         chunk = self.socket.recv(1 << 16)
         if not chunk:
             raise Broken("the server closed a socket that connects")

@@ -86,7 +86,7 @@ def find_account(name: str) -> Any:
 @sensitive_post_parameters()
 @never_cache
 def sign_up(request: HttpRequest) -> HttpResponse:
-    """Create an account and sign it in. With SIGN_UP_OPEN off, a page says that sign-up is closed."""
+    """Create an account and sign it in. With SIGN_UP_OPEN off, the page of closed sign-up is shown."""
     if not settings.SIGN_UP_OPEN:
         return render(request, "registration/sign-up-closed.html", status=404)
     if request.method == "POST" and (wait := login_throttle.try_sign_up(address_of(request))):

@@ -1,5 +1,5 @@
 // The shapes that chat's scripts share: wire frames as `chat/protocol.py` declares them, the state of a room's page, and
-// what follows from it. Fields `at` and `edited_at` are times as ISO 8601 in UTC. `seq` numbers the messages of a room,
+// derived values. Fields `at` and `edited_at` are times as ISO 8601 in UTC. `seq` numbers the messages of a room,
 // `position` the changes.
 
 import type { EngineEvent, Ok, Person, Presence } from "../../hubbub/js/types.js";
