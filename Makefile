@@ -18,14 +18,14 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --re
 .DEFAULT_GOAL := help
 .PHONY: help run test soak check coverage bench lock screenshots
 
-help: ## List what make can do
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/.installed ## Run everything on this machine (HOST, PORT, PROCESSES)
 	@$(BIN)/python -m scripts.bundled_redis
 	@exec $(BIN)/python manage.py up --host $(HOST) --port $(PORT) --processes $(PROCESSES)
 
-test: ## Install what all tests need, and run them, those in a real browser and on PostgreSQL too (WORKERS)
+test: ## Install the tests' programs, and run all tests, also in a browser and on PostgreSQL (WORKERS)
 	@PYTHON=$(PYTHON) scripts/setup.sh
 	@$(MAKE) --no-print-directory .venv/.installed-dev node_modules/.installed
 	@node --test tests/js/*.test.js
@@ -61,14 +61,14 @@ lock: .venv/.installed-dev ## Pin the newest allowed versions of all requirement
 screenshots: .venv/.installed-dev ## Make the pictures of the README anew
 	@$(BIN)/python -m scripts.screenshots
 
-# The stamps remember what was installed: a second run installs nothing.
+# The stamps record the installation: a second run installs nothing.
 .venv/.installed: requirements.txt | .venv/bin/python
-	@echo "Installing what it needs into .venv …"
+	@echo "Installing its packages into .venv …"
 	@$(INSTALL) -r requirements.txt
 	@touch $@
 
 .venv/.installed-dev: requirements-dev.txt | .venv/bin/python
-	@echo "Installing what its tests need into .venv …"
+	@echo "Installing the packages of its tests into .venv …"
 	@$(INSTALL) -r requirements-dev.txt
 	@touch $@ .venv/.installed
 

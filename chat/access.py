@@ -86,8 +86,8 @@ def enter_room(user_id: str, slug: str) -> tuple[Room, str]:
 def find_room(user_id: str, slug: str) -> tuple[Room, str] | None:
     """As `enter_room`, but only a check: None instead of an error, and nothing is logged.
 
-    Raw SQL: when many clients reconnect at once most of the time is spent here, and building the query with the ORM
-    costs ten times as much as running it.
+    Raw SQL: when many clients reconnect at once, most of the time is spent here. Building the query with the ORM costs
+    ten times as much as running it.
     """
     now = connection.ops.adapt_datetimefield_value(timezone.now())
     member = parameter(Membership, "user", users.key_of(user_id))

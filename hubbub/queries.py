@@ -47,7 +47,7 @@ def rows_by(model: type[M], ending: str = "", /, **fields: Collection[Any]) -> l
 
 
 def parameter(model: type[models.Model], name: str, value: Any) -> Any:
-    """A field value as an SQL parameter: some databases store a UUID as 32 characters."""
+    """The value of the `model`'s field `name` as an SQL parameter: some databases store a UUID as 32 characters."""
     prepare = _preparation(model._meta.get_field(name), connection.vendor)
     return value if prepare is None or value is None else prepare(value)
 

@@ -110,6 +110,9 @@ def revalidate(identities: Collection[Identity], people: Mapping[str, Any]) -> d
     Args:
         identities: any number.
         people: the users by id.
+
+    Returns:
+        Each identity with its present state; None: the credential is not valid any more.
     """
     sessions = read_sessions({identity.session_key for identity in identities if identity.session_key})
     token_ids = {identity.token_id for identity in identities if identity.token_id}

@@ -25,7 +25,7 @@ NOTE_USE_EVERY = timedelta(minutes=1)
 
 
 def known_scopes() -> dict[str, str]:
-    """The scopes of `settings.TOKEN_SCOPES`, each with what it allows."""
+    """The scopes of `settings.TOKEN_SCOPES`, each with its meaning."""
     return getattr(settings, "TOKEN_SCOPES", {})
 
 

@@ -206,7 +206,7 @@ def test_a_session_of_before_the_list_is_in_it_once_it_is_seen(owner: Any, monke
     del session[browsers.SIGNED_IN_AT]
     session.save()
     BrowserSession.objects.all().delete()
-    monkeypatch.setattr(browsers, "_noted", Buckets(per_second=1 / 3600, burst=1))
+    monkeypatch.setattr(browsers, "_recorded", Buckets(per_second=1 / 3600, burst=1))
     assert old.get(reverse("lobby")).status_code == 200
     [note] = BrowserSession.objects.all()
     assert (note.user, note.address, note.signed_in_at) == (owner, THERE, None)

@@ -113,7 +113,7 @@ def test_a_session_of_the_release_before_is_told_what_may_have_been(owner: Any) 
     del session[ended.SALT_OF_SESSION]
     session.save()
     set_password(here)
-    assert ended.WORDS["changed"] in there.get(reverse("lobby"), follow=True).text
+    assert ended.NOTICES["changed"] in there.get(reverse("lobby"), follow=True).text
 
 
 def test_a_visitor_with_a_session_of_nobody_is_told_nothing(client: Client) -> None:

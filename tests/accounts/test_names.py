@@ -303,8 +303,8 @@ def test_keys_are_filled_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(name_keys, "BATCH", 2)
     for name in ("bob", "dora", "ed"):
         of_before(name)
-    step = Mock(wraps=name_keys.in_step)
-    monkeypatch.setattr(name_keys, "in_step", step)
+    step = Mock(wraps=name_keys.step_with_pause)
+    monkeypatch.setattr(name_keys, "step_with_pause", step)
     assert name_keys.fill_name_keys(User) == 0
     assert step.call_count == 3  # The last one finds nobody.
 

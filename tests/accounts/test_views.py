@@ -41,7 +41,7 @@ def test_sign_up_makes_an_account_and_signs_it_in(client: Client) -> None:
 @pytest.mark.parametrize(
     ("changes", "field", "words"),
     [
-        ({"username": "Alice"}, "username", "Somebody has this name"),
+        ({"username": "Alice"}, "username", "This name is taken"),
         ({"username": "two words"}, "username", "without spaces"),
         ({"username": ""}, "username", "required"),
         ({"password2": "other horse 7"}, "password2", "differ"),
@@ -82,7 +82,7 @@ def test_a_name_that_deceives_is_refused(client: Client, root: Any, name: str) -
 def test_a_name_that_looks_like_another_is_taken(client: Client, alike: str) -> None:
     sign_up(client)
     assert errors_of(sign_up(Client(), username=alike), "username") == [
-        "Somebody has this name, or one that looks like it."
+        "This name is taken, or looks like a name that is taken."
     ]
 
 
@@ -98,7 +98,7 @@ def test_a_name_taken_between_check_and_save_is_an_error_on_the_field(
         raise IntegrityError
 
     monkeypatch.setattr(SignUpForm, "save", taken)
-    assert errors_of(sign_up(client), "username") == ["Somebody has this name, or one that looks like it."]
+    assert errors_of(sign_up(client), "username") == ["This name is taken, or looks like a name that is taken."]
 
 
 def test_sign_up_can_be_closed(client: Client, settings: Any) -> None:

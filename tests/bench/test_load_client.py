@@ -37,7 +37,7 @@ class Scripted:
         for index, server in enumerate(self._servers):
             server.sendall(self._streams(index))
 
-    def go_on(self) -> None:
+    def on_readable(self) -> None:
         raise AssertionError("it has nothing to read")
 
     def sent_at(self) -> float:
@@ -84,10 +84,10 @@ def test_a_second_burst_begins_anew(pairs: Pairs) -> None:
 @pytest.mark.parametrize(
     ("stream", "problem"),
     [
-        (b"".join(FRAMES[:-1]), "1 of 5 members had not all messages"),
-        (b"".join(FRAMES[:9] + FRAMES[10:]), "1 of 5 members had not all messages"),
-        (b"".join([FRAMES[1], FRAMES[0], *FRAMES[2:]]), "1 members had other bytes"),
-        (WHOLE.replace(b"message 7", b"massage 7"), "1 members had other bytes"),
+        (b"".join(FRAMES[:-1]), "1 of 5 members lacked messages"),
+        (b"".join(FRAMES[:9] + FRAMES[10:]), "1 of 5 members lacked messages"),
+        (b"".join([FRAMES[1], FRAMES[0], *FRAMES[2:]]), "1 members had different bytes"),
+        (WHOLE.replace(b"message 7", b"massage 7"), "1 members had different bytes"),
     ],
     ids=["the last is lost", "one in the middle is lost", "two are swapped", "one is damaged"],
 )

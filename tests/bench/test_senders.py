@@ -102,7 +102,7 @@ def test_a_client_posts_the_next_message_when_one_is_answered(wire: Wire) -> Non
     poster.begin(range(5))
     assert server.recv(100) == b"000001"
     server.sendall(wire_bytes("ok"))
-    poster.go_on()
+    poster.on_readable()
     assert server.recv(100) == b"002"
 
 
@@ -112,9 +112,9 @@ def test_what_is_no_answer_lets_nothing_more_go(wire: Wire) -> None:
     poster.begin(range(5))
     server.recv(100)
     server.sendall(wire_bytes("a script's"))
-    poster.go_on()
+    poster.on_readable()
     server.sendall(wire_bytes("mine"))
-    poster.go_on()
+    poster.on_readable()
     assert server.recv(100) == b"002"
 
 
@@ -127,7 +127,7 @@ def test_answers_by_http_are_counted_however_they_are_cut(wire: Wire) -> None:
             assert server.recv(100) == b"%03d" % number
             for at in range(0, len(CREATED), step):
                 server.sendall(CREATED[at : at + step])
-                poster.go_on()
+                poster.on_readable()
 
 
 def test_two_answers_by_http_in_one_piece_are_two(wire: Wire) -> None:
@@ -136,7 +136,7 @@ def test_two_answers_by_http_in_one_piece_are_two(wire: Wire) -> None:
     poster.begin(range(4))
     assert server.recv(100) == b"000001"
     server.sendall(CREATED + CREATED)
-    poster.go_on()
+    poster.on_readable()
     assert server.recv(100) == b"002003"
 
 
@@ -145,4 +145,4 @@ def test_a_post_that_is_refused_by_http_is_an_error(wire: Wire) -> None:
     poster = HttpPoster(client, lambda number: b"", lambda payload: True, b"")
     server.sendall(b"HTTP/1.1 413 Request Entity Too Large\r\nContent-Length: 0\r\n\r\n")
     with pytest.raises(Broken, match="413"):
-        poster.go_on()
+        poster.on_readable()

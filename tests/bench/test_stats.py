@@ -67,8 +67,8 @@ def test_every_target_can_do_without_what_was_not_measured() -> None:
 
 def test_a_burst_that_lost_frames_is_told() -> None:
     measured = table(hubbub=[1.0])
-    measured.rows[0].problems.append("2 of 5 members had not all messages")
-    assert "Hubbub: 1 measurements do not count (the first: 2 of 5 members had not all messages)" in report.terminal(
+    measured.rows[0].problems.append("2 of 5 members lacked messages")
+    assert "Hubbub: 1 measurements do not count (the first: 2 of 5 members lacked messages)" in report.terminal(
         [measured]
     )
 

@@ -68,7 +68,7 @@ async def test_the_cursor_goes_to_the_field_that_is_wrong(
         await visitor.open("/account/sign-up/")
         await fill(page, username=name, password1=PASSWORD, password2=PASSWORD)
         await submit(page, "Create the account")
-        await check_cursor(page, "username", "Somebody has this name")
+        await check_cursor(page, "username", "This name is taken")
         await fill(page, username=f"new-{uuid4().hex[:8]}", password1=PASSWORD, password2="another")
         await submit(page, "Create the account")
         await check_cursor(page, "password1", "differ")

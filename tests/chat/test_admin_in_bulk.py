@@ -143,7 +143,10 @@ def test_rows_that_may_not_be_deleted_are_named_beside_those_that_were(client: A
     client.force_login(stan)
     rows = [user.pk for user in (alice, zoe)]
     answer = client.post(USERS, {"action": "delete_selected", "_selected_action": rows, "post": "yes"})
-    assert told(answer) == ["1 user deleted.", "Not deleted: alice (you may not delete what belongs to it)."]
+    assert told(answer) == [
+        "1 user deleted.",
+        "Not deleted: alice (you lack the right to delete rows that belong to it).",
+    ]
     assert [*get_user_model().objects.filter(pk__in=rows)] == [alice]
 
 
@@ -176,13 +179,13 @@ def test_a_room_of_many_messages_is_deleted_in_steps(
     for room in [lounge] * 8 + [attic]:
         posting.post_message(user_id=alice.pk, slug=room.slug, client_id=uuid.uuid4(), body="hello")
     left: list[int] = []
-    step = deletion.in_step
+    step = deletion.step_with_pause
 
     def counting() -> Any:
         left.append(Message.objects.filter(room=lounge).count())
         return step()
 
-    monkeypatch.setattr(deletion, "in_step", counting)
+    monkeypatch.setattr(deletion, "step_with_pause", counting)
     deletion.delete_room(room_id=lounge.pk)
     assert left == [8, 5]
     assert Message.objects.get().room == attic

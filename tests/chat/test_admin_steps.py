@@ -12,7 +12,7 @@ from chat import services
 from chat.admin import RoomAdmin
 from chat.models import Room
 from hubbub.admin_services import bulk
-from hubbub.admin_services.bulk import Otherwise
+from hubbub.admin_services.bulk import OtherResult
 from hubbub.admin_services.tally import MAX_NAMED, Tally
 from tests.chat.test_admin_in_bulk import ROOMS, confirm, make_rooms, select_all, told
 
@@ -68,9 +68,9 @@ def test_each_step_shows_the_progress_and_the_last_message_counts_all(
 
 def test_without_scripts_a_button_goes_on_by_longer_steps(admin: Any, three_a_step: None) -> None:
     make_rooms(9)
-    page = press(admin, begin(admin, "archive"), "go_on")
+    page = press(admin, begin(admin, "archive"), "continue")
     assert "<h1>8 of 9 rooms archived</h1>" in page.text
-    page = press(admin, page, "go_on")
+    page = press(admin, page, "continue")
     assert told(page) == ["9 rooms archived."]
 
 
@@ -119,8 +119,8 @@ def test_a_result_of_its_own_is_reported_and_logged_instead(
     make_rooms(4)
 
     def archive(of: Any, request: Any, rows: Any) -> Any:
-        def do(room: Room) -> Otherwise | None:
-            return Otherwise(f"{room} stays open") if room.title == "Room 1" else None
+        def do(room: Room) -> OtherResult | None:
+            return OtherResult(f"{room} stays open") if room.title == "Room 1" else None
 
         return of.for_each(request, rows, do, done="archived")
 

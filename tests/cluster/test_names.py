@@ -69,7 +69,7 @@ def sign_up(process: Path, name: str) -> int:
     answer = connection.getresponse()
     text = answer.read().decode()
     connection.close()
-    assert answer.status == 302 or "Somebody has this name" in text
+    assert answer.status == 302 or "This name is taken" in text
     return answer.status
 
 

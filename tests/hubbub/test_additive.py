@@ -20,7 +20,7 @@ RELEASED = {
     "hubbub": "",
 }
 KEY = ("chat", "9001_tried")
-TEXT = "RunSQL: the old code may depend on what it changes"
+TEXT = "RunSQL: the old code may depend on it"
 
 
 def judged(*tried: Any, atomic: bool = True, because: str = "") -> list[str]:
