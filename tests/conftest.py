@@ -2,10 +2,12 @@
 
 import os
 import shutil
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,14 +38,41 @@ if "TEST_DATABASE_URL" in os.environ:  # Set by tests/database, which runs a par
 os.environ["DJANGO_SETTINGS_MODULE"] = "project.settings"
 
 import django  # noqa: E402
+from django.conf import settings as site_settings  # noqa: E402
 
 django.setup()
+
+# The site's hashers are slow on purpose. The fixture `site_hashers` brings them back; servers under test use them.
+SITE_HASHERS = site_settings.PASSWORD_HASHERS
+site_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 # The helpers too say what was compared, when they assert.
 pytest.register_assert_rewrite("tests.support")
 
 from tests.support import servers  # noqa: E402
 from tests.support.cluster import Cluster  # noqa: E402
+
+MAY_START_PROGRAMS = ("slow", "cluster", "browser", "soak")
+STARTS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn")
+_is_fast = False  # Whether the test that runs now has none of these marks.
+
+
+def _refuse_programs(event: str, args: tuple[Any, ...]) -> None:
+    if _is_fast and event in STARTS:
+        raise RuntimeError(f"a test that starts a program needs the mark slow, see CONTRIBUTING.md: {event} {args[:2]}")
+
+
+sys.addaudithook(_refuse_programs)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    global _is_fast
+    _is_fast = not any(item.get_closest_marker(mark) for mark in MAY_START_PROGRAMS)
+    try:
+        return (yield)
+    finally:
+        _is_fast = False
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -56,8 +85,12 @@ def pytest_xdist_setupnodes() -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files of long tests first: of several processes that test, none waits at the end for another's last file."""
-    long = {item.path for item in items if item.get_closest_marker("cluster")}
-    items.sort(key=lambda item: item.path not in long)
+    ranks = {"cluster": 0, "slow": 1}
+    files: dict[Path, int] = {}
+    for item in items:
+        rank = min((ranks[mark.name] for mark in item.iter_markers() if mark.name in ranks), default=2)
+        files[item.path] = min(rank, files.get(item.path, rank))
+    items.sort(key=lambda item: files[item.path])
 
 
 def pytest_unconfigure() -> None:
@@ -72,6 +105,12 @@ def django_db_modify_db_settings() -> None:
 
     if connection.vendor == "sqlite":
         connection.settings_dict["TEST"]["NAME"] = os.fspath(_folder / "test.sqlite3")
+
+
+@pytest.fixture
+def site_hashers(settings: Any) -> None:
+    """The password hashers of the site, for a test of them."""
+    settings.PASSWORD_HASHERS = SITE_HASHERS
 
 
 @pytest.fixture(scope="session")

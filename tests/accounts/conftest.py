@@ -24,12 +24,7 @@ def no_tries(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def quick_hashes(settings: Any) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
-@pytest.fixture
-def owner(alice: Any, quick_hashes: None) -> Any:  # noqa: F811
+def owner(alice: Any) -> Any:  # noqa: F811
     """Alice, who knows her password."""
     alice.set_password(PASSWORD)
     alice.save()

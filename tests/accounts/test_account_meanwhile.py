@@ -14,7 +14,7 @@ from project.accounts import passwords
 from tests.support.personas import make_user
 from tests.support.signing_in import NEW, PASSWORD, THERE, is_signed_in, signed_in
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static", "quick_hashes")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
 
 ACCOUNT = reverse("account")
 

@@ -23,7 +23,7 @@ from project.accounts.hashing import Busy
 from project.accounts.models import BrowserSession
 from tests.support.signing_in import FIREFOX, HERE, NEW, PASSWORD, THERE, is_signed_in, sign_in, signed_in
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db, pytest.mark.usefixtures("plain_static", "quick_hashes")]
+pytestmark = [pytest.mark.database, pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
 
 ACCOUNT = reverse("account")
 ADMINS = "/admin/password_change/"

@@ -9,7 +9,7 @@ from project.accounts import browsers
 from project.accounts.models import BrowserSession
 from tests.support.signing_in import FIREFOX, signed_in
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db, pytest.mark.usefixtures("plain_static", "quick_hashes")]
+pytestmark = [pytest.mark.database, pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
 
 AGENTS = {
     "Firefox on Windows": FIREFOX,

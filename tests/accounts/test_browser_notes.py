@@ -14,7 +14,7 @@ from hubbub.limits.token_buckets import Buckets
 from project.accounts import browsers
 from project.accounts.models import BrowserSession
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static", "quick_hashes")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
 
 
 def test_a_session_is_written_down_once_an_hour_by_all_processes(owner: Any, monkeypatch: pytest.MonkeyPatch) -> None:

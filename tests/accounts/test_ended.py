@@ -11,7 +11,7 @@ from django.urls import reverse
 from project.accounts import ended
 from tests.support.signing_in import NEW, PASSWORD, THERE, sign_in, signed_in
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db, pytest.mark.usefixtures("plain_static", "quick_hashes")]
+pytestmark = [pytest.mark.database, pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
 
 SIGN_IN = reverse("sign-in")
 SAID = "You were signed out"

@@ -12,7 +12,7 @@ from project.accounts.conf import Accounts
 from tests.support.personas import make_user
 from tests.support.signing_in import HERE, NEW, PASSWORD, THERE, sign_in, signed_in
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static", "quick_hashes")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
 
 COOKIE = known_browsers.COOKIE
 
@@ -110,7 +110,7 @@ def test_a_browser_knows_several_accounts_and_not_without_end(owner: Any) -> Non
     assert len(client.cookies[COOKIE].value) < 500
 
 
-def test_who_makes_an_account_has_a_known_browser(client: Any, quick_hashes: None) -> None:
+def test_who_makes_an_account_has_a_known_browser(client: Any) -> None:
     given = {"username": "dora", "password1": PASSWORD, "password2": PASSWORD}
     assert client.post(reverse("sign-up"), given).status_code == 302
     for _ in range(10):

@@ -31,7 +31,6 @@ HERE, THERE = "203.0.113.7", "198.51.100.9"
 
 @pytest.fixture(autouse=True)
 def tunables(settings: Any) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.ACCOUNTS = Accounts(
         login_attempts_per_account_and_address=3,
         login_attempts_per_address=6,
@@ -102,6 +101,7 @@ def test_what_an_answer_costs_does_not_tell_which_names_exist(
     alice: Any, monkeypatch: pytest.MonkeyPatch, settings: Any, who: str
 ) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+    monkeypatch.setattr(PBKDF2PasswordHasher, "iterations", 1000)  # The real number would only take longer.
     users = get_user_model().objects
     users.filter(username="alice").update(password=make_password(PASSWORD))
     users.create_user("without-a-password")
@@ -178,6 +178,7 @@ def test_a_proxy_on_this_host_does_not_share_its_limit_among_everybody(alice: An
     assert sign_in("alice", PASSWORD, address="127.0.0.1").status_code == 302
 
 
+@pytest.mark.slow
 def test_the_time_that_a_limit_lasts_is_set_and_ends(alice: Any, settings: Any) -> None:
     settings.ACCOUNTS = Accounts(login_attempts_per_account=1, login_attempts_seconds=3)
     assert [sign_in("alice").status_code, sign_in("alice").status_code] == [200, 429]
@@ -251,6 +252,7 @@ def hanging(settings: Any) -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hanging")
 def test_a_redis_that_hangs_holds_up_one_sign_in_and_not_each(alice: Any, caplog: Any) -> None:
     began = time.monotonic()

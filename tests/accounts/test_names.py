@@ -22,16 +22,10 @@ from project.accounts import name_keys
 from project.accounts.forms import SignUpForm
 from project.accounts.models import NAME_TAKEN, User, key_of
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db, pytest.mark.usefixtures("plain_static", "quick_hashes")]
+pytestmark = [pytest.mark.database, pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
 
 PASSWORD = "correct horse 7"
 STAFF_ONLY = "This name is for staff only."
-
-
-@pytest.fixture
-def quick_hashes(settings: Any) -> None:
-    """Names are what is tested here."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 def sign_up(name: str) -> list[str]:

@@ -13,7 +13,7 @@ from project.accounts.models import User
 from tests.support.personas import make_user
 from tests.support.signing_in import HERE, PASSWORD
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db, pytest.mark.usefixtures("quick_hashes")]
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
 
 EMAIL = "alice@example.org"
 

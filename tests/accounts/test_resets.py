@@ -20,7 +20,7 @@ from tests.support.mail_server import MailServer
 from tests.support.personas import make_user
 from tests.support.signing_in import HERE, NEW, PASSWORD, THERE, is_signed_in, sign_in, signed_in
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static", "quick_hashes")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
 
 FORM = {"new_password1": NEW, "new_password2": NEW}
 FORGOTTEN = "/account/forgotten/"

@@ -10,7 +10,7 @@ from django.urls import reverse
 from tests.support.personas import make_user
 from tests.support.signing_in import NEW, OWN, PASSWORD, is_signed_in, signed_in, token_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static", "quick_hashes")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
 
 ROOM = "/rooms/lounge/"
 

@@ -30,7 +30,7 @@ def signed_in(client: Client) -> bool:
     return "_auth_user_id" in client.session
 
 
-def test_sign_up_makes_an_account_and_signs_it_in(client: Client) -> None:
+def test_sign_up_makes_an_account_and_signs_it_in(client: Client, site_hashers: None) -> None:
     response = sign_up(client)
     assert response.status_code == 302
     assert response.headers["Location"] == reverse("lobby")

@@ -110,6 +110,7 @@ def checkout(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_two_checkouts_take_turns_each_in_its_own_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -130,6 +131,7 @@ def test_two_checkouts_take_turns_each_in_its_own_folder(
 TURNS = (("1 of 2", "old"), ("1 of 2", "new"), ("2 of 2", "new"), ("2 of 2", "old"))
 
 
+@pytest.mark.slow
 def test_a_checkout_that_cannot_measure_is_named_with_its_error(tmp_path: Path) -> None:
     broken = checkout(tmp_path / "old")
     (broken / "bench" / "__main__.py").write_text("raise SystemExit('no Redis found')")
@@ -137,6 +139,7 @@ def test_a_checkout_that_cannot_measure_is_named_with_its_error(tmp_path: Path) 
         against.against(broken, broken, ("posts",), (), 1, tmp_path / "against.json")
 
 
+@pytest.mark.slow
 def test_with_the_same_client_the_old_server_is_measured_by_the_new_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,6 +61,7 @@ def expected(numbers: range) -> list[str]:
     return [f"abcdp{number:08d}.".ljust(SIZE, "x") for number in numbers]
 
 
+@pytest.mark.slow
 def test_a_script_that_is_told_of_2000_messages_has_32_in_flight(published: tuple[Script, Listener]) -> None:
     script, listener = published
     frame = len(server_frame(bytes(SIZE)))
@@ -73,6 +74,7 @@ def test_a_script_that_is_told_of_2000_messages_has_32_in_flight(published: tupl
     assert listener.texts() == expected(range(WINDOW + 10, 2000))
 
 
+@pytest.mark.slow
 def test_a_script_says_once_when_a_run_began(published: tuple[Script, Listener]) -> None:
     script, listener = published
     script.begin(range(40))

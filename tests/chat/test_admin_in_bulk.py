@@ -68,6 +68,7 @@ def make_rooms(count: int) -> None:
     Room.objects.bulk_create(Room(slug=f"room-{number}", title=f"Room {number}") for number in range(count))
 
 
+@pytest.mark.slow
 def test_more_rooms_than_a_form_has_fields_are_deleted(admin: Any, few_fields: None) -> None:
     make_rooms(200)
     asked = select_all(admin, ROOMS, "delete_selected")
@@ -79,6 +80,7 @@ def test_more_rooms_than_a_form_has_fields_are_deleted(admin: Any, few_fields: N
     assert LogEntry.objects.count() == 200
 
 
+@pytest.mark.slow
 def test_more_users_than_a_form_has_fields_are_deleted_but_not_the_one_who_deletes(
     admin: Any, root: Any, few_fields: None
 ) -> None:
@@ -90,6 +92,7 @@ def test_more_users_than_a_form_has_fields_are_deleted_but_not_the_one_who_delet
     assert [*users.objects.all()] == [root]
 
 
+@pytest.mark.slow
 def test_more_messages_than_a_form_has_fields_are_moderated(
     admin: Any, alice: Any, lounge: Room, few_fields: None
 ) -> None:
@@ -105,6 +108,7 @@ def test_more_messages_than_a_form_has_fields_are_moderated(
     assert not Message.objects.filter(deleted_at=None).exists()
 
 
+@pytest.mark.slow
 def test_more_memberships_than_a_form_has_fields_are_deleted(admin: Any, lounge: Room, few_fields: None) -> None:
     users = get_user_model()
     users.objects.bulk_create(users(username=f"user-{number}") for number in range(200))

@@ -289,6 +289,7 @@ def test_a_token_without_scopes_has_none(alice: Any) -> None:
         create_token(user=alice, name="script", expires_at=None, scopes=["chat.admin"])
 
 
+@pytest.mark.slow
 def test_the_time_does_not_tell_why_a_token_is_refused(alice: Any, bob: Any) -> None:
     now = timezone.now()
     good = {name: create_token(user=alice, name=name, expires_at=None) for name in ("wrong", "expired", "revoked")}

@@ -54,6 +54,7 @@ async def test_a_lost_frame_is_read_from_the_database_once_for_all_members(hub: 
     assert truth.reads == [1]
 
 
+@pytest.mark.slow
 async def test_a_repair_that_fails_is_tried_again(hub: Hub, truth: Truth) -> None:
     listener, _ = await live_member(hub, truth)
     await confirmed(hub, listener)
@@ -183,6 +184,7 @@ async def test_a_cancelled_join_leaves_nothing_behind(hub: Hub, truth: Truth) ->
     await until(lambda: hub.groups == [])
 
 
+@pytest.mark.slow
 async def test_an_idle_hub_lives_longer_than_the_time_limits_of_redis(hub: Hub, truth: Truth) -> None:
     listener, _ = await live_member(hub, truth)
     await confirmed(hub, listener)
@@ -221,6 +223,7 @@ async def test_what_cannot_even_be_read_does_not_make_the_process_deaf(hub: Hub,
     await until(lambda: "#1" in listener.got)
 
 
+@pytest.mark.slow
 async def test_a_channel_that_opens_slowly_is_opened_once(
     hub: Hub, truth: Truth, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,7 @@ def often(settings: Any) -> None:
     settings.HUBBUB = replace(conf.settings(), reconcile_seconds=0.1)
 
 
+@pytest.mark.slow
 async def test_the_lost_last_frame_is_found_by_comparing_with_the_record(hub: Hub, truth: Truth) -> None:
     listeners = [(await live_member(hub, truth))[0] for _ in range(3)]
     began = asyncio.get_running_loop().time()
@@ -36,6 +37,7 @@ async def test_all_groups_are_compared_by_one_read(hub: Hub, truth: Truth, often
     assert sorted(truth.comparisons[1]) == sorted(f"room.{number}" for number in range(20))
 
 
+@pytest.mark.slow
 async def test_what_is_only_late_is_not_read_from_the_database(hub: Hub, truth: Truth, settings: Any) -> None:
     settings.HUBBUB = replace(conf.settings(), reconcile_seconds=0.1, gap_ms=2000)
     listener, _ = await live_member(hub, truth)
@@ -49,6 +51,7 @@ async def test_what_is_only_late_is_not_read_from_the_database(hub: Hub, truth: 
     assert truth.reads == []
 
 
+@pytest.mark.slow
 async def test_after_a_loss_all_groups_are_compared_at_once(hub: Hub, truth: Truth) -> None:
     listener, _ = await live_member(hub, truth)
     await until(lambda: len(truth.comparisons) == 1)

@@ -78,6 +78,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "away.sock"
 
 
+@pytest.mark.slow
 async def test_a_version_frame_published_while_redis_is_away_is_shown_when_it_is_back(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,8 @@ from hubbub.process.metrics import COUNTERS
 from hubbub.site import NO_MARK
 from hubbub.supervisor import private_redis
 
+pytestmark = pytest.mark.slow
+
 
 class Told:
     """A watcher that remembers."""

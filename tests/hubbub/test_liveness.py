@@ -12,6 +12,8 @@ import pytest
 from hubbub.supervisor import liveness
 from hubbub.supervisor.liveness import Liveness
 
+pytestmark = pytest.mark.slow
+
 LIMIT = 0.5
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -16,6 +16,9 @@ from hubbub.protocol import Person, Presence
 from tests.support.hubs import Listener, until
 from tests.support.sides import ALICE, BOB, CHARLIE, GRACE, GROUP, INTERVAL, Page, Side, names
 
+pytestmark = pytest.mark.slow
+
+
 # Who is here
 
 

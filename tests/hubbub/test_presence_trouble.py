@@ -28,6 +28,8 @@ from tests.support.sides import (
     names,
 )
 
+pytestmark = pytest.mark.slow
+
 
 async def test_a_killed_process_leaves_no_ghost(redis: Redis, sides: Any) -> None:
     a, b, c = sides(), sides(), sides()

@@ -60,6 +60,7 @@ def test_nothing_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_it_runs_in_a_folder_with_spaces_and_leaves_nothing(tmp_path: Path) -> None:
     path = make_run_dir(tmp_path / 'a "quoted" folder') / "redis.sock"
     with running(path):
@@ -70,6 +71,7 @@ def test_it_runs_in_a_folder_with_spaces_and_leaves_nothing(tmp_path: Path) -> N
     assert list(path.parent.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_stale_socket_is_no_obstacle(tmp_path: Path) -> None:
     path = tmp_path / "redis.sock"
     with socket.socket(socket.AF_UNIX) as stale:
@@ -84,6 +86,7 @@ def of_the_system() -> Binary:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "binary",
     [

@@ -95,6 +95,7 @@ async def test_a_room_whose_members_change_at_once_is_told_of_once(heard: Any) -
     assert (await next_frame(heard))["text"] == "one"
 
 
+@pytest.mark.slow
 async def test_a_script_sends_what_it_published_before_it_ends(heard: Any) -> None:
     script = """
         import django
@@ -115,6 +116,7 @@ async def test_a_script_sends_what_it_published_before_it_ends(heard: Any) -> No
     assert [(await next_frame(heard))["text"] for _ in range(20)] == [str(number) for number in range(20)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("listens", [False, True], ids=["away", "silent"])
 def test_a_redis_that_is_away_or_never_answers_neither_raises_nor_is_waited_for(tmp_path: Path, listens: bool) -> None:
     script = """

@@ -13,6 +13,8 @@ from hubbub.process.redis_errors import MAX_CHARS, cause_of
 from hubbub.supervisor.private_redis import bound_to_parent, find_binary
 from tests.support.servers import free_port
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def server(folder: Path, *lines: str) -> Iterator[Path]:

@@ -77,6 +77,7 @@ async def test_who_is_due_stays_due_until_the_database_answers(monkeypatch: pyte
         await due.until(lambda: due.calls[-1] is None)
 
 
+@pytest.mark.slow
 async def test_everybody_is_due_at_each_sweep(settings: Any) -> None:
     settings.HUBBUB = replace(conf.settings(), revalidate_seconds=0.5)
     due = Due()
@@ -84,6 +85,7 @@ async def test_everybody_is_due_at_each_sweep(settings: Any) -> None:
         await due.until(lambda: due.calls == [None, None])
 
 
+@pytest.mark.slow
 async def test_hints_without_end_do_not_put_off_the_sweep(settings: Any) -> None:
     settings.HUBBUB = replace(conf.settings(), revalidate_seconds=0.5)
     due = Due()

@@ -60,6 +60,7 @@ def test_a_forged_log_line_by_a_value_of_the_attackers(caplog: Any, hostile: str
     assert ast.literal_eval(found[2]) == hostile[:MAX_CHARS]
 
 
+@pytest.mark.slow
 def test_a_flood_of_events_does_not_fill_the_log_nor_hide_others(caplog: Any, clock: list[float]) -> None:
     for _ in range(1000):
         log_event(Kind.ORIGIN_REFUSED)

@@ -21,6 +21,8 @@ from hubbub.server import inbox as inbox_module
 from hubbub.server import websocket, websocket_connection
 from tests.support.servers import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_transport_keeps_what_it_has_to_send_where_the_fast_path_looks() -> None:
     for transport in websocket_connection.FAST_TRANSPORTS:

@@ -18,6 +18,8 @@ from hubbub.supervisor.programs import CannotStart
 from hubbub.supervisor.supervisor import Supervisor
 from tests.support.cluster import until
 
+pytestmark = pytest.mark.slow
+
 
 class Script(ManagedCommand):
     """A few lines of Python that are kept running."""

@@ -16,6 +16,8 @@ from hubbub.supervisor.supervisor import Supervisor
 from tests.hubbub.test_supervisor import STAYS, Script, console, make_script  # noqa: F401
 from tests.support.cluster import until
 
+pytestmark = pytest.mark.slow
+
 
 class Run:
     """A supervisor of one child, with a few lines of Python as the release."""

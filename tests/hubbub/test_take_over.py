@@ -18,6 +18,8 @@ from hubbub.auth.tokens import create_token
 from hubbub.models import AccessToken
 from tests.support.servers import ROOT
 
+pytestmark = pytest.mark.slow
+
 BEFORE = Path(__file__).with_name("before_hubbub.sql")  # A site of the version before, as its migrations made it.
 TOKEN = "hub_1_a-secret-of-before"
 SITE = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"

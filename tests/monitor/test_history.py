@@ -40,6 +40,7 @@ async def test_the_history_says_how_old_its_newest_sample_is(store, made_ago, ag
     assert age * 1000 <= frame["age_ms"] < (age + 2) * 1000
 
 
+@pytest.mark.slow
 async def test_the_age_goes_on_while_redis_is_away_and_whatever_its_clock_does(store, monkeypatch):
     await keep(store, 1, made_at=await store.time())
     history = History(store)

@@ -282,6 +282,7 @@ async def test_a_lease_is_one_holders_at_a_time(store):
         assert await first.hold() is Hold.REFUSED
 
 
+@pytest.mark.slow
 async def test_samples_come_again_when_redis_does(published, settings, tmp_path):
     settings.REDIS_URL = f"unix://{tmp_path}/redis.sock"
     settings.MONITOR = Monitor(lease_seconds=0.5)
@@ -295,8 +296,7 @@ async def test_samples_come_again_when_redis_does(published, settings, tmp_path)
         finally:
             await cancel(running)
             await publisher.end()
-    versions = [version for version, _ in published]
-    assert versions == sorted(set(versions))
+    assert (versions := [version for version, _ in published]) == sorted(set(versions))
 
 
 # What somebody else wrote to Redis

@@ -8,6 +8,8 @@ import pytest
 from django.contrib.staticfiles import finders
 from django.core.management import call_command
 
+pytestmark = pytest.mark.slow
+
 IMPORT = re.compile(r"""(?:\bfrom|\bimport)\s*\(?\s*["']([^"']+)["']""")
 COMMENT = re.compile(r"/\*.*?\*/|^//.*?$", re.DOTALL | re.MULTILINE)
 HASHED = re.compile(r"\.[0-9a-f]{12}\.m?js$")
