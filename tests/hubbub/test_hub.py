@@ -320,6 +320,7 @@ async def test_an_event_without_a_position_reaches_those_who_are_just_joining(hu
 async def test_a_batch_of_many_frames_lets_the_loop_go_on(hub: Hub, truth: Truth) -> None:
     listeners = [(await live_member(hub, truth))[0] for _ in range(300)]
     await confirmed(hub, listeners[0])
+    truth.position = 100  # On a busy machine, positions are compared with it before the frames have all come.
     turns_meanwhile = 0
     await get_channel_layer().group_send(
         GROUP,
