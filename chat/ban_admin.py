@@ -24,6 +24,7 @@ from chat.models import BAD_END, BAN_REASON_CHARS, Membership, Room
 from hubbub import users
 from hubbub.admin_services.base import has_user_search
 from hubbub.admin_services.bulk import OtherResult
+from hubbub.queries import read_users
 from hubbub.text.names import validate_name
 
 MAY_BAN = "chat.change_membership"
@@ -179,7 +180,7 @@ class BansOfRooms(ModelAdmin):  # type: ignore[type-arg]
         my_id = users.id_of(request.user)
         choices = {users.id_of(author): author for author in access.last_authors(room, QUICK_CHOICES)}
         asked_for = request.GET.get("user", "")
-        for user in users.read_users({key} if (key := users.key_of(asked_for)) is not None else set()).values():
+        for user in read_users({key} if (key := users.key_of(asked_for)) is not None else set()).values():
             choices = {asked_for: user} | choices
         return BanForm(
             data,

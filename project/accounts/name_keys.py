@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from hubbub.steps import step_with_pause
+from hubbub.process.steps import step_with_pause
 from project.accounts.models import key_of
 
 BATCH = 100  # Rows in one transaction, for which SQLite's other writers wait.
