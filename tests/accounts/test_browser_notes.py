@@ -1,4 +1,4 @@
-"""What noting the browsers of a user costs."""
+"""Cost of the records of a user's browsers."""
 
 from datetime import timedelta
 from typing import Any

@@ -22,8 +22,8 @@ def sign_up(client: Client, **changes: str) -> Any:
 
 def errors_of(response: Any, field: str) -> list[str]:
     assert response.status_code == 200
-    found: list[str] = response.context["form"].errors.get(field, [])
-    return found
+    errors: list[str] = response.context["form"].errors.get(field, [])
+    return errors
 
 
 def signed_in(client: Client) -> bool:
@@ -48,7 +48,7 @@ def test_sign_up_makes_an_account_and_signs_it_in(client: Client, site_hashers: 
         ({"password1": "password1", "password2": "password1"}, "password1", "too common"),
     ],
 )
-def test_what_is_wrong_stands_beside_its_field(
+def test_an_error_is_beside_its_field(
     client: Client, alice: Any, changes: dict[str, str], field: str, words: str
 ) -> None:
     response = sign_up(client, **changes)
@@ -60,11 +60,11 @@ def test_what_is_wrong_stands_beside_its_field(
 @pytest.mark.parametrize("changes", [{"password2": "other"}, {"password1": "password1", "password2": "password1"}])
 def test_a_refused_password_is_entered_again_from_the_first_field(client: Client, changes: dict[str, str]) -> None:
     page = sign_up(client, **changes).text
-    [first] = [one.split(">")[0] for one in page.split("<input") if 'id="id_password1"' in one]
+    [first] = [part.split(">")[0] for part in page.split("<input") if 'id="id_password1"' in part]
     assert "autofocus" in first
     assert page.count("autofocus") == 1
     described = first.split('aria-describedby="')[1].split('"')[0].split()
-    assert all(f'id="{one}"' in page for one in described)
+    assert all(f'id="{field}"' in page for field in described)
     assert described[-1].endswith("_error")
 
 

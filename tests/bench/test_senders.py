@@ -1,4 +1,4 @@
-"""What makes a server send keeps no more in flight than is said, and takes nothing for an answer that is none."""
+"""The load sender bounds its posts in flight, and ignores frames that are no answer."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ CREATED = b"HTTP/1.1 201 Created\r\nServer: nginx\r\nContent-Length: 5\r\nConnec
 
 
 class Listener:
-    """What a script publishes."""
+    """Collects the publications of a script."""
 
     def __init__(self, url: str) -> None:
         self.client = redis.from_url(url)
@@ -34,10 +34,10 @@ class Listener:
 
     def texts(self, quiet_seconds: float = 0.5) -> list[str]:
         """All that comes until it is quiet; the first is waited for."""
-        found: list[str] = []
-        while (message := self.pubsub.get_message(timeout=quiet_seconds if found else 20)) is not None:
-            found.append(message["data"].decode())
-        return found
+        messages: list[str] = []
+        while (message := self.pubsub.get_message(timeout=quiet_seconds if messages else 20)) is not None:
+            messages.append(message["data"].decode())
+        return messages
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def expected(numbers: range) -> list[str]:
 
 
 @pytest.mark.slow
-def test_a_script_that_is_told_of_2000_messages_has_32_in_flight(published: tuple[Script, Listener]) -> None:
+def test_a_script_with_2000_messages_has_32_in_flight(published: tuple[Script, Listener]) -> None:
     script, listener = published
     frame = len(server_frame(bytes(SIZE)))
     script.begin(range(2000))
@@ -108,7 +108,7 @@ def test_a_client_posts_the_next_message_when_one_is_answered(wire: Wire) -> Non
     assert server.recv(100) == b"002"
 
 
-def test_what_is_no_answer_lets_nothing_more_go(wire: Wire) -> None:
+def test_a_stray_frame_releases_no_further_command(wire: Wire) -> None:
     client, server = wire
     poster = Poster(client, lambda number: b"%03d" % number, lambda payload: payload == b"mine", b"", window=2)
     poster.begin(range(5))

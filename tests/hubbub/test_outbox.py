@@ -28,11 +28,11 @@ class Socket:
 
     @property
     def texts(self) -> list[str]:
-        return [one["text"] for one in self.sent if one["type"] == "websocket.send"]
+        return [frame["text"] for frame in self.sent if frame["type"] == "websocket.send"]
 
     @property
     def close(self) -> dict[str, Any] | None:
-        return next((one for one in self.sent if one["type"] == "websocket.close"), None)
+        return next((frame for frame in self.sent if frame["type"] == "websocket.close"), None)
 
 
 @asynccontextmanager
