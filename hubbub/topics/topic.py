@@ -68,8 +68,14 @@ class Topic:
             if (declared := getattr(getattr(cls, attribute, None), "_hubbub_command", None)) is not None:
                 setattr(cls, attribute, _CallFromPython(cls.commands[declared.name], attribute))
         declare_scope(cls.read_scope, f"See {name}.")
-        declare_scope(cls.write_scope, f"Change {name}.")
+        if cls.has_writes():
+            declare_scope(cls.write_scope, f"Change {name}.")
         _topics[name] = cls
+
+    @classmethod
+    def has_writes(cls) -> bool:
+        """Whether a command writes, so that tokens have a scope for it."""
+        return any(spec.is_write for spec in cls.commands.values())
 
     def __init__(self, key: Any = None) -> None:
         if (key is None) != (self.key_type is None):
