@@ -64,7 +64,7 @@ export function frame(seq, { epoch = 7, hosts = [host("alpha")], processes = [] 
  * @returns {MetricsHistory}
  */
 export function history(samples, { every = 1, epoch = 7, age_ms = 0 } = {}) {
-  return { type: "metrics.history", epoch, interval_ms: 2000, every, age_ms, samples };
+  return { epoch, interval_ms: 2000, every, age_ms, samples };
 }
 
 /** @param {DashboardAction[]} actions */

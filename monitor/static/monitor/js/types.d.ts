@@ -62,9 +62,8 @@ export interface MetricsSampled {
   processes: Process[];
 }
 
-/** Recent samples, oldest first. */
+/** The state of the topic: recent samples, oldest first. */
 export interface MetricsHistory {
-  type: "metrics.history";
   epoch: number;
   interval_ms: number;
   /** One of so many consecutive samples is here. */
@@ -73,8 +72,6 @@ export interface MetricsHistory {
   age_ms: number | null;
   samples: MetricsSampled[];
 }
-
-export type MonitorEvent = EngineEvent | MetricsSampled | MetricsHistory;
 
 // The dashboard's state
 
