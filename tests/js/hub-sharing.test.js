@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { getEventListeners } from "node:events";
 import { test } from "node:test";
 
 import { Hubbub } from "../../hubbub/static/hubbub/js/hub.js";
@@ -90,6 +91,8 @@ test("a topic is left when the last page has closed it", async () => {
   await page.answer();
   await page.reconnect();
   assert.deepEqual(page.sent, []);
+  page.open("poll/7");
+  assert.deepEqual(page.sent, [{ type: "join", topic: "poll/7" }], "it was forgotten");
 });
 
 test("a topic that is opened while it is left is joined again after that, with all that has passed", async () => {
@@ -163,6 +166,17 @@ test("a signal closes a topic, and is let go of when the topic is closed", async
   assert.deepEqual(typesOf(page), ["join", "leave"]);
   await page.say(changed(2, "two"));
   assert.deepEqual([poll.calls, aborted.calls], [[], []]);
+});
+
+test("a topic that is closed lets go of its signal, also when its hub is closed", () => {
+  const page = new HubPage();
+  const { signal } = new AbortController();
+  const topics = [page.open("poll/7", {}, { signal }).topic, page.open("poll/8", {}, { signal }).topic];
+  assert.equal(getEventListeners(signal, "abort").length, 2);
+  topics[0].close();
+  assert.equal(getEventListeners(signal, "abort").length, 1);
+  page.hub.close();
+  assert.equal(getEventListeners(signal, "abort").length, 0);
 });
 
 test("a closed hub rejects what waits, calls no handler any more, and does not connect again", async () => {

@@ -164,6 +164,44 @@ test("a topic that closes gets no more events, and is joined again only when tol
   assert.deepEqual(page.sent.at(-1), { type: "join", topic: "board/a", after: 3, epoch: "e1" });
 });
 
+test("a topic that closes while it is joined again is closed once", async () => {
+  const page = new HubPage();
+  const board = page.open("board/a");
+  await page.greet();
+  await page.join(3, []);
+  board.taken();
+  board.topic.join();
+  await page.say({ type: "closed", topic: "board/a", code: "forbidden" });
+  await page.refuse("not_found");
+  assert.deepEqual(board.calls, [["closed", "forbidden", ""]]);
+});
+
+test("a joined topic whose further join is refused stays joined, and that join is tried again", async () => {
+  const page = new HubPage();
+  const board = page.open("board/a");
+  await page.greet();
+  await page.join(3, []);
+  await page.say({ type: "service.changed", state: "ok" });
+  await page.refuse("unavailable");
+  assert.equal(board.topic.isJoined, true);
+  await page.browser.pass(1_000);
+  assert.deepEqual(
+    page.sent.map(({ type }) => type),
+    ["join", "join", "join"],
+  );
+});
+
+test("joins that wait when the connection is lost are sent once on the next", async () => {
+  const page = new HubPage();
+  for (let key = 0; key < 12; key++) page.open(`poll/${key}`);
+  await page.greet();
+  await page.reconnect();
+  for (let answered = 0; answered < page.sent.length; answered++) {
+    await page.join(1, "one", { frame: page.browser.socket.sent[answered] });
+  }
+  assert.deepEqual(page.sent.map(({ topic }) => topic).sort(), [...Array(12).keys()].map((key) => `poll/${key}`).sort());
+});
+
 // Handlers
 
 test("an error in a handler is reported, and stops neither other handlers nor the position", async () => {
@@ -184,6 +222,26 @@ test("an error in a handler is reported, and stops neither other handlers nor th
   await page.say(noted(4));
   assert.deepEqual(reported, [fault]);
   assert.deepEqual([bad.calls.length, good.calls.length], [3, 3]);
+});
+
+test("the page may close the hub when it is admitted, and an error in its handlers is reported", async () => {
+  /** @type {unknown[]} */
+  const reported = [];
+  give("reportError", (/** @type {unknown} */ error) => reported.push(error));
+  const fault = new Error("a bug of the page");
+  const throwing = () => {
+    throw fault;
+  };
+  const broken = new HubPage({ hello: throwing, state: throwing, event: throwing });
+  broken.open("poll/7");
+  await broken.greet();
+  await broken.say({ type: "service.changed", state: "degraded" });
+  assert.equal(broken.sent.length, 1);
+  assert.equal(reported.length, 4);
+  const closing = new HubPage({ hello: () => closing.hub.close() });
+  closing.open("poll/7");
+  await closing.greet();
+  assert.deepEqual(closing.sent, []);
 });
 
 test("a page of another user closes the hub and joins nothing", async () => {

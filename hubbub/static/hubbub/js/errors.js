@@ -28,6 +28,22 @@ export class Lost extends Error {
 }
 
 /**
+ * Runs a handler of a page. An error in it is reported as of any script, and stops nothing else.
+ *
+ * @template T
+ * @param {() => T} run
+ * @returns {T | undefined}
+ */
+export function guarded(run) {
+  try {
+    return run();
+  } catch (error) {
+    reportError(error);
+    return undefined;
+  }
+}
+
+/**
  * A caught error as pages show it. An error that is neither Refused nor Lost is a bug of the page: it keeps its message.
  *
  * @param {unknown} error

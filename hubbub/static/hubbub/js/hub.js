@@ -16,7 +16,7 @@
 // `types.d.ts` describes all options and handlers. Nothing of the page is changed but by the page's own handlers.
 
 import { browser } from "./browser.js";
-import { Lost, Refused } from "./errors.js";
+import { guarded, Lost, Refused } from "./errors.js";
 import { JoinLane } from "./join-lane.js";
 import { Socket } from "./socket.js";
 import { Subscription } from "./subscription.js";
@@ -150,11 +150,10 @@ export class Hubbub {
 
   /** @param {Hello} frame */
   #hello(frame) {
-    if (this.#options.hello?.(frame) === false) return false;
+    if (guarded(() => this.#options.hello?.(frame)) === false) return false;
     // Another user signed in with this browser: the queued commands are not that user's.
     if (this.#user !== null && this.#user.id !== frame.user.id) return false;
     this.#user = frame.user;
-    if (!this.#socket.isOpen) return false; // The page has closed the hub.
     for (const subscription of this.#subscriptions.values()) subscription.connected();
     for (const { command, signal, resolve, reject } of this.#early.splice(0)) {
       if (!signal?.aborted) this.#socket.request(command).then(resolve, reject);
@@ -175,7 +174,7 @@ export class Hubbub {
     } else if (event.type === "service.changed" && event.state === "ok") {
       for (const subscription of this.#subscriptions.values()) subscription.refresh();
     }
-    this.#options.event?.(event);
+    guarded(() => this.#options.event?.(event));
   }
 
   /**
@@ -189,7 +188,7 @@ export class Hubbub {
       for (const subscription of this.#subscriptions.values()) subscription.disconnected();
       for (const { reject } of this.#early.splice(0)) reject(new Lost());
     }
-    this.#options.state?.(state, why);
+    guarded(() => this.#options.state?.(state, why));
   }
 }
 

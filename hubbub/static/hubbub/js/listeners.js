@@ -1,5 +1,7 @@
 // The handlers of all that have one topic open.
 
+import { guarded } from "./errors.js";
+
 /** @import { Delivery } from "./replica.js" */
 /** @import { TopicHandlers } from "./types.js" */
 
@@ -73,10 +75,7 @@ export class Listeners {
    * @param {Delivery} delivery
    */
   #call(handle, [name, ...values]) {
-    try {
-      /** @type {any} */ (this.#handlers.get(handle))?.[name]?.(...values);
-    } catch (error) {
-      reportError(error); // As of any script, without harm to the other handlers.
-    }
+    const handlers = /** @type {any} */ (this.#handlers.get(handle));
+    guarded(() => handlers?.[name]?.(...values));
   }
 }

@@ -226,6 +226,7 @@ export interface SendOptions {
   signal?: AbortSignal;
 }
 
+/** An error in a handler stops nothing. */
 export interface HubOptions {
   /** Of the WebSocket: a path on this host, or an address. */
   path?: string;
