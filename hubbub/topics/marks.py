@@ -17,8 +17,9 @@ from hubbub.topics.interface import LiveTopic
 
 @dataclass(slots=True)
 class Marks:
-    """The topics that the running command has changed, by address, and the log positions not published yet."""
+    """The topics that the running command has changed, by address. `database`: of its transaction."""
 
+    database: str
     changed: dict[str, LiveTopic] = field(default_factory=dict)
 
 
@@ -28,13 +29,16 @@ _running: ContextVar[Marks | None] = ContextVar("hubbub_marks", default=None)
 @contextmanager
 def collected(database: str) -> Iterator[None]:
     """Collect the marks of a command, and take and publish the positions at its end. Within its transaction."""
-    marks = Marks()
+    marks, outer = Marks(database), _running.get()
     token = _running.set(marks)
     try:
         yield
     finally:
         _running.reset(token)
-    _take_and_publish([*marks.changed.values()])
+    if outer is None or outer.database != database:
+        _take_and_publish([*marks.changed.values()])
+    else:  # A command within a command: sorted together, at the end of the outer one.
+        outer.changed |= marks.changed
 
 
 def changed(topics: Collection[LiveTopic]) -> None:

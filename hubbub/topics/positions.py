@@ -4,12 +4,13 @@ No row means position 0. A row is never deleted, so a key that is used again cou
 """
 
 import secrets
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from django.db import connections
 
 from hubbub.delivery.recovery import StreamPosition
 from hubbub.models import TopicEpoch, TopicPosition
+from hubbub.process.pacing import slices
 
 # The clock of the database, in milliseconds: processes and hosts compare changes by it. It goes on in a transaction.
 NOW_MS = {
@@ -19,18 +20,22 @@ NOW_MS = {
 
 TABLE = TopicPosition._meta.db_table
 NO_EPOCH = "0"  # Of a database whose epoch was never renewed.
+# SQLite takes some 32,000 parameters a statement.
 ADDRESSES_PER_QUERY = 500
 
 
 def take(database: str, addresses: Iterable[str]) -> dict[str, int]:
-    """Take the next position of each topic, in one statement. Its rows are locked until the end of the transaction.
+    """Take the next position of each topic. Their rows are locked until the end of the transaction.
 
-    Sorted, so that two transactions lock in one order.
+    Sorted, so that two transactions lock in one order. One statement, unless there are very many.
 
     Returns:
         The position by address.
     """
-    return _raise(database, sorted({*addresses}), "position")
+    taken: dict[str, int] = {}
+    for part in slices(sorted({*addresses}), ADDRESSES_PER_QUERY):
+        taken |= _raise(database, part, "position")
+    return taken
 
 
 def raise_access(database: str, address: str) -> None:
@@ -49,17 +54,12 @@ def read(database: str, addresses: Collection[str]) -> dict[str, StreamPosition]
     return positions
 
 
-def read_changed(database: str, since_ms: int) -> tuple[int, dict[str, StreamPosition]]:
-    """Read the positions that changed since a time of the database's clock.
-
-    Returns:
-        The time before the read, and the positions by address.
-    """
-    now_ms = read_clock(database)
+def read_changed(database: str, since_ms: int) -> dict[str, StreamPosition]:
+    """Read the positions that changed since a time of the database's clock, by address."""
     epoch = read_epoch(database)
     rows = TopicPosition.objects.using(database).filter(changed_ms__gte=since_ms)
     found = rows.values_list("address", "position", "access_version")
-    return now_ms, {address: StreamPosition(epoch, position, access) for address, position, access in found}
+    return {address: StreamPosition(epoch, position, access) for address, position, access in found}
 
 
 def read_clock(database: str) -> int:
@@ -80,9 +80,7 @@ def renew_epoch(database: str) -> None:
     TopicEpoch.objects.using(database).update_or_create(pk=1, defaults={"epoch": secrets.token_hex(8)})
 
 
-def _raise(database: str, addresses: list[str], column: str) -> dict[str, int]:
-    if not addresses:
-        return {}
+def _raise(database: str, addresses: Sequence[str], column: str) -> dict[str, int]:
     now_ms = _now_ms(database)
     row = f"(%s, {int(column == 'position')}, {int(column == 'access_version')}, {now_ms})"
     statement = (

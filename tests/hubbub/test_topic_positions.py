@@ -1,0 +1,317 @@
+"""Positions of topics: in transactions of every kind, by rows that topics follow, compared with the record."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.core import serializers
+from django.core.management import call_command
+from django.db import OperationalError, connection, transaction
+from django.test.utils import CaptureQueriesContext
+from msgspec.structs import replace
+
+from hubbub import conf, publish
+from hubbub.models import TopicPosition
+from hubbub.topics import changed_many, positions, reading, recovery
+from hubbub.topics.recovery import Comparison
+from tests.support.polls.models import Note, PinnedNote, Poll
+from tests.support.polls.topics import BoardTopic
+from tests.support.polls.trials import ShelfTopic, TrialConsumer
+from tests.support.together import meeting, run_together
+from tests.support.topic_page import in_thread, opened
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.database,
+    pytest.mark.usefixtures("ended_threads"),
+]
+
+
+@pytest.fixture(autouse=True)
+def viewers(alice: Any, bob: Any) -> None:
+    for user in (alice, bob):
+        user.user_permissions.add(Permission.objects.get(codename="view_poll"))
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, int]]]:
+    """(group, position) of each notice that was published."""
+    notices: list[tuple[str, int]] = []
+    put = publish.process_sender.put
+
+    def note(message: Any, **more: Any) -> None:
+        if isinstance(message, publish.messages.Reached):
+            notices.append((message.group, message.position))
+        put(message, **more)
+
+    monkeypatch.setattr(publish.process_sender, "put", note)
+    return notices
+
+
+def position(address: str) -> int:
+    return TopicPosition.objects.filter(address=address).values_list("position", flat=True).first() or 0
+
+
+def taken(*keys: int) -> list[int]:
+    return [position(f"shelf/{key}") for key in keys]
+
+
+# Transactions
+
+
+@contextmanager
+def rolled_back() -> Iterator[None]:
+    """A transaction, or a savepoint, that is rolled back at its end."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def test_a_change_outside_a_transaction_is_published_at_once(sent: list[tuple[str, int]]) -> None:
+    ShelfTopic(1).changed()
+    ShelfTopic(1).changed()
+    assert sent == [("t:shelf/1", 1), ("t:shelf/1", 2)]
+
+
+def test_a_savepoint_that_is_rolled_back_takes_its_position_with_it(sent: list[tuple[str, int]]) -> None:
+    with transaction.atomic():
+        ShelfTopic(1).changed()
+        with rolled_back():
+            ShelfTopic(1).changed()
+            ShelfTopic(2).changed()
+        with transaction.atomic():
+            ShelfTopic(3).changed()
+        assert sent == []
+    assert sent == [("t:shelf/1", 1), ("t:shelf/3", 1)]
+    assert taken(1, 2, 3) == [1, 0, 1]
+
+
+def test_an_outer_transaction_that_is_rolled_back_undoes_a_command(alice: Any, sent: list[tuple[str, int]]) -> None:
+    with rolled_back():
+        ShelfTopic(1).put(alice, "Tea", id="a")
+        assert taken(1) == [1]
+    assert (taken(1), sent, Note.objects.count()) == ([0], [], 0)
+    assert bytes(ShelfTopic(1).put(alice, "Tea", id="a")) == b'{"count":1}'
+    assert (taken(1), sent) == ([1], [("t:shelf/1", 1)])
+
+
+def test_a_command_within_a_command_takes_its_positions_with_the_outer_one(
+    alice: Any, monkeypatch: pytest.MonkeyPatch, sent: list[tuple[str, int]]
+) -> None:
+    inner = ShelfTopic(1)
+    monkeypatch.setattr(ShelfTopic, "between", lambda self: self.key == 2 and inner.swap(alice, 2))
+    with CaptureQueriesContext(connection) as queries:
+        ShelfTopic(2).swap(alice, 3)
+    statements = [query["sql"] for query in queries if "INSERT INTO" in query["sql"]]
+    assert len(statements) == 1
+    assert statements[0].index("shelf/1") < statements[0].index("shelf/2") < statements[0].index("shelf/3")
+    assert sorted(sent) == [("t:shelf/1", 1), ("t:shelf/2", 1), ("t:shelf/3", 1)]
+
+
+def test_a_log_takes_its_position_only_in_a_transaction() -> None:
+    with pytest.raises(transaction.TransactionManagementError):
+        BoardTopic("plan").next_position()
+    with rolled_back():
+        assert BoardTopic("plan").next_position() == 1
+    with transaction.atomic():
+        assert [BoardTopic("plan").next_position() for _ in range(3)] == [1, 2, 3]
+
+
+def test_many_topics_take_their_positions_in_few_statements(sent: list[tuple[str, int]]) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        changed_many(ShelfTopic(key) for key in [*range(1, 1201), *range(1, 1201)])
+    assert sum("INSERT INTO" in query["sql"] for query in queries) == 3
+    assert {at for _, at in sent} == {1}
+    assert TopicPosition.objects.count() == len(sent) == 1200
+
+
+def test_topics_changed_in_opposite_order_by_two_commands_meet_no_deadlock(
+    alice: Any, bob: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO)
+    for _ in range(5):
+        meet = meeting(0.1)
+        monkeypatch.setattr(ShelfTopic, "between", staticmethod(meet))
+        results = run_together(lambda: ShelfTopic(1).swap(alice, 2), lambda: ShelfTopic(2).swap(bob, 1), as_ours=True)
+        assert results == [None, None]
+    assert taken(1, 2) == [10, 10]
+    assert "deadlock" not in caplog.text
+
+
+@pytest.mark.parametrize("as_ours", [False, True], ids=["in a view", "in a thread of the engine"])
+def test_a_command_that_meets_a_deadlock_is_run_once_more(
+    alice: Any, bob: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, as_ours: bool
+) -> None:
+    caplog.set_level(logging.INFO)
+    first, second = (Poll.objects.create(question=text).pk for text in ("a", "b"))
+    monkeypatch.setattr(ShelfTopic, "between", staticmethod(meeting()))
+    results = run_together(
+        lambda: ShelfTopic(1).count_up(alice, first, second),
+        lambda: ShelfTopic(1).count_up(bob, second, first),
+        as_ours=as_ours,
+    )
+    assert results == [None, None]
+    assert taken(1) == [2]
+    assert caplog.text.count("run again") == (1 if connection.vendor == "postgresql" else 0)
+
+
+def test_a_deadlock_in_an_outer_transaction_rolls_that_one_back(caplog: pytest.LogCaptureFixture) -> None:
+    meet = meeting()
+
+    def change(first: int, second: int) -> None:
+        with transaction.atomic():
+            ShelfTopic(first).changed()
+            meet()
+            ShelfTopic(second).changed()
+
+    results = run_together(lambda: change(1, 2), lambda: change(2, 1))
+    failures = [result for result in results if result is not None]
+    assert all(isinstance(failure, OperationalError) for failure in failures)
+    assert len(failures) == (1 if connection.vendor == "postgresql" else 0)
+    assert taken(1, 2) == [2 - len(failures)] * 2
+
+
+def test_a_key_that_is_used_again_counts_on() -> None:
+    poll = Poll.objects.create(question="Tea?")
+    poll.save()
+    key, before = poll.pk, position(f"poll/{poll.pk}")
+    poll.delete()
+    Poll.objects.create(pk=key, question="Coffee?")
+    assert before == 2
+    assert position(f"poll/{key}") == before + 2
+
+
+# Rows that topics follow
+
+
+def test_rows_that_are_added_saved_moved_and_deleted_change_their_topics() -> None:
+    note = Note.objects.create(board="1", position=1, text="a")
+    assert taken(1, 2) == [1, 0]
+    note.text = "b"
+    note.save()
+    assert taken(1, 2) == [2, 0]
+    note.board = "2"
+    note.save()
+    assert taken(1, 2) == [3, 1]
+    # An object that was never read, with the key of a row.
+    Note(pk=note.pk, board="1", position=1, text="c").save()
+    assert taken(1, 2) == [4, 2]
+    Note.objects.get(pk=note.pk).delete()
+    assert taken(1, 2) == [5, 2]
+
+
+def test_a_row_without_a_topic_changes_none() -> None:
+    note = Note.objects.create(board="plan", position=1, text="a")
+    note.save()
+    note.delete()
+    assert not TopicPosition.objects.exists()
+
+
+def test_a_fixture_changes_no_topic_and_bulk_changes_are_told_by_hand() -> None:
+    note = Note(pk=7, board="1", position=1, text="a")
+    for row in serializers.deserialize("json", serializers.serialize("json", [note])):
+        row.save()
+    Note.objects.filter(pk=7).update(text="b")
+    assert (Note.objects.count(), taken(1)) == (1, [0])
+    changed_many([ShelfTopic(1)])
+    assert taken(1) == [1]
+
+
+def test_a_proxy_is_followed_as_its_model() -> None:
+    PinnedNote.objects.create(board="1", position=1, text="a")
+    assert taken(1) == [1]
+
+
+# Comparison with the record
+
+
+@pytest.fixture
+def often(settings: Any) -> None:
+    settings.HUBBUB = replace(conf.settings(), reconcile_seconds=0.3)
+
+
+@pytest.fixture
+def read_groups(monkeypatch: pytest.MonkeyPatch) -> list[set[str]]:
+    """The groups of each read of positions."""
+    reads: list[set[str]] = []
+    read = reading.read_positions
+
+    def note(find: Any, groups: Any) -> Any:
+        reads.append({*groups})
+        return read(find, groups)
+
+    monkeypatch.setattr(recovery.reading, "read_positions", note)
+    return reads
+
+
+@pytest.mark.usefixtures("often")
+async def test_a_change_whose_notice_is_lost_is_found(alice: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with opened(alice, TrialConsumer) as page:
+        joined = await page.ask("join", topic="shelf/1")
+        monkeypatch.setattr(publish, "publish_reached", lambda *_: None)
+        await in_thread(Note.objects.create)(board="1", position=1, text="a")
+        changed = await page.next("changed")
+        assert (changed["state"], changed["position"]) == (["a"], joined["position"] + 1)
+
+
+@pytest.mark.usefixtures("often")
+async def test_a_new_epoch_reaches_open_pages(alice: Any) -> None:
+    async with opened(alice, TrialConsumer) as page, opened(alice, TrialConsumer) as other:
+        joined = await page.ask("join", topic="shelf/1")
+        await other.ask("join", topic="board/plan")
+        await in_thread(call_command)("renew_epochs", stdout=StringIO())
+        changed = await page.next("changed")
+        assert (changed["state"], changed["epoch"] != joined["epoch"]) == ([], True)
+        assert (await other.next("close"))["code"] == 1012  # A log: positions of its pages are void.
+
+
+async def test_a_comparison_reads_what_changed_and_all_others_within_a_minute(read_groups: list[set[str]]) -> None:
+    comparison = Comparison()
+    groups = [ShelfTopic(key).group for key in range(100)]
+    assert {*await comparison.read_changed(groups)} == {*groups}
+    await in_thread(ShelfTopic(7).changed)()
+    read_groups.clear()
+    rounds = int(recovery.FULL_SECONDS / conf.settings().reconcile_seconds)
+    for _ in range(rounds):
+        found = await comparison.read_changed(groups)
+        assert found[ShelfTopic(7).group].position == 1
+        assert len(found) <= 6
+    assert set().union(*read_groups) == {*groups}
+
+
+async def test_a_comparison_that_failed_is_followed_by_a_whole_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    comparison = Comparison()
+    groups = [ShelfTopic(key).group for key in range(100)]
+    await comparison.read_changed(groups)
+    assert len(await comparison.read_changed(groups)) < 10
+
+    def fail(*_: Any) -> Any:
+        raise RuntimeError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(positions, "read_changed", fail)
+        with pytest.raises(RuntimeError):
+            await comparison.read_changed(groups)
+    assert {*await comparison.read_changed(groups)} == {*groups}
+
+
+async def test_a_comparison_finds_a_commit_of_a_longer_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its time of change is older than the last comparison."""
+    comparison = Comparison()
+    groups = [ShelfTopic(key).group for key in range(100)]
+    await comparison.read_changed(groups)
+    await in_thread(ShelfTopic(99).changed)()
+    await in_thread(TopicPosition.objects.filter(address="shelf/99").update)(
+        changed_ms=await in_thread(positions.read_clock)("default") - 9_000
+    )
+    assert (await comparison.read_changed(groups))[ShelfTopic(99).group].position == 1
+
+
+def test_a_topic_without_changes_is_at_position_0() -> None:
+    ShelfTopic(1).changed()
+    found = reading.read_positions(recovery.find, ["t:shelf/1", "t:shelf/2", "t:nothing/1"])
+    assert {group: recorded.position for group, recorded in found.items()} == {"t:shelf/1": 1, "t:shelf/2": 0}
