@@ -6,22 +6,17 @@ no database, raises Refused `unavailable`; its socket stays open.
 
 import asyncio
 import functools
-import os
-import select
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar
 
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connection, connections, transaction
 from django.db import Error as DatabaseError
-from django.db import InterfaceError, OperationalError, connection, connections, transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.signals import connection_created
 
 from hubbub import conf
+from hubbub.process import thread_connections
 from hubbub.process.log_once import LogOnce
 from hubbub.process.metrics import COUNTERS
 from hubbub.protocol import ErrorCode, Refused
@@ -29,22 +24,15 @@ from hubbub.protocol import ErrorCode, Refused
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# The deadline of a job, and of a command from its receipt. Not a tunable: the limits of the databases (below, and in
-# the project's settings) must be shorter.
+# The deadline of a job, and of a command from its receipt. Not a tunable: the limits of the databases (in
+# `process/thread_connections.py` and the project's settings) must be shorter.
 ANSWER_SECONDS = 4.0
 # After the deadline, a job that still waits for PostgreSQL has its connection closed. Usually the server's own limits
 # end it sooner; over a dead network route the thread would wait for ever.
 CUT_OFF_SECONDS = 4.0
 RETRY_AFTER_MS = 1000
 
-# PostgreSQL has no default limits. The last one frees rows that a stopped process has locked.
-POSTGRESQL_LIMITS = (
-    "SET lock_timeout = '1s'; SET statement_timeout = '4s'; SET idle_in_transaction_session_timeout = '5s'"
-)
-
 _local = threading.local()
-# By ident of our threads: the psycopg connection.
-_connections: dict[int, Any] = {}
 
 
 class JobCallbacks:
@@ -81,11 +69,12 @@ class Pool:
 
     def __init__(self, name: str, threads: int) -> None:
         self._name = name
-        self._threads = threads
+        self.threads = threads
         self._executor: ThreadPoolExecutor | None = None
         self.outage = LogOnce(f"database ({name})")
         # By ident of the thread: the future of its job.
         self._running: dict[int, asyncio.Future[Any]] = {}
+        self._when_free: dict[asyncio.Future[Any], Callable[[], None]] = {}
 
     def submit(self, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> "asyncio.Future[R]":
         """Run `fn(*args, **kwargs)` in one of the threads, without a task of the event loop.
@@ -99,7 +88,7 @@ class Pool:
             Refused: `unavailable`: the queue is full.
         """
         if self._executor is None:
-            self._executor = ThreadPoolExecutor(self._threads, self._name, initializer=_mark_thread)
+            self._executor = ThreadPoolExecutor(self.threads, self._name, initializer=thread_connections.limit)
         if self._executor._work_queue.qsize() >= conf.settings().max_queued_jobs:
             raise self._unavailable("job queue is full")
         loop = asyncio.get_running_loop()
@@ -108,6 +97,10 @@ class Pool:
         deadline = loop.time() + ANSWER_SECONDS
         result.add_done_callback(functools.partial(self._ended, loop.call_at(deadline, self._expire, result)))
         return result
+
+    def when_free(self, result: "asyncio.Future[Any]", call: Callable[[], None]) -> None:
+        """Call `call` in the event loop when the thread of this job is free again, which may be after its deadline."""
+        self._when_free[result] = call
 
     async def run(self, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """As `submit`, and wait for the result. Cancelling this cancels a job that has not begun."""
@@ -121,7 +114,7 @@ class Pool:
         # One job per thread, all at once, so that each thread closes its own connection.
         barrier = threading.Barrier(len(executor._threads))
         for _ in range(barrier.parties):
-            executor.submit(_close_connections, barrier)
+            executor.submit(thread_connections.close, barrier)
         executor.shutdown(wait=True)
 
     def _unavailable(self, problem: str) -> Refused:
@@ -141,7 +134,7 @@ class Pool:
             self._running[threading.get_ident()] = future
             _local.callbacks = callbacks = JobCallbacks(future.get_loop())
             try:
-                _drop_ended_connections()
+                thread_connections.drop_ended()
                 result = call()
             except BaseException as raised:  # noqa: BLE001 - raised to the caller of `run`
                 error = raised
@@ -165,6 +158,8 @@ class Pool:
         """Deliver the result of a job, in the event loop. Also called for late and cancelled jobs."""
         for call in calls:
             call()
+        if (free := self._when_free.pop(future, None)) is not None:
+            free()
         if error is _NOT_BEGUN:
             self._expire(future)
             return
@@ -194,13 +189,8 @@ class Pool:
 
     def _cut_off(self, future: "asyncio.Future[Any]") -> None:
         for thread, running in [*self._running.items()]:
-            if running is future and (database := _connections.get(thread)) is not None and not database.closed:
-                import psycopg  # Not installed on SQLite sites.
-
+            if running is future and thread_connections.cut_off(thread):
                 self.outage.failed("no reply from the server, connection closed")
-                # Shutdown on a duplicate: the descriptor belongs to psycopg, whose thread then sees the end.
-                with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(database.fileno())) as duplicate:
-                    duplicate.shutdown(socket.SHUT_RDWR)
 
 
 _NOT_BEGUN = Exception("the job expired before it began")
@@ -214,6 +204,20 @@ def _readers() -> Pool:
 @functools.cache
 def _writer() -> Pool:
     return Pool("writer", 1)
+
+
+@functools.cache
+def topic_readers() -> Pool:
+    """The threads for states and reading commands of topics: a slow feature must not delay handshakes."""
+    return Pool("topics", conf.settings().topic_reader_threads)
+
+
+@functools.cache
+def topic_writers() -> Pool:
+    """The threads for commands of topics. On SQLite the one writer: several would only wait for one another."""
+    if connections[DEFAULT_DB_ALIAS].vendor == "sqlite":
+        return _writer()
+    return Pool("topic-writers", conf.settings().topic_writer_threads)
 
 
 async def read(fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -259,8 +263,8 @@ def refused_unavailable() -> Refused:
 
 def close() -> None:
     """End the threads of all pools, for tests: before the database is dropped."""
-    _readers().close()
-    _writer().close()
+    for pool in (_readers(), _writer(), topic_readers(), topic_writers()):
+        pool.close()
 
 
 def _select_one() -> None:
@@ -272,36 +276,3 @@ def _lock_for_writing() -> None:
     # SQLite takes its write lock at the start of a transaction.
     with transaction.atomic():
         _select_one()
-
-
-def _drop_ended_connections() -> None:
-    """Close connections that the server ended while they were idle, so that the next query does not fail.
-
-    An idle connection with something to read has ended, or carries a notice, which is not worth keeping it for.
-    """
-    for database in connections.all(initialized_only=True):
-        if database.vendor == "postgresql" and database.connection is not None:
-            poll = select.poll()
-            poll.register(database.connection.fileno(), select.POLLIN)
-            if poll.poll(0):
-                database.close()
-
-
-def _mark_thread() -> None:
-    _local.is_ours = True
-
-
-def _set_limits(connection: BaseDatabaseWrapper, **_: object) -> None:
-    if connection.vendor == "postgresql" and getattr(_local, "is_ours", False):
-        _connections[threading.get_ident()] = connection.connection
-        with connection.cursor() as cursor:
-            cursor.execute(POSTGRESQL_LIMITS)
-
-
-def _close_connections(barrier: threading.Barrier) -> None:
-    connections.close_all()
-    _connections.pop(threading.get_ident(), None)
-    barrier.wait(timeout=10)
-
-
-connection_created.connect(_set_limits, dispatch_uid="hubbub.threads")

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from hubbub.protocol import Ref
+from hubbub.protocol import Ref, decoder_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -46,7 +46,7 @@ class CommandSpec:
         once: an `id` of the client's has one effect.
         reads: it only reads: read scope, no transaction.
         told: it runs in the event loop, for members only, and may only `tell`.
-        arguments: the struct of its frame: `ref`, `topic`, `id` with `once`, and the arguments by name.
+        arguments, decoder: the struct of its frame: `ref`, `topic`, `id` with `once`, and the arguments by name.
     """
 
     method: Callable[..., Any]
@@ -56,7 +56,7 @@ class CommandSpec:
     reads: bool = False
     told: bool = False
     arguments: type[msgspec.Struct] = field(default=msgspec.Struct)
-    decoder: "msgspec.json.Decoder[Any]" = field(default_factory=lambda: msgspec.json.Decoder(msgspec.Struct))
+    decoder: Any = None
     argument_names: tuple[str, ...] = ()
 
     @property
@@ -164,7 +164,7 @@ def _with_arguments(cls: type, declared: CommandSpec) -> CommandSpec:
         declared.reads,
         declared.told,
         arguments,
-        msgspec.json.Decoder(arguments),
+        decoder_of(arguments),
         tuple(parameter.name for parameter in parameters[2:]),
     )
 

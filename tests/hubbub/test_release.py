@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from hubbub.process.thread_connections import POSTGRESQL_LIMITS
 from hubbub.supervisor import release
-from hubbub.threads import POSTGRESQL_LIMITS
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
 

@@ -18,9 +18,10 @@ from hubbub import conf, publish
 from hubbub.models import TopicPosition
 from hubbub.topics import changed_many, positions, reading, recovery
 from hubbub.topics.recovery import Comparison
+from tests.support.polls.consumers import TrialConsumer
 from tests.support.polls.models import Note, PinnedNote, Poll
 from tests.support.polls.topics import BoardTopic
-from tests.support.polls.trials import ShelfTopic, TrialConsumer
+from tests.support.polls.trials import ShelfTopic
 from tests.support.together import meeting, run_together
 from tests.support.topic_page import in_thread, opened
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import connections
 
-from hubbub import threads
+from hubbub.process import thread_connections
 
 SECONDS = 20.0
 
@@ -26,7 +26,7 @@ def run_together(*calls: Callable[[], Any], as_ours: bool = False) -> list[Any]:
 
     def run(number: int, call: Callable[[], Any]) -> None:
         if as_ours:
-            threads._mark_thread()
+            thread_connections.limit()
         try:
             start.wait(SECONDS)
             results[number] = call()
@@ -34,7 +34,7 @@ def run_together(*calls: Callable[[], Any], as_ours: bool = False) -> list[Any]:
             results[number] = error
         finally:
             connections.close_all()
-            threads._connections.pop(threading.get_ident(), None)
+            thread_connections._connections.pop(threading.get_ident(), None)
 
     running = [threading.Thread(target=run, args=item) for item in enumerate(calls)]
     for thread in running:

@@ -5,7 +5,7 @@ import msgspec
 from django.db.models import Count
 
 from hubbub.protocol import ErrorCode, Refused
-from hubbub.topics import SIGNED_IN, VIEW, Topic, command
+from hubbub.topics import SIGNED_IN, VIEW, Topic, Versioned, command
 from tests.support.polls.models import Note, Option, Poll, Vote
 
 
@@ -64,3 +64,20 @@ class BoardTopic(Topic, name="board", key=Annotated[str, msgspec.Meta(pattern="^
 
     def viewer(self, user: Any) -> Any:
         return {"name": user.get_username()}
+
+
+class ThermometerTopic(Topic, name="thermometer"):
+    kind = "newest"
+    permission = SIGNED_IN
+    celsius: float | None = None
+
+    def state(self) -> Versioned:
+        return Versioned({"celsius": ThermometerTopic.celsius}, version=-1)
+
+    @command("thermometer.typing", permission=VIEW, told=True)
+    def typing(self, user: Any) -> None:
+        self.tell({"type": "typing", "name": user.name})
+
+
+# Last, since they use the topics above. Rows are followed of the topics that this module has imported.
+from tests.support.polls import trials  # noqa: E402, F401

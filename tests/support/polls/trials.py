@@ -5,11 +5,9 @@ from typing import Any, ClassVar
 
 from django.db.models import F
 
-from hubbub.consumers import TopicConsumer
 from hubbub.protocol import ErrorCode, Refused
 from hubbub.topics import VIEW, Topic, command
 from tests.support.polls.models import Note, Poll
-from tests.support.polls.topics import BoardTopic, PollTopic
 
 
 def shelf_of(note: Note) -> int | None:
@@ -73,7 +71,3 @@ class InboxTopic(Topic, name="inbox", key=str):
 
     def may_view(self, user: Any) -> bool:
         return bool(self.key.partition("-")[0] == str(user.pk))
-
-
-class TrialConsumer(TopicConsumer):
-    topics = [PollTopic, BoardTopic, ShelfTopic, InboxTopic]
