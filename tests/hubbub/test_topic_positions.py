@@ -267,7 +267,7 @@ async def test_a_new_epoch_reaches_open_pages(alice: Any) -> None:
         await in_thread(call_command)("renew_epochs", stdout=StringIO())
         changed = await page.next("changed")
         assert (changed["state"], changed["epoch"] != joined["epoch"]) == ([], True)
-        assert (await other.next("close"))["code"] == 1012  # A log: positions of its pages are void.
+        assert (await other.next("close"))["reason"] == "Restored"  # A log: its positions are void.
 
 
 async def test_a_comparison_reads_what_changed_and_all_others_within_a_minute(read_groups: list[set[str]]) -> None:

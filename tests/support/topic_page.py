@@ -34,7 +34,7 @@ class Page:
         if message["type"] == "websocket.send":
             self.frames.put_nowait(msgspec.json.decode(message["text"]))
         elif message["type"] == "websocket.close":
-            self.frames.put_nowait({"type": "close", **message})
+            self.frames.put_nowait({**message, "type": "close"})
 
     async def next(self, kind: str | None = None) -> dict[str, Any]:
         """The next frame, of this type; frames of other types before it are dropped."""
