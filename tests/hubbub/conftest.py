@@ -15,7 +15,7 @@ from hubbub.delivery.hub import Hub
 from hubbub.runtime import Runtime
 from hubbub.supervisor.private_redis import running
 from tests.support.hubs import GROUP, Truth
-from tests.support.personas import alice, bob, root  # noqa: F401
+from tests.support.personas import alice, bob, charlie, root  # noqa: F401
 from tests.support.sides import GRACE, LEASE, Side
 
 
