@@ -157,12 +157,12 @@ async def test_redis_is_killed_and_restarted_during_writes_and_pages_are_whole_w
             await asyncio.sleep(0.05)
         assert (await page.request("vote", topic=address, option=options[0]))["type"] == "ok"
 
-    async with polls.pages() as readers, polls.pages() as writers:
+    async with polls.pages() as readers, polls.pages() as writers, polls.pages() as voters:
         for page in readers:
             await page.request("join", topic="board/redis")
             await page.request("join", topic=address)
         done = asyncio.Event()
-        voting = [asyncio.create_task(vote_all_along(page, done)) for page in writers]
+        voting = [asyncio.create_task(vote_all_along(page, done)) for page in voters]
         await write_notes(writers[0], "board/redis", "before", 10)
         polls.redis.kill()
         await write_notes(writers[1], "board/redis", "without", 10)
