@@ -13,6 +13,7 @@ from redis import Redis
 from hubbub import conf, threads
 from hubbub.delivery.hub import Hub
 from hubbub.runtime import Runtime
+from hubbub.runtime import runtime as loop_runtime
 from hubbub.supervisor.private_redis import running
 from tests.support.hubs import GROUP, Truth
 from tests.support.personas import alice, bob, charlie, root  # noqa: F401
@@ -20,9 +21,11 @@ from tests.support.sides import GRACE, LEASE, Side
 
 
 @pytest.fixture
-def ended_threads() -> Iterator[None]:
-    """Ends threads and connections after the test: PostgreSQL drops no database that is in use."""
+async def ended_threads() -> AsyncIterator[None]:
+    """Ends hub, threads and connections after the test: PostgreSQL drops no database that is in use."""
     yield
+    await loop_runtime().hub.close()
+    await get_channel_layer().flush()
     threads.close()
     SyncToAsync.single_thread_executor.submit(connections.close_all).result()
 
