@@ -22,6 +22,24 @@ MIN_SECONDS = 0.05
 BYTES_PER_SECOND = 20_000_000
 
 
+class NewestFeed:
+    """Of a topic of kind newest, which has no record: its members are re-checked, and nothing is compared."""
+
+    local = None
+
+    def __init__(self, recovery: Recovery) -> None:
+        self.recovery = recovery
+
+    def note(self, position: int) -> None:
+        """No positions are published."""
+
+    def compare(self, local: StreamPosition, recorded: StreamPosition | None) -> None:
+        """Never called: without `local` there is nothing to compare."""
+
+    def end(self) -> None:
+        """It has no timers."""
+
+
 class StateFeed:
     """Runs in one event loop. Versions count the different states that this process has read, and order its frames.
 

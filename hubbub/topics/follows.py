@@ -38,8 +38,8 @@ def _follow(model: type[Model], followers: "list[tuple[type[Topic], KeyOf]]") ->
     def before_save(instance: Any, raw: bool, using: str, **_: object) -> None:
         """Note the topics of the row as it was: a row that moves changes both."""
         is_new = instance.pk is None or (instance._state.adding and has_default_key)
-        before = None if raw or is_new else model._base_manager.using(using).filter(pk=instance.pk).first()
-        instance.__dict__[attribute] = [] if before is None else topics_of(before)
+        if not raw and not is_new and (before := model._base_manager.using(using).filter(pk=instance.pk).first()):
+            instance.__dict__[attribute] = topics_of(before)
 
     def after_save(instance: Any, raw: bool, **_: object) -> None:
         if not raw:

@@ -4,7 +4,7 @@ No row means position 0. A row is never deleted, so a key that is used again cou
 """
 
 import secrets
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 from django.db import connections
 
@@ -24,23 +24,23 @@ NO_EPOCH = "0"  # Of a database whose epoch was never renewed.
 ADDRESSES_PER_QUERY = 500
 
 
-def take(database: str, addresses: Iterable[str]) -> dict[str, int]:
-    """Take the next position of each topic. Their rows are locked until the end of the transaction.
+def take(database: str, addresses: Collection[str], access: Collection[str] = ()) -> dict[str, int]:
+    """Take the next position of each topic. The rows are locked until the end of the transaction.
 
     Sorted, so that two transactions lock in one order. One statement, unless there are very many.
 
+    Args:
+        database: an alias.
+        addresses: of topics that changed.
+        access: of topics with a change of access: the next comparison of each process checks their members.
+
     Returns:
-        The position by address.
+        The position by address, of both.
     """
     taken: dict[str, int] = {}
-    for part in slices(sorted({*addresses}), ADDRESSES_PER_QUERY):
-        taken |= _raise(database, part, "position")
+    for part in slices(sorted({*addresses, *access}), ADDRESSES_PER_QUERY):
+        taken |= _raise(database, [(address, int(address in addresses), int(address in access)) for address in part])
     return taken
-
-
-def raise_access(database: str, address: str) -> None:
-    """Note that access to the topic changed: the next comparison of each process checks its members."""
-    _raise(database, [address], "access_version")
 
 
 def read(database: str, addresses: Collection[str]) -> dict[str, StreamPosition]:
@@ -80,17 +80,18 @@ def renew_epoch(database: str) -> None:
     TopicEpoch.objects.using(database).update_or_create(pk=1, defaults={"epoch": secrets.token_hex(8)})
 
 
-def _raise(database: str, addresses: Sequence[str], column: str) -> dict[str, int]:
+def _raise(database: str, steps: Sequence[tuple[str, int, int]]) -> dict[str, int]:
+    """Raise positions and access versions: (address, by how much, by how much)."""
     now_ms = _now_ms(database)
-    row = f"(%s, {int(column == 'position')}, {int(column == 'access_version')}, {now_ms})"
     statement = (
         f"INSERT INTO {TABLE} (address, position, access_version, changed_ms) "  # noqa: S608 - names of our own
-        f"VALUES {', '.join([row] * len(addresses))} "
-        f"ON CONFLICT (address) DO UPDATE SET {column} = {TABLE}.{column} + 1, changed_ms = {now_ms} "
+        f"VALUES {', '.join([f'(%s, %s, %s, {now_ms})'] * len(steps))} "
+        f"ON CONFLICT (address) DO UPDATE SET position = {TABLE}.position + excluded.position, "
+        f"access_version = {TABLE}.access_version + excluded.access_version, changed_ms = {now_ms} "
         "RETURNING address, position"
     )
     with connections[database].cursor() as cursor:
-        cursor.execute(statement, addresses)
+        cursor.execute(statement, [value for step in steps for value in step])
         return dict(cursor.fetchall())
 
 

@@ -15,6 +15,7 @@ from tests.support.servers import Server, Site
 
 pytestmark = pytest.mark.cluster
 
+APPLICATION = "tests.support.polls_site:application"
 WHOLE_SECONDS = 5.0
 NOTES = 40
 
@@ -70,7 +71,7 @@ def polls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Polls]:
     with OwnRedis(folder / "redis.sock") as redis:
         redis.start()
         site = Site(folder, DJANGO_SETTINGS_MODULE="tests.support.settings", REDIS_URL=redis.url)
-        with site.serving("hubbub", 2, "tests.support.polls_site:application") as servers:
+        with site.serving("hubbub", 2, APPLICATION) as servers:
             yield Polls(site, servers, redis)
 
 
@@ -214,3 +215,26 @@ async def test_access_that_is_lost_on_one_process_closes_the_topic_on_the_other(
         assert (await one.event("closed", 2))["code"] == "not_found"
         assert (await other.request("join", topic=address))["code"] == "forbidden"
     polls.permit("bob")
+
+
+async def test_a_command_of_a_process_that_was_killed_is_answered_by_another(polls: Polls) -> None:
+    """Its effect was committed, and its answer may be lost with the process."""
+    cookie = polls.users["alice"]["cookie"]
+    async with polls.pages() as [page, _]:
+        joined = await page.request("join", topic="board/killed")
+        mortal = Server(polls.site, "hubbub", "web-3", APPLICATION)
+        try:
+            mortal.wait_until_ready()
+            async with opened(mortal.url, "/ws/", cookie=cookie) as tab:
+                note = {"type": "note.add", "ref": 1, "topic": "board/killed", "id": "a", "text": "once"}
+                await tab.send(note)
+                seen = await page.event("noted")
+                mortal.process.kill()
+                await tab.closed()
+        finally:
+            mortal.process.kill()
+            mortal.process.wait()
+        answer = await page.request("note.add", topic="board/killed", id="a", text="once")
+        assert answer["result"] == {"position": seen["position"]}
+        again = await page.request("join", topic="board/killed", after=0, epoch=joined["epoch"])
+        assert [event["text"] for event in again["events"]] == ["once"]

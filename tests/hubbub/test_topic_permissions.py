@@ -13,6 +13,7 @@ from hubbub.protocol import Refused
 from hubbub.topics import access
 from tests.support.polls.consumers import TrialConsumer
 from tests.support.polls.models import Note, Poll
+from tests.support.polls.topics import ThermometerTopic
 from tests.support.polls.trials import ShelfTopic
 from tests.support.topic_page import in_thread, opened
 
@@ -142,3 +143,16 @@ def test_denied_names_a_code_for_each_user(alice: Any, bob: Any, charlie: Any) -
     assert access.denied([(ShelfTopic(1000), {ids["charlie"], ids["alice"]})]) == {
         "shelf/1000": {ids["charlie"]: "not_found"}
     }
+
+
+async def test_members_of_a_newest_are_checked_again(bob: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with opened(bob) as page:
+        assert (await page.ask("join", topic="thermometer"))["type"] == "ok"
+        await in_thread(ThermometerTopic().publish)(1, {"type": "measured", "celsius": 21.5})
+        assert (await page.next("measured"))["celsius"] == 21.5
+        monkeypatch.setattr(ThermometerTopic, "may_view", lambda self, user: False)
+        await in_thread(ThermometerTopic().access_changed)()
+        assert await page.next("closed") == {"type": "closed", "topic": "thermometer", "code": "not_found"}
+        await in_thread(ThermometerTopic().publish)(2, {"type": "measured", "celsius": 22.0})
+        assert (await page.ask("join", topic="thermometer"))["code"] == "not_found"
+        assert page.unread() == []

@@ -96,7 +96,7 @@ def test_an_outer_transaction_that_is_rolled_back_undoes_a_command(alice: Any, s
         ShelfTopic(1).put(alice, "Tea", id="a")
         assert taken(1) == [1]
     assert (taken(1), sent, Note.objects.count()) == ([0], [], 0)
-    assert bytes(ShelfTopic(1).put(alice, "Tea", id="a")) == b'{"count":1}'
+    assert ShelfTopic(1).put(alice, "Tea", id="a") == {"count": 1}
     assert (taken(1), sent) == ([1], [("t:shelf/1", 1)])
 
 
@@ -111,6 +111,24 @@ def test_a_command_within_a_command_takes_its_positions_with_the_outer_one(
     assert len(statements) == 1
     assert statements[0].index("shelf/1") < statements[0].index("shelf/2") < statements[0].index("shelf/3")
     assert sorted(sent) == [("t:shelf/1", 1), ("t:shelf/2", 1), ("t:shelf/3", 1)]
+
+
+def test_a_change_of_access_is_taken_with_the_positions(
+    alice: Any, monkeypatch: pytest.MonkeyPatch, sent: list[tuple[str, int]]
+) -> None:
+    """In one statement, sorted: two commands that change both meet no deadlock."""
+    monkeypatch.setattr(ShelfTopic, "between", lambda self: [ShelfTopic(key).access_changed() for key in (2, 3)])
+    with CaptureQueriesContext(connection) as queries:
+        ShelfTopic(2).swap(alice, 1)
+    assert sum("INSERT INTO" in query["sql"] for query in queries) == 1
+    assert [*TopicPosition.objects.order_by("address").values_list("address", "position", "access_version")] == [
+        ("shelf/1", 1, 0),
+        ("shelf/2", 1, 1),
+        ("shelf/3", 0, 1),
+    ]
+    ShelfTopic(1).access_changed()
+    assert reading.read_positions(recovery.find, ["t:shelf/1"])["t:shelf/1"].access == 1
+    assert sorted(sent) == [("t:shelf/1", 1), ("t:shelf/2", 1)]
 
 
 def test_a_log_takes_its_position_only_in_a_transaction() -> None:
