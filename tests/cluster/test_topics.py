@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,14 +65,19 @@ class Polls:
             ]
 
 
-@pytest.fixture(scope="module")
-def polls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Polls]:
-    folder: Path = tmp_path_factory.mktemp("polls")
+@contextmanager
+def serving_polls(folder: Path, **settings: str) -> Iterator[Polls]:
     with OwnRedis(folder / "redis.sock") as redis:
         redis.start()
-        site = Site(folder, DJANGO_SETTINGS_MODULE="tests.support.settings", REDIS_URL=redis.url)
+        site = Site(folder, DJANGO_SETTINGS_MODULE="tests.support.settings", REDIS_URL=redis.url, **settings)
         with site.serving("hubbub", 2, APPLICATION) as servers:
             yield Polls(site, servers, redis)
+
+
+@pytest.fixture(scope="module")
+def polls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Polls]:
+    with serving_polls(tmp_path_factory.mktemp("polls")) as polls:
+        yield polls
 
 
 def votes(frame: Frame) -> list[int]:
