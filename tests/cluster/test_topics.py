@@ -115,7 +115,7 @@ async def test_a_script_outside_of_both_processes_reaches_both(polls: Polls) -> 
             await page.request("join", topic=address)
         polls.site.shell(f"from tests.support.polls.models import Poll\nPoll.objects.get(pk={address[5:]}).save()")
         for page in pages:
-            await page.event("changed", 2)
+            await page.event("changed", 5)
 
 
 async def test_a_log_with_writers_on_both_processes_is_in_order_and_resumed_from_anywhere(polls: Polls) -> None:
@@ -206,7 +206,7 @@ async def test_access_that_is_lost_on_one_process_closes_the_topic_on_the_other(
             get_user_model().objects.get(username="bob").user_permissions.clear()
             """
         )
-        assert await other.event("closed", 2) == {"type": "closed", "topic": address, "code": "forbidden"}
+        assert await other.event("closed", 5) == {"type": "closed", "topic": address, "code": "forbidden"}
         assert (await other.request("vote", topic=address, option=yes))["code"] == "forbidden"
         assert (await one.request("vote", topic=address, option=yes))["type"] == "ok"
         polls.site.shell(
@@ -217,7 +217,7 @@ async def test_access_that_is_lost_on_one_process_closes_the_topic_on_the_other(
             PollTopic({address[5:]}).access_changed()
             """
         )
-        assert (await one.event("closed", 2))["code"] == "not_found"
+        assert (await one.event("closed", 5))["code"] == "not_found"
         assert (await other.request("join", topic=address))["code"] == "forbidden"
     polls.permit("bob")
 

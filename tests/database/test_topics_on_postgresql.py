@@ -1,4 +1,4 @@
-"""Topics on two server processes with a PostgreSQL: the tests of tests/cluster, where SQLite has one writer at a time."""
+"""The tests of topics on two server processes, with PostgreSQL, where writers run at the same time."""
 
 from collections.abc import Iterator
 

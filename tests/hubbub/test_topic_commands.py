@@ -214,7 +214,7 @@ async def test_a_state_that_hangs_is_unavailable_and_delays_no_other_topic(
         assert release.wait(20)
         return ["late"]
 
-    monkeypatch.setattr(threads, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(threads, "ANSWER_SECONDS", 2.0)
     async with opened(alice, TrialConsumer) as page:
         with monkeypatch.context() as patched:
             patched.setattr(ShelfTopic, "state", hang)
@@ -225,7 +225,7 @@ async def test_a_state_that_hangs_is_unavailable_and_delays_no_other_topic(
                 assert (answer["ref"], answer["code"]) == (hanging, "unavailable")
             finally:
                 release.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(8):
             while (answer := await page.ask("join", topic="shelf/1"))["type"] != "ok":
                 assert answer["code"] == "unavailable"
         await in_thread(ShelfTopic(1).changed)()
