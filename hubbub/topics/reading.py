@@ -120,11 +120,23 @@ def open_log(topic: LiveTopic, after: int | None, epoch: str | None, *, may_be_p
 
 
 def read_changes(find: Find, group: str, after: int) -> Changes:
-    """The changes of a log after a position: a repair for the hub."""
+    """The changes of a log after a position: a repair for the hub. A log that refuses them has ended."""
     address = address_of_group(group)
-    topic = find(address)
-    if topic is None:
-        return Changes(after, [], closed=encode(Closed(topic=address, code=ErrorCode.NOT_FOUND)))
+    if (topic := find(address)) is None:
+        return _ended(address, after, ErrorCode.NOT_FOUND)
+    try:
+        return _read_changes(topic, after)
+    except Refused as refused:
+        if refused.retry_after_ms is not None:
+            raise
+        return _ended(address, after, refused.code)
+
+
+def _ended(address: str, position: int, code: str) -> Changes:
+    return Changes(position, [], closed=encode(Closed(topic=address, code=code)))
+
+
+def _read_changes(topic: LiveTopic, after: int) -> Changes:
     start = _position_of(topic)
     frames: list[tuple[int, str]] = []
     position = after
@@ -132,7 +144,7 @@ def read_changes(find: Find, group: str, after: int) -> Changes:
     while position < start.position and size <= REPAIR_BYTES:
         rows = list(topic.changes(position, CHANGES_PER_READ))
         for at, event in rows:
-            frames.append((at, event_text(address, event, at)))
+            frames.append((at, event_text(topic.address, event, at)))
             size += len(frames[-1][1])
         if len(rows) < CHANGES_PER_READ:
             position = max(start.position, rows[-1][0] if rows else 0)

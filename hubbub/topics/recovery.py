@@ -58,9 +58,10 @@ def _read_changed(
 ) -> tuple[dict[str, StreamPosition], dict[str, tuple[int, str]]]:
     by_address = {address_of_group(group): group for group in groups}
     by_database: dict[str, list[str]] = {}
+    classes = topics()
     for address, group in by_address.items():
-        if (topic := find(address)) is not None:
-            by_database.setdefault(topic.database, []).append(group)
+        if (cls := classes.get(address.partition("/")[0])) is not None:
+            by_database.setdefault(cls.database, []).append(group)
     found: dict[str, StreamPosition] = {}
     read_at: dict[str, tuple[int, str]] = {}
     for database, own in by_database.items():
