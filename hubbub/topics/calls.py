@@ -12,6 +12,7 @@ from django.db import OperationalError, connections, transaction
 from hubbub import users
 from hubbub.auth.identity import Identity
 from hubbub.protocol import Malformed
+from hubbub.queries import read_users
 from hubbub.topics import access, marks, once
 from hubbub.topics.commands import CommandSpec
 from hubbub.topics.interface import LiveTopic
@@ -67,7 +68,7 @@ def run_from_python(
 def run_hook(topic: LiveTopic, name: str, identity: Identity) -> None:
     """Call `on_join` or `on_leave` in a transaction. An account that was deleted meanwhile has no hook."""
     key = users.key_of(identity.user_id)
-    if (user := users.read_users([key]).get(key)) is not None:
+    if (user := read_users([key]).get(key)) is not None:
         _in_transaction(topic, partial(getattr(topic, name), user))
 
 

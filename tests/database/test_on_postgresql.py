@@ -1,4 +1,4 @@
-"""What touches the database runs a second time, on a PostgreSQL of its own in a temporary folder."""
+"""The tests marked `database` run a second time, on a private PostgreSQL."""
 
 import os
 import re
@@ -54,11 +54,11 @@ async def test_the_whole_site_runs_on_postgresql(postgresql: str, tmp_path: Path
         assert "database   PostgreSQL, postgres" in site.text
         cookie = site.make_user("alice")["cookie"]
         async with (
-            site.client(cookie=cookie, process="web-1") as one,
+            site.client(cookie=cookie, process="web-1") as client,
             site.client(cookie=cookie, process="web-2") as other,
         ):
             await other.join("general")
-            assert (await one.post("general", "Hello."))["type"] == "ok"
+            assert (await client.post("general", "Hello."))["type"] == "ok"
             assert (await other.event("message.posted"))["message"]["body"] == "Hello."
         assert site.stop() == 0
     assert not (tmp_path / "hubbub.sqlite3").exists()

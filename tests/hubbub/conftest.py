@@ -1,4 +1,7 @@
+"""Fixtures of the engine's unit tests: hub, runtime, a private Redis, sides of presence, scripts of a supervisor."""
+
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,11 +15,15 @@ from redis import Redis
 
 from hubbub import conf, threads
 from hubbub.delivery.hub import Hub
+from hubbub.process.ports import lock_folder
 from hubbub.runtime import Runtime
 from hubbub.runtime import runtime as loop_runtime
+from hubbub.supervisor import programs
+from hubbub.supervisor.child import Console
 from hubbub.supervisor.private_redis import running
 from tests.support.hubs import GROUP, Truth
 from tests.support.personas import alice, bob, charlie, root  # noqa: F401
+from tests.support.scripts import Script
 from tests.support.sides import GRACE, LEASE, Side
 
 
@@ -37,9 +44,9 @@ def truth() -> Truth:
 
 @pytest.fixture
 async def runtime() -> AsyncIterator[Runtime]:
-    one = Runtime()
-    yield one
-    await one.hub.close()
+    new = Runtime()
+    yield new
+    await new.hub.close()
     await get_channel_layer().flush()
 
 
@@ -50,7 +57,7 @@ def hub(runtime: Runtime) -> Hub:
 
 @pytest.fixture
 async def heard() -> AsyncIterator["asyncio.Queue[dict[str, Any]]"]:
-    """What arrives in the group."""
+    """The messages that arrive in the group."""
     layer = get_channel_layer()
     channel = await layer.new_channel()
     await layer.group_add(GROUP, channel)
@@ -71,7 +78,7 @@ async def heard() -> AsyncIterator["asyncio.Queue[dict[str, Any]]"]:
     await layer.flush()
 
 
-# Presence, with a Redis that the test may stop
+# Presence, on a Redis that the test may stop
 
 
 @pytest.fixture
@@ -87,7 +94,7 @@ def redis(path: Path) -> Iterator[Redis]:
 
 @pytest.fixture
 async def sides(path: Path, settings: Any) -> AsyncIterator[Any]:
-    """Makes sides, and ends them."""
+    """Make sides, and end them after the test."""
     settings.HUBBUB = replace(conf.settings(), presence_grace_seconds=GRACE, presence_lease_seconds=LEASE)
     made: list[Side] = []
 
@@ -98,3 +105,24 @@ async def sides(path: Path, settings: Any) -> AsyncIterator[Any]:
     yield make
     for side in made:
         await side.kill()
+
+
+@pytest.fixture
+def console(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    lines: list[str] = []
+    monkeypatch.setattr(Console, "print", lambda self, text: lines.append(text))
+    return lines
+
+
+@pytest.fixture
+def make_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+    monkeypatch.setattr(programs, "BACK_OFF_SECONDS", 0.01)
+    monkeypatch.setattr(programs, "PROBE_SECONDS", 0.01)
+    lock = lock_folder(tmp_path)
+
+    def make(name: str, code: str) -> Script:
+        environ = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        return Script(name=name, console=Console(), environ=environ, folder=tmp_path, lock=lock, command=[code])
+
+    yield make
+    os.close(lock)

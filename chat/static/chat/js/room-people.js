@@ -44,7 +44,7 @@ export function withNames(state, messages, users = []) {
 }
 
 /**
- * Who is present, by the answer to a join.
+ * The users present, by the answer to a join.
  *
  * @param {Presence | null} presence
  * @returns {Present | null}
@@ -55,7 +55,7 @@ export function presentAtJoin(presence) {
 }
 
 /**
- * Who is present after an event. Without `joined` no user is named; the first event that names users again lists all.
+ * The users present after an event. Without `joined` no user is named; the first event that names users again lists all.
  *
  * @param {Present | null} present
  * @param {PresenceChanged} event
