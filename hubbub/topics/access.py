@@ -1,6 +1,6 @@
 """Whether a user may see a topic, and run its commands. Synchronous; for threads."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Set
 from typing import Any
 
 from hubbub import users
@@ -82,13 +82,13 @@ def denied(topics: Iterable[tuple[LiveTopic, Collection[str]]]) -> dict[str, dic
     permitted: Collection[str] = people.keys()
     if isinstance(permission, str):
         permitted = with_permission({*people}, permission)
-    allowed = (
-        listed[0][0].viewers_allowed(
-            {topic.key: [people[user_id] for user_id in user_ids if user_id in permitted] for topic, user_ids in listed}
-        )
-        if listed
-        else None
-    )
+    allowed = None
+    if listed:
+        asked = {
+            topic.key: [people[user_id] for user_id in user_ids if user_id in permitted] for topic, user_ids in listed
+        }
+        if (answer := listed[0][0].viewers_allowed(asked)) is not None:
+            allowed = {key: {*viewers} for key, viewers in answer.items()}
     found: dict[str, dict[str, str]] = {}
     for topic, user_ids in listed:
         for user_id in user_ids:
@@ -101,7 +101,7 @@ def denied(topics: Iterable[tuple[LiveTopic, Collection[str]]]) -> dict[str, dic
     return found
 
 
-def _refusal(topic: LiveTopic, user: Any, allowed: Mapping[Any, Collection[Any]] | None) -> str | None:
+def _refusal(topic: LiveTopic, user: Any, allowed: Mapping[Any, Set[Any]] | None) -> str | None:
     if allowed is not None:
         return None if user in allowed.get(topic.key, ()) else ErrorCode.NOT_FOUND
     try:

@@ -60,7 +60,9 @@ def run_from_python(
         given = _converted(topic, spec, given)
     if user is None or not getattr(user, "is_authenticated", True):
         raise access.signed_out()
-    return _run(topic, spec, users.id_of(user), None, given, client_id, user=None if topic._is_checked else user)
+    result = _run(topic, spec, users.id_of(user), None, given, client_id, user=None if topic._is_checked else user)
+    # With an id: the answer as it is kept, the same at each call.
+    return msgspec.json.decode(result) if isinstance(result, msgspec.Raw) else result
 
 
 def run_hook(topic: LiveTopic, name: str, identity: Identity) -> None:

@@ -122,7 +122,7 @@ def test_a_migration_that_waits_for_a_long_transaction_holds_no_writer_up(postgr
     done.set()
     writing.join()
     assert said == "release: a table is locked; the migration retries until it gets the lock\n"
-    assert max(waits) < 0.9  # A post waits for a lock for one second.
+    assert max(waits) < 0.9  # A post waits for a lock for 1.5 s.
     with closing(psycopg.connect(url)) as after:
         after.execute("SELECT mood FROM chat_room")
 

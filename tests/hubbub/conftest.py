@@ -7,21 +7,34 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asgiref.sync import SyncToAsync
 from channels.layers import get_channel_layer
+from django.db import connections
 from msgspec.structs import replace
 from redis import Redis
 
-from hubbub import conf
+from hubbub import conf, threads
 from hubbub.delivery.hub import Hub
 from hubbub.process.ports import lock_folder
 from hubbub.runtime import Runtime
+from hubbub.runtime import runtime as loop_runtime
 from hubbub.supervisor import programs
 from hubbub.supervisor.child import Console
 from hubbub.supervisor.private_redis import running
 from tests.support.hubs import GROUP, Truth
-from tests.support.personas import alice, bob, root  # noqa: F401
+from tests.support.personas import alice, bob, charlie, root  # noqa: F401
 from tests.support.scripts import Script
 from tests.support.sides import GRACE, LEASE, Side
+
+
+@pytest.fixture
+async def ended_threads() -> AsyncIterator[None]:
+    """Ends hub, threads and connections after the test: PostgreSQL drops no database that is in use."""
+    yield
+    await loop_runtime().hub.close()
+    await get_channel_layer().flush()
+    threads.close()
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
 
 
 @pytest.fixture

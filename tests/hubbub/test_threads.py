@@ -203,7 +203,7 @@ async def test_postgresql_gives_up_in_time() -> None:
             return [cursor.execute(f"SHOW {name}").fetchone()[0] for name in names]
 
     if connection.vendor == "postgresql":
-        assert await threads.write(limits) == ["1s", "4s", "5s"]
+        assert await threads.write(limits) == ["1500ms", "4s", "5s"]
     else:
         assert connection.settings_dict["OPTIONS"]["timeout"] == 2
 
