@@ -111,4 +111,4 @@ async def test_a_new_tab_shows_no_foreign_data_among_the_samples(store, make_hos
     await redis.xadd(_key("samples"), {"colour": "red"}, id="1800000000-4")
     samples, _ = await store.samples_after(None, 10)
     assert samples == [((1_800_000_000, 2), sample, 2000)]
-    assert msgspec.json.decode((await History(store).page()).text)["samples"] == [msgspec.json.decode(sample)]
+    assert msgspec.json.decode((await History(store).page()).json)["samples"] == [msgspec.json.decode(sample)]

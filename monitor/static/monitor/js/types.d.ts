@@ -1,7 +1,7 @@
 // The shapes that the monitor's scripts share: wire frames as `monitor/protocol.py` declares them, and the dashboard's
 // state. On the wire, `at` and `stale_since` are times as ISO 8601 in UTC.
 
-import type { CloseReason, ConnectionState, EngineEvent, Hello } from "../../hubbub/js/types.js";
+import type { CloseReason, ConnectionState, Hello } from "../../hubbub/js/types.js";
 
 // Wire
 
