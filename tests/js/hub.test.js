@@ -199,7 +199,10 @@ test("joins that wait when the connection is lost are sent once on the next", as
   for (let answered = 0; answered < page.sent.length; answered++) {
     await page.join(1, "one", { frame: page.browser.socket.sent[answered] });
   }
-  assert.deepEqual(page.sent.map(({ topic }) => topic).sort(), [...Array(12).keys()].map((key) => `poll/${key}`).sort());
+  assert.deepEqual(
+    page.sent.map(({ topic }) => topic).sort(),
+    [...Array(12).keys()].map((key) => `poll/${key}`).sort(),
+  );
 });
 
 // Handlers
