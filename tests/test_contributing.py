@@ -39,14 +39,14 @@ async def test_a_hand_raised_on_one_server_is_seen_on_the_other(site: Site, two_
     first, second = (server.url for server in two_servers)
     cookie, token = site.make_user("alice")["cookie"], site.make_user("bob")["token"]
     async with opened(first, "/ws/hands/", cookie=cookie) as alice, opened(second, "/ws/hands/", token=token) as bob:
-        # Commands are read after `opened`: whoever has an answer is in the group.
+        # Commands are read after `opened`: a client with an answer is in the group.
         assert (await bob.request("ping"))["type"] == "pong"
         refused = await bob.request("hand.raise", topic=" ")
         assert (refused["type"], refused["code"]) == ("error", "invalid")
         assert (await bob.request("message.post", topic="x"))["code"] == "invalid"
 
         assert (await alice.request("hand.raise", topic="Lunch"))["type"] == "ok"
-        seen = [await one.event("hand.raised") for one in (alice, bob)]
+        seen = [await client.event("hand.raised") for client in (alice, bob)]
         assert seen[0] == seen[1] == {"type": "hand.raised", "user": seen[0]["user"], "topic": "Lunch"}
         assert seen[0]["user"]["name"] == "alice"
 

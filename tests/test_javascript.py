@@ -15,6 +15,7 @@ from hubbub.protocol import Ok
 ROOT = Path(__file__).resolve().parent.parent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", ["lint", "types"])
 def test_javascript_has_no_finding(script: str) -> None:
     assert shutil.which("npm"), "npm is missing: sudo apt-get install npm"
@@ -44,9 +45,9 @@ RENAMED = {"Error": "ErrorFrame", "RoomState": "RoomInfo", "MessageState": "Mess
 def declared_frames(app: str) -> dict[str, dict[str, bool]]:
     """The fields of the interfaces that scripts use, and whether each is optional."""
     paths = (ROOT / name / "static" / name / "js" / "types.d.ts" for name in {"hubbub", app})
-    found = [match for path in paths for match in INTERFACE.findall(path.read_text())]
-    own = {name: {field: mark == "?" for field, mark in FIELD.findall(body)} for name, _, body in found}
-    return {name: own.get(base, {}) | own[name] for name, base, _ in found}
+    frames = [match for path in paths for match in INTERFACE.findall(path.read_text())]
+    own = {name: {field: mark == "?" for field, mark in FIELD.findall(body)} for name, _, body in frames}
+    return {name: own.get(base, {}) | own[name] for name, base, _ in frames}
 
 
 @pytest.mark.parametrize(

@@ -21,11 +21,11 @@ class Leave(Command, tag="leave", frozen=True):
 
 
 class Envelope(msgspec.Struct, frozen=True):
-    """What every command of a topic has. Its other fields are the topic's own."""
+    """The fields of every command; the others are those of its type."""
 
     type: str
     ref: Ref
-    topic: str
+    topic: str = ""
 
 
 class Joined(Ok, tag="ok", kw_only=True, frozen=True, omit_defaults=True):

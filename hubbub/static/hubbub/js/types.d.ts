@@ -13,7 +13,7 @@ export interface Presence {
   users: Person[];
 }
 
-/** Any frame; of a command this is what a page writes, and the socket adds the `ref`. */
+/** Any frame; of a command without its `ref`, which the socket adds. */
 export interface Frame {
   type: string;
 }
@@ -80,7 +80,7 @@ export interface UserRenamed {
 /** Events of the engine itself, which every feature receives. */
 export type EngineEvent = ServiceChanged | UserRenamed;
 
-/** What a feature's commands look like and how each is answered, by the type of the command. */
+/** A feature's commands and answers, by the type of the command. */
 export type Exchanges = Record<string, { command: object; answer: object }>;
 
 export type ConnectionState = "connecting" | "open" | "offline";
@@ -103,11 +103,11 @@ export interface SocketHandlers<Event extends Frame> {
   hello?(frame: Hello): unknown;
   /** An event arrived; unknown types must be ignored. */
   event?(frame: Event): void;
-  /** The state changed; `why` is empty unless it is `offline`. */
+  /** The state changed; `why` is empty except for `offline`. */
   state?(state: ConnectionState, why: Partial<CloseReason>): void;
 }
 
-/** What `setTimeout` returns. */
+/** The result of `setTimeout`. */
 export type Timer = number | object;
 
 /** Delays and randomness of the browser, which tests replace. */
