@@ -194,6 +194,8 @@ test("a topic that closes and opens while it is joined again is joined", async (
   ]);
   assert.equal(board.topic.isJoined, true);
   assert.equal(page.last.type, "join");
+  board.topic.close();
+  assert.equal(page.last.type, "leave");
 });
 
 test("a joined topic whose further join is refused stays joined, and that join is tried again", async () => {
