@@ -120,6 +120,18 @@ test("rate_limited holds back the joins of all topics, so that the user's limit 
   assert.equal(page.sent.length, 12);
 });
 
+test("rate_limited without a time to wait holds back the joins for a second", async () => {
+  const page = new HubPage();
+  page.browser.random = () => 0;
+  for (let key = 0; key < 9; key++) page.open(`poll/${key}`);
+  await page.greet();
+  await page.refuse("rate_limited");
+  await page.browser.pass(999);
+  assert.equal(page.sent.length, 8);
+  await page.browser.pass(1);
+  assert.equal(page.sent.length, 9);
+});
+
 test("a lost connection ends the wait for the next try, and the back-off", async () => {
   const page = new HubPage();
   page.open("poll/7");
