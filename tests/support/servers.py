@@ -90,9 +90,16 @@ class Server:
     """One server process."""
 
     def __init__(
-        self, site: "Site", kind: str, name: str, application: str = "project.asgi:application", **settings: str
+        self,
+        site: "Site",
+        kind: str,
+        name: str,
+        application: str = "project.asgi:application",
+        *,
+        port: int = 0,
+        **settings: str,
     ) -> None:
-        self.port = free_port()
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = site.folder / f"{name}.log"
         command = [

@@ -2,7 +2,7 @@
 // derived values. Fields `at` and `edited_at` are times as ISO 8601 in UTC. `seq` numbers the messages of a room,
 // `position` the changes.
 
-import type { EngineEvent, Ok, Person, Presence } from "../../hubbub/js/types.js";
+import type { EngineEvent, Ok, Person, Presence, PresenceChange, Present } from "../../hubbub/js/types.js";
 
 // Wire: the content of frames
 
@@ -98,13 +98,9 @@ export interface RoomClosed {
   code: "removed" | "banned" | "deleted";
 }
 
-/** Without `joined` and `left` too many users are present to be named. */
-export interface PresenceChanged {
+export interface PresenceChanged extends PresenceChange {
   type: "presence.changed";
   room: string;
-  count: number;
-  joined?: Person[];
-  left?: Person[];
 }
 
 export type RoomEvent = MessageEvent | RoomChanged | RoomClosed | PresenceChanged;
@@ -132,12 +128,6 @@ export interface KeptPost {
 
 export interface PendingPost extends KeptPost {
   error: PostError | null;
-}
-
-/** The users present; `users` is null when they are too many to list. */
-export interface Present {
-  count: number;
-  users: Person[] | null;
 }
 
 export interface RoomState {

@@ -174,8 +174,11 @@ export class Socket {
         this.#admit(frame);
         break;
       case "auth.required":
-        this.close();
-        this.#env.signIn();
+        if (this.#handlers.token) this.#ws?.send(JSON.stringify({ type: "auth", token: this.#handlers.token }));
+        else {
+          this.close();
+          this.#env.signIn();
+        }
         break;
       case "ok":
       case "pong":
