@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 import pytest
 
+from hubbub import PUBLIC, SIGNED_IN, VIEW, Topic, command
 from hubbub.auth import tokens
 from hubbub.auth.tokens import known_scopes
-from hubbub.topics import PUBLIC, SIGNED_IN, VIEW, BadDeclaration, Topic, command
 from hubbub.topics import topic as registry
+from hubbub.topics.commands import BadDeclaration
 from tests.support.polls.models import Poll
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def test_a_key_is_read_from_its_address(
 
 
 MODULE = """
-from hubbub.topics import SIGNED_IN, Topic
+from hubbub import SIGNED_IN, Topic
 
 class LampTopic(Topic, name="lamp"):
     permission = SIGNED_IN

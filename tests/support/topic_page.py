@@ -9,7 +9,7 @@ import msgspec
 from asgiref.sync import sync_to_async
 from django.test import Client
 
-from hubbub.consumers import TopicConsumer
+from hubbub import TopicConsumer
 from tests.support.polls.consumers import PollsConsumer
 
 HOST = "testserver"
