@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from hubbub.consumers.topic_consumer import TopicConsumer, live
     from hubbub.protocol import ErrorCode, Refused
     from hubbub.topics.commands import PUBLIC, SIGNED_IN, VIEW, command
+    from hubbub.topics.reading import Versioned
     from hubbub.topics.topic import Topic, changed_many
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Refused",
     "Topic",
     "TopicConsumer",
+    "Versioned",
     "changed_many",
     "command",
     "live",
@@ -33,6 +35,7 @@ _MODULES = {
     "Refused": "hubbub.protocol",
     "Topic": "hubbub.topics.topic",
     "TopicConsumer": "hubbub.consumers.topic_consumer",
+    "Versioned": "hubbub.topics.reading",
     "changed_many": "hubbub.topics.topic",
     "command": "hubbub.topics.commands",
     "live": "hubbub.consumers.topic_consumer",

@@ -174,6 +174,12 @@ class Hubbub(Tunables, frozen=True, kw_only=True):
         int, bounds(16, 65_536, "Events queued for a socket while its join is read; with more, the join starts again.")
     ] = 256
     reader_threads: Annotated[int, bounds(1, 64, "Threads per process that read the database for sockets.")] = 3
+    topic_reader_threads: Annotated[
+        int, bounds(2, 64, "Threads per process that read states of topics; one topic class gets at most half.")
+    ] = 4
+    topic_writer_threads: Annotated[
+        int, bounds(1, 64, "Threads per process for commands of topics on PostgreSQL; SQLite has one writer.")
+    ] = 2
     max_queued_jobs: Annotated[
         int, bounds(10, 1_000_000, "Database jobs that wait for a thread; more get `unavailable`.")
     ] = 2_000

@@ -167,6 +167,7 @@ class _Envelope(msgspec.Struct):
 
 
 _encoder = msgspec.json.Encoder()
+_sorted_encoder = msgspec.json.Encoder(order="sorted")
 _envelope_decoder = msgspec.json.Decoder(_Envelope)
 _auth_decoder = msgspec.json.Decoder(Auth)
 
@@ -174,6 +175,11 @@ _auth_decoder = msgspec.json.Decoder(Auth)
 def encode(frame: msgspec.Struct) -> str:
     """Encode one frame."""
     return _encoder.encode(frame).decode()
+
+
+def to_json(value: Any, *, is_sorted: bool = False) -> bytes:
+    """Encode a value of a feature. `is_sorted`: equal values have equal bytes."""
+    return (_sorted_encoder if is_sorted else _encoder).encode(value)
 
 
 def answer_text(ref: Any, answer: Ok) -> str:

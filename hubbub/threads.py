@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connection, connections, transaction
 from django.db import Error as DatabaseError
-from django.db import InterfaceError, OperationalError, connection, connections, transaction
 
 from hubbub import conf
 from hubbub.process import thread_connections
@@ -69,11 +69,12 @@ class Pool:
 
     def __init__(self, name: str, threads: int) -> None:
         self._name = name
-        self._threads = threads
+        self.threads = threads
         self._executor: ThreadPoolExecutor | None = None
         self.outage = LogOnce(f"database ({name})")
         # By ident of the thread: the future of its job.
         self._running: dict[int, asyncio.Future[Any]] = {}
+        self._when_free: dict[asyncio.Future[Any], Callable[[], None]] = {}
 
     def submit(self, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> "asyncio.Future[R]":
         """Run `fn(*args, **kwargs)` in one of the threads, without a task of the event loop.
@@ -87,7 +88,7 @@ class Pool:
             Refused: `unavailable`: the queue is full.
         """
         if self._executor is None:
-            self._executor = ThreadPoolExecutor(self._threads, self._name, initializer=thread_connections.limit)
+            self._executor = ThreadPoolExecutor(self.threads, self._name, initializer=thread_connections.limit)
         if self._executor._work_queue.qsize() >= conf.settings().max_queued_jobs:
             raise self._unavailable("job queue is full")
         loop = asyncio.get_running_loop()
@@ -96,6 +97,10 @@ class Pool:
         deadline = loop.time() + ANSWER_SECONDS
         result.add_done_callback(functools.partial(self._ended, loop.call_at(deadline, self._expire, result)))
         return result
+
+    def when_free(self, result: "asyncio.Future[Any]", call: Callable[[], None]) -> None:
+        """Call `call` in the event loop when the thread of this job is free again, which may be after its deadline."""
+        self._when_free[result] = call
 
     async def run(self, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """As `submit`, and wait for the result. Cancelling this cancels a job that has not begun."""
@@ -153,6 +158,8 @@ class Pool:
         """Deliver the result of a job, in the event loop. Also called for late and cancelled jobs."""
         for call in calls:
             call()
+        if (free := self._when_free.pop(future, None)) is not None:
+            free()
         if error is _NOT_BEGUN:
             self._expire(future)
             return
@@ -199,6 +206,20 @@ def _writer() -> Pool:
     return Pool("writer", 1)
 
 
+@functools.cache
+def topic_readers() -> Pool:
+    """The threads for states and reading commands of topics: a slow feature must not delay handshakes."""
+    return Pool("topics", conf.settings().topic_reader_threads)
+
+
+@functools.cache
+def topic_writers() -> Pool:
+    """The threads for commands of topics. On SQLite the one writer: several would only wait for one another."""
+    if connections[DEFAULT_DB_ALIAS].vendor == "sqlite":
+        return _writer()
+    return Pool("topic-writers", conf.settings().topic_writer_threads)
+
+
 async def read(fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run `fn`, which only reads the database, in a reader thread. Raises as `Pool.run`."""
     return await _readers().run(fn, *args, **kwargs)
@@ -242,8 +263,8 @@ def refused_unavailable() -> Refused:
 
 def close() -> None:
     """End the threads of all pools, for tests: before the database is dropped."""
-    _readers().close()
-    _writer().close()
+    for pool in (_readers(), _writer(), topic_readers(), topic_writers()):
+        pool.close()
 
 
 def _select_one() -> None:

@@ -28,6 +28,7 @@ WRITES = {"save", "create", "update", "delete", "get_or_create", "update_or_crea
 WRITES |= {f"a{name}" for name in WRITES}
 # The monitor has no rows.
 WRITERS = {"chat.services", "chat.posting", "chat.deletion", "hubbub.auth.tokens", "hubbub.site"}
+WRITERS |= {"hubbub.topics.positions", "hubbub.topics.once"}
 MAY_ASK_FOR_OBJECTS = {"models", "access", "revocation", "services", "deletion", "history", "admin"}
 JSON_MODULES = {"json", "orjson", "simplejson", "ujson", "msgspec.json"}
 # Reads what another process's /readyz says, before any socket: not the wire.

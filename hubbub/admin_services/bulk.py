@@ -26,8 +26,8 @@ from django.views.decorators.csrf import csrf_protect
 from hubbub.admin_services.list_scope import describe_scope
 from hubbub.admin_services.tally import FIELDS as TALLY_FIELDS
 from hubbub.admin_services.tally import Tally
+from hubbub.process.steps import in_step
 from hubbub.protocol import Refused
-from hubbub.steps import in_step
 
 ROWS_FIELD = "rows"
 BATCH_ROWS = 100  # Rows per query.

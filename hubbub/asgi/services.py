@@ -12,6 +12,7 @@ from hubbub.process.metrics import measure_loop_lag
 from hubbub.process.this_process import PROCESS
 from hubbub.runtime import runtime
 from hubbub.site import lease
+from hubbub.topics.clearing import clear_once
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ async def _listen() -> None:
     await runtime().hub.open()
 
 
-OWN_SERVICES = (lease.hold, _listen, measure_loop_lag, exchange_limits)
+OWN_SERVICES = (lease.hold, _listen, measure_loop_lag, exchange_limits, clear_once)
 
 
 async def _keep_running(service: Service) -> None:

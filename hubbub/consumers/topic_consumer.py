@@ -1,12 +1,14 @@
 """TopicConsumer: one socket for many topics, by protocol 2."""
 
+import inspect
+import logging
 from collections.abc import Iterable
 from functools import partial
 from typing import Any, ClassVar
+from weakref import WeakValueDictionary
 
 import msgspec
 
-from hubbub import threads
 from hubbub.consumers.commands import AnyCommandQueue
 from hubbub.consumers.consumer import HubbubConsumer
 from hubbub.consumers.topic_commands import TopicCommands
@@ -14,6 +16,7 @@ from hubbub.delivery.feed import FeedReceiver
 from hubbub.delivery.sequence import Spawn
 from hubbub.presence.topic_presence import Change
 from hubbub.process.metrics import COUNTERS
+from hubbub.process.per_loop import PerLoop
 from hubbub.protocol import (
     ErrorCode,
     Malformed,
@@ -26,14 +29,18 @@ from hubbub.protocol import (
     parse,
 )
 from hubbub.runtime import runtime
-from hubbub.topics import calls, reading
+from hubbub.topics import calls, pools, reading
 from hubbub.topics.access import not_found
 from hubbub.topics.addresses import address_of_group
 from hubbub.topics.commands import CommandSpec
 from hubbub.topics.feed import StateFeed
 from hubbub.topics.frames import Done, Envelope, Join, Joined, Leave, PresenceChanged
+from hubbub.topics.reading import TopicState
 from hubbub.topics.recovery import RECOVERY
+from hubbub.topics.shared_read import SharedRead
 from hubbub.topics.topic import Topic, topic_at
+
+logger = logging.getLogger(__name__)
 
 JOIN_ATTEMPTS = 3
 
@@ -63,6 +70,8 @@ class TopicConsumer(HubbubConsumer):
     _by_name: ClassVar[dict[str, type[Topic]]] = {}
     # Partial answers sent for each topic since its last complete one.
     _parts: dict[str, int] | None = None
+    # Topics with hooks that the socket has joined, by address.
+    _hooked: dict[str, Topic] | None = None
 
     def __init_subclass__(cls, **rest: Any) -> None:
         super().__init_subclass__(**rest)
@@ -111,6 +120,7 @@ class TopicConsumer(HubbubConsumer):
             case Leave():
                 if topic is not None:
                     self.leave(topic.group)
+                    await self._left(topic.address)
                 return Done(topic=command.topic)
             case _ if topic is None:
                 raise not_found()
@@ -119,8 +129,8 @@ class TopicConsumer(HubbubConsumer):
             case TopicCommand(spec=CommandSpec(told=True) as spec, arguments=arguments):
                 return self._tell(topic, spec, arguments)
             case TopicCommand(spec=CommandSpec() as spec, arguments=arguments):
-                run = threads.read if spec.reads else threads.write
-                result = await run(calls.run_from_wire, topic, spec, arguments, self.identity)
+                pool = pools.readers() if spec.reads else pools.writers()
+                result = await pool.run(topic.name, calls.run_from_wire, topic, spec, arguments, self.identity)
                 return Done(topic=command.topic, result=msgspec.UNSET if result is None else result)
         return await super().handle(command)
 
@@ -143,11 +153,11 @@ class TopicConsumer(HubbubConsumer):
         group = topic.group
         if not self.is_active(group):
             # Access first: the time of a subscription would show whether a forbidden topic is in use.
-            await threads.read(reading.enter, topic, self.identity)
+            await pools.readers().run(topic.name, reading.enter, topic, self.identity)
         try:
             for _ in range(JOIN_ATTEMPTS):
                 await self._enter(topic)
-                viewer = await threads.read(reading.enter, topic, self.identity)
+                viewer = await pools.readers().run(topic.name, reading.enter, topic, self.identity)
                 if self.is_evicted(group):
                     raise not_found()
                 self.check_number(group)
@@ -168,6 +178,7 @@ class TopicConsumer(HubbubConsumer):
                     )
                     self.outbox.put(answer_text(command.ref, answer))
                     self.go_live(group, position, epoch)
+                    await self._entered(topic)
                     return None
         except Refused as refused:
             if refused.code in (ErrorCode.NOT_FOUND, ErrorCode.FORBIDDEN, ErrorCode.UNAUTHORIZED):
@@ -179,19 +190,24 @@ class TopicConsumer(HubbubConsumer):
 
     async def _enter(self, topic: Topic) -> None:
         announce = _announce if topic.presence else None
-        if topic.kind == "log":
-            await self.join_uncounted(topic.group, RECOVERY, announce)
+        if topic.kind != "state":
+            recovery = RECOVERY if topic.kind == "log" else None
+            await self.join_uncounted(topic.group, recovery, announce)
             return
 
         def make_feed(spawn: Spawn, receiver: FeedReceiver) -> StateFeed:
-            return StateFeed(topic.address, RECOVERY, partial(threads.read, reading.read_state, topic), spawn, receiver)
+            return StateFeed(topic.address, RECOVERY, partial(_read_state, topic), spawn, receiver)
 
         await self.join_uncounted(topic.group, None, announce, make_feed)
 
     async def _open_state(self, topic: Topic, command: Join) -> tuple[Joined, int | None, str]:
-        feed = runtime().hub.feed_of(topic.group)
-        assert isinstance(feed, StateFeed)
-        version, state = await feed.current()
+        if topic.kind == "newest":
+            state = await _newest(topic)
+            version = state.position
+        else:
+            feed = runtime().hub.feed_of(topic.group)
+            assert isinstance(feed, StateFeed)
+            version, state = await feed.current()
         if topic.kind == "state" and (command.after, command.epoch) == (state.position, state.epoch):
             joined = Joined(topic=topic.address, epoch=state.epoch, position=state.position, complete=True, events=[])
         else:
@@ -202,7 +218,9 @@ class TopicConsumer(HubbubConsumer):
 
     async def _open_log(self, topic: Topic, command: Join) -> tuple[Joined, int | None, str]:
         may_be_partial = (self._parts or {}).get(topic.address, 0) < MAX_PARTS
-        page = await threads.read(reading.open_log, topic, command.after, command.epoch, may_be_partial=may_be_partial)
+        page = await pools.readers().run(
+            topic.name, reading.open_log, topic, command.after, command.epoch, may_be_partial=may_be_partial
+        )
         if page.partial:
             self._count_part(topic.address)
         joined = Joined(
@@ -215,6 +233,33 @@ class TopicConsumer(HubbubConsumer):
             partial=page.partial,
         )
         return joined, page.position, page.epoch
+
+    async def _entered(self, topic: Topic) -> None:
+        """Call the hooks of a topic that has any."""
+        cls = type(topic)
+        if cls.on_join is Topic.on_join and cls.on_leave is Topic.on_leave:
+            return
+        await self._left(topic.address)  # It was joined before.
+        hooked = self._hooked = self._hooked or {}
+        hooked[topic.address] = topic
+        await self._run_hook(topic, "on_join")
+
+    async def _left(self, address: str) -> None:
+        if self._hooked is not None and (topic := self._hooked.pop(address, None)) is not None:
+            await self._run_hook(topic, "on_leave")
+
+    async def _run_hook(self, topic: Topic, name: str) -> None:
+        try:
+            await pools.writers().run(topic.name, calls.run_hook, topic, name, self.identity)
+        except Refused:
+            pass  # The threads have logged that the database is away.
+        except Exception:
+            logger.exception("topic %s: %s failed", topic.address, name)
+
+    async def _clean_up(self) -> None:
+        await super()._clean_up()
+        for address in [*(self._hooked or ())]:
+            await self._left(address)
 
     def _count_part(self, address: str) -> None:
         parts = self._parts = self._parts or {}
@@ -230,6 +275,21 @@ class TopicConsumer(HubbubConsumer):
 def live(*topics: type[Topic]) -> type[TopicConsumer]:
     """Make a consumer of these topics, for a route: `path("ws/", live(PollTopic, RoomTopic).as_asgi())`."""
     return type("LiveConsumer", (TopicConsumer,), {"topics": topics})
+
+
+async def _newest(topic: Topic) -> TopicState:
+    """The state of a newest; one read serves all who join at the same time."""
+    if inspect.iscoroutinefunction(topic.state):
+        return reading.versioned(topic, await topic.state())
+    shared = _shared_reads().setdefault(topic.address, SharedRead(partial(_read_state, topic)))
+    return await shared.get()
+
+
+_shared_reads: PerLoop[WeakValueDictionary[str, SharedRead[TopicState]]] = PerLoop(WeakValueDictionary)
+
+
+async def _read_state(topic: Topic) -> TopicState:
+    return await pools.readers().run(topic.name, reading.read_state, topic)
 
 
 def _announce(group: str, change: Change) -> PresenceChanged:

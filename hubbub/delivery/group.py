@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection
 from hubbub.delivery.fan_out import FanOut
 from hubbub.delivery.feed import Feed, MakeFeed
 from hubbub.delivery.frames import Frames
-from hubbub.delivery.member import ALWAYS, Member, MemberSocket
+from hubbub.delivery.member import Member, MemberSocket
+from hubbub.delivery.not_live import NotLive
 from hubbub.delivery.outbox import DROPPED, Outbox, wait_for_room
 from hubbub.delivery.recovery import Recovery
 from hubbub.delivery.sequence import Deliverable, Sequence, Spawn
@@ -57,8 +58,7 @@ class Group:
         self._on_evict = on_evict
         self._fan_out = FanOut(name, spawn, budget, on_end=self.flush)
         self._live = self._fan_out.live
-        # Pending members, and live ones that were sent a state ahead of the group.
-        self._waiting: set[Member] = set()
+        self._not_live = NotLive()
         self._deliverable: Deliverable = deque()
         self.sequence = None if recovery is None else Sequence(name, recovery, spawn, self._deliverable, receiver=self)
         self.feed: Feed | None = None if make_feed is None else make_feed(spawn, self)
@@ -75,12 +75,12 @@ class Group:
     @property
     def is_empty(self) -> bool:
         """Whether it has neither live nor pending members."""
-        return not self._live and not self._waiting
+        return not self._live and not self._not_live
 
     @property
     def user_ids(self) -> set[str]:
         """The users of live and pending members."""
-        return {member.user_id for member in (*self._live, *self._waiting) if member.user_id is not None}
+        return {member.user_id for member in (*self._live, *self._not_live) if member.user_id is not None}
 
     @property
     def recovery(self) -> Recovery | None:
@@ -95,7 +95,7 @@ class Group:
     @property
     def members(self) -> int:
         """The number of live and pending members."""
-        return len(self._live) + len(self._waiting)
+        return len(self._live) + len(self._not_live)
 
     def begin_version(self, version: int) -> None:
         """The first state of a feed: members that were sent it wait for no frame of this version."""
@@ -111,7 +111,7 @@ class Group:
     ) -> Member:
         """Add a pending member."""
         member = Member(outbox, user_id, user_name, socket, entered_at=self._sent_position)
-        self._waiting.add(member)
+        self._not_live.add(member)
         return member
 
     def has_everything_after(self, member: Member, position: int) -> bool:
@@ -149,9 +149,9 @@ class Group:
 
     def remove(self, member: Member) -> None:
         """Remove the member, if it is in the group."""
-        is_in = member in self._live or member in self._waiting
+        is_in = member in self._live or member in self._not_live
         self._live.pop(member, None)
-        self._waiting.discard(member)
+        self._not_live.discard(member)
         if is_in and member.backlog is None and self.people is not None:
             self.people.leave(member.user_id)
 
@@ -186,7 +186,7 @@ class Group:
         """Evict these users, or all for None. `text`: the last frame that they get of the group."""
         self.flush()
         frames = Frames(text)
-        for member in [*self._live, *self._waiting]:
+        for member in [*self._live, *self._not_live]:
             if user_ids is None or member.user_id in user_ids:
                 member.is_evicted = True
                 if member.backlog is None:  # A pending member learns it by the answer to its join.
@@ -212,7 +212,7 @@ class Group:
         """Positions were reset: live members must reconnect, pending ones must read the state again."""
         self._delivered = 0
         self._deliverable.clear()
-        for member in [*self._live, *self._waiting]:
+        for member in [*self._live, *self._not_live]:
             if member.backlog is None:
                 member.outbox.close(CloseCode.RESTART, "Restored")
             else:
@@ -249,40 +249,29 @@ class Group:
                 return
 
     def _make_live(self, member: Member) -> None:
-        self._waiting.discard(member)
+        self._not_live.discard(member)
         self._live[member] = member.outbox
 
     def _fan_out_newest(self, frames: Frames) -> None:
-        version = self._sent_version = self._version
-        up_to_date = []
-        for member in [*self._waiting]:
-            if member.backlog is not None:
-                member.keep(version if self.sequence is None else ALWAYS, frames)
-            elif self.sequence is not None:
-                member.outbox.put_frames(frames, self.name)
-            elif version > member.sent_position:
-                self._make_live(member)
-            elif version == member.sent_position:
-                up_to_date.append(member)
+        self._sent_version = self._version
+        key = None if self.sequence is None else self.name
+        passed, up_to_date = self._not_live.send_newest(self._version, frames, key)
+        for member in passed:
+            self._make_live(member)
         self._fan_out.write(frames, latest=self.name)
         for member in up_to_date:  # After the fan-out: they were sent this version before.
             self._make_live(member)
 
     def _fan_out_told(self, frames: Frames) -> None:
-        for member in self._waiting:
-            if member.backlog is None:
-                member.outbox.put_frames(frames, DROPPED)
+        self._not_live.send_beside(frames, DROPPED)
         self._fan_out.write(frames, DROPPED)
 
     def _fan_out_current(self, current: Callable[[], str | None]) -> None:
         self._current = None
-        if (text := current()) is None:
-            return
-        frames = Frames(text)
-        for member in self._waiting:
-            if member.backlog is None:
-                member.outbox.put_frames(frames)
-        self._fan_out.write(frames)
+        if (text := current()) is not None:
+            frames = Frames(text)
+            self._not_live.send_beside(frames)
+            self._fan_out.write(frames)
 
     def _next_batch(self) -> tuple[list[Frames], list[Member]]:
         """Frames for one write, and the members that are live from the next frame on."""
@@ -302,20 +291,6 @@ class Group:
                 batch.append(frames)
             if position is not None:
                 self._delivered = position
-            if self._waiting:
-                caught_up = self._send_to_waiting(position, frames)
+            if self._not_live:
+                caught_up = self._not_live.send(position, frames)
         return batch, caught_up
-
-    def _send_to_waiting(self, position: int | None, frames: Frames | None) -> list[Member]:
-        """Send to waiting members. Returns those that were ahead and that the group has now reached."""
-        caught_up = []
-        for member in self._waiting:
-            if member.backlog is not None:
-                if frames is not None:
-                    member.keep(ALWAYS if position is None else position, frames)
-                continue
-            if frames is not None and (position is None or position > member.sent_position):
-                member.outbox.put_frames(frames)
-            if position is not None and position >= member.sent_position:
-                caught_up.append(member)
-        return caught_up

@@ -5,14 +5,15 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from channels.layers import get_channel_layer
 from django.conf import settings
 
 from hubbub import site
+from hubbub.delivery.access_watcher import AccessWatcher
 from hubbub.delivery.feed import Feed, MakeFeed
 from hubbub.delivery.group import Group
 from hubbub.delivery.member import Member, MemberSocket
@@ -46,28 +47,6 @@ RECEIVE_RETRY_SECONDS = 0.1
 
 # Messages of the layer between two turns of the event loop.
 MESSAGES_PER_TURN = 100
-
-
-class AccessWatcher(Protocol):
-    """Receives from the hub every hint that access may have changed."""
-
-    def loops(self) -> Collection[Coroutine[Any, Any, None]]:
-        """Coroutines that run as long as the hub."""
-
-    def users_changed(self, user_ids: list[str] | None) -> None:
-        """These users changed, or all for None."""
-
-    def access_changed(self, group: str) -> None:
-        """Access to the group changed."""
-
-    def access_version(self, group: str, version: int) -> None:
-        """The access version of the group, as just read from the record."""
-
-    def check_all(self) -> None:
-        """Hints may have been lost."""
-
-    def evicted(self, group: str, member: Member) -> None:
-        """The member was evicted from the group."""
 
 
 class Hub:

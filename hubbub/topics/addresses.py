@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from hubbub.protocol import to_json
 from hubbub.publish.group_names import TOPIC_PREFIX
 
 MAX_ADDRESS_CHARS = 200
@@ -15,7 +16,7 @@ def key_text(key: Any) -> str:
     """The spelling of a key in an address, as JSON writes it without quotes."""
     if isinstance(key, str):
         return key
-    return msgspec.json.encode(key).decode().strip('"')
+    return to_json(key).decode().strip('"')
 
 
 def read_key(key_type: Any, text: str) -> Any:

@@ -3,6 +3,7 @@
 import inspect
 import logging
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -59,6 +60,13 @@ def run_from_python(
     if user is None or not getattr(user, "is_authenticated", True):
         raise access.signed_out()
     return _run(topic, spec, users.id_of(user), None, given, client_id, user=None if topic._is_checked else user)
+
+
+def run_hook(topic: LiveTopic, name: str, identity: Identity) -> None:
+    """Call `on_join` or `on_leave` in a transaction. An account that was deleted meanwhile has no hook."""
+    key = users.key_of(identity.user_id)
+    if (user := users.read_users([key]).get(key)) is not None:
+        _in_transaction(topic, partial(getattr(topic, name), user))
 
 
 def _converted(topic: LiveTopic, spec: CommandSpec, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from hubbub.protocol import Ref
+from hubbub.protocol import Ref, decoder_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -52,7 +52,7 @@ class CommandSpec:
         once: an `id` of the client's has one effect.
         reads: it only reads: read scope, no transaction.
         told: it runs in the event loop, for members only, and may only `tell`.
-        arguments: the struct of its frame: `ref`, `topic`, `id` with `once`, and the arguments by name.
+        arguments, decoder: the struct of its frame: `ref`, `topic`, `id` with `once`, and the arguments by name.
     """
 
     method: Callable[..., Any]
@@ -62,7 +62,7 @@ class CommandSpec:
     reads: bool = False
     told: bool = False
     arguments: type[msgspec.Struct] = field(default=msgspec.Struct)
-    decoder: "msgspec.json.Decoder[Any]" = field(default_factory=lambda: msgspec.json.Decoder(msgspec.Struct))
+    decoder: Any = None
     argument_names: tuple[str, ...] = ()
 
     @property
@@ -187,7 +187,7 @@ def _with_arguments(cls: type, declared: CommandSpec) -> CommandSpec:
         frame = msgspec.defstruct(
             where, fields, tag_field="type", tag=declared.name, forbid_unknown_fields=True, frozen=True, kw_only=True
         )
-        decoder = msgspec.json.Decoder(frame)
+        decoder = decoder_of(frame)
     except TypeError as error:
         raise BadDeclaration(f"{where}: {error}") from None
     names = tuple(argument.name for argument in arguments)

@@ -27,8 +27,8 @@ KEY_TYPES = (
 )
 KEYS_ALLOWED = "a key is an int, a str, a UUID, a date, an Enum or a Literal, also Annotated with msgspec.Meta"
 
-# Methods that run in threads.
-METHODS = ("state", "changes", "may_view", "viewers_allowed", "viewer")
+# Methods that run in threads. The state of a newest may also be read in the event loop.
+METHODS = ("state", "changes", "may_view", "viewers_allowed", "viewer", "on_join", "on_leave")
 
 
 def check_topic(cls: Any, base: Any, others: Mapping[str, Any]) -> None:
@@ -95,7 +95,7 @@ def _check_access(cls: Any, base: Any) -> None:
 
 
 def _check_methods(cls: Any, base: Any) -> None:
-    for attribute in METHODS:
+    for attribute in METHODS[1:] if cls.kind == "newest" else METHODS:
         method = getattr(cls, attribute)
         # An unawaited `may_view` would be true for everybody.
         if inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method):

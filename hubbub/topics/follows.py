@@ -47,5 +47,5 @@ def _follow(model: type[Model], followers: "list[tuple[type[Topic], KeyOf]]") ->
 
 
 def _mark(changed: list[Topic]) -> None:
-    """A topic without a key and kind log takes no marks: its own code publishes."""
-    changed_many({topic.address: topic for topic in changed if topic.kind != "log"}.values())
+    """Only a state takes marks: the code of a log publishes its events."""
+    changed_many({topic.address: topic for topic in changed if topic.kind == "state"}.values())

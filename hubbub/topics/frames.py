@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from hubbub.protocol import Command, Ok, Presence, Ref, encode
+from hubbub.protocol import Command, Ok, Presence, Ref, encode, to_json
 
 
 class Join(Command, tag="join", frozen=True):
@@ -98,4 +98,4 @@ def event_text(address: str, event: Any, position: int | None = None) -> str:
 
 @functools.lru_cache(4096)
 def _quoted(address: str) -> str:
-    return msgspec.json.encode(address).decode()
+    return to_json(address).decode()

@@ -18,6 +18,8 @@ class LiveTopic(Protocol):
     database: ClassVar[str]
     commands: ClassVar[Mapping[str, CommandSpec]]
     key: Any
+    # Positions of a log that were taken and whose events are not published yet.
+    unpublished: set[int]
     _is_checked: bool
 
     @property
@@ -34,6 +36,10 @@ class LiveTopic(Protocol):
 
     @classmethod
     def viewers_allowed(cls, keys: Mapping[Any, Collection[Any]]) -> "Mapping[Any, Collection[Any]] | None": ...
+
+    def on_join(self, user: Any) -> None: ...
+
+    def on_leave(self, user: Any) -> None: ...
 
     def viewer(self, user: Any) -> Any: ...
 

@@ -9,7 +9,7 @@ import msgspec
 from hubbub import conf
 from hubbub.auth.identity import Identity
 from hubbub.delivery.recovery import Changes, StreamPosition
-from hubbub.protocol import ErrorCode, Refused, encode
+from hubbub.protocol import ErrorCode, Refused, encode, to_json
 from hubbub.topics import access, positions
 from hubbub.topics.addresses import address_of_group
 from hubbub.topics.frames import Closed, event_text
@@ -19,6 +19,9 @@ from hubbub.topics.interface import Find, LiveTopic
 PAGE_BYTES = 32 * 1024
 REPAIR_BYTES = 128 * 1024
 CHANGES_PER_READ = 64
+
+# Of a newest that does not say which frame its state includes: all frames follow it.
+NO_VERSION = -1
 
 # Bytes of an answer beside the state or the events: names of fields, the address, a `ref`, the users present.
 ENVELOPE_BYTES = 2_048
@@ -31,6 +34,21 @@ class TopicState:
     epoch: str
     position: int
     state: msgspec.Raw
+
+
+@dataclass(frozen=True, slots=True)
+class Versioned:
+    """The state of a newest.
+
+    Attributes:
+        state: of types that msgspec encodes.
+        version: the position of the newest frame that it includes; only later ones are sent.
+        epoch: of the version, where versions may start anew.
+    """
+
+    state: Any
+    version: int
+    epoch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +73,7 @@ def enter(topic: LiveTopic, identity: Identity) -> msgspec.Raw:
     """
     user = access.current_user(identity.user_id, identity)
     access.check_view(topic, user)
-    return msgspec.Raw(msgspec.json.encode(topic.viewer(user)))
+    return msgspec.Raw(to_json(topic.viewer(user)))
 
 
 def read_state(topic: LiveTopic) -> TopicState:
@@ -64,8 +82,17 @@ def read_state(topic: LiveTopic) -> TopicState:
     Raises:
         Refused: by the topic; `too_long`: it does not fit into a frame.
     """
+    if topic.kind == "newest":
+        return versioned(topic, topic.state())
     start = _position_of(topic)
     return TopicState(start.epoch, start.position, _encoded_state(topic))
+
+
+def versioned(topic: LiveTopic, state: Any) -> TopicState:
+    """Encode the state of a newest. Raises Refused `too_long`."""
+    if not isinstance(state, Versioned):
+        state = Versioned(state, NO_VERSION)
+    return TopicState(state.epoch, state.version, _encoded(topic, state.state))
 
 
 def open_log(topic: LiveTopic, after: int | None, epoch: str | None, *, may_be_partial: bool) -> LogPage:
@@ -137,8 +164,6 @@ def read_positions(find: Find, groups: Iterable[str]) -> dict[str, StreamPositio
 
 
 def _position_of(topic: LiveTopic) -> StreamPosition:
-    if topic.kind == "newest":
-        return StreamPosition("", 0)  # It is not durable.
     return positions.read(topic.database, [topic.address])[topic.address]
 
 
@@ -161,7 +186,11 @@ def _changes(topic: LiveTopic, after: int, until: int, size: int) -> tuple[list[
 
 
 def _encoded_state(topic: LiveTopic) -> msgspec.Raw:
-    state = msgspec.json.encode(topic.state())
+    return _encoded(topic, topic.state())
+
+
+def _encoded(topic: LiveTopic, value: Any) -> msgspec.Raw:
+    state = to_json(value)
     limit = conf.settings().sent_frame_bytes - ENVELOPE_BYTES
     if len(state) > limit:
         raise Refused(ErrorCode.TOO_LONG, f"the state of {topic.address} has {len(state)} bytes, more than {limit}")

@@ -1,11 +1,13 @@
 """The record of topics, as the hub reads it: repairs of logs, positions, re-checks."""
 
+import asyncio
 import math
+from collections.abc import Iterator
 
 from hubbub import conf, threads
 from hubbub.delivery.recovery import Changes, Recovery, StreamPosition
 from hubbub.process.per_loop import PerLoop
-from hubbub.topics import positions, reading
+from hubbub.topics import pools, positions, reading
 from hubbub.topics.addresses import address_of_group
 from hubbub.topics.interface import LiveTopic
 from hubbub.topics.topic import topic_at, topics
@@ -14,6 +16,11 @@ from hubbub.topics.topic import topic_at, topics
 FULL_SECONDS = 60.0
 # A transaction that was open when a comparison began may commit changes of an earlier time.
 OVERLAP_MS = 10_000
+
+# Of users in topics. More checks than the second are a sweep, which leaves four fifths of a thread to others.
+CHECKS_PER_JOB = 500
+UNPACED_CHECKS = 5_000
+SHARE_OF_THREAD = 0.25
 
 
 def find(address: str) -> LiveTopic | None:
@@ -71,7 +78,8 @@ comparison = PerLoop(Comparison)
 
 
 async def _read_changes(group: str, after: int) -> Changes:
-    return await threads.read(reading.read_changes, find, group, after)
+    name = address_of_group(group).partition("/")[0]
+    return await pools.readers().run(name, reading.read_changes, find, group, after)
 
 
 async def _read_positions(groups: list[str]) -> dict[str, StreamPosition]:
@@ -83,7 +91,27 @@ async def _read_changed_positions(groups: list[str]) -> dict[str, StreamPosition
 
 
 async def _find_revoked(users: dict[str, set[str]]) -> dict[str, dict[str, str]]:
-    return await threads.read(reading.find_denied, find, users)
+    """In slices: `may_view` of a feature may take a query for each user and topic."""
+    is_paced = sum(map(len, users.values())) > UNPACED_CHECKS
+    found: dict[str, dict[str, str]] = {}
+    for part in _in_parts(users):
+        began = asyncio.get_running_loop().time()
+        for group, frames in (await threads.read(reading.find_denied, find, part)).items():
+            found.setdefault(group, {}).update(frames)
+        if is_paced:
+            await asyncio.sleep((asyncio.get_running_loop().time() - began) / SHARE_OF_THREAD)
+    return found
+
+
+def _in_parts(users: dict[str, set[str]]) -> Iterator[dict[str, set[str]]]:
+    part: dict[str, set[str]] = {}
+    for number, (group, user_id) in enumerate((group, user_id) for group, ids in users.items() for user_id in ids):
+        if number and number % CHECKS_PER_JOB == 0:
+            yield part
+            part = {}
+        part.setdefault(group, set()).add(user_id)
+    if part:
+        yield part
 
 
 RECOVERY = Recovery(_read_changes, _read_positions, _find_revoked, _read_changed_positions)

@@ -71,6 +71,7 @@ class Topic:
         if (key is None) != (self.key_type is None):
             raise ValueError(f"{type(self).__name__} {'needs a' if key is None else 'has no'} key")
         self.key = key
+        self.unpublished: set[int] = set()
         self._is_checked = True
 
     @cached_property
@@ -87,6 +88,8 @@ class Topic:
 
     def state(self) -> Any:
         """The present state, of types that msgspec encodes.
+
+        Of a newest, `Versioned` says which frame it includes, and the method may be `async def`.
 
         Raises:
             Refused: a join is answered with this error; after a change it closes the topic for its members.
@@ -122,6 +125,12 @@ class Topic:
         """What only this user is told, with the answer to the join."""
         return None
 
+    def on_join(self, user: Any) -> None:
+        """Called in a transaction after a socket of the user has joined."""
+
+    def on_leave(self, user: Any) -> None:
+        """Called in a transaction after such a socket has left, or has gone."""
+
     # For commands, views, signals, the admin
 
     def unchecked(self) -> Self:
@@ -147,10 +156,10 @@ class Topic:
         return marks.next_position(self)
 
     def publish(self, position: int, event: Any) -> None:
-        """Of a log: send the event of a stored change to the members, after the commit.
+        """Send the event of a stored change of a log, or the frame of a newest, to the members after the commit.
 
         Args:
-            position: from `next_position`.
+            position: from `next_position`; of a newest a rising number, such as a time: members get no lower one later.
             event: a struct with a tag, or a dictionary with a `type`; the same as from `changes`.
         """
         marks.publish(self, position, event)

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from hubbub.steps import in_step
+from hubbub.process.steps import in_step
 from project.accounts.models import key_of
 
 BATCH = 100  # Rows in one transaction, for which SQLite's other writers wait.

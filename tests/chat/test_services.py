@@ -258,7 +258,7 @@ def test_after_a_restored_backup_nobody_resumes_from_a_position_of_before(
     before = history.open_room(user_id=alice.pk, slug="lounge", after=None, epoch=None)
     rooms = Room.objects.count()
     call_command("renew_epochs")
-    assert capsys.readouterr().out == f"New epoch for topics: board, poll.\nNew epoch for {rooms} rooms.\n"
+    assert capsys.readouterr().out == f"New epoch for topics: board, poll, thermometer.\nNew epoch for {rooms} rooms.\n"
     after = history.open_room(user_id=alice.pk, slug="lounge", after=before.position, epoch=before.epoch)
     assert not after.complete
     assert after.epoch != before.epoch

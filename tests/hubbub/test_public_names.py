@@ -48,7 +48,7 @@ print(Topic.__name__, TopicConsumer.__name__, live.__name__, changed_many.__name
 
 def test_every_name_is_there_when_django_is_set_up(tmp_path: Path) -> None:
     names, late = run(LATE, tmp_path).splitlines()
-    assert set(names.split()) == {*EARLY, "Topic", "TopicConsumer", "changed_many", "live"}
+    assert set(names.split()) == {*EARLY, "Topic", "TopicConsumer", "Versioned", "changed_many", "live"}
     assert late == "Topic TopicConsumer live changed_many"
 
 

@@ -13,7 +13,7 @@ from django.db import transaction
 from hubbub.models import TopicPosition
 from hubbub.protocol import Refused
 from tests.support.polls.models import Note, Option, Poll, Vote
-from tests.support.polls.topics import BoardTopic, PollTopic
+from tests.support.polls.topics import BoardTopic, PollTopic, ThermometerTopic
 from tests.support.topic_page import opened
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
@@ -271,3 +271,23 @@ async def test_a_slow_topic_refuses_past_its_bound_and_delays_no_other(
         release.set()
         answered = [await page.next("ok") for _ in range(8)]
         assert [frame["ref"] for frame in answered] == refs[:8]
+
+
+# Newest
+
+
+async def test_a_newest_sends_rising_frames_only(alice: Any, bob: Any) -> None:
+    topic = ThermometerTopic()
+    async with opened(alice) as page, opened(bob) as other:
+        joined = await page.ask("join", topic="thermometer")
+        assert (joined["complete"], joined["state"]) == (False, {"celsius": None})
+        got = []
+        for published in ([5], [4, 6]):
+            for position in published:
+                await in_thread(topic.publish)(position, {"type": "measured", "celsius": float(position)})
+            got.append(await page.next("measured"))
+        assert [(frame["position"], frame["celsius"]) for frame in got] == [(5, 5.0), (6, 6.0)]
+        assert (await other.ask("thermometer.typing", topic="thermometer"))["code"] == "conflict"
+        await other.ask("join", topic="thermometer")
+        assert (await other.ask("thermometer.typing", topic="thermometer"))["type"] == "ok"
+        assert await page.next("typing") == {"type": "typing", "topic": "thermometer", "name": "bob"}

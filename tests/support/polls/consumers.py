@@ -1,6 +1,6 @@
 from hubbub import TopicConsumer
-from tests.support.polls.topics import BoardTopic, PollTopic
+from tests.support.polls.topics import BoardTopic, PollTopic, ThermometerTopic
 
 
 class PollsConsumer(TopicConsumer):
-    topics = [PollTopic, BoardTopic]
+    topics = [PollTopic, BoardTopic, ThermometerTopic]

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 import msgspec
 from django.db.models import Count
 
-from hubbub import SIGNED_IN, VIEW, ErrorCode, Refused, Topic, command
+from hubbub import SIGNED_IN, VIEW, ErrorCode, Refused, Topic, Versioned, command
 from tests.support.polls.models import Note, Option, Poll, Vote
 
 
@@ -59,3 +59,16 @@ class BoardTopic(Topic, name="board", key=Annotated[str, msgspec.Meta(pattern="^
 
     def viewer(self, user: Any) -> Any:
         return {"name": user.get_username()}
+
+
+class ThermometerTopic(Topic, name="thermometer"):
+    kind = "newest"
+    permission = SIGNED_IN
+    celsius: float | None = None
+
+    def state(self) -> Versioned:
+        return Versioned({"celsius": ThermometerTopic.celsius}, version=-1)
+
+    @command("thermometer.typing", permission=VIEW, told=True)
+    def typing(self, user: Any) -> None:
+        self.tell({"type": "typing", "name": user.name})
