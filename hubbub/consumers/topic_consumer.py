@@ -12,7 +12,7 @@ import msgspec
 from hubbub.consumers.commands import AnyCommandQueue
 from hubbub.consumers.consumer import HubbubConsumer
 from hubbub.consumers.topic_commands import TopicCommands
-from hubbub.delivery.feed import FeedReceiver
+from hubbub.delivery.feed import Feed, FeedReceiver
 from hubbub.delivery.sequence import Spawn
 from hubbub.presence.topic_presence import Change
 from hubbub.process.metrics import COUNTERS
@@ -33,7 +33,7 @@ from hubbub.topics import calls, pools, reading
 from hubbub.topics.access import not_found
 from hubbub.topics.addresses import address_of_group
 from hubbub.topics.commands import CommandSpec
-from hubbub.topics.feed import StateFeed
+from hubbub.topics.feed import NewestFeed, StateFeed
 from hubbub.topics.frames import Done, Envelope, Join, Joined, Leave, PresenceChanged
 from hubbub.topics.reading import TopicState
 from hubbub.topics.recovery import RECOVERY
@@ -190,12 +190,13 @@ class TopicConsumer(HubbubConsumer):
 
     async def _enter(self, topic: Topic) -> None:
         announce = _announce if topic.presence else None
-        if topic.kind != "state":
-            recovery = RECOVERY if topic.kind == "log" else None
-            await self.join_uncounted(topic.group, recovery, announce)
+        if topic.kind == "log":
+            await self.join_uncounted(topic.group, RECOVERY, announce)
             return
 
-        def make_feed(spawn: Spawn, receiver: FeedReceiver) -> StateFeed:
+        def make_feed(spawn: Spawn, receiver: FeedReceiver) -> Feed:
+            if topic.kind == "newest":
+                return NewestFeed(RECOVERY)
             return StateFeed(topic.address, RECOVERY, partial(_read_state, topic), spawn, receiver)
 
         await self.join_uncounted(topic.group, None, announce, make_feed)

@@ -167,3 +167,21 @@ class StateFeed:
         text = encode(Changed(topic=self._address, epoch=state.epoch, position=state.position, state=state.state))
         self._next_at = loop.time() + max(MIN_SECONDS, len(text) * self._receiver.members / BYTES_PER_SECOND)
         self._receiver.receive(text, None, self._version)
+
+
+class NewestFeed:
+    """The feed of a newest, whose frames are not recorded: only the access of its members is re-checked."""
+
+    local = None
+
+    def __init__(self, recovery: Recovery) -> None:
+        self.recovery = recovery
+
+    def note(self, position: int) -> None:
+        """Nothing is recorded."""
+
+    def compare(self, local: StreamPosition, recorded: StreamPosition | None) -> None:
+        """Nothing is recorded."""
+
+    def end(self) -> None:
+        """It has no timers and no tasks."""
