@@ -131,8 +131,10 @@ async def conversation():
     async with opened(alice, site_asgi.LiveConsumer) as page, opened(bob, site_asgi.LiveConsumer) as other:
         joined = await page.ask("join", topic="board/plans")
         assert (joined["complete"], joined["state"], joined["position"]) == (False, [], 0), joined
-        assert [user["name"] for user in joined["present"]["users"]] == ["alice"]
         await other.ask("join", topic="board/plans")
+        present = set()
+        while present != {"alice", "bob"}:
+            present |= {user["name"] for user in (await page.next("presence.changed"))["joined"]}
         answers = [await page.ask("notice.post", topic="board/plans", id=id, text=text)
             for id, text in (("a", "One"), ("b", "Two"), ("a", "One"))]
         assert [answer["result"]["position"] for answer in answers] == [1, 2, 1], answers
