@@ -18,6 +18,7 @@ from hubbub.conf import Hubbub
 from hubbub.process.metrics import report
 from hubbub.process.security_log import Kind
 from hubbub.protocol import Auth, CloseCode, Command, Error, ErrorCode, Event, Ok, Pong
+from hubbub.topics import frames
 from monitor.conf import Monitor
 from project.accounts.conf import Accounts
 from project.tunables import env_name, limits_of
@@ -136,6 +137,22 @@ def test_codes_that_are_said_to_be_reserved_are_not_sent() -> None:
         said = {row[0].strip("`") for row in table(PROTOCOL, heading) if "reserved" in row[1]}
         unused = {value for value, name in names.items() if f"{codes.__name__}.{name}" not in sources}
         assert said == unused
+
+
+def test_every_frame_of_topics_is_documented_and_no_other() -> None:
+    own = [frame for frame in structs(frames) if frame.__struct_config__.tag is not None]
+    commands = {str(frame.__struct_config__.tag): frame for frame in own if issubclass(frame, Command)}
+    events = {str(frame.__struct_config__.tag): frame for frame in own if not issubclass(frame, Command | Ok)}
+    other = "any other `type"  # Without the mark at its end.
+    written = documented("topic command")
+    assert written.pop(other) == {"topic": False, "id": True}
+    assert written == {name: fields_of(frame, without="ref") for name, frame in commands.items()}
+    answers = documented("topic command", 2)
+    assert answers.pop(other) == fields_of(frames.Done, without="ref")
+    assert answers == {"join": fields_of(frames.Joined, without="ref"), "leave": {"topic": False}}
+    written = documented("topic event")
+    assert written.pop(other) == {"topic": False, "position": True}
+    assert written == {name: fields_of(frame) for name, frame in events.items()}
 
 
 # Settings
