@@ -81,6 +81,8 @@ def _check_kind(cls: Any, base: Any) -> None:
         return
     if cls.key_type is None:
         raise _bad(cls, "personal", True, "a topic of one user each has a key: that user's id")
+    if cls.may_view is base.may_view:
+        raise _bad(cls, "personal", True, "define `def may_view(self, user)`: else each user sees everybody's")
     if cls.presence:
         raise _bad(cls, "presence", True, "a personal topic has one user, and no presence")
 

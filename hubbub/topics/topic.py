@@ -55,10 +55,12 @@ class Topic:
             raise BadDeclaration(f"{cls.__name__}: {', '.join(rest)}: a topic takes name=, key=, abstract=") from None
         if abstract:
             return
+        for verb in ("read", "write"):
+            # The default of a topic that this is a subclass of is not its own.
+            if getattr(cls, f"{verb}_scope") in ("", f"{cls.name}.{verb}"):
+                setattr(cls, f"{verb}_scope", f"{name}.{verb}")
         cls.name, cls.key_type = name, key
         cls.commands = commands_of(cls)
-        cls.read_scope = cls.read_scope or f"{name}.read"
-        cls.write_scope = cls.write_scope or f"{name}.write"
         check_topic(cls, Topic, _topics)
         for attribute in dir(cls):
             if (declared := getattr(getattr(cls, attribute, None), "_hubbub_command", None)) is not None:

@@ -105,7 +105,12 @@ async def asynchronous_pages(self: Any, after: int, limit: int) -> Any:
         pytest.param({"key": int | str}, ["key=int | str", "a key is an int"], id="a key of two types"),
         pytest.param({"key": "int"}, ["key='int'", "a key is an int"], id="a text as key type"),
         pytest.param({"key": Any}, ["key=typing.Any", "a key is an int"], id="a key of any type"),
-        pytest.param({"key": int, "personal": True, "presence": True}, ["presence=True", "personal"], id="alone"),
+        pytest.param({"key": int, "personal": True}, ["personal=True", "def may_view"], id="personal, open to all"),
+        pytest.param(
+            {"key": int, "personal": True, "presence": True, "may_view": lambda self, user: True},
+            ["presence=True", "personal"],
+            id="alone",
+        ),
         pytest.param({"personal": True}, ["personal=True", "has a key"], id="personal without a key"),
         pytest.param({"read_scope": "see it"}, ["read_scope='see it'", "'thing.read'"], id="two words as scope"),
         pytest.param({"write_scope": 1}, ["write_scope=1", "'thing.read'"], id="a scope that is no text"),
@@ -217,6 +222,16 @@ def test_a_base_class_is_no_topic_and_its_subclasses_are(declared: dict[str, typ
     assert declared["push"] is topic
     assert Base not in declared.values()
     assert topic.commands["push"].argument_names == ("force",)
+
+
+def test_a_topic_may_be_a_subclass_of_another(declared: dict[str, type[Topic]]) -> None:
+    first = declare("first", push=command(permission=VIEW)(nothing))
+    second = declare("second", bases=(first,))
+    third = declare("third", bases=(second,), read_scope="things.read")
+    assert [topic.name for topic in (first, second, third)] == ["first", "second", "third"]
+    assert [topic.read_scope for topic in (first, second, third)] == ["first.read", "second.read", "things.read"]
+    assert [topic.write_scope for topic in (first, second, third)] == ["first.write", "second.write", "third.write"]
+    assert third.commands.keys() == {"nothing"}
 
 
 # Commands
