@@ -13,39 +13,63 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-ver
 	--no-emit-index-url --custom-compile-command "make lock"
 SOCKETIO := bench/peers/socketio
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+# Tests that start no program, and wait for no real time. Every other test has one of these marks.
+FAST := not slow and not cluster and not browser and not soak
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
 .PHONY: help run test soak check coverage bench lock screenshots
+.PHONY: test-slow test-fast check-ruff check-format check-mypy check-imports check-biome check-tsc check-migrations
 
-help: ## List what make can do
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/.installed ## Run everything on this machine (HOST, PORT, PROCESSES)
 	@$(BIN)/python -m scripts.bundled_redis
 	@exec $(BIN)/python manage.py up --host $(HOST) --port $(PORT) --processes $(PROCESSES)
 
-test: ## Install what all tests need, and run them, those in a real browser and on PostgreSQL too (WORKERS)
+test: ## Install the tests' programs, and run all tests, also in a browser and on PostgreSQL (WORKERS)
 	@PYTHON=$(PYTHON) scripts/setup.sh
 	@$(MAKE) --no-print-directory .venv/.installed-dev node_modules/.installed
 	@node --test tests/js/*.test.js
-	@$(PYTEST)
+	@$(MAKE) --no-print-directory --jobs 2 --keep-going test-slow test-fast
+
+test-slow:
+	@$(PYTEST) -m "not soak and not ($(FAST))"
+
+# Beside the slow ones, which wait a third of their time; with less right to the processor, so that they are not slowed.
+test-fast:
+	@report=$$(nice -n 5 $(BIN)/python -m pytest -q -m "$(FAST)" 2>&1); status=$$?; echo "$$report"; exit $$status
 
 soak: .venv/.installed-dev ## Run the long tests of faults, which make test leaves out
 	@$(BIN)/python -m pytest -m soak
 
 check: .venv/.installed-dev node_modules/.installed ## Lint, format, types, migrations, and the fast tests
 	@$(BIN)/python -m scripts.bundled_redis
-	@$(BIN)/ruff check
-	@$(BIN)/ruff format --check
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-logo >/dev/null || $(BIN)/lint-imports --no-logo
-	@npm run --silent lint
-	@npm run --silent types
-	@$(BIN)/python manage.py makemigrations --check --dry-run
-	@$(PYTEST) -q -m "not cluster and not browser and not soak"
+	@$(MAKE) --no-print-directory --jobs 2 --keep-going --output-sync=target \
+		check-mypy check-tsc check-migrations check-biome check-imports check-ruff check-format
+	@$(PYTEST) -q -m "$(FAST)"
 
-coverage: .venv/.installed-dev ## Show how much of each file the fast tests run
+# Bytecode is kept, also where the environment says otherwise: without it, most of the time is spent on compiling.
+check: PYTHONDONTWRITEBYTECODE =
+
+# The longest first. They run at the same time; the output of each stays together.
+check-mypy:
+	@$(BIN)/mypy
+check-tsc:
+	@npm run --silent types
+check-migrations:
+	@$(BIN)/python manage.py makemigrations --check --dry-run
+check-biome:
+	@npm run --silent lint
+check-imports:
+	@$(BIN)/lint-imports --no-logo >/dev/null || $(BIN)/lint-imports --no-logo
+check-ruff:
+	@$(BIN)/ruff check
+check-format:
+	@$(BIN)/ruff format --check
+
+coverage: .venv/.installed-dev ## Show how much of each file the unit tests run, the slow ones too
 	@$(BIN)/python -m scripts.bundled_redis
 	@$(PYTEST) -q -m "not cluster and not browser and not soak" --cov --cov-report=term:skip-covered
 
@@ -61,14 +85,14 @@ lock: .venv/.installed-dev ## Pin the newest allowed versions of all requirement
 screenshots: .venv/.installed-dev ## Make the pictures of the README anew
 	@$(BIN)/python -m scripts.screenshots
 
-# The stamps remember what was installed: a second run installs nothing.
+# The stamps record the installation: a second run installs nothing.
 .venv/.installed: requirements.txt | .venv/bin/python
-	@echo "Installing what it needs into .venv …"
+	@echo "Installing its packages into .venv …"
 	@$(INSTALL) -r requirements.txt
 	@touch $@
 
 .venv/.installed-dev: requirements-dev.txt | .venv/bin/python
-	@echo "Installing what its tests need into .venv …"
+	@echo "Installing the packages of its tests into .venv …"
 	@$(INSTALL) -r requirements-dev.txt
 	@touch $@ .venv/.installed
 

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-# What these write are source files, for others to read as well.
+# These write source files, which other users may read.
 WRITE_SOURCE = {"makemigrations", "squashmigrations", "optimizemigration", "startapp", "startproject", "makemessages"}
 
 

@@ -1,4 +1,4 @@
-"""`python -m bench`: every case, or one of them. docs/performance.md says what each compares."""
+"""`python -m bench`: every case, or one of them. docs/performance.md describes each."""
 
 import argparse
 import contextlib
@@ -25,7 +25,7 @@ CASES: dict[str, Case] = {
     "lag": capacity.lag,
     "processes": processes.processes,
 }
-BUSY = 0.1  # Above this part of the machine, others disturb what is measured.
+BUSY = 0.1  # Above this share of the machine, other programs disturb the measurement.
 RESULTS = ROOT / "var" / "bench.json"
 AGAINST = ROOT / "var" / "against.json"
 DOCUMENT = ROOT / "docs" / "performance.md"
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _warn_if_busy()
             print(name, flush=True)
             tables.append(run(ground, options.rounds, _say, options.side))
-            report.save(options.json, machine.describe(), _command(options), tables)  # What comes next may fail.
+            report.save(options.json, machine.describe(), _command(options), tables)  # The next case may fail.
     print("\n" + report.terminal(tables))
     options.json.with_suffix(".svg").write_text(chart.chart(tables))
     print(f"\n{time.monotonic() - began:.0f} s. Results: {options.json} and {options.json.with_suffix('.svg').name}")
@@ -70,12 +70,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     names = ["all", "fanout", *CASES, "document"]
     parser.add_argument("case", nargs="?", default="all", choices=names, help="document: write docs from the results")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each side has its turn")
-    parser.add_argument("--sockets", type=int, action="append", help="of fanout; may be given several times")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each side")
+    parser.add_argument("--sockets", type=int, action="append", help="sockets of fanout; can be repeated")
     parser.add_argument("--side", action="append", default=[], help="only these sides, in each case")
-    parser.add_argument("--against", type=Path, help="another checkout, to be measured in turn with this one")
+    parser.add_argument("--against", type=Path, help="another checkout, measured in turns with this one")
     parser.add_argument("--same-client", action="store_true", help="measure the other one by this one's load client")
-    parser.add_argument("--json", type=Path, help="where the results go, or come from")
+    parser.add_argument("--json", type=Path, help="the file of the results")
     return parser
 
 
@@ -109,19 +109,19 @@ def _document(results: Path) -> int:
 
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
-    """Two runs at once would measure each other."""
+    """Wait for other runs: two at once would measure each other."""
     with (Path(tempfile.gettempdir()) / "hubbub-bench.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            _say("another run measures here: waiting for its end")
+            _say("another run measures on this machine: waiting for its end")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def _warn_if_busy() -> None:
     if (busy := machine.busy_share()) > BUSY:
-        _say(f"  others keep the machine {busy:.0%} busy: these figures will be worth little")
+        _say(f"  other programs use {busy:.0%} of the machine: these figures are unreliable")
 
 
 def _say(text: str) -> None:

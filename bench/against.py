@@ -19,24 +19,24 @@ from bench import report
 from bench.standing import MEASURES, Measure
 from bench.stats import Row, Table, median, short, spread
 
-# What is compared when no case is named: with its command line, without the sockets of a fan-out.
+# The cases compared when none is named.
 CASES = ("fanout", "posts", "connections", "memory", "latency")
 FANOUT_SOCKETS = (200, 2000)
 ROUNDS_OF_A_TURN = 2  # Starting everything takes longer than measuring it.
 TURN_SECONDS = 900.0
 ROWS = ("hubbub", "hubbub-publish", "hubbub-join")
 
-TURNS_THAT_TELL = 3  # Fewer differ by chance.
+MIN_TURNS = 3  # Fewer differ by chance.
 
-# A checkout that does not say how it measures hands a script's burst over all at once, and its CPU time of lone
-# messages has the pauses between them: those are other quantities.
+# A checkout without a method hands over a script's burst at once, and its CPU time of lone messages includes the pauses
+# between them. These quantities cannot be compared.
 NOT_COMPARED = {
     ("hubbub-publish", "rate"),
     ("hubbub-publish", "cpu_us"),
     ("hubbub-publish", "alone_us"),
     ("hubbub", "alone_us"),
 }
-# What is not of a checkout's source, or is made anew.
+# Not source of a checkout, or made anew.
 NOT_COPIED = (".git", ".venv", ".venv-bench", "var", "node_modules", "__pycache__", "bench")
 NAMES = ("old", "new")
 
@@ -63,7 +63,7 @@ class Compared:
             return "measured in another way"
         if not self.old or not self.new:
             return f"not measured by the {NAMES[bool(self.old)]}"
-        if min(len(self.old), len(self.new)) < TURNS_THAT_TELL:
+        if min(len(self.old), len(self.new)) < MIN_TURNS:
             return "too few rounds to tell"
         low, high = min(self.new) > max(self.old), max(self.new) < min(self.old)
         if not low and not high:
@@ -73,7 +73,7 @@ class Compared:
     def line(self) -> Sequence[str]:
         both = self.is_same_method and self.ratios
         ratio = spread(self.ratios) if both else short(math.nan)
-        return (self.title, self.label, self.measure.what, spread(self.old), spread(self.new), ratio, self.verdict())
+        return (self.title, self.label, self.measure.label, spread(self.old), spread(self.new), ratio, self.verdict())
 
 
 HEAD = ("case", "row", "measured", "old", "new", "old / new", "")
@@ -89,7 +89,7 @@ def against(
     *,
     is_same_client: bool = False,
 ) -> list[Compared]:
-    """Let both checkouts measure themselves in turn, and print what comes out. `results`: where it is kept, as JSON.
+    """Let both checkouts measure themselves in turns, print the results, and save them as JSON in `results`.
 
     `is_same_client`: the old one's server is measured by the new one's load client, in a copy.
     """
@@ -101,34 +101,35 @@ def against(
             old = with_bench_of(new, old, Path(folder) / "old")
         for number in range(rounds):
             for case in cases:
-                # Whichever is second meets a warmer machine: they change places.
+                # The second one runs on a warmer machine: they take turns at being first.
                 for which in NAMES if number % 2 == 0 else NAMES[::-1]:
                     print(f"round {number + 1} of {rounds}, {case}: {which}", flush=True)
                     path = Path(folder) / f"{case}-{which}-{number}.json"
                     _run(old if which == "old" else new, case, sockets, path)
                     add(found, which, json.loads(path.read_text()))
     compared = list(found.values())
-    print("\n" + report.aligned(HEAD, [one.line() for one in compared]))
+    print("\n" + report.aligned(HEAD, [row.line() for row in compared]))
     results.parent.mkdir(parents=True, exist_ok=True)
-    results.write_text(json.dumps([_as_json(one) for one in compared], indent=1) + "\n")
+    results.write_text(json.dumps([_as_json(row) for row in compared], indent=1) + "\n")
     print(f"\nResults: {results}")
     return compared
 
 
 def add(found: dict[tuple[str, str, str], Compared], which: str, content: Mapping[str, Any]) -> None:
-    """Put the medians of one turn to what was found before."""
-    is_of_now = content.get("method", 1) >= report.METHOD
-    for one in content["tables"]:
-        for row in one["rows"]:
+    """Add the medians of one turn to `found`."""
+    is_current_method = content.get("method", 1) >= report.METHOD
+    for described in content["tables"]:
+        for row in described["rows"]:
             for problem in row.get("problems", ()):
                 print(f"  {which}, {row['label']}: does not count: {problem}", flush=True)
-        table = Table(one["name"], one["title"], one["quantity"], [_row(row) for row in one["rows"]])
+        rows = [_row(row) for row in described["rows"]]
+        table = Table(described["name"], described["title"], described["quantity"], rows)
         for row, measure in _quantities(table):
             title = "Connections per second" if table.name == "connections" else table.title
             key = (table.name, row.name, measure.quantity)
             compared = found.setdefault(key, Compared(title, row.label, measure))
             getattr(compared, which).append(median(row.samples[measure.quantity]))
-            if not is_of_now and key[1:] in NOT_COMPARED:
+            if not is_current_method and key[1:] in NOT_COMPARED:
                 compared.is_same_method = False
 
 
@@ -141,7 +142,7 @@ def _quantities(table: Table) -> Iterator[tuple[Row, Measure]]:
 
 
 def _row(row: Mapping[str, Any]) -> Row:
-    """A row of any checkout: what else it says of itself is not needed."""
+    """A row of any checkout, without its other fields."""
     return Row(row["name"], row["label"], row["samples"])
 
 
@@ -161,18 +162,19 @@ def _run(checkout: Path, case: str, sockets: Sequence[int], path: Path) -> None:
 
 def command_of(case: str, sockets: Sequence[int], path: Path) -> list[str]:
     """A turn's command. Both checkouts run in this interpreter: libraries are the same on both sides."""
-    more = [word for one in sockets or FANOUT_SOCKETS for word in ("--sockets", str(one))] if case == "fanout" else []
+    counts = (sockets or FANOUT_SOCKETS) if case == "fanout" else ()
+    more = [word for count in counts for word in ("--sockets", str(count))]
     turn = ["--rounds", str(ROUNDS_OF_A_TURN), "--side", "hubbub", "--json", str(path)]
     return [sys.executable, "-m", "bench", case, *turn, *more]
 
 
-def _as_json(one: Compared) -> dict[str, Any]:
+def _as_json(row: Compared) -> dict[str, Any]:
     return {
-        "case": one.title,
-        "row": one.label,
-        "measured": one.measure.what,
-        "old": one.old,
-        "new": one.new,
-        "ratios": one.ratios,
-        "verdict": one.verdict(),
+        "case": row.title,
+        "row": row.label,
+        "measured": row.measure.label,
+        "old": row.old,
+        "new": row.new,
+        "ratios": row.ratios,
+        "verdict": row.verdict(),
     }

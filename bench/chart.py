@@ -38,7 +38,7 @@ def chart(tables: Sequence[Table]) -> str:
     for table in fanouts:
         parts.append(f'<text class="head" x="0" y="{y + 22}">{escape(table.title)}, deliveries per second</text>')
         y += HEAD
-        for row in sorted(_measured(table), key=lambda one: -one.median("rate")):
+        for row in sorted(_measured(table), key=lambda row: -row.median("rate")):
             parts.append(_bar(row, y, scale))
             y += BAR_HEIGHT + GAP
         y += GAP
@@ -58,7 +58,7 @@ def _bar(row: Row, y: int, scale: float) -> str:
     middle = y + BAR_HEIGHT / 2
     kind = "ours" if row.name in OURS else "bound" if row.name.startswith("bare") else "peer"
     width = max(1.0, row.median("rate") * scale)
-    low, high = (LABEL_WIDTH + one * scale for one in (min(samples), max(samples)))
+    low, high = (LABEL_WIDTH + rate * scale for rate in (min(samples), max(samples)))
     return (
         f'<text x="{LABEL_WIDTH - 8}" y="{middle + 4.5:.1f}" text-anchor="end">{escape(row.label)}</text>'
         f'<rect class="{kind}" x="{LABEL_WIDTH}" y="{y}" width="{width:.1f}" height="{BAR_HEIGHT}" rx="2"/>'

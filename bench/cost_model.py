@@ -1,4 +1,4 @@
-"""The cost model: constants from the tables, and what they mean for a process, a host, a Redis, and many. Pure."""
+"""The cost model: constants from the tables, and the capacity of a process, a host, a Redis, and many. Pure."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -29,15 +29,15 @@ def constants(tables: Mapping[str, Table]) -> Constants:
     def of(table: str, row: str, quantity: str) -> float:
         return tables[table].median(row, quantity) if table in tables else math.nan
 
-    one, three = of("processes", "1x1", "redis_us"), of("processes", "3x1", "redis_us")
-    redis_delivery_us = max(0.0, (three - one) / 2)
+    single, triple = of("processes", "1x1", "redis_us"), of("processes", "3x1", "redis_us")
+    redis_delivery_us = max(0.0, (triple - single) / 2)
     return Constants(
         delivery_us=of("fanout-2000", "hubbub-publish", "alone_us"),  # Without the cost of posts.
         message_us=of("processes", "2x1", "other_us"),
         post_us=of("posts", "hubbub", "cpu_us"),
         connection_us=of("connections", "hubbub", "cpu_us"),
         connection_kib=of("memory", "hubbub", "kib"),
-        redis_message_us=one - redis_delivery_us,
+        redis_message_us=single - redis_delivery_us,
         redis_delivery_us=redis_delivery_us,
     )
 
@@ -55,7 +55,7 @@ def constants_lines(known: Constants) -> list[Sequence[str]]:
 
 
 def capacity_lines(known: Constants) -> list[Sequence[str]]:
-    """What one of each carries when it does nothing else, a core being kept at BUSY."""
+    """The capacity of each when it does nothing else and a core is kept at BUSY."""
     budget_us = BUSY * 1e6
     each = known.redis_message_us + 10 * known.redis_delivery_us
     return [

@@ -1,4 +1,4 @@
-"""What all sides stand on during a run: a folder, a database for us and one for the peers, places for Redis."""
+"""The environment of all sides during a run: a folder, a database for us and one for the peers, sockets for Redis."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from hubbub.supervisor import private_redis
 
 ROOT = Path(__file__).resolve().parent.parent
 USERS = 100
-# What the server can do is measured, not what it allows one user. The limits are at work, they are just never reached.
+# The server's capacity is measured, not the limits of one user. The limits are active but never reached.
 RAISED_LIMITS = {
     f"HUBBUB_{name}": "1000000"
     for name in (

@@ -27,7 +27,7 @@ def server_frame(payload: bytes) -> bytes:
 
 
 class FrameReader:
-    """Cuts what a server sends into frames. Bytes that are not a whole frame yet are kept."""
+    """Cuts a server's bytes into frames. Bytes of an incomplete frame are kept."""
 
     def __init__(self) -> None:
         self._kept = b""

@@ -24,25 +24,25 @@ def connect(
     try:
         while len(ready) < count:
             while begun < count and len(made) < connecting:
-                one = _Connecting(begun, address, dialog(begun))
-                made[one.socket.fileno()] = one
-                poll.register(one.socket, select.EPOLLOUT)
+                handshake = _Connecting(begun, address, dialog(begun))
+                made[handshake.socket.fileno()] = handshake
+                poll.register(handshake.socket, select.EPOLLOUT)
                 begun += 1
             events = poll.poll(STALL_SECONDS, EVENTS)
             if not events:
                 raise Broken(f"{len(ready)} of {count} sockets connected, then nothing more")
             for fd, _ in events:
-                one = made[fd]
-                if not one.is_asked:
-                    one.ask()
+                handshake = made[fd]
+                if not handshake.is_asked:
+                    handshake.ask()
                     poll.modify(fd, select.EPOLLIN)
-                elif one.is_ready():
+                elif handshake.is_ready():
                     poll.unregister(fd)
-                    ready[one.index] = made.pop(fd).socket
+                    ready[handshake.index] = made.pop(fd).socket
         return [ready[index] for index in range(count)]
     except BaseException:
-        for one in made.values():
-            one.socket.close()
+        for handshake in made.values():
+            handshake.socket.close()
         for done in ready.values():
             done.close()
         raise

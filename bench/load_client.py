@@ -1,9 +1,9 @@
 """The load client: thousands of raw sockets in one loop, every byte of every one checked.
 
-All members of a room are sent the same bytes. So one of them, the recorder, is parsed and verified frame by frame, and
-of each other one a running CRC-32 is kept and compared with the recorder's: a frame that is lost, doubled, swapped or
-damaged anywhere shows, and a delivery costs the client one system call and little more. Each message carries the mark
-of its sender: a frame without it, or one that comes while nothing is sent, is a stray, and a stray is an error.
+All members of a room get the same bytes. One of them, the recorder, is parsed and verified frame by frame. Each other
+one has a running CRC-32, compared with the recorder's: it shows every lost, doubled, swapped or damaged frame. A
+delivery costs the client one system call and little more. Each message carries the mark of its sender. A frame without
+it, or one that arrives while nothing is sent, is a stray, and a stray is an error.
 """
 
 import gc
@@ -18,9 +18,9 @@ from typing import Protocol
 
 from bench.frames import TEXT, FrameReader
 
-STALL_SECONDS = 8.0  # Without a byte for so long, what is missing is lost.
+STALL_SECONDS = 8.0  # After so long without a byte, missing frames are lost.
 CLOSED = "the server closed a socket"
-NOISE_SECONDS = 30.0  # A server that goes on sending for so long will not be quiet.
+NOISE_SECONDS = 30.0  # A server that still sends after so long never stops.
 BUFFER_BYTES = 1 << 18
 
 # A client that waits in epoll is woken by the server's own send, at the cost of that server: more than the send itself
@@ -30,13 +30,13 @@ EVENTS = 4096
 
 
 class Broken(Exception):
-    """A server did something other than it should."""
+    """A server broke the rules of the measurement."""
 
 
 class Sender(Protocol):
-    """What makes a server send. `fd`: the descriptor that it reads its progress from, if any.
+    """Makes a server send. `fd`: the descriptor of its progress, if any.
 
-    `mark`: the bytes that stand in each of its messages, and in no message of another sender.
+    `mark`: bytes of each of its messages, and of no message of another sender.
     """
 
     mark: bytes
@@ -45,16 +45,16 @@ class Sender(Protocol):
     def fd(self) -> int | None: ...
 
     def settle(self) -> None:
-        """Read what is left of the last run, and what others had sent meanwhile."""
+        """Discard frames that are left of the last run, or that others have sent meanwhile."""
 
     def begin(self, numbers: range) -> None:
         """Start sending the messages of these numbers, in order, without waiting for their delivery."""
 
-    def go_on(self) -> None:
+    def on_readable(self) -> None:
         """`fd` is readable."""
 
     def delivered(self, size: int) -> None:
-        """The last member has so many bytes of what was begun."""
+        """The last member has so many bytes of the messages begun."""
 
     def close(self) -> None: ...
 
@@ -81,7 +81,7 @@ class Members:
     """Sockets that all get the same. `burst` and `single` need them idle before."""
 
     def __init__(self, sockets: list[socket.socket]) -> None:
-        self._sockets = {one.fileno(): one for one in sockets}
+        self._sockets = {member.fileno(): member for member in sockets}
         self._recorder = sockets[0].fileno()
         self._last = sockets[-1].fileno()
         self._reader = FrameReader()
@@ -97,15 +97,15 @@ class Members:
 
     def close(self) -> None:
         self._poll.close()
-        for one in self._sockets.values():
-            one.close()
+        for member in self._sockets.values():
+            member.close()
 
     def drain(self, quiet_seconds: float = 0.2) -> None:
-        """Read and forget what joining brings, until nothing has come for a while."""
+        """Discard the frames after joining, until none has come for `quiet_seconds`."""
         self._read_until_quiet(quiet_seconds)
 
     def strays(self, quiet_seconds: float = 0.2) -> str | None:
-        """What has come since the last run, and comes until it is quiet, though nothing was sent; None when nothing."""
+        """Report frames since the last run and until it is quiet, though nothing was sent; None: there were none."""
         self._forget()
         frames = self._reader.feed(self._read_until_quiet(quiet_seconds))
         sizes = [size for size in self._bytes.values() if size]
@@ -122,7 +122,7 @@ class Members:
         """Have the messages sent, and read until every member has all of them."""
         self._forget()
         count, members = len(numbers), len(self._sockets)
-        recorder, recorded, last, told = self._recorder, 0, self._last, 0
+        recorder, recorded, last, reported = self._recorder, 0, self._last, 0
         payloads: list[bytes] = []
         strays: list[bytes] = []
         target: int | None = None
@@ -131,7 +131,7 @@ class Members:
         poll, clock, crc32 = self._poll.poll, time.perf_counter, zlib.crc32
         crcs, sizes = self._crcs, self._bytes
         buffer, view = self._buffer, memoryview(self._buffer)
-        receives = {fd: one.recv_into for fd, one in self._sockets.items()}
+        receives = {fd: member.recv_into for fd, member in self._sockets.items()}
         with _no_garbage_collection(), self._with(sender) as sender_fd:
             sender.begin(numbers)
             stalled_at = clock() + STALL_SECONDS
@@ -145,7 +145,7 @@ class Members:
                     continue
                 for fd, _ in events:
                     if fd == sender_fd:
-                        sender.go_on()
+                        sender.on_readable()
                         continue
                     size = receives[fd](buffer)
                     if not size:
@@ -160,9 +160,9 @@ class Members:
                             (payloads if sender.mark in text else strays).append(text)
                         if len(payloads) >= count:
                             target = recorded * members
-                if sizes[last] > told:
-                    told = sizes[last]
-                    sender.delivered(told)
+                if sizes[last] > reported:
+                    reported = sizes[last]
+                    sender.delivered(reported)
                 if total > arrived:
                     last_at = clock()
                     first_at = first_at or woken_at
@@ -190,7 +190,7 @@ class Members:
                     raise Broken(f"only {had} of {len(self._sockets)} members had the message")
                 for fd, _ in events:
                     if fd == sender_fd:
-                        sender.go_on()
+                        sender.on_readable()
                         continue
                     size = self._sockets[fd].recv_into(self._buffer)
                     if not size:
@@ -212,7 +212,7 @@ class Members:
         return [at - sent_at for at in arrived_at.values()], payloads[0]
 
     def _read_until_quiet(self, quiet_seconds: float) -> bytes:
-        """What the recorder had; how many bytes each member had is counted."""
+        """Return the recorder's bytes, and count those of each member."""
         recorded = b""
         noisy_until = time.monotonic() + NOISE_SECONDS
         while events := self._poll.poll(quiet_seconds, EVENTS):
@@ -230,7 +230,7 @@ class Members:
     def _texts(self, chunk: bytes) -> list[bytes]:
         frames = self._reader.feed(chunk)
         if any(opcode != TEXT for opcode, _ in frames):
-            raise Broken("the server sent something else than text")
+            raise Broken("the server sent a frame that is not text")
         return [payload for _, payload in frames]
 
     def _forget(self) -> None:
@@ -256,9 +256,9 @@ class Members:
             return f"a member had {len(payloads)} of {count} messages"
         if missing > 0:
             short = sum(size < self._bytes[self._recorder] for size in self._bytes.values())
-            return f"{short} of {len(self._sockets)} members had not all messages"
+            return f"{short} of {len(self._sockets)} members lacked messages"
         different = sum(crc != self._crcs[self._recorder] for crc in self._crcs.values())
-        return f"{different} members had other bytes" if different else None
+        return f"{different} members had different bytes" if different else None
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What the operating system tells and is asked: cores, CPU time, memory, and programs started on a core."""
+"""The operating system: cores, CPU time, memory, and programs started on a core."""
 
 import contextlib
 import os
@@ -33,7 +33,7 @@ SERVER_CORES = server_cores()
 
 @contextlib.contextmanager
 def on_core(core: int) -> Iterator[None]:
-    """What is started inside runs on `core`: a child has its parent's affinity from its first instruction."""
+    """Run programs started inside on `core`: a child has its parent's affinity from its first instruction."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     try:
@@ -148,7 +148,7 @@ def cpu_seconds(pid: int) -> float:
     """CPU time of a process, all its threads, since it began. In nanoseconds where the kernel counts them."""
     try:
         threads = Path(f"/proc/{pid}/task").iterdir()
-        return sum(int((one / "schedstat").read_text().split()[0]) for one in threads) / 1e9
+        return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
     except OSError:
         # utime and stime, fields 14 and 15 of proc(5), which ends threads' times are part of.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -160,7 +160,7 @@ def resident_bytes(pid: int) -> int:
 
 
 def describe() -> dict[str, str]:
-    """The machine, for whoever reads the figures."""
+    """The machine, for readers of the figures."""
     model = "unknown processor"
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
@@ -187,4 +187,4 @@ def busy_share(seconds: float = 1.0) -> float:
 
 
 def _times() -> list[int]:
-    return [int(one) for one in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    return [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]

@@ -32,12 +32,12 @@ def post_for(
     check: Callable[[bytes], None],
     mark: bytes,
 ) -> Posting:
-    """Keep one post of each sender in work for so long; then wait for the answers and for the reader.
+    """Keep one post of each sender in flight for `seconds`; then wait for the answers and the reader.
 
-    `mark` stands in each message.
+    `mark`: bytes of each message.
     """
     poll = select.epoll()
-    by_fd = {one.fileno(): one for one in senders}
+    by_fd = {sender.fileno(): sender for sender in senders}
     readers = {fd: FrameReader() for fd in (*by_fd, reader.fileno())}
     for fd in readers:
         poll.register(fd, select.EPOLLIN)
@@ -48,8 +48,8 @@ def post_for(
     number = 0
     clock = time.perf_counter
     began = last_answer = clock()
-    for fd, one in by_fd.items():
-        one.send(make(number))
+    for fd, sender in by_fd.items():
+        sender.send(make(number))
         number += 1
         sent_at[fd] = clock()
     end = began + seconds
@@ -59,18 +59,18 @@ def post_for(
             if not events:
                 raise Broken(f"{len(sent_at)} posts without an answer; the reader has {len(read)} of {len(waits)}")
             for fd, _ in events:
-                one = by_fd.get(fd, reader)
-                for opcode, payload in readers[fd].feed(one.recv(1 << 18)):
+                client = by_fd.get(fd, reader)
+                for opcode, payload in readers[fd].feed(client.recv(1 << 18)):
                     if opcode == CLOSE:
                         raise Broken(f"the server closed a socket: {payload!r}")
-                    if one is reader:
+                    if client is reader:
                         (read if mark in payload else aside).append(payload)
                         continue
                     check(payload)
                     last_answer = clock()
                     waits.append(last_answer - sent_at.pop(fd))
                     if last_answer < end:
-                        one.send(make(number))
+                        client.send(make(number))
                         number += 1
                         sent_at[fd] = clock()
     finally:

@@ -1,6 +1,6 @@
-"""A script that publishes, told on standard input: `python -m bench.publisher hubbub GROUP` or `… redis CHANNEL`.
+"""A script that publishes, by standard input: `python -m bench.publisher hubbub GROUP` or `… redis CHANNEL`.
 
-`burst MARK FIRST LAST SIZE` publishes so many texts of so many bytes; it answers with the time at which it began.
+`burst MARK FIRST LAST SIZE` publishes texts of SIZE bytes and answers with the time at which it began.
 `more …` does the same without an answer.
 """
 

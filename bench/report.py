@@ -12,7 +12,7 @@ from bench.environment import RAISED_LIMITS
 from bench.stats import Row, Table, short, spread
 from bench.targets import TARGETS
 
-# What each quantity is called in a table's head. Those that are not named here are for the JSON alone.
+# The head of each quantity's column. Quantities without one are in the JSON only.
 HEADS = {
     "rate": "per second",
     "cpu_us": "server's CPU time, µs each",
@@ -31,8 +31,8 @@ HEADS = {
     "subscribers": "deliveries by Redis",
 }
 RATIO_TO = {"rate": "× ours", "p50_ms": "× ours", "kib": "× ours"}
-SIDES = {"signs_in": "signs in", "saves": "saves"}  # Of a row: what is said beside its figures.
-METHOD = 2  # Since then a script has as many messages in flight as the others, and not all of them.
+SIDES = {"signs_in": "signs in", "saves": "saves"}  # Columns beside the figures.
+METHOD = 2  # From 2 on, a script has as many messages in flight as the others, not all of them.
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
@@ -49,7 +49,7 @@ def save(path: Path, machine: Mapping[str, str], command: str, tables: Sequence[
 
 def load(path: Path) -> tuple[dict[str, str], str, list[Table]]:
     content: dict[str, Any] = json.loads(path.read_text())
-    tables = [Table(**{**one, "rows": [Row(**row) for row in one["rows"]]}) for one in content["tables"]]
+    tables = [Table(**{**table, "rows": [Row(**row) for row in table["rows"]]}) for table in content["tables"]]
     return content["machine"], content["command"], tables
 
 
@@ -59,14 +59,14 @@ def as_markdown(machine: Mapping[str, str], command: str, tables: Sequence[Table
     limits = ", ".join(f"`{name}`" for name in RAISED_LIMITS)
     parts.append(
         "In all tables below, limits that are made for one user or one process are raised to 1,000,000 on our side. "
-        f"They are at work, and never reached: {limits}. The peers have no such limits."
+        f"They are active and never reached: {limits}. The peers have no such limits."
     )
     parts += [f"### {table.title}\n\n{markdown(*lines(table))}{problems(table)}" for table in tables]
     return "\n\n".join([*parts, cost_text(tables)])
 
 
 def as_summary(machine: Mapping[str, str], command: str, tables: Sequence[Table]) -> str:
-    """What stands between the marks of the README."""
+    """The text between the marks of the README."""
     head = ("", "Hubbub", "compared with", "ahead of Hubbub")
     return f"{measured_with(machine, command)}\n\n{markdown(head, standing.summary(tables))}"
 
@@ -79,21 +79,21 @@ def ahead(tables: Sequence[Table]) -> str:
     found = standing.ahead_lines(tables)
     if not found:
         return "In no row of the tables below is a peer ahead."
-    head = ("case", "measured", "ahead of our posts", "ahead of what our script publishes")
+    head = ("case", "measured", "ahead of our posts", "ahead of our script")
     return "Every row in which a peer is ahead of us, by how many times:\n\n" + markdown(head, found)
 
 
 def cost_text(tables: Sequence[Table]) -> str:
     known = cost_model.constants({table.name: table for table in tables})
-    if any(math.isnan(one) for one in dataclasses.astuple(known)):
+    if any(math.isnan(cost) for cost in dataclasses.astuple(known)):
         return "The cost model needs all cases."
     share, people = f"{cost_model.BUSY:.0%}", f"{cost_model.ROOM_MEMBERS} online in each room"
     return "\n\n".join(
         [
             "### The cost model",
-            "What each thing costs, measured above:",
+            "Costs, measured above:",
             markdown(("", "cost", "of"), cost_model.constants_lines(known)),
-            f"So, with a core kept at {share}, and each doing nothing else:",
+            f"Capacity with a core kept at {share} and nothing else to do:",
             markdown(("", "", ""), cost_model.capacity_lines(known)),
             f"On paper: {people}, spread over all processes; each member posts once a minute; everybody can be back "
             f"within {cost_model.RETURN_SECONDS:.0f} s after everything has restarted.",
@@ -115,21 +115,21 @@ def cost_text(tables: Sequence[Table]) -> str:
 
 def targets(tables: Sequence[Table]) -> str:
     by_name = {table.name: table for table in tables}
-    head = ("what", "against", "measured", "at least", "goal", "")
-    return markdown(head, [one.line(by_name) for one in TARGETS])
+    head = ("measure", "against", "measured", "at least", "goal", "")
+    return markdown(head, [target.line(by_name) for target in TARGETS])
 
 
 def lines(table: Table) -> tuple[Sequence[str], list[Sequence[str]]]:
     """A table's head and lines: medians, with the least and the greatest of the rounds."""
     quantities = [name for name in HEADS if any(name in row.samples for row in table.rows)]
-    said = [name for name in SIDES if any(getattr(row, name) for row in table.rows)]
+    notes = [name for name in SIDES if any(getattr(row, name) for row in table.rows)]
     ratio = RATIO_TO.get(table.quantity)
-    head = ["", *(SIDES[name] for name in said), *(HEADS[name] for name in quantities), *([ratio] if ratio else [])]
+    head = ["", *(SIDES[name] for name in notes), *(HEADS[name] for name in quantities), *([ratio] if ratio else [])]
     ours = table.median("hubbub")
     body: list[Sequence[str]] = []
     for row in table.rows:
         cells = [spread(row.samples.get(name, [])) for name in quantities]
-        asides = [getattr(row, name) for name in said]
+        asides = [getattr(row, name) for name in notes]
         body.append([row.label, *asides, *cells, *([short(row.median(table.quantity) / ours)] if ratio else [])])
     return head, body
 
@@ -144,7 +144,7 @@ def problems(table: Table) -> str:
 
 
 def markdown(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    return "\n".join([_line(head), _line(["---"] * len(head)), *(_line(one) for one in body)])
+    return "\n".join([_line(head), _line(["---"] * len(head)), *(_line(row) for row in body)])
 
 
 def aligned(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
@@ -159,9 +159,9 @@ def aligned(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
 def terminal(tables: Sequence[Table]) -> str:
     parts = [f"{table.title}\n{aligned(*lines(table))}{problems(table)}" for table in tables]
     by_name = {table.name: table for table in tables}
-    measured = [line for line in (one.line(by_name) for one in TARGETS) if line[-1] != "not measured"]
+    measured = [line for line in (target.line(by_name) for target in TARGETS) if line[-1] != "not measured"]
     if measured:
-        parts.append(aligned(("what", "against", "measured", "at least", "goal", ""), measured))
+        parts.append(aligned(("measure", "against", "measured", "at least", "goal", ""), measured))
     return "\n\n".join(parts)
 
 

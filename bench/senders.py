@@ -1,4 +1,4 @@
-"""What makes a server send: a client that posts, or a script that publishes. Each keeps at most WINDOW in flight."""
+"""Senders: a client that posts, or a script that publishes. Each keeps at most WINDOW in flight."""
 
 import select
 import socket
@@ -9,7 +9,7 @@ from bench.frames import CLOSE, FrameReader, server_frame
 from bench.load_client import Broken
 from bench.machine import Program
 
-WINDOW = 32  # Messages in flight at most: as many commands as our server takes in work.
+WINDOW = 32  # Messages in flight, at most: the limit of our server for commands.
 
 QUIET_MS = 20
 
@@ -17,8 +17,8 @@ QUIET_MS = 20
 class Poster:
     """A connected client. `make` gives the frame of a message.
 
-    `answers` says whether a payload that comes back, an answer or its own message, stands for one post: it may then
-    send the next one. It raises Broken for what should not have come.
+    `answers`: whether a received payload, an answer or its own message, acknowledges one post, so that the next one may
+    be sent. It raises Broken for a stray.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Poster:
         poll = select.poll()
         poll.register(self.socket, select.POLLIN)
         while time.monotonic() < deadline and poll.poll(QUIET_MS):
-            self.go_on()
+            self.on_readable()
         self._unanswered = 0
 
     def begin(self, numbers: range) -> None:
@@ -57,7 +57,7 @@ class Poster:
         self._began = time.perf_counter()
         self._send()
 
-    def go_on(self) -> None:
+    def on_readable(self) -> None:
         chunk = self.socket.recv(1 << 16)
         if not chunk:
             raise Broken("the server closed the poster's socket")
@@ -65,7 +65,7 @@ class Poster:
         self._send()
 
     def answered(self, chunk: bytes) -> int:
-        """How many posts are answered by what came."""
+        """The number of posts that `chunk` answers."""
         answered = 0
         for opcode, payload in self._reader.feed(chunk):
             if opcode == CLOSE:
@@ -74,7 +74,7 @@ class Poster:
         return answered
 
     def delivered(self, size: int) -> None:
-        """Its answers tell it."""
+        """Unused: answers show the progress."""
 
     def sent_at(self) -> float:
         return self._began
@@ -116,7 +116,7 @@ class HttpPoster(Poster):
 
 
 class Script:
-    """A program that publishes when told to on its standard input.
+    """A program that publishes on commands from its standard input.
 
     A message is in flight until the last member has it: then the next one is handed to the program.
     """
@@ -145,10 +145,10 @@ class Script:
         self._hand_in("burst", numbers.start + self._window)
 
     def delivered(self, size: int) -> None:
-        """`size`: how many bytes the last member has of what was begun."""
+        """`size`: the bytes that the last member has of the messages begun."""
         self._hand_in("more", self._numbers.start + size // self._wire_bytes + self._window)
 
-    def go_on(self) -> None:
+    def on_readable(self) -> None:
         raise AssertionError("it has nothing to read")
 
     def sent_at(self) -> float:

@@ -1,4 +1,4 @@
-"""What every server of a comparison has: how it is started, joined and told to send, and what its members then see."""
+"""The base of all servers of a comparison: starting, joining, sending, and the frames of members."""
 
 import contextlib
 import signal
@@ -20,15 +20,15 @@ BODY_CHARS = 20
 
 
 def body_of(mark: str, number: int, size: int) -> str:
-    """A message's text. `mark` tells the messages of one sender of one side from all others."""
+    """A message's text. `mark` distinguishes the messages of one sender of one side from all others."""
     return f"{mark}{number:08d}.".ljust(size, "x")
 
 
 class Side:
-    """One server, or what is measured on it. `start` before all else, `stop` at the end.
+    """One server under measurement. `start` comes first, `stop` last.
 
-    A subclass says how the server is run and how a member joins. Each side has a Redis of its own, and in it a
-    channel of its own: two sides of one run never hear each other. `redis_socket`: share the Redis that runs there.
+    A subclass runs the server and joins members. Each side has a Redis of its own, and in it a channel of its own: two
+    sides of one run never receive from each other. `redis_socket`: share the Redis on this socket.
     """
 
     name = ""
@@ -39,8 +39,8 @@ class Side:
     uses_redis = True
     wrapped: str | None = None  # The application, where the loop's lag is measured.
     has_pipes = False
-    polls = False  # Whether it uses the processor while it waits: then it is halted while others have their turn.
-    settle_seconds = 0.2  # How long nothing comes to members once they have joined, when nothing more will.
+    polls = False  # Whether it uses the processor while it waits: then it is halted during the turns of others.
+    settle_seconds = 0.2  # Members without a frame for this long after joining get no more.
 
     def __init__(
         self, ground: Ground, room: str = "bench-1", core: int | None = None, redis_socket: Path | None = None
@@ -133,11 +133,11 @@ class Side:
     def headers(self, index: int) -> dict[str, str]:
         return {}
 
-    # What is sent
+    # Messages
 
     @property
     def mark(self) -> str:
-        """Stands in each message that a client posts to this side, and in no other."""
+        """Bytes of each message that a client posts to this side, and of no other message."""
         return f"{self.port:04x}n"
 
     @property

@@ -1,4 +1,4 @@
-"""The servers that are compared: ours, Channels' tutorial, FastAPI, Socket.IO, and the bounds. See fast_sides too."""
+"""The compared servers: ours, Channels' tutorial, FastAPI, Socket.IO, and the bounds. See also fast_servers."""
 
 import json
 import shutil
@@ -31,7 +31,7 @@ class Hubbub(Side):
     signs_in = SESSION
     saves = "SQLite, by positions"
     application = "project.asgi:application"
-    settle_seconds = 2.5  # They are told who else has come, a second after the last time.
+    settle_seconds = 2.5  # Presence arrives up to a second after the last join.
 
     def command(self) -> Sequence[str]:
         application = "bench.lag_probe:application" if self.wrapped else self.application
@@ -40,7 +40,7 @@ class Hubbub(Side):
 
     def environ(self) -> dict[str, str]:
         more = {"BENCH_APPLICATION": self.application} if self.wrapped else {}
-        # Members of the case before are told as gone before this one begins.
+        # Members of the case before leave before this one begins.
         return self.ground.environ(
             self.redis_socket, HUBBUB_PROCESS=f"web-{self.port}", HUBBUB_PRESENCE_GRACE_SECONDS="0", **more
         )
@@ -81,10 +81,10 @@ class Hubbub(Side):
         return body_of(self.mark, number, BODY_CHARS)
 
     def check(self, payloads: Sequence[bytes], numbers: range) -> None:
-        events = [json.loads(one) for one in payloads]
-        if [one["message"]["body"] for one in events] != [self.text(number) for number in numbers]:
-            raise Broken("the messages are not those that were posted, in their order")
-        positions = [one["position"] for one in events]
+        events = [json.loads(payload) for payload in payloads]
+        if [event["message"]["body"] for event in events] != [self.text(number) for number in numbers]:
+            raise Broken("the messages differ from the posted ones, or their order does")
+        positions = [event["position"] for event in events]
         if positions != list(range(positions[0], positions[0] + len(numbers))):
             raise Broken(f"positions are not consecutive: {positions[:10]} …")
 

@@ -1,4 +1,4 @@
-"""Where we stand beside the peers: each row in which one is ahead of us, and the summary of the README. Pure."""
+"""Our place among the peers: each row in which one is ahead of us, and the summary of the README. Pure."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bench.stats import Row, Table, short
 
 OURS = ("hubbub", "hubbub-publish", "hubbub-join")
-BOUNDS = ("bare", "bare-c")  # Loops that show what the kernel can carry: no servers.
+BOUNDS = ("bare", "bare-c")  # Loops that show the capacity of the kernel: no servers.
 NO_PEER = "no peer"
 
 
@@ -16,7 +16,7 @@ class Measure:
     """A quantity that sides are compared by. `more`: whether more is better."""
 
     quantity: str
-    what: str
+    label: str
     unit: str
     more: bool
 
@@ -49,7 +49,7 @@ MEASURES: dict[str, Sequence[Measure]] = {
 
 
 def ahead_lines(tables: Sequence[Table]) -> list[Sequence[str]]:
-    """(case, measure, the peers ahead of our posts, those ahead of what a script of ours publishes)."""
+    """(case, measure, the peers ahead of our posts, those ahead of our script)."""
     lines: list[Sequence[str]] = []
     for table in tables:
         for measure in MEASURES.get(table.name.partition("-")[0], ()):
@@ -57,12 +57,12 @@ def ahead_lines(tables: Sequence[Table]) -> list[Sequence[str]]:
             published = _ahead(table, measure, "hubbub-publish")
             if posted or published:
                 script = "" if table.row("hubbub-publish") is None else _named(published)
-                lines.append((table.title, measure.what, _named(posted), script))
+                lines.append((table.title, measure.label, _named(posted), script))
     return lines
 
 
 def summary(tables: Sequence[Table]) -> list[Sequence[str]]:
-    """(what is measured, our figure, the figure of a peer that most people know, the peers ahead of us)."""
+    """(measure, our figure, the figure of a peer that most people know, the peers ahead of us)."""
     by_name = {table.name: table for table in tables}
     return [row for line in SUMMARY if (row := line.row(by_name)) is not None]
 
@@ -75,7 +75,7 @@ class SummaryLine:
         beside: the name of the peer to compare with in the table, and its name for readers.
     """
 
-    what: str
+    label: str
     table: str
     measure: Measure
     beside: tuple[str, str]
@@ -88,7 +88,7 @@ class SummaryLine:
         ours, theirs = (table.median(side, self.measure.quantity) for side in (_ours(table), name))
         compared = "" if math.isnan(theirs) else f"{short(theirs)} ({label})"
         ahead = _named(_ahead(table, self.measure, _ours(table)))
-        return (self.what, f"{short(ours)} {self.measure.unit}", compared, ahead)
+        return (self.label, f"{short(ours)} {self.measure.unit}", compared, ahead)
 
 
 FASTAPI = ("fastapi", "FastAPI with Redis")
@@ -107,7 +107,7 @@ SUMMARY = (
 
 
 def _ours(table: Table) -> str:
-    """Peers' connections are members at once: what compares to that is ours until it has joined."""
+    """Our row to compare: peers' connections are members at once, ours after a join."""
     return "hubbub-join" if table.row("hubbub-join") else "hubbub"
 
 
@@ -115,7 +115,7 @@ def _ahead(table: Table, measure: Measure, name: str) -> list[tuple[float, Row]]
     """The peers that are better than our row `name`, with how many times, the best first."""
     ours = table.median(name, measure.quantity)
     leads = ((measure.lead(ours, row.median(measure.quantity)), row) for row in _peers(table))
-    return sorted((one for one in leads if one[0] > 1), key=lambda one: -one[0])
+    return sorted((lead for lead in leads if lead[0] > 1), key=lambda lead: -lead[0])
 
 
 def _peers(table: Table) -> Iterator[Row]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Row:
-    """What was measured of one side in one case: for each quantity its samples, one a round.
+    """The measurements of one side in one case: by quantity, one sample a round.
 
     `signs_in`, `saves`: how it does so; "" where a case does not ask.
     """
@@ -31,7 +31,7 @@ class Row:
 
 @dataclass
 class Table:
-    """One case. `unit` and `quantity` of what its sides are compared by."""
+    """One case, and the `quantity` by which its sides are compared."""
 
     name: str
     title: str
@@ -51,7 +51,7 @@ def median(samples: Sequence[float]) -> float:
 
 
 def percentile(samples: Sequence[float], percent: float) -> float:
-    """The smallest sample that so many per cent of all do not exceed; NaN without samples."""
+    """The smallest sample that `percent` per cent of all do not exceed; NaN without samples."""
     if not samples:
         return math.nan
     ordered = sorted(samples)

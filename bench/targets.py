@@ -1,4 +1,4 @@
-"""What is to be reached, as ratios within one run: each row reads its figure from the tables. Pure."""
+"""The goals, as ratios within one run: each row reads its figure from the tables. Pure."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ Tables = Mapping[str, Table]
 class Target:
     """`measure` gives NaN when a part of it was not measured. `more`: whether more is better."""
 
-    what: str
+    label: str
     against: str
     measure: Callable[[Tables], float]
     least: float
@@ -39,14 +39,14 @@ class Target:
     def line(self, tables: Tables) -> tuple[str, str, str, str, str, str]:
         value = self.measure(tables)
         shown = "–" if math.isnan(value) else f"{short(value)} {self.unit}"
-        return self.what, self.against, shown, self.bound(self.least), self.bound(self.goal), self.verdict(value)
+        return self.label, self.against, shown, self.bound(self.least), self.bound(self.goal), self.verdict(value)
 
 
 def _ratio(table: str, ours: str, theirs: str, quantity: str) -> Callable[[Tables], float]:
     def measure(tables: Tables) -> float:
-        if (one := tables.get(table)) is None:
+        if (measured := tables.get(table)) is None:
             return math.nan
-        return one.median(ours, quantity) / one.median(theirs, quantity)
+        return measured.median(ours, quantity) / measured.median(theirs, quantity)
 
     return measure
 
@@ -62,7 +62,7 @@ def _cost_of_many(tables: Tables) -> float:
 
 
 def _worst_redis_traffic(tables: Tables) -> float:
-    """Publishes and deliveries of a message, over what is right: one, and one per process that has members."""
+    """Publishes and deliveries of a message, relative to the minimum: one, and one per process with members."""
     if "processes" not in tables or not tables["processes"].rows:
         return math.nan
     shapes = [(row, int(row.name.partition("x")[0])) for row in tables["processes"].rows]

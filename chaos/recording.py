@@ -1,4 +1,4 @@
-"""A recording client: joins one room, reconnects and resumes as docs/protocol.md says, and repeats unanswered commands.
+"""A recording client: joins one room, reconnects and resumes by docs/protocol.md, and repeats unanswered commands.
 
 It keeps every frame with its time.
 """

@@ -1,6 +1,6 @@
 """A storm: clients chat on a site of their own while one fault after another is injected; then all is compared.
 
-Prints one line for each fault and, at the end, a table of recovery times and what was lost.
+Prints one line for each fault and, at the end, a table of recovery times and losses.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The state of one room at one client, built as docs/protocol.md tells clients to. Records breaches of the protocol.
+"""The state of one room at one client, built by the rules of docs/protocol.md. Records breaches of the protocol.
 
 Pure: it knows frames, but neither sockets nor the database.
 """

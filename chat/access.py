@@ -17,7 +17,7 @@ from hubbub.auth.identity import Identity, revalidate, with_permission
 from hubbub.limits.token_buckets import Buckets
 from hubbub.process.security_log import Kind, log_event
 from hubbub.protocol import ErrorCode, Refused
-from hubbub.queries import parameter, rows_by
+from hubbub.queries import parameter, read_users, rows_by
 from hubbub.text.confusables import name_key
 
 # The scope that a token needs to write.
@@ -86,8 +86,8 @@ def enter_room(user_id: str, slug: str) -> tuple[Room, str]:
 def find_room(user_id: str, slug: str) -> tuple[Room, str] | None:
     """As `enter_room`, but only a check: None instead of an error, and nothing is logged.
 
-    Raw SQL: when many clients reconnect at once most of the time is spent here, and building the query with the ORM
-    costs ten times as much as running it.
+    Raw SQL: when many clients reconnect at once, most of the time is spent here. Building the query with the ORM costs
+    ten times as much as running it.
     """
     now = connection.ops.adapt_datetimefield_value(timezone.now())
     member = parameter(Membership, "user", users.key_of(user_id))
@@ -168,7 +168,7 @@ def writable_room_for(user_id: str, slug: str) -> Room:
 
 def writers_for(by: Iterable[Identity | None], keys: Iterable[Any]) -> tuple[dict[Any, Any], set[Identity]]:
     """The existing users by key, and the identities of `by` that may still write. Must run inside a transaction."""
-    found = users.read_users({*keys})
+    found = read_users({*keys})
     identities = {identity for identity in by if identity}
     renewed = revalidate(identities, {users.id_of(user): user for user in found.values()})
     return found, {identity for identity, now in renewed.items() if now is not None and now.has_any_scope(WRITE)}
@@ -241,7 +241,7 @@ def last_authors(room: Room, count: int) -> list[Any]:
     """At most `count` users who wrote last in the room, the latest first. For staff pages."""
     written = Message.objects.filter(room=room).exclude(author=None).order_by("-seq")
     keys = list(dict.fromkeys(written.values_list("author", flat=True)[: 25 * count]))[:count]
-    found = users.read_users(keys)
+    found = read_users(keys)
     return [found[key] for key in keys if key in found]
 
 

@@ -23,7 +23,8 @@ from chat import access, bans
 from chat.models import BAD_END, BAN_REASON_CHARS, Membership, Room
 from hubbub import users
 from hubbub.admin_services.base import has_user_search
-from hubbub.admin_services.bulk import Otherwise
+from hubbub.admin_services.bulk import OtherResult
+from hubbub.queries import read_users
 from hubbub.text.names import validate_name
 
 MAY_BAN = "chat.change_membership"
@@ -179,7 +180,7 @@ class BansOfRooms(ModelAdmin):  # type: ignore[type-arg]
         my_id = users.id_of(request.user)
         choices = {users.id_of(author): author for author in access.last_authors(room, QUICK_CHOICES)}
         asked_for = request.GET.get("user", "")
-        for user in users.read_users({key} if (key := users.key_of(asked_for)) is not None else set()).values():
+        for user in read_users({key} if (key := users.key_of(asked_for)) is not None else set()).values():
             choices = {asked_for: user} | choices
         return BanForm(
             data,
@@ -238,13 +239,13 @@ def log_ban(of: Any, request: HttpRequest, before: Membership | None, after: Mem
         of.log_change(request, before.room, f"Lifted the ban of {before.user}, which ran until {bans.end_of(before)}.")
 
 
-def ban_many(of: Any, request: HttpRequest, room_id: int, user_id: str, until: datetime) -> Otherwise | None:
+def ban_many(of: Any, request: HttpRequest, room_id: int, user_id: str, until: datetime) -> OtherResult | None:
     """Ban one user for an action on many rows. A longer ban stays and is reported."""
     reason = request.POST.get("reason", "")
     how: Any = {"until": until, "reason": reason, "by": users.id_of(request.user), "keep_longer": True}
     ban = bans.ban_user(room_id=room_id, user_id=user_id, **how)
     if ban.banned_until is not None and ban.banned_until > until:
-        return Otherwise(f"{ban.user} is already banned from {ban.room} for longer, until {bans.end_of(ban)}")
+        return OtherResult(f"{ban.user} is already banned from {ban.room} for longer, until {bans.end_of(ban)}")
     log_ban(of, request, None, ban)
     return None
 

@@ -141,7 +141,7 @@ def text_of(until: datetime) -> str:
 
 
 def newer_ban(ban: Membership, remedy: str) -> ValidationError:
-    """The error for a form that has not seen this ban. `remedy` tells the user what to do."""
+    """The error for a form that has not seen this ban. `remedy`: advice to the user."""
     if not ban.is_banned:
         return ValidationError(f"The ban of {ban.user} was lifted since this page was opened. {RELOAD}")
     reason = ban.ban_reason and f" (reason: {ban.ban_reason})"

@@ -9,15 +9,15 @@ class Chat(Tunables, frozen=True, kw_only=True):
     """Chat's tunables."""
 
     body_chars: Annotated[
-        int, bounds(1, 100_000, "Longest message, in code points after NFC: fits a frame four times over.")
+        int, bounds(1, 100_000, "Longest message, in code points after NFC; in UTF-8 at most a quarter of a frame.")
     ] = 4_000
-    page_messages: Annotated[int, bounds(1, 100, "Messages in the page that a join brings.")] = 50
+    page_messages: Annotated[int, bounds(1, 100, "Messages in the page that a join returns.")] = 50
     page_bytes: Annotated[
         int,
         bounds(
             16 * 1024,
             1 << 20,
-            "Largest answer of a join or of `room.history`: over a slow link of 5 kB/s it arrives within 7 s.",
+            "Largest answer to a join or `room.history`; it arrives within 7 s over 5 kB/s.",
         ),
     ] = 32 * 1024
     resume_parts: Annotated[
@@ -25,14 +25,12 @@ class Chat(Tunables, frozen=True, kw_only=True):
         bounds(
             1,
             1_000,
-            "Parts of changes that a resuming client is sent; with more to come it starts from the latest page.",
+            "Parts of changes sent to a resuming client; past that it gets the latest page.",
         ),
     ] = 20
     resume_changes: Annotated[
         int,
-        bounds(
-            1, 10_000, "Changes that a resuming client is sent one by one; past that it starts from the latest page."
-        ),
+        bounds(1, 10_000, "Changes sent to a resuming client; past that it gets the latest page."),
     ] = 300
 
 

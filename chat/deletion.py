@@ -4,7 +4,7 @@ from django.db import transaction
 
 from chat.models import Message, Room
 from hubbub import users
-from hubbub.process.steps import in_step
+from hubbub.process.steps import step_with_pause
 
 MESSAGES_PER_STEP = 1_000  # In one transaction of about 20 ms.
 
@@ -13,7 +13,7 @@ def delete_room(*, room_id: int) -> None:
     """Delete a room and its messages, the oldest first. Raises Room.DoesNotExist."""
     seqs = Message.objects.filter(room=room_id).order_by("seq").values_list("seq", flat=True)
     while (rest := seqs[MESSAGES_PER_STEP : MESSAGES_PER_STEP + 1].first()) is not None:
-        with in_step(), transaction.atomic():
+        with step_with_pause(), transaction.atomic():
             room = Room.objects.select_for_update().get(pk=room_id)
             # Clients that resume from an older position load the latest page.
             room.purged_position = room.position
@@ -27,5 +27,5 @@ def disown_messages(*, user_id: str) -> None:
     """Detach the messages of an account before its deletion. The last ones lose their author with the row."""
     mine = Message.objects.filter(author=users.key_of(user_id)).order_by("pk")
     while (rest := mine.values_list("pk", flat=True)[MESSAGES_PER_STEP : MESSAGES_PER_STEP + 1].first()) is not None:
-        with in_step():
+        with step_with_pause():
             Message.objects.filter(author=users.key_of(user_id), pk__lt=rest).update(author=None)

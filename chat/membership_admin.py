@@ -20,7 +20,7 @@ from chat.list_filters import PrivateRoomFilter, RoomFilter
 from chat.models import Membership, Message
 from hubbub import users
 from hubbub.admin_services.base import ServiceAdmin, user_search_fields, user_widget
-from hubbub.admin_services.bulk import Otherwise
+from hubbub.admin_services.bulk import OtherResult
 from hubbub.admin_services.links import link_to, link_to_list
 
 FIELDS = ["role", "banned_until", "ban_reason"]
@@ -141,7 +141,7 @@ class MemberFilter(admin.SimpleListFilter):
 
 
 class MembershipAdmin(ServiceAdmin):
-    list_display = ["member", "role", "banned", "ban_reason", "in_room", "of_user", "said", "created_at"]
+    list_display = ["member", "role", "banned", "ban_reason", "in_room", "of_user", "message_list", "created_at"]
     list_filter = [MemberFilter, "role", BannedFilter, ("room__is_private", PrivateRoomFilter), ("room", RoomFilter)]
     search_fields = ["room__slug", "room__title", "ban_reason"]
     search_help_text = "Search names of users and rooms, and reasons of bans."
@@ -165,10 +165,10 @@ class MembershipAdmin(ServiceAdmin):
         return [*super().get_search_fields(request), *users.name_searches("user")]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Membership | None = None) -> Any:
-        return [] if obj is None else ["room", "user", "said"]
+        return [] if obj is None else ["room", "user", "message_list"]
 
     def get_fields(self, request: HttpRequest, obj: Membership | None = None) -> Any:
-        return self.fields if obj is None else [*self.fields, "said"]
+        return self.fields if obj is None else [*self.fields, "message_list"]
 
     @admin.display(description="user", ordering=users.name_lookup("user"))
     def member(self, membership: Membership) -> str:
@@ -183,7 +183,7 @@ class MembershipAdmin(ServiceAdmin):
         return link_to(membership.user, text="Account")
 
     @admin.display(description="messages")
-    def said(self, membership: Membership) -> str:
+    def message_list(self, membership: Membership) -> str:
         query = {"author__exact": users.id_of_key(membership.user_id), "room__id__exact": membership.room_id}
         return link_to_list(Message, "Messages", **query)
 
@@ -219,10 +219,10 @@ class MembershipAdmin(ServiceAdmin):
 
     @admin.action(description="Lift the ban", permissions=["change"])
     def lift_ban(self, request: HttpRequest, queryset: QuerySet[Membership]) -> HttpResponse | None:
-        def lift(membership: Membership) -> Otherwise | None:
+        def lift(membership: Membership) -> OtherResult | None:
             before = bans.lift_ban(**ids_of(membership))
             log_ban(self, request, before, None)
-            return Otherwise(f"{membership} had no ban") if before is None else None
+            return OtherResult(f"{membership} had no ban") if before is None else None
 
         return self.for_each(request, queryset, lift, done="no longer banned")
 

@@ -17,7 +17,7 @@ from chat.list_filters import RoomFilter
 from chat.models import Message
 from hubbub import users
 from hubbub.admin_services.base import ServiceAdmin
-from hubbub.admin_services.bulk import NAMED_ROWS, Otherwise
+from hubbub.admin_services.bulk import NAMED_ROWS, OtherResult
 from hubbub.admin_services.links import link_to
 
 EXCERPT_CHARS = 80
@@ -142,7 +142,7 @@ class MessageAdmin(ServiceAdmin):
     def ban_authors(self, request: HttpRequest, queryset: QuerySet[Message]) -> HttpResponse | None:
         until = timezone.now() + SPANS["day"]
 
-        def ban(message: Message) -> Otherwise | None:
+        def ban(message: Message) -> OtherResult | None:
             if message.author_id is None:
                 raise ValidationError("the author's account is deleted")
             return ban_many(self, request, message.room_id, users.id_of_key(message.author_id), until)

@@ -42,7 +42,7 @@ class Room(models.Model):
     title = models.CharField(max_length=TITLE_CHARS, validators=[validate_name])
     description = models.CharField(max_length=200, blank=True, validators=[validate_name], db_column="topic")
     is_private = models.BooleanField("private", default=False, help_text="Only members may enter and read.")
-    is_archived = models.BooleanField("archived", default=False, help_text="Can be read, but not written to.")
+    is_archived = models.BooleanField("archived", default=False, help_text="Read-only: nobody can post.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     # The number of durable changes, and of messages.
@@ -93,7 +93,7 @@ class Membership(models.Model):
         max_length=10, choices=Role, default=Role.MEMBER, help_text="Moderators may delete the messages of others."
     )
     banned_until = models.DateTimeField(
-        null=True, blank=True, help_text="Until then this user can neither enter nor read the room."
+        null=True, blank=True, help_text="The user cannot enter or read the room until then."
     )
     ban_reason = models.CharField(
         "reason of the ban",
@@ -102,7 +102,7 @@ class Membership(models.Model):
         default="",
         db_default="",
         validators=[validate_name],
-        help_text="For the staff. The banned user is not shown it.",
+        help_text="Shown to staff only, never to the banned user.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -87,7 +87,7 @@ def post_uncancelled(posts: Sequence[tuple[Post, Callable[[], bool]]]) -> list[P
     """As `post_messages`, without the posts that were cancelled before this call.
 
     Args:
-        posts: each with a function that tells whether the post is cancelled; called in this thread.
+        posts: each with a function that returns whether the post is cancelled; called in this thread.
     """
     waiting = [number for number, (_, is_cancelled) in enumerate(posts) if not is_cancelled()]
     results = dict(zip(waiting, post_messages([posts[number][0] for number in waiting]), strict=True))

@@ -1,4 +1,4 @@
-"""Rows as frames: what a message or a room looks like on the wire, and the room's group."""
+"""Rows as frames: messages and rooms on the wire, and the room's group."""
 
 from collections.abc import Collection
 from typing import Any

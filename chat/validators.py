@@ -7,7 +7,7 @@ from chat import conf
 from hubbub.protocol import ErrorCode, Refused
 from hubbub.text.marks import MAX_MARKS, has_endless_marks
 
-# White space, control characters, what Unicode ignores by default (zero-width marks, fillers, bidi controls, tags), and
+# White space, control characters, default-ignorable ones (zero-width marks, fillers, bidi controls, tags), and
 # letters without ink. static/chat/js/body.js has the same ranges; a test compares them.
 BLANK = (
     "\u0000-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f-\u1160\u1680\u17b4-\u17b5\u180b-\u180f"

@@ -27,7 +27,7 @@ class AccessTokenForm(forms.ModelForm):  # type: ignore[type-arg]
     scopes = forms.MultipleChoiceField(
         choices=lambda: [(name, f"{name}: {description}") for name, description in known_scopes().items()],
         widget=forms.CheckboxSelectMultiple,
-        help_text="Tick only what the program needs.",
+        help_text="Tick only scopes that the program needs.",
         error_messages={"required": "Tick at least one."},
     )
 

@@ -10,8 +10,8 @@ class HubbubConfig(AppConfig):
         from hubbub.checks import missing_apps
 
         # Without these apps no model can be imported and no check can run; `check` reports the others.
-        if needed := [name for name in missing_apps() if name != "django.contrib.sessions"]:
-            raise ImproperlyConfigured(f"hubbub needs {' and '.join(map(repr, needed))} in INSTALLED_APPS.")
+        if missing := [name for name in missing_apps() if name != "django.contrib.sessions"]:
+            raise ImproperlyConfigured(f"hubbub needs {' and '.join(map(repr, missing))} in INSTALLED_APPS.")
         super().import_models()
 
     def ready(self) -> None:
@@ -19,6 +19,7 @@ class HubbubConfig(AppConfig):
 
         if not checks.missing_apps():  # Else importing the models would fail before the checks report it.
             from hubbub import signals
+            from hubbub.topics import checks as topic_checks  # noqa: F401 - registers those of topics
             from hubbub.topics import follows
 
             signals.connect()

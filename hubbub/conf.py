@@ -20,7 +20,7 @@ class Tunables(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Hubbub(Tunables, frozen=True, kw_only=True):
-    """The engine's tunables. Times in seconds, sizes in bytes, unless the name says otherwise."""
+    """The engine's tunables. Times in seconds, sizes in bytes, unless the name has another unit."""
 
     auth_seconds: Annotated[
         float, bounds(0.1, 60, "A socket without a valid session sends its token within this time.")
@@ -32,13 +32,11 @@ class Hubbub(Tunables, frozen=True, kw_only=True):
         int, bounds(1, 300, "A socket that has sent nothing for this long gets a WebSocket ping.")
     ] = 20
     ping_timeout_seconds: Annotated[
-        int, bounds(1, 300, "A socket without a pong by then is cut; at most HUBBUB_PING_SECONDS.")
+        int, bounds(1, 300, "A socket without a pong within this time is cut; at most HUBBUB_PING_SECONDS.")
     ] = 15
     frame_bytes: Annotated[
         int,
-        bounds(
-            1024, 1 << 20, "Largest frame from a client: fits the longest message with every character escaped in JSON."
-        ),
+        bounds(1024, 1 << 20, "Largest frame from a client; fits the longest message with all characters escaped."),
     ] = 64 * 1024
     sent_frame_bytes: Annotated[
         int,
@@ -49,9 +47,9 @@ class Hubbub(Tunables, frozen=True, kw_only=True):
         ),
     ] = 96 * 1024
     token_failures: Annotated[
-        int, bounds(1, 10_000, "Wrong access tokens at once, from one address or for one token.")
+        int, bounds(1, 10_000, "Burst of wrong access tokens from one address or for one token.")
     ] = 10
-    token_failures_per_minute: Annotated[float, bounds(0.1, 100_000, "The same in the long run.")] = 10.0
+    token_failures_per_minute: Annotated[float, bounds(0.1, 100_000, "Sustained rate of wrong access tokens.")] = 10.0
     request_bytes: Annotated[
         int,
         bounds(
@@ -61,7 +59,7 @@ class Hubbub(Tunables, frozen=True, kw_only=True):
         ),
     ] = 2_621_440
     request_seconds: Annotated[
-        float, bounds(1, 600, "Time for an HTTP request to arrive, idle time before it included.")
+        float, bounds(1, 600, "Time for an HTTP request to arrive, including idle time before it.")
     ] = 30.0
     header_bytes: Annotated[
         int,
@@ -100,7 +98,7 @@ class Hubbub(Tunables, frozen=True, kw_only=True):
         ),
     ] = 4_000
     max_connections_per_address: Annotated[
-        int, bounds(1, 1_000_000, "The same from one address or IPv6 /64; past that those idle for 5 s are closed.")
+        int, bounds(1, 1_000_000, "Connections from one address or IPv6 /64; past that those idle for 5 s are closed.")
     ] = 100
     outbox_bytes: Annotated[
         int, bounds(64 * 1024, 1 << 26, "Unsent bytes of one socket; a slower reader is closed with 4101.")
@@ -118,25 +116,25 @@ class Hubbub(Tunables, frozen=True, kw_only=True):
         int, bounds(1, 10_000, "Malformed frames within ten seconds that close a socket with 4008.")
     ] = 20
     posts_per_second: Annotated[
-        float, bounds(0.1, 1_000_000, "Posts, edits and deletions of a user in the long run, over all processes.")
+        float, bounds(0.1, 1_000_000, "Sustained rate of a user's posts, edits and deletions, over all processes.")
     ] = 10.0
-    posts_burst: Annotated[int, bounds(1, 1_000_000, "The same at once, after a pause: messages written offline.")] = 30
+    posts_burst: Annotated[
+        int, bounds(1, 1_000_000, "Burst of posts, edits and deletions, such as messages written offline.")
+    ] = 30
     commands_per_second: Annotated[
-        float, bounds(1, 1_000_000, "Commands of any kind, pings too, of a user in the long run, over all processes.")
+        float, bounds(1, 1_000_000, "Sustained rate of a user's commands, pings included, over all processes.")
     ] = 50.0
     commands_burst: Annotated[
-        int, bounds(1, 1_000_000, "The same at once, after a pause: a page that reconnects joins its rooms.")
+        int, bounds(1, 1_000_000, "Burst of commands, such as the joins of a page that reconnects.")
     ] = 200
     refused_commands: Annotated[
         int,
         bounds(1, 1_000_000, "Commands refused as `rate_limited` within ten seconds; more close the socket with 4102."),
     ] = 200
     partial_frames_per_second: Annotated[
-        float, bounds(1, 1_000_000, "WebSocket pings, pongs and message fragments of one socket in the long run.")
+        float, bounds(1, 1_000_000, "Sustained rate of one socket's WebSocket pings, pongs and fragments.")
     ] = 50.0
-    partial_frames_burst: Annotated[int, bounds(1, 1_000_000, "The same at once; more close the socket with 4102.")] = (
-        200
-    )
+    partial_frames_burst: Annotated[int, bounds(1, 1_000_000, "Burst of these; more close the socket with 4102.")] = 200
     max_sockets: Annotated[
         int, bounds(1, 1_000_000, "Sockets of one process, some 30 KB each; more get 503 and Retry-After.")
     ] = 10_000
@@ -149,9 +147,7 @@ class Hubbub(Tunables, frozen=True, kw_only=True):
     ] = 1_000
     max_unauthenticated_per_address: Annotated[
         int,
-        bounds(
-            1, 1_000_000, "The same from one address or IPv6 /64; this host's own only count behind a trusted proxy."
-        ),
+        bounds(1, 1_000_000, "The same from one address or IPv6 /64; loopback counts only behind a trusted proxy."),
     ] = 50
     max_groups_per_socket: Annotated[
         int,

@@ -21,9 +21,9 @@ class AccessToken(models.Model):
     """An access token, `hub_<id>_<secret>`. Only the SHA-256 of the secret is stored."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="access_tokens")
-    name = models.CharField(max_length=80, help_text="What it is for, so that it can be told from the others.")
+    name = models.CharField(max_length=80, help_text="Its purpose: the name distinguishes it from other tokens.")
     scopes = models.CharField(
-        max_length=400, default="", help_text="What it may be used for: names of settings.TOKEN_SCOPES, with blanks."
+        max_length=400, default="", help_text="Its permissions: names from settings.TOKEN_SCOPES, separated by spaces."
     )
     secret_sha256 = models.CharField(max_length=64, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -198,7 +198,7 @@ def decoder_of(commands: Any) -> "msgspec.json.Decoder[Any]":
 
 
 def parse(decoder: "msgspec.json.Decoder[Any]", text: str) -> Any:
-    """Decode a command. `decoder`: from `decoder_of`. Raises Malformed."""
+    """Decode `text`, one JSON object, to a command. `decoder`: from `decoder_of`. Raises Malformed."""
     try:
         return decoder.decode(text)
     # RecursionError: deeply nested brackets. UnicodeEncodeError: a lone surrogate in the text.

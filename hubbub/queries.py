@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, TypeVar
 
+from django.contrib.auth import get_user_model
 from django.db import connection, models
 from django.views.decorators.debug import sensitive_variables
 
@@ -46,8 +47,21 @@ def rows_by(model: type[M], ending: str = "", /, **fields: Collection[Any]) -> l
     return rows
 
 
+def read_users(keys: Collection[Any]) -> dict[Any, Any]:
+    """The users that the model's manager finds for these primary keys, by key. One query."""
+    users: Any = get_user_model()
+    manager = users._default_manager
+    # The manager is Django's own, without custom filters.
+    is_plain = type(manager).get_queryset is models.Manager.get_queryset
+    if is_plain and manager._queryset_class is models.QuerySet:
+        rows = rows_by(users, pk=keys)
+    else:
+        rows = list(manager.filter(pk__in=keys))
+    return {user.pk: user for user in rows}
+
+
 def parameter(model: type[models.Model], name: str, value: Any) -> Any:
-    """A field value as an SQL parameter: some databases store a UUID as 32 characters."""
+    """The value of the `model`'s field `name` as an SQL parameter: some databases store a UUID as 32 characters."""
     prepare = _preparation(model._meta.get_field(name), connection.vendor)
     return value if prepare is None or value is None else prepare(value)
 

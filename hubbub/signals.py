@@ -1,6 +1,6 @@
 """Hints from Django's signals: any change of a user, a session, a token or a permission requests a re-check.
 
-A hint only says which users to re-check: see `auth.revocation`. Its sweep finds changes that send no signal.
+A hint only names users to re-check: see `auth.revocation`. Its sweep finds changes that send no signal.
 """
 
 from collections.abc import Collection

@@ -5,7 +5,6 @@ for queries.
 """
 
 import functools
-from collections.abc import Collection
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,9 +12,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import PermissionsMixin
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import EmailField, Field, Manager, Q, QuerySet
-
-from hubbub.queries import rows_by
+from django.db.models import EmailField, Field, Q
 
 # Cached keys, some hundred bytes each.
 MAX_CACHED_KEYS = 4096
@@ -163,19 +160,6 @@ def _as_name(name: str) -> str:
     return f"{name}@localhost" if isinstance(users._meta.get_field(users.USERNAME_FIELD), EmailField) else name
 
 
-def read_users(keys: Collection[Any]) -> dict[Any, Any]:
-    """The users that the model's manager finds for these primary keys, by key. One query."""
-    users: Any = get_user_model()
-    manager = users._default_manager
-    rows = rows_by(users, pk=keys) if _has_default_queryset(manager) else manager.filter(pk__in=keys)
-    return {user.pk: user for user in rows}
-
-
 @functools.cache
 def _pk() -> Any:
     return get_user_model()._meta.pk
-
-
-def _has_default_queryset(manager: Any) -> bool:
-    """Whether the manager is Django's own, without custom filters."""
-    return type(manager).get_queryset is Manager.get_queryset and manager._queryset_class is QuerySet

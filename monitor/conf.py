@@ -9,10 +9,12 @@ class Monitor(Tunables, frozen=True, kw_only=True):
     """The monitor's tunables."""
 
     sample_seconds: Annotated[float, bounds(0.1, 60, "Time between two samples.")] = 2.0
-    stale_seconds: Annotated[float, bounds(0.5, 600, "A dashboard without a sample for this long says so.")] = 7.0
+    stale_seconds: Annotated[float, bounds(0.5, 600, "A dashboard without a sample for this long shows a warning.")] = (
+        7.0
+    )
     history_samples: Annotated[int, bounds(1, 10_000, "Samples kept for the charts of a tab that opens.")] = 300
     lease_seconds: Annotated[
-        float, bounds(0.5, 60, "The leading publisher's lease: another one leads this long after it died.")
+        float, bounds(0.5, 60, "Lease of the leading publisher; after its death another leads within this time.")
     ] = 5.0
 
 

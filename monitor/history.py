@@ -16,7 +16,7 @@ from monitor.store import Store, StreamId
 
 # An upper bound of the frame's size without its samples.
 ENVELOPE_BYTES = 200
-PAGE_SECONDS = 0.5  # A page tells the age of its newest sample, so other tabs share it only this long.
+PAGE_SECONDS = 0.5  # A page has the age of its newest sample, so other tabs share it only this long.
 
 
 @dataclass(frozen=True, slots=True)

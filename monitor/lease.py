@@ -1,4 +1,4 @@
-"""A lease in Redis: one of several publishers holds it; another takes it after the holder died."""
+"""A lease in Redis for one of several publishers; another takes it after the holder died."""
 
 import secrets
 from enum import Enum
@@ -6,7 +6,7 @@ from typing import Any
 
 from redis.exceptions import WatchError
 
-from hubbub.process.redis_keys import cleared_of
+from hubbub.process.redis_keys import delete_on_wrong_kind
 
 MAX_LEASE_MS = 60_000  # The bound of HUBBUB_LEASE_SECONDS: other publishers may use longer leases.
 NO_END = -1  # The answer of PTTL for a key without an expiry.
@@ -31,7 +31,7 @@ class Lease:
         """Take the lease or renew it. TAKEN also after an own lease expired: others may have held it since."""
         if await self._redis.set(self._key, self._token, nx=True, px=self._ms):
             return Hold.TAKEN
-        async with cleared_of(self._redis, self._key):
+        async with delete_on_wrong_kind(self._redis, self._key):
             if await self._change_ours(self._ms):
                 return Hold.RENEWED
         left_ms = await self._redis.pttl(self._key)

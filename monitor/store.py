@@ -13,7 +13,7 @@ from redis.exceptions import ResponseError, WatchError
 from hubbub import site
 from hubbub.process import redis_client
 from hubbub.process.per_loop import PerLoop
-from hubbub.process.redis_keys import cleared_of, is_wrong_kind
+from hubbub.process.redis_keys import delete_on_wrong_kind, is_wrong_kind
 from hubbub.site.lease import on_connect
 from monitor.lease import Lease
 from monitor.protocol import Host, Process, Reading, decode_reading, encode, is_sample
@@ -49,12 +49,12 @@ class Store:
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.sadd(_key("reporters"), name)
             pipe.set(_key(name), encode(reading), px=READING_MS)
-            async with cleared_of(self._redis, _key("reporters")):
+            async with delete_on_wrong_kind(self._redis, _key("reporters")):
                 await pipe.execute()
 
     async def readings(self) -> list[tuple[Reading, float]]:
         """All readings with their age in seconds. Invalid entries are skipped and removed from the set."""
-        async with cleared_of(self._redis, _key("reporters")):
+        async with delete_on_wrong_kind(self._redis, _key("reporters")):
             members = sorted(await self._redis.smembers(_key("reporters")))[:MAX_REPORTERS]
         names = [member.decode(errors="replace") for member in members]
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -83,7 +83,7 @@ class Store:
             while True:
                 try:
                     await pipe.watch(_key("epoch"))
-                    async with cleared_of(self._redis, _key("epoch")):
+                    async with delete_on_wrong_kind(self._redis, _key("epoch")):
                         last = _whole_number(await pipe.get(_key("epoch")))
                     epoch = max(int(now), last + 1, above + 1)
                     pipe.multi()
@@ -108,7 +108,7 @@ class Store:
         fields = {"text": text, "interval_ms": interval_ms, "made_at": repr(made_at)}
         try:
             # The entry's id is the sample's (epoch, seq): Redis refuses an id that does not rise.
-            async with cleared_of(self._redis, _key("samples")):
+            async with delete_on_wrong_kind(self._redis, _key("samples")):
                 await self._redis.xadd(_key("samples"), fields, id=f"{epoch}-{seq}", maxlen=kept, approximate=False)
         except ResponseError as error:
             if is_wrong_kind(error):
@@ -118,7 +118,7 @@ class Store:
 
     async def newest_sample(self) -> tuple[StreamId, bytes, float] | None:
         """The newest sample as (id, text, age in seconds)."""
-        async with cleared_of(self._redis, _key("samples")):
+        async with delete_on_wrong_kind(self._redis, _key("samples")):
             entries = await self._redis.xrevrange(_key("samples"), count=1)
         if not entries:
             return None
@@ -143,7 +143,7 @@ class Store:
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.xrevrange(_key("samples"), min=low, count=count)
             pipe.time()
-            async with cleared_of(self._redis, _key("samples")):
+            async with delete_on_wrong_kind(self._redis, _key("samples")):
                 entries, now = await pipe.execute()
         entries = [(at, entry) for at, entry in entries if _is_valid(at, entry)]
         samples = [

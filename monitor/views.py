@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 from hubbub import users
 from monitor import conf
 
-# What a host's card shows, as (key, label).
+# The readings on a host's card, as (key, label).
 METRICS = (("cpu", "CPU"), ("memory", "Memory"), ("load", "Load"), ("network", "Network"))
 
 

@@ -68,8 +68,8 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "project.middleware.keep_session_key",
-    "project.accounts.ended.tell_why",
-    "project.accounts.browsers.note_browsers",
+    "project.accounts.ended.store_reason",
+    "project.accounts.browsers.record_browsers",
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
 

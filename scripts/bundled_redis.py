@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def download(folder: Path) -> str:
-    """The wheel that requirements.txt pins, checked by its hash. What went wrong, in one line; empty: nothing."""
+    """Fetch the wheel that requirements.txt pins, checked by its hash. Returns the failure in one line; empty: none."""
     requirement = folder / "requirements.txt"
     requirement.write_text(pinned((ROOT / "requirements.txt").read_text()))
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]

@@ -14,7 +14,7 @@ GENERATED = ("Merge ", "Revert ", "fixup! ", "squash! ")
 
 
 def problems(message: str) -> list[str]:
-    """What the rule is broken by; empty for a good message."""
+    """The breaches of the rule; empty for a good message."""
     lines = [line for line in message.splitlines() if not line.startswith("#")]
     subject = lines[0] if lines else ""
     if subject.startswith(GENERATED):

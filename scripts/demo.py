@@ -28,7 +28,7 @@ ROOMS = [
     {"slug": "office-move", "title": "Office move", "description": "Done. Thank you, everybody."},
     {"slug": "book-club", "title": "Book club", "description": ""},
 ]
-# Minutes before NOW, room, who, what. Oldest first.
+# Minutes before NOW, room, author, text. Oldest first.
 TALK = [
     (26 * 1440, "office-move", "tomasz", "The last box is unpacked. Keys go back on Friday."),
     (4 * 1440 + 250, "kitchen", "noura", "There is cake left on the second floor"),
@@ -109,7 +109,7 @@ class _Machine:
         for index, middle in enumerate(self._middles):
             step = chance.gauss(0, 4) + (middle + busy - self._cores[index]) * 0.25
             self._cores[index] = min(100.0, max(0.5, self._cores[index] + step))
-        cores = tuple(round(one, 1) for one in self._cores)
+        cores = tuple(round(percent, 1) for percent in self._cores)
         cpu = round(sum(cores) / len(cores), 1)
         self._memory_percent += chance.gauss(0, 0.06)
         self._received = max(4e4, self._received * 0.8 + chance.expovariate(1 / 3e5) + busy * 4e3)

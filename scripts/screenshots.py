@@ -32,8 +32,8 @@ def main() -> None:
 
 
 def _set_up_django(folder: Path) -> None:
-    for one in [one for one in os.environ if one.startswith("HUBBUB_")]:
-        del os.environ[one]
+    for name in [name for name in os.environ if name.startswith("HUBBUB_")]:
+        del os.environ[name]
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "project.settings",
         "HUBBUB_VAR": str(folder),
@@ -80,7 +80,7 @@ async def _take(url: str, cookie: str, others: list[str]) -> None:
 
 @asynccontextmanager
 async def people_in(room: str, url: str, cookies: list[str]) -> AsyncIterator[None]:
-    """Those with these sessions are in the room meanwhile."""
+    """Keep the users of these sessions in the room meanwhile."""
     async with AsyncExitStack() as stack:
         for cookie in cookies:
             client = await stack.enter_async_context(opened(url, cookie=cookie))
@@ -89,7 +89,7 @@ async def people_in(room: str, url: str, cookies: list[str]) -> AsyncIterator[No
 
 
 async def show_samples(page: Page, address: str) -> None:
-    """Open the dashboard on what the monitor keeps, and send it the newest sample: by the age of that it is live."""
+    """Open the dashboard on the stored samples, then send the newest one: its age makes the dashboard live."""
     from hubbub.publish import publish
     from monitor.protocol import GROUP, encode, version_of
     from monitor.store import Store, connect
@@ -117,7 +117,7 @@ async def show_samples(page: Page, address: str) -> None:
 @asynccontextmanager
 async def opened_browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        # Of a page of our own, and perhaps as root, where the sandbox does not start.
+        # The pages are our own, and the sandbox does not start for root.
         browser = await playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=[*FLAGS, "--no-sandbox"]
         )

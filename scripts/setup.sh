@@ -1,6 +1,6 @@
 #!/bin/sh
-# Look for what the tests need beside Python packages, and install what is missing with apt-get where that asks nothing.
-# Else stop with one line that says what to type. PYTHON names the interpreter.
+# Look for the programs that the tests need, and install missing ones with apt-get where it needs no password.
+# Else stop with one line: the command to type. PYTHON names the interpreter.
 set -u
 
 PYTHON=${PYTHON:-python3}
@@ -67,7 +67,7 @@ what_to_type() {
 }
 
 stop() {
-    echo "The tests need what is missing here; type: $(what_to_type "$1")" >&2
+    echo "Programs that the tests need are missing; type: $(what_to_type "$1")" >&2
     exit 1
 }
 
@@ -86,7 +86,7 @@ fi
 echo "Installing$packages …"
 export DEBIAN_FRONTEND=noninteractive
 $as_root apt-get update -qq >/dev/null 2>&1
-# $packages are words. What apt-get says is of interest only when it fails.
+# $packages are words. The output of apt-get is shown only when it fails.
 # shellcheck disable=SC2086
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $packages </dev/null >/dev/null 2>&1
 

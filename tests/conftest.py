@@ -1,17 +1,19 @@
-"""The surroundings of every test: a Redis of its own, a temporary folder, and none of the developer's settings."""
+"""The environment of every test: a private Redis, a temporary folder, none of the developer's settings."""
 
 import os
 import shutil
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hubbub.supervisor import private_redis
 
-# All of this is done at import, since pytest-django reads the settings as soon as it knows where they are.
+# Done at import: pytest-django reads the settings as soon as it finds them.
 _resources = ExitStack()
 _folder = Path(tempfile.mkdtemp(prefix="hubbub-tests-"))
 _resources.callback(shutil.rmtree, _folder, ignore_errors=True)
@@ -35,29 +37,60 @@ if "TEST_DATABASE_URL" in os.environ:  # Set by tests/database, which runs a par
     os.environ["DATABASE_URL"] = os.environ["TEST_DATABASE_URL"]
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.support.settings"
 
-# The helpers too say what was compared, when they assert. First: the settings are among them.
+# The helpers show compared values in failed asserts, too. First: the settings are among them.
 pytest.register_assert_rewrite("tests.support")
 
 import django  # noqa: E402
+from django.conf import settings as site_settings  # noqa: E402
 
 django.setup()
+
+# The site's hashers are slow on purpose. The fixture `site_hashers` brings them back; servers under test use them.
+SITE_HASHERS = site_settings.PASSWORD_HASHERS
+site_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 from tests.support import servers  # noqa: E402
 from tests.support.cluster import Cluster  # noqa: E402
 
+MAY_START_PROGRAMS = ("slow", "cluster", "browser", "soak")
+STARTS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn")
+_is_fast = False  # Whether the test that runs now has none of these marks.
+
+
+def _refuse_programs(event: str, args: tuple[Any, ...]) -> None:
+    if _is_fast and event in STARTS:
+        raise RuntimeError(f"a test that starts a program needs the mark slow, see CONTRIBUTING.md: {event} {args[:2]}")
+
+
+sys.addaudithook(_refuse_programs)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    global _is_fast
+    _is_fast = not any(item.get_closest_marker(mark) for mark in MAY_START_PROGRAMS)
+    try:
+        return (yield)
+    finally:
+        _is_fast = False
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes() -> None:
-    """Several processes test at once: each has surroundings of its own, and must not read the settings with ours."""
+    """Each test process has its own environment and must not inherit this one's."""
     for name in ("DJANGO_SETTINGS_MODULE", "HUBBUB_VAR", "REDIS_URL"):
         del os.environ[name]
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files of long tests first: of several processes that test, none waits at the end for another's last file."""
-    long = {item.path for item in items if item.get_closest_marker("cluster")}
-    items.sort(key=lambda item: item.path not in long)
+    """Run files of long tests first, so that parallel test processes end at about the same time."""
+    ranks = {"cluster": 0, "slow": 1}
+    files: dict[Path, int] = {}
+    for item in items:
+        rank = min((ranks[mark.name] for mark in item.iter_markers() if mark.name in ranks), default=2)
+        files[item.path] = min(rank, files.get(item.path, rank))
+    items.sort(key=lambda item: files[item.path])
 
 
 def pytest_unconfigure() -> None:
@@ -67,36 +100,42 @@ def pytest_unconfigure() -> None:
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings() -> None:
-    """SQLite's test database in a file: one in memory would be another one for each thread."""
+    """Put SQLite's test database into a file: threads would not share one in memory."""
     from django.db import connection
 
     if connection.vendor == "sqlite":
         connection.settings_dict["TEST"]["NAME"] = os.fspath(_folder / "test.sqlite3")
 
 
+@pytest.fixture
+def site_hashers(settings: Any) -> None:
+    """The password hashers of the site, for a test of them."""
+    settings.PASSWORD_HASHERS = SITE_HASHERS
+
+
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """The whole site as `manage.py up` runs it, two processes, shared by all tests: leave it as it was."""
+    """The whole site by `manage.py up`, two processes, shared by all tests. Leave it unchanged."""
     with Cluster(tmp_path_factory.mktemp("cluster"), processes=2) as shared:
         yield shared
 
 
 @pytest.fixture(scope="module")
 def mended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """One for the tests of a file that end its processes, and wait until each has come back."""
+    """A cluster for the tests of one file: they end processes and wait for the restart."""
     with Cluster(tmp_path_factory.mktemp("mended"), processes=2) as one:
         yield one
 
 
 @pytest.fixture
 def new_cluster(tmp_path: Path) -> Iterator[Cluster]:
-    """One that has made all that it has by itself, its administrator too."""
+    """A new cluster that makes its database, files and administrator itself."""
     with Cluster(tmp_path, is_new=True) as new:
         yield new
 
 
 @pytest.fixture
 def own_cluster(tmp_path: Path) -> Iterator[Cluster]:
-    """Another one for a test that breaks it."""
+    """A cluster for one test, which may break it."""
     with Cluster(tmp_path, processes=2) as own:
         yield own

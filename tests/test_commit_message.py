@@ -32,6 +32,7 @@ def test_a_bad_message_says_why(message: str, problem: str) -> None:
     assert problem in " ".join(problems(message))
 
 
+@pytest.mark.slow
 def test_the_hook_stops_a_commit(tmp_path: Path) -> None:
     for message, code in ((GOOD, 0), ("hub: fix\n", 1)):
         (tmp_path / "message").write_text(message)

@@ -151,5 +151,5 @@ def test_the_package_is_the_engine_and_all_of_it(wheel: Path) -> None:
 def test_its_dependencies_are_in_the_ranges_of_the_requirements() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     required = (ROOT / "requirements.in").read_text().splitlines()
-    for one in [*project["dependencies"], *project["optional-dependencies"]["postgres"]]:
-        assert one in required
+    for dependency in [*project["dependencies"], *project["optional-dependencies"]["postgres"]]:
+        assert dependency in required

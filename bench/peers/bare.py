@@ -1,4 +1,4 @@
-"""The bound for Python: sockets, and a loop that calls `send` on each. `python bare.py PORT`, told on standard input.
+"""The bound for Python: sockets, and a loop that calls `send` on each. `python bare.py PORT` reads standard input.
 
 `burst MARK FIRST LAST SIZE`: to every socket so many frames of so many bytes, one `send` per socket and frame; it
 answers with the time at which it began. `more …` does the same without an answer.
@@ -24,7 +24,7 @@ def main() -> None:
         word, mark, first, last, size = line.split()
         if word == "burst":
             print(time.perf_counter(), flush=True)
-        sends = [one.send for one in members]
+        sends = [member.send for member in members]
         for number in range(int(first), int(last)):
             frame = frame_of(mark, number, int(size))
             for send in sends:

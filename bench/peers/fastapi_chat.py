@@ -1,6 +1,6 @@
 """A chat on FastAPI: Redis pub/sub between processes, a connection manager in each. As its users write it.
 
-`/ws` passes on what it gets; `/ws/saved` saves it to SQLite first. REDIS_URL, BENCH_CHANNEL, BENCH_DATABASE.
+`/ws` forwards each message; `/ws/saved` saves it to SQLite first. REDIS_URL, BENCH_CHANNEL, BENCH_DATABASE.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Redis pub/sub for peers that have none of their own. One task publishes in order, what waits in one pipeline.
+"""Redis pub/sub for peers that have none of their own. One task publishes in order, waiting messages in one pipeline.
 
 REDIS_URL, BENCH_CHANNEL.
 """

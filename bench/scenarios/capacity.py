@@ -70,14 +70,14 @@ def _connect(row: Row, side: Side, dialog: Callable[[int], Dialog], count: int) 
     seconds = time.perf_counter() - began
     client = time.process_time() - client
     server = machine.cpu_seconds(side.pid) - server
-    for one in sockets:
-        one.close()
-    time.sleep(1.0)  # Their ends are work too, which must not fall into the next side's time.
+    for client in sockets:
+        client.close()
+    time.sleep(1.0)  # Closing is work, too, which must not count for the next side.
     row.add(rate=count / seconds, cpu_us=server / count * 1e6, load_us=client / count * 1e6)
 
 
 def memory(ground: Ground, rounds: int, say: Say, only: Sequence[str] = ()) -> Table:
-    """What the server's resident memory grows by for each idle, joined connection."""
+    """The growth of the server's resident memory for each idle, joined connection."""
     table = Table("memory", f"Memory of an idle connection, {MEMORY_SOCKETS:,} sockets", "kib")
     kinds = installed(CONNECTING_SIDES, say, only)
     rounds = min(rounds, MEMORY_ROUNDS)
@@ -89,7 +89,7 @@ def memory(ground: Ground, rounds: int, say: Say, only: Sequence[str] = ()) -> T
             row = table.row(kind.name)
             assert row is not None
             with _started([side]):
-                side.members(50).close()  # What is loaded with the first connections is no connection's share.
+                side.members(50).close()  # Modules loaded by the first connections do not count.
                 time.sleep(1.0)
                 before = machine.resident_bytes(side.pid)
                 members = side.members(MEMORY_SOCKETS)
@@ -129,8 +129,8 @@ def posts(ground: Ground, rounds: int, say: Say, only: Sequence[str] = ()) -> Ta
             if number >= 0:
                 say(f"  {table.title}, round {number + 1} of {rounds}: {latest(table, 'rate')}")
         for _, _, senders, _ in ways:
-            for one in senders:
-                one.close()
+            for sender in senders:
+                sender.close()
     return table
 
 
@@ -163,15 +163,15 @@ def _check_saved(payload: bytes) -> None:
 def _check_read(side: Side, done: Posting, first: int) -> None:
     """The reader had each post once, and nothing else; ours also in the order of positions."""
     for payload in done.aside:
-        # The reader's own coming and going is told to it.
+        # The reader receives its own presence.
         if not isinstance(side, Hubbub) or kind_of(payload) != "presence.changed":
             raise Broken(f"a stray came to the reader: {payload[:100]!r}")
     if isinstance(side, Tutorial):
-        texts = [side.shown(one) for one in done.read]
+        texts = [side.shown(frame) for frame in done.read]
     else:
-        events = [json.loads(one) for one in done.read]
-        texts = [one["message"]["body"] for one in events]
-        positions = [one["position"] for one in events]
+        events = [json.loads(frame) for frame in done.read]
+        texts = [event["message"]["body"] for event in events]
+        positions = [event["position"] for event in events]
         if positions != list(range(positions[0], positions[0] + done.answered)):
             raise Broken("positions are not consecutive")
     if sorted(texts) != sorted(side.text(first + number) for number in range(done.answered)):
@@ -201,9 +201,9 @@ def lag(ground: Ground, rounds: int, say: Say, only: Sequence[str] = ()) -> Tabl
                 _delays_ms(side)
                 count = int(LAG_SECONDS / interval)
                 due = time.perf_counter()
-                for one in range(first, first + count):
+                for message in range(first, first + count):
                     time.sleep(max(0.0, due - time.perf_counter()))
-                    members.single(sender, one)
+                    members.single(sender, message)
                     due += interval
                 first += count
                 delays = _delays_ms(side)

@@ -26,7 +26,7 @@ from bench.stats import Row, Table, latest, percentile
 
 Say = Callable[[str], None]
 
-# Which sides run at which number of sockets. The others would tell nothing new for the minutes that they take.
+# The sides at each number of sockets. The others would add minutes and nothing new.
 FANOUT_SIDES: dict[int, tuple[type[Side], ...]] = {
     200: (Hubbub, TutorialCore, TutorialPubsub, FastApi, SocketIo, Picows, Socketify, Nchan, Bare, BareC),
     1000: (Hubbub, FastApi, SocketIo, Picows, Socketify, Nchan, Bare),
@@ -38,7 +38,7 @@ BURST_SECONDS = 1.0
 MAX_MESSAGES = 2000
 ALONE_MESSAGES = 10  # At least, and more in a small room: the kernel counts CPU time in steps of milliseconds.
 ALONE_DELIVERIES = 6000
-REST_SECONDS = 0.005  # After which the kernel has counted what a process has used.
+REST_SECONDS = 0.005  # After it the kernel has counted the CPU time of a process.
 SETTLE_SECONDS = 0.3
 LATENCY_MESSAGES = 30
 LATENCY_SOCKETS = 200
@@ -66,12 +66,12 @@ class Lane:
             self.side.check(payloads, numbers)
             return
         mark = self.side.script_mark
-        if [one.decode() for one in payloads] != [body_of(mark, number, FRAME_BYTES) for number in numbers]:
-            raise Broken("what came is not what was published")
+        if [payload.decode() for payload in payloads] != [body_of(mark, number, FRAME_BYTES) for number in numbers]:
+            raise Broken("the received messages differ from the published ones")
 
     @contextlib.contextmanager
     def counted(self) -> Iterator[None]:
-        """What goes wrong inside does not count as measured: it is kept as a problem of this side."""
+        """Record failures inside as problems of this side: they do not count as measured."""
         with self.side.turn():
             try:
                 yield
@@ -129,10 +129,10 @@ def installed(kinds: Iterable[type[Side]], say: Say, only: Sequence[str] = ()) -
 def fanout(ground: Ground, sockets: int, rounds: int, say: Say, only: Sequence[str] = ()) -> Table:
     kinds = FANOUT_SIDES.get(sockets, FANOUT_SIDES[2000])
     with lanes(ground, kinds, sockets, say, room=f"bench-{sockets // 200}", only=only) as running:
-        table = Table(f"fanout-{sockets}", f"Fan-out to {sockets:,} sockets", "rate", [one.row for one in running])
+        table = Table(f"fanout-{sockets}", f"Fan-out to {sockets:,} sockets", "rate", [lane.row for lane in running])
         for lane in running:
             for _ in range(2):
-                # The first warms it up, and tells how many messages make a burst long enough.
+                # The first warms up the side, and gives the number of messages for a burst of enough length.
                 rate = _burst(lane, sockets)
                 lane.messages = max(2, min(MAX_MESSAGES, int(rate * BURST_SECONDS / sockets)))
             lane.row.samples.clear()
@@ -187,7 +187,9 @@ def _alone(lane: Lane, sockets: int) -> None:
 def latency(ground: Ground, rounds: int, say: Say, only: Sequence[str] = ()) -> Table:
     """One message in flight: from handing it in to each member's having it."""
     with lanes(ground, LATENCY_SIDES, LATENCY_SOCKETS, say, room="bench-31", only=only) as running:
-        table = Table("latency", "Latency, 200 sockets, one message in flight", "p50_ms", [one.row for one in running])
+        table = Table(
+            "latency", "Latency, 200 sockets, one message in flight", "p50_ms", [lane.row for lane in running]
+        )
         for number in range(-1, rounds):
             for lane in running:
                 _latency(lane)

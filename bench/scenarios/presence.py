@@ -1,6 +1,6 @@
-"""What presence costs a process: `python -m bench.scenarios.presence`. Its neighbour has as many people and changes.
+"""The cost of presence for a process: `python -m bench.scenarios.presence`. Both processes have equal load.
 
-CPU time per second; and, from a second run, how long the event loop was held at most.
+CPU time per second; and, from a second run, the longest block of the event loop.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ class Phase:
     def __init__(self, name: str) -> None:
         self.name = name
         self.together = threading.Barrier(2)
-        # Of each side: CPU time in ms a second, the longest hold in ms, groups told a second.
+        # Of each side: CPU time in ms per second, the longest block in ms, notified groups per second.
         self.rows: list[tuple[float, float, float]] = []
 
     @property
@@ -38,12 +38,12 @@ class Phase:
 
 
 class Side:
-    """One process's presence, in the event loop of a thread of its own: its CPU time is that of the thread."""
+    """One process's presence, in the event loop of a thread of its own: its CPU time is the thread's."""
 
     def __init__(self, url: str, first_id: int, *, is_probed: bool) -> None:
         self.is_probed = is_probed
-        self.tracker = Tracker(self._tell, url=url)
-        self.told = 0
+        self.tracker = Tracker(self._notify, url=url)
+        self.notified = 0
         self.worst_ms = 0.0
         self.rooms: list[People] = []
         self.persons = [Person(str(first_id + number), f"member-{first_id + number}") for number in range(SOCKETS)]
@@ -55,20 +55,20 @@ class Side:
         for phase in phases:
             phase.together.wait()
             await asyncio.sleep(0.1)  # The wait is not to be counted.
-            self.worst_ms, self.told = 0.0, 0
+            self.worst_ms, self.notified = 0.0, 0
             began, cpu = time.perf_counter(), time.thread_time()
             await getattr(self, phase.name)()
             took = time.perf_counter() - began
-            phase.rows.append((1000 * (time.thread_time() - cpu) / took, self.worst_ms, self.told / took))
+            phase.rows.append((1000 * (time.thread_time() - cpu) / took, self.worst_ms, self.notified / took))
         for task in (running, probing):
             task.cancel()
         await asyncio.wait([running, probing], timeout=1)
         await self.tracker.close()
 
     async def storm(self) -> None:
-        """Everybody comes within a second, and has been told of by the end."""
+        """All users join within a second, and all groups are notified by the end."""
         for number in range(ROOMS):
-            self.rooms.append(self.tracker.watch(f"room.{number}", lambda room, change: "told"))
+            self.rooms.append(self.tracker.watch(f"room.{number}", lambda room, change: "changed"))
         for number, person in enumerate(self.persons):
             self.rooms[number % ROOMS].enter(person)
             if number % (SOCKETS // 100) == 0:
@@ -80,7 +80,7 @@ class Side:
         await asyncio.sleep(PHASE_SECONDS)
 
     async def busy(self) -> None:
-        """People come and go one by one."""
+        """Users join and leave one after the other."""
         for number in range(int(CHANGES_PER_SECOND * PHASE_SECONDS)):
             room = self.rooms[number % ROOMS]
             person = self.persons[number % ROOMS]
@@ -90,8 +90,8 @@ class Side:
                 room.enter(Person(str(10**6 + number), f"guest-{number}"))
             await asyncio.sleep(1 / CHANGES_PER_SECOND)
 
-    def _tell(self, room: str, current: Callable[[], str | None]) -> None:
-        self.told += current() is not None
+    def _notify(self, room: str, current: Callable[[], str | None]) -> None:
+        self.notified += current() is not None
 
     async def _probe(self) -> None:
         while self.is_probed:
@@ -103,10 +103,11 @@ class Side:
 def main() -> None:
     settings.configure()
     phases, probed = (measure(is_probed=is_probed) for is_probed in (False, True))
-    print(f"{ROOMS} rooms, {SOCKETS:,} people here and as many in another process")
+    print(f"{ROOMS} rooms, {SOCKETS:,} users here, and as many in another process")
     for phase, other in zip(phases, probed, strict=True):
-        cpu_ms, _, told = phase.middle
-        print(f"{phase.name}: {cpu_ms:.1f} ms of CPU a second, loop held {other.middle[1]:.1f} ms, {told:.0f} told")
+        cpu_ms, _, notified = phase.middle
+        blocked_ms = other.middle[1]
+        print(f"{phase.name}: {cpu_ms:.1f} ms of CPU/s, loop blocked {blocked_ms:.1f} ms, {notified:.0f} notified/s")
 
 
 def measure(*, is_probed: bool) -> list[Phase]:

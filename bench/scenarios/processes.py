@@ -1,4 +1,4 @@
-"""What a message costs when its room has members on several processes: there, on the poster's process, and in Redis."""
+"""The cost of a message to members on several processes: there, on the poster's process, and in Redis."""
 
 import contextlib
 import time
@@ -33,7 +33,7 @@ class Shape:
 
 
 def processes(ground: Ground, rounds: int, say: Say, only: Sequence[str] = ()) -> Table:
-    """CPU time per message of the poster's process, of each other one, and of Redis; commands and bytes of Redis."""
+    """CPU time per message of the poster's process, each other one, and Redis; commands and bytes of Redis."""
     table = Table("processes", "A room on several processes", "other_us")
     if not installed([Hubbub], say, only):
         return table
@@ -44,12 +44,12 @@ def processes(ground: Ground, rounds: int, say: Say, only: Sequence[str] = ()) -
             stack.enter_context(private_redis.running(socket))
             client = redis.from_url(f"unix://{socket}")
             stack.callback(client.close)
-            cores = [machine.SERVER_CORES[one % len(machine.SERVER_CORES)] for one in range(count)]
+            cores = [machine.SERVER_CORES[index % len(machine.SERVER_CORES)] for index in range(count)]
             sides = [Hubbub(ground, room, core, socket) for core in cores]
             for side in sides:
                 stack.callback(side.stop)
                 side.start()
-            joined = [one for side in sides for one in connect(("127.0.0.1", side.port), sockets, side.join)]
+            joined = [client for side in sides for client in connect(("127.0.0.1", side.port), sockets, side.join)]
             row = Row(f"{count}x{sockets}", f"{count} × {sockets} sockets")
             table.rows.append(row)
             shape = Shape(row, sides, Members(joined))

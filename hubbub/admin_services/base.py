@@ -24,6 +24,7 @@ class ServiceAdmin(BulkAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
+        """Show the form; if a service refuses it, show it again with the error."""
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except ValidationError as error:
@@ -52,7 +53,10 @@ def user_search_fields(of: Any) -> list[str]:
 
 
 def user_widget(of: Any, field: Any) -> dict[str, Any]:
-    """Return a key field for a foreign key to users on a site without a search: a list would contain all users."""
+    """Return the arguments of a form field for `field` of the ModelAdmin or inline `of`.
+
+    On a site without a search for users a foreign key to users is a key field: a list would contain all users.
+    """
     if not _is_of_users(field) or _has_search(of.admin_site):
         return {}
     return {"widget": ForeignKeyRawIdWidget(field.remote_field, of.admin_site)}

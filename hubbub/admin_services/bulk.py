@@ -26,7 +26,7 @@ from django.views.decorators.csrf import csrf_protect
 from hubbub.admin_services.list_scope import describe_scope
 from hubbub.admin_services.tally import FIELDS as TALLY_FIELDS
 from hubbub.admin_services.tally import Tally
-from hubbub.process.steps import in_step
+from hubbub.process.steps import step_with_pause
 from hubbub.protocol import Refused
 
 ROWS_FIELD = "rows"
@@ -34,8 +34,8 @@ BATCH_ROWS = 100  # Rows per query.
 STEP_SECONDS = 1.5  # Of one request; then the page shows the progress.
 BUTTON_STEP_SECONDS = 10.0  # Of a request by the button. Browsers and proxies time out after 30 or 60 s.
 NAMED_ROWS = 100  # Listed on a confirmation page, with the count of the others.
-GO_ON, STOP = "go_on", "stop"  # The buttons of the progress page.
-NOT_REPEATED = {"csrfmiddlewaretoken", ACTION_CHECKBOX_NAME, ROWS_FIELD, "select_across", "index", GO_ON, STOP}
+CONTINUE, STOP = "continue", "stop"  # The buttons of the progress page.
+NOT_REPEATED = {"csrfmiddlewaretoken", ACTION_CHECKBOX_NAME, ROWS_FIELD, "select_across", "index", CONTINUE, STOP}
 NOT_REPEATED |= {*TALLY_FIELDS}
 
 # Writes the admin log of a row, as it was before the action.
@@ -43,7 +43,7 @@ Log = Callable[[HttpRequest, Any], object]
 
 
 @dataclass(frozen=True, slots=True)
-class Otherwise:
+class OtherResult:
     """A result other than the action's `done`, as a clause with its subject: "Bob is a moderator"."""
 
     text: str
@@ -63,6 +63,7 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return super().changelist_view(request, describe_scope(self, request) | (extra_context or {}))
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *more: Any) -> HttpResponse | None:
+        """Run the action on the rows of the field ROWS_FIELD, if the form has it."""
         if ROWS_FIELD in request.POST:
             form = request.POST.copy()
             keys = str(form[ROWS_FIELD]).split(",")
@@ -110,12 +111,13 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         Args:
             request: of the action.
             rows: the selected rows.
-            do: changes one row. If it returns an Otherwise, its text is logged and reported instead of `done`.
+            do: changes one row. If it returns an OtherResult, its text is logged and reported instead of `done`.
             done: the result in one word: "archived".
             log: writes the admin log; default: `done`.
 
         Returns:
-            A page that continues with the other rows when the time of the request is over. The action must return it.
+            A page that continues with the other rows when the time of the request is over; None: all rows are done.
+            The action must return it.
         """
         keys = self.keys_of(request, rows)
         if keys is None:
@@ -126,7 +128,7 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             return None
         seen = self._do_some(request, rows, keys, do, log or self._log_done(done), tally)
         if seen < len(keys):
-            return self._page_to_go_on(request, keys[seen:], tally, done)
+            return self._progress_page(request, keys[seen:], tally, done)
         self._report(request, tally, done)
         return None
 
@@ -140,7 +142,7 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         tally: Tally,
     ) -> int:
         """Process at least one row, and more until the time is over. Return how many keys were processed."""
-        ends_at = monotonic() + (BUTTON_STEP_SECONDS if GO_ON in request.POST else STEP_SECONDS)
+        ends_at = monotonic() + (BUTTON_STEP_SECONDS if CONTINUE in request.POST else STEP_SECONDS)
         batch: dict[Any, Any] = {}
         for seen, key in enumerate(keys):
             if seen and monotonic() >= ends_at:
@@ -150,16 +152,16 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             if (row := batch.get(key)) is not None:  # None: another user changed or deleted it meanwhile.
                 before = copy.copy(row)  # A deleted row loses its key.
                 try:
-                    with in_step():
+                    with step_with_pause():
                         result = do(row)
-                        if isinstance(result, Otherwise):
+                        if isinstance(result, OtherResult):
                             self.log_change(request, before, f"{result.text}.")
                         else:
                             log(request, before)
                 except (ValidationError, Refused, ObjectDoesNotExist, DatabaseError) as error:
                     tally.fail(before, _reason(error))
                 else:
-                    if isinstance(result, Otherwise):
+                    if isinstance(result, OtherResult):
                         tally.add_other(result.text)
                     else:
                         tally.done += 1
@@ -187,7 +189,7 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def _count(self, count: int) -> str:
         return f"{count:,} {self.opts.verbose_name if count == 1 else self.opts.verbose_name_plural}"
 
-    def _page_to_go_on(self, request: HttpRequest, keys: Sequence[Any], tally: Tally, done: str) -> HttpResponse:
+    def _progress_page(self, request: HttpRequest, keys: Sequence[Any], tally: Tally, done: str) -> HttpResponse:
         context = {
             "title": self._progress(tally, done),
             "tally": tally,
@@ -195,7 +197,7 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             "failed": f"Not {done}: {tally.describe_failures()}." if tally.failed else "",
             "fields": [*self.fields_for(keys, request), *tally.fields()],
         }
-        return self.action_page(request, "admin/hubbub/go_on.html", context)
+        return self.action_page(request, "admin/hubbub/progress.html", context)
 
     def fields_for(self, keys: Sequence[Any], request: HttpRequest, **more: str) -> list[tuple[str, str]]:
         """Return the hidden fields of a form that continues an action with these rows."""
@@ -205,7 +207,7 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return [*repeated.items(), *row_fields, *((ACTION_CHECKBOX_NAME, str(key)) for key in keys[:1])]
 
     def action_page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> TemplateResponse:
-        """Render a page of an action: a confirmation or its progress."""
+        """Render `template`, a confirmation or the progress of an action, with `context` added to the admin's own."""
         request.current_app = self.admin_site.name
         shared = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media}
         return TemplateResponse(request, template, {**shared, **context})
@@ -243,9 +245,9 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         self.check_deletable(request, row)
         _, _, lacking, protected = self.get_deleted_objects([row], request)
         if lacking:
-            raise ValidationError("you may not delete what belongs to it")
+            raise ValidationError("you lack the right to delete rows that belong to it")
         if protected:
-            raise ValidationError("other rows that must stay belong to it")
+            raise ValidationError("protected rows belong to it")
         self.delete_model(request, row)
 
 
@@ -273,5 +275,5 @@ def _reason(error: Exception) -> str:
         case ObjectDoesNotExist():
             return "it is gone"
         case ProtectedError() | RestrictedError():
-            return "other rows that must stay belong to it"
+            return "protected rows belong to it"
     return "the database failed; try again"

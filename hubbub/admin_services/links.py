@@ -9,7 +9,7 @@ from django.utils.html import format_html
 
 
 def link_to(row: Model | None, *, text: str = "", if_none: str = "-") -> str:
-    """Return a link to the row's page, with its name or `text`."""
+    """Return a link to the row's page, with its name or `text`; `if_none` without a row."""
     if row is None:
         return if_none
     try:
@@ -20,7 +20,7 @@ def link_to(row: Model | None, *, text: str = "", if_none: str = "-") -> str:
 
 
 def link_to_list(model: type[Model], text: object, **query: Any) -> str:
-    """Return a link, with `text`, to the list of the rows that match `query`."""
+    """Return a link, with `text`, to the list of the `model`'s rows that match `query`: lookups and their values."""
     try:
         address = reverse(f"admin:{_name_of(model)}_changelist", query=query)
     except NoReverseMatch:

@@ -31,7 +31,7 @@ def is_probe(scope: Any) -> bool:
 
 
 async def answer(scope: Any, send: Any, process: str) -> None:
-    """Answer a probe; its body is not read. `process` is the name of this process."""
+    """Answer a probe by `send`, of ASGI; its body is not read. `process`: the name of this process."""
     if scope["method"] not in ("GET", "HEAD"):
         await _send(scope, send, 405, TEXT, "method not allowed", [(b"allow", b"GET, HEAD")])
     elif scope["path"] == "/healthz":

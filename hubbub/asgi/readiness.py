@@ -98,7 +98,7 @@ class Probe:
 
     async def _check_database(self) -> None:
         await threads.check()
-        problem = await self._check_cached("write", functools.partial(threads.write, site.write_itself))
+        problem = await self._check_cached("write", functools.partial(threads.write, site.rewrite_id))
         # A busy writer thread is no reason to route clients elsewhere; `threads.check` reports a failed one.
         if problem not in (OK, "timeout"):
             raise Problem(problem)

@@ -23,7 +23,7 @@ _log_budget = Buckets(per_second=1 / 3600, burst=1)
 def with_true_client(application: Application, proxies: Sequence[str]) -> Application:
     """Wrap `application` so that it gets the address and scheme of the client behind one of `proxies`.
 
-    Forwarding headers from other peers are removed. The root path is always that of the settings: daphne reads it from
+    Forwarding headers from other peers are removed. The root path always comes from the settings: daphne reads it from
     a header that any client may send.
     """
     trusted = TrustedProxies(proxies)
@@ -52,7 +52,7 @@ def true_scope(scope: dict[str, Any], trusted: TrustedProxies) -> dict[str, Any]
     address = forwarded_address(peer, _words(forwarded, b"x-forwarded-for"), trusted)
     if address != peer:
         scope["client"] = [address, 0]
-    # The last value is that of the nearest proxy.
+    # The nearest proxy wrote the last value.
     match _words(forwarded, b"x-forwarded-proto")[-1:]:
         case ["https" | "wss"]:
             scope["scheme"] = SECURE[_scheme(scope)]

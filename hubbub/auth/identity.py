@@ -18,7 +18,7 @@ from hubbub import users
 from hubbub.auth.sessions import StoredSession, is_signed_in, proof_of, read_sessions
 from hubbub.auth.tokens import find_usable_token, scopes_of
 from hubbub.models import AccessToken
-from hubbub.queries import rows_by
+from hubbub.queries import read_users, rows_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,9 @@ def revalidate(identities: Collection[Identity], people: Mapping[str, Any]) -> d
     Args:
         identities: any number.
         people: the users by id.
+
+    Returns:
+        Each identity with its present state; None: the credential is not valid any more.
     """
     sessions = read_sessions({identity.session_key for identity in identities if identity.session_key})
     token_ids = {identity.token_id for identity in identities if identity.token_id}
@@ -179,7 +182,7 @@ def _load_users(ids: Collection[str]) -> dict[str, Any]:
     keys = {user_id: key for user_id in ids if (key := users.key_of(user_id)) is not None}
     backends = [load_backend(path) for path in settings.AUTHENTICATION_BACKENDS]
     if all(map(_has_default_get_user, backends)):
-        rows = users.read_users(set(keys.values()))
+        rows = read_users(set(keys.values()))
         people = {user_id: rows.get(key) for user_id, key in keys.items()}
     else:
         people = {
@@ -192,7 +195,7 @@ def _load_users(ids: Collection[str]) -> dict[str, Any]:
 def _load_user(backend_path: str, key: Any) -> Any:
     """As the backend's `get_user`."""
     backend = load_backend(backend_path)
-    return users.read_users([key]).get(key) if _has_default_get_user(backend) else backend.get_user(key)
+    return read_users([key]).get(key) if _has_default_get_user(backend) else backend.get_user(key)
 
 
 def _has_default_get_user(backend: Any) -> bool:

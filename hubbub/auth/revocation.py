@@ -6,17 +6,14 @@ be lost, and bulk updates send none: a sweep re-checks everything every half min
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Hashable, Iterable, Set
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Hashable, Iterable, Mapping, Set
+from typing import Any, Generic, TypeVar
 
 from django.utils import timezone
 
 from hubbub import conf, threads
 from hubbub.auth.identity import Identity, renew
-from hubbub.delivery.group import Group
-from hubbub.delivery.member import Member
-from hubbub.delivery.outbox import Outbox
-from hubbub.delivery.recovery import Recovery
+from hubbub.auth.revocable import Group, Member, Recovery, Socket
 from hubbub.process.pacing import slices
 from hubbub.process.security_log import Kind, address_of, log_event
 from hubbub.protocol import CloseCode, Person, Refused, UserRenamed, encode
@@ -27,24 +24,6 @@ RETRY_SECONDS = 1.0
 BATCH_SOCKETS = 500  # Sockets per job: other jobs run in the reader threads between batches.
 
 K = TypeVar("K", bound=Hashable)
-
-
-class Socket(Protocol):
-    """A consumer, as revocation uses it."""
-
-    identity: Identity
-    connection: str
-    outbox: Outbox
-    scope: dict[str, Any]
-
-    @property
-    def groups(self) -> Iterable[str]: ...
-
-    @property
-    def permission(self) -> str | None: ...
-
-    @property
-    def endpoint_scopes(self) -> Set[str]: ...
 
 
 class Revalidator(Generic[K]):
@@ -189,7 +168,7 @@ class SocketRevoker:
 class MemberRevoker:
     """Evicts members from groups that they may not read any more, by the `find_revoked` of each group's recovery."""
 
-    def __init__(self, groups: Callable[[], dict[str, Group]], groups_of: Callable[[str], Set[str]]) -> None:
+    def __init__(self, groups: Callable[[], Mapping[str, Group]], groups_of: Callable[[str], Set[str]]) -> None:
         self._groups = groups
         self._groups_of = groups_of
         # By group: `StreamPosition.access` at the last re-check.
@@ -248,7 +227,7 @@ class Revocation:
         on_rename: called with the id and the new name of a user with sockets here.
     """
 
-    def __init__(self, groups: Callable[[], dict[str, Group]], on_rename: Callable[[str, str], None]) -> None:
+    def __init__(self, groups: Callable[[], Mapping[str, Group]], on_rename: Callable[[str, str], None]) -> None:
         self.sockets = SocketRevoker(on_rename)
         self.members = MemberRevoker(groups, self.sockets.groups_of)
         # Counts changes of users: names that were read before one may be out of date.

@@ -57,7 +57,7 @@ class TokenAttempts:
         return wait
 
     def end(self, address: str | None, token_id: int, *, has_failed: bool) -> None:
-        """End an attempt; one that succeeded is not counted."""
+        """End an attempt that `begin` allowed, with the same arguments; without `has_failed` it is not counted."""
         key = network_of(address)
         if not has_failed:
             self._by_address.give_back(key)

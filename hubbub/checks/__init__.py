@@ -1,6 +1,5 @@
 """System checks: settings that work in a trial but fail or are insecure in production. docs/settings.md lists them."""
 
-from hubbub.checks import topics
 from hubbub.checks.redis import LAYERS
 from hubbub.checks.serving import check_address, check_descriptors, is_public
 from hubbub.checks.site import missing_apps, missing_for_pages, missing_scopes
@@ -13,5 +12,4 @@ __all__ = [
     "missing_apps",
     "missing_for_pages",
     "missing_scopes",
-    "topics",
 ]

@@ -37,7 +37,8 @@ def check_daphne(**_: Any) -> list[CheckMessage]:
 @register("hubbub")
 def check_descriptors(**_: Any) -> list[CheckMessage]:
     """The server raises the soft limit itself; the hard limit is set by its environment."""
-    wanted = required_descriptors(conf.settings())
+    tunables = conf.settings()
+    wanted = required_descriptors(sockets=tunables.max_sockets, connections=tunables.max_connections)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if hard == resource.RLIM_INFINITY or hard >= wanted:
         return []

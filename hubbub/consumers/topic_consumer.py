@@ -38,7 +38,7 @@ from hubbub.topics.frames import Done, Envelope, Join, Joined, Leave, PresenceCh
 from hubbub.topics.reading import TopicState
 from hubbub.topics.recovery import RECOVERY
 from hubbub.topics.shared_read import SharedRead
-from hubbub.topics.topic import Topic, topic_at
+from hubbub.topics.topic import Topic, serve, topic_at
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ BUSY_MS = 100.0
 RETRY_BUSY_MS = 2000
 MAX_PARTS = 20
 
+OWN_TYPES = ("ping", "join", "leave")
 _own_commands = decoder_of(Ping | Join | Leave)
 _envelope = decoder_of(Envelope)
 
@@ -75,6 +76,7 @@ class TopicConsumer(HubbubConsumer):
 
     def __init_subclass__(cls, **rest: Any) -> None:
         super().__init_subclass__(**rest)
+        serve(cls.topics)
         cls._by_name = {topic.name: topic for topic in cls.topics}
         cls.endpoint_scopes = frozenset(
             scope for topic in cls.topics for scope in (topic.read_scope, topic.write_scope)
@@ -83,20 +85,15 @@ class TopicConsumer(HubbubConsumer):
     # From text to commands
 
     def _decode(self, text: str) -> Any:
-        envelope: Envelope | None = None
-        try:
+        envelope: Envelope = parse(_envelope, text)
+        if envelope.type in OWN_TYPES:
             return parse(_own_commands, text)
-        except Malformed as malformed:
-            try:
-                envelope = parse(_envelope, text)
-            except Malformed:
-                raise malformed from None
-            if envelope.type in ("join", "leave", "ping"):
-                raise
+        if not envelope.topic:
+            raise Malformed("the command names no `topic`", envelope.ref)
         topic = self._by_name.get(envelope.topic.partition("/")[0])
-        spec = None if topic is None else topic.commands.get(envelope.type)
         if topic is None:
             return TopicCommand(envelope.ref, envelope.topic, None, envelope)
+        spec = topic.commands.get(envelope.type)
         if spec is None:
             raise Malformed(f"{topic.name} has no command {envelope.type!r}", envelope.ref)
         return TopicCommand(envelope.ref, envelope.topic, spec, parse(spec.decoder, text))

@@ -86,7 +86,11 @@ class Quotas:
         self.remote_sockets: dict[str, int] = {}
 
     def refuse(self, user_id: str, *, is_post: bool) -> Refused | None:
-        """Count a command. Returns the error to answer with, if the user has sent too many."""
+        """Count a command of the user.
+
+        Returns:
+            The error for the client if a limit is exceeded, with the time to wait; None: the command is allowed.
+        """
         limit, wait = "commands", self.commands.take(user_id)
         if is_post and not wait:
             limit, wait = "posts", self.posts.take(user_id)
@@ -177,7 +181,7 @@ class Quotas:
         connection: str | None = None,
         detail: str = "",
     ) -> None:
-        """Log the event, at most once a minute for a subject that repeats it."""
+        """Log the event, at most once a minute for the same kind and subject. The other arguments: see `log_event`."""
         if not self._log_lines.take((kind, subject)):
             log_event(kind, address=address, user=user, connection=connection, detail=detail)
 

@@ -39,7 +39,7 @@ class Buckets:
         self._full_at: dict[Hashable, float] = {}
 
     def take(self, key: Hashable, tokens: float = 1) -> float:
-        """Take tokens, if there are enough.
+        """Take tokens from the bucket of `key`, if there are enough.
 
         Returns:
             0.0, or the seconds until there are enough; nothing is taken then. More than `burst` tokens never are.
@@ -51,7 +51,7 @@ class Buckets:
         return wait
 
     def wait(self, key: Hashable, tokens: float = 1) -> float:
-        """The result of `take`, without taking."""
+        """The seconds that `take` would return, without taking."""
         return self._wait(key, tokens, self._clock())
 
     def charge(self, key: Hashable, tokens: float = 1) -> None:

@@ -19,7 +19,7 @@ from hubbub.process.log_once import LogOnce
 from hubbub.process.pacing import Pace
 from hubbub.process.periodic import Periodic
 from hubbub.process.redis_client import connect
-from hubbub.process.redis_keys import cleared_of
+from hubbub.process.redis_keys import delete_on_wrong_kind
 from hubbub.site.lease import on_connect
 
 KEY = "limits"
@@ -89,7 +89,7 @@ class Exchange:
             pipe.expire(key, KEY_SECONDS)
             if silent := self._silent_processes():
                 pipe.hdel(key, *silent)
-            async with cleared_of(self._redis, key):
+            async with delete_on_wrong_kind(self._redis, key):
                 _, reports, *_ = await pipe.execute()
         for process in silent:
             del self._others[process]

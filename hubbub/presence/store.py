@@ -15,7 +15,7 @@ import msgspec
 from hubbub import site
 from hubbub.presence.topic_presence import Users
 from hubbub.process.log_once import LogOnce
-from hubbub.process.redis_keys import cleared_of
+from hubbub.process.redis_keys import delete_on_wrong_kind
 
 # In key names, after the prefix of the site.
 PREFIX = "presence"
@@ -104,7 +104,7 @@ class PresenceStore:
                 entry = {"process": self._process, "groups": " ".join(groups)}
                 pipe.xadd(changes, entry, maxlen=MAX_CHANGES, approximate=True)
                 pipe.pexpire(changes, SHARED_MS)
-            async with cleared_of(self._redis, key, processes, changes):
+            async with delete_on_wrong_kind(self._redis, key, processes, changes):
                 answers = await pipe.execute()
             is_new, _, members, entries, *rest = answers
             left_ms = dict(zip(others, rest, strict=False))

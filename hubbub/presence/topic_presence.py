@@ -36,7 +36,7 @@ Announce = Callable[[str, Change], msgspec.Struct | str]
 
 
 class Observer(Protocol):
-    """Notified of what happens to the people of a group."""
+    """Notified of changes to the people of a group."""
 
     def has_changed(self, people: "People") -> None:
         """The users present in this process have changed."""
@@ -108,8 +108,11 @@ class People:
     def presence_for(self, person: Person, max_bytes: int | None = None) -> Presence | None:
         """The presence to send to a socket that is about to enter, including its user. None: not known yet.
 
-        It matches what the other members were sent, so later changes apply to it. Without names if they would take more
-        than `max_bytes`.
+        It matches the state sent to the other members, so later changes apply to it.
+
+        Args:
+            person: the user of the socket.
+            max_bytes: the names are left out if they would take more.
         """
         if self.announced is None:
             return None

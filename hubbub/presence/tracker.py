@@ -35,7 +35,7 @@ USERS_PER_SECOND = 1_000
 GROUPS_WRITTEN = 100
 GROUPS_READ = 200
 
-# Send to the group's members in this process what the function makes at that time: see `Group.send_current`.
+# Send the function's current result to the group's members in this process: see `Group.send_current`.
 SendCurrent = Callable[[str, Callable[[], str | None]], None]
 
 
@@ -78,7 +78,12 @@ class Tracker:
         self._settled_at = 0.0
 
     def watch(self, name: str, announce: Announce) -> People:
-        """Announce joins and leaves to the group's members here from now on."""
+        """Announce joins and leaves to the group's members here from now on.
+
+        Args:
+            name: of the group.
+            announce: makes the frame of each change.
+        """
         people = self._groups.get(name)
         if people is None:
             people = self._groups[name] = People(self, name)

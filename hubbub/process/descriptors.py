@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from hubbub import conf
 from hubbub.process.metrics import COUNTERS
 
 logger = logging.getLogger(__name__)
@@ -23,9 +22,9 @@ RETRY_SECONDS = 0.05
 QUIET_SECONDS = 60.0  # Between two log lines.
 
 
-def required_descriptors(tunables: conf.Hubbub) -> int:
-    """Descriptors that a process needs for all connections that its tunables allow."""
-    return tunables.max_sockets + tunables.max_connections + RESERVED
+def required_descriptors(*, sockets: int, connections: int) -> int:
+    """Descriptors that a process needs for so many sockets and other connections."""
+    return sockets + connections + RESERVED
 
 
 def raise_limit(wanted: int) -> int:

@@ -12,7 +12,7 @@ class LogOnce:
     """The outage of one component. For one thread.
 
     Args:
-        subject: what fails, in the log's words; each line begins with it.
+        subject: the failing component; each line begins with it.
     """
 
     def __init__(self, subject: str) -> None:

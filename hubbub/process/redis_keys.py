@@ -19,8 +19,8 @@ def is_wrong_kind(error: BaseException) -> bool:
 
 
 @asynccontextmanager
-async def cleared_of(redis: Any, *keys: str) -> AsyncIterator[None]:
-    """Delete `keys` when a command meets a value of an unexpected type: their data may be lost at any time.
+async def delete_on_wrong_kind(redis: Any, *keys: str) -> AsyncIterator[None]:
+    """A context that deletes `keys` after a command met an unexpected type: their data may be lost at any time.
 
     The error is still raised; a retry then finds the keys gone.
     """

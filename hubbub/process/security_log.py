@@ -56,7 +56,7 @@ def log_event(
 ) -> None:
     """Count the event and log `kind address=… user=… connection=… 'detail'`, with `-` for unknown values.
 
-    Thread-safe. Past LINES_PER_SECOND of a kind events are only counted; the next line says how many.
+    Thread-safe. Past LINES_PER_SECOND of a kind events are only counted; the next line has the number.
     """
     with _lock:
         COUNTERS.security_events[kind] += 1

@@ -10,8 +10,8 @@ MAX_PAUSE_SECONDS = 0.1
 
 
 @contextmanager
-def in_step() -> Iterator[None]:
-    """One step. On SQLite a pause as long as the step follows.
+def step_with_pause() -> Iterator[None]:
+    """A context for one step. On SQLite a pause as long as the step follows, at most MAX_PAUSE_SECONDS.
 
     SQLite has no queue for its write lock: waiting writers poll, and without a pause the next step would win each time.
     """

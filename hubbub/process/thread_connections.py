@@ -15,8 +15,10 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
 # PostgreSQL has no default limits. The last one frees rows that a stopped process has locked.
+# Longer than PostgreSQL's deadlock_timeout of 1 s: else both transactions of a deadlock may end by the first limit,
+# and neither as a deadlock, after which one is run again.
 POSTGRESQL_LIMITS = (
-    "SET lock_timeout = '1s'; SET statement_timeout = '4s'; SET idle_in_transaction_session_timeout = '5s'"
+    "SET lock_timeout = '1500ms'; SET statement_timeout = '4s'; SET idle_in_transaction_session_timeout = '5s'"
 )
 
 _local = threading.local()

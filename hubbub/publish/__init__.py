@@ -57,7 +57,13 @@ def publish(
 
 
 def publish_in_order(group: str, frames: Sequence[tuple[int, str]], *, now: bool = False) -> None:
-    """Send several frames of an ordered group, (position, text) in rising order, in one message."""
+    """Send several frames of an ordered group in one message.
+
+    Args:
+        group: as for `publish`.
+        frames: (position, text) in rising order.
+        now: as for `publish`.
+    """
     if frames:
         _send(partial(process_sender.put, SeveralFrames(group, list(frames)), now=now), now)
 
@@ -75,19 +81,26 @@ def publish_told(group: str, text: str) -> None:
 def publish_end(
     group: str, frame: msgspec.Struct, *, user_ids: Collection[UserId] | None = None, now: bool = False
 ) -> None:
-    """Evict these users from the group, or all for None. `frame`: the last frame that they get of it."""
+    """Evict users from the group.
+
+    Args:
+        group: as for `publish`.
+        frame: the last frame that they get of the group.
+        user_ids: None: all users.
+        now: as for `publish`.
+    """
     evicted = "all" if user_ids is None else list(user_ids)
     last = LastFrame(group, encode(frame), evicted)  # type: ignore[arg-type]
     _send(partial(process_sender.put, last, now=now), now)
 
 
 def publish_access_changed(group: str, *, now: bool = False) -> None:
-    """Make every process re-check its members of the group."""
+    """Make every process re-check its members of the group. `now`: as for `publish`."""
     _send(partial(process_sender.put_recheck, group, [None]), now)
 
 
 def publish_users_changed(user_ids: Collection[UserId] | None, *, now: bool = False) -> None:
-    """Make every process re-check its sockets of these users, or of all for None."""
+    """Make every process re-check its sockets of these users; None: of all users. `now`: as for `publish`."""
     _send(partial(process_sender.put_recheck, USERS_GROUP, [None] if user_ids is None else user_ids), now)
 
 

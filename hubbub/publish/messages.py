@@ -1,6 +1,6 @@
 """Messages between processes over the channel layer: typed, bounded, validated once per process. A leaf.
 
-Messages in Redis may come from another release, another program or an attacker. `decode` rejects what does not fit, so
+Messages in Redis may come from another release, another program or an attacker. `decode` rejects malformed ones, so
 later code can trust every field.
 """
 

@@ -12,8 +12,8 @@ import termios
 from enum import Enum
 from typing import Any, NamedTuple
 
-# A peer whose kernel answers, and which reads nothing of what waits for it. Longer than the steps in which a receive
-# window of 64 KiB opens for a reader of 100 bytes a second.
+# A peer whose kernel answers, but which reads nothing. Longer than the steps in which a receive window of 64 KiB
+# opens for a reader of 100 bytes a second.
 STALLED_SECONDS = 60.0
 
 # A kernel without memory for incoming data answers each retransmission, and the pauses between these double. Shorter
@@ -43,7 +43,7 @@ class TransportState(NamedTuple):
 
 
 class Verdict(Enum):
-    """What to do about a pending ping."""
+    """The decision about a pending ping."""
 
     WAIT = "wait"
     DEAD = "dead"  # The peer is gone.

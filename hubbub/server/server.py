@@ -91,7 +91,9 @@ class Server(DaphneServer):  # type: ignore[misc]
     accepts_sockets = True
 
     def run(self) -> None:
-        self._limit = raise_limit(required_descriptors(conf.settings()))
+        tunables = conf.settings()
+        wanted = required_descriptors(sockets=tunables.max_sockets, connections=tunables.max_connections)
+        self._limit = raise_limit(wanted)
         for endpoint in self.endpoints:
             if passed := re.fullmatch(r"fd:fileno=(\d+)", endpoint):
                 # The inherited socket is bound; it listens only now that the reactor can accept.

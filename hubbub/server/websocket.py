@@ -37,7 +37,7 @@ KERNEL_BYTES = 128 * 1024
 
 
 class WebSocketProtocol(DaphneWebSocketProtocol):  # type: ignore[misc]
-    """Limits what a client sends before a consumer sees it: before the socket is open, and in partial frames."""
+    """Limits data that no consumer has seen: before the socket is open, and partial frames."""
 
     # None until the handshake has been read.
     connection: Connection | None = None

@@ -208,7 +208,7 @@ def renew() -> str:
     return f"hubbub-{site_id}"
 
 
-def write_itself() -> str:
+def rewrite_id() -> str:
     """Write the id again, unchanged: only a write shows that the database's disk is full. Returns an empty text."""
     from hubbub.models import SiteIdentity
 

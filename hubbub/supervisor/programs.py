@@ -72,7 +72,7 @@ class ManagedProgram:
         """Return when the new `child` has answered, has not answered for too long, or has ended."""
 
     def clean_up(self, child: Child) -> None:
-        """Remove what an ended `child` left behind."""
+        """Remove the leftovers of an ended `child`."""
 
     def on_crash(self) -> None:
         """The child ended unrequested, and no other child can serve."""

@@ -122,7 +122,7 @@ def _is_installed(root: Path, lists: Path, source: str) -> bool:
 
 
 def _with_manifest(root: Path, source: str) -> str:
-    """The fingerprint with that of the manifest, which a separate collectstatic may have replaced."""
+    """The fingerprint, combined with the manifest's, which a separate collectstatic may have replaced."""
     manifest = root / str(getattr(staticfiles_storage, "manifest_name", "."))
     return f"{source} {hashlib.blake2b(manifest.read_bytes()).hexdigest() if manifest.is_file() else ''}"
 

@@ -1,11 +1,12 @@
 """Whether a user may see a topic, and run its commands. Synchronous; for threads."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Set
 from typing import Any
 
 from hubbub import users
 from hubbub.auth.identity import Identity, revalidate, with_permission
 from hubbub.protocol import ErrorCode, Refused
+from hubbub.queries import read_users
 from hubbub.topics.commands import Access, CommandSpec
 from hubbub.topics.interface import LiveTopic
 
@@ -31,7 +32,7 @@ def current_user(user_id: str, identity: Identity | None) -> Any:
         Refused: `unauthorized`: the account, the session or the token is not valid any more.
     """
     key = users.key_of(user_id)
-    user = None if key is None else users.read_users([key]).get(key)
+    user = None if key is None else read_users([key]).get(key)
     if user is None or not users.is_active(user):
         raise signed_out()
     if identity is not None and revalidate([identity], {user_id: user})[identity] is None:
@@ -75,19 +76,19 @@ def denied(topics: Iterable[tuple[LiveTopic, Collection[str]]]) -> dict[str, dic
     listed = [(topic, {*user_ids}) for topic, user_ids in topics]
     all_ids = set().union(*(user_ids for _, user_ids in listed))
     keys = {user_id: key for user_id in all_ids if (key := users.key_of(user_id)) is not None}
-    rows = users.read_users({*keys.values()})
+    rows = read_users({*keys.values()})
     people = {user_id: rows[key] for user_id, key in keys.items() if key in rows and users.is_active(rows[key])}
     permission = listed[0][0].permission if listed else None
     permitted: Collection[str] = people.keys()
     if isinstance(permission, str):
         permitted = with_permission({*people}, permission)
-    allowed = (
-        listed[0][0].viewers_allowed(
-            {topic.key: [people[user_id] for user_id in user_ids if user_id in permitted] for topic, user_ids in listed}
-        )
-        if listed
-        else None
-    )
+    allowed = None
+    if listed:
+        asked = {
+            topic.key: [people[user_id] for user_id in user_ids if user_id in permitted] for topic, user_ids in listed
+        }
+        if (answer := listed[0][0].viewers_allowed(asked)) is not None:
+            allowed = {key: {*viewers} for key, viewers in answer.items()}
     found: dict[str, dict[str, str]] = {}
     for topic, user_ids in listed:
         for user_id in user_ids:
@@ -100,7 +101,7 @@ def denied(topics: Iterable[tuple[LiveTopic, Collection[str]]]) -> dict[str, dic
     return found
 
 
-def _refusal(topic: LiveTopic, user: Any, allowed: Mapping[Any, Collection[Any]] | None) -> str | None:
+def _refusal(topic: LiveTopic, user: Any, allowed: Mapping[Any, Set[Any]] | None) -> str | None:
     if allowed is not None:
         return None if user in allowed.get(topic.key, ()) else ErrorCode.NOT_FOUND
     try:

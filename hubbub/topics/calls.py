@@ -12,6 +12,7 @@ from django.db import OperationalError, connections, transaction
 from hubbub import users
 from hubbub.auth.identity import Identity
 from hubbub.protocol import Malformed
+from hubbub.queries import read_users
 from hubbub.topics import access, marks, once
 from hubbub.topics.commands import CommandSpec
 from hubbub.topics.interface import LiveTopic
@@ -59,13 +60,15 @@ def run_from_python(
         given = _converted(topic, spec, given)
     if user is None or not getattr(user, "is_authenticated", True):
         raise access.signed_out()
-    return _run(topic, spec, users.id_of(user), None, given, client_id, user=None if topic._is_checked else user)
+    result = _run(topic, spec, users.id_of(user), None, given, client_id, user=None if topic._is_checked else user)
+    # With an id: the answer as it is kept, the same at each call.
+    return msgspec.json.decode(result) if isinstance(result, msgspec.Raw) else result
 
 
 def run_hook(topic: LiveTopic, name: str, identity: Identity) -> None:
     """Call `on_join` or `on_leave` in a transaction. An account that was deleted meanwhile has no hook."""
     key = users.key_of(identity.user_id)
-    if (user := users.read_users([key]).get(key)) is not None:
+    if (user := read_users([key]).get(key)) is not None:
         _in_transaction(topic, partial(getattr(topic, name), user))
 
 

@@ -8,17 +8,36 @@ from hubbub.delivery.feed import FeedReceiver
 from hubbub.delivery.recovery import Recovery, StreamPosition
 from hubbub.delivery.sequence import Spawn
 from hubbub.process.log_once import LogOnce
-from hubbub.protocol import Refused, encode
+from hubbub.protocol import ErrorCode, Refused, encode
 from hubbub.topics.frames import Changed, Closed
 from hubbub.topics.reading import TopicState
 
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
+RETRY_AFTER_MS = 1000
 # Between two frames of a topic.
 MIN_SECONDS = 0.05
 # Of all frames of one topic to its members in this process.
 BYTES_PER_SECOND = 20_000_000
+
+
+class NewestFeed:
+    """Of a topic of kind newest, which has no record: its members are re-checked, and nothing is compared."""
+
+    local = None
+
+    def __init__(self, recovery: Recovery) -> None:
+        self.recovery = recovery
+
+    def note(self, position: int) -> None:
+        """No positions are published."""
+
+    def compare(self, local: StreamPosition, recorded: StreamPosition | None) -> None:
+        """Never called: without `local` there is nothing to compare."""
+
+    def end(self) -> None:
+        """It has no timers."""
 
 
 class StateFeed:
@@ -112,15 +131,13 @@ class StateFeed:
                 await self._read_for(waiting)
         finally:
             self._reading = None
-            for waiter in self._waiting:
-                waiter.cancel()
+            self._give_up(self._waiting)
 
     async def _read_for(self, waiting: "list[asyncio.Future[tuple[int, TopicState]]]") -> None:
         try:
             state = await self._read()
         except asyncio.CancelledError:
-            for waiter in waiting:
-                waiter.cancel()
+            self._give_up(waiting)
             raise
         except Exception as error:  # noqa: BLE001 - each join answers and logs it
             for waiter in waiting:
@@ -140,6 +157,16 @@ class StateFeed:
         for waiter in waiting:
             if not waiter.done():
                 waiter.set_result((self._version, state))
+
+    def _give_up(self, waiting: "list[asyncio.Future[tuple[int, TopicState]]]") -> None:
+        """The topic ended: its last members were evicted during the read. Not cancelled: each join is answered."""
+        for waiter in waiting:
+            if not waiter.done():
+                waiter.set_exception(
+                    Refused(
+                        ErrorCode.UNAVAILABLE, f"{self._address} was closed; try again", retry_after_ms=RETRY_AFTER_MS
+                    )
+                )
 
     async def _failed(self, error: Exception) -> None:
         if self._state is None:
@@ -167,21 +194,3 @@ class StateFeed:
         text = encode(Changed(topic=self._address, epoch=state.epoch, position=state.position, state=state.state))
         self._next_at = loop.time() + max(MIN_SECONDS, len(text) * self._receiver.members / BYTES_PER_SECOND)
         self._receiver.receive(text, None, self._version)
-
-
-class NewestFeed:
-    """The feed of a newest, whose frames are not recorded: only the access of its members is re-checked."""
-
-    local = None
-
-    def __init__(self, recovery: Recovery) -> None:
-        self.recovery = recovery
-
-    def note(self, position: int) -> None:
-        """Nothing is recorded."""
-
-    def compare(self, local: StreamPosition, recorded: StreamPosition | None) -> None:
-        """Nothing is recorded."""
-
-    def end(self) -> None:
-        """It has no timers and no tasks."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.apps import apps
 from django.db.models import Model
 from django.db.models.signals import post_delete, post_save, pre_save
 
@@ -16,9 +17,12 @@ def connect() -> None:
     by_model: dict[type[Model], list[tuple[type[Topic], KeyOf]]] = {}
     for topic in topics().values():
         for model, key_of in topic.follows.items():
-            by_model.setdefault(model, []).append((topic, key_of))
-    for model, followers in by_model.items():
-        _follow(model, followers)
+            # Django sends the signals of a proxy, and of a child table, for that class alone.
+            for sender in apps.get_models():
+                if issubclass(sender, model):
+                    by_model.setdefault(sender, []).append((topic, key_of))
+    for sender, followers in by_model.items():
+        _follow(sender, followers)
 
 
 def _follow(model: type[Model], followers: "list[tuple[type[Topic], KeyOf]]") -> None:
@@ -28,10 +32,14 @@ def _follow(model: type[Model], followers: "list[tuple[type[Topic], KeyOf]]") ->
         keys = [(topic, key_of(row)) for topic, key_of in followers]
         return [topic(key) if topic.key_type is not None else topic() for topic, key in keys if key is not None]
 
-    def before_save(instance: Any, raw: bool, **_: object) -> None:
+    # Django inserts a new object with a key of its own making without looking for a row.
+    has_default_key = model._meta.pk.has_default()
+
+    def before_save(instance: Any, raw: bool, using: str, **_: object) -> None:
         """Note the topics of the row as it was: a row that moves changes both."""
-        before = None if raw or instance._state.adding else model._base_manager.filter(pk=instance.pk).first()
-        instance.__dict__[attribute] = [] if before is None else topics_of(before)
+        is_new = instance.pk is None or (instance._state.adding and has_default_key)
+        if not raw and not is_new and (before := model._base_manager.using(using).filter(pk=instance.pk).first()):
+            instance.__dict__[attribute] = topics_of(before)
 
     def after_save(instance: Any, raw: bool, **_: object) -> None:
         if not raw:

@@ -21,11 +21,11 @@ class Leave(Command, tag="leave", frozen=True):
 
 
 class Envelope(msgspec.Struct, frozen=True):
-    """What every command of a topic has. Its other fields are the topic's own."""
+    """The fields of every command; the others are those of its type."""
 
     type: str
     ref: Ref
-    topic: str
+    topic: str = ""
 
 
 class Joined(Ok, tag="ok", kw_only=True, frozen=True, omit_defaults=True):
@@ -77,6 +77,15 @@ class PresenceChanged(msgspec.Struct, tag_field="type", tag="presence.changed", 
     left: list[Any] | None
 
 
+# Types of the engine's own frames, which clients read before those of a topic.
+RESERVED_TYPES = {
+    *("ok", "error", "pong", "hello", "auth.required", "service.changed", "user.renamed"),
+    *("changed", "closed", "presence.changed"),
+}
+# Fields that `event_text` adds. A second one of the same name would hide them.
+RESERVED_FIELDS = {"topic", "position"}
+
+
 def event_text(address: str, event: Any, position: int | None = None) -> str:
     """Encode an event of a topic.
 
@@ -86,13 +95,18 @@ def event_text(address: str, event: Any, position: int | None = None) -> str:
         position: of a stored change.
 
     Raises:
-        TypeError: the event has no type.
+        TypeError: the event has no type, or a type or a field of the engine's.
     """
     text = encode(event)
     if not text.startswith('{"type":"'):
         raise TypeError(f"{address}: an event is a struct with a tag, or a dictionary that begins with its `type`")
-    place = "" if position is None else f',"position":{position}'
     kind, quote, rest = text[9:].partition('"')
+    if kind in RESERVED_TYPES:
+        raise TypeError(f"{address}: an event cannot be called {kind!r}")
+    fields = event if isinstance(event, dict) else event.__struct_fields__
+    if not RESERVED_FIELDS.isdisjoint(fields):
+        raise TypeError(f"{address}: the event {kind!r} cannot have a field of its own called topic or position")
+    place = "" if position is None else f',"position":{position}'
     return f'{{"type":"{kind}{quote},"topic":{_quoted(address)}{place}{rest}'
 
 

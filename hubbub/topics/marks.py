@@ -19,9 +19,15 @@ from hubbub.topics.interface import LiveTopic
 
 @dataclass(slots=True)
 class Marks:
-    """The topics that the running command has changed, by address."""
+    """What the running command has changed, by address: states, and access.
 
+    Attributes:
+        database: of the command's transaction.
+    """
+
+    database: str
     changed: dict[str, LiveTopic] = field(default_factory=dict)
+    access: dict[str, LiveTopic] = field(default_factory=dict)
 
 
 _running: ContextVar[Marks | None] = ContextVar("hubbub_marks", default=None)
@@ -30,13 +36,17 @@ _running: ContextVar[Marks | None] = ContextVar("hubbub_marks", default=None)
 @contextmanager
 def collected(database: str) -> Iterator[None]:
     """Collect the marks of a command, and take and publish the positions at its end. Within its transaction."""
-    marks = Marks()
+    marks, outer = Marks(database), _running.get()
     token = _running.set(marks)
     try:
         yield
     finally:
         _running.reset(token)
-    _take_and_publish([*marks.changed.values()])
+    if outer is None or outer.database != database:
+        _take_and_publish(marks.changed.values(), marks.access.values())
+    else:  # A command within a command: sorted together, at the end of the outer one.
+        outer.changed |= marks.changed
+        outer.access |= marks.access
 
 
 def changed(topics: Collection[LiveTopic]) -> None:
@@ -81,8 +91,11 @@ def tell(topic: LiveTopic, event: Any) -> None:
 
 def access_changed(topic: LiveTopic) -> None:
     """See `Topic.access_changed`."""
-    positions.raise_access(topic.database, topic.address)
-    publisher.publish_access_changed(topic.group)
+    marks = _running.get()
+    if marks is not None:
+        marks.access[topic.address] = topic
+    else:
+        _take_and_publish((), [topic])
 
 
 def _publish_unpublished(topic: LiveTopic, position: int) -> None:
@@ -92,11 +105,13 @@ def _publish_unpublished(topic: LiveTopic, position: int) -> None:
         publisher.publish_reached(topic.group, position)
 
 
-def _take_and_publish(topics: Collection[LiveTopic]) -> None:
-    by_database: dict[str, dict[str, LiveTopic]] = {}
-    for topic in topics:
-        by_database.setdefault(topic.database, {})[topic.address] = topic
-    for database, changed_topics in by_database.items():
+def _take_and_publish(changed: Collection[LiveTopic], access: Collection[LiveTopic] = ()) -> None:
+    for database in sorted({topic.database for topic in (*changed, *access)}):
+        changed_here = {topic.address: topic for topic in changed if topic.database == database}
+        access_here = {topic.address: topic for topic in access if topic.database == database}
         with transaction.atomic(using=database, savepoint=False):
-            for address, position in positions.take(database, changed_topics).items():
-                publisher.publish_reached(changed_topics[address].group, position)
+            taken = positions.take(database, changed_here, access_here)
+            for address, topic in changed_here.items():
+                publisher.publish_reached(topic.group, taken[address])
+            for topic in access_here.values():
+                publisher.publish_access_changed(topic.group)

@@ -4,12 +4,13 @@ No row means position 0. A row is never deleted, so a key that is used again cou
 """
 
 import secrets
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 
 from django.db import connections
 
 from hubbub.delivery.recovery import StreamPosition
 from hubbub.models import TopicEpoch, TopicPosition
+from hubbub.process.pacing import slices
 
 # The clock of the database, in milliseconds: processes and hosts compare changes by it. It goes on in a transaction.
 NOW_MS = {
@@ -19,23 +20,27 @@ NOW_MS = {
 
 TABLE = TopicPosition._meta.db_table
 NO_EPOCH = "0"  # Of a database whose epoch was never renewed.
+# SQLite takes some 32,000 parameters a statement.
 ADDRESSES_PER_QUERY = 500
 
 
-def take(database: str, addresses: Iterable[str]) -> dict[str, int]:
-    """Take the next position of each topic, in one statement. Its rows are locked until the end of the transaction.
+def take(database: str, addresses: Collection[str], access: Collection[str] = ()) -> dict[str, int]:
+    """Take the next position of each topic. The rows are locked until the end of the transaction.
 
-    Sorted, so that two transactions lock in one order.
+    Sorted, so that two transactions lock in one order. One statement, unless there are very many.
+
+    Args:
+        database: an alias.
+        addresses: of topics that changed.
+        access: of topics with a change of access: the next comparison of each process checks their members.
 
     Returns:
-        The position by address.
+        The position by address, of both.
     """
-    return _raise(database, sorted({*addresses}), "position")
-
-
-def raise_access(database: str, address: str) -> None:
-    """Note that access to the topic changed: the next comparison of each process checks its members."""
-    _raise(database, [address], "access_version")
+    taken: dict[str, int] = {}
+    for part in slices(sorted({*addresses, *access}), ADDRESSES_PER_QUERY):
+        taken |= _raise(database, [(address, int(address in addresses), int(address in access)) for address in part])
+    return taken
 
 
 def read(database: str, addresses: Collection[str]) -> dict[str, StreamPosition]:
@@ -49,17 +54,12 @@ def read(database: str, addresses: Collection[str]) -> dict[str, StreamPosition]
     return positions
 
 
-def read_changed(database: str, since_ms: int) -> tuple[int, dict[str, StreamPosition]]:
-    """Read the positions that changed since a time of the database's clock.
-
-    Returns:
-        The time before the read, and the positions by address.
-    """
-    now_ms = read_clock(database)
+def read_changed(database: str, since_ms: int) -> dict[str, StreamPosition]:
+    """Read the positions that changed since a time of the database's clock, by address."""
     epoch = read_epoch(database)
     rows = TopicPosition.objects.using(database).filter(changed_ms__gte=since_ms)
     found = rows.values_list("address", "position", "access_version")
-    return now_ms, {address: StreamPosition(epoch, position, access) for address, position, access in found}
+    return {address: StreamPosition(epoch, position, access) for address, position, access in found}
 
 
 def read_clock(database: str) -> int:
@@ -80,19 +80,18 @@ def renew_epoch(database: str) -> None:
     TopicEpoch.objects.using(database).update_or_create(pk=1, defaults={"epoch": secrets.token_hex(8)})
 
 
-def _raise(database: str, addresses: list[str], column: str) -> dict[str, int]:
-    if not addresses:
-        return {}
+def _raise(database: str, steps: Sequence[tuple[str, int, int]]) -> dict[str, int]:
+    """Raise positions and access versions: (address, by how much, by how much)."""
     now_ms = _now_ms(database)
-    row = f"(%s, {int(column == 'position')}, {int(column == 'access_version')}, {now_ms})"
     statement = (
         f"INSERT INTO {TABLE} (address, position, access_version, changed_ms) "  # noqa: S608 - names of our own
-        f"VALUES {', '.join([row] * len(addresses))} "
-        f"ON CONFLICT (address) DO UPDATE SET {column} = {TABLE}.{column} + 1, changed_ms = {now_ms} "
+        f"VALUES {', '.join([f'(%s, %s, %s, {now_ms})'] * len(steps))} "
+        f"ON CONFLICT (address) DO UPDATE SET position = {TABLE}.position + excluded.position, "
+        f"access_version = {TABLE}.access_version + excluded.access_version, changed_ms = {now_ms} "
         "RETURNING address, position"
     )
     with connections[database].cursor() as cursor:
-        cursor.execute(statement, addresses)
+        cursor.execute(statement, [value for step in steps for value in step])
         return dict(cursor.fetchall())
 
 

@@ -1,14 +1,17 @@
 """Reads of topics for joins, repairs and re-checks. Synchronous; for threads. Never writes."""
 
+import functools
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from django.db import Error as DatabaseError
 
 from hubbub import conf
 from hubbub.auth.identity import Identity
 from hubbub.delivery.recovery import Changes, StreamPosition
+from hubbub.process.log_once import LogOnce
 from hubbub.protocol import ErrorCode, Refused, encode, to_json
 from hubbub.topics import access, positions
 from hubbub.topics.addresses import address_of_group
@@ -25,6 +28,10 @@ NO_VERSION = -1
 
 # Bytes of an answer beside the state or the events: names of fields, the address, a `ref`, the users present.
 ENVELOPE_BYTES = 2_048
+
+# By address: topics with a state above the limit.
+_too_long: dict[str, LogOnce] = {}
+MAX_LOGS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +120,23 @@ def open_log(topic: LiveTopic, after: int | None, epoch: str | None, *, may_be_p
 
 
 def read_changes(find: Find, group: str, after: int) -> Changes:
-    """The changes of a log after a position: a repair for the hub."""
+    """The changes of a log after a position: a repair for the hub. A log that refuses them has ended."""
     address = address_of_group(group)
-    topic = find(address)
-    if topic is None:
-        return Changes(after, [], closed=encode(Closed(topic=address, code=ErrorCode.NOT_FOUND)))
+    if (topic := find(address)) is None:
+        return _ended(address, after, ErrorCode.NOT_FOUND)
+    try:
+        return _read_changes(topic, after)
+    except Refused as refused:
+        if refused.retry_after_ms is not None:
+            raise
+        return _ended(address, after, refused.code)
+
+
+def _ended(address: str, position: int, code: str) -> Changes:
+    return Changes(position, [], closed=encode(Closed(topic=address, code=code)))
+
+
+def _read_changes(topic: LiveTopic, after: int) -> Changes:
     start = _position_of(topic)
     frames: list[tuple[int, str]] = []
     position = after
@@ -125,7 +144,7 @@ def read_changes(find: Find, group: str, after: int) -> Changes:
     while position < start.position and size <= REPAIR_BYTES:
         rows = list(topic.changes(position, CHANGES_PER_READ))
         for at, event in rows:
-            frames.append((at, event_text(address, event, at)))
+            frames.append((at, event_text(topic.address, event, at)))
             size += len(frames[-1][1])
         if len(rows) < CHANGES_PER_READ:
             position = max(start.position, rows[-1][0] if rows else 0)
@@ -142,12 +161,25 @@ def find_denied(find: Find, users: dict[str, set[str]]) -> dict[str, dict[str, s
         if (topic := find(address)) is not None:
             by_class.setdefault(type(topic), []).append((topic, users[group]))
     found: dict[str, dict[str, str]] = {}
-    for topics in by_class.values():
-        for address, codes in access.denied(topics).items():
+    for cls, topics in by_class.items():
+        try:
+            denied = access.denied(topics)
+        except DatabaseError:
+            raise
+        except Exception as error:  # noqa: BLE001 - of the class: others are checked; the next sweep asks it again
+            _permission_log(cls).failed(repr(error), with_traceback=True)
+            continue
+        _permission_log(cls).recovered()
+        for address, codes in denied.items():
             found[groups[address]] = {
                 user_id: encode(Closed(topic=address, code=code)) for user_id, code in codes.items()
             }
     return found
+
+
+@functools.cache
+def _permission_log(cls: type) -> LogOnce:
+    return LogOnce(f"{cls.__name__}: authorization re-check failed")
 
 
 def read_positions(find: Find, groups: Iterable[str]) -> dict[str, StreamPosition]:
@@ -193,8 +225,18 @@ def _encoded(topic: LiveTopic, value: Any) -> msgspec.Raw:
     state = to_json(value)
     limit = conf.settings().sent_frame_bytes - ENVELOPE_BYTES
     if len(state) > limit:
-        raise Refused(ErrorCode.TOO_LONG, f"the state of {topic.address} has {len(state)} bytes, more than {limit}")
+        problem = f"the state of {topic.address} has {len(state)} bytes, more than {limit}"
+        _log_of(topic.address).failed(f"{len(state)} bytes, more than {limit}")
+        raise Refused(ErrorCode.TOO_LONG, problem)
+    if (log := _too_long.pop(topic.address, None)) is not None:
+        log.recovered()
     return msgspec.Raw(state)
+
+
+def _log_of(address: str) -> LogOnce:
+    while len(_too_long) >= MAX_LOGS:
+        _too_long.pop(next(iter(_too_long)), None)
+    return _too_long.setdefault(address, LogOnce(f"topic {address}: the state does not fit into a frame"))
 
 
 def viewer_or_none(viewer: Any) -> Any:

@@ -32,44 +32,46 @@ class Comparison:
     """Reads the positions that changed since the last comparison, so that its cost does not rise with open topics."""
 
     def __init__(self) -> None:
-        # By database: the time of its clock before the last successful read.
-        self._since_ms: dict[str, int] = {}
+        # By database: the time of its clock before the last successful read, and the epoch then.
+        self._since: dict[str, tuple[int, str]] = {}
         self._next = 0
 
     async def read_all(self, groups: list[str]) -> dict[str, StreamPosition]:
         """Read the positions of all these groups."""
-        self._since_ms.clear()
+        self._since = {}
         return await threads.read(reading.read_positions, find, groups)
 
     async def read_changed(self, groups: list[str]) -> dict[str, StreamPosition]:
         """Read the positions of those groups that changed, and of the next slice of the others."""
-        since = self._since_ms
-        self._since_ms = {}  # A failure leaves it empty: the next comparison reads everything.
+        since, self._since = self._since, {}  # A failure leaves it empty: the next comparison reads everything.
         share = math.ceil(len(groups) * conf.settings().reconcile_seconds / FULL_SECONDS)
         start = self._next if self._next < len(groups) else 0
         slice_ = sorted(groups)[start : start + share]
         self._next = start + share
         found, read_at = await threads.read(_read_changed, {*groups}, slice_, since)
-        self._since_ms = read_at
+        self._since = read_at
         return found
 
 
 def _read_changed(
-    groups: set[str], also: list[str], since_ms: dict[str, int]
-) -> tuple[dict[str, StreamPosition], dict[str, int]]:
+    groups: set[str], also: list[str], since: dict[str, tuple[int, str]]
+) -> tuple[dict[str, StreamPosition], dict[str, tuple[int, str]]]:
     by_address = {address_of_group(group): group for group in groups}
     by_database: dict[str, list[str]] = {}
+    classes = topics()
     for address, group in by_address.items():
-        if (topic := find(address)) is not None:
-            by_database.setdefault(topic.database, []).append(group)
+        if (cls := classes.get(address.partition("/")[0])) is not None:
+            by_database.setdefault(cls.database, []).append(group)
     found: dict[str, StreamPosition] = {}
-    read_at: dict[str, int] = {}
+    read_at: dict[str, tuple[int, str]] = {}
     for database, own in by_database.items():
-        if (since := since_ms.get(database)) is None:
-            read_at[database] = positions.read_clock(database)
+        now = positions.read_clock(database), positions.read_epoch(database)
+        before_ms, epoch = since.get(database, (0, ""))
+        read_at[database] = now
+        if epoch != now[1]:  # Never read, or renewed: all positions are void.
             found |= reading.read_positions(find, own)
             continue
-        read_at[database], changed = positions.read_changed(database, since - OVERLAP_MS)
+        changed = positions.read_changed(database, before_ms - OVERLAP_MS)
         found |= {by_address[address]: position for address, position in changed.items() if address in by_address}
     return found | reading.read_positions(find, also), read_at
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property, partial
 from typing import Any, ClassVar, Self
+from weakref import WeakSet
 
 from django.db.models import Model
 
@@ -15,6 +16,8 @@ from hubbub.topics.declarations import check_topic
 
 # All declared topics by name.
 _topics: "dict[str, type[Topic]]" = {}
+# Those that a consumer has. Weak: a consumer keeps its topics.
+_served: "WeakSet[type[Topic]]" = WeakSet()
 
 
 class Topic:
@@ -199,6 +202,16 @@ def changed_many(topics: Iterable[Topic]) -> None:
 def topics() -> "dict[str, type[Topic]]":
     """All declared topics by name."""
     return dict(_topics)
+
+
+def serve(served: "Iterable[type[Topic]]") -> None:
+    """Note that a consumer has these topics."""
+    _served.update(served)
+
+
+def served_topics() -> "Collection[type[Topic]]":
+    """The topics that a consumer has."""
+    return _served
 
 
 def topic_at(address: str, among: "Mapping[str, type[Topic]]") -> Topic | None:

@@ -27,7 +27,7 @@ from project.accounts.browsers import address_of
 from project.accounts.hashing import Busy
 from project.accounts.models import User
 from project.accounts.password_forms import EmailForm, PasswordForm
-from project.accounts.views import signs_out_by_script, too_many_tries
+from project.accounts.views import signs_out_by_script, too_many_attempts
 
 MAX_TOKENS_LISTED = 100
 CHANGED_MEANWHILE = "The password was just changed elsewhere."
@@ -104,12 +104,12 @@ def _change_email(request: HttpRequest) -> HttpResponse:
 @never_cache
 @for_own_account
 @require_POST
-def end_browser(request: HttpRequest, note_id: int) -> HttpResponse:
+def end_browser(request: HttpRequest, record_id: int) -> HttpResponse:
     """Sign out one browser of the user, which may be this one."""
-    is_this = any(browser.is_this for browser in browsers.list_browsers(request) if browser.id == note_id)
+    is_this = any(browser.is_this for browser in browsers.list_browsers(request) if browser.id == record_id)
     if not is_this and signs_out_by_script(request):
         return HttpResponse(status=409)  # This browser has a newer session, which stays.
-    if not browsers.end_session(request.user, note_id):
+    if not browsers.end_session(request.user, record_id):
         messages.info(request, "That browser was already signed out.")
     elif is_this:
         logout(request)
@@ -155,17 +155,17 @@ def with_limited_guesses(view: View) -> View:
         if request.method != "POST" or not request.user.is_authenticated:
             return view(request, *args, **kwargs)
         limits = (users.id_of(request.user), request.session.session_key or "")
-        who: dict[str, Any] = {"address": address_of(request), "user": request.user.pk}
+        facts: dict[str, Any] = {"address": address_of(request), "user": request.user.pk}
         if wait := login_throttle.try_password(*limits):
-            log_event(Kind.PASSWORD_LIMITED, **who)
-            return too_many_tries(request, wait, back="account")
+            log_event(Kind.PASSWORD_LIMITED, **facts)
+            return too_many_attempts(request, wait, back="account")
         try:
             response = view(request, *args, **kwargs)
         except Busy:
             login_throttle.forgive_password(*limits)
             raise
         if _has_wrong_password(getattr(response, "context_data", None)):
-            log_event(Kind.PASSWORD_FAILED, **who)
+            log_event(Kind.PASSWORD_FAILED, **facts)
         else:
             login_throttle.forgive_password(*limits)
         return response

@@ -78,12 +78,12 @@ class UserAdmin(ResetLinkAdmin, BoundedUserAdmin, BulkAdmin, DjangoUserAdmin):  
         return super().add_view(request, form_url, extra_context)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
-        # Django makes the form without the request. So this request has a copy, whose form asks once more at the end.
-        one: Any = copy.copy(self)
-        one.change_password_form = partial(
+        # Django makes the form without the request: a copy for this request has a form that checks again at the end.
+        admin_copy: Any = copy.copy(self)
+        admin_copy.change_password_form = partial(
             OtherPasswordForm, allows=lambda user: self.has_change_permission(request, user)
         )
-        return DjangoUserAdmin.user_change_password(one, request, id, form_url)
+        return DjangoUserAdmin.user_change_password(admin_copy, request, id, form_url)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         try:

@@ -40,7 +40,7 @@ USER_AGENT_CHARS = 200
 
 # A session is recorded at most once an hour by all processes together: each reads the record first. For an hour after
 # that a request costs one dictionary lookup.
-_noted = Buckets(per_second=1 / SEEN_EVERY.total_seconds(), burst=1)
+_recorded = Buckets(per_second=1 / SEEN_EVERY.total_seconds(), burst=1)
 _lock = threading.Lock()
 
 
@@ -56,7 +56,7 @@ class Browser:
     is_this: bool
 
 
-# Noting
+# Recording
 
 
 def connect() -> None:
@@ -67,44 +67,44 @@ def connect() -> None:
         expired_sessions.step_done.connect(_sessions_expired, dispatch_uid="accounts.sessions_expired")
 
 
-def note_browsers(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+def record_browsers(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
     """Middleware: record the session of each request, also sessions from before this feature."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
         # No query for a page that did not use the session, and none after an error.
         if response.status_code < 400 and request.session.accessed and request.user.is_authenticated:
-            _note(request, request.user)
+            _record(request, request.user)
         return response
 
     return middleware
 
 
-def _note(request: HttpRequest, user: Any) -> None:
+def _record(request: HttpRequest, user: Any) -> None:
     key = request.session.session_key
     if key is None or not are_listed():
         return
     with _lock:
-        if _noted.take(key):
+        if _recorded.take(key):
             return
     try:
         _write(request, user, key)
     except DatabaseError as error:
         with _lock:
-            _noted.give_back(key)
+            _recorded.give_back(key)
         logger.warning("browser list: session not recorded: %r", error)
 
 
 def _write(request: HttpRequest, user: Any, key: str) -> None:
     now = timezone.now()
-    notes = BrowserSession.objects.filter(user=user)
-    seen_at = notes.filter(session_key=key).values_list("seen_at", flat=True).first()
+    records = BrowserSession.objects.filter(user=user)
+    seen_at = records.filter(session_key=key).values_list("seen_at", flat=True).first()
     if seen_at is not None and (age := abs(now - seen_at)) < SEEN_EVERY:
         with _lock:
-            _noted.give_back(key, age / SEEN_EVERY)  # Due when the note is an hour old.
+            _recorded.give_back(key, age / SEEN_EVERY)  # Due when the record is an hour old.
         return
     seen = {"seen_at": now, "address": address_of(request)[:45], "user_agent": _user_agent(request)}
-    if seen_at is not None and notes.filter(session_key=key).update(**seen):
+    if seen_at is not None and records.filter(session_key=key).update(**seen):
         return
     signed_in_at = request.session.get(SIGNED_IN_AT)
     if signed_in_at is not None:
@@ -114,7 +114,7 @@ def _write(request: HttpRequest, user: Any, key: str) -> None:
     )
     # Records of sessions that were cleared without a signal: no session outlives this time since it was seen.
     longest = timedelta(seconds=settings.SESSION_COOKIE_AGE) + 2 * SEEN_EVERY
-    notes.filter(seen_at__lt=now - longest).delete()
+    records.filter(seen_at__lt=now - longest).delete()
 
 
 def _signed_in(request: HttpRequest, user: Any, **_: object) -> None:
@@ -123,7 +123,7 @@ def _signed_in(request: HttpRequest, user: Any, **_: object) -> None:
     if request.session.session_key is None:
         # After the flush of another user's session: a record needs a key.
         request.session.create()
-    _note(request, user)  # At sign-in, so that no page is slower for it.
+    _record(request, user)  # At sign-in, so that no page is slower for it.
 
 
 def _sessions_expired(keys: list[str], **_: object) -> None:
@@ -160,35 +160,35 @@ def are_listed() -> bool:
 def list_browsers(request: HttpRequest) -> list[Browser]:
     """The browsers of the request's user: this one first, then by last use."""
     user = _user(request)
-    _note(request, user)
-    notes = list(BrowserSession.objects.filter(user=user)[:MAX_LISTED])
-    living = sessions.read_sessions([note.session_key for note in notes])
-    dead = [note.pk for note in notes if note.session_key not in living]
+    _record(request, user)
+    records = list(BrowserSession.objects.filter(user=user)[:MAX_LISTED])
+    living = sessions.read_sessions([record.session_key for record in records])
+    dead = [record.pk for record in records if record.session_key not in living]
     if dead:
         BrowserSession.objects.filter(pk__in=dead).delete()
     browsers = [
         Browser(
-            id=note.pk,
-            name=describe(note.user_agent),
-            address=note.address,
-            signed_in_at=note.signed_in_at,
-            seen_at=note.seen_at,
-            is_this=note.session_key == request.session.session_key,
+            id=record.pk,
+            name=describe(record.user_agent),
+            address=record.address,
+            signed_in_at=record.signed_in_at,
+            seen_at=record.seen_at,
+            is_this=record.session_key == request.session.session_key,
         )
-        for note in notes
+        for record in records
         # A session of a former password is still on record, and lets nobody in.
-        if note.session_key in living and is_signed_in(user, living[note.session_key].values())
+        if record.session_key in living and is_signed_in(user, living[record.session_key].values())
     ]
     return sorted(browsers, key=lambda browser: not browser.is_this)
 
 
-def end_session(user: Any, note_id: int) -> bool:
+def end_session(user: Any, record_id: int) -> bool:
     """Sign the user out of one browser. False: not a browser of the user, or already signed out."""
-    note = BrowserSession.objects.filter(user_id=user.pk, pk=note_id).first()
-    if note is None:
+    record = BrowserSession.objects.filter(user_id=user.pk, pk=record_id).first()
+    if record is None:
         return False
-    sessions.store()(note.session_key).delete()
-    note.delete()
+    sessions.store()(record.session_key).delete()
+    record.delete()
     # Session engines without a table send no signal.
     publish_users_changed([users.id_of(user)])
     return True
@@ -218,7 +218,7 @@ def _renew_salt(request: HttpRequest) -> User:
     return user
 
 
-# In words
+# Names
 
 BROWSERS = {
     "Edge": r"\bEdg(?:e|A|iOS)?/",

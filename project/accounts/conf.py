@@ -13,7 +13,7 @@ class Accounts(Tunables, frozen=True, kw_only=True):
         bounds(
             1,
             86_400,
-            "The time within which tries to sign in or up are counted; who tried too often waits for its end.",
+            "The window in which sign-in and sign-up attempts are counted.",
         ),
     ] = 300
     login_attempts_per_account_and_address: Annotated[
@@ -21,57 +21,56 @@ class Accounts(Tunables, frozen=True, kw_only=True):
         bounds(
             1,
             100_000,
-            (
-                "Failed tries to sign in to one account from one address, or from a browser that has signed in to "
-                "it before."
-            ),
+            "Failed sign-ins to one account from one address, or from a known browser of the account.",
         ),
     ] = 10
     login_attempts_per_address: Annotated[
-        int, bounds(1, 100_000, "Failed tries to sign in from one address: an office may share one.")
+        int, bounds(1, 100_000, "Failed sign-ins from one address; offices share an address.")
     ] = 50
     login_attempts_per_account: Annotated[
         int,
         bounds(
             1,
             1_000_000,
-            ("Failed tries to sign in to one account from anywhere; browsers that have signed in to it before go on."),
+            "Failed sign-ins to one account from all addresses; known browsers are exempt.",
         ),
     ] = 100
     sign_up_attempts_per_address: Annotated[
-        int, bounds(1, 100_000, "Tries to make an account from one address: each tells whether a name is taken.")
+        int, bounds(1, 100_000, "Sign-ups from one address, failed or not: each shows whether a name is taken.")
     ] = 20
     password_attempts: Annotated[
-        int, bounds(1, 100_000, "Wrong present passwords on the account page, and in the admin, for one session.")
+        int, bounds(1, 100_000, "Wrong current passwords on the account page and in the admin, per session.")
     ] = 10
     reset_link_seconds: Annotated[
-        int, bounds(300, 604_800, "How long a link to set a new password can be used, once.")
+        int, bounds(300, 604_800, "Lifetime of a link to set a new password; it works once.")
     ] = 86_400
     reset_mails_seconds: Annotated[
-        int, bounds(1, 86_400, "The time within which mails with such a link are counted.")
+        int, bounds(1, 86_400, "The window in which mails with such a link are counted.")
     ] = 3600
     reset_mails_per_email: Annotated[
-        int, bounds(1, 1000, "Mails with such a link that may be asked for one email address: nobody is flooded.")
+        int, bounds(1, 1000, "Mails with such a link to one email address, to prevent floods.")
     ] = 3
     reset_mails_per_address: Annotated[
-        int, bounds(1, 100_000, "Mails with such a link that may be asked for from one address.")
+        int, bounds(1, 100_000, "Mails with such a link requested from one IP address.")
     ] = 20
     reset_mails_waiting: Annotated[
-        int, bounds(1, 10_000, "Mails that may wait for the mail server in one process; one more is answered with 503.")
+        int, bounds(1, 10_000, "Mails queued for the mail server in one process; more get 503.")
     ] = 100
-    password_hashes: Annotated[int, bounds(1, 64, "Password hashes that one process makes at once.")] = 2
+    password_hashes: Annotated[int, bounds(1, 64, "Password hashes that one process computes at once.")] = 2
     password_hashes_waiting: Annotated[
-        int, bounds(0, 1000, "Forms that may wait for a hash in one process; one more is answered with 503.")
+        int, bounds(0, 1000, "Forms queued for a hash in one process; more get 503.")
     ] = 12
     expired_sessions_seconds: Annotated[
         float,
         bounds(
             1,
             86_400,
-            ("Time between two looks for expired sessions in one process; those found are deleted, 200 at a time."),
+            "Time between two deletions of expired sessions in one process, 200 per query.",
         ),
     ] = 600.0
-    password_seconds: Annotated[float, bounds(0.1, 60, "How long a form waits for its hash to begin; then 503.")] = 5.0
+    password_seconds: Annotated[float, bounds(0.1, 60, "A form whose hash has not begun after this time gets 503.")] = (
+        5.0
+    )
 
 
 def settings() -> Accounts:

@@ -23,7 +23,7 @@ SECONDS = 300
 # A session key: the account's salt at sign-in. It distinguishes a new password from "sign out everywhere".
 SALT_OF_SESSION = "session_salt"
 
-WORDS = {
+NOTICES = {
     "password": "You were signed out: the password of this account was changed.",
     "everywhere": "You were signed out: another browser signed this account out everywhere.",
     "changed": "You were signed out: the password was changed, or another browser signed this account out everywhere.",
@@ -33,7 +33,7 @@ WORDS = {
 LATER = "ended"
 
 
-def tell_why(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+def store_reason(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
     """Middleware: store the reason in a cookie for the sign-in page."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -72,15 +72,15 @@ def _read_session(request: HttpRequest) -> tuple[Any, Any] | None:
     return request.session.get(SESSION_KEY), request.session.get(SALT_OF_SESSION)
 
 
-def words_for(request: HttpRequest) -> str:
+def notice_for(request: HttpRequest) -> str:
     """The notice for the sign-in page; empty for signed-in users and for browsers that never were."""
     if request.user.is_authenticated:
         return ""
     reason = getattr(request, "signed_out_reason", "")
-    return WORDS.get(_cookie(request, COOKIE) or reason or _cookie(request, COOKIE_OF_LATER), "")
+    return NOTICES.get(_cookie(request, COOKIE) or reason or _cookie(request, COOKIE_OF_LATER), "")
 
 
-def forget(request: HttpRequest, response: HttpResponse) -> None:
+def delete_reason(request: HttpRequest, response: HttpResponse) -> None:
     """Delete the reason after a sign-in."""
     request.signed_out_reason = ""  # type: ignore[attr-defined]
     for name in (COOKIE, COOKIE_OF_LATER):

@@ -22,7 +22,7 @@ class BoundedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """
 
     def is_beyond(self, request: HttpRequest, obj: Any) -> bool:
-        """Whether the row holds a right that the request's user lacks."""
+        """Whether the row has a right that the request's user lacks."""
         raise NotImplementedError
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -32,7 +32,7 @@ class Hashes:
         tunables = conf.settings()
         self._seconds = tunables.password_seconds
         self._max_calls = tunables.password_hashes + tunables.password_hashes_waiting
-        self._threads = ThreadPoolExecutor(tunables.password_hashes, "hashes", initializer=_give_way)
+        self._threads = ThreadPoolExecutor(tunables.password_hashes, "hashes", initializer=_init_thread)
         self._calls = 0
         self._lock = threading.Lock()
 
@@ -83,7 +83,7 @@ def in_turn(make: Callable[[], Any]) -> Any:
     return _hashes.run(make)
 
 
-def _give_way() -> None:
+def _init_thread() -> None:
     _local.is_ours = True
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)

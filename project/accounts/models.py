@@ -22,7 +22,7 @@ KEY_CHARS = 600
 KEYLESS_COMPARED = (
     1_000  # Users without a key that a new name is compared with: takes some milliseconds. Mostly none exist.
 )
-NAME_TAKEN = "Somebody has this name, or one that looks like it."
+NAME_TAKEN = "This name is taken, or looks like a name that is taken."
 
 
 def key_of(name: str) -> str:
@@ -86,7 +86,7 @@ class User(AbstractUser):
         max_length=NAME_CHARS,
         unique=True,
         validators=[validate_user_name],
-        help_text="Others see it. At most 150 letters, digits and @ . + - _",
+        help_text="Shown to other users. Up to 150 characters: letters, digits and @ . + - _",
         error_messages={"unique": NAME_TAKEN},
     )
     # Null: created by the previous release, or the newer of two old look-alikes. `manage.py name_keys` fills it.

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from hubbub.process.steps import in_step
+from hubbub.process.steps import step_with_pause
 from project.accounts.models import key_of
 
 BATCH = 100  # Rows in one transaction, for which SQLite's other writers wait.
@@ -40,7 +40,7 @@ def _fill_all(users: Any) -> bool:
     last: Any = None
     is_any_freed = False
     while True:
-        with in_step():
+        with step_with_pause():
             batch = _batch_after(users, last)
             if not batch:
                 return is_any_freed

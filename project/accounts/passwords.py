@@ -73,7 +73,7 @@ def set_password(
     allows: Callable[[User], bool],
     request: HttpRequest | None = None,
 ) -> bool:
-    """Set it, which ends all sessions but that of `request`. False: `allows(user)` is not true any more.
+    """Set the password and end all sessions except the request's. False: `allows(user)` is no longer true.
 
     Saves no other field: they may have changed while the hash was made. None: no password signs in.
 

@@ -14,7 +14,7 @@ from project.accounts import known_browsers, login_throttle, passwords, reset_ma
 from project.accounts.browsers import address_of
 from project.accounts.models import User
 from project.accounts.password_forms import ForgottenForm, NewPasswordForm
-from project.accounts.views import too_many_tries
+from project.accounts.views import too_many_attempts
 
 
 class Reset(PasswordResetConfirmView):
@@ -57,7 +57,7 @@ def forgotten(request: HttpRequest) -> HttpResponse:
     email, address = form.cleaned_data["email"], address_of(request)
     if wait := login_throttle.try_reset_mail(email, address):
         log_event(Kind.RESET_LIMITED, address=address)
-        return too_many_tries(request, wait, back="forgotten")
+        return too_many_attempts(request, wait, back="forgotten")
     reset_mail.send_later(email, settings.SITE_URL, address)
     return render(request, "registration/forgotten-sent.html", {"lifetime": passwords.lifetime()})
 

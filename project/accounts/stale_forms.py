@@ -17,7 +17,7 @@ from django.views.csrf import csrf_failure
 from django.views.decorators.cache import never_cache
 
 from project.accounts.forms import SignInForm, SignUpForm
-from project.accounts.views import find_account, go_on, next_address, sign_in_context, signs_out_by_script
+from project.accounts.views import find_account, next_address, redirect_to, sign_in_context, signs_out_by_script
 
 TOO_OLD = "The page had expired. Please send the form again."
 NO_COOKIE = "Your browser sent no cookie with the form. Allow cookies for this site and send the form again."
@@ -78,7 +78,7 @@ def _sign_in(request: HttpRequest, notice: str) -> HttpResponse:
     following = next_address(request)
     if user.is_authenticated:
         if not name.strip() or find_account(name) == user:
-            return go_on(following)
+            return redirect_to(following)
         notice = f"This browser is already signed in as {user.get_username()}. To switch accounts, send the form again."
     form = SignInForm(request, initial={"username": name[:150]})
     context = {"form": form, "next": following, "notice": notice, **sign_in_context()}

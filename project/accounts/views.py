@@ -28,7 +28,7 @@ class SignIn(LoginView):
     template_name = "registration/sign-in.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        if self.request.method == "GET" and (words := ended.words_for(self.request)):
+        if self.request.method == "GET" and (words := ended.notice_for(self.request)):
             kwargs["notice"] = words
         return super().get_context_data(**sign_in_context(), **kwargs)
 
@@ -37,7 +37,7 @@ class SignIn(LoginView):
         limits = self._limits()
         if wait := login_throttle.try_sign_in(*limits):
             self._log(Kind.SIGN_IN_LIMITED)
-            return too_many_tries(request, wait)
+            return too_many_attempts(request, wait)
         try:
             return super().post(request, *args, **kwargs)
         except Busy:
@@ -49,7 +49,7 @@ class SignIn(LoginView):
         login_throttle.forgive_sign_in(*self._limits())
         response = super().form_valid(form)
         known_browsers.remember(self.request, response, form.get_user())
-        ended.forget(self.request, response)
+        ended.delete_reason(self.request, response)
         return response
 
     def form_invalid(self, form: Any) -> HttpResponse:
@@ -86,20 +86,20 @@ def find_account(name: str) -> Any:
 @sensitive_post_parameters()
 @never_cache
 def sign_up(request: HttpRequest) -> HttpResponse:
-    """Create an account and sign it in. With SIGN_UP_OPEN off, a page says that sign-up is closed."""
+    """Create an account and sign it in. With SIGN_UP_OPEN off, the page of closed sign-up is shown."""
     if not settings.SIGN_UP_OPEN:
         return render(request, "registration/sign-up-closed.html", status=404)
     if request.method == "POST" and (wait := login_throttle.try_sign_up(address_of(request))):
         log_event(Kind.SIGN_UP_LIMITED, address=address_of(request))
-        return too_many_tries(request, wait)
+        return too_many_attempts(request, wait)
     form = SignUpForm(request.POST if request.method == "POST" else None)
     user = form.create() if form.is_valid() else None
     if user is None:
         return render(request, "registration/sign-up.html", {"form": form, "next": next_address(request)})
     login(request, user)
-    response = go_on(next_address(request))
+    response = redirect_to(next_address(request))
     known_browsers.remember(request, response, user)
-    ended.forget(request, response)
+    ended.delete_reason(request, response)
     return response
 
 
@@ -114,10 +114,10 @@ def enter_admin(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(address)
 
 
-def too_many_tries(request: HttpRequest, wait_seconds: float, back: str = "sign-in") -> HttpResponse:
+def too_many_attempts(request: HttpRequest, wait_seconds: float, back: str = "sign-in") -> HttpResponse:
     """The same response for known and unknown names. `back`: the URL name of the page to return to."""
     context = {"minutes": math.ceil(wait_seconds / 60), "back": reverse(back)}
-    response = render(request, "registration/too-many-tries.html", context, status=429)
+    response = render(request, "registration/too-many-attempts.html", context, status=429)
     response.headers["Retry-After"] = str(math.ceil(wait_seconds))
     return response
 
@@ -134,6 +134,6 @@ def next_address(request: HttpRequest) -> str:
     return address if is_ours else ""
 
 
-def go_on(address: str) -> HttpResponse:
+def redirect_to(address: str) -> HttpResponse:
     """Redirect to the result of `next_address` unchanged: `redirect` could take it for the name of a view."""
     return HttpResponseRedirect(address or resolve_url(settings.LOGIN_REDIRECT_URL))

@@ -13,7 +13,7 @@ from tests.support.signing_in import PASSWORD
 
 @pytest.fixture(autouse=True)
 def no_tries(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Nobody has tried anything yet, as far as Redis or this process know."""
+    """Sign-in attempts are forgotten, in Redis and in this process."""
     monkeypatch.setattr(login_throttle, "_away_until", float("-inf"))
     login_throttle._local.cache_clear()
     with redis.Redis.from_url(settings.REDIS_URL) as client:
@@ -24,13 +24,8 @@ def no_tries(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def quick_hashes(settings: Any) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
-@pytest.fixture
-def owner(alice: Any, quick_hashes: None) -> Any:  # noqa: F811
-    """Alice, who knows her password."""
+def owner(alice: Any) -> Any:  # noqa: F811
+    """Alice with a known password."""
     alice.set_password(PASSWORD)
     alice.save()
     return alice

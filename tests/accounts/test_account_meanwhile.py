@@ -1,4 +1,4 @@
-"""What the account page and the admin do when an account has changed by the time that they write."""
+"""The account page and the admin keep concurrent changes of an account."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from project.accounts import passwords
 from tests.support.personas import make_user
 from tests.support.signing_in import NEW, PASSWORD, THERE, is_signed_in, signed_in
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static", "quick_hashes")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
 
 ACCOUNT = reverse("account")
 
@@ -72,7 +72,7 @@ def test_sign_out_everywhere_of_an_account_that_is_deleted_meanwhile(
     assert not is_signed_in(here)
 
 
-# What the admin saves
+# Saves by the admin
 
 
 ADMINS = "/admin/password_change/"
@@ -136,7 +136,7 @@ def test_another_users_password_in_the_admin_saves_nothing_else(
     assert not is_signed_in(here)
 
 
-def test_the_administrator_who_sets_the_own_password_there_stays_signed_in(admin: Any, root: Any) -> None:
+def test_an_administrator_stays_signed_in_after_setting_the_own_password(admin: Any, root: Any) -> None:
     page = f"/admin/accounts/user/{root.pk}/password/"
     assert admin.post(page, OTHERS["set"], follow=True).status_code == 200
     assert is_signed_in(admin)

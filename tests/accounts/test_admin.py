@@ -1,4 +1,4 @@
-"""The admin of users: counts that cost no query per row, rights, and what stays of a user who is deleted."""
+"""The admin of users: constant query counts, rights, and messages of deleted users."""
 
 import uuid
 from typing import Any
@@ -58,7 +58,7 @@ def test_the_list_costs_the_same_with_one_row_and_with_twenty(admin: Any, lounge
     assert queries() == with_one
 
 
-def test_what_a_user_did_stands_first_on_their_page(admin: Any, alice: Any) -> None:
+def test_recent_actions_are_first_on_the_page_of_a_user(admin: Any, alice: Any) -> None:
     page = admin.get(reverse("admin:accounts_user_change", args=[alice.pk])).text
     assert page.index("?author__exact=") < page.index('id="id_username"')
     assert "?author__exact=" not in admin.get(reverse("admin:accounts_user_add")).text
@@ -117,7 +117,7 @@ def test_deleting_a_user_keeps_their_messages_and_takes_their_tokens(
     else:
         assert client.post(delete, {"post": "yes"}).status_code == 302
     assert not get_user_model().objects.filter(username="alice").exists()
-    assert [(one.author, one.body) for one in Message.objects.all()] == [(None, "hello")]
+    assert [(message.author, message.body) for message in Message.objects.all()] == [(None, "hello")]
     assert not AccessToken.objects.exists()
     assert Membership.objects.count() == 2
 

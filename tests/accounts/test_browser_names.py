@@ -1,4 +1,4 @@
-"""What the list on the account page calls a browser."""
+"""Names of browsers in the list on the account page."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from project.accounts import browsers
 from project.accounts.models import BrowserSession
 from tests.support.signing_in import FIREFOX, signed_in
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db, pytest.mark.usefixtures("plain_static", "quick_hashes")]
+pytestmark = [pytest.mark.database, pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
 
 AGENTS = {
     "Firefox on Windows": FIREFOX,
@@ -33,7 +33,7 @@ def test_a_browser_is_named_in_plain_words(words: str) -> None:
     assert browsers.describe(AGENTS[words]) == words
 
 
-def test_what_a_browser_says_of_itself_is_bounded_and_is_text(owner: Any) -> None:
+def test_the_user_agent_is_bounded_and_shown_as_text(owner: Any) -> None:
     here = signed_in("alice", HTTP_USER_AGENT="<b>\x00\u202e" + "x" * 5000)
     [note] = BrowserSession.objects.all()
     assert len(note.user_agent) == browsers.USER_AGENT_CHARS

@@ -1,4 +1,4 @@
-"""What noting the browsers of a user costs."""
+"""Cost of the records of a user's browsers."""
 
 from datetime import timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from hubbub.limits.token_buckets import Buckets
 from project.accounts import browsers
 from project.accounts.models import BrowserSession
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static", "quick_hashes")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
 
 
 def test_a_session_is_written_down_once_an_hour_by_all_processes(owner: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,7 +24,7 @@ def test_a_session_is_written_down_once_an_hour_by_all_processes(owner: Any, mon
     here.force_login(owner)
 
     def queries(process: int) -> list[str]:
-        monkeypatch.setattr(browsers, "_noted", buckets[process])
+        monkeypatch.setattr(browsers, "_recorded", buckets[process])
         with CaptureQueriesContext(connection) as seen:
             here.get(reverse("lobby"))
         return [query["sql"].split()[0] for query in seen if "browsersession" in query["sql"]]

@@ -11,7 +11,7 @@ from django.urls import reverse
 from project.accounts import ended
 from tests.support.signing_in import NEW, PASSWORD, THERE, sign_in, signed_in
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db, pytest.mark.usefixtures("plain_static", "quick_hashes")]
+pytestmark = [pytest.mark.database, pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
 
 SIGN_IN = reverse("sign-in")
 SAID = "You were signed out"
@@ -56,7 +56,7 @@ CAUSES = {
 
 @pytest.mark.parametrize("opens", ["lobby", "sign-in"])
 @pytest.mark.parametrize("act", CAUSES, ids=lambda act: act.__name__)
-def test_a_browser_that_was_signed_out_elsewhere_is_told_why(owner: Any, act: Any, opens: str) -> None:
+def test_a_browser_that_was_signed_out_elsewhere_shows_the_reason(owner: Any, act: Any, opens: str) -> None:
     here, there = signed_in("alice"), signed_in("alice", THERE)
     act(here)
     page = there.get(reverse(opens), follow=True)
@@ -75,7 +75,7 @@ def test_of_two_pages_at_once_the_one_that_comes_later_does_not_replace_the_reas
     assert CAUSES[sign_out_others] in there.get(reverse("lobby"), follow=True).text
 
 
-def test_it_is_said_until_somebody_signs_in(owner: Any) -> None:
+def test_the_notice_is_shown_until_the_next_sign_in(owner: Any) -> None:
     here, there = signed_in("alice"), signed_in("alice", THERE)
     sign_out_others(here)
     assert SAID in there.get(reverse("lobby"), follow=True).text
@@ -86,7 +86,7 @@ def test_it_is_said_until_somebody_signs_in(owner: Any) -> None:
     assert SAID not in there.get(SIGN_IN).text
 
 
-def test_the_browser_that_has_signed_out_itself_is_told_nothing(owner: Any) -> None:
+def test_a_browser_that_signed_out_itself_gets_no_notice(owner: Any) -> None:
     here = signed_in("alice")
     here.post(reverse("sign-out"))
     assert SAID not in here.get(reverse("lobby"), follow=True).text
@@ -98,7 +98,7 @@ def test_the_browser_that_has_signed_out_itself_is_told_nothing(owner: Any) -> N
     assert here.get(reverse("lobby")).status_code == 200
 
 
-def test_a_new_password_after_signing_out_the_others_is_told_as_one(owner: Any) -> None:
+def test_a_new_password_after_signing_out_others_shows_the_reason_password(owner: Any) -> None:
     """The salt of this browser's session is the new one."""
     here = signed_in("alice")
     sign_out_others(here)
@@ -107,16 +107,16 @@ def test_a_new_password_after_signing_out_the_others_is_told_as_one(owner: Any) 
     assert CAUSES[set_password] in here.get(reverse("lobby"), follow=True).text
 
 
-def test_a_session_of_the_release_before_is_told_what_may_have_been(owner: Any) -> None:
+def test_a_session_of_the_release_before_ends_with_the_reason_changed(owner: Any) -> None:
     here, there = signed_in("alice"), signed_in("alice", THERE)
     session = there.session
     del session[ended.SALT_OF_SESSION]
     session.save()
     set_password(here)
-    assert ended.WORDS["changed"] in there.get(reverse("lobby"), follow=True).text
+    assert ended.NOTICES["changed"] in there.get(reverse("lobby"), follow=True).text
 
 
-def test_a_visitor_with_a_session_of_nobody_is_told_nothing(client: Client) -> None:
+def test_a_visitor_with_an_anonymous_session_gets_no_notice(client: Client) -> None:
     session = client.session
     session["anything"] = 1
     session.save()

@@ -1,4 +1,4 @@
-"""Plain staff in the admin, who try to get more rights than they have: by forms, by hand-made requests, by others."""
+"""Staff in the admin cannot gain more rights than they have, by forms or by hand-made requests."""
 
 from typing import Any
 
@@ -16,9 +16,9 @@ pytestmark = [pytest.mark.database, pytest.mark.usefixtures("plain_static")]
 
 USERS = reverse("admin:accounts_user_changelist")
 GROUPS = reverse("admin:auth_group_changelist")
-# Of Stan, who may change users and groups, and whatever else these name.
+# Stan may change users and groups, and has the permissions named here.
 GIVEN = ["view_user", "add_user", "change_user", "delete_user"]
-GIVEN += [f"{one}_group" for one in ("view", "add", "change", "delete")]
+GIVEN += [f"{action}_group" for action in ("view", "add", "change", "delete")]
 PASSWORD = "kettle-boils-9"
 
 
@@ -58,8 +58,8 @@ def change(client: Client, user: Any, **changes: Any) -> Any:
 
 
 def names(user: Any) -> set[str]:
-    found: set[str] = get_user_model().objects.get(pk=user.pk).get_all_permissions()
-    return found
+    permissions: set[str] = get_user_model().objects.get(pk=user.pk).get_all_permissions()
+    return permissions
 
 
 def errors_of(response: Any, field: str) -> list[str]:
@@ -70,13 +70,13 @@ def errors_of(response: Any, field: str) -> list[str]:
 
 def test_staff_who_give_themselves_a_permission(by_stan: Client, stan: Any) -> None:
     before = names(stan)
-    keys = [permission(one).pk for one in (*GIVEN, "view_dashboard")]
+    keys = [permission(codename).pk for codename in (*GIVEN, "view_dashboard")]
     assert errors_of(change(by_stan, stan, user_permissions=keys), "user_permissions") == [NOT_YOURS_TO_GIVE]
     assert names(stan) == before
 
 
 def test_staff_who_make_themselves_a_superuser(by_stan: Client, stan: Any) -> None:
-    keys = [permission(one).pk for one in GIVEN]
+    keys = [permission(codename).pk for codename in GIVEN]
     assert change(by_stan, stan, user_permissions=keys, is_superuser="on").status_code == 302
     assert not get_user_model().objects.get(pk=stan.pk).is_superuser
 
@@ -90,7 +90,7 @@ def test_staff_who_make_another_user_a_superuser(by_stan: Client, alice: Any) ->
 def test_staff_who_put_themselves_into_a_group_with_more_rights(by_stan: Client, stan: Any) -> None:
     moderators = make_group("moderators", "view_user", "delete_message")
     before = names(stan)
-    keys = [permission(one).pk for one in GIVEN]
+    keys = [permission(codename).pk for codename in GIVEN]
     response = change(by_stan, stan, user_permissions=keys, groups=[moderators.pk])
     assert errors_of(response, "groups") == [NOT_YOURS_TO_GIVE]
     assert names(stan) == before
@@ -176,20 +176,20 @@ def test_staff_who_delete_a_superuser_among_others(by_stan: Client, root: Any, a
     assert set(get_user_model().objects.filter(pk__in=keys)) == {root}
 
 
-def test_what_staff_cannot_give_is_not_offered(by_stan: Client, stan: Any, alice: Any, root: Any) -> None:
+def test_rights_that_staff_cannot_give_are_not_offered(by_stan: Client, stan: Any, alice: Any, root: Any) -> None:
     make_group("watchers", "view_dashboard")
     make_group("helpers", "view_user")
     form = by_stan.get(page_of(alice)).context["adminform"].form
     assert set(form.fields["user_permissions"].queryset) == set(stan.user_permissions.all())
-    assert [one.name for one in form.fields["groups"].queryset] == ["helpers"]
+    assert [group.name for group in form.fields["groups"].queryset] == ["helpers"]
     assert "is_superuser" not in form.fields
-    # Who has more rights is shown, as text.
+    # A user with more rights is shown as text.
     page = by_stan.get(page_of(root))
     assert page.status_code == 200
     assert set(page.context["adminform"].form.fields) == {"password"}, "a text that says how it is kept"
 
 
-def test_staff_give_what_they_have_and_change_who_has_no_more(by_stan: Client, alice: Any) -> None:
+def test_staff_give_their_own_rights_and_change_users_with_no_more(by_stan: Client, alice: Any) -> None:
     helpers = make_group("helpers", "view_user")
     response = change(by_stan, alice, user_permissions=[permission("add_user").pk], groups=[helpers.pk])
     assert response.status_code == 302
@@ -198,7 +198,7 @@ def test_staff_give_what_they_have_and_change_who_has_no_more(by_stan: Client, a
     assert by_stan.post(page_of(alice, "delete"), {"post": "yes"}).status_code == 302
 
 
-def test_a_superuser_is_bound_by_nothing(client: Client, root: Any, stan: Any, alice: Any) -> None:
+def test_a_superuser_has_all_rights(client: Client, root: Any, stan: Any, alice: Any) -> None:
     client.force_login(root)
     watchers = make_group("watchers", "view_dashboard")
     assert change(client, stan, is_superuser="on", groups=[watchers.pk]).status_code == 302

@@ -49,20 +49,20 @@ def test_a_session_that_is_prolonged_after_it_was_found_stays() -> None:
 @pytest.mark.django_db
 def test_no_signal_asks_about_the_sockets_of_thousands_of_users() -> None:
     make(10, days=-1)
-    told: list[object] = []
+    announced: list[object] = []
 
     def tell(**said: object) -> None:
-        told.append(said)
+        announced.append(said)
 
     post_delete.connect(tell, sender=Session)
     try:
         assert delete_step()[0] == 10
     finally:
         post_delete.disconnect(tell, sender=Session)
-    assert told == []
+    assert announced == []
 
 
-def test_what_was_noted_of_a_browser_goes_with_its_expired_session(alice: Any) -> None:
+def test_notes_of_a_browser_go_with_its_expired_session(alice: Any) -> None:
     make(2, days=-1)
     make(1, days=1, name="new")
     for session in Session.objects.all():

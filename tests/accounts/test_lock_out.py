@@ -1,4 +1,4 @@
-"""Strangers who guess at a password are stopped, and do not keep the account's owner out."""
+"""Password guesses by strangers are limited, and do not lock the account's owner out."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from project.accounts.conf import Accounts
 from tests.support.personas import make_user
 from tests.support.signing_in import HERE, NEW, PASSWORD, THERE, sign_in, signed_in
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static", "quick_hashes")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
 
 COOKIE = known_browsers.COOKIE
 
@@ -78,7 +78,7 @@ def test_a_stolen_cookie_of_a_known_browser_guesses_ten_times(owner: Any) -> Non
     }.items(),
     ids=lambda case: case[0],
 )
-def test_a_cookie_that_is_not_ours_changes_nothing(owner: Any, cookie: tuple[str, str]) -> None:
+def test_a_foreign_cookie_changes_nothing(owner: Any, cookie: tuple[str, str]) -> None:
     guess(10)
     client = Client()
     client.cookies[COOKIE] = cookie[1]
@@ -110,7 +110,7 @@ def test_a_browser_knows_several_accounts_and_not_without_end(owner: Any) -> Non
     assert len(client.cookies[COOKIE].value) < 500
 
 
-def test_who_makes_an_account_has_a_known_browser(client: Any, quick_hashes: None) -> None:
+def test_a_sign_up_makes_the_browser_known(client: Any) -> None:
     given = {"username": "dora", "password1": PASSWORD, "password2": PASSWORD}
     assert client.post(reverse("sign-up"), given).status_code == 302
     for _ in range(10):
@@ -118,7 +118,7 @@ def test_who_makes_an_account_has_a_known_browser(client: Any, quick_hashes: Non
     assert sign_in("dora", PASSWORD, HERE, client).status_code == 302
 
 
-def test_who_makes_a_second_account_has_a_known_browser_for_both(owner: Any) -> None:
+def test_a_second_sign_up_makes_the_browser_known_for_both_accounts(owner: Any) -> None:
     known = signed_in("alice")
     given = {"username": "dora", "password1": PASSWORD, "password2": PASSWORD}
     # The test client sends every cookie everywhere; a browser sends it where its path says.
@@ -128,7 +128,7 @@ def test_who_makes_a_second_account_has_a_known_browser_for_both(owner: Any) -> 
     assert sign_in("alice", PASSWORD, HERE, known).status_code == 302
 
 
-def test_who_sets_a_password_by_a_link_has_a_known_browser(owner: Any, client: Client) -> None:
+def test_a_password_set_by_a_link_makes_the_browser_known(owner: Any, client: Client) -> None:
     page = client.get(passwords.reset_link(owner, ""))
     given = {"new_password1": NEW, "new_password2": NEW}
     assert client.post(page.headers["Location"], given).headers["Location"] == reverse("sign-in")

@@ -1,4 +1,4 @@
-"""The administrator's page of a reset link: where it is, what ends the link, and a button that copies it."""
+"""The administrator's page of a reset link: breadcrumbs, the ends of the link, a copy button."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_the_page_says_where_it_is_and_what_ends_a_link(admin: Any, alice: Any, method: str) -> None:
+def test_the_page_has_breadcrumbs_and_the_ends_of_a_link(admin: Any, alice: Any, method: str) -> None:
     page = getattr(admin, method)(f"/admin/accounts/user/{alice.pk}/reset-link/")
     text = " ".join(page.text.split())
     assert "The link works once, within 24 hours." in text

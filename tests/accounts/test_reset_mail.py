@@ -1,4 +1,4 @@
-"""Who gets which link by mail: accounts of others with the same address take nobody's place."""
+"""Recipients of reset links by mail: accounts that share an address."""
 
 from contextvars import Context
 from datetime import timedelta
@@ -13,7 +13,7 @@ from project.accounts.models import User
 from tests.support.personas import make_user
 from tests.support.signing_in import HERE, PASSWORD
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db, pytest.mark.usefixtures("quick_hashes")]
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
 
 EMAIL = "alice@example.org"
 
@@ -34,7 +34,7 @@ def named(text: str) -> list[str]:
     return [line.partition(": ")[0] for line in text.splitlines() if ": https://" in line]
 
 
-def test_accounts_that_are_younger_take_nobodys_place(mailoutbox: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_younger_accounts_take_no_place_of_older_ones(mailoutbox: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reset_mail, "MAX_ACCOUNTS", 4)
     for number in range(6):
         make_owner(f"foreign{number}", days=number + 1)

@@ -1,7 +1,6 @@
-"""Reset links: for one use, for a time, and never for an account with rights that their maker lacks."""
+"""Reset links of an administrator: one use, a time limit, and no account with rights that their maker lacks."""
 
 import threading
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,16 +13,12 @@ from django.urls import reverse
 
 from hubbub.auth.tokens import create_token
 from hubbub.models import AccessToken
-from project.accounts import login_throttle, passwords, reset_mail
-from project.accounts.conf import Accounts
-from tests.support.mail_server import MailServer
+from project.accounts import passwords
 from tests.support.personas import make_user
-from tests.support.signing_in import HERE, NEW, PASSWORD, THERE, is_signed_in, sign_in, signed_in
+from tests.support.reset_links import FORM, use, works
+from tests.support.signing_in import NEW, PASSWORD, THERE, is_signed_in, sign_in, signed_in
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static", "quick_hashes")]
-
-FORM = {"new_password1": NEW, "new_password2": NEW}
-FORGOTTEN = "/account/forgotten/"
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
 
 
 def admins_page(user: Any) -> str:
@@ -38,19 +33,6 @@ def make_link(admin: Client, user: Any) -> str:
     link: str = page.context["link"]
     assert link in page.text
     return link
-
-
-def use(link: str, client: Client | None = None, **more: str) -> Any:
-    """Open the link, and send the form that it shows; the page, if it shows none."""
-    client = client or Client()
-    page = client.get(link, follow=True)
-    if not page.context.get("validlink"):
-        return page
-    return client.post(page.redirect_chain[-1][0], {**FORM, **more})
-
-
-def works(link: str) -> bool:
-    return bool(Client().get(link, follow=True).context.get("validlink"))
 
 
 @pytest.fixture
@@ -155,7 +137,7 @@ ENDS = {
 
 
 @pytest.mark.parametrize("how", ENDS)
-def test_a_link_ends_with_what_it_was_made_for(admin: Client, owner: Any, how: str) -> None:
+def test_a_link_ends_when_its_account_changes(admin: Client, owner: Any, how: str) -> None:
     link = make_link(admin, owner)
     assert works(link)
     ENDS[how](owner)
@@ -218,7 +200,7 @@ def test_staff_who_may_not_change_users_make_no_link(owner: Any, rights: list[st
     assert client.post(admins_page(owner)).status_code == 403
 
 
-def test_who_is_no_staff_makes_no_link(owner: Any, bob: Any) -> None:
+def test_a_user_who_is_not_staff_makes_no_link(owner: Any, bob: Any) -> None:
     client = Client()
     client.force_login(bob)
     assert client.post(admins_page(owner)).status_code == 302
@@ -240,7 +222,7 @@ def test_a_link_that_was_made_up(owner: Any, link: str) -> None:
 
 @pytest.mark.database
 @pytest.mark.django_db(transaction=True)
-def test_two_who_use_one_link_at_once(owner: Any) -> None:
+def test_two_uses_of_one_link_at_once(owner: Any) -> None:
     link = passwords.reset_link(owner, "http://testserver")
     clients = [Client(), Client()]
     pages = [client.get(link, follow=True).redirect_chain[-1][0] for client in clients]
@@ -264,132 +246,3 @@ def test_two_who_use_one_link_at_once(owner: Any) -> None:
     [password] = [given for status, given in answers if status == 302]
     owner.refresh_from_db()
     assert owner.check_password(password)
-
-
-# By email
-
-
-def test_without_a_mail_server_nobody_is_promised_a_mail(owner: Any) -> None:
-    assert FORGOTTEN not in Client().get(reverse("sign-in")).text
-    assert Client().get(FORGOTTEN).status_code == 404
-    assert Client().post(FORGOTTEN, {"email": "alice@example.org"}).status_code == 404
-
-
-@pytest.fixture
-def mail(settings: Any) -> Iterator[MailServer]:
-    with MailServer() as server:
-        settings.EMAIL_HOST_IS_SET = True
-        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-        settings.EMAIL_HOST, settings.EMAIL_PORT = server.address
-        settings.SITE_URL = "http://testserver"
-        yield server
-
-
-@pytest.fixture
-def mailed(transactional_db: None, owner: Any) -> Any:
-    """Alice with an address. What the thread of the mails is to see must be committed."""
-    owner.email = "Alice@example.org"
-    owner.save()
-    return owner
-
-
-def ask(email: str = "alice@example.org", address: str = HERE) -> Any:
-    return Client().post(FORGOTTEN, {"email": email}, REMOTE_ADDR=address)
-
-
-def test_a_forgotten_password_is_replaced_by_mail(mail: MailServer, mailed: Any, caplog: Any) -> None:
-    assert FORGOTTEN in Client().get(reverse("sign-in")).text
-    assert ask().status_code == 200
-    sent = mail.wait()
-    assert sent.recipients == ["Alice@example.org"]
-    assert "alice" in sent.text
-    assert "within 24 hours" in sent.text
-    [link] = [word for word in sent.text.split() if word.startswith("http://testserver/")]
-    assert use(link).status_code == 302
-    assert sign_in("alice", NEW).status_code == 302
-    assert f"reset_link_made address={HERE} user={mailed.pk} connection=- 'by email'" in caplog.text
-    assert "example.org" not in caplog.text
-
-
-@pytest.mark.parametrize("host", ["evil.example.org", "testserver.example.org:8443"])
-def test_a_mailed_link_leads_to_the_site_whatever_host_a_request_names(
-    mail: MailServer, mailed: Any, settings: Any, host: str
-) -> None:
-    """The link would work for whoever runs that host, once the owner of the account has opened it."""
-    settings.ALLOWED_HOSTS, settings.SITE_URL = [".example.org"], "https://chat.example.org"
-    assert Client().post(FORGOTTEN, {"email": "alice@example.org"}, HTTP_HOST=host).status_code == 200
-    [link] = [word for word in mail.wait().text.split() if "://" in word]
-    assert link.startswith("https://chat.example.org/account/reset/")
-
-
-def test_the_answer_does_not_tell_who_has_an_account(
-    mail: MailServer, mailed: Any, django_assert_num_queries: Any
-) -> None:
-    make_user("gone", email="gone@example.org", is_active=False, password=PASSWORD)
-    make_user("bob", email="bob@example.org")
-    pages = []
-    for number, email in enumerate(("alice@example.org", "nobody@example.org", "gone@example.org", "bob@example.org")):
-        with django_assert_num_queries(0):
-            pages.append(ask(email, f"192.0.2.{number}"))
-    assert {(page.status_code, page.text) for page in pages} == {(200, pages[0].text)}
-    ask("alice@example.org", "192.0.2.9")
-    # They are sent in this order. An account that never had a password, or is not active, gets none.
-    assert [mail.wait().recipients for _ in range(2)] == [["Alice@example.org"]] * 2
-    assert len(mail.received) == 2
-
-
-def test_a_mail_goes_to_the_address_on_record_and_not_to_one_that_looks_like_it(mail: MailServer, mailed: Any) -> None:
-    ask("alıce@example.org")
-    ask("ALICE@EXAMPLE.ORG")
-    assert mail.wait().recipients == ["Alice@example.org"]
-    assert len(mail.received) == 1
-
-
-def test_a_slow_mail_server_keeps_nobody_waiting(mail: MailServer, mailed: Any) -> None:
-    mail.is_held.set()
-    began = datetime.now()
-    assert ask().status_code == 200
-    assert datetime.now() - began < timedelta(seconds=2)
-    mail.is_held.clear()
-    mail.wait()
-
-
-def test_nobody_is_flooded_with_mails(mail: MailServer, mailed: Any, caplog: Any) -> None:
-    assert [ask(address=f"192.0.2.{number}").status_code for number in range(4)] == [200, 200, 200, 429]
-    assert [ask("nobody@example.org", f"198.51.100.{n}").status_code for n in range(4)] == [200, 200, 200, 429]
-    assert [ask(f"{number}@example.org").status_code for number in range(21)] == [200] * 20 + [429]
-    assert f"reset_limited address={HERE}" in caplog.text
-    assert 3000 < int(ask().headers["Retry-After"]) <= 3600
-
-
-def test_more_mails_than_can_wait_are_refused(
-    mail: MailServer, mailed: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings.ACCOUNTS = Accounts(reset_mails_waiting=2, reset_mails_per_email=1000)
-    monkeypatch.setattr(reset_mail, "_jobs", None)
-    mail.is_held.set()
-    answers = []
-    for _ in range(4):
-        client = Client(raise_request_exception=False)
-        answers.append(client.post(FORGOTTEN, {"email": "alice@example.org"}).status_code)
-    mail.is_held.clear()
-    assert answers[:2] == [200, 200]
-    assert answers[-1] == 503
-    mail.wait()
-
-
-def test_a_mail_server_that_is_away_is_one_line_without_an_address(mailed: Any, settings: Any, caplog: Any) -> None:
-    with MailServer() as server:
-        address = server.address
-    settings.EMAIL_HOST_IS_SET = True
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = address
-    assert ask().status_code == 200
-    tries_left = 500
-    while "reset mail: not sent" not in caplog.text:
-        tries_left -= 1
-        assert tries_left
-        threading.Event().wait(0.02)
-    assert "ConnectionRefusedError" in caplog.text
-    assert "example.org" not in caplog.text
-    assert login_throttle.try_reset_mail("alice@example.org", "192.0.2.77") == 0.0

@@ -10,7 +10,7 @@ from django.urls import reverse
 from tests.support.personas import make_user
 from tests.support.signing_in import NEW, OWN, PASSWORD, is_signed_in, signed_in, token_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static", "quick_hashes")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
 
 ROOM = "/rooms/lounge/"
 
@@ -101,7 +101,7 @@ CROSS = {
 
 
 @pytest.mark.parametrize("headers", CROSS.values(), ids=CROSS.keys())
-def test_a_form_of_another_site_signs_nobody_in_and_shows_nothing(browser: Client, headers: dict[str, str]) -> None:
+def test_a_form_of_another_site_signs_no_user_in(browser: Client, headers: dict[str, str]) -> None:
     open_tab(browser)
     page = send(browser, "a" * 64, headers, username="alice", password=PASSWORD, next=ROOM)
     assert page.status_code == 403
@@ -110,14 +110,14 @@ def test_a_form_of_another_site_signs_nobody_in_and_shows_nothing(browser: Clien
 
 
 @pytest.mark.parametrize("headers", CROSS.values(), ids=CROSS.keys())
-def test_a_form_of_another_site_signs_nobody_out_or_on(browser: Client, headers: dict[str, str]) -> None:
+def test_a_form_of_another_site_signs_no_user_out_or_in(browser: Client, headers: dict[str, str]) -> None:
     send(browser, open_tab(browser), username="alice", password=PASSWORD)
     assert send(browser, "a" * 64, headers, name="sign-out").status_code == 403
     assert send(browser, "a" * 64, headers, username="alice", next=ROOM).status_code == 403
     assert is_signed_in(browser)
 
 
-def test_our_own_page_with_a_wrong_token_signs_nobody_in(browser: Client) -> None:
+def test_our_own_page_with_a_wrong_token_signs_no_user_in(browser: Client) -> None:
     """The right password and an origin of ours are not enough: the form is shown anew."""
     open_tab(browser)
     assert send(browser, "a" * 64, username="alice", password=PASSWORD).status_code == 200
@@ -134,7 +134,7 @@ def test_signing_out_from_a_page_of_before_signs_out(browser: Client) -> None:
     assert not is_signed_in(browser)
 
 
-def test_an_account_page_of_before_changes_nothing_and_says_so(browser: Client, owner: Any) -> None:
+def test_an_outdated_account_page_changes_nothing_and_says_so(browser: Client, owner: Any) -> None:
     send(browser, open_tab(browser), username="alice", password=PASSWORD)
     old_page = open_tab(browser, "account")
     send(browser, open_tab(browser), username="alice", password=PASSWORD)
@@ -196,7 +196,7 @@ def test_the_page_of_an_old_form_says_so_to_a_stranger_as_well(browser: Client, 
 
 
 @pytest.mark.parametrize(("name", "args"), [("sign-out-everywhere", []), ("end-browser", [1])])
-def test_the_script_of_an_old_page_learns_that_nobody_is_signed_out(browser: Client, name: str, args: Any) -> None:
+def test_the_script_of_an_old_page_gets_403(browser: Client, name: str, args: Any) -> None:
     """A redirect is all that it can see of an answer, and would have it delete what was not sent."""
     send(browser, open_tab(browser), username="alice", password=PASSWORD)
     address = reverse(name, args=args)

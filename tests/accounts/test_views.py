@@ -22,15 +22,15 @@ def sign_up(client: Client, **changes: str) -> Any:
 
 def errors_of(response: Any, field: str) -> list[str]:
     assert response.status_code == 200
-    found: list[str] = response.context["form"].errors.get(field, [])
-    return found
+    errors: list[str] = response.context["form"].errors.get(field, [])
+    return errors
 
 
 def signed_in(client: Client) -> bool:
     return "_auth_user_id" in client.session
 
 
-def test_sign_up_makes_an_account_and_signs_it_in(client: Client) -> None:
+def test_sign_up_makes_an_account_and_signs_it_in(client: Client, site_hashers: None) -> None:
     response = sign_up(client)
     assert response.status_code == 302
     assert response.headers["Location"] == reverse("lobby")
@@ -41,14 +41,14 @@ def test_sign_up_makes_an_account_and_signs_it_in(client: Client) -> None:
 @pytest.mark.parametrize(
     ("changes", "field", "words"),
     [
-        ({"username": "Alice"}, "username", "Somebody has this name"),
+        ({"username": "Alice"}, "username", "This name is taken"),
         ({"username": "two words"}, "username", "without spaces"),
         ({"username": ""}, "username", "required"),
         ({"password2": "other horse 7"}, "password2", "differ"),
         ({"password1": "password1", "password2": "password1"}, "password1", "too common"),
     ],
 )
-def test_what_is_wrong_stands_beside_its_field(
+def test_an_error_is_beside_its_field(
     client: Client, alice: Any, changes: dict[str, str], field: str, words: str
 ) -> None:
     response = sign_up(client, **changes)
@@ -60,11 +60,11 @@ def test_what_is_wrong_stands_beside_its_field(
 @pytest.mark.parametrize("changes", [{"password2": "other"}, {"password1": "password1", "password2": "password1"}])
 def test_a_refused_password_is_entered_again_from_the_first_field(client: Client, changes: dict[str, str]) -> None:
     page = sign_up(client, **changes).text
-    [first] = [one.split(">")[0] for one in page.split("<input") if 'id="id_password1"' in one]
+    [first] = [part.split(">")[0] for part in page.split("<input") if 'id="id_password1"' in part]
     assert "autofocus" in first
     assert page.count("autofocus") == 1
     described = first.split('aria-describedby="')[1].split('"')[0].split()
-    assert all(f'id="{one}"' in page for one in described)
+    assert all(f'id="{field}"' in page for field in described)
     assert described[-1].endswith("_error")
 
 
@@ -82,7 +82,7 @@ def test_a_name_that_deceives_is_refused(client: Client, root: Any, name: str) -
 def test_a_name_that_looks_like_another_is_taken(client: Client, alike: str) -> None:
     sign_up(client)
     assert errors_of(sign_up(Client(), username=alike), "username") == [
-        "Somebody has this name, or one that looks like it."
+        "This name is taken, or looks like a name that is taken."
     ]
 
 
@@ -98,7 +98,7 @@ def test_a_name_taken_between_check_and_save_is_an_error_on_the_field(
         raise IntegrityError
 
     monkeypatch.setattr(SignUpForm, "save", taken)
-    assert errors_of(sign_up(client), "username") == ["Somebody has this name, or one that looks like it."]
+    assert errors_of(sign_up(client), "username") == ["This name is taken, or looks like a name that is taken."]
 
 
 def test_sign_up_can_be_closed(client: Client, settings: Any) -> None:

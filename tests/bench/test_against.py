@@ -1,4 +1,4 @@
-"""Two checkouts in turns: which commands they are given, and what is said of what they measured."""
+"""Two checkouts in turns: their commands, and the report on their measurements."""
 
 import json
 import sys
@@ -71,11 +71,11 @@ def result(*, method: int | None, rate: float) -> dict[str, Any]:
 
 
 def test_a_scripts_burst_that_was_measured_in_another_way_is_not_compared() -> None:
-    found: dict[tuple[str, str, str], Compared] = {}
+    compared: dict[tuple[str, str, str], Compared] = {}
     for _ in range(3):
-        against.add(found, "old", result(method=None, rate=5.0))
-        against.add(found, "new", result(method=2, rate=1.0))
-    verdicts = {key[1:]: one.verdict() for key, one in found.items()}
+        against.add(compared, "old", result(method=None, rate=5.0))
+        against.add(compared, "new", result(method=2, rate=1.0))
+    verdicts = {key[1:]: side.verdict() for key, side in compared.items()}
     assert verdicts == {
         ("hubbub", "rate"): "WORSE",
         ("hubbub", "alone_rate"): "WORSE",
@@ -84,15 +84,15 @@ def test_a_scripts_burst_that_was_measured_in_another_way_is_not_compared() -> N
         ("hubbub-publish", "alone_rate"): "WORSE",
         ("hubbub-publish", "alone_us"): "measured in another way",
     }
-    assert found["fanout-200", "hubbub-publish", "rate"].line()[5] == "–"
+    assert compared["fanout-200", "hubbub-publish", "rate"].line()[5] == "–"
 
 
 def test_a_scripts_burst_of_two_checkouts_that_bound_it_is_compared() -> None:
-    found: dict[tuple[str, str, str], Compared] = {}
+    verdicts: dict[tuple[str, str, str], Compared] = {}
     for _ in range(3):
-        against.add(found, "old", result(method=2, rate=5.0))
-        against.add(found, "new", result(method=2, rate=1.0))
-    assert found["fanout-200", "hubbub-publish", "rate"].verdict() == "WORSE"
+        against.add(verdicts, "old", result(method=2, rate=5.0))
+        against.add(verdicts, "new", result(method=2, rate=1.0))
+    assert verdicts["fanout-200", "hubbub-publish", "rate"].verdict() == "WORSE"
 
 
 def test_a_turn_is_started_with_options_that_every_checkout_has() -> None:
@@ -110,6 +110,7 @@ def checkout(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_two_checkouts_take_turns_each_in_its_own_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -121,7 +122,7 @@ def test_two_checkouts_take_turns_each_in_its_own_folder(
     assert (old / "turns").read_text() == (new / "turns").read_text() == "posts\nposts\n"
     printed = capsys.readouterr().out
     said = [line for line in printed.splitlines() if line.startswith("round")]
-    assert said == [f"round {one}, posts: {which}" for one, which in TURNS]
+    assert said == [f"round {turn}, posts: {which}" for turn, which in TURNS]
     [row] = json.loads(results.read_text())
     assert (row["old"], row["new"], row["ratios"]) == ([100.0, 100.0], [250.0, 250.0], [0.4, 0.4])
     assert row["verdict"] == "too few rounds to tell"
@@ -130,6 +131,7 @@ def test_two_checkouts_take_turns_each_in_its_own_folder(
 TURNS = (("1 of 2", "old"), ("1 of 2", "new"), ("2 of 2", "new"), ("2 of 2", "old"))
 
 
+@pytest.mark.slow
 def test_a_checkout_that_cannot_measure_is_named_with_its_error(tmp_path: Path) -> None:
     broken = checkout(tmp_path / "old")
     (broken / "bench" / "__main__.py").write_text("raise SystemExit('no Redis found')")
@@ -137,6 +139,7 @@ def test_a_checkout_that_cannot_measure_is_named_with_its_error(tmp_path: Path) 
         against.against(broken, broken, ("posts",), (), 1, tmp_path / "against.json")
 
 
+@pytest.mark.slow
 def test_with_the_same_client_the_old_server_is_measured_by_the_new_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,4 +168,4 @@ def test_this_checkout_beside_itself_measures_real_posts(tmp_path: Path) -> None
     assert main(["posts", "--against", str(ROOT), "--rounds", "1", "--json", str(results)]) == 0
     rows = json.loads(results.read_text())
     assert {row["measured"] for row in rows} == {"a second", "CPU time of each"}
-    assert all(one > 0 for row in rows for one in (*row["old"], *row["new"]))
+    assert all(figure > 0 for row in rows for figure in (*row["old"], *row["new"]))

@@ -1,4 +1,4 @@
-"""The load client's frames: what it sends is what RFC 6455 says, and what it reads is cut where frames end."""
+"""The load client's frames: encoding by RFC 6455, decoding of split frames."""
 
 import pytest
 

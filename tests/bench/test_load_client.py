@@ -18,7 +18,7 @@ STRAY = wire_bytes("another side's")
 
 
 class Scripted:
-    """A sender that writes to each member what `streams` says."""
+    """A sender that writes to each member by `streams`."""
 
     fd = None
     mark = b"message"
@@ -37,7 +37,7 @@ class Scripted:
         for index, server in enumerate(self._servers):
             server.sendall(self._streams(index))
 
-    def go_on(self) -> None:
+    def on_readable(self) -> None:
         raise AssertionError("it has nothing to read")
 
     def sent_at(self) -> float:
@@ -84,18 +84,18 @@ def test_a_second_burst_begins_anew(pairs: Pairs) -> None:
 @pytest.mark.parametrize(
     ("stream", "problem"),
     [
-        (b"".join(FRAMES[:-1]), "1 of 5 members had not all messages"),
-        (b"".join(FRAMES[:9] + FRAMES[10:]), "1 of 5 members had not all messages"),
-        (b"".join([FRAMES[1], FRAMES[0], *FRAMES[2:]]), "1 members had other bytes"),
-        (WHOLE.replace(b"message 7", b"massage 7"), "1 members had other bytes"),
+        (b"".join(FRAMES[:-1]), "1 of 5 members lacked messages"),
+        (b"".join(FRAMES[:9] + FRAMES[10:]), "1 of 5 members lacked messages"),
+        (b"".join([FRAMES[1], FRAMES[0], *FRAMES[2:]]), "1 members had different bytes"),
+        (WHOLE.replace(b"message 7", b"massage 7"), "1 members had different bytes"),
     ],
     ids=["the last is lost", "one in the middle is lost", "two are swapped", "one is damaged"],
 )
-def test_what_is_wrong_at_one_member_shows(pairs: Pairs, stream: bytes, problem: str) -> None:
+def test_an_error_at_one_member_shows(pairs: Pairs, stream: bytes, problem: str) -> None:
     assert burst(pairs, to_member(3, stream)).problem == problem
 
 
-def test_a_doubled_frame_at_one_member_shows(pairs: Pairs) -> None:
+def test_a_doubled_frame_at_one_member_is_an_error(pairs: Pairs) -> None:
     # Its bytes make up for those that another one misses: the total alone would be right.
     streams = {1: WHOLE + FRAMES[-1], 2: b"".join(FRAMES[:-1])}
     assert burst(pairs, lambda index: streams.get(index, WHOLE)).problem is not None
@@ -125,7 +125,7 @@ def test_a_single_message_that_one_member_never_gets_is_an_error(pairs: Pairs) -
         members.single(Scripted(servers[:-1], lambda index: FRAMES[0]), 0)
 
 
-def test_what_joining_brings_is_forgotten(pairs: Pairs) -> None:
+def test_data_from_before_a_burst_is_forgotten(pairs: Pairs) -> None:
     members, servers = pairs
     for server in servers:
         server.sendall(b"earlier")
@@ -143,7 +143,7 @@ def test_a_server_that_is_never_quiet_is_an_error(pairs: Pairs, monkeypatch: pyt
 
 def test_another_servers_frames_on_the_same_channel_are_errors(pairs: Pairs) -> None:
     # As two servers on one constant channel of one Redis: every member has every message of the other side, too.
-    doubled = b"".join(one for frame in FRAMES for one in (STRAY, frame))
+    doubled = b"".join(piece for frame in FRAMES for piece in (STRAY, frame))
     problem = burst(pairs, lambda index: doubled).problem
     assert problem is not None
     assert problem.startswith("strays: a member had 20 frames that nothing here sent, as b\"another side's")
@@ -172,7 +172,7 @@ def test_a_stray_beside_a_single_message_is_an_error(pairs: Pairs) -> None:
         members.single(Scripted(servers, lambda index: STRAY + FRAMES[0]), 0)
 
 
-def test_what_comes_while_nothing_is_sent_is_a_stray(pairs: Pairs) -> None:
+def test_a_message_while_nothing_is_sent_is_a_stray(pairs: Pairs) -> None:
     members, servers = pairs
     assert members.strays(quiet_seconds=0.05) is None
     servers[0].sendall(STRAY)
@@ -211,7 +211,7 @@ def test_a_message_that_comes_in_parts_is_there_with_its_last_byte(pairs: Pairs)
     assert min(waits) >= 0.05
 
 
-def test_the_sender_is_told_what_the_last_member_has(pairs: Pairs) -> None:
+def test_the_sender_gets_the_size_read_by_the_last_member(pairs: Pairs) -> None:
     members, servers = pairs
     sender = Scripted(servers, lambda index: WHOLE)
     assert members.burst(sender, range(len(FRAMES))).problem is None

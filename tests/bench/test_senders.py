@@ -1,4 +1,4 @@
-"""What makes a server send keeps no more in flight than is said, and takes nothing for an answer that is none."""
+"""The load sender bounds its posts in flight, and ignores frames that are no answer."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ CREATED = b"HTTP/1.1 201 Created\r\nServer: nginx\r\nContent-Length: 5\r\nConnec
 
 
 class Listener:
-    """What a script publishes."""
+    """Collects the publications of a script."""
 
     def __init__(self, url: str) -> None:
         self.client = redis.from_url(url)
@@ -34,10 +34,10 @@ class Listener:
 
     def texts(self, quiet_seconds: float = 0.5) -> list[str]:
         """All that comes until it is quiet; the first is waited for."""
-        found: list[str] = []
-        while (message := self.pubsub.get_message(timeout=quiet_seconds if found else 20)) is not None:
-            found.append(message["data"].decode())
-        return found
+        messages: list[str] = []
+        while (message := self.pubsub.get_message(timeout=quiet_seconds if messages else 20)) is not None:
+            messages.append(message["data"].decode())
+        return messages
 
 
 @pytest.fixture
@@ -61,7 +61,8 @@ def expected(numbers: range) -> list[str]:
     return [f"abcdp{number:08d}.".ljust(SIZE, "x") for number in numbers]
 
 
-def test_a_script_that_is_told_of_2000_messages_has_32_in_flight(published: tuple[Script, Listener]) -> None:
+@pytest.mark.slow
+def test_a_script_with_2000_messages_has_32_in_flight(published: tuple[Script, Listener]) -> None:
     script, listener = published
     frame = len(server_frame(bytes(SIZE)))
     script.begin(range(2000))
@@ -73,6 +74,7 @@ def test_a_script_that_is_told_of_2000_messages_has_32_in_flight(published: tupl
     assert listener.texts() == expected(range(WINDOW + 10, 2000))
 
 
+@pytest.mark.slow
 def test_a_script_says_once_when_a_run_began(published: tuple[Script, Listener]) -> None:
     script, listener = published
     script.begin(range(40))
@@ -102,19 +104,19 @@ def test_a_client_posts_the_next_message_when_one_is_answered(wire: Wire) -> Non
     poster.begin(range(5))
     assert server.recv(100) == b"000001"
     server.sendall(wire_bytes("ok"))
-    poster.go_on()
+    poster.on_readable()
     assert server.recv(100) == b"002"
 
 
-def test_what_is_no_answer_lets_nothing_more_go(wire: Wire) -> None:
+def test_a_stray_frame_releases_no_further_command(wire: Wire) -> None:
     client, server = wire
     poster = Poster(client, lambda number: b"%03d" % number, lambda payload: payload == b"mine", b"", window=2)
     poster.begin(range(5))
     server.recv(100)
     server.sendall(wire_bytes("a script's"))
-    poster.go_on()
+    poster.on_readable()
     server.sendall(wire_bytes("mine"))
-    poster.go_on()
+    poster.on_readable()
     assert server.recv(100) == b"002"
 
 
@@ -127,7 +129,7 @@ def test_answers_by_http_are_counted_however_they_are_cut(wire: Wire) -> None:
             assert server.recv(100) == b"%03d" % number
             for at in range(0, len(CREATED), step):
                 server.sendall(CREATED[at : at + step])
-                poster.go_on()
+                poster.on_readable()
 
 
 def test_two_answers_by_http_in_one_piece_are_two(wire: Wire) -> None:
@@ -136,7 +138,7 @@ def test_two_answers_by_http_in_one_piece_are_two(wire: Wire) -> None:
     poster.begin(range(4))
     assert server.recv(100) == b"000001"
     server.sendall(CREATED + CREATED)
-    poster.go_on()
+    poster.on_readable()
     assert server.recv(100) == b"002003"
 
 
@@ -145,4 +147,4 @@ def test_a_post_that_is_refused_by_http_is_an_error(wire: Wire) -> None:
     poster = HttpPoster(client, lambda number: b"", lambda payload: True, b"")
     server.sendall(b"HTTP/1.1 413 Request Entity Too Large\r\nContent-Length: 0\r\n\r\n")
     with pytest.raises(Broken, match="413"):
-        poster.go_on()
+        poster.on_readable()

@@ -1,4 +1,4 @@
-"""Sides of one run never hear each other; how the peers are started; and each that is installed does what it should."""
+"""Sides of one run are isolated; peers start, and each installed one works."""
 
 import time
 from collections.abc import Iterator
@@ -30,10 +30,10 @@ def bare_ground(tmp_path: Path) -> Ground:
 
 def test_two_servers_of_one_kind_share_neither_redis_nor_channel_nor_mark(bare_ground: Ground) -> None:
     # Two FastAPI servers on one constant channel of one Redis had each message sent by both.
-    one, other = FastApi(bare_ground), FastApiSaved(bare_ground)
+    plain, other = FastApi(bare_ground), FastApiSaved(bare_ground)
     for name in ("REDIS_URL", "REDIS_SOCKET", "BENCH_CHANNEL"):
-        assert one.environ()[name] != other.environ()[name]
-    assert len({one.mark, one.script_mark, other.mark, other.script_mark}) == 4
+        assert plain.environ()[name] != other.environ()[name]
+    assert len({plain.mark, plain.script_mark, other.mark, other.script_mark}) == 4
 
 
 def test_every_side_that_uses_redis_is_given_its_own(bare_ground: Ground) -> None:
@@ -100,7 +100,7 @@ def test_a_peer_in_python_is_started_by_its_own_interpreter(
     assert port == str(side.port)
 
 
-def test_a_peer_that_is_missing_is_named_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_peer_is_named_with_its_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.fast_servers.NGINX_MODULES", ())
     monkeypatch.setattr("bench.fast_servers.ROOT", Path("/nonexistent"))
     said: list[str] = []

@@ -1,4 +1,4 @@
-"""What is said where a peer is ahead of us, and where none is; and what stands beside each side's figures."""
+"""The report compares Hubbub with its peers, and shows the figures of each side."""
 
 from pathlib import Path
 
@@ -62,7 +62,7 @@ def test_members_of_peers_are_compared_with_ours_that_have_joined() -> None:
     assert ahead_lines([measured]) == [("Case connections", "a second", "Fastapi (2.00 ×)", "")]
 
 
-def test_the_summary_says_what_comes_out_also_where_it_is_worse() -> None:
+def test_the_summary_reports_worse_results_too() -> None:
     assert summary([FANOUT, table("memory", row("hubbub", kib=10.0), row("fastapi", kib=20.0))]) == [
         (
             "Messages in bursts to 200 sockets",

@@ -19,7 +19,7 @@ def table(name: str = "fanout-2000", **rates: list[float]) -> Table:
 
 @pytest.mark.parametrize(("percent", "value"), [(50, 50), (99, 99), (99.5, 100), (100, 100), (0, 1)])
 def test_a_percentile_is_one_of_the_samples(percent: float, value: float) -> None:
-    assert percentile([float(one) for one in range(100, 0, -1)], percent) == value
+    assert percentile([float(number) for number in range(100, 0, -1)], percent) == value
 
 
 def test_without_samples_there_is_no_percentile() -> None:
@@ -53,22 +53,22 @@ def test_less_is_better_where_it_is(value: float, verdict: str) -> None:
 
 def test_the_ratio_is_of_medians() -> None:
     measured = {"fanout-2000": table(hubbub=[100.0, 300.0, 200.0], bare=[400.0])}
-    line = next(one for one in TARGETS if "bare" in one.against).line(measured)
+    line = next(target for target in TARGETS if "bare" in target.against).line(measured)
     assert line[2] == "0.50 ×"
 
 
-def test_every_target_can_do_without_what_was_not_measured() -> None:
-    assert {one.line({})[-1] for one in TARGETS} == {"not measured"}
+def test_every_target_works_without_unmeasured_values() -> None:
+    assert {target.line({})[-1] for target in TARGETS} == {"not measured"}
     names = ("fanout-200", "fanout-1000", "fanout-2000", "fanout-5000", "latency", "connections", "memory", "posts")
     without_rows = {name: table(name) for name in (*names, "lag", "processes")}
-    assert {one.line(without_rows)[-1] for one in TARGETS} == {"not measured"}
+    assert {target.line(without_rows)[-1] for target in TARGETS} == {"not measured"}
     assert report.as_markdown({}, "", list(without_rows.values()))
 
 
-def test_a_burst_that_lost_frames_is_told() -> None:
+def test_a_burst_with_lost_frames_is_reported() -> None:
     measured = table(hubbub=[1.0])
-    measured.rows[0].problems.append("2 of 5 members had not all messages")
-    assert "Hubbub: 1 measurements do not count (the first: 2 of 5 members had not all messages)" in report.terminal(
+    measured.rows[0].problems.append("2 of 5 members lacked messages")
+    assert "Hubbub: 1 measurements do not count (the first: 2 of 5 members lacked messages)" in report.terminal(
         [measured]
     )
 
@@ -79,7 +79,7 @@ def test_results_are_read_as_they_were_saved(tmp_path: Path) -> None:
     assert report.load(tmp_path / "new" / "bench.json") == ({"processor": "one"}, "make bench", tables)
 
 
-def test_the_document_keeps_what_stands_around_the_tables() -> None:
+def test_the_document_keeps_the_text_around_the_tables() -> None:
     text = f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n"
     assert report.replace_between_marks(text, "new") == f"before\n{report.BEGIN}\n\nnew\n\n{report.END}\nafter\n"
 
@@ -92,7 +92,7 @@ def test_a_document_without_marks_is_refused() -> None:
 def test_the_chart_has_a_bar_for_each_side_that_was_measured() -> None:
     measured = table(hubbub=[200.0], fastapi=[50.0], socketio=[])
     root = ElementTree.fromstring(chart([measured, table("memory", hubbub=[9.0])]))
-    bars = [one for one in root.iter() if one.tag.endswith("rect")]
-    widths = [float(one.attrib["width"]) for one in bars]
+    bars = [element for element in root.iter() if element.tag.endswith("rect")]
+    widths = [float(bar.attrib["width"]) for bar in bars]
     assert widths[0] == pytest.approx(4 * widths[1], rel=0.01)
     assert len(bars) == 2

@@ -1,16 +1,25 @@
-"""A real Chromium. Playwright's async API in a fixture of our own: its pytest plugin gets in the way of the ORM."""
+"""A real Chromium by Playwright's async API. Playwright's pytest plugin conflicts with the ORM."""
 
+import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from tests.support.chat_page import (
+    SECONDS,
+    Open,
+    cookie_of,
+    ready,
+)
+from tests.support.cluster import Cluster
 
 expect.set_options(timeout=30_000)  # Milliseconds: a cold page on a busy machine.
-
 FLAGS = [
     "--disable-gpu",
     "--disable-quic",
@@ -21,8 +30,7 @@ FLAGS = [
 ]
 
 
-# The tests of a file share a Chromium, and what is Playwright's belongs to one event loop: so they share that as well,
-# and their fixtures run in it.
+# The tests of a file share a Chromium. Playwright's objects belong to one event loop, so tests and fixtures share it.
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -40,7 +48,7 @@ def pytest_fixture_setup(fixturedef: Any) -> Generator[None, Any, Any]:
 
 @pytest.fixture(scope="module")
 async def chromium() -> AsyncIterator[Browser]:
-    """The system's; without one, Playwright's own, if that is installed."""
+    """The system's Chromium, else Playwright's own if installed."""
     # Chromium refuses its sandbox to root.
     flags = [*FLAGS, "--no-sandbox"] if os.getuid() == 0 else FLAGS
     async with async_playwright() as playwright:
@@ -51,7 +59,32 @@ async def chromium() -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def browser(chromium: Browser) -> AsyncIterator[Browser]:
-    """With nobody in it: no page, cookie or storage of an earlier test."""
+    """An empty browser: no page, cookie or storage of an earlier test."""
     yield chromium
     for context in chromium.contexts:
         await context.close()
+
+
+@pytest.fixture
+async def open_room(browser: Browser) -> AsyncIterator[Open]:
+    """Open a room as a user in a new browser context. Errors and dialogs of the page fail the test."""
+    contexts, problems = [], []
+
+    async def open_page(cluster: Cluster, name: str, slug: str = "general", **options: Any) -> Page:
+        cookie = await asyncio.to_thread(cookie_of, cluster, name)
+        context = await browser.new_context(**options)
+        contexts.append(context)
+        host = urlsplit(cluster.url).hostname
+        await context.add_cookies([{"name": "sessionid", "value": cookie, "domain": host, "path": "/"}])
+        page = await context.new_page()
+        page.set_default_timeout(SECONDS)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("dialog", lambda dialog: problems.append(f"a dialog: {dialog.message}"))
+        await page.goto(f"{cluster.url}/rooms/{slug}/")
+        await ready(page)
+        return page
+
+    yield open_page
+    for context in contexts:
+        await context.close()
+    assert problems == []

@@ -37,12 +37,12 @@ async def sign_in(page: Page, name: str) -> None:
 
 
 async def check_cursor(page: Page, field: str, words: str) -> None:
-    """In this field, which is marked as wrong, and described by what is wrong with it."""
+    """Assert that the cursor is in this field, and that its error is marked and described."""
     cursor = page.locator(f"input[name={field}]:visible")
     await expect(cursor).to_be_focused(timeout=TIMEOUT_MS)
     await expect(cursor).to_have_attribute("aria-invalid", "true")
     described = (await cursor.get_attribute("aria-describedby") or "").split()
-    texts = [await page.locator(f"[id='{one}']").inner_text() for one in described]
+    texts = [await page.locator(f"[id='{field}']").inner_text() for field in described]
     assert words in " ".join(texts)
     await expect(cursor).to_be_in_viewport()
 
@@ -68,7 +68,7 @@ async def test_the_cursor_goes_to_the_field_that_is_wrong(
         await visitor.open("/account/sign-up/")
         await fill(page, username=name, password1=PASSWORD, password2=PASSWORD)
         await submit(page, "Create the account")
-        await check_cursor(page, "username", "Somebody has this name")
+        await check_cursor(page, "username", "This name is taken")
         await fill(page, username=f"new-{uuid4().hex[:8]}", password1=PASSWORD, password2="another")
         await submit(page, "Create the account")
         await check_cursor(page, "password1", "differ")

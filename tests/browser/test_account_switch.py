@@ -1,4 +1,4 @@
-"""Two people at one browser, one after the other: what one has written or begun to write never becomes the other's."""
+"""Two users at one browser, one after the other: messages and drafts stay with their author."""
 
 import asyncio
 import json
@@ -47,7 +47,7 @@ async def sign_in(page: Page, cluster: Cluster, name: str) -> None:
     cookie = (await asyncio.to_thread(cluster.make_user, name))["cookie"]
     host = urlsplit(cluster.url).hostname
     await page.context.add_cookies([{"name": "sessionid", "value": cookie, "domain": host, "path": "/"}])
-    former = next(one["value"] for one in cookies if one["name"] == "sessionid")
+    former = next(cookie["value"] for cookie in cookies if cookie["name"] == "sessionid")
     end = f"from django.contrib.sessions.models import Session; Session.objects.get(pk={former!r}).delete()"
     await shell(cluster, end)
 
@@ -98,8 +98,8 @@ async def test_sending_as_the_next_user_of_the_browser(browser: Browser, cluster
         cluster,
         f"""
         from chat.models import Message
-        for one in Message.objects.filter(room__slug={slug!r}).order_by("seq").select_related("author"):
-            print(one.author.username, one.body, sep=": ")
+        for message in Message.objects.filter(room__slug={slug!r}).order_by("seq").select_related("author"):
+            print(message.author.username, message.body, sep=": ")
         """,
     )
     assert written.splitlines() == [f"{bob}: Bob's own.", f"{alice}: Alice's first.", f"{alice}: Alice's second."]

@@ -129,7 +129,7 @@ async def test_a_token_made_in_the_admin_is_shown_once_and_works(cluster: Cluste
         assert (await client.closed())[0] == 4001
 
 
-async def test_what_the_admin_takes_away_is_gone_within_a_second_on_other_processes(
+async def test_rights_removed_in_the_admin_end_within_a_second_on_other_processes(
     browser: Browser, cluster: Cluster, root: Staff
 ) -> None:
     name, slug = f"mallory-{uuid4().hex[:8]}", f"club-{uuid4().hex[:8]}"

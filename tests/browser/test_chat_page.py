@@ -1,102 +1,31 @@
-"""The chat pages in a real browser, against real processes."""
+"""The chat page in a browser: two users on two processes, faults of the network and of processes."""
 
 import asyncio
-import functools
-import json
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Browser, Page, WebSocketRoute, expect
+from playwright.async_api import WebSocketRoute, expect
 
+from tests.support.chat_page import (
+    CONNECTION,
+    MESSAGE,
+    MOVED,
+    SECONDS,
+    Open,
+    in_shell,
+    make_room,
+    post,
+    process_of,
+    ready,
+    says,
+)
 from tests.support.cluster import Cluster, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.cluster]
 
-SECONDS = 30_000  # For what is waited for, in milliseconds.
-MESSAGE = ".message .message-body"
 LONG_WORD = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft" * 4
-CONNECTION = "document.documentElement.dataset.connection"
-MOVED = f"first => document.documentElement.dataset.state === 'open' && {CONNECTION} !== first"
-
-Open = Callable[..., Awaitable[Page]]
-
-
-@pytest.fixture
-async def open_room(browser: Browser) -> AsyncIterator[Open]:
-    """Opens a room as somebody, in a browser of their own. Whatever goes wrong in the page fails the test."""
-    contexts, problems = [], []
-
-    async def open_page(cluster: Cluster, name: str, slug: str = "general", **options: Any) -> Page:
-        cookie = await asyncio.to_thread(cookie_of, cluster, name)
-        context = await browser.new_context(**options)
-        contexts.append(context)
-        host = urlsplit(cluster.url).hostname
-        await context.add_cookies([{"name": "sessionid", "value": cookie, "domain": host, "path": "/"}])
-        page = await context.new_page()
-        page.set_default_timeout(SECONDS)
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("dialog", lambda dialog: problems.append(f"a dialog: {dialog.message}"))
-        await page.goto(f"{cluster.url}/rooms/{slug}/")
-        await ready(page)
-        return page
-
-    yield open_page
-    for context in contexts:
-        await context.close()
-    assert problems == []
-
-
-@functools.cache
-def cookie_of(cluster: Cluster, name: str) -> str:
-    return cluster.make_user(name)["cookie"]
-
-
-async def process_of(page: Page) -> str:
-    """The process that serves the page's socket, such as web-2."""
-    connection: str = await page.evaluate(CONNECTION)
-    return connection.split(":")[0]
-
-
-async def ready(page: Page) -> None:
-    await page.wait_for_selector("html[data-state=open] #room[data-ready=true]")
-
-
-async def post(page: Page, text: str) -> None:
-    await page.locator("#body").fill(text)
-    await page.keyboard.press("Enter")
-
-
-async def says(page: Page, text: str) -> None:
-    """The page shows the message, saved and once."""
-    await expect(page.locator(".message:not(.is-pending) .message-body", has_text=text)).to_have_count(
-        1, timeout=SECONDS
-    )
-
-
-async def in_shell(cluster: Cluster, code: str) -> None:
-    await asyncio.to_thread(cluster.shell, code)
-
-
-async def make_room(cluster: Cluster, slug: str, messages: int = 0) -> None:
-    await in_shell(cluster, f"from chat import services; services.create_room(slug={slug!r}, title={slug.title()!r})")
-    if messages:
-        await write_lines(cluster, slug, range(messages))
-
-
-async def write_lines(cluster: Cluster, slug: str, numbers: range) -> None:
-    code = f"""
-        from uuid import uuid4
-        from django.contrib.auth import get_user_model
-        from chat import posting, services
-        author, _ = get_user_model().objects.get_or_create(username="scribe")
-        for number in {numbers!r}:
-            posting.post_message(user_id=author.pk, slug={slug!r}, client_id=uuid4(), body=f"line {{number}}.")
-        """
-    await in_shell(cluster, code)
 
 
 async def test_two_people_on_two_processes_talk_both_ways(cluster: Cluster, open_room: Open) -> None:
@@ -225,93 +154,6 @@ async def test_an_empty_room_invites_to_write(cluster: Cluster, open_room: Open)
     await expect(page.get_by_text("No messages yet")).to_be_hidden()
 
 
-async def test_scrolling_back_reads_older_messages_and_keeps_the_place(cluster: Cluster, open_room: Open) -> None:
-    await make_room(cluster, "archive", 130)
-    page = await open_room(cluster, "alice", "archive")
-    await says(page, "line 129.")
-    log = page.locator(".log")
-    assert await log.evaluate("log => log.scrollHeight - log.scrollTop - log.clientHeight") < 5, "opens at the end"
-    await says(page, "line 80.")
-    shift = """async log => {
-        const row = log.querySelector('[data-seq="85"]');
-        log.scrollTop = row.offsetTop - 100;
-        const count = log.querySelectorAll('.message').length;
-        const before = row.getBoundingClientRect().top;
-        while (log.querySelectorAll('.message').length === count) await new Promise(requestAnimationFrame);
-        await new Promise(requestAnimationFrame);
-        return Math.abs(row.getBoundingClientRect().top - before);
-    }"""
-    assert await log.evaluate(shift) < 2
-    while await page.get_by_text("This is the start of the room").count() == 0:
-        await log.evaluate("log => log.scrollTop = 0")
-    await says(page, "line 0.")
-    assert await page.locator(".message").count() == 130
-
-
-async def test_scrolling_back_before_a_long_absence_is_caught_up_with_leaves_no_hole(
-    cluster: Cluster, open_room: Open
-) -> None:
-    await make_room(cluster, "absence", 130)
-    # So low that the reader at the end is far from the top, where older messages are asked for at once.
-    page = await open_room(cluster, "alice", "absence", viewport={"width": 900, "height": 400})
-    lines: list[tuple[WebSocketRoute, WebSocketRoute]] = []  # The page's end of each, and the server's.
-    asked: list[str | bytes] = []  # By the page that is back; the server has not heard it yet.
-
-    def hold(socket: WebSocketRoute) -> None:
-        lines.append((socket, socket.connect_to_server()))
-        socket.on_message(lambda text: asked.append(text))
-
-    await page.route_web_socket("**/ws/chat/", lambda socket: lines.append((socket, socket.connect_to_server())))
-    await page.reload()
-    await ready(page)
-    await page.route_web_socket("**/ws/chat/", lambda socket: socket.close())
-    await lines[-1][0].close(code=1012)
-    await write_lines(cluster, "absence", range(130, 480))  # More than a page that comes back is told one by one.
-    await page.route_web_socket("**/ws/chat/", hold)
-    await page.evaluate("dispatchEvent(new Event('online'))")
-    await until(lambda: asked)
-    log = page.locator(".log")
-    await log.evaluate("log => log.scrollTop = 0")
-    await until(lambda: len(asked) == 2)
-    assert [json.loads(text)["type"] for text in asked] == ["room.join", "room.history"]
-    await page.locator(".jump").click()
-    socket, server = lines[-1]
-    socket.on_message(lambda text: server.send(text))
-    for text in asked:
-        server.send(text)
-    await says(page, "line 479.")
-    while await page.get_by_text("This is the start of the room").count() == 0:
-        await log.evaluate("log => log.scrollTop = 0")
-    shown = "log => [...log.querySelectorAll('[data-seq]')].map(({dataset}) => Number(dataset.seq))"
-    assert await log.evaluate(shown) == [*range(1, 481)]
-
-
-FIRST_SEEN = """log => [...log.querySelectorAll(".message")]
-    .find((one) => one.getBoundingClientRect().top >= log.getBoundingClientRect().top)
-    .querySelector(".message-body").textContent"""
-PLACE = "message => message.getBoundingClientRect().top"
-
-
-async def test_who_reads_above_is_not_moved_but_told(cluster: Cluster, open_room: Open) -> None:
-    await make_room(cluster, "long-log", 60)
-    alice, bob = await open_room(cluster, "alice", "long-log"), await open_room(cluster, "bob", "long-log")
-    await alice.locator(".log").evaluate("log => log.scrollTop -= 600")
-    await expect(alice.locator(".jump")).to_have_text("Latest")
-    # The place of a message that is seen: older ones may still come in above, and the log scrolls to keep it there.
-    read = alice.locator(".message").filter(has_text=await alice.locator(".log").evaluate(FIRST_SEEN)).first
-    top = await read.evaluate(PLACE)
-    await post(bob, "Something new.")
-    await post(bob, "And more.")
-    await expect(alice.locator(".jump")).to_have_text("2 new messages", timeout=SECONDS)
-    assert await alice.title() == "(2) Long-Log · Hubbub"
-    assert "unread" in str(await alice.locator("link[rel=icon]").get_attribute("href"))
-    assert abs(await read.evaluate(PLACE) - top) <= 1
-    await alice.locator(".jump").click()
-    await expect(alice.locator(".jump")).to_be_hidden()
-    await expect(alice.locator(".day.is-new")).to_be_visible()
-    assert await alice.title() == "Long-Log · Hubbub"
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_at_360_px_nothing_is_wider_than_the_page(cluster: Cluster, open_room: Open, scheme: Any) -> None:
     size = {"width": 360, "height": 640}
@@ -326,12 +168,12 @@ async def test_at_360_px_nothing_is_wider_than_the_page(cluster: Cluster, open_r
     assert composer is not None
     assert composer["y"] + composer["height"] <= 640
     await page.locator("#body").press("ArrowUp")
-    assert await page.locator(".editor textarea").evaluate("one => one.offsetWidth") > 300
+    assert await page.locator(".editor textarea").evaluate("area => area.offsetWidth") > 300
     await page.get_by_role("button", name="Rooms").click()
     await expect(page.get_by_role("link", name="Operations")).to_be_visible()
 
 
-async def test_what_is_written_offline_is_sent_once_even_after_a_reload(cluster: Cluster, open_room: Open) -> None:
+async def test_messages_written_offline_are_sent_once_even_after_a_reload(cluster: Cluster, open_room: Open) -> None:
     page, bob = await open_room(cluster, "alice"), await open_room(cluster, "bob")
     # The page's sockets do not open while this holds: its HTTP does.
     await page.route_web_socket("**/ws/chat/", lambda socket: socket.close())
@@ -341,8 +183,8 @@ async def test_what_is_written_offline_is_sent_once_even_after_a_reload(cluster:
     await expect(page.locator(".message.is-pending", has_text="Written in a tunnel.")).to_be_visible()
     await expect(page.get_by_text("your messages will be sent")).to_be_visible()
     through = await page.context.new_page()  # Without the route; the tab's own memory goes with it.
-    kept = await page.evaluate("JSON.stringify(sessionStorage)")
-    await through.add_init_script(f"if (sessionStorage.length === 0) Object.assign(sessionStorage, {kept})")
+    stored = await page.evaluate("JSON.stringify(sessionStorage)")
+    await through.add_init_script(f"if (sessionStorage.length === 0) Object.assign(sessionStorage, {stored})")
     await page.close()
     await through.goto(f"{cluster.url}/rooms/general/")
     await says(through, "Written in a tunnel.")
@@ -366,8 +208,8 @@ async def test_a_restart_under_an_open_page_is_caught_up_with(mended: Cluster, o
         await talk()
     await post(bob, "word last.")
     await says(alice, "word last.")
-    for one in range(1, number + 1):
-        await says(alice, f"word {one}.")
+    for count in range(1, number + 1):
+        await says(alice, f"word {count}.")
 
 
 async def test_a_killed_process_is_caught_up_with(mended: Cluster, open_room: Open) -> None:

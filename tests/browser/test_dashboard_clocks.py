@@ -72,9 +72,9 @@ async def test_the_charts_go_on_when_the_clock_is_set(browser: Browser, tmp_path
                 await becomes(page, "live")
                 await holds(page, f"() => ({COLOURED_CANVASES})() === 4")
             samples = [await client.event("metrics.sampled") for _ in range(15)]
-        times = [datetime.fromisoformat(one["at"]).timestamp() for one in samples]
+        times = [datetime.fromisoformat(sample["at"]).timestamp() for sample in samples]
         assert all(later > earlier for earlier, later in itertools.pairwise(times))
-        versions = [(one["epoch"], one["seq"]) for one in samples]
+        versions = [(sample["epoch"], sample["seq"]) for sample in samples]
         assert versions == [(versions[0][0], versions[0][1] + number) for number in range(15)]
 
 

@@ -30,7 +30,7 @@ COLOURED_CANVASES = """() => [...document.querySelectorAll(".plot canvas")].filt
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """One that beats faster, so that nobody waits for seven seconds."""
+    """A cluster with short intervals, so that tests need not wait for seven seconds."""
     quick = {"HUBBUB_SAMPLE_SECONDS": "0.5", "HUBBUB_STALE_SECONDS": "2"}
     with Cluster(tmp_path_factory.mktemp("dashboard"), processes=2, **quick) as quick_cluster:
         yield quick_cluster
@@ -42,7 +42,7 @@ def mona(cluster: Cluster) -> str:
 
 
 class Visit:
-    """Pages of one browser; whatever goes wrong in them is noted."""
+    """Pages of one browser, with their problems recorded."""
 
     def __init__(self, browser: Browser, cluster: Cluster) -> None:
         self._browser = browser
@@ -58,19 +58,19 @@ class Visit:
         page = await context.new_page()
         page.set_default_timeout(TIMEOUT_MS)
         page.on("pageerror", lambda error: self.problems.append(str(error)))
-        # What the Content-Security-Policy blocks is told on the console only.
-        page.on("console", lambda one: self.problems.append(one.text) if "Security Policy" in one.text else None)
+        # Only the console shows violations of the Content-Security-Policy.
+        page.on("console", lambda line: self.problems.append(line.text) if "Security Policy" in line.text else None)
         await page.goto(f"{self._cluster.url}/monitor/")
         return page
 
 
 @pytest.fixture
 async def visit(browser: Browser, cluster: Cluster) -> AsyncIterator[Visit]:
-    one = Visit(browser, cluster)
-    yield one
-    for context in one.contexts:
+    opener = Visit(browser, cluster)
+    yield opener
+    for context in opener.contexts:
         await context.close()
-    assert one.problems == []
+    assert opener.problems == []
 
 
 async def becomes(page: Page, word: str) -> None:
@@ -112,11 +112,11 @@ async def test_two_tabs_show_the_same_sample(visit: Visit, mona: str) -> None:
 
     async with asyncio.timeout(15):
         while True:
-            one, other = await both()
-            if one[0] == other[0]:
+            first, other = await both()
+            if first[0] == other[0]:
                 break
-    assert one == other
-    assert len(one) == 5
+    assert first == other
+    assert len(first) == 5
 
 
 async def test_it_says_stale_when_no_sample_comes_and_live_again(visit: Visit, cluster: Cluster, mona: str) -> None:
@@ -181,18 +181,20 @@ async def test_it_fits_a_small_screen_and_nothing_moves(visit: Visit, mona: str,
     page = await visit.open(mona, viewport={"width": width, "height": 740}, color_scheme=scheme)
     await becomes(page, "live")
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    tables = "[...document.querySelectorAll('.scroller')].map((one) => one.scrollWidth - one.clientWidth)"
+    tables = "[...document.querySelectorAll('.scroller')].map((element) => element.scrollWidth - element.clientWidth)"
     assert await page.evaluate(tables) == [0, 0]
-    places = "() => [...document.querySelectorAll('.metric .unit, .chart, section h2')].map((one) => one.offsetTop)"
+    places = (
+        "() => [...document.querySelectorAll('.metric .unit, .chart, section h2')].map((element) => element.offsetTop)"
+    )
     before = await page.evaluate(places)
     await samples_pass(page, 4)
     assert await page.evaluate(places) == before
     # No cell of a process keeps a second line free.
     cells = "[...document.querySelectorAll('[data-part=processes] tr:first-child td:not(:last-child)')]"
-    assert len(set(await page.evaluate(f"{cells}.map((one) => one.offsetHeight)"))) == 1
+    assert len(set(await page.evaluate(f"{cells}.map((element) => element.offsetHeight)"))) == 1
 
 
-async def test_who_may_not_see_it_is_told_so_and_has_no_link(visit: Visit, cluster: Cluster) -> None:
+async def test_a_user_without_the_permission_gets_403_and_no_link(visit: Visit, cluster: Cluster) -> None:
     page = await visit.open((await asyncio.to_thread(cluster.make_user, "charlie"))["cookie"])
     await expect(page.locator("h1")).to_have_text("Not allowed")
     await expect(page.locator("#dashboard")).to_have_count(0)

@@ -36,7 +36,7 @@ async def fill(cluster: Cluster, slug: str) -> None:
 
 
 def check_headers(visitor: Visitor) -> None:
-    ours = [one for one in visitor.responses if one.url.startswith(visitor.url)]
+    ours = [response for response in visitor.responses if response.url.startswith(visitor.url)]
     assert ours
     for response in ours:
         policy = response.headers.get("content-security-policy", "")
@@ -45,7 +45,7 @@ def check_headers(visitor: Visitor) -> None:
         assert response.headers.get("x-content-type-options") == "nosniff", response.url
         assert response.headers.get("referrer-policy") == "same-origin", response.url
         assert "camera=()" in response.headers.get("permissions-policy", ""), response.url
-    hosts = {urlsplit(one.url).netloc for one in visitor.responses}
+    hosts = {urlsplit(response.url).netloc for response in visitor.responses}
     assert hosts == {urlsplit(visitor.url).netloc}, "a page loads from elsewhere"
 
 
@@ -88,7 +88,12 @@ async def test_no_page_of_the_administrator_breaks_the_policy(browser: Browser, 
         page = visitor.page
         await visitor.open("/monitor/")
         await expect(page.locator("[data-part=seq]")).not_to_have_text("–", timeout=TIMEOUT_MS)
-        for address in ("", "password_change/", "chat/", *(f"{one}/add/" for one in MODELS if one != "chat/message")):
+        for address in (
+            "",
+            "password_change/",
+            "chat/",
+            *(f"{model}/add/" for model in MODELS if model != "chat/message"),
+        ):
             await visitor.open(f"/admin/{address}")
         for model in MODELS:
             await visitor.open(f"/admin/{model}/")

@@ -28,7 +28,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 def pages_opened(visitor: Visitor, address: str) -> int:
     """How often the page was loaded: a page that takes itself for another user's reloads for ever."""
-    return [one.url for one in visitor.responses].count(f"{visitor.url}{address}")
+    return [response.url for response in visitor.responses].count(f"{visitor.url}{address}")
 
 
 async def test_the_chat_page_of_a_foreign_user_opens_posts_and_shows_without_reloading(
@@ -36,25 +36,25 @@ async def test_the_chat_page_of_a_foreign_user_opens_posts_and_shows_without_rel
 ) -> None:
     room = "/rooms/general/"
     async with visiting(browser, cluster, ADA) as ada, visiting(browser, cluster, BEN) as ben:
-        for one in (ada, ben):
-            await one.open(room)
-            await one.page.wait_for_selector("html[data-state=open]")
-        for one in (ada, ben):
-            await expect(one.page.locator(NAMES)).to_have_text([ADA, BEN], timeout=TIMEOUT_MS)
+        for visitor in (ada, ben):
+            await visitor.open(room)
+            await visitor.page.wait_for_selector("html[data-state=open]")
+        for visitor in (ada, ben):
+            await expect(visitor.page.locator(NAMES)).to_have_text([ADA, BEN], timeout=TIMEOUT_MS)
         await ada.page.locator("#body").fill("Hello from a UUID.")
         await ada.page.keyboard.press("Enter")
-        for one in (ada, ben):
-            await expect(one.page.locator(MESSAGE)).to_have_text(["Hello from a UUID."], timeout=TIMEOUT_MS)
-            await expect(one.page.locator(".message-name")).to_have_text([ADA])
+        for visitor in (ada, ben):
+            await expect(visitor.page.locator(MESSAGE)).to_have_text(["Hello from a UUID."], timeout=TIMEOUT_MS)
+            await expect(visitor.page.locator(".message-name")).to_have_text([ADA])
         # It is hers: she may edit it, and nobody else may.
         await ada.page.locator("#body").press("ArrowUp")
         await expect(ada.page.locator("[data-role=cancel]")).to_be_visible()
         await ben.page.locator("#body").press("ArrowUp")
         await expect(ben.page.locator("[data-role=cancel]")).to_have_count(0)
         await expect(ada.page.locator(".person", has_text=ADA).locator("[data-role=you]")).to_be_visible()
-        for one in (ada, ben):
-            assert pages_opened(one, room) == 1
-            assert one.problems == []
+        for visitor in (ada, ben):
+            assert pages_opened(visitor, room) == 1
+            assert visitor.problems == []
         await ben.open("/")
         await expect(ben.page.locator(".lobby-author", has_text=ADA)).to_be_visible()
         await ada.page.get_by_role("button", name="Account of").click()
@@ -75,6 +75,6 @@ async def test_the_dashboard_of_a_foreign_user_moves_without_reloading(browser: 
         assert ada.problems == []
 
 
-async def test_who_may_not_see_the_dashboard_of_such_a_site_is_told_so(browser: Browser, cluster: Cluster) -> None:
+async def test_a_foreign_user_without_the_permission_sees_no_dashboard(browser: Browser, cluster: Cluster) -> None:
     async with visiting(browser, cluster, BEN) as ben:
         await ben.open("/monitor/", status=403)

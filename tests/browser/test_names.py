@@ -18,7 +18,7 @@ MANAGE = (
 RIGHTS = "from django.contrib.auth.models import Permission\nof_right = Permission.objects\n"
 
 
-async def test_who_is_renamed_has_the_new_name_on_every_open_page(browser: Browser, cluster: Cluster) -> None:
+async def test_a_new_name_is_on_every_open_page(browser: Browser, cluster: Cluster) -> None:
     name, slug = f"ada-{uuid4().hex[:8]}", f"room-{uuid4().hex[:8]}"
     new, room = f"zoe-{name}", f"/rooms/{slug}/"
     create = f"from chat import services; services.create_room(slug={slug!r}, title='Room')"
@@ -27,27 +27,27 @@ async def test_who_is_renamed_has_the_new_name_on_every_open_page(browser: Brows
         await asyncio.to_thread(cluster.shell, OF + RIGHTS + MANAGE.format(name=name))
         monitor = await ada.page.context.new_page()
         await monitor.goto(f"{cluster.url}/monitor/")
-        for one in (ada, bob):
-            await one.open(room)
-            await one.page.wait_for_selector("html[data-state=open]")
+        for visitor in (ada, bob):
+            await visitor.open(room)
+            await visitor.page.wait_for_selector("html[data-state=open]")
         await ada.page.locator("#body").fill("Before.")
         await ada.page.keyboard.press("Enter")
-        for one in (ada, bob):
-            await expect(one.page.locator(".message-name")).to_have_text([name])
-            await expect(one.page.locator(".people .person bdi")).to_have_text([name, "bob"], timeout=TIMEOUT_MS)
+        for visitor in (ada, bob):
+            await expect(visitor.page.locator(".message-name")).to_have_text([name])
+            await expect(visitor.page.locator(".people .person bdi")).to_have_text([name, "bob"], timeout=TIMEOUT_MS)
         await asyncio.to_thread(cluster.shell, RENAME.format(name=name, new=new))
-        for one in (ada, bob):
-            await expect(one.page.locator(".message-name")).to_have_text([new], timeout=TIMEOUT_MS)
-            await expect(one.page.locator(".people .person bdi")).to_have_text(["bob", new], timeout=TIMEOUT_MS)
+        for visitor in (ada, bob):
+            await expect(visitor.page.locator(".message-name")).to_have_text([new], timeout=TIMEOUT_MS)
+            await expect(visitor.page.locator(".people .person bdi")).to_have_text(["bob", new], timeout=TIMEOUT_MS)
         for page in (ada.page, monitor):
             await expect(page.get_by_role("button", name=f"Account of {new}")).to_have_text(new, timeout=TIMEOUT_MS)
-        # What she writes now stands under the new name at once, as one group with what was there.
+        # New messages have the new name at once, and are grouped with the old ones.
         await ada.page.locator("#body").fill("After.")
         await ada.page.keyboard.press("Enter")
-        for one in (ada, bob):
-            await expect(one.page.locator(".message-body")).to_have_text(["Before.", "After."])
-            await expect(one.page.locator(".message-name")).to_have_text([new, new])
-            assert one.problems == []
+        for visitor in (ada, bob):
+            await expect(visitor.page.locator(".message-body")).to_have_text(["Before.", "After."])
+            await expect(visitor.page.locator(".message-name")).to_have_text([new, new])
+            assert visitor.problems == []
 
 
 async def test_a_room_that_is_renamed_has_the_new_title_on_its_page_and_in_the_lobby(

@@ -1,4 +1,4 @@
-"""Who is in a room, as its page shows it, in a real browser against real processes."""
+"""The users in a room, as its page shows them, in a real browser."""
 
 import asyncio
 import re
@@ -24,15 +24,15 @@ async def new_room(cluster: Cluster) -> str:
     return f"/rooms/{slug}/"
 
 
-async def test_two_people_see_one_another_come_and_themselves(browser: Browser, cluster: Cluster) -> None:
+async def test_two_users_see_themselves_and_each_other_join(browser: Browser, cluster: Cluster) -> None:
     room = await new_room(cluster)
     async with visiting(browser, cluster, "alice") as alice, visiting(browser, cluster, "bob") as bob:
         await alice.open(room)
         await expect(alice.page.locator(NAMES)).to_have_text(["alice"], timeout=TIMEOUT_MS)
         await bob.open(room)
-        for one in (alice, bob):
-            await expect(one.page.locator(NAMES)).to_have_text(["alice", "bob"], timeout=TIMEOUT_MS)
-            await expect(one.page.get_by_role("heading", name="People here · 2")).to_be_visible()
+        for visitor in (alice, bob):
+            await expect(visitor.page.locator(NAMES)).to_have_text(["alice", "bob"], timeout=TIMEOUT_MS)
+            await expect(visitor.page.get_by_role("heading", name="People here · 2")).to_be_visible()
         await expect(alice.page.locator(".person", has_text="alice").locator("[data-role=you]")).to_be_visible()
         await expect(alice.page.locator(".person", has_text="bob").locator("[data-role=you]")).to_be_hidden()
         assert alice.problems == bob.problems == []

@@ -37,7 +37,7 @@ async def let_in(context: BrowserContext, cluster: Cluster, name: str) -> None:
 
 @asynccontextmanager
 async def signed_in(browser: Browser, cluster: Cluster, name: str) -> AsyncIterator[tuple[Page, list[str]]]:
-    """A page of somebody's, and what goes wrong in it."""
+    """A signed-in page, and its problems."""
     context = await browser.new_context()
     await let_in(context, cluster, name)
     page = await context.new_page()
@@ -71,7 +71,7 @@ async def is_evicted(page: Page) -> None:
 
 
 async def end_session(page: Page, cluster: Cluster) -> None:
-    [cookie] = [one["value"] for one in await page.context.cookies() if one["name"] == "sessionid"]
+    [cookie] = [cookie["value"] for cookie in await page.context.cookies() if cookie["name"] == "sessionid"]
     end = f"from django.contrib.sessions.models import Session; Session.objects.get(pk={cookie!r}).delete()"
     await asyncio.to_thread(cluster.shell, end)
 

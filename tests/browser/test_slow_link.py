@@ -17,8 +17,8 @@ LONG = "words and words " * 249  # 50 of them are a page of 200 KiB.
 
 @pytest.fixture
 def link(cluster: Cluster) -> Iterator[Proxy]:
-    with Proxy(cluster.sockets["web-1"]) as one:
-        yield one
+    with Proxy(cluster.sockets["web-1"]) as proxy:
+        yield proxy
 
 
 async def open_page(browser: Browser, cluster: Cluster, link: Proxy, name: str, room: str) -> Page:
@@ -51,14 +51,14 @@ async def test_a_room_with_the_largest_page_is_entered_over_5_kb_a_second_and_st
     link.bytes_per_second = 5_000
     page = await open_page(browser, cluster, link, "alice", room)
     sockets: list[str] = []
-    page.on("websocket", lambda one: sockets.append(one.url))
+    page.on("websocket", lambda websocket: sockets.append(websocket.url))
     # Before it is left, the page may have opened one.
     page.on("framenavigated", lambda _: sockets.clear())
     await page.reload()
     await expect(page.locator("html[data-state=open]")).to_be_attached(timeout=10_000)
     await expect(page.locator("[data-ready=true]")).to_be_attached(timeout=20_000)
     await expect(page.locator(".message-body").last).to_contain_text("words 59", timeout=5_000)
-    # What is older comes when somebody scrolls, a part at a time.
+    # Older messages come in parts on scrolling.
     await page.evaluate("document.querySelector('[role=log]').scrollTop = 0")
     seqs = "[...document.querySelectorAll('[data-seq]')].map(({dataset}) => Number(dataset.seq))"
     first = (await page.evaluate(seqs))[0]

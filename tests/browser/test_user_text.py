@@ -1,4 +1,4 @@
-"""Markup and scripts in what people write and what they are called: shown as it is, wherever it is shown."""
+"""Markup and scripts in messages and names are shown as text on every page."""
 
 import asyncio
 import unicodedata
@@ -35,7 +35,7 @@ NAME = "<img data-xss src=x onerror=alert('name')>"  # No form takes it: as if i
 
 @dataclass
 class Place:
-    """A room with hostile names, written in by somebody with a hostile name."""
+    """A room with a hostile title, and messages of an author with a hostile name."""
 
     slug: str
     name: str
@@ -249,7 +249,7 @@ async def test_markup_is_shown_as_it_is_in_the_admin(browser: Browser, cluster: 
         ):
             await mallory.open(f"/admin/{address}")
             await is_plain(mallory, *shown)
-        # What is chosen in a form, and what an action says it did.
+        # A choice in a form, and the message of an action.
         page = mallory.page
         await mallory.open("/admin/chat/membership/add/")
         await page.locator(".select2-selection").last.click()
@@ -276,4 +276,4 @@ async def test_the_test_would_notice(browser: Browser, cluster: Cluster) -> None
         with pytest.raises(AssertionError):
             await is_plain(alice)
         await alice.page.evaluate("alert('a dialog')")
-        assert any("a dialog" in one for one in alice.problems)
+        assert any("a dialog" in problem for problem in alice.problems)

@@ -22,8 +22,8 @@ def sender() -> Log:
     return log(*ALL, sent=[posted(seq) for seq in (1, 2, 3)])
 
 
-def found(report: Report) -> list[str]:
-    return [one.kind for one in report.breaches]
+def breach_kinds(report: Report) -> list[str]:
+    return [breach.kind for breach in report.breaches]
 
 
 def test_a_whole_room_is_whole() -> None:
@@ -50,7 +50,7 @@ def test_a_post_without_an_answer_may_be_there_or_not() -> None:
 
 
 def test_a_hole_that_a_later_change_has_overwritten_is_no_loss() -> None:
-    """A repaired stretch brings what is there now: message 1 was posted at 1 and stands at 3."""
+    """A repair brings the present state: message 1 was posted at 1 and is at 3 now."""
     sent = [posted(1), posted(2), changed("message.edit", 1, 3, "better")]
     repaired = log(event(2, state(2)), event(3, state(1, "better"), "message.edited"), sent=sent)
     report = check(record(row(1, "better", position=3), row(2)), [repaired])
@@ -121,7 +121,7 @@ def lose_in_a_resumption() -> Report:
 )
 def test_a_loss_is_found(plant: Callable[[], Report]) -> None:
     report = plant()
-    assert set(found(report)) == {"lost"}
+    assert set(breach_kinds(report)) == {"lost"}
     assert not report.is_consistent
 
 
@@ -134,7 +134,7 @@ def test_a_post_that_became_two_messages_is_found() -> None:
 
 def test_another_answer_to_a_repeated_post_is_found() -> None:
     report = check(record(*ROWS), [log(*ALL, sent=[*(posted(seq) for seq in (1, 2, 3)), posted(2, position=9)])])
-    assert found(report) == ["duplicated"]
+    assert breach_kinds(report) == ["duplicated"]
 
 
 def test_an_event_that_came_twice_or_swapped_is_found() -> None:
@@ -148,15 +148,15 @@ def test_a_resumption_out_of_order_is_found() -> None:
     swapped = log(ALL[0])
     swapped.view.left()
     swapped.view.joined(answer(3, [state(3), state(2)], complete=True))
-    assert found(check(record(*ROWS), [sender(), swapped])) == ["disordered"]
+    assert breach_kinds(check(record(*ROWS), [sender(), swapped])) == ["disordered"]
 
 
-def test_what_nobody_sent_or_saved_is_found() -> None:
-    assert found(check(record(*ROWS), [log(*ALL, sent=[posted(1), posted(2)])])) == ["invented"]
+def test_messages_that_were_never_sent_or_saved_are_found() -> None:
+    assert breach_kinds(check(record(*ROWS), [log(*ALL, sent=[posted(1), posted(2)])])) == ["invented"]
     other = [row(1), row(2, "not what was sent"), row(3)]
     unlike = [ALL[0], event(2, state(2, "not what was sent")), ALL[2]]
-    assert found(check(record(*other), [log(*unlike, sent=[posted(seq) for seq in (1, 2, 3)])])) == ["invented"]
-    assert found(check(record(*ROWS), [sender(), log(*ALL, event(4, state(4)))])) == ["invented", "invented"]
+    assert breach_kinds(check(record(*other), [log(*unlike, sent=[posted(seq) for seq in (1, 2, 3)])])) == ["invented"]
+    assert breach_kinds(check(record(*ROWS), [sender(), log(*ALL, event(4, state(4)))])) == ["invented", "invented"]
 
 
 @pytest.mark.database

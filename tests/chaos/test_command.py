@@ -1,4 +1,4 @@
-"""`manage.py chaos` says in one line what is wrong with its arguments, and starts nothing."""
+"""`manage.py chaos` reports a wrong argument in one line, and starts nothing."""
 
 import pytest
 from django.core.management import CommandError, call_command

@@ -26,6 +26,7 @@ async def answer(socket: ServerConnection) -> None:
             await socket.send(f'{{"type": "ok", "ref": {frame["ref"]}, {what}}}')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turns", range(4))
 async def test_a_post_on_a_socket_that_was_cut_just_now_goes_out_on_the_next_one(turns: int) -> None:
     async with serve(answer, "127.0.0.1", 0) as server:

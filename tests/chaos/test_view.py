@@ -1,4 +1,4 @@
-"""A view takes frames as clients must, and notices what breaks the contract."""
+"""A view processes frames as clients must, and records breaches of the contract."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.support.rooms import EPOCH, answer, event, log, state
 
 
 def kinds(view: View) -> list[str]:
-    return [one.kind for one in view.breaches]
+    return [breach.kind for breach in view.breaches]
 
 
 def test_events_are_put_at_their_seq() -> None:
@@ -27,7 +27,7 @@ def test_events_are_put_at_their_seq() -> None:
         pytest.param([event(1, state(1)), event(2, state(1))], ["duplicated"], id="a message posted twice"),
     ],
 )
-def test_what_breaks_the_contract_is_noted(events: list[dict[str, object]], expected: list[str]) -> None:
+def test_breaches_of_the_contract_are_noted(events: list[dict[str, object]], expected: list[str]) -> None:
     assert kinds(log(*events).view) == expected
 
 
@@ -48,7 +48,7 @@ def test_an_event_after_the_end_of_the_room_is_out_of_order() -> None:
     assert kinds(view) == ["disordered"]
 
 
-def test_a_resumed_join_is_applied_over_what_is_there() -> None:
+def test_a_resumed_join_is_applied_over_the_old_state() -> None:
     view = log(event(1, state(1)), event(2, state(2))).view
     view.left()
     view.joined(answer(4, [state(1, "better"), state(3)], complete=True, more=True))
@@ -57,7 +57,7 @@ def test_a_resumed_join_is_applied_over_what_is_there() -> None:
     assert (view.position, view.skipped, view.breaches) == (5, set(), [])
 
 
-def test_a_join_that_starts_anew_drops_what_was_there() -> None:
+def test_a_fresh_join_drops_the_old_state() -> None:
     view = log(event(1, state(1))).view
     view.left()
     view.joined(answer(400, [state(351), state(352)], more=True))

@@ -1,4 +1,4 @@
-"""Whom a change of who may read a room is told to, and when. On SQLite and on PostgreSQL."""
+"""Announcements of changed access to a room: recipients and time. On SQLite and on PostgreSQL."""
 
 from datetime import timedelta
 from typing import Any
@@ -18,17 +18,17 @@ def version_of(room: Room) -> int:
     return Room.objects.values_list("access_version", flat=True).get(pk=room.pk)
 
 
-def test_who_deletes_a_user_never_holds_a_room_that_a_post_or_an_edit_waits_for(alice: Any, attic: Room) -> None:
+def test_deleting_a_user_locks_no_room_that_posts_wait_for(alice: Any, attic: Room) -> None:
     before = version_of(attic)
     with transaction.atomic():
         # It locks the user's messages as well, and rooms in an order of its own: each could wait for the other.
         with CaptureQueriesContext(connection) as asked:
             alice.delete()
-        assert not [one for one in asked if one["sql"].startswith(f'UPDATE "{Room._meta.db_table}"')]
+        assert not [room for room in asked if room["sql"].startswith(f'UPDATE "{Room._meta.db_table}"')]
     assert version_of(attic) == before + 1
 
 
-def test_many_changes_in_one_transaction_are_told_of_once_for_each_room(attic: Room, lounge: Room) -> None:
+def test_many_changes_in_one_transaction_are_one_announcement_per_room(attic: Room, lounge: Room) -> None:
     before = version_of(attic)
     services.set_membership(room_id=lounge.pk, user_id=Membership.objects.all()[0].user_id)
     with transaction.atomic():
@@ -37,7 +37,7 @@ def test_many_changes_in_one_transaction_are_told_of_once_for_each_room(attic: R
     assert version_of(lounge) == 2
 
 
-def test_what_was_rolled_back_is_not_told_and_what_comes_after_it_is(alice: Any, bob: Any, attic: Room) -> None:
+def test_a_rolled_back_change_is_not_announced_and_the_next_is(alice: Any, bob: Any, attic: Room) -> None:
     before = version_of(attic)
     with transaction.atomic():
         services.remove_membership(room_id=attic.pk, user_id=alice.pk)
@@ -48,7 +48,7 @@ def test_what_was_rolled_back_is_not_told_and_what_comes_after_it_is(alice: Any,
         assert version_of(attic) == before + count
 
 
-def test_a_membership_that_is_moved_is_told_of_in_both_rooms(alice: Any, attic: Room, lounge: Room) -> None:
+def test_a_moved_membership_is_announced_in_both_rooms(alice: Any, attic: Room, lounge: Room) -> None:
     before = version_of(attic)
     membership = Membership.objects.get(room=attic, user=alice)
     membership.room = lounge

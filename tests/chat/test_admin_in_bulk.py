@@ -7,7 +7,6 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
-from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -16,13 +15,10 @@ from chat import deletion, posting, services
 from chat.models import Membership, Message, Room
 from hubbub.admin_services import bulk
 from hubbub.auth.tokens import create_token
+from tests.support.admin_pages import MEMBERSHIPS, MESSAGES, ROOMS, confirm, make_rooms, select_all, shown_messages
 from tests.support.personas import make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
-
-ROOMS = reverse("admin:chat_room_changelist")
-MEMBERSHIPS = reverse("admin:chat_membership_changelist")
-MESSAGES = reverse("admin:chat_message_changelist")
 TOKENS = reverse("admin:hubbub_accesstoken_changelist")
 USERS = reverse("admin:accounts_user_changelist")
 
@@ -33,41 +29,16 @@ def few_fields(settings: Any) -> None:
     settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = 150
 
 
-def told(response: Any) -> list[str]:
-    return [str(message) for message in get_messages(response.wsgi_request)]
-
-
-def select_all(client: Any, address: str, action: str, **more: str) -> Any:
-    """As the link "Select all 1,000 rooms" of a list: the rows of the page, and that all of the query are meant."""
-    rows = [row.pk for row in client.get(address).context["cl"].result_list]
-    return client.post(
-        address, {"action": action, "select_across": "1", "index": "0", "_selected_action": rows, **more}
-    )
-
-
-def confirm(client: Any, address: str, page: Any) -> Any:
-    """Send the form of a page as a browser does: all of its fields."""
-    fields: dict[str, Any] = {}
-    for name, value in page.context["fields"]:
-        fields.setdefault(name, []).append(value)
-    assert sum(map(len, fields.values())) < 20
-    return client.post(address, fields)
-
-
 def to_the_end(client: Any, address: str, page: Any) -> list[str]:
-    """Send the forms of the pages, as often as it takes on this machine; what was said on the way."""
+    """Submit the forms of the pages until the end; return the messages on the way."""
     said = []
     while page.status_code == 200:
         page = confirm(client, address, page)
-        said += told(page)
+        said += shown_messages(page)
     return said
 
 
-def make_rooms(count: int) -> None:
-    Room.objects.all().delete()
-    Room.objects.bulk_create(Room(slug=f"room-{number}", title=f"Room {number}") for number in range(count))
-
-
+@pytest.mark.slow
 def test_more_rooms_than_a_form_has_fields_are_deleted(admin: Any, few_fields: None) -> None:
     make_rooms(200)
     asked = select_all(admin, ROOMS, "delete_selected")
@@ -79,9 +50,8 @@ def test_more_rooms_than_a_form_has_fields_are_deleted(admin: Any, few_fields: N
     assert LogEntry.objects.count() == 200
 
 
-def test_more_users_than_a_form_has_fields_are_deleted_but_not_the_one_who_deletes(
-    admin: Any, root: Any, few_fields: None
-) -> None:
+@pytest.mark.slow
+def test_more_users_than_form_fields_are_deleted_but_not_oneself(admin: Any, root: Any, few_fields: None) -> None:
     users = get_user_model()
     users.objects.bulk_create(users(username=f"user-{number}") for number in range(199))
     asked = select_all(admin, USERS, "delete_selected")
@@ -90,6 +60,7 @@ def test_more_users_than_a_form_has_fields_are_deleted_but_not_the_one_who_delet
     assert [*users.objects.all()] == [root]
 
 
+@pytest.mark.slow
 def test_more_messages_than_a_form_has_fields_are_moderated(
     admin: Any, alice: Any, lounge: Room, few_fields: None
 ) -> None:
@@ -105,6 +76,7 @@ def test_more_messages_than_a_form_has_fields_are_moderated(
     assert not Message.objects.filter(deleted_at=None).exists()
 
 
+@pytest.mark.slow
 def test_more_memberships_than_a_form_has_fields_are_deleted(admin: Any, lounge: Room, few_fields: None) -> None:
     users = get_user_model()
     users.objects.bulk_create(users(username=f"user-{number}") for number in range(200))
@@ -119,7 +91,7 @@ def test_more_tokens_than_a_form_has_fields_are_revoked(admin: Any, alice: Any, 
     for number in range(200):
         create_token(user=alice, name=f"probe {number}", expires_at=None)
     answer = select_all(admin, TOKENS, "revoke")
-    assert told(answer) + to_the_end(admin, TOKENS, answer) == ["200 access tokens revoked."]
+    assert shown_messages(answer) + to_the_end(admin, TOKENS, answer) == ["200 access tokens revoked."]
 
 
 @pytest.mark.parametrize("action", ["delete_selected", "archive"])
@@ -130,24 +102,27 @@ def test_more_than_the_limit_is_refused_before_anything_is_done(
     make_rooms(6)
     answer = select_all(admin, ROOMS, action)
     assert answer.status_code == 302
-    assert told(answer) == [
+    assert shown_messages(answer) == [
         "6 rooms are selected, and at most 5 can be changed at once. Nothing was changed."
         " Use the search or the filters to select fewer."
     ]
     assert Room.objects.filter(is_archived=False).count() == 6
 
 
-def test_rows_that_may_not_be_deleted_are_named_beside_those_that_were(client: Any, alice: Any, attic: Room) -> None:
+def test_protected_rows_are_named_beside_the_deleted_rows(client: Any, alice: Any, attic: Room) -> None:
     stan, zoe = make_user("stan", is_staff=True), make_user("zoe")
     stan.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "delete_user"]))
     client.force_login(stan)
     rows = [user.pk for user in (alice, zoe)]
     answer = client.post(USERS, {"action": "delete_selected", "_selected_action": rows, "post": "yes"})
-    assert told(answer) == ["1 user deleted.", "Not deleted: alice (you may not delete what belongs to it)."]
+    assert shown_messages(answer) == [
+        "1 user deleted.",
+        "Not deleted: alice (you lack the right to delete rows that belong to it).",
+    ]
     assert [*get_user_model().objects.filter(pk__in=rows)] == [alice]
 
 
-def test_what_was_made_after_the_question_is_not_deleted(admin: Any) -> None:
+def test_rows_made_after_the_question_are_not_deleted(admin: Any) -> None:
     make_rooms(3)
     asked = select_all(admin, ROOMS, "delete_selected")
     services.create_room(slug="later", title="Later")
@@ -176,13 +151,13 @@ def test_a_room_of_many_messages_is_deleted_in_steps(
     for room in [lounge] * 8 + [attic]:
         posting.post_message(user_id=alice.pk, slug=room.slug, client_id=uuid.uuid4(), body="hello")
     left: list[int] = []
-    step = deletion.in_step
+    step = deletion.step_with_pause
 
     def counting() -> Any:
         left.append(Message.objects.filter(room=lounge).count())
         return step()
 
-    monkeypatch.setattr(deletion, "in_step", counting)
+    monkeypatch.setattr(deletion, "step_with_pause", counting)
     deletion.delete_room(room_id=lounge.pk)
     assert left == [8, 5]
     assert Message.objects.get().room == attic
@@ -198,13 +173,13 @@ def test_the_messages_of_a_deleted_user_lose_their_author_in_steps(
     deletion.disown_messages(user_id=str(alice.pk))
     assert Message.objects.filter(author=alice).count() in (1, 2)
     admin.post(reverse("admin:accounts_user_delete", args=[alice.pk]), {"post": "yes"})
-    assert [one.author for one in Message.objects.order_by("seq")] == [None] * 7 + [bob]
+    assert [message.author for message in Message.objects.order_by("seq")] == [None] * 7 + [bob]
 
 
 # Links
 
 
-def test_rows_lead_to_those_that_belong_to_them(admin: Any, alice: Any, attic: Room) -> None:
+def test_rows_link_to_related_rows(admin: Any, alice: Any, attic: Room) -> None:
     posting.post_message(user_id=alice.pk, slug="attic", client_id=uuid.uuid4(), body="hello")
     create_token(user=alice, name="probe", expires_at=None)
     user_page = reverse("admin:accounts_user_change", args=[alice.pk])
@@ -228,7 +203,7 @@ def test_rows_lead_to_those_that_belong_to_them(admin: Any, alice: Any, attic: R
     }.items():
         shown = admin.get(page).content.decode()
         assert [link for link in links if f'href="{link}"' not in shown] == [], page
-    for link in [one.replace("&amp;", "&") for one in (*of_user, *of_room, in_room)]:
+    for link in [address.replace("&amp;", "&") for address in (*of_user, *of_room, in_room)]:
         assert admin.get(link).status_code == 200, link
         assert len(admin.get(link).context["cl"].result_list) in (1, 3)
 

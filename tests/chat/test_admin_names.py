@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 
 from chat.models import Room
-from tests.chat.test_admin import NO_MEMBERS, fields_of, page_of, told
+from tests.support.admin_pages import NO_MEMBERS, fields_of, page_of, shown_messages
 
 pytestmark = [pytest.mark.database, pytest.mark.usefixtures("plain_static")]
 
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.database, pytest.mark.usefixtures("plain_static")]
 def test_a_title_like_another_rooms_is_taken_and_said(admin: Any, lounge: Room, title: str) -> None:
     made = admin.post(reverse("admin:chat_room_add"), {"title": title, "slug": "other", **NO_MEMBERS})
     assert made.status_code == 302
-    assert "Other rooms have the same title, or one that looks the same: Lounge (lounge)." in told(made)
+    assert "Other rooms have the same title, or one that looks the same: Lounge (lounge)." in shown_messages(made)
 
 
 def test_a_room_of_before_the_rule_of_names_is_changed_in_the_admin(admin: Any, lounge: Room) -> None:

@@ -12,9 +12,9 @@ from chat import services
 from chat.admin import RoomAdmin
 from chat.models import Room
 from hubbub.admin_services import bulk
-from hubbub.admin_services.bulk import Otherwise
+from hubbub.admin_services.bulk import OtherResult
 from hubbub.admin_services.tally import MAX_NAMED, Tally
-from tests.chat.test_admin_in_bulk import ROOMS, confirm, make_rooms, select_all, told
+from tests.support.admin_pages import ROOMS, confirm, make_rooms, select_all, shown_messages
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
 
@@ -57,21 +57,21 @@ def test_each_step_shows_the_progress_and_the_last_message_counts_all(
     for seen in (3, 6):
         assert f"<h1>{seen} of 7 rooms {done}</h1>" in page.text
         assert f'max="7" value="{seen}"' in page.text
-        assert told(page) == []
+        assert shown_messages(page) == []
         assert left() == 7 - seen
         page = confirm(admin, ROOMS, page)  # As the script does.
     assert page.status_code == 302
-    assert told(page) == [f"7 rooms {done}."]
+    assert shown_messages(page) == [f"7 rooms {done}."]
     assert left() == 0
     assert LogEntry.objects.count() == 7
 
 
 def test_without_scripts_a_button_goes_on_by_longer_steps(admin: Any, three_a_step: None) -> None:
     make_rooms(9)
-    page = press(admin, begin(admin, "archive"), "go_on")
+    page = press(admin, begin(admin, "archive"), "continue")
     assert "<h1>8 of 9 rooms archived</h1>" in page.text
-    page = press(admin, page, "go_on")
-    assert told(page) == ["9 rooms archived."]
+    page = press(admin, page, "continue")
+    assert shown_messages(page) == ["9 rooms archived."]
 
 
 @pytest.mark.parametrize(("action", "done"), ACTIONS)
@@ -79,7 +79,7 @@ def test_a_button_stops_and_the_rest_is_unchanged(admin: Any, three_a_step: None
     make_rooms(7)
     page = press(admin, begin(admin, action), "stop")
     assert (page.status_code, page.headers["Location"]) == (302, ROOMS)
-    assert told(page) == [f"Stopped. 3 of 7 rooms {done}. The rest is unchanged."]
+    assert shown_messages(page) == [f"Stopped. 3 of 7 rooms {done}. The rest is unchanged."]
     assert left() == 4
 
 
@@ -99,18 +99,18 @@ def test_rows_that_were_refused_are_named_at_the_end_and_counted(
     assert "Not archived: Room 1 (It is in use); Room 10 (It is in use)." in page.text
     while page.status_code == 200:
         page = confirm(admin, ROOMS, page)
-    done, failed = told(page)
+    done, failed = shown_messages(page)
     assert done == "9 rooms archived."
     assert failed.startswith("Not archived: Room 1 (It is in use); Room 10 (It is in use)")
 
 
-def test_rows_that_somebody_else_deletes_meanwhile_are_not_counted(admin: Any, three_a_step: None) -> None:
+def test_rows_deleted_meanwhile_are_not_counted(admin: Any, three_a_step: None) -> None:
     make_rooms(7)
     page = begin(admin, "delete_selected")
     Room.objects.first().delete()  # type: ignore[union-attr]
     page = confirm(admin, ROOMS, page)
     page = confirm(admin, ROOMS, page) if page.status_code == 200 else page
-    assert told(page) == ["6 of 7 rooms deleted."]
+    assert shown_messages(page) == ["6 of 7 rooms deleted."]
 
 
 def test_a_result_of_its_own_is_reported_and_logged_instead(
@@ -119,8 +119,8 @@ def test_a_result_of_its_own_is_reported_and_logged_instead(
     make_rooms(4)
 
     def archive(of: Any, request: Any, rows: Any) -> Any:
-        def do(room: Room) -> Otherwise | None:
-            return Otherwise(f"{room} stays open") if room.title == "Room 1" else None
+        def do(room: Room) -> OtherResult | None:
+            return OtherResult(f"{room} stays open") if room.title == "Room 1" else None
 
         return of.for_each(request, rows, do, done="archived")
 
@@ -128,7 +128,7 @@ def test_a_result_of_its_own_is_reported_and_logged_instead(
     page = begin(admin, "archive")
     while page.status_code == 200:
         page = confirm(admin, ROOMS, page)
-    assert told(page) == ["3 rooms archived.", "Room 1 stays open."]
+    assert shown_messages(page) == ["3 rooms archived.", "Room 1 stays open."]
     messages = [entry.get_change_message() for entry in LogEntry.objects.all()]
     assert sorted(messages) == ["Archived."] * 3 + ["Room 1 stays open."]
 
@@ -158,7 +158,7 @@ def test_a_form_with_other_counts_begins_anew(total: str) -> None:
     assert Tally.from_form(form(total=total, done="3"), 7) == Tally(7)
 
 
-def test_a_page_names_no_more_than_some_of_what_a_form_says() -> None:
+def test_a_page_repeats_only_some_errors_of_a_form() -> None:
     tally = Tally.from_form(form(total="5", done="9", failure=["x"] * 100), 2)
     assert (tally.done, len(tally.failures)) == (5, MAX_NAMED)
 

@@ -1,49 +1,20 @@
-"""Bans from the admin: of whom, until when, why, by whom, and what is left of them afterwards."""
+"""Bans by the service: duration, reason, end, and two bans at once."""
 
-import uuid
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission
-from django.contrib.messages import get_messages
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
-from django.urls import reverse
 from django.utils import timezone
 
-from chat import access, bans, posting, revocation, services
-from chat.models import Membership, Message, Room
+from chat import access, bans, revocation, services
+from chat.models import Membership, Room
 from hubbub.protocol import Refused
-from tests.support.personas import make_user
+from tests.support.admin_pages import post_message
+from tests.support.bans import FAR, HOUR, ban_page, end_bans, may_read
 
 pytestmark = [pytest.mark.database, pytest.mark.usefixtures("plain_static")]
-
-MEMBERSHIPS = reverse("admin:chat_membership_changelist")
-MESSAGES = reverse("admin:chat_message_changelist")
-HOUR = timedelta(hours=1)
-
-
-def post(user: Any, room: Room, body: str = "hello") -> Message:
-    posted = posting.post_message(user_id=user.pk, slug=room.slug, client_id=uuid.uuid4(), body=body)
-    return Message.objects.get(room=room, seq=posted.seq)
-
-
-def ban_page(room: Room) -> str:
-    return reverse("admin:chat_room_ban", args=[room.pk])
-
-
-def told(response: Any) -> list[str]:
-    return [str(message) for message in get_messages(response.wsgi_request)]
-
-
-def may_read(user: Any, room: Room) -> bool:
-    return access.find_room(str(user.pk), room.slug) is not None
-
-
-def end_bans() -> None:
-    Membership.objects.exclude(banned_until=None).update(banned_until=timezone.now() - HOUR)
 
 
 # The service
@@ -57,23 +28,23 @@ def test_the_end_of_a_ban_makes_no_member_of_a_private_room(charlie: Any, attic:
     assert attic not in access.rooms_for(str(charlie.pk))
     assert revocation.denied_users({attic.slug: {str(charlie.pk)}}) == {attic.slug: {str(charlie.pk): "removed"}}
     with pytest.raises(Refused) as refused:
-        post(charlie, attic)
+        post_message(charlie, attic)
     assert refused.value.code == "not_found"
 
 
-def test_a_ban_of_a_stranger_to_a_public_room_ends_with_what_they_were(charlie: Any, lounge: Room) -> None:
+def test_a_stranger_posts_again_after_a_ban_in_a_public_room(charlie: Any, lounge: Room) -> None:
     bans.ban_user(room_id=lounge.pk, user_id=str(charlie.pk), until=timezone.now() + HOUR)
     with pytest.raises(Refused):
-        post(charlie, lounge)
+        post_message(charlie, lounge)
     end_bans()
     assert access.enter_room(str(charlie.pk), "lounge")[1] == "member"
     assert access.role_in(str(charlie.pk), lounge) == "member"
-    post(charlie, lounge)
+    post_message(charlie, lounge)
     services.change_room(room_id=lounge.pk, is_private=True)
     assert not may_read(charlie, lounge)
 
 
-def test_lifting_a_ban_leaves_everybody_as_they_were(mona: Any, charlie: Any, attic: Room) -> None:
+def test_lifting_a_ban_keeps_role_and_membership(mona: Any, charlie: Any, attic: Room) -> None:
     for user in (mona, charlie):
         bans.ban_user(room_id=attic.pk, user_id=str(user.pk), until=timezone.now() + HOUR, reason="spam")
         bans.lift_ban(room_id=attic.pk, user_id=str(user.pk))
@@ -93,7 +64,7 @@ def test_a_reason_is_kept_as_a_title_is(bob: Any, attic: Room) -> None:
             ban(wrong)
 
 
-def test_nobody_bans_themselves_or_until_a_time_that_has_passed(root: Any, bob: Any, lounge: Room) -> None:
+def test_a_ban_of_oneself_or_until_a_past_time_is_refused(root: Any, bob: Any, lounge: Room) -> None:
     with pytest.raises(ValidationError, match="yourself"):
         bans.ban_user(room_id=lounge.pk, user_id=str(root.pk), until=timezone.now() + HOUR, by=str(root.pk))
     with pytest.raises(ValidationError, match="in the past"):
@@ -101,10 +72,7 @@ def test_nobody_bans_themselves_or_until_a_time_that_has_passed(root: Any, bob: 
     assert not lounge.memberships.exists()
 
 
-FAR = datetime.fromisoformat("9999-12-31T23:59-12:00")  # In UTC there is no such year.
-
-
-def test_nobody_is_banned_for_more_than_a_hundred_years(bob: Any, attic: Room) -> None:
+def test_a_ban_of_more_than_a_hundred_years_is_refused(bob: Any, attic: Room) -> None:
     century = timezone.now() + timedelta(days=36_525)
     for until in (FAR, century + HOUR):
         with pytest.raises(ValidationError, match="100 years away"):
@@ -121,7 +89,7 @@ def test_a_longer_ban_of_before_does_not_keep_the_role_from_being_changed(bob: A
     assert attic.memberships.get(user=bob).role == "moderator"
 
 
-def test_two_who_ban_a_stranger_at_once(
+def test_two_bans_of_a_stranger_at_once(
     admin: Any, charlie: Any, lounge: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second one looked before the first one's entry was committed, and writes after it."""
@@ -141,193 +109,3 @@ def test_two_who_ban_a_stranger_at_once(
 def test_an_entry_without_a_role_and_without_a_ban_is_refused(charlie: Any, attic: Room) -> None:
     with pytest.raises(ValidationError, match="neither a role nor a ban"):
         services.set_membership(room_id=attic.pk, user_id=charlie.pk, role=Membership.Role.NONE)
-
-
-# The room's page
-
-
-@pytest.mark.parametrize(("span", "length"), [("hour", HOUR), ("day", 24 * HOUR), ("week", 168 * HOUR)])
-def test_a_ban_from_the_page_of_a_room_needs_no_membership(
-    admin: Any, charlie: Any, lounge: Room, span: str, length: timedelta
-) -> None:
-    post(charlie, lounge)
-    page = admin.get(reverse("admin:chat_room_change", args=[lounge.pk])).content.decode()
-    assert f'name="recent" value="{charlie.pk}"' in page
-    before = timezone.now()
-    answer = admin.post(ban_page(lounge), {"recent": str(charlie.pk), "span": span, "reason": "spam"})
-    assert answer.headers["Location"] == reverse("admin:chat_room_change", args=[lounge.pk])
-    membership = lounge.memberships.get()
-    assert (membership.user, membership.role, membership.ban_reason) == (charlie, "none", "spam")
-    assert before + length <= membership.banned_until <= timezone.now() + length
-    assert told(answer)[0].startswith("charlie is banned from Lounge until 2")
-    entry = LogEntry.objects.get()
-    assert (entry.object_id, "charlie" in entry.change_message, "spam" in entry.change_message) == (
-        str(lounge.pk),
-        True,
-        True,
-    )
-
-
-def test_a_user_is_chosen_by_the_search(admin: Any, charlie: Any, lounge: Room) -> None:
-    admin.post(ban_page(lounge), {"user": str(charlie.pk), "span": "day"})
-    assert lounge.memberships.get().user == charlie
-
-
-def test_a_date_in_the_browsers_zone_is_that_moment(admin: Any, charlie: Any, lounge: Room) -> None:
-    fields = {"user": charlie.pk, "span": "until", "until": "2099-01-01T01:00", "until_utc": "2098-12-31T12:00:00.000Z"}
-    admin.post(ban_page(lounge), fields)
-    assert lounge.memberships.get().banned_until == datetime.fromisoformat("2098-12-31T12:00:00+00:00")
-
-
-def test_without_a_script_the_date_is_in_the_zone_that_is_named(admin: Any, charlie: Any, lounge: Room) -> None:
-    assert '<span data-role="zone">UTC</span>' in admin.get(ban_page(lounge)).content.decode()
-    admin.post(ban_page(lounge), {"user": charlie.pk, "span": "until", "until": "2099-01-01T01:00", "until_utc": ""})
-    assert lounge.memberships.get().banned_until == datetime.fromisoformat("2099-01-01T01:00:00+00:00")
-
-
-@pytest.mark.parametrize(
-    ("fields", "words"),
-    [
-        ({"span": "day"}, "Choose a user."),
-        ({"span": "day", "recent": "bob", "user": "charlie"}, "Two users are chosen."),
-        ({"span": "until", "user": "bob"}, "Choose the end of the ban."),
-        ({"span": "until", "user": "bob", "until": "2001-01-01T00:00"}, "is in the past"),
-        ({"span": "until", "user": "bob", "until": "9999-12-31T23:59"}, "100 years away"),
-        ({"span": "until", "user": "bob", "until_utc": FAR.isoformat(), "until": "9999-12-31T23:59"}, "100 years away"),
-        ({"span": "until", "user": "bob", "until": "tomorrow"}, "Enter a valid date/time."),
-        ({"span": "day", "user": "bob", "reason": "a\u202eb"}, "U+202E is not allowed"),
-        ({"span": "day", "user": "root"}, "You cannot ban yourself."),
-        ({"span": "eternity", "user": "bob"}, ""),
-        ({"span": "day", "user": "nobody"}, "Select a valid choice."),
-    ],
-    ids=lambda value: None if isinstance(value, dict) else value,
-)
-def test_what_is_wrong_is_said_with_the_input_kept(
-    admin: Any, root: Any, bob: Any, charlie: Any, lounge: Room, fields: dict[str, str], words: str
-) -> None:
-    post(bob, lounge)
-    keys = {"bob": bob.pk, "charlie": charlie.pk, "root": root.pk, "nobody": 0}
-    named = {name: keys[value] if name in ("recent", "user") else value for name, value in fields.items()}
-    answer = admin.post(ban_page(lounge), {"reason": "because", **named})
-    assert answer.status_code == 200
-    assert words in answer.content.decode()
-    assert 'value="because"' in answer.content.decode() or "reason" in fields
-    assert not lounge.memberships.exists()
-
-
-def test_what_is_wrong_with_the_room_says_nothing_about_a_ban(admin: Any, lounge: Room) -> None:
-    answer = admin.post(reverse("admin:chat_room_change", args=[lounge.pk]), {"title": ""})
-    assert answer.status_code == 200
-    assert "Choose a user." not in answer.content.decode()
-
-
-def test_banning_needs_the_permission_to_change_memberships(client: Any, charlie: Any, lounge: Room) -> None:
-    stan = make_user("stan", is_staff=True)
-    stan.user_permissions.set(Permission.objects.filter(codename="view_room"))
-    client.force_login(stan)
-    assert "data-ban" not in client.get(reverse("admin:chat_room_change", args=[lounge.pk])).content.decode()
-    assert client.post(ban_page(lounge), {"user": charlie.pk, "span": "day"}).status_code == 403
-    stan.user_permissions.set(Permission.objects.filter(codename__in=["view_room", "change_membership"]))
-    # Who may not see users cannot search for them, and enters the name.
-    assert "admin-autocomplete" not in client.get(ban_page(lounge)).content.decode()
-    wrong = client.post(ban_page(lounge), {"user": "charly", "span": "day"})
-    assert "There is no user with this name." in wrong.content.decode()
-    client.post(ban_page(lounge), {"user": "charlie", "span": "day"})
-    assert lounge.memberships.get().user == charlie
-
-
-def test_the_page_of_a_room_that_is_gone_leads_back(admin: Any) -> None:
-    assert admin.get(reverse("admin:chat_room_ban", args=[0])).status_code == 302
-
-
-# Lists
-
-
-def test_members_are_banned_from_the_list_with_a_reason(admin: Any, bob: Any, root: Any, attic: Room) -> None:
-    services.set_membership(room_id=attic.pk, user_id=root.pk)
-    rows = [attic.memberships.get(user=user).pk for user in (bob, root)]
-    answer = admin.post(MEMBERSHIPS, {"action": "ban_week", "_selected_action": rows, "reason": "loud"})
-    assert told(answer) == [
-        "1 membership banned for a week.",
-        "Not banned for a week: root in Attic (You cannot ban yourself).",
-    ]
-    banned = attic.memberships.get(user=bob)
-    assert (banned.ban_reason, banned.role) == ("loud", "member")
-    assert "loud" in admin.get(MEMBERSHIPS).content.decode()
-    admin.post(MEMBERSHIPS, {"action": "make_moderator", "_selected_action": [banned.pk]})
-    banned.refresh_from_db()
-    assert (banned.ban_reason, banned.role, banned.is_banned) == ("loud", "moderator", True)
-
-
-@pytest.mark.parametrize(("given", "kept"), [("", "threats"), ("loud", "loud")])
-@pytest.mark.parametrize("way", ["memberships", "messages"])
-def test_a_ban_of_many_shortens_no_longer_one(
-    admin: Any, bob: Any, attic: Room, way: str, given: str, kept: str
-) -> None:
-    message = post(bob, attic)
-    until = timezone.now() + timedelta(days=365)
-    bans.ban_user(room_id=attic.pk, user_id=str(bob.pk), until=until, reason="threats")
-    membership = attic.memberships.get(user=bob)
-    address, action, row = {
-        "memberships": (MEMBERSHIPS, "ban", membership.pk),
-        "messages": (MESSAGES, "ban_authors", message.pk),
-    }[way]
-    admin.post(address, {"action": action, "_selected_action": [row], "reason": given})
-    membership.refresh_from_db()
-    assert (membership.banned_until, membership.ban_reason) == (until, kept)
-
-
-def test_a_ban_of_many_replaces_one_that_is_over(admin: Any, bob: Any, attic: Room) -> None:
-    bans.ban_user(room_id=attic.pk, user_id=str(bob.pk), until=timezone.now() + HOUR, reason="threats")
-    end_bans()
-    membership = attic.memberships.get(user=bob)
-    admin.post(MEMBERSHIPS, {"action": "ban", "_selected_action": [membership.pk], "reason": ""})
-    membership.refresh_from_db()
-    assert (membership.is_banned, membership.ban_reason) == (True, "")
-
-
-def test_nobody_bans_themselves_on_the_page_of_a_membership(admin: Any, root: Any, attic: Room) -> None:
-    mine = services.set_membership(room_id=attic.pk, user_id=root.pk)
-    fields = {"role": "member", "banned_until_0": "2099-01-01", "banned_until_1": "12:00:00", "ban_reason": ""}
-    answer = admin.post(reverse("admin:chat_membership_change", args=[mine.pk]), fields)
-    assert "You cannot ban yourself." in answer.content.decode()
-
-
-def test_a_ban_that_is_too_long_is_an_error_on_the_page_of_a_membership(admin: Any, bob: Any, attic: Room) -> None:
-    his = attic.memberships.get(user=bob)
-    fields = {"role": "member", "banned_until_0": "9999-12-31", "banned_until_1": "23:59:59", "ban_reason": ""}
-    answer = admin.post(reverse("admin:chat_membership_change", args=[his.pk]), fields)
-    assert "The end of the ban is more than 100 years away." in answer.content.decode()
-    his.refresh_from_db()
-    assert his.banned_until is None
-
-
-def test_an_author_is_banned_from_a_message(admin: Any, charlie: Any, lounge: Room) -> None:
-    message = post(charlie, lounge, "rude")
-    page = admin.get(reverse("admin:chat_message_change", args=[message.pk])).content.decode()
-    address = f"{ban_page(lounge)}?user={charlie.pk}"
-    assert f'<a href="{address}">Ban the author from this room</a>' in page
-    chosen = f'name="recent" value="{charlie.pk}"'
-    [radio] = [line for line in admin.get(address).content.decode().split("<input ") if chosen in line]
-    assert "checked" in radio
-    answer = admin.post(MESSAGES, {"action": "ban_authors", "_selected_action": [message.pk], "reason": "rude"})
-    assert told(answer) == ["1 message handled: author banned for a day."]
-    membership = lounge.memberships.get()
-    assert (membership.user, membership.role, membership.ban_reason) == (charlie, "none", "rude")
-
-
-def test_those_who_are_only_banned_are_not_counted_as_members(admin: Any, charlie: Any, attic: Room) -> None:
-    bans.ban_user(room_id=attic.pk, user_id=str(charlie.pk), until=timezone.now() + HOUR)
-    bans.ban_user(room_id=attic.pk, user_id=str(attic.memberships.first().user_id), until=timezone.now() + HOUR)
-    [row] = admin.get(reverse("admin:chat_room_changelist"), {"q": "attic"}).context["cl"].result_list
-    assert (row.member_count, row.banned_count) == (3, 2)
-    page = admin.get(reverse("admin:chat_room_changelist"), {"q": "attic"}).text
-    for query, count in (("member=yes", 3), ("banned=yes", 2)):
-        link = f"{MEMBERSHIPS}?room__id__exact={attic.pk}&{query}"
-        assert f'<a href="{link.replace("&", "&amp;")}">{count}</a>' in page
-        assert len(admin.get(link).context["cl"].result_list) == count
-    assert len(admin.get(f"{MEMBERSHIPS}?member=no").context["cl"].result_list) == 1
-    page = admin.get(reverse("admin:accounts_user_changelist"), {"q": "charlie"}).text
-    link = f"{MEMBERSHIPS}?user__exact={charlie.pk}&member=yes"
-    assert f'<a href="{link.replace("&", "&amp;")}">0</a>' in page
-    assert len(admin.get(link).context["cl"].result_list) == 0

@@ -1,4 +1,4 @@
-"""Pages of the admin that were opened before somebody else banned or unbanned a user: nothing newer is overwritten."""
+"""Admin pages opened before a ban or an unban overwrite nothing newer."""
 
 from typing import Any
 
@@ -8,15 +8,15 @@ from django.utils import timezone
 
 from chat import bans
 from chat.models import Room
-from tests.chat.test_bans import ban_page, post
-from tests.support.admin_pages import DAY, ban, fields_in, page_of, row_of
+from tests.support.admin_pages import DAY, ban, fields_in, page_of, post_message, row_of
+from tests.support.bans import ban_page
 from tests.support.personas import make_user
 
 pytestmark = [pytest.mark.database, pytest.mark.usefixtures("plain_static")]
 
 
 def test_an_old_page_does_not_replace_a_newer_ban(admin: Any, bob: Any, attic: Room) -> None:
-    post(bob, attic)
+    post_message(bob, attic)
     fields = fields_in(admin.get(page_of(attic)).text, "ban")
     newer = ban(bob, attic, days=365, reason="threats")
     hour = {"recent": str(bob.pk), "span": "hour", "reason": ""}
@@ -39,7 +39,7 @@ def test_an_old_page_does_not_lift_a_newer_ban(admin: Any, bob: Any, attic: Room
     assert not attic.memberships.get(user=bob).is_banned
 
 
-def test_an_old_page_of_a_room_saves_what_was_changed_there_alone(admin: Any, bob: Any, attic: Room) -> None:
+def test_an_old_page_of_a_room_saves_its_own_changes_alone(admin: Any, bob: Any, attic: Room) -> None:
     fields = fields_in(admin.get(page_of(attic)).text, "room_form")
     newer = ban(bob, attic, days=365, reason="threats")
     row = row_of(newer, fields)

@@ -1,4 +1,4 @@
-"""A private room and those of the staff who are not in it: becoming a member, and the way to the admin."""
+"""A private room and staff outside of it: membership, and links to the admin."""
 
 from typing import Any
 
@@ -8,8 +8,7 @@ from django.urls import reverse
 
 from chat import bans, services
 from chat.models import Room
-from tests.chat.test_bans import told
-from tests.support.admin_pages import IN_PLACE, ban, fields_in, history_of, page_of
+from tests.support.admin_pages import IN_PLACE, ban, fields_in, history_of, page_of, shown_messages
 from tests.support.personas import make_user
 
 pytestmark = [pytest.mark.database, pytest.mark.usefixtures("plain_static")]
@@ -33,8 +32,8 @@ def test_the_maker_of_a_private_room_becomes_a_member_by_one_click(admin: Any, r
     assert admin.get(join).status_code == 405
     answer = admin.post(join, fields_in(page, "outsider"))
     assert answer.headers["Location"] == page_of(room)
-    assert told(answer)[-1] == "You are a member of Garden."
-    assert [(one.user, one.role) for one in room.memberships.all()] == [(root, "member")]
+    assert shown_messages(answer)[-1] == "You are a member of Garden."
+    assert [(membership.user, membership.role) for membership in room.memberships.all()] == [(root, "member")]
     assert "you are not a member" not in admin.get(page_of(room)).text
     assert "Garden" in admin.get("/").text
     assert history_of(admin, room)[-1] == "Added root as a member."

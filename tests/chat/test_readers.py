@@ -1,4 +1,4 @@
-"""Staff who may read all rooms without being members: what they may do, what they are shown, what is logged."""
+"""Staff who may read all rooms without a membership: access, display, log."""
 
 import logging
 import uuid
@@ -73,7 +73,7 @@ def test_an_outsider_without_the_permission_finds_nothing_to_read_or_write(charl
         assert refusal(access.enter_room, user_id=str(charlie.pk), slug=slug) == "not_found"
 
 
-def test_a_room_that_exists_is_refused_by_as_many_queries_as_one_that_does_not(charlie: Any, attic: Room) -> None:
+def test_refusals_of_existing_and_missing_rooms_cost_the_same_queries(charlie: Any, attic: Room) -> None:
     def queries(slug: str) -> int:
         with CaptureQueriesContext(connection) as seen:
             refusal(access.enter_room, user_id=str(charlie.pk), slug=slug)
@@ -88,7 +88,7 @@ def test_members_cost_one_query(alice: Any, attic: Room, django_assert_num_queri
         access.enter_room(str(alice.pk), "attic")
 
 
-def test_a_banned_reader_is_out_and_so_is_one_who_is_not_active(reader: Any, attic: Room) -> None:
+def test_a_banned_or_inactive_reader_is_out(reader: Any, attic: Room) -> None:
     bans.ban_user(room_id=attic.pk, user_id=str(reader.pk), until=timezone.now() + timedelta(hours=1))
     assert refusal(join, user=reader, room=attic) == "not_found"
     bans.lift_ban(room_id=attic.pk, user_id=str(reader.pk))
@@ -105,7 +105,7 @@ def test_the_sweep_leaves_readers_in_until_the_permission_is_taken(reader: Any, 
     assert revocation.denied_users(inside) == {"attic": {str(reader.pk): "removed", str(charlie.pk): "removed"}}
 
 
-def test_a_public_room_made_private_asks_few_queries_about_those_inside(
+def test_a_public_room_made_private_needs_few_queries_for_its_members(
     lounge: Room, django_assert_max_num_queries: Any
 ) -> None:
     inside = {str(make_user(f"user-{number}").pk) for number in range(30)}
@@ -126,7 +126,7 @@ def test_each_opening_is_one_line_of_the_log(
     assert lines == [f"room_read address=- user={reader.pk} connection=- 'attic'"]
 
 
-def test_view_on_site_is_shown_to_those_who_may_read(client: Any, reader: Any, lounge: Room, attic: Room) -> None:
+def test_view_on_site_is_shown_to_permitted_readers(client: Any, reader: Any, lounge: Room, attic: Room) -> None:
     def is_shown(user: Any, room: Room) -> bool:
         client.force_login(user)
         page = client.get(reverse("admin:chat_room_change", args=[room.pk])).content.decode()

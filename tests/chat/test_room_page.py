@@ -12,8 +12,19 @@ from django.utils import timezone
 
 from chat import bans
 from chat.models import Membership, Room
-from tests.chat.test_bans import MEMBERSHIPS, MESSAGES, ban_page, post, told
-from tests.support.admin_pages import IN_PLACE, ban, fields_in, history_of, page_of, row_of
+from tests.support.admin_pages import (
+    IN_PLACE,
+    MEMBERSHIPS,
+    MESSAGES,
+    ban,
+    fields_in,
+    history_of,
+    page_of,
+    post_message,
+    row_of,
+    shown_messages,
+)
+from tests.support.bans import ban_page
 from tests.support.personas import make_user
 
 pytestmark = [pytest.mark.database, pytest.mark.usefixtures("plain_static")]
@@ -72,13 +83,13 @@ def test_lifting_is_in_the_history_of_the_room(
     banned = ban(user, attic, reason="loud")
     end = bans.end_of(banned)
     lift(admin, banned)
-    assert not any(one.is_banned for one in attic.memberships.filter(user=user))
+    assert not any(membership.is_banned for membership in attic.memberships.filter(user=user))
     lifted = [line for line in history_of(admin, attic) if line.startswith("Lifted")]
     assert lifted == [f"Lifted the ban of {name}, which ran until {end}."]
 
 
 def test_bans_by_every_way_are_in_the_history_of_the_room(admin: Any, bob: Any, attic: Room) -> None:
-    message = post(bob, attic)
+    message = post_message(bob, attic)
     his = attic.memberships.get(user=bob)
     until = {"banned_until_0": "2099-01-01", "banned_until_1": "12:00:00"}
     admin.post(ban_page(attic), {"recent": str(bob.pk), "span": "day", "reason": "one"})
@@ -101,20 +112,18 @@ def test_bans_by_every_way_are_in_the_history_of_the_room(admin: Any, bob: Any, 
 
 def test_lifting_no_ban_is_not_in_the_history(admin: Any, bob: Any, attic: Room) -> None:
     answer = act(admin, "lift_ban", attic.memberships.get(user=bob))
-    assert told(answer) == ["bob in Attic had no ban."]
+    assert shown_messages(answer) == ["bob in Attic had no ban."]
     assert history_of(admin, attic) == []
     answer = admin.post(ban_page(attic), {"lift": str(bob.pk)}, **IN_PLACE)
     assert "This ban no longer exists." in answer.text
     assert history_of(admin, attic) == []
 
 
-# What the page says of bans
+# Bans on the page
 
 
-def test_bans_stand_on_the_page_with_their_reasons_and_mark_those_who_wrote(
-    admin: Any, bob: Any, charlie: Any, attic: Room
-) -> None:
-    post(bob, attic)
+def test_bans_are_on_the_page_with_reasons_and_mark_authors(admin: Any, bob: Any, charlie: Any, attic: Room) -> None:
+    post_message(bob, attic)
     ends = [bans.end_of(ban(user, attic, reason=f"because of {user}")) for user in (bob, charlie)]
     page = admin.get(page_of(attic)).text
     assert f'<bdi>bob</bdi> <span class="ban-mark">banned until {ends[0]}</span>' in page
@@ -130,9 +139,9 @@ def test_many_bans_are_counted(admin: Any, lounge: Room) -> None:
     assert "2 more" in page
 
 
-def test_the_only_choice_of_a_user_is_not_somebody_else(admin: Any, bob: Any, lounge: Room) -> None:
+def test_the_only_choice_of_a_user_is_oneself(admin: Any, bob: Any, lounge: Room) -> None:
     assert ">User</label>" in admin.get(page_of(lounge)).text
-    post(bob, lounge)
+    post_message(bob, lounge)
     page = admin.get(page_of(lounge)).text
     assert ">Another user</label>" in page
     assert ">User</label>" not in page
@@ -156,7 +165,7 @@ def test_a_ban_in_place_is_answered_by_the_form_alone(admin: Any, charlie: Any, 
     assert answer.text.lstrip().startswith('<form class="ban" id="ban"')
     assert '<li class="success" tabindex="-1" autofocus>charlie is banned from Lounge until' in answer.text
     assert 'value="spam"' not in answer.text
-    assert told(answer) == []
+    assert shown_messages(answer) == []
     fields = fields_in(answer.text, "ban")
     answer = admin.post(ban_page(lounge), {**fields, "reason": "half a", "lift": charlie.pk}, **IN_PLACE)
     assert "The ban of charlie is lifted." in answer.text
@@ -178,12 +187,12 @@ def test_a_ban_in_place_is_answered_by_the_form_alone(admin: Any, charlie: Any, 
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
-def test_what_is_wrong_stands_beside_its_field_which_has_the_cursor(
+def test_an_error_is_beside_its_field_with_the_cursor(
     admin: Any, bob: Any, lounge: Room, headers: Any, fields: dict[str, str], name: str, words: str
 ) -> None:
     chosen = {} if name == "user" else {"user": str(bob.pk)}
     page = admin.post(ban_page(lounge), {**chosen, **fields}, **headers).text
-    [row] = [one for one in page.split('<div class="ban-row"') if words in one]
+    [row] = [part for part in page.split('<div class="ban-row"') if words in part]
     [tag] = re.findall(rf'<(?:input|select)[^>]* name="{name}"[^>]*>|<(?:input|select) name="{name}"[^>]*>', row)
     assert " autofocus" in tag
     assert page.count(" autofocus") == 1
@@ -196,7 +205,7 @@ def test_what_is_wrong_stands_beside_its_field_which_has_the_cursor(
 def test_the_report_names_a_longer_ban_that_stays(admin: Any, alice: Any, bob: Any, attic: Room, way: str) -> None:
     rows = {"memberships": [], "messages": []}  # type: dict[str, list[int]]
     for user in (alice, bob):
-        rows["messages"].append(post(user, attic).pk)
+        rows["messages"].append(post_message(user, attic).pk)
         rows["memberships"].append(attic.memberships.get(user=user).pk)
     longer = ban(bob, attic, days=365, reason="threats")
     address, action, done = {
@@ -205,6 +214,6 @@ def test_the_report_names_a_longer_ban_that_stays(admin: Any, alice: Any, bob: A
     }[way]
     answer = admin.post(address, {"action": action, "_selected_action": rows[way], "reason": ""})
     stays = f"bob is already banned from Attic for longer, until {bans.end_of(longer)}."
-    assert told(answer) == [done, stays]
+    assert shown_messages(answer) == [done, stays]
     assert [line for line in history_of(admin, attic) if "bob" in line] == []
     assert LogEntry.objects.filter(change_message=stays).count() == 1

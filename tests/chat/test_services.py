@@ -1,4 +1,4 @@
-"""The verbs: who may, what is saved, which position it takes. On SQLite and on PostgreSQL."""
+"""Services: permission, saved rows, positions. On SQLite and on PostgreSQL."""
 
 import threading
 from collections import Counter
@@ -57,7 +57,7 @@ def test_a_post_takes_the_next_seq_and_position(alice: Any, bob: Any, lounge: Ro
     assert (lounge.last_seq, lounge.position) == (2, 2)
 
 
-def test_the_same_id_is_one_message_for_ever_and_answered_alike(alice: Any, lounge: Room) -> None:
+def test_the_same_id_is_always_one_message_with_one_answer(alice: Any, lounge: Room) -> None:
     client_id = uuid4()
     first = post(alice, lounge, "first words", client_id)
     services.edit_message(user_id=alice.pk, slug="lounge", seq=1, body="edited")
@@ -84,8 +84,8 @@ def test_the_same_id_of_two_users_or_in_two_rooms_is_two_messages(alice: Any, bo
 
 def test_positions_have_no_hole_under_concurrent_posts(alice: Any, bob: Any, lounge: Room) -> None:
     answers = in_threads([lambda user=user: post(user, lounge) for user in (alice, bob) for _ in range(10)])
-    assert sorted(one.position for one in answers) == list(range(1, 21))
-    assert sorted(one.seq for one in answers) == list(range(1, 21))
+    assert sorted(answer.position for answer in answers) == list(range(1, 21))
+    assert sorted(answer.seq for answer in answers) == list(range(1, 21))
     lounge.refresh_from_db()
     assert (lounge.position, lounge.last_seq) == (20, 20)
 
@@ -93,7 +93,7 @@ def test_positions_have_no_hole_under_concurrent_posts(alice: Any, bob: Any, lou
 def test_one_id_posted_twice_at_the_same_moment_is_one_message(alice: Any, lounge: Room) -> None:
     client_id = uuid4()
     answers = in_threads([lambda: post(alice, lounge, client_id=client_id)] * 8)
-    assert Counter((one.seq, one.position) for one in answers) == {(1, 1): 8}
+    assert Counter((answer.seq, answer.position) for answer in answers) == {(1, 1): 8}
     assert Message.objects.count() == 1
 
 
@@ -114,7 +114,7 @@ def test_length_counts_code_points_after_nfc(alice: Any, lounge: Room) -> None:
     assert Message.objects.get().body == "\u00e9" * 4000
 
 
-# Who may
+# Permission
 
 
 def test_an_outsider_neither_posts_to_a_private_room_nor_learns_that_it_exists(
@@ -129,7 +129,7 @@ def test_an_outsider_neither_posts_to_a_private_room_nor_learns_that_it_exists(
     assert missing == "not_found"
 
 
-def test_who_is_banned_finds_the_room_no_more_until_the_ban_ends(alice: Any, lounge: Room, attic: Room) -> None:
+def test_a_banned_user_does_not_find_the_room_until_the_ban_ends(alice: Any, lounge: Room, attic: Room) -> None:
     for room in (lounge, attic):
         services.set_membership(room_id=room.pk, user_id=alice.pk, banned_until=timezone.now() + timedelta(hours=1))
         assert code_of(post, user=alice, room=room) == "not_found"
@@ -177,7 +177,7 @@ def test_a_deleted_message_keeps_its_place_and_not_its_words(alice: Any, lounge:
     assert (message.seq, message.body) == (1, "")
 
 
-def test_what_is_not_there_is_not_found(alice: Any, lounge: Room) -> None:
+def test_a_missing_message_is_not_found(alice: Any, lounge: Room) -> None:
     assert code_of(services.edit_message, user_id=alice.pk, slug="lounge", seq=7, body="x") == "not_found"
     assert code_of(services.delete_message, user_id=alice.pk, slug="lounge", seq=7) == "not_found"
 
@@ -251,7 +251,7 @@ def test_membership_is_one_row_whatever_is_set(alice: Any, lounge: Room) -> None
     assert not Membership.objects.exists()
 
 
-def test_after_a_restored_backup_nobody_resumes_from_a_position_of_before(
+def test_after_a_restored_backup_no_client_resumes_from_an_old_position(
     alice: Any, lounge: Room, attic: Room, capsys: pytest.CaptureFixture[str]
 ) -> None:
     post(alice, lounge)
@@ -265,7 +265,7 @@ def test_after_a_restored_backup_nobody_resumes_from_a_position_of_before(
     assert len(set(Room.objects.values_list("epoch", flat=True))) == rooms
 
 
-# What the database itself refuses
+# Constraints of the database
 
 
 @pytest.mark.parametrize("same", [{"seq": 1}, {"position": 1}, {"client_id": True}])

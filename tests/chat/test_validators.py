@@ -1,4 +1,4 @@
-"""What of a text is kept as the body of a message; the page's own check is held to the same list by tests/js."""
+"""The accepted body of a message. tests/js holds the page's check to the same list."""
 
 import json
 import time
@@ -22,7 +22,7 @@ def test_only_blank_lines_at_both_ends_go(typed: str, body: str) -> None:
 
 
 @pytest.mark.parametrize("typed", BODIES["blank"], ids=ascii)
-def test_a_body_that_shows_nothing_is_invalid(typed: str) -> None:
+def test_an_invisible_body_is_invalid(typed: str) -> None:
     with pytest.raises(Refused) as caught:
         clean(typed)
     assert caught.value.code == "invalid"

@@ -1,4 +1,4 @@
-"""The lobby and the room's shell: who sees what, and at what cost."""
+"""The lobby and the page of a room: visibility and cost."""
 
 from typing import Any
 from uuid import uuid4
@@ -30,7 +30,7 @@ def test_pages_need_a_login(client: Client, lounge: Room, path: str) -> None:
     assert response.headers["Location"] == f"{reverse('sign-in')}?next={path}"
 
 
-def test_lobby_shows_the_rooms_one_may_enter_with_their_last_words(
+def test_lobby_shows_permitted_rooms_with_their_last_message(
     client: Client, alice: Any, bob: Any, lounge: Room, attic: Room
 ) -> None:
     post(alice, attic, "an old word")
@@ -52,7 +52,7 @@ def test_outsider_learns_nothing_of_a_private_room(client: Client, charlie: Any,
         assert response.status_code == (200 if path == "/" else 404)
 
 
-def test_lobby_shows_deleted_words_as_deleted_and_keeps_those_of_deleted_users(
+def test_lobby_marks_deleted_messages_and_keeps_messages_of_deleted_users(
     client: Client, alice: Any, bob: Any, lounge: Room, attic: Room
 ) -> None:
     services.delete_message(user_id=alice.pk, slug="lounge", seq=post(alice, lounge, "regretted"))

@@ -1,4 +1,4 @@
-"""What staff do in the admin on one process reaches the open sockets of another within a second."""
+"""Changes in the admin on one process reach sockets of another within a second."""
 
 import asyncio
 import re

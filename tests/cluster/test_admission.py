@@ -1,4 +1,4 @@
-"""Who gets a socket, on a real server: other sites' pages, forged headers, paths that are none."""
+"""Admission of sockets on a real server: foreign origins, forged headers, unknown paths."""
 
 import json
 import sqlite3
@@ -32,17 +32,17 @@ def alice(site: Site) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def server(site: Site) -> Iterator[Server]:
     """It trusts no proxy."""
-    with site.serving("hubbub", 1) as (one,):
-        yield one
-        assert "Traceback" not in one.log.read_text()
+    with site.serving("hubbub", 1) as (server,):
+        yield server
+        assert "Traceback" not in server.log.read_text()
 
 
 @pytest.fixture(scope="module")
 def proxied(site: Site) -> Iterator[Server]:
     """It trusts a proxy on this machine, and serves by TLS there."""
-    with site.serving("hubbub", 1, HUBBUB_TRUSTED_PROXIES="127.0.0.1", HUBBUB_TLS="true") as (one,):
-        yield one
-        assert "Traceback" not in one.log.read_text()
+    with site.serving("hubbub", 1, HUBBUB_TRUSTED_PROXIES="127.0.0.1", HUBBUB_TLS="true") as (server,):
+        yield server
+        assert "Traceback" not in server.log.read_text()
 
 
 # Pages of other sites
@@ -67,16 +67,19 @@ def proxied(site: Site) -> Iterator[Server]:
         ("a trusted origin's look-alike path", ["Origin: http://127.0.0.1:{port}/"]),
     ],
 )
-async def test_a_page_of_another_site_gets_no_socket_and_runs_nothing(
+async def test_a_page_of_another_site_gets_no_socket(
     server: Server, site: Site, alice: dict[str, str], attack: str, lines: list[str]
 ) -> None:
     post = json.dumps({"type": "message.post", "ref": 1, "room": "lounge", "id": str(uuid4()), "body": attack})
     # An origin is checked wherever a session cookie is sent, be it valid or not.
     for cookie in (alice["cookie"], "0" * 32, ""):
         async with connected(server) as raw:
-            told = [line.format(port=server.port) for line in lines]
+            expected_lines = [line.format(port=server.port) for line in lines]
             # The command comes right behind the handshake, as from one who expects no refusal.
-            raw.send(handshake(server, "/ws/chat/", f"Cookie: sessionid={cookie}", *told), frame(TEXT, post.encode()))
+            raw.send(
+                handshake(server, "/ws/chat/", f"Cookie: sessionid={cookie}", *expected_lines),
+                frame(TEXT, post.encode()),
+            )
             head = await raw.head()
             # Two origins are one that is none: autobahn refuses it before us.
             assert int(head.split(b" ")[1]) == (400 if attack == "two origins" else 403), head
@@ -131,9 +134,7 @@ async def test_a_forged_address_is_ignored_and_logged(server: Server, alice: dic
 # Behind a proxy
 
 
-async def test_behind_a_proxy_logs_name_the_true_client_not_whom_it_claims_to_be(
-    proxied: Server, alice: dict[str, str]
-) -> None:
+async def test_behind_a_proxy_logs_name_the_true_client(proxied: Server, alice: dict[str, str]) -> None:
     lines = [
         *("X-Forwarded-For: 198.51.100.66, 203.0.113.7", "X-Forwarded-Proto: https"),
         *(f"Cookie: sessionid={alice['cookie']}", "Origin: https://evil.example"),

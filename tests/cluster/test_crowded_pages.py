@@ -85,7 +85,7 @@ async def answer_to(server: Server, request: bytes) -> tuple[int, bytes]:
         return int(head.split(b" ")[1]), head
 
 
-async def test_250_who_sign_in_at_once_take_few_threads_and_sockets_are_served_meanwhile(site: Site) -> None:
+async def test_250_sign_ins_at_once_take_few_threads_and_sockets_are_served(site: Site) -> None:
     cookie = site.make_user("bob")["cookie"]
     settings = {"HUBBUB_LOGIN_ATTEMPTS_PER_ACCOUNT_AND_ADDRESS": "1000"}
     with site.serving("hubbub", 1, **settings) as [server]:
@@ -105,7 +105,7 @@ async def test_250_who_sign_in_at_once_take_few_threads_and_sockets_are_served_m
         assert (await answer_to(server, sign_in))[0] == 302
 
 
-async def test_who_signs_up_beside_others_does_not_delay_posts(site: Site) -> None:
+async def test_sign_ups_at_once_do_not_delay_posts(site: Site) -> None:
     """The hash is made before SQLite's one writer is asked for."""
     held = site.shell(
         f"""
@@ -163,7 +163,7 @@ async def test_past_the_bound_of_requests_in_work_the_rest_wait_and_then_are_ref
         assert "too_many_requests address=127.0.0.1" in server.log.read_text()
 
 
-async def test_who_waits_too_long_for_its_turn_is_told_to_come_again(site: Site) -> None:
+async def test_a_request_that_waits_too_long_is_answered_503(site: Site) -> None:
     settings = {"HUBBUB_MAX_REQUESTS_IN_FLIGHT": "1", "HUBBUB_REQUEST_WAIT_SECONDS": "0.5"}
     with site.serving("hubbub", 1, "tests.support.http_site:application", **settings) as [server]:
         first = asyncio.create_task(answer_to(server, get("/slow")))
@@ -173,7 +173,7 @@ async def test_who_waits_too_long_for_its_turn_is_told_to_come_again(site: Site)
         assert (await answer_to(server, get("/slow")))[0] == 200
 
 
-async def test_who_leaves_while_it_waits_or_is_served_leaves_its_turn(site: Site) -> None:
+async def test_a_client_that_leaves_frees_its_slot(site: Site) -> None:
     settings = {"HUBBUB_MAX_REQUESTS_IN_FLIGHT": "2", "HUBBUB_REQUEST_WAIT_SECONDS": "20"}
     with site.serving("hubbub", 1, "tests.support.http_site:application", **settings) as [server]:
         async with AsyncExitStack() as stack:

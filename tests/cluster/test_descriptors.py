@@ -20,7 +20,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     return Site(tmp_path_factory.mktemp("descriptors"))
 
 
-async def test_330_idle_connections_at_ulimit_300_keep_nobody_out(site: Site) -> None:
+async def test_330_idle_connections_at_ulimit_300_do_not_block_others(site: Site) -> None:
     cookie = site.make_user("alice")["cookie"]
     with site.serving("hubbub with 300 descriptors", 1) as [server]:
         async with AsyncExitStack() as stack:
@@ -64,7 +64,7 @@ async def test_connections_past_the_last_descriptor_wait_until_there_is_room(sit
             assert await sockets[-1].frame() == (1, b'{"type":"pong","ref":1}')
 
 
-def test_a_server_raises_its_limit_to_what_its_settings_need(site: Site) -> None:
+def test_a_server_raises_its_limit_to_the_need_of_its_settings(site: Site) -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     with site.serving("hubbub with a soft limit of 256", 1) as [server]:
         wanted = 10_000 + 4_000 + 128

@@ -30,8 +30,8 @@ def people(site: Site) -> dict[str, dict[str, str]]:
 
 @pytest.fixture
 def server(site: Site) -> Iterator[Server]:
-    with site.serving("hubbub", 1) as [one]:
-        yield one
+    with site.serving("hubbub", 1) as [server]:
+        yield server
 
 
 @pytest.fixture
@@ -40,8 +40,8 @@ def patient_server(tmp_path: Path, site: Site) -> Iterator[Server]:
     env = site.env
     site.env = env | {"HUBBUB_OUTBOX_BYTES": str(64 * MIB)}
     try:
-        with site.serving("hubbub", 1) as [one]:
-            yield one
+        with site.serving("hubbub", 1) as [server]:
+            yield server
     finally:
         site.env = env
 
@@ -55,8 +55,8 @@ def room(site: Site) -> str:
 
 @asynccontextmanager
 async def client(server: Server, person: dict[str, str]) -> AsyncIterator[Client]:
-    async with opened(server.url, cookie=person["cookie"]) as one:
-        yield one
+    async with opened(server.url, cookie=person["cookie"]) as client:
+        yield client
 
 
 async def test_a_reader_that_stalls_and_comes_back_has_lost_nothing(
@@ -69,8 +69,8 @@ async def test_a_reader_that_stalls_and_comes_back_has_lost_nothing(
         await post_many(alice, room, 50, "small")
     stuck.send('{"type": "ping", "ref": "end"}')
     texts = await asyncio.to_thread(stuck.read_all, b'"end"')
-    found = [re.match(r'\{"type":"message.posted","room":"[^"]+","position":(\d+)', text) for text in texts]
-    positions = [int(one[1]) for one in found if one]
+    matches = [re.match(r'\{"type":"message.posted","room":"[^"]+","position":(\d+)', text) for text in texts]
+    positions = [int(match[1]) for match in matches if match]
     assert positions == list(range(1, PAST_KERNEL_BUFFERS + 51))
     stuck.socket.close()
 
@@ -107,7 +107,7 @@ async def test_pings_are_answered_while_a_large_room_is_written_to(
             reader.socket.close()
 
 
-async def test_who_says_goodbye_and_reads_no_more_is_not_kept(
+async def test_a_closing_client_that_reads_no_more_is_not_kept(
     patient_server: Server, people: dict[str, dict[str, str]], room: str
 ) -> None:
     stuck = await asyncio.to_thread(StuckReader, patient_server.port, people["bob"]["token"], room)
@@ -118,7 +118,7 @@ async def test_who_says_goodbye_and_reads_no_more_is_not_kept(
     stuck.socket.close()
 
 
-async def test_who_reads_nothing_and_sends_rubbish_is_cut_and_not_read_any_further(
+async def test_a_socket_that_sends_rubbish_and_reads_nothing_is_cut(
     patient_server: Server, people: dict[str, dict[str, str]], room: str
 ) -> None:
     process = psutil.Process(patient_server.process.pid)
@@ -143,7 +143,7 @@ async def test_who_reads_nothing_and_sends_rubbish_is_cut_and_not_read_any_furth
     stuck.socket.close()
 
 
-async def test_what_is_posted_right_before_a_clean_close_is_saved(
+async def test_a_post_right_before_a_clean_close_is_saved(
     server: Server, site: Site, people: dict[str, dict[str, str]], room: str
 ) -> None:
     for number in range(20):
@@ -153,5 +153,5 @@ async def test_what_is_posted_right_before_a_clean_close_is_saved(
         bodies: list[str] = []
         async with asyncio.timeout(10):
             while len(bodies) < 20:
-                bodies = [one["body"] for one in (await bob.join(room))["messages"]]
+                bodies = [message["body"] for message in (await bob.join(room))["messages"]]
         assert bodies == [str(number) for number in range(20)]

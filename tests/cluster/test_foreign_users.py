@@ -1,4 +1,4 @@
-"""Sites of teams whose users are nothing like ours, each on two real processes: see tests/foreign/models.py."""
+"""Sites with other user models, each on two real processes: see tests/foreign/models.py."""
 
 import asyncio
 from collections.abc import Iterator
@@ -79,8 +79,8 @@ def serving(folder: Any, model: str, **settings: str) -> Iterator[Team]:
     site = Site(folder, **named, **settings)
     with site.serving("hubbub", 2, **SETTINGS) as servers:
         yield Team(site, servers, model)
-        for one in servers:
-            assert "Traceback" not in one.log.read_text()
+        for server in servers:
+            assert "Traceback" not in server.log.read_text()
 
 
 @pytest.fixture(scope="module")
@@ -91,31 +91,31 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
 
 async def test_a_foreign_users_sign_out_ends_the_socket_on_the_other_process_within_a_second(team: Team) -> None:
     ada, ben = await team.user(), await team.user()
-    async with team.socket(0, ada) as one, team.socket(1, ada) as other, team.socket(1, ben) as stays:
-        assert one.hello["user"] == {"id": ada["id"], "name": one.hello["user"]["name"]}
-        assert await all_end([one, other], team.shell(SIGN_OUT.format(**ada))) == {ENDED}
+    async with team.socket(0, ada) as socket, team.socket(1, ada) as other, team.socket(1, ben) as stays:
+        assert socket.hello["user"] == {"id": ada["id"], "name": socket.hello["user"]["name"]}
+        assert await all_end([socket, other], team.shell(SIGN_OUT.format(**ada))) == {ENDED}
         assert (await stays.request("ping"))["type"] == "pong"
 
 
 async def test_a_foreign_users_new_password_ends_the_socket_within_a_second(team: Team) -> None:
     ada = await team.user()
-    async with team.socket(1, ada) as one:
-        assert await all_end([one], team.shell(CHANGE_PASSWORD.format(**ada))) == {ENDED}
+    async with team.socket(1, ada) as socket:
+        assert await all_end([socket], team.shell(CHANGE_PASSWORD.format(**ada))) == {ENDED}
 
 
 async def test_a_foreign_users_save_by_a_proxy_class_ends_the_socket_within_a_second(team: Team) -> None:
     ada = await team.user()
-    change = "from tests.foreign.models import DeskMember\none = DeskMember._default_manager.get(pk={id!r})\n"
-    async with team.socket(1, ada) as one:
-        closes = await all_end([one], team.shell((change + "one.is_active = False; one.save()").format(**ada)))
+    change = "from tests.foreign.models import DeskMember\nuser = DeskMember._default_manager.get(pk={id!r})\n"
+    async with team.socket(1, ada) as socket:
+        closes = await all_end([socket], team.shell((change + "user.is_active = False; user.save()").format(**ada)))
         assert closes == {ENDED}
 
 
-async def test_a_foreign_user_whom_the_teams_manager_hides_is_out_and_stays_out(team: Team) -> None:
+async def test_a_foreign_user_hidden_by_the_teams_manager_is_out_and_stays_out(team: Team) -> None:
     ada = await team.user()
-    leave = "one = users.get(pk={id!r}); one.left_at = timezone.now(); one.save()"
-    async with team.socket(1, ada) as one:
-        assert await all_end([one], team.shell(leave.format(**ada))) == {ENDED}
+    leave = "user = users.get(pk={id!r}); user.left_at = timezone.now(); user.save()"
+    async with team.socket(1, ada) as socket:
+        assert await all_end([socket], team.shell(leave.format(**ada))) == {ENDED}
     assert not await came_in(team, 0, ada)
     async with opened(team.servers[0].url, token=ada["token"], wait_for_hello=False) as program:
         await program.event("auth.required")
@@ -134,13 +134,13 @@ async def test_foreign_users_on_two_processes_see_one_another_come_and_go(team: 
 async def test_a_foreign_user_who_is_renamed_has_the_new_name_on_both_processes(team: Team) -> None:
     ada, ben, room = await team.user(), await team.user(), await team.room()
     async with team.socket(1, ada) as client, team.socket(0, ben) as stays:
-        for one in (client, stays):
-            assert (await one.join(room))["type"] == "ok"
+        for socket in (client, stays):
+            assert (await socket.join(room))["type"] == "ok"
         await client.post(room, "before")
-        await team.shell("one = users.get(pk={id!r}); one.email = 'new-' + one.email; one.save()".format(**ada))
+        await team.shell("user = users.get(pk={id!r}); user.email = 'new-' + user.email; user.save()".format(**ada))
         renamed = {"id": ada["id"], "name": "new-" + client.hello["user"]["name"]}
-        for one in (client, stays):
-            assert (await one.event("user.renamed", EXCHANGE_SECONDS))["user"] == renamed
+        for socket in (client, stays):
+            assert (await socket.event("user.renamed", EXCHANGE_SECONDS))["user"] == renamed
         while renamed not in (await stays.event("presence.changed", EXCHANGE_SECONDS))["joined"]:
             pass
 
@@ -204,8 +204,8 @@ async def all_of_it(team: Team) -> None:
     await see_one_another(team)
     await be_limited(team)
     ada = await team.user()
-    async with team.socket(1, ada) as one:
-        assert await all_end([one], team.shell(SIGN_OUT.format(**ada))) == {ENDED}
+    async with team.socket(1, ada) as socket:
+        assert await all_end([socket], team.shell(SIGN_OUT.format(**ada))) == {ENDED}
     ben = await team.user()
     async with opened(team.servers[0].url, token=ben["token"]) as program:
         assert program.hello["user"]["id"] == ben["id"]
@@ -216,8 +216,8 @@ async def all_of_it(team: Team) -> None:
 async def see_banned(team: Team) -> None:
     ada, ben, room = await team.user(), await team.user(), await team.room()
     async with team.socket(1, ada) as client, team.socket(0, ben) as stays:
-        for one in (client, stays):
-            assert (await one.join(room))["type"] == "ok"
+        for socket in (client, stays):
+            assert (await socket.join(room))["type"] == "ok"
         posted = await client.post(room, "Hello.")
         assert posted["type"] == "ok"
         said = (await stays.event("message.posted"))["message"]
@@ -233,34 +233,34 @@ async def see_banned(team: Team) -> None:
 
 async def see_one_another(team: Team) -> None:
     ada, ben, room = await team.user(), await team.user(), await team.room()
-    async with team.socket(0, ada) as one:
-        present = await see_present(one, room, {ada["id"]}, {})
+    async with team.socket(0, ada) as socket:
+        present = await see_present(socket, room, {ada["id"]}, {})
         async with team.socket(1, ben) as other:
             await asyncio.gather(
                 see_present(other, room, {ada["id"], ben["id"]}, {}),
-                see_present(one, "", {ada["id"], ben["id"]}, present),
+                see_present(socket, "", {ada["id"], ben["id"]}, present),
             )
-        await see_present(one, "", {ada["id"]}, present)
+        await see_present(socket, "", {ada["id"]}, present)
 
 
 async def see_present(client: Client, join: str, expected: set[str], present: dict[str, str]) -> dict[str, str]:
-    """Whom the client knows of, by the rules of docs/protocol.md, from when it joins the room until it is these."""
+    """Follow presence by the rules of docs/protocol.md until these users are present."""
     if join:
         answer = await client.join(join)
-        present |= {one["id"]: one["name"] for one in (answer["present"] or {"users": []})["users"]}
+        present |= {user["id"]: user["name"] for user in (answer["present"] or {"users": []})["users"]}
     async with asyncio.timeout(EXCHANGE_SECONDS):
         while present.keys() != expected:
             event = await client.event("presence.changed")
-            for one in event["left"]:
-                present.pop(one["id"], None)
-            present |= {one["id"]: one["name"] for one in event["joined"]}
+            for user in event["left"]:
+                present.pop(user["id"], None)
+            present |= {user["id"]: user["name"] for user in event["joined"]}
     return present
 
 
 async def be_limited(team: Team) -> None:
     ada, room = await team.user(), await team.room()
     async with AsyncExitStack() as stack:
-        one, *_ = [await stack.enter_async_context(team.socket(0, ada)) for _ in range(SOCKETS - 1)]
+        socket, *_ = [await stack.enter_async_context(team.socket(0, ada)) for _ in range(SOCKETS - 1)]
         async with asyncio.timeout(EXCHANGE_SECONDS):
             while await came_in(team, 1, ada, then_stay=stack):
                 await asyncio.sleep(0.1)
@@ -272,11 +272,11 @@ async def be_limited(team: Team) -> None:
             for process in (0, 1):
                 while not await came_in(team, process, ada):
                     await asyncio.sleep(0.1)
-        one = await stack.enter_async_context(team.socket(0, ada))
+        socket = await stack.enter_async_context(team.socket(0, ada))
         other = await stack.enter_async_context(team.socket(1, ada))
-        answers = [(await one.post(room, "again"))["type"] for _ in range(BURST + 5)]
+        answers = [(await socket.post(room, "again"))["type"] for _ in range(BURST + 5)]
         assert answers.count("ok") in (BURST, BURST + 1)
-        # What was used there counts here within a round or two; here alone it would take all of the burst.
+        # Usage on the other process counts here within two rounds; this process alone would allow the whole burst.
         async with asyncio.timeout(EXCHANGE_SECONDS):
             for _ in range(BURST - 3):
                 if (await other.post(room, "here?"))["type"] == "error":

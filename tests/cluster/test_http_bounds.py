@@ -1,20 +1,19 @@
-"""What one client of HTTP may make a server hold and how long, and that honest ones are served as ever."""
+"""Bounds on the memory and time that one HTTP client may take; other clients are served."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
-import psutil
 import pytest
 
+from tests.support.http_bounds import HEADS, MIB, body_of, deaf, get, held, send_much, until_only
 from tests.support.raw_client import Raw, answered, connected, frame, handshake, opened
 from tests.support.servers import Server, Site
 
 pytestmark = pytest.mark.cluster
 
-MIB = 1 << 20
 STREAM_BYTES = 20 * MIB  # See http_site.
 ANSWER_SECONDS = 2
 
@@ -26,7 +25,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 @pytest.fixture(scope="module")
 def file(site: Site) -> tuple[str, bytes]:
-    """The largest static file: its path and what is in it."""
+    """The largest static file: path and contents."""
     static = site.folder / "static"
     largest: Path = max(static.rglob("*.js"), key=lambda path: path.stat().st_size)
     assert largest.stat().st_size > 300_000
@@ -35,9 +34,9 @@ def file(site: Site) -> tuple[str, bytes]:
 
 @pytest.fixture(scope="module")
 def server(site: Site) -> Iterator[Server]:
-    with site.serving("hubbub", 1, HUBBUB_ANSWER_SECONDS=str(ANSWER_SECONDS)) as [one]:
-        yield one
-        log = one.log.read_text()
+    with site.serving("hubbub", 1, HUBBUB_ANSWER_SECONDS=str(ANSWER_SECONDS)) as [server]:
+        yield server
+        log = server.log.read_text()
         assert "Traceback" not in log
         assert "ERROR" not in log
 
@@ -45,75 +44,34 @@ def server(site: Site) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def unlimited(site: Site) -> Iterator[Server]:
     """With the settings' defaults, for tests that look at its memory."""
-    with site.serving("hubbub", 1) as [one]:
-        yield one
+    with site.serving("hubbub", 1) as [server]:
+        yield server
 
 
 @pytest.fixture(scope="module")
 def streaming(site: Site) -> Iterator[Server]:
     settings = {"HUBBUB_ANSWER_SECONDS": str(ANSWER_SECONDS)}
-    with site.serving("hubbub", 1, "tests.support.http_site:application", **settings) as [one]:
-        yield one
+    with site.serving("hubbub", 1, "tests.support.http_site:application", **settings) as [server]:
+        yield server
 
 
 @pytest.fixture(scope="module")
 def few_bytes(site: Site) -> Iterator[Server]:
     settings = {"HUBBUB_ANSWERS_BYTES": str(MIB), "HUBBUB_BODIES_BYTES": str(2 * MIB)}
-    with site.serving("hubbub", 1, **settings) as [one]:
-        yield one
+    with site.serving("hubbub", 1, **settings) as [server]:
+        yield server
 
 
 @pytest.fixture(scope="module")
 def few_per_address(site: Site) -> Iterator[Server]:
-    with site.serving("hubbub", 1, HUBBUB_MAX_CONNECTIONS_PER_ADDRESS="10") as [one]:
-        yield one
-
-
-def get(path: str, *lines: str) -> bytes:
-    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: 127.0.0.1", *lines, "", ""]).encode()
-
-
-async def body_of(client: Raw, head: bytes) -> bytes:
-    size = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-    return await client.reader.readexactly(size)
-
-
-def held(server: Server) -> int:
-    """Bytes of memory."""
-    return int(psutil.Process(server.process.pid).memory_info().rss)
-
-
-async def send_much(client: Raw, size: int, seconds: float) -> None:
-    async with asyncio.timeout(seconds):
-        for _ in range(size // MIB):
-            client.send(b"x" * MIB)
-            await client.writer.drain()
-
-
-@asynccontextmanager
-async def deaf(server: Server, *requests: bytes) -> AsyncIterator[Raw]:
-    """A client that sends all that, and reads nothing."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=4096)
-    writer.transport.pause_reading()  # type: ignore[attr-defined]
-    writer.write(b"".join(requests))
-    try:
-        yield Raw(reader, writer)
-    finally:
-        writer.transport.abort()
-
-
-async def until_only(server: Server, count: int, seconds: float) -> None:
-    """Wait until no more than `count` connections are open."""
-    process = psutil.Process(server.process.pid)
-    async with asyncio.timeout(seconds):
-        while sum(one.status != "LISTEN" for one in process.net_connections("tcp")) > count:
-            await asyncio.sleep(0.05)
+    with site.serving("hubbub", 1, HUBBUB_MAX_CONNECTIONS_PER_ADDRESS="10") as [server]:
+        yield server
 
 
 # Answers that wait for their clients
 
 
-async def test_300_kb_of_pipelined_requests_whose_answers_are_never_read_take_little_memory(
+async def test_pipelined_requests_with_unread_answers_take_little_memory(
     unlimited: Server, file: tuple[str, bytes]
 ) -> None:
     path, _ = file
@@ -145,7 +103,7 @@ async def test_a_pipeline_that_is_read_is_answered_in_order(server: Server, file
 
 
 @pytest.mark.parametrize("line", ["Connection: close", "Connection: keep-alive"])
-async def test_who_never_reads_its_answer_is_cut(server: Server, file: tuple[str, bytes], line: str) -> None:
+async def test_a_client_that_never_reads_its_answer_is_cut(server: Server, file: tuple[str, bytes], line: str) -> None:
     path, _ = file
     keep_alive = [get(path)] * 40  # More than the kernel takes.
     last = get(path, line)
@@ -162,7 +120,7 @@ async def test_one_closing_answer_that_is_never_read_is_cut(streaming: Server) -
         await until_only(streaming, 0, ANSWER_SECONDS + 8)
 
 
-async def test_who_reads_slowly_but_reads_gets_the_whole_answer(streaming: Server) -> None:
+async def test_a_slow_reader_gets_the_whole_answer(streaming: Server) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", streaming.port, limit=65_536)
     writer.write(get("/stream", "Connection: close"))
     began, got = time.monotonic(), 0
@@ -188,7 +146,9 @@ async def test_an_application_waits_for_a_client_that_does_not_read(site: Site) 
             assert (await answered(server, get("/healthz")))[0] == 200
 
 
-async def test_past_what_all_answers_may_take_the_slowest_are_cut(few_bytes: Server, file: tuple[str, bytes]) -> None:
+async def test_past_the_bound_of_all_answers_the_slowest_clients_are_cut(
+    few_bytes: Server, file: tuple[str, bytes]
+) -> None:
     path, content = file
     async with AsyncExitStack() as stack:
         for _ in range(8):
@@ -209,9 +169,7 @@ async def test_past_so_many_views_that_wait_for_their_clients_the_slowest_is_cut
             await until_only(server, 3, 10)
 
 
-async def test_who_sends_without_end_while_its_answer_waits_is_not_read(
-    unlimited: Server, file: tuple[str, bytes]
-) -> None:
+async def test_a_client_with_a_waiting_answer_is_not_read(unlimited: Server, file: tuple[str, bytes]) -> None:
     path, _ = file
     await answered(unlimited, get(path))
     before = held(unlimited)
@@ -223,17 +181,6 @@ async def test_who_sends_without_end_while_its_answer_waits_is_not_read(
 
 
 # Heads and bodies
-
-LONG = "x" * 20_000
-HEADS = {
-    "a line that never ends": (b"GET /" + b"x" * 40_000, 414),
-    "an address of 20 KB": (get("/" + LONG), 414),
-    "a header of 20 KB": (get("/", f"X: {LONG}"), 431),
-    "a header that never ends": (b"GET / HTTP/1.1\r\nX: " + b"x" * 40_000, 431),
-    "headers of 20 KB": (get("/", *("X: " + "x" * 500 for _ in range(40))), 431),
-    "600 headers": (get("/", *(f"X-{number}: x" for number in range(600))), 431),
-    "a header in pieces without end": (b"GET / HTTP/1.1\r\nX: y\r\n" + b" x\r\n" * 20_000, 431),
-}
 
 
 @pytest.mark.parametrize(("request_", "status"), HEADS.values(), ids=HEADS.keys())
@@ -269,7 +216,7 @@ async def test_bodies_that_are_never_finished_are_bounded_in_all(few_bytes: Serv
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
 @pytest.mark.parametrize("path", ["/ws/", "/ws/chat/", "/ws/monitor/"])
-async def test_a_request_without_upgrade_to_the_address_of_a_socket_is_told_so(
+async def test_a_request_without_upgrade_to_the_address_of_a_socket_gets_426(
     server: Server, method: str, path: str
 ) -> None:
     async with connected(server) as client:
@@ -322,7 +269,7 @@ async def test_idle_connections_of_one_address_are_bounded_and_sockets_are_none_
             assert await socket.frame() == (1, b'{"type":"pong","ref":1}')
 
 
-async def test_many_who_come_at_once_from_one_address_have_the_time_to_ask(few_per_address: Server) -> None:
+async def test_many_connections_at_once_from_one_address_have_time_for_a_request(few_per_address: Server) -> None:
     await until_only(few_per_address, 0, 20)
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(connected(few_per_address)) for _ in range(100)]

@@ -17,7 +17,7 @@ FORGET_MONA = """
 from django.contrib.auth import SESSION_KEY, get_user_model
 from django.contrib.sessions.models import Session
 mona = str(get_user_model().objects.get(username="mona").pk)
-keys = [one.pk for one in Session.objects.all() if one.get_decoded().get(SESSION_KEY) == mona]
+keys = [session.pk for session in Session.objects.all() if session.get_decoded().get(SESSION_KEY) == mona]
 Session.objects.filter(pk__in=keys)._raw_delete("default")
 """
 
@@ -27,7 +27,7 @@ def open_page(server: Server, cookie: str) -> tuple[int, str]:
     request = urllib.request.Request(f"{server.url}/", headers={"Cookie": f"sessionid={cookie}"})
     with urllib.request.urlopen(request, timeout=20) as answer:
         assert answer.url == f"{server.url}/", "sent to the sign-in"
-        given = [one for one in answer.headers.get_all("Set-Cookie") or [] if one.startswith("sessionid=")]
+        given = [header for header in answer.headers.get_all("Set-Cookie") or [] if header.startswith("sessionid=")]
         return answer.status, given[0].partition(";")[0].partition("=")[2] if given else cookie
 
 
@@ -40,10 +40,10 @@ async def test_a_socket_under_the_old_key_stays_while_pages_sign_its_session_ane
             Server(site, "hubbub", "web-1", SECRET_KEY=NEW, SECRET_KEY_FALLBACKS=OLD),
             Server(site, "hubbub", "web-2", SECRET_KEY=OLD, SECRET_KEY_FALLBACKS=f"unused, {NEW}"),
         ]
-        for one in ours:
-            servers.callback(one.stop)
-        for one in ours:
-            one.wait_until_ready()
+        for cookie in ours:
+            servers.callback(cookie.stop)
+        for cookie in ours:
+            cookie.wait_until_ready()
         async with (
             opened(ours[0].url, "/ws/chat/", cookie=alice) as first,
             opened(ours[1].url, "/ws/chat/", cookie=alice) as second,
@@ -54,8 +54,8 @@ async def test_a_socket_under_the_old_key_stays_while_pages_sign_its_session_ane
                 assert await asyncio.to_thread(open_page, server, alice) == (200, alice)
             # No signal tells of this: when it has been noticed, each process has looked at everybody once more.
             await asyncio.to_thread(site.shell, FORGET_MONA)
-            for one in (mona_first, mona_second):
-                assert (await one.closed(30))[0] == 4003
-            for one in (first, second):
-                assert (await one.join("hall"))["type"] == "ok"
-                assert (await one.post("hall", "still here"))["type"] == "ok"
+            for client in (mona_first, mona_second):
+                assert (await client.closed(30))[0] == 4003
+            for client in (first, second):
+                assert (await client.join("hall"))["type"] == "ok"
+                assert (await client.post("hall", "still here"))["type"] == "ok"

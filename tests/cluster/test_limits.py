@@ -1,4 +1,4 @@
-"""Limits at the wire, on two real processes: what is refused, how, and that the other process knows of it."""
+"""Limits at the wire, on two real processes: refusals, and usage shared between processes."""
 
 import asyncio
 import time
@@ -37,8 +37,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 def servers(site: Site) -> Iterator[list[Server]]:
     with site.serving("hubbub", 2, **LIMITS) as both:
         yield both
-        for one in both:
-            assert "Traceback" not in one.log.read_text()
+        for server in both:
+            assert "Traceback" not in server.log.read_text()
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def bob(site: Site) -> dict[str, str]:
     return site.make_user(f"bob-{uuid4().hex[:8]}")
 
 
-async def test_with_as_many_public_rooms_as_may_be_joined_a_private_one_is_not_found_whoever_is_in_it(
+async def test_a_private_room_is_not_found_at_the_limit_of_public_rooms(
     servers: list[Server], site: Site, alice: dict[str, str]
 ) -> None:
     name = f"bob-{uuid4().hex[:8]}"
@@ -80,7 +80,7 @@ async def test_with_as_many_public_rooms_as_may_be_joined_a_private_one_is_not_f
             assert (await member.join(f"room-{number}"))["type"] == "ok"
         assert (await member.join("room-2"))["code"] == "forbidden"
         assert (await stranger.join("room-3"))["code"] == "forbidden"
-        # What was refused takes no place.
+        # A refused socket takes no place.
         assert (await stranger.request("room.leave", room="room-0"))["type"] == "ok"
         assert (await stranger.join("room-3"))["type"] == "ok"
 
@@ -113,7 +113,7 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.1)
 
 
-async def test_past_its_burst_a_post_is_refused_and_goes_through_when_it_was_told_to(
+async def test_past_its_burst_a_post_is_refused_and_accepted_after_retry_after(
     servers: list[Server], alice: dict[str, str], bob: dict[str, str]
 ) -> None:
     async with (
@@ -121,9 +121,9 @@ async def test_past_its_burst_a_post_is_refused_and_goes_through_when_it_was_tol
         opened(servers[0].url, cookie=bob["cookie"]) as other,
     ):
         answers = await post_at_once(client, 60)
-        refused = [one for one in answers if one["type"] == "error"]
+        refused = [answer for answer in answers if answer["type"] == "error"]
         assert 20 <= len(refused) <= 30
-        assert {one["code"] for one in refused} == {"rate_limited"}
+        assert {answer["code"] for answer in refused} == {"rate_limited"}
         assert (await other.post("room-0", "I did nothing"))["type"] == "ok"
         again = await client.post("room-0", "too soon")
         while again["type"] == "error":
@@ -137,10 +137,10 @@ async def test_past_its_burst_a_post_is_refused_and_goes_through_when_it_was_tol
 
 async def test_a_user_posts_no_more_on_two_processes_than_on_one(servers: list[Server], alice: dict[str, str]) -> None:
     async with (
-        opened(servers[0].url, cookie=alice["cookie"]) as one,
+        opened(servers[0].url, cookie=alice["cookie"]) as socket,
         opened(servers[1].url, cookie=alice["cookie"]) as other,
     ):
-        assert [frame["type"] for frame in await post_at_once(one, 30)].count("ok") == 30
+        assert [frame["type"] for frame in await post_at_once(socket, 30)].count("ok") == 30
         # It hears of that within a round or two, though none of its sockets has asked for anything.
         deadline = time.monotonic() + EXCHANGE_SECONDS
         let_through = 0
@@ -152,7 +152,7 @@ async def test_a_user_posts_no_more_on_two_processes_than_on_one(servers: list[S
         # On its own it would let through 30, and ten each second.
         began, count = time.monotonic(), 0
         while time.monotonic() - began < 6:
-            for client in (one, other):
+            for client in (socket, other):
                 answer = await client.post("room-0", "on and on")
                 count += answer["type"] == "ok"
             await asyncio.sleep(0.02)

@@ -1,4 +1,4 @@
-"""Metrics over real processes: the same bytes for everybody, one sample an interval, and a leader whatever happens."""
+"""Metrics over real processes: the same bytes for all, one sample an interval, always a leader."""
 
 import asyncio
 import json
@@ -31,15 +31,15 @@ async def watcher(stack: AsyncExitStack, cluster: Cluster, cookie: str, process:
 
 async def samples_as_sent(client: Client, count: int) -> dict[tuple[int, int], str]:
     """The next samples as the text that came."""
-    found: dict[tuple[int, int], str] = {}
+    samples: dict[tuple[int, int], str] = {}
     async with asyncio.timeout(INTERVAL * count + 10):
-        while len(found) < count:
+        while len(samples) < count:
             text = await client.socket.recv()
             assert isinstance(text, str)
             frame = json.loads(text)
             if frame["type"] == "metrics.sampled":
-                found[frame["epoch"], frame["seq"]] = text
-    return found
+                samples[frame["epoch"], frame["seq"]] = text
+    return samples
 
 
 def interval_of(sample: dict[str, Any]) -> int:
@@ -66,7 +66,7 @@ def publisher(folder: Path, env: dict[str, str], *arguments: str) -> Iterator[su
 
 @pytest.fixture(scope="module")
 def mona(cluster: Cluster) -> str:
-    """The session of somebody who may see the dashboard."""
+    """The session of a user with the permission for the dashboard."""
     return cluster.make_user("mona", "view_dashboard")["cookie"]
 
 
@@ -74,10 +74,10 @@ async def test_a_socket_on_each_process_gets_the_same_bytes(cluster: Cluster, mo
     async with AsyncExitStack() as stack:
         clients = [await watcher(stack, cluster, mona, process) for process in ("web-1", "web-2", "web-1")]
         seen = await asyncio.gather(*(samples_as_sent(client, 4) for client in clients))
-    common = set.intersection(*({*one} for one in seen))
+    common = set.intersection(*({*sample} for sample in seen))
     assert len(common) >= 3
     for key in common:
-        assert len({one[key] for one in seen}) == 1
+        assert len({sample[key] for sample in seen}) == 1
 
 
 async def test_a_sample_has_this_host_and_every_process_as_they_report_themselves(cluster: Cluster, mona: str) -> None:
@@ -88,7 +88,7 @@ async def test_a_sample_has_this_host_and_every_process_as_they_report_themselve
         async def both_sockets_are_counted() -> dict[str, Any]:
             while True:
                 sample = await first.event("metrics.sampled")
-                counts = {one["id"].split(":")[1]: one["sockets"] for one in sample["processes"]}
+                counts = {process["id"].split(":")[1]: process["sockets"] for process in sample["processes"]}
                 if counts.keys() == {"web-1", "web-2"} and min(counts.values()) >= 1:
                     return sample
 
@@ -97,7 +97,7 @@ async def test_a_sample_has_this_host_and_every_process_as_they_report_themselve
     (host,) = sample["hosts"]
     assert "stale_since" not in host
     assert len(host["cores_percent"]) == os.cpu_count()
-    assert all(one["memory_bytes"] > 10_000_000 for one in sample["processes"])
+    assert all(process["memory_bytes"] > 10_000_000 for process in sample["processes"])
 
 
 async def test_history_and_live_samples_join_without_a_hole_or_a_repetition(tmp_path: Path) -> None:
@@ -123,10 +123,10 @@ async def test_of_two_publishers_one_sends_and_both_hosts_are_shown(
                 sample = await client.event("metrics.sampled")
                 if samples or "second" in [host["name"] for host in sample["hosts"]]:
                     samples.append(sample)
-    assert len({one["epoch"] for one in samples}) == 1
-    intervals = [interval_of(one) for one in samples]
+    assert len({sample["epoch"] for sample in samples}) == 1
+    intervals = [interval_of(sample) for sample in samples]
     assert intervals == list(range(intervals[0], intervals[0] + 5))
-    assert [one["seq"] for one in samples] == list(range(samples[0]["seq"], samples[0]["seq"] + 5))
+    assert [sample["seq"] for sample in samples] == list(range(samples[0]["seq"], samples[0]["seq"] + 5))
 
 
 async def test_another_publisher_leads_soon_after_the_leader_is_killed(own_cluster: Cluster, tmp_path: Path) -> None:
@@ -151,11 +151,11 @@ async def test_another_publisher_leads_soon_after_the_leader_is_killed(own_clust
         # `up` has started it again: now it is the second one.
         await until(lambda: own_cluster.pid_of("publisher") not in (None, leader))
         following = [await clients[0].event("metrics.sampled") for _ in range(3)]
-        assert [one["epoch"] for one in following] == [after["epoch"]] * 3
-        assert [one["seq"] for one in following] == [2, 3, 4]
+        assert [sample["epoch"] for sample in following] == [after["epoch"]] * 3
+        assert [sample["seq"] for sample in following] == [2, 3, 4]
 
 
-async def test_who_may_not_see_the_dashboard_gets_no_hello_and_no_sample(cluster: Cluster) -> None:
+async def test_a_socket_without_the_permission_gets_no_hello_and_no_sample(cluster: Cluster) -> None:
     charlie = cluster.make_user("charlie")
     async with cluster.client("/ws/monitor/", cookie=charlie["cookie"], wait_for_hello=False) as client:
         assert await client.closed() == (4005, "Forbidden")

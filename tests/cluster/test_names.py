@@ -19,13 +19,13 @@ OF = "from django.contrib.auth import get_user_model as of\n"
 RENAME = OF + "user = of().objects.get(username={name!r}); user.username = {new!r}; user.save()"
 MAKE_ROOM = (
     "from chat import services\nroom = services.create_room(slug={room!r}, title='Room', is_private=True)\n"
-    "for one in {ids!r}: services.set_membership(room_id=room.pk, user_id=one)"
+    "for user_id in {ids!r}: services.set_membership(room_id=room.pk, user_id=user_id)"
 )
 
 
-async def test_who_is_renamed_has_the_new_name_on_all_processes_within_seconds(cluster: Cluster) -> None:
+async def test_a_new_name_is_on_all_processes_within_seconds(cluster: Cluster) -> None:
     name, room = f"ada-{uuid4().hex[:8]}", f"room-{uuid4().hex[:8]}"
-    ada, mona = [await asyncio.to_thread(cluster.make_user, one) for one in (name, f"mona-{room}")]
+    ada, mona = [await asyncio.to_thread(cluster.make_user, username) for username in (name, f"mona-{room}")]
     outsider = await asyncio.to_thread(cluster.make_user, "outsider")
     await asyncio.to_thread(cluster.shell, MAKE_ROOM.format(room=room, ids=[ada["id"], mona["id"]]))
     async with (
@@ -43,17 +43,17 @@ async def test_who_is_renamed_has_the_new_name_on_all_processes_within_seconds(c
         renamed = {"type": "user.renamed", "user": {"id": ada["id"], "name": new}}
         assert await here.event("user.renamed", SECONDS) == renamed
         assert await there.event("user.renamed", SECONDS) == renamed
-        while not any(one["name"] == new for one in (await here.event("presence.changed", SECONDS))["joined"]):
+        while not any(user["name"] == new for user in (await here.event("presence.changed", SECONDS))["joined"]):
             pass
-        # Who comes in, what is read again, and what is said from now on by the same socket.
+        # A new join, a repeated read, and later messages of the same socket.
         again = await here.join(room)
-        assert {one["name"] for one in again["present"]["users"]} == {new, f"mona-{room}"}
-        assert [one["user"]["name"] for one in again["messages"]] == [new]
+        assert {user["name"] for user in again["present"]["users"]} == {new, f"mona-{room}"}
+        assert [message["user"]["name"] for message in again["messages"]] == [new]
         await there.post(room, "after")
         assert (await here.event("message.posted"))["message"]["user"]["name"] == new
         # A private room's people are nobody's business outside of it.
         await stranger.request("ping")
-        assert not [frame for frame in stranger.kept if frame["type"] == "user.renamed"]
+        assert not [frame for frame in stranger.unread if frame["type"] == "user.renamed"]
 
 
 def sign_up(process: Path, name: str) -> int:
@@ -61,20 +61,23 @@ def sign_up(process: Path, name: str) -> int:
     connection.request("GET", "/account/sign-up/")
     page = connection.getresponse()
     cookie = (page.getheader("Set-Cookie") or "").split(";")[0]
-    found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.read().decode())
-    assert found
-    fields = {"csrfmiddlewaretoken": found[1], "username": name, "password1": PASSWORD, "password2": PASSWORD}
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.read().decode())
+    assert token
+    fields = {"csrfmiddlewaretoken": token[1], "username": name, "password1": PASSWORD, "password2": PASSWORD}
     headers = {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"}
     connection.request("POST", "/account/sign-up/", urlencode(fields), headers)
     answer = connection.getresponse()
     text = answer.read().decode()
     connection.close()
-    assert answer.status == 302 or "Somebody has this name" in text
+    assert answer.status == 302 or "This name is taken" in text
     return answer.status
 
 
-async def test_of_two_look_alikes_who_sign_up_at_once_on_two_processes_one_wins(cluster: Cluster) -> None:
+async def test_one_of_two_look_alikes_signs_up_at_once_on_two_processes(cluster: Cluster) -> None:
     name = f"twin-{uuid4().hex[:8]}"
     processes = list(cluster.sockets.values())
-    answers = [asyncio.to_thread(sign_up, *one) for one in zip(processes, (name, name.replace("i", "1")), strict=True)]
+    answers = [
+        asyncio.to_thread(sign_up, *arguments)
+        for arguments in zip(processes, (name, name.replace("i", "1")), strict=True)
+    ]
     assert sorted(await asyncio.gather(*answers)) == [200, 302]

@@ -1,4 +1,4 @@
-"""`/healthz`, `/readyz` and `/counters` of real processes: whatever the Host, whatever fails, however busy."""
+"""`/healthz`, `/readyz` and `/counters` of real processes: any Host, during faults, under load."""
 
 import http.client
 import json
@@ -32,19 +32,19 @@ def get(url: str, path: str, host: str | None = None, method: str = "GET") -> tu
 
 
 def get_privately(path: Path, request: str) -> tuple[int, bytes]:
-    with socket.socket(socket.AF_UNIX) as one:
-        one.settimeout(10)
-        one.connect(str(path))
-        one.sendall(f"{request}\r\nConnection: close\r\n\r\n".encode())
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(10)
+        connection.connect(str(path))
+        connection.sendall(f"{request}\r\nConnection: close\r\n\r\n".encode())
         text = b""
-        while chunk := one.recv(65_536):
+        while chunk := connection.recv(65_536):
             text += chunk
     head, _, body = text.partition(b"\r\n\r\n")
     return int(head.split()[1]), body
 
 
-def readiness(one: Server) -> tuple[int, dict[str, str]]:
-    status, _, body = get(one.url, "/readyz")
+def readiness(server: Server) -> tuple[int, dict[str, str]]:
+    status, _, body = get(server.url, "/readyz")
     return status, json.loads(body)
 
 
@@ -60,9 +60,9 @@ def test_probes_answer_whatever_the_host(cluster: Cluster, host: str) -> None:
 
 def test_a_process_that_is_well_says_so(cluster: Cluster) -> None:
     assert get(cluster.url, "/healthz")[2] == b"ok"
-    found = json.loads(get(cluster.url, "/readyz")[2])
-    assert found.pop("process").startswith("web-")
-    assert found == dict.fromkeys(("state", "database", "redis", "migrations", "disk"), "ok")
+    readings = json.loads(get(cluster.url, "/readyz")[2])
+    assert readings.pop("process").startswith("web-")
+    assert readings == dict.fromkeys(("state", "database", "redis", "migrations", "disk"), "ok")
 
 
 def test_probes_are_only_read(cluster: Cluster) -> None:
@@ -75,9 +75,9 @@ def test_counters_are_read_on_the_unix_socket_and_nowhere_else(cluster: Cluster)
     path = cluster.sockets["web-1"]
     status, body = get_privately(path, "GET /counters HTTP/1.1\r\nHost: x")
     assert status == 200
-    found = json.loads(body)
-    assert found["process"] == "web-1"
-    assert found["counters"].keys() == report("").counters.keys()
+    counters = json.loads(body)
+    assert counters["process"] == "web-1"
+    assert counters["counters"].keys() == report("").counters.keys()
     assert get(cluster.url, "/counters")[0] == 404
     forwarded = "GET /counters HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.7"
     assert get_privately(path, forwarded)[0] == 404
@@ -98,13 +98,13 @@ def site(tmp_path: Path) -> Site:
         (["requirepass secret"], "authentication failed"),
     ],
 )
-def test_a_redis_that_takes_no_writes_is_told_by_its_cause(
+def test_a_redis_that_refuses_writes_is_reported_with_its_cause(
     site: Site, tmp_path: Path, lines: list[str], words: str
 ) -> None:
-    with redis_server(tmp_path, *lines) as path, site.serving("hubbub", 1, REDIS_URL=f"unix://{path}") as (one,):
-        status, found = readiness(one)
-        assert (status, found["state"]) == (200, "degraded")
-        assert words in found["redis"]
+    with redis_server(tmp_path, *lines) as path, site.serving("hubbub", 1, REDIS_URL=f"unix://{path}") as (server,):
+        status, reading = readiness(server)
+        assert (status, reading["state"]) == (200, "degraded")
+        assert words in reading["redis"]
 
 
 def test_a_redis_cluster_is_refused_in_one_sentence(site: Site, tmp_path: Path) -> None:
@@ -124,26 +124,26 @@ def test_a_redis_cluster_is_refused_in_one_sentence(site: Site, tmp_path: Path) 
             assert ran.stderr.count("\n") == 1
 
 
-def test_pending_migrations_are_told(site: Site) -> None:
+def test_pending_migrations_are_reported(site: Site) -> None:
     site.manage("migrate", "chat", "zero", "-v0")
-    with site.serving("hubbub", 1) as (one,):
-        status, found = readiness(one)
-        assert (status, found["state"]) == (503, "unavailable")
-        assert "chat." in found["migrations"]
-        assert "is not applied" in found["migrations"]
+    with site.serving("hubbub", 1) as (server,):
+        status, reading = readiness(server)
+        assert (status, reading["state"]) == (503, "unavailable")
+        assert "chat." in reading["migrations"]
+        assert "is not applied" in reading["migrations"]
 
 
 def test_404s_with_15_kb_paths_leave_a_small_log(site: Site) -> None:
-    with site.serving("hubbub", 1) as (one,):
+    with site.serving("hubbub", 1) as (server,):
         for number in range(300):
-            assert get(one.url, f"/{number}" + "a" * 15_000)[0] == 404
-        text = one.log.read_text()
+            assert get(server.url, f"/{number}" + "a" * 15_000)[0] == 404
+        text = server.log.read_text()
         assert len(text) < 300_000
         assert "Not Found: /0a" in text
         assert max(map(len, text.splitlines())) < 1_300
 
 
-def test_what_is_made_in_the_data_folder_is_for_its_owner_only(new_cluster: Cluster) -> None:
+def test_files_in_the_data_folder_are_for_their_owner_only(new_cluster: Cluster) -> None:
     made = [path for path in new_cluster.folder.rglob("*") if path.exists() and "static" not in path.parts]
     assert {"hubbub.sqlite3", "secret_key"} <= {path.name for path in made}
     assert [path.name for path in made if path.lstat().st_mode & 0o077] == []

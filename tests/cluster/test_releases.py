@@ -1,4 +1,4 @@
-"""A release under a running site: what SIGHUP does, and what it refuses."""
+"""A release under a running site: SIGHUP applies or refuses it."""
 
 import asyncio
 import signal
@@ -27,7 +27,7 @@ def changing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 def refusal(site: Cluster) -> str:
-    """What it says to SIGHUP, and that all of its processes stay."""
+    """Send SIGHUP; assert that all processes stay, and return the refusal."""
     before = set(site.pids())
     site.up.send_signal(signal.SIGHUP)
     said = site.wait_for_line(r"^release +\| (.*)")[1]
@@ -85,8 +85,8 @@ async def test_a_rolling_release_with_a_new_column_and_new_files_fails_no_reques
 
 async def check_rolling_release(site: Cluster) -> None:
     cookie = site.make_user("root", is_staff="True", is_superuser="True")["cookie"]
-    first_web, *others = webs = sorted(site.sockets)
-    async with talking(site, senders=first_web, readers=others) as talk:
+    first_web, *old_webs = webs = sorted(site.sockets)
+    async with talking(site, senders=first_web, readers=old_webs) as talk:
         with Visitors(site.url, cookie, PAGES) as visitors:
             await until(lambda: len(visitors.loaded) == len(PAGES))
             first = set(visitors.files)

@@ -1,6 +1,6 @@
-"""Who may not be in any more is out within a second, whatever process the socket is on and the change is made by.
+"""Revoked access ends sockets and memberships within a second, on any process.
 
-Each change is made by a process that has no sockets of its own; the socket is on web-2.
+The change is made by a process without sockets; the socket is on web-2.
 """
 
 import asyncio
@@ -16,75 +16,33 @@ import pytest
 from tests.support.client import Client
 from tests.support.cluster import Cluster
 from tests.support.revocation import ENDED, NO_COMPARISON, NO_SWEEP, SECONDS, see_out, timed
+from tests.support.revoking_code import (
+    GROUP_ENDS,
+    MEMBER_ENDS,
+    PERMISSION_ENDS,
+    READER_ENDS,
+    SESSION_ENDS,
+    TOKEN_ENDS,
+    UNTOLD,
+    change,
+    ended_by,
+)
 
 pytestmark = pytest.mark.cluster
 
 _names = count(1)
 
-FIND = """
-from datetime import timedelta
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group, Permission
-from django.contrib.sessions.models import Session
-from django.utils import timezone
-from hubbub.models import AccessToken
-from hubbub.auth.tokens import revoke_token
-from chat import services
-from chat.models import Membership, Room
-from hubbub.publish import flush, publish
-publish("nobody", "{{}}")  # Connecting, and all that it imports, is not what is measured.
-flush()
-user = get_user_model().objects.get(username={name!r})
-"""
-
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """One in which nothing is found but by being told, by a timer, or by who asks."""
-    with Cluster(tmp_path_factory.mktemp("told"), processes=2, **NO_SWEEP, **NO_COMPARISON) as one:
-        yield one
+    """A cluster without sweeps and comparisons: only hints, timers and commands reveal a change."""
+    with Cluster(tmp_path_factory.mktemp("told"), processes=2, **NO_SWEEP, **NO_COMPARISON) as cluster:
+        yield cluster
 
 
 @pytest.fixture
 def name() -> str:
     return f"mallory-{next(_names)}"
-
-
-async def change(cluster: Cluster, name: str, code: str) -> float:
-    """Run the code in another process; when its change was made, at the latest."""
-    printed = await asyncio.to_thread(
-        cluster.shell, FIND.format(name=name) + code + "\nimport time; print(time.monotonic())"
-    )
-    return float(printed.splitlines()[-1])
-
-
-@asynccontextmanager
-async def ended_by(
-    cluster: Cluster, name: str, code: str, *, by: str = "cookie", path: str = "/ws/chat/", seconds: float = SECONDS
-) -> AsyncIterator[tuple[int, str]]:
-    """The close of the user's socket after the change; another user's socket stays."""
-    mine = await asyncio.to_thread(cluster.make_user, name, "view_dashboard")
-    other = await asyncio.to_thread(cluster.make_user, "bystander", "view_dashboard")
-    async with (
-        cluster.client(path, process="web-2", **{by: mine[by]}) as client,
-        cluster.client(path, process="web-2", **{by: other[by]}) as bystander,
-    ):
-        closing = asyncio.create_task(timed(client.closed(60)))
-        changed_at = await change(cluster, name, code)
-        async with asyncio.timeout(seconds + 5):
-            close, at = await closing
-        assert at - changed_at < seconds
-        yield close
-        assert (await bystander.request("ping"))["type"] == "pong"
-
-
-SESSION_ENDS = {
-    "session deleted": "Session.objects.all().filter(pk__in=[s.pk for s in Session.objects.all()"
-    " if s.get_decoded().get('_auth_user_id') == str(user.pk)]).delete()",
-    "password changed": "user.set_password('another'); user.save()",
-    "deactivated": "user.is_active = False; user.save()",
-    "deleted": "user.delete()",
-}
 
 
 @pytest.mark.parametrize("how", SESSION_ENDS)
@@ -93,42 +51,20 @@ async def test_a_socket_by_session_ends_with_it(cluster: Cluster, name: str, how
         assert close == ENDED
 
 
-TOKEN_ENDS = {
-    "revoked": "revoke_token(user.access_tokens.get())",
-    "deleted": "user.access_tokens.get().delete()",
-    "deactivated": "user.is_active = False; user.save()",
-    "fewer scopes": "token = user.access_tokens.get(); token.scopes = 'chat.write'; token.save()",
-    "said to expire": "token = user.access_tokens.get(); token.expires_at = timezone.now(); token.save()",
-}
-
-
 @pytest.mark.parametrize("how", TOKEN_ENDS)
 async def test_a_socket_by_token_ends_with_it(cluster: Cluster, name: str, how: str) -> None:
     async with ended_by(cluster, name, TOKEN_ENDS[how], by="token") as close:
         assert close == ENDED
 
 
-PERMISSION_ENDS = {
-    "permission taken away": "user.user_permissions.clear()",
-    "permission taken from its users": "Permission.objects.get(codename='view_dashboard').user_set.remove(user)",
-}
-
-
 @pytest.mark.parametrize("how", PERMISSION_ENDS)
-async def test_who_loses_the_permission_leaves_the_dashboard(cluster: Cluster, name: str, how: str) -> None:
+async def test_the_loss_of_the_permission_ends_the_dashboard_socket(cluster: Cluster, name: str, how: str) -> None:
     async with ended_by(cluster, name, PERMISSION_ENDS[how], path="/ws/monitor/") as close:
         assert close == (4005, "Forbidden")
 
 
-GROUP_ENDS = {
-    "left the group": "user.groups.clear()",
-    "group lost the permission": "Group.objects.get(name={name!r}).permissions.clear()",
-    "group deleted": "Group.objects.get(name={name!r}).delete()",
-}
-
-
 @pytest.mark.parametrize("how", GROUP_ENDS)
-async def test_who_loses_a_group_s_permission_leaves_the_dashboard(cluster: Cluster, name: str, how: str) -> None:
+async def test_the_loss_of_a_groups_permission_ends_the_dashboard_socket(cluster: Cluster, name: str, how: str) -> None:
     mine = await asyncio.to_thread(cluster.make_user, name)
     await change(
         cluster,
@@ -157,8 +93,8 @@ async def test_other_sessions_stay_signed_in(cluster: Cluster, name: str) -> Non
     ):
         await change(cluster, name, f"Session.objects.get(pk={first['cookie']!r}).delete()")
         assert await ends.closed(SECONDS + 5) == ENDED
-        for one in (stays, machine):
-            assert (await one.request("ping"))["type"] == "pong"
+        for client in (stays, machine):
+            assert (await client.request("ping"))["type"] == "pong"
 
 
 async def test_a_session_that_expires_closes_its_socket_by_a_timer(cluster: Cluster, name: str) -> None:
@@ -198,16 +134,6 @@ session.save()
 
 # Rooms
 
-ROOM_ENDS: dict[str, tuple[str, str]] = {
-    "removed by the service": ("removed", "services.remove_membership(room_id=room.pk, user_id=user.pk)"),
-    "removed in a shell": ("removed", "Membership.objects.get(room=room, user=user).delete()"),
-    "banned by the service": (
-        "banned",
-        "services.set_membership(room_id=room.pk, user_id=user.pk, banned_until=timezone.now() + timedelta(days=1))",
-    ),
-    "room deleted in a shell": ("deleted", "room.delete()"),
-}
-
 
 @asynccontextmanager
 async def in_room(cluster: Cluster, name: str, *, private: bool) -> AsyncIterator[tuple[Client, Client, str]]:
@@ -220,22 +146,22 @@ async def in_room(cluster: Cluster, name: str, *, private: bool) -> AsyncIterato
         name,
         f"""
 room = services.create_room(slug={slug!r}, title="Room", is_private={private})
-for one in (user, get_user_model().objects.get(username="moderator")):
-    services.set_membership(room_id=room.pk, user_id=one.pk)
+for member in (user, get_user_model().objects.get(username="moderator")):
+    services.set_membership(room_id=room.pk, user_id=member.pk)
 """,
     )
     async with (
         cluster.client(process="web-2", cookie=mine["cookie"]) as client,
         cluster.client(process="web-1", cookie=other["cookie"]) as moderator,
     ):
-        for one in (client, moderator):
-            assert (await one.join(slug))["type"] == "ok"
+        for member in (client, moderator):
+            assert (await member.join(slug))["type"] == "ok"
         yield client, moderator, slug
 
 
-@pytest.mark.parametrize("how", ROOM_ENDS)
-async def test_who_may_not_be_in_a_room_hears_nothing_more_of_it(cluster: Cluster, name: str, how: str) -> None:
-    why, code = ROOM_ENDS[how]
+@pytest.mark.parametrize("how", MEMBER_ENDS)
+async def test_an_evicted_socket_gets_no_more_of_the_room(cluster: Cluster, name: str, how: str) -> None:
+    why, code = MEMBER_ENDS[how]
     async with in_room(cluster, name, private=True) as (client, moderator, slug):
         code = f"room = Room.objects.get(slug={slug!r})\n{code}"
         await see_out(client, moderator, slug, why, change(cluster, name, code))
@@ -256,18 +182,6 @@ async def test_a_room_made_private_keeps_only_its_members(cluster: Cluster, name
 
 # Readers, who are in by a permission
 
-READER_ENDS: dict[str, tuple[str, str]] = {
-    "permission taken away": (
-        "user.user_permissions.set([Permission.objects.get(codename='read_any_room')])",
-        "user.user_permissions.clear()",
-    ),
-    "group lost the permission": (
-        "group = Group.objects.create(name={name!r}); user.groups.add(group)\n"
-        "group.permissions.add(Permission.objects.get(codename='read_any_room'))",
-        "Group.objects.get(name={name!r}).permissions.clear()",
-    ),
-}
-
 
 @pytest.mark.parametrize("how", READER_ENDS)
 async def test_a_reader_of_a_private_room_is_seen_writes_nothing_and_goes_with_the_permission(
@@ -281,7 +195,7 @@ async def test_a_reader_of_a_private_room_is_seen_writes_nothing_and_goes_with_t
             joined = await reader.join(slug)
             assert joined["room"]["role"] == "reader"
             came = await moderator.event("presence.changed")
-            while name not in [one["name"] for one in came.get("joined", [])]:
+            while name not in [user["name"] for user in came.get("joined", [])]:
                 came = await moderator.event("presence.changed")
             assert (await reader.post(slug, "may I?"))["code"] == "forbidden"
             await moderator.post(slug, "for those who are here")
@@ -294,24 +208,12 @@ async def test_a_reader_of_a_private_room_is_seen_writes_nothing_and_goes_with_t
 
 @pytest.fixture(scope="module")
 def sweeping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with Cluster(tmp_path_factory.mktemp("sweeping"), processes=2, HUBBUB_REVALIDATE_SECONDS="1") as one:
-        yield one
-
-
-UNTOLD: dict[str, tuple[str, str]] = {
-    "bulk deactivation": ("cookie", "get_user_model().objects.filter(pk=user.pk).update(is_active=False)"),
-    "raw deletion of the session": (
-        "cookie",
-        "from django.db import connection\n"
-        "connection.cursor().execute('DELETE FROM django_session WHERE session_key = %s', [{cookie!r}])",
-    ),
-    "bulk revocation": ("token", "AccessToken.objects.filter(user=user).update(revoked_at=timezone.now())"),
-    "bulk change of the password": ("cookie", "get_user_model().objects.filter(pk=user.pk).update(password='other')"),
-}
+    with Cluster(tmp_path_factory.mktemp("sweeping"), processes=2, HUBBUB_REVALIDATE_SECONDS="1") as cluster:
+        yield cluster
 
 
 @pytest.mark.parametrize("how", UNTOLD)
-async def test_what_no_signal_tells_of_is_found_by_the_sweep(sweeping: Cluster, name: str, how: str) -> None:
+async def test_changes_without_a_signal_are_found_by_the_sweep(sweeping: Cluster, name: str, how: str) -> None:
     by, code = UNTOLD[how]
     mine = await asyncio.to_thread(sweeping.make_user, name)
     async with sweeping.client(process="web-2", **{by: mine[by]}) as client:
@@ -338,9 +240,9 @@ async def test_nothing_is_taken_from_the_moment_of_the_change(cluster: Cluster, 
             await client.send({**command, "ref": ref})
         # The first refusal is also a reason to look at the socket, which then ends.
         assert await client.closed() == ENDED
-        answers = {frame["ref"]: frame for frame in client.kept if frame["type"] in ("ok", "error")}
+        answers = {frame["ref"]: frame for frame in client.unread if frame["type"] in ("ok", "error")}
         assert answers
-        assert {one.get("code") for one in answers.values()} == {"unauthorized"}
+        assert {answer.get("code") for answer in answers.values()} == {"unauthorized"}
     left = await asyncio.to_thread(
         cluster.shell,
         f"""
@@ -351,7 +253,7 @@ async def test_nothing_is_taken_from_the_moment_of_the_change(cluster: Cluster, 
     assert left == "while I may"
 
 
-async def test_a_change_while_redis_hangs_reaches_rooms_and_sockets_all_the_same(sweeping: Cluster, name: str) -> None:
+async def test_a_change_while_redis_hangs_reaches_rooms_and_sockets(sweeping: Cluster, name: str) -> None:
     redis = next(pid for pid, line in sweeping.pids().items() if "redis.sock" in line)
     async with in_room(sweeping, name, private=True) as (client, _, slug):
         os.kill(redis, signal.SIGSTOP)

@@ -1,4 +1,4 @@
-"""What is ended on a page of one process is over on another within a second: by signing out, and by the admin's forms.
+"""Access revoked on a page of one process ends on another within a second: sign-out, admin forms.
 
 The pages are web-1's, sent as a browser sends them; the sockets are web-2's.
 """
@@ -35,10 +35,10 @@ PASSWORD = "correct horse 7"
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """One in which nothing is found but by being told."""
+    """A cluster without sweeps and comparisons: only hints reveal a change."""
     folder = tmp_path_factory.mktemp("told")
-    with Cluster(folder, processes=2, **NO_SWEEP, **NO_COMPARISON) as one:
-        yield one
+    with Cluster(folder, processes=2, **NO_SWEEP, **NO_COMPARISON) as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ async def test_signing_out_ends_every_socket_of_that_session_and_no_other(cluste
         assert (await again.receive())["type"] == "auth.required"
 
 
-async def test_who_changes_their_password_leaves_no_socket_of_the_old_one(cluster: Cluster, mona: str) -> None:
+async def test_a_password_change_ends_the_sockets_of_the_old_password(cluster: Cluster, mona: str) -> None:
     alice = await make_alice(cluster, f"user.set_password({PASSWORD!r}); user.is_staff = True; user.save()")
     here, thief = [(await asyncio.to_thread(cluster.make_user, alice.name))["cookie"] for _ in range(2)]
     new = "battery staple 8"
@@ -101,19 +101,19 @@ USER_ENDS: dict[str, tuple[str, dict[str, str | None]]] = {
 
 
 @pytest.mark.parametrize("how", USER_ENDS)
-async def test_the_sockets_of_a_user_end_with_what_the_admin_changes(
+async def test_changes_in_the_admin_end_the_sockets_of_a_user(
     cluster: Cluster, root: Browser, mona: str, how: str
 ) -> None:
     alice = await make_alice(cluster)
     other = (await asyncio.to_thread(cluster.make_user, alice.name))["cookie"]
     async with (
-        cluster.client(process="web-2", cookie=alice.cookie) as one,
+        cluster.client(process="web-2", cookie=alice.cookie) as client,
         cluster.client(process="web-2", cookie=other) as another,
         cluster.client(process="web-2", token=alice.text) as robot,
         cluster.client(process="web-2", cookie=mona) as bystander,
     ):
         # A token does not live by the password.
-        staying, ending = ([robot], [one, another]) if "password" in how else ([], [one, another, robot])
+        staying, ending = ([robot], [client, another]) if "password" in how else ([], [client, another, robot])
         assert await all_end(ending, root.submit(*filled(*USER_ENDS[how], alice))) == {ENDED}
         assert await are_alive(bystander, *staying)
 
@@ -141,7 +141,7 @@ RIGHTS_END: dict[str, tuple[str, str, dict[str, str | None]]] = {
 
 
 @pytest.mark.parametrize("how", RIGHTS_END)
-async def test_who_loses_the_right_in_the_admin_leaves_the_dashboard(
+async def test_a_right_removed_in_the_admin_ends_the_dashboard_socket(
     cluster: Cluster, root: Browser, mona: str, how: str
 ) -> None:
     by, page, form = RIGHTS_END[how]
@@ -160,7 +160,7 @@ async def test_who_loses_the_right_in_the_admin_leaves_the_dashboard(
 
 
 @pytest.mark.parametrize("how", ROOM_ENDS)
-async def test_who_is_put_out_of_a_room_in_the_admin_hears_nothing_more_of_it(
+async def test_a_user_evicted_by_the_admin_gets_no_more_of_the_room(
     cluster: Cluster, root: Browser, mona: str, how: str
 ) -> None:
     why, page, form = ROOM_ENDS[how]

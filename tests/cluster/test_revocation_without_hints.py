@@ -1,6 +1,6 @@
-"""Who may not be in any more is out also when nobody is told: Django sends no signal of it, or Redis hangs.
+"""Revoked access ends without a hint too: no signal of Django, or a hung Redis.
 
-And who is thrown out, or not let in, is named in the log.
+The log names evicted and refused users.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ from tests.support.servers import Server, Site
 pytestmark = pytest.mark.cluster
 
 SWEEP_SECONDS = 1
-# What is promised of rooms while Redis is away; the rest is for a busy machine.
+# The promise for rooms while Redis is away; the rest is for a busy machine.
 ROOM_SECONDS = 4.0 + 2.0
 
 
@@ -52,15 +52,15 @@ async def change(site: Site, alice: Alice, code: str) -> float:
     return float(await asyncio.to_thread(site.shell, NAMES + f"{known}\n{code}\nprint(time.monotonic())"))
 
 
-# What sends no signal
+# Changes without a signal
 
 
 @pytest.fixture(scope="module")
 def sweeping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     folder = tmp_path_factory.mktemp("sweeping")
-    with Cluster(folder, processes=2, HUBBUB_REVALIDATE_SECONDS=str(SWEEP_SECONDS), **NO_COMPARISON) as one:
-        one.make_user("mona", "view_dashboard")
-        yield one
+    with Cluster(folder, processes=2, HUBBUB_REVALIDATE_SECONDS=str(SWEEP_SECONDS), **NO_COMPARISON) as cluster:
+        cluster.make_user("mona", "view_dashboard")
+        yield cluster
 
 
 RIGHTS_END: dict[str, tuple[str, str]] = {
@@ -113,7 +113,7 @@ ROOM_CHANGES: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("how", ROOM_CHANGES)
-async def test_who_is_put_out_of_a_room_behind_djangos_back_is_found_by_the_sweep(sweeping: Cluster, how: str) -> None:
+async def test_a_removal_from_a_room_without_a_signal_is_found_by_the_sweep(sweeping: Cluster, how: str) -> None:
     more, code = ROOM_CHANGES[how]
     alice = await make_alice(sweeping, more)
     mona = (await asyncio.to_thread(sweeping.make_user, "mona"))["cookie"]
@@ -128,9 +128,9 @@ async def test_who_is_put_out_of_a_room_behind_djangos_back_is_found_by_the_swee
 @pytest.fixture(scope="module")
 def unswept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     folder = tmp_path_factory.mktemp("unswept")
-    with Cluster(folder, processes=2, **NO_SWEEP) as one:
-        one.make_user("mona")
-        yield one
+    with Cluster(folder, processes=2, **NO_SWEEP) as cluster:
+        cluster.make_user("mona")
+        yield cluster
 
 
 @pytest.fixture(scope="module")
@@ -151,10 +151,10 @@ def redis_hangs(cluster: Cluster) -> Iterator[None]:
 @pytest.mark.parametrize(
     "how", ["removed in the room's page", "banned in the room's page", "made private", "room deleted"]
 )
-async def test_who_is_put_out_of_a_room_while_redis_hangs_hears_nothing_more_of_it(
+async def test_a_user_evicted_while_redis_hangs_gets_no_more_of_the_room(
     unswept: Cluster, root: Browser, how: str
 ) -> None:
-    """No hint comes and no sweep: what finds it is the version of the access, read with the room's position."""
+    """Without hint and sweep: the version of the access, read with the room's position, reveals the change."""
     why, page, form = ROOM_ENDS[how]
     alice = await make_alice(unswept, BY_NOTHING if how == "made private" else "")
     mona = (await asyncio.to_thread(unswept.make_user, "mona"))["cookie"]
@@ -166,7 +166,7 @@ async def test_who_is_put_out_of_a_room_while_redis_hangs_hears_nothing_more_of_
             await see_out(client, stays, alice.name, why, root.submit(*filled(page, form, alice)), ROOM_SECONDS)
 
 
-# What is logged
+# The log
 
 
 @pytest.fixture(scope="module")
@@ -180,9 +180,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 def server(site: Site) -> Iterator[Server]:
     """It stands behind a proxy, so that tests can come from any address."""
     with site.serving("hubbub", 1, HUBBUB_TRUSTED_PROXIES="127.0.0.1", HUBBUB_TOKEN_FAILURES_PER_MINUTE="0.1") as (
-        one,
+        server,
     ):
-        yield one
+        yield server
 
 
 @asynccontextmanager
@@ -224,7 +224,7 @@ PUT_OUT = {
 
 
 @pytest.mark.parametrize("how", PUT_OUT)
-async def test_who_is_put_out_of_a_room_is_named_by_one_line_of_the_log(site: Site, server: Server, how: str) -> None:
+async def test_an_eviction_is_one_line_of_the_log(site: Site, server: Server, how: str) -> None:
     alice = await make_alice(site)
     async with opened_from("203.0.113.2", server, alice.cookie) as (raw, hello):
         join = json.dumps({"type": "room.join", "ref": 1, "room": alice.name})
@@ -240,7 +240,7 @@ async def test_who_is_put_out_of_a_room_is_named_by_one_line_of_the_log(site: Si
 
 
 @pytest.mark.parametrize("who", ["a user", "a stranger"])
-async def test_who_sends_garbage_is_named_by_one_line_of_the_log(site: Site, server: Server, who: str) -> None:
+async def test_garbage_is_one_line_of_the_log(site: Site, server: Server, who: str) -> None:
     alice = await make_alice(site)
     address, cookie, user = {
         "a user": ("203.0.113.3", alice.cookie, str(alice.pks["user"])),
@@ -256,7 +256,7 @@ async def test_who_sends_garbage_is_named_by_one_line_of_the_log(site: Site, ser
         assert said.group(1, 2) == (address, user)
 
 
-async def test_who_guesses_at_tokens_is_named_by_one_line_of_the_log(server: Server) -> None:
+async def test_guesses_at_tokens_are_one_line_of_the_log(server: Server) -> None:
     codes: list[int] = []
     while 4102 not in codes:
         async with opened_from("203.0.113.5", server) as (raw, _):

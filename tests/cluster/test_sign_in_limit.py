@@ -22,15 +22,15 @@ def sign_in(process: Path, name: str, password: str, known: str = "") -> tuple[i
     connection.request("GET", "/account/sign-in/")
     page = connection.getresponse()
     cookie = (page.getheader("Set-Cookie") or "").split(";")[0]
-    found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.read().decode())
-    assert found
-    fields = urlencode({"csrfmiddlewaretoken": found[1], "username": name, "password": password})
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.read().decode())
+    assert token
+    fields = urlencode({"csrfmiddlewaretoken": token[1], "username": name, "password": password})
     headers = {"Cookie": f"{cookie}; {known}", "Content-Type": "application/x-www-form-urlencoded"}
     connection.request("POST", "/account/sign-in/", fields, headers)
     answer = connection.getresponse()
-    cookies = [one.split(";")[0] for one in answer.headers.get_all("Set-Cookie") or []]
+    cookies = [header.split(";")[0] for header in answer.headers.get_all("Set-Cookie") or []]
     connection.close()
-    return answer.status, next((one for one in cookies if one.startswith("known_browser=")), "")
+    return answer.status, next((cookie for cookie in cookies if cookie.startswith("known_browser=")), "")
 
 
 async def test_guessing_on_two_processes_gives_no_more_tries(cluster: Cluster) -> None:

@@ -19,8 +19,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     site = Site(tmp_path_factory.mktemp("tls"), HUBBUB_TLS="true", HUBBUB_TRUSTED_PROXIES="127.0.0.1")
     make = f"get_user_model().objects.create_user('alice', password={PASSWORD!r})"
     site.shell(f"from django.contrib.auth import get_user_model; {make}")
-    with site.serving("hubbub", 1) as [one]:
-        yield one
+    with site.serving("hubbub", 1) as [server]:
+        yield server
 
 
 def ask(server: Server, path: str, fields: dict[str, str] | None = None, **headers: str) -> tuple[int, str, str]:
@@ -33,9 +33,9 @@ def ask(server: Server, path: str, fields: dict[str, str] | None = None, **heade
         sent["Content-Type"] = "application/x-www-form-urlencoded"
         connection.request("POST", path, urlencode(fields), sent)
     answer = connection.getresponse()
-    told, body = str(answer.headers), answer.read().decode()
+    header_text, body = str(answer.headers), answer.read().decode()
     connection.close()
-    return answer.status, told, body
+    return answer.status, header_text, body
 
 
 @pytest.mark.parametrize("proto", [{}, {"X_Forwarded_Proto": "http"}])

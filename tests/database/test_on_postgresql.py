@@ -1,4 +1,4 @@
-"""What touches the database runs a second time, on a PostgreSQL of its own in a temporary folder."""
+"""The tests marked `database` run a second time, on a private PostgreSQL."""
 
 import os
 import re
@@ -54,11 +54,11 @@ async def test_the_whole_site_runs_on_postgresql(postgresql: str, tmp_path: Path
         assert "database   PostgreSQL, postgres" in site.text
         cookie = site.make_user("alice")["cookie"]
         async with (
-            site.client(cookie=cookie, process="web-1") as one,
+            site.client(cookie=cookie, process="web-1") as client,
             site.client(cookie=cookie, process="web-2") as other,
         ):
             await other.join("general")
-            assert (await one.post("general", "Hello."))["type"] == "ok"
+            assert (await client.post("general", "Hello."))["type"] == "ok"
             assert (await other.event("message.posted"))["message"]["body"] == "Hello."
         assert site.stop() == 0
     assert not (tmp_path / "hubbub.sqlite3").exists()
@@ -122,7 +122,7 @@ def test_a_migration_that_waits_for_a_long_transaction_holds_no_writer_up(postgr
     done.set()
     writing.join()
     assert said == "release: a table is locked; the migration retries until it gets the lock\n"
-    assert max(waits) < 0.9  # A post waits for a lock for one second.
+    assert max(waits) < 0.9  # A post waits for a lock for 1.5 s.
     with closing(psycopg.connect(url)) as after:
         after.execute("SELECT mood FROM chat_room")
 

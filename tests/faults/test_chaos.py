@@ -1,4 +1,4 @@
-"""`manage.py chaos` as an operator runs it: finds nothing lost, finds what a test destroys, leaves nothing behind."""
+"""`manage.py chaos` as an operator runs it: it finds planted losses, reports no others, and leaves nothing behind."""
 
 import os
 import re
@@ -66,18 +66,18 @@ class Storm:
 
     def web_processes(self) -> list[psutil.Process]:
         below = psutil.Process(self.process.pid).children(recursive=True)
-        return [one for one in below if one.environ().get("HUBBUB_PROCESS", "").startswith("web-")]
+        return [process for process in below if process.environ().get("HUBBUB_PROCESS", "").startswith("web-")]
 
     def left_behind(self) -> list[str]:
         """Files in its folder, and processes that have anything to do with it."""
-        found = [os.fspath(path) for path in self.folder.iterdir()]
+        paths = [os.fspath(path) for path in self.folder.iterdir()]
         for entry in Path("/proc").iterdir():
             try:
                 if entry.name.isdigit() and os.fsencode(self.folder) in (entry / "environ").read_bytes():
-                    found.append((entry / "cmdline").read_text())
+                    paths.append((entry / "cmdline").read_text())
             except OSError:
                 pass  # It has just ended, or is somebody else's.
-        return found
+        return paths
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -87,7 +87,7 @@ class Storm:
 
 @pytest.mark.timeout(500)
 @pytest.mark.parametrize("minutes", [0.25, pytest.param(5.0, marks=pytest.mark.soak)])
-def test_a_storm_loses_nothing_and_leaves_nothing_behind(folder: Path, minutes: float) -> None:
+def test_a_storm_loses_no_message_and_leaves_nothing_behind(folder: Path, minutes: float) -> None:
     storm = Storm(folder, "--minutes", str(minutes))
     assert storm.end(minutes * 60) == 0, storm.output
     assert "21 clients in 3 rooms" in storm.output

@@ -1,4 +1,4 @@
-"""Clients that do harm by what they do not read or by how much they send: it is theirs alone."""
+"""Clients that read nothing or send too much harm only themselves."""
 
 import asyncio
 import time
@@ -33,8 +33,8 @@ Stuck = Callable[[int, str, str], StuckReader]
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with Cluster(tmp_path_factory.mktemp("clients"), processes=1) as one:
-        yield one
+    with Cluster(tmp_path_factory.mktemp("clients"), processes=1) as cluster:
+        yield cluster
 
 
 @pytest.fixture
@@ -101,4 +101,4 @@ async def test_a_frame_that_is_too_big_ends_with_1009_within_a_second(
             await asyncio.gather(sending, return_exceptions=True)  # The rest of it has nobody to go to.
             assert server.memory_info().rss - before < NOISE_BYTES
         assert (await bob.request("ping"))["type"] == "pong"
-        assert [one for one in bob._events if "position" in one] == []
+        assert [event for event in bob._events if "position" in event] == []

@@ -1,4 +1,4 @@
-"""A server's clock that is set while sockets are open: what measures spans goes on."""
+"""The server's clock is set while sockets are open: timers go on."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Many who come at once, and many who come and go: everybody is served, and nothing is left of who went."""
+"""Many clients that connect, come and go at once: all are served, and nothing is left of closed ones."""
 
 import asyncio
 import os
@@ -53,8 +53,8 @@ def prepare(site: Site) -> list[str]:
 
 @pytest.fixture
 def lone_process(tmp_path: Any) -> Iterator[Cluster]:
-    with Cluster(tmp_path, processes=1) as one:
-        yield one
+    with Cluster(tmp_path, processes=1) as cluster:
+        yield cluster
 
 
 async def test_two_thousand_sockets_that_reconnect_at_once_are_all_back(lone_process: Cluster) -> None:
@@ -79,16 +79,16 @@ async def test_two_thousand_sockets_that_reconnect_at_once_are_all_back(lone_pro
             took = time.monotonic() - began
             note("all back after", took)
             assert took < 30
-            assert {len(one.joined["messages"]) for one in back} == {1}
-            assert all(one.joined["complete"] for one in back)
+            assert {len(client.joined["messages"]) for client in back} == {1}
+            assert all(client.joined["complete"] for client in back)
             await root.post(ROOMS[0], "welcome back")
             async with asyncio.timeout(10):
-                while not all(one.events for one in back):
+                while not all(client.events for client in back):
                     await asyncio.sleep(0.05)
-            assert {tuple(event["type"] for event in one.events) for one in back} == {("message.posted",)}
+            assert {tuple(event["type"] for event in client.events) for client in back} == {("message.posted",)}
             # The greatest within ten seconds, in the first sample that was made after all were back.
             samples = [await monitor.event("metrics.sampled") for _ in range(2)]
-            lag_ms = max(one["processes"][0]["lag_max_ms"] for one in samples)
+            lag_ms = max(sample["processes"][0]["lag_max_ms"] for sample in samples)
             note("loop lag, ms", lag_ms)
             # 500 ms are promised. Without turns for others it is all of the time that they took, on any machine.
             assert lag_ms < max(500, 1000 * took / 3)
@@ -105,8 +105,8 @@ def site(tmp_path: Any) -> Site:
 
 @pytest.fixture
 def server(site: Site) -> Iterator[Server]:
-    with site.serving("hubbub", 1, "tests.support.inner_site:application") as [one]:
-        yield one
+    with site.serving("hubbub", 1, "tests.support.inner_site:application") as [server]:
+        yield server
 
 
 @asynccontextmanager
@@ -116,18 +116,18 @@ async def looking_into(server: Server, token: str) -> AsyncIterator[Client]:
 
 
 async def held(window: Client) -> dict[str, int]:
-    """What the process holds, and what Redis does for it."""
+    """The resources of the process, and the work of Redis for it."""
     answer = await window.request("inner.ask")
-    found = {name: answer[name] for name in ("tasks", "descriptors", "groups", "sockets", "memory_bytes")}
+    levels = {name: answer[name] for name in ("tasks", "descriptors", "groups", "sockets", "memory_bytes")}
     with redis.from_url(os.environ["REDIS_URL"]) as client:
-        found["subscriptions"] = len(client.pubsub_channels())
-        found["keys"] = client.dbsize()
-        found["redis_clients"] = client.info("clients")["connected_clients"]
-    return found
+        levels["subscriptions"] = len(client.pubsub_channels())
+        levels["keys"] = client.dbsize()
+        levels["redis_clients"] = client.info("clients")["connected_clients"]
+    return levels
 
 
 @pytest.mark.parametrize("cycles", [5_000, pytest.param(30_000, marks=[pytest.mark.soak, pytest.mark.timeout(300)])])
-async def test_nothing_is_left_of_those_who_came_and_went(server: Server, site: Site, cycles: int) -> None:
+async def test_departed_users_leave_nothing_behind(server: Server, site: Site, cycles: int) -> None:
     cookies = await asyncio.to_thread(prepare, site)
     token = (await asyncio.to_thread(site.make_user, "root"))["token"]
     async with looking_into(server, token) as window:
@@ -141,16 +141,16 @@ async def test_nothing_is_left_of_those_who_came_and_went(server: Server, site: 
 
 
 def grown(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
-    """What is more than it was by over 5 %."""
+    """The values that have grown by more than 5 %."""
     return {name: count for name, count in after.items() if count > before.get(name, 0) * 1.05}
 
 
 async def settled(window: Client, before: dict[str, int]) -> dict[str, int]:
-    """What is held when it is no more than `before`; without that, when only the window's own socket is left."""
+    """Wait until resources are back at `before`, or without it until only the window's socket is left."""
     deadline = time.monotonic() + RETURN_SECONDS
     while True:
-        found = await held(window)
-        is_settled = not grown(before, found) if before else (found["sockets"], found["groups"]) == (1, 1)
+        level = await held(window)
+        is_settled = not grown(before, level) if before else (level["sockets"], level["groups"]) == (1, 1)
         if is_settled or time.monotonic() > deadline:
-            return found
+            return level
         await asyncio.sleep(0.1)

@@ -50,7 +50,7 @@ async def test_a_locked_sqlite_refuses_posts_in_time_and_disturbs_nothing_else(
         with closing(sqlite3.connect(own_cluster.folder / "hubbub.sqlite3", isolation_level=None)) as holder:
             holder.execute("BEGIN IMMEDIATE")
             watch.begin()
-            # What reads goes on: somebody comes in, and reads what was said.
+            # Reads go on: a client joins and reads the history.
             async with own_cluster.client(cookie=watch.cookie, process="web-2") as newcomer:
                 joined = await newcomer.join(talk.room)
                 assert len(joined["messages"]) >= 20
@@ -78,7 +78,7 @@ async def test_a_postgresql_that_is_gone_is_used_again_when_it_is_back(
 
 
 @pytest.mark.parametrize("seconds", TROUBLE_SECONDS)
-async def test_a_postgresql_that_stands_still_blocks_nobody(
+async def test_a_frozen_postgresql_blocks_no_client(
     postgresql: PostgreSQL, on_postgresql: Cluster, seconds: float
 ) -> None:
     async with talking(on_postgresql) as talk, watching(on_postgresql, talk) as watch:
@@ -97,7 +97,7 @@ async def test_a_postgresql_that_stands_still_blocks_nobody(
 async def test_a_postgresql_behind_a_route_that_swallows_everything_is_given_up(
     postgresql: PostgreSQL, tmp_path: Path
 ) -> None:
-    """Whatever waits for an answer on those connections would wait for ever: they never come back."""
+    """These connections never answer again: a wait without a limit would never end."""
     with Proxy(postgresql.folder / ".s.PGSQL.5432") as proxy:
         url = f"postgres://hubbub@127.0.0.1:{proxy.port}/postgres"
         with Cluster(tmp_path, processes=2, DATABASE_URL=url, HUBBUB_PREFIX="shop-1") as cluster:
@@ -113,15 +113,15 @@ async def test_a_postgresql_behind_a_route_that_swallows_everything_is_given_up(
                 watch.begin()
                 # Each of these gives up its job before the pool would: it must not hold its thread for ever either.
                 wanted = [
-                    asyncio.create_task(one.request(command, room=talk.room, **fields))
-                    for one, command, fields in (
+                    asyncio.create_task(poster.request(command, room=talk.room, **fields))
+                    for poster, command, fields in (
                         (watch.sockets[0], "message.edit", {"seq": 1, "body": "changed"}),
                         (watch.sockets[1], "message.delete", {"seq": 1}),
                         *((client, "room.history", {"before": 9}) for client in readers),
                     )
                 ]
                 await newcomers_are_sent_away(cluster, watch.cookie)
-                assert {(await one)["code"] for one in wanted} == {"unavailable"}
+                assert {(await task)["code"] for task in wanted} == {"unavailable"}
                 await watch.endure(7.0)
                 proxy.lose()
                 await watch.recovered(within=10.0)
@@ -132,7 +132,7 @@ async def test_a_postgresql_behind_a_route_that_swallows_everything_is_given_up(
 async def test_a_postgresql_that_restarts_between_two_posts_costs_none(
     postgresql: PostgreSQL, on_postgresql: Cluster
 ) -> None:
-    """Connections that ended while nobody used them are found out before they are used."""
+    """Connections that ended while idle are detected before use."""
     alice = on_postgresql.make_user("alice")
     async with on_postgresql.client(cookie=alice["cookie"], process="web-1") as client:
         for body in ("before", "after"):
@@ -145,7 +145,7 @@ async def test_a_postgresql_that_restarts_between_two_posts_costs_none(
             assert other.hello
 
 
-async def test_commands_behind_one_another_are_refused_in_time_all_the_same(own_cluster: Cluster) -> None:
+async def test_queued_commands_are_refused_in_time(own_cluster: Cluster) -> None:
     """Each has its time from its receipt: a socket's edits wait two seconds for the lock, and one for the other."""
     alice = own_cluster.make_user("alice")
     async with own_cluster.client(cookie=alice["cookie"], process="web-1") as client:
@@ -162,16 +162,16 @@ async def test_commands_behind_one_another_are_refused_in_time_all_the_same(own_
             )
             answers = [await client.answer(ref) for ref in range(100, 111)]
             assert time.monotonic() - began < ANSWER_SECONDS
-            assert {one["code"] for one in answers} == {"unavailable"}
+            assert {answer["code"] for answer in answers} == {"unavailable"}
             holder.execute("ROLLBACK")
         assert (await client.request("message.edit", room="general", seq=seq, body="now"))["type"] == "ok"
-        # What was refused before its turn was never done.
+        # A command refused before its turn was never run.
         page = await client.join("general")
-        assert [one["body"] for one in page["messages"]][-1] == "now"
+        assert [message["body"] for message in page["messages"]][-1] == "now"
 
 
 class Watch:
-    """What must go on while the database is in trouble: pings, samples, what others publish, everybody's sockets."""
+    """Checks during trouble of the database: pings, samples, publications, open sockets."""
 
     def __init__(self, cluster: Cluster, talk: Talk, cookie: str, sockets: list[Client], monitor: Client) -> None:
         self.cookie = cookie
@@ -193,10 +193,10 @@ class Watch:
         samples, _, *pings = await asyncio.gather(
             count_samples(self._monitor, until_then),
             publishing,
-            *(slowest_ping(one, until_then) for one in self.sockets),
+            *(slowest_ping(socket, until_then) for socket in self.sockets),
         )
-        for one in self.sockets:
-            await one.event("test.noted", 1.0)
+        for socket in self.sockets:
+            await socket.event("test.noted", 1.0)
         note("ping", max(pings))
         assert max(pings) < PING_SECONDS
         assert samples >= until_then / 2 - 1
@@ -207,23 +207,23 @@ class Watch:
         ended = time.monotonic()
         # The last posts may take long on a busy machine. How soon the first is saved again is measured below.
         await self._talk.whole(2 * SETTLE_SECONDS)
-        tried = [one for one in self._talk.sent if one.sent_at > self._began]
-        answers: list[Answer] = [answer for one in tried for answer in one.answers]
-        during = [one for one in tried if one.sent_at < self._ended]
+        tried = [sent for sent in self._talk.sent if sent.sent_at > self._began]
+        answers: list[Answer] = [answer for sent in tried for answer in sent.answers]
+        during = [sent for sent in tried if sent.sent_at < self._ended]
         assert len(during) > 50
-        refused = {one.frame["code"] for one in answers if one.frame and one.frame["type"] == "error"}
+        refused = {answer.frame["code"] for answer in answers if answer.frame and answer.frame["type"] == "error"}
         assert refused == {"unavailable"}
-        assert min(one.answered_at or 0.0 for one in during) >= self._ended
-        assert max(one.after_seconds for one in answers) < ANSWER_SECONDS
-        assert not [end for one in self._talk.everybody for end in one.log.ends]
-        first = min(one.answered_at or 0.0 for one in tried) - ended
+        assert min(sent.answered_at or 0.0 for sent in during) >= self._ended
+        assert max(answer.after_seconds for answer in answers) < ANSWER_SECONDS
+        assert not [end for member in self._talk.everybody for end in member.log.ends]
+        first = min(sent.answered_at or 0.0 for sent in tried) - ended
         note("working again after", max(first, 0.0))
         assert first < within
-        for one in self.sockets:
-            assert (await one.request("ping"))["type"] == "pong"
+        for socket in self.sockets:
+            assert (await socket.request("ping"))["type"] == "pong"
         await until_ready(self._cluster, "web-1")
         lines = self._cluster.output[self._lines :]
-        assert 1 <= len([one for one in lines if "database" in one]) <= len(lines) <= MAX_LINES
+        assert 1 <= len([line for line in lines if "database" in line]) <= len(lines) <= MAX_LINES
 
     async def readiness(self) -> tuple[int, str]:
         return await readiness(self._cluster, "web-1")

@@ -1,4 +1,4 @@
-"""A peer that vanished without a word is found by the pings of the protocol, and what it held is freed."""
+"""A vanished peer is found by the pings of the protocol, and its resources are freed."""
 
 import asyncio
 import time
@@ -28,7 +28,7 @@ async def test_a_half_open_connection_is_freed(tmp_path: Path, ping: int, timeou
         cookie = (await asyncio.to_thread(cluster.make_user, "alice"))["cookie"]
         async with cluster.client(cookie=cookie) as living:
             await living.join("general")
-            # Its kernel still answers, as a proxy's does; whoever was behind it answers no ping any more.
+            # Its kernel still answers, like a proxy's; the client behind it answers no ping.
             reader, writer = await asyncio.open_unix_connection(cluster.sockets["web-1"])
             writer.write(HANDSHAKE.format(cookie=cookie).encode())
             started = time.monotonic()
@@ -39,5 +39,5 @@ async def test_a_half_open_connection_is_freed(tmp_path: Path, ping: int, timeou
             note("freed after", freed)
             assert ping < freed < within
             writer.close()
-            # Who answers pings stays.
+            # A client that answers pings stays.
             assert (await living.request("ping"))["type"] == "pong"

@@ -1,4 +1,4 @@
-"""A process that is asked to end, alone or in its turn, loses nothing and refuses nobody."""
+"""A process that is asked to end loses nothing and refuses no client."""
 
 import asyncio
 import json
@@ -48,7 +48,7 @@ async def until_it_serves(cluster: Cluster, name: str) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_a_process_that_somebody_ends_sends_its_clients_away_and_is_replaced(talk: Talk) -> None:
+async def test_a_terminated_process_sends_its_clients_away_and_is_replaced(talk: Talk) -> None:
     cluster = talk.cluster
     await talk.say(20)
     victim = cluster.pid_of("web-2")
@@ -62,9 +62,9 @@ async def test_a_process_that_somebody_ends_sends_its_clients_away_and_is_replac
     report = await talk.whole()
     note("ended after", ended)
     assert ended < 15
-    for one in talk.readers:
-        lost = [end for end in one.log.ends if end.was_joined]
-        # Who comes back by the private socket within a moment is sent away again.
+    for reader in talk.readers:
+        lost = [end for end in reader.log.ends if end.was_joined]
+        # A client that returns by the private socket at once is sent away again.
         assert {(end.code, end.reason) for end in lost} == {(RESTART, "Restart")}
         assert lost[0].at - asked < 10
     assert max(report.recoveries) < 3
@@ -72,7 +72,7 @@ async def test_a_process_that_somebody_ends_sends_its_clients_away_and_is_replac
     assert not [line for line in cluster.output if re.search(r"exit code [^0]|killed|Traceback", line)]
 
 
-async def test_a_rolling_restart_under_load_refuses_nobody_and_is_whole(talk: Talk) -> None:
+async def test_a_rolling_restart_under_load_refuses_and_loses_nothing(talk: Talk) -> None:
     cluster = talk.cluster
     await talk.say(20)
     async with visitors(cluster) as visits:
@@ -82,12 +82,12 @@ async def test_a_rolling_restart_under_load_refuses_nobody_and_is_whole(talk: Ta
     await talk.say(20)
     report = await talk.whole()
     assert min(visits["page"], visits["socket"]) > 20
-    ends = [end for one in talk.everybody for end in one.log.ends if end.was_joined]
+    ends = [end for member in talk.everybody for end in member.log.ends if end.was_joined]
     assert {end.code for end in ends} == {RESTART}
     assert max(report.recoveries) < 3
 
 
-async def test_a_process_that_is_alone_restarts_and_refuses_nobody(tmp_path: Path) -> None:
+async def test_a_lone_process_restarts_without_refusing_a_connection(tmp_path: Path) -> None:
     with Cluster(tmp_path, processes=1) as cluster:
         before = cluster.pid_of("web-1")
         cookie = (await asyncio.to_thread(cluster.make_user, "member"))["cookie"]
@@ -125,7 +125,7 @@ async def visitors(cluster: Cluster) -> AsyncIterator[Counter[str]]:
         done.set()
 
 
-async def test_what_was_taken_is_answered_before_the_socket_closes(own_cluster: Cluster) -> None:
+async def test_accepted_commands_are_answered_before_the_socket_closes(own_cluster: Cluster) -> None:
     token = (await asyncio.to_thread(own_cluster.make_user, "alice"))["token"]
     async with own_cluster.client(token=token, process="web-1") as client:
         await client.join("general")
@@ -137,7 +137,7 @@ async def test_what_was_taken_is_answered_before_the_socket_closes(own_cluster: 
             if ref == 110:
                 os.kill(victim, signal.SIGTERM)
         assert (await client.closed())[0] == RESTART
-    answers = [frame["ref"] for frame in client.kept if frame["type"] == "ok" and "seq" in frame]
+    answers = [frame["ref"] for frame in client.unread if frame["type"] == "ok" and "seq" in frame]
     # A beginning of what was sent, in order, and each saved; what is not answered was not begun.
     assert answers == refs[: len(answers)]
     saved = int(
@@ -160,15 +160,15 @@ async def test_sockets_leave_over_seconds_while_the_process_says_that_it_ends(ow
             )
             if number % 10 == 9:
                 # More at once do not all find room before the private socket, and go to the common port.
-                await asyncio.gather(*(one.wait_until_joined(30) for one in people))
-        people = [one for one in people if one.hello["connection"].startswith("web-2:")]
+                await asyncio.gather(*(person.wait_until_joined(30) for person in people))
+        people = [person for person in people if person.hello["connection"].startswith("web-2:")]
         assert len(people) >= 120
         # In a thread: this loop is busy with so many clients.
         answers = asyncio.create_task(asyncio.to_thread(ask_until_gone, own_cluster.sockets["web-2"]))
         os.kill(own_cluster.pid_of("web-2") or 0, signal.SIGTERM)
-        await until(lambda: all(one.log.recoveries for one in people))
+        await until(lambda: all(person.log.recoveries for person in people))
         assert {("/healthz", 200, "draining"), ("/readyz", 503, "draining")} <= await answers
-    lost = sorted(one.log.recoveries[0].lost.at for one in people)
+    lost = sorted(person.log.recoveries[0].lost.at for person in people)
     assert 0.3 < lost[-1] - lost[0] < 8
 
 
@@ -196,7 +196,7 @@ def ask(url: str) -> bytes:
 
 
 def ask_until_gone(path: os.PathLike[str]) -> set[tuple[str, int, str]]:
-    """What a process answers until its socket is gone: (page, status, what it says of itself)."""
+    """The answers of a process until its socket is gone: (page, status, state)."""
     answers = set()
     with suppress(OSError):
         while True:

@@ -1,4 +1,4 @@
-"""A process that is asked to end finishes its requests, and ends in time whatever clients and threads do."""
+"""A process that is asked to end finishes its requests, and ends in time."""
 
 import asyncio
 import time
@@ -21,8 +21,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 @pytest.fixture
 def server(site: Site) -> Iterator[Server]:
-    with site.serving("hubbub", 1, "tests.support.slow_site:application") as [one]:
-        yield one
+    with site.serving("hubbub", 1, "tests.support.slow_site:application") as [server]:
+        yield server
 
 
 def get(path: str, *lines: str) -> bytes:
@@ -53,7 +53,7 @@ async def test_an_answer_that_is_being_sent_is_sent_to_its_end(server: Server) -
         assert (await ended(server))[0] == 0
 
 
-async def test_what_never_arrives_and_is_never_read_does_not_keep_the_process(server: Server) -> None:
+async def test_unfinished_requests_and_unread_answers_do_not_keep_the_process(server: Server) -> None:
     async with connected(server) as silent, connected(server) as deaf:
         silent.send(b"POST /upload HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 2000\r\n\r\n")
         deaf.send(get("/big"))

@@ -1,4 +1,4 @@
-"""50,000 expired sessions are deleted under people who post: no step is long, and no post waits."""
+"""50,000 expired sessions are deleted during posts: each step is short, and no post waits."""
 
 import asyncio
 import re
@@ -38,8 +38,8 @@ def sessions_left(site: Site) -> int:
 
 def logged_by(servers: list[Server]) -> list[tuple[int, float]]:
     """How many each has deleted in one go, and its longest step in milliseconds."""
-    logs = "".join(one.log.read_text() for one in servers)
-    return [(int(found[1]), float(found[2])) for found in LINE.finditer(logs)]
+    logs = "".join(server.log.read_text() for server in servers)
+    return [(int(match[1]), float(match[2])) for match in LINE.finditer(logs)]
 
 
 async def test_posts_are_quick_while_50000_expired_sessions_are_deleted(tmp_path: Path) -> None:
@@ -52,13 +52,13 @@ async def test_posts_are_quick_while_50000_expired_sessions_are_deleted(tmp_path
             opened(servers[0].url, "/ws/chat/", cookie=cookie) as first,
             opened(servers[1].url, "/ws/chat/", cookie=cookie) as second,
         ):
-            for one in (first, second):
-                assert (await one.join("hall"))["type"] == "ok"
+            for poster in (first, second):
+                assert (await poster.join("hall"))["type"] == "ok"
             async with asyncio.timeout(60):
                 while await asyncio.to_thread(sessions_left, site) > 1:
-                    for one in (first, second):
+                    for poster in (first, second):
                         began = time.monotonic()
-                        assert (await one.post("hall", "hello"))["type"] == "ok"
+                        assert (await poster.post("hall", "hello"))["type"] == "ok"
                         seconds.append(time.monotonic() - began)
             # It is her session that is left.
             assert (await first.request("ping"))["type"] == "pong"

@@ -1,4 +1,4 @@
-"""Whoever sends too much is told, then closed; the others do not notice."""
+"""A socket that sends too much is warned, then closed. Other sockets are unaffected."""
 
 import asyncio
 import itertools
@@ -52,9 +52,9 @@ def tokens(site: Site) -> list[str]:
 
 @pytest.fixture
 def server(site: Site) -> Iterator[Server]:
-    with site.serving("hubbub", 1, **DEFAULT_LIMITS) as (one,):
-        yield one
-        assert "Traceback" not in one.log.read_text()
+    with site.serving("hubbub", 1, **DEFAULT_LIMITS) as (server,):
+        yield server
+        assert "Traceback" not in server.log.read_text()
 
 
 class Talk:
@@ -82,7 +82,7 @@ class Talk:
 
         reading = asyncio.create_task(read())
         share = count // SENDERS
-        answers = [asyncio.create_task(answered(one, share)) for one in self._senders]
+        answers = [asyncio.create_task(answered(sender, share)) for sender in self._senders]
         began = time.monotonic()
         for number, sender in zip(range(share * SENDERS), itertools.cycle(self._senders), strict=False):
             await asyncio.sleep(max(0.0, began + number / RATE - time.monotonic()))
@@ -104,8 +104,8 @@ async def flood(server: Server, token: str, commands: Sequence[str]) -> tuple[in
         stdout=asyncio.subprocess.PIPE,
     )
     said, _ = await process.communicate("\n".join(commands).encode())
-    told = json.loads(said)
-    return told["sent"], told["ends"]
+    report = json.loads(said)
+    return report["sent"], report["ends"]
 
 
 def pings() -> list[str]:

@@ -1,4 +1,4 @@
-"""A process that is alive and answers nothing is replaced; one that is only busy, or whose supervisor slept, is not."""
+"""A live process that answers nothing is replaced; a busy one, or one of a stopped supervisor, is not."""
 
 import asyncio
 import os
@@ -27,8 +27,8 @@ BUSY_SECONDS = 8.0  # Of `tests.support.busy_urls`, which only a Django that has
 def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Three processes, of which tests freeze some: they are replaced."""
     folder = tmp_path_factory.mktemp("three")
-    with Cluster(folder, processes=3, HUBBUB_UNRESPONSIVE_SECONDS=str(SILENT_SECONDS)) as one:
-        yield one
+    with Cluster(folder, processes=3, HUBBUB_UNRESPONSIVE_SECONDS=str(SILENT_SECONDS)) as cluster:
+        yield cluster
 
 
 async def test_a_frozen_process_is_replaced_and_no_new_connection_waits_longer(three: Cluster) -> None:
@@ -66,17 +66,17 @@ async def see_replaced(cluster: Cluster, silent_seconds: float, frozen_seconds: 
     assert len(report.recoveries) == len(talk.readers)
     assert cluster.pid_of("web-1") == other
     assert len(silences(cluster)) == earlier + 1
-    # What the process that serves now can tell of it.
+    # The counters of the process that serves now.
     assert await counts_of(cluster, "web-2") == (before["web-2"][0] + 1, before["web-2"][1] + 1)
     assert await counts_of(cluster, "web-1") == before["web-1"]
 
 
 def silences(cluster: Cluster) -> list[str]:
-    """Who was silent, by its lines."""
+    """The silent processes, by the lines of the output."""
     return [line.split()[0] for line in cluster.output if "unresponsive: killed" in line]
 
 
-async def test_a_frozen_process_that_is_alone_is_replaced_and_what_waited_is_served(tmp_path: Path) -> None:
+async def test_a_lone_frozen_process_is_replaced_and_waiting_requests_are_served(tmp_path: Path) -> None:
     with Cluster(tmp_path, processes=1, HUBBUB_UNRESPONSIVE_SECONDS="2") as cluster:
         victim = cluster.pid_of("web-1")
         with frozen(victim):
@@ -86,7 +86,7 @@ async def test_a_frozen_process_that_is_alone_is_replaced_and_what_waited_is_ser
         assert cluster.pid_of("web-1") != victim
 
 
-async def test_of_two_frozen_at_once_the_second_is_replaced_when_the_first_serves_again(three: Cluster) -> None:
+async def test_two_frozen_processes_are_replaced_one_after_the_other(three: Cluster) -> None:
     before = {name: three.pid_of(name) for name in ("web-1", "web-2", "web-3")}
     earlier = len(silences(three))
     with frozen(before["web-1"]), frozen(before["web-2"]):
@@ -107,7 +107,7 @@ async def test_of_two_frozen_at_once_the_second_is_replaced_when_the_first_serve
         await asyncio.gather(*(ask(three) for _ in range(30)))
 
 
-async def test_ten_seconds_of_a_stopped_supervisor_replace_nobody(three: Cluster) -> None:
+async def test_ten_seconds_of_a_stopped_supervisor_replace_no_process(three: Cluster) -> None:
     before = {name: three.pid_of(name) for name in ("web-1", "web-2", "web-3", "publisher")}
     earlier = silences(three)
     with frozen(three.up.pid):
@@ -181,6 +181,6 @@ async def newcomers(cluster: Cluster) -> AsyncIterator[list[float]]:
 
 
 async def counts_of(cluster: Cluster, name: str) -> tuple[int, int]:
-    """What its counters say of restarts, all and those after a silence."""
+    """The counters of restarts: all, and those after a silence."""
     counters = await cluster.counters(name)
     return counters["restarts"], counters["silent_restarts"]

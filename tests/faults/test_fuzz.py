@@ -1,4 +1,4 @@
-"""Frames and bytes that nobody thought of: always an answer or a clean end, never a traceback, never on record."""
+"""Generated frames and bytes: always an answer or a clean end, no traceback, no saved rows."""
 
 import asyncio
 import json
@@ -23,7 +23,14 @@ CLOSES = {1000, 1002, 1005, 1007, 1009}  # 1000 and 1005: what it closed with it
 
 # Frames
 
-NAMES = [*sorted({one.__struct_config__.tag for one in COMMANDS.__args__}), "auth", "ok", "hello", "message.posted", ""]
+NAMES = [
+    *sorted({command.__struct_config__.tag for command in COMMANDS.__args__}),
+    "auth",
+    "ok",
+    "hello",
+    "message.posted",
+    "",
+]
 FIELDS = ["ref", "room", "id", "body", "seq", "before", "after", "around", "limit", "epoch", "token", "type", "x"]
 
 texts = st.text(st.characters(exclude_categories=()), max_size=20)  # Lone surrogates and NUL among them.
@@ -49,11 +56,15 @@ commands = st.builds(
 plausible = st.builds(
     lambda fields, ref, slip: {**fields, "ref": ref, **slip},
     st.one_of(
-        st.builds(lambda text, one: {"type": "message.post", "room": "lounge", "id": one, "body": text}, texts, ids),
+        st.builds(
+            lambda text, message_id: {"type": "message.post", "room": "lounge", "id": message_id, "body": text},
+            texts,
+            ids,
+        ),
         st.builds(lambda seq: {"type": "message.edit", "room": "lounge", "seq": seq, "body": "x"}, numbers),
         st.builds(lambda seq: {"type": "message.delete", "room": "lounge", "seq": seq}, numbers),
         st.builds(
-            lambda after, one: {"type": "room.join", "room": "lounge", "after": after, "epoch": one}, numbers, texts
+            lambda after, epoch: {"type": "room.join", "room": "lounge", "after": after, "epoch": epoch}, numbers, texts
         ),
         st.builds(
             lambda seq, most: {"type": "room.history", "room": "lounge", "around": seq, "limit": most}, numbers, numbers
@@ -112,17 +123,17 @@ def cookie(site: Site) -> str:
 
 @pytest.fixture(scope="module")
 def server(site: Site) -> Iterator[Server]:
-    with site.serving("hubbub", 1, HUBBUB_BAD_FRAMES="10000") as (one,):
-        yield one
-        log = one.log.read_text()
+    with site.serving("hubbub", 1, HUBBUB_BAD_FRAMES="10000") as (server,):
+        yield server
+        log = server.log.read_text()
         assert "Traceback" not in log
         assert "ERROR" not in log
 
 
 @pytest.fixture(scope="module")
 def runner() -> Iterator[asyncio.Runner]:
-    with asyncio.Runner() as one:
-        yield one
+    with asyncio.Runner() as asyncio_runner:
+        yield asyncio_runner
 
 
 async def answers_to(server: Server, cookie: str, sent: list[bytes], path: str) -> list[dict[str, Any]]:
@@ -138,9 +149,9 @@ async def answers_to(server: Server, cookie: str, sent: list[bytes], path: str) 
             got.append(json.loads(payload))
             answered += got[-1]["type"] in ("ok", "error", "pong")
         raw.send(frame(TEXT, b'{"type": "ping", "ref": "fuzz-end"}'))
-        while (one := json.loads((await raw.frame())[1])).get("ref") != "fuzz-end":
+        while (received := json.loads((await raw.frame())[1])).get("ref") != "fuzz-end":
             # Events of one's own posts may still be on the way; answers may not: each frame has had its one.
-            assert one["type"] not in ("ok", "error", "pong"), one
+            assert received["type"] not in ("ok", "error", "pong"), received
         return got
 
 
@@ -149,10 +160,10 @@ def check_frames(
 ) -> None:
     before = on_record(site)
     got = runner.run(answers_to(server, cookie, sent, path))
-    codes = {one["code"] for one in got if one["type"] == "error"}
+    codes = {frame["code"] for frame in got if frame["type"] == "error"}
     assert codes <= {"invalid", "not_found", "too_long", "forbidden", "conflict"}
-    # What the room counts, and no hole in it: a post that was sent before is answered with the number that it had.
-    saved = {one["seq"] for one in got if one["type"] == "ok" and one.get("seq", 0) > before}
+    # The room counts without a hole: a repeated post is answered with its old number.
+    saved = {frame["seq"] for frame in got if frame["type"] == "ok" and frame.get("seq", 0) > before}
     assert on_record(site) - before == len(saved)
 
 

@@ -1,4 +1,4 @@
-"""What no honest client sends, as bytes: a clean end with the right code, no traceback, and neighbours unaffected."""
+"""Invalid bytes of clients: the right close code, no traceback, unaffected neighbours."""
 
 import asyncio
 import contextlib
@@ -27,9 +27,9 @@ def cookie(site: Site) -> str:
 
 @pytest.fixture(scope="module")
 def server(site: Site) -> Iterator[Server]:
-    with site.serving("hubbub", 1, HUBBUB_REQUEST_SECONDS=str(REQUEST_SECONDS)) as (one,):
-        yield one
-        log = one.log.read_text()
+    with site.serving("hubbub", 1, HUBBUB_REQUEST_SECONDS=str(REQUEST_SECONDS)) as (server,):
+        yield server
+        log = server.log.read_text()
         assert "Traceback" not in log
         assert "ERROR" not in log
 
@@ -86,7 +86,7 @@ async def test_a_frame_that_breaks_the_rules_ends_its_socket_only(
 
 
 async def test_fragments_with_pings_between_are_one_message(server: Server, cookie: str) -> None:
-    """RFC 6455 section 5.4: what is allowed goes on to work."""
+    """RFC 6455 section 5.4 allows control frames between fragments."""
     async with opened(server, cookie) as raw:
         raw.send(
             frame(TEXT, b'{"type": "pi', first=0),
@@ -140,7 +140,7 @@ async def test_a_body_in_chunks_without_end_is_cut_off(server: Server, cookie: s
                 raw.send(b"10000\r\n" + b"x" * 65536 + b"\r\n")
                 sent += 65536
                 await raw.writer.drain()
-        # What it was told may be lost with what it had still sent: TCP's doing. That it was cut off is the point.
+        # Frames under way may be lost with the cut, by TCP. The cut itself is asserted.
         assert sent < 1 << 24
         await pings(neighbour)
 
@@ -184,9 +184,7 @@ async def test_a_handshake_that_breaks_the_rules_is_refused(server: Server, line
     ],
     ids=["nothing", "a byte", "half a handshake", "a body"],
 )
-async def test_who_sends_a_request_byte_by_byte_is_cut_off_in_time(
-    server: Server, cookie: str, beginning: bytes
-) -> None:
+async def test_a_request_sent_byte_by_byte_is_cut_in_time(server: Server, cookie: str, beginning: bytes) -> None:
     async with opened(server, cookie) as neighbour, connected(server) as raw:
         began = time.monotonic()
         raw.send(beginning)
@@ -205,7 +203,7 @@ async def test_who_sends_a_request_byte_by_byte_is_cut_off_in_time(
         await pings(neighbour)
 
 
-async def test_hundreds_of_half_requests_keep_nobody_out(server: Server, cookie: str) -> None:
+async def test_hundreds_of_half_requests_do_not_block_other_clients(server: Server, cookie: str) -> None:
     halves = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(400)]
     try:
         for _, writer in halves:

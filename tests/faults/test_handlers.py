@@ -21,8 +21,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 @pytest.fixture(scope="module")
 def server(site: Site) -> Iterator[Server]:
-    with site.serving("hubbub", 1, APPLICATION) as [one]:
-        yield one
+    with site.serving("hubbub", 1, APPLICATION) as [server]:
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +52,8 @@ async def test_a_handler_that_raises_is_answered_internal_and_its_socket_lives(s
     async with trouble(server, cookie) as alice, trouble(server, cookie) as bob:
         answer = await alice.request("trouble.raise")
         assert (answer["type"], answer["code"]) == ("error", "internal")
-        for one in (alice, bob):
-            assert (await one.request("ping"))["type"] == "pong"
+        for user in (alice, bob):
+            assert (await user.request("ping"))["type"] == "pong"
         assert len(lines_about(server, alice.hello["connection"])) == 1
         assert lines_about(server, bob.hello["connection"]) == []
 
@@ -77,7 +77,7 @@ async def test_refused_while_it_opens_no_such_poll_it_is_answered_and_closed(
         async with trouble(server, cookie, f"?refuse={code}") as alice:
             assert await alice.closed() == (closes, "Refused")
             expected = {"type": "error", "code": code, "detail": "no such poll", "retry_after_ms": 1500}
-            assert alice.kept == [expected]
+            assert alice.unread == [expected]
         await until_only_left(window, before + 1)
         assert lines_about(server, alice.hello["connection"]) == []
 
@@ -99,15 +99,15 @@ async def test_a_handler_that_never_ends_is_answered_unavailable_and_its_socket_
     async with trouble(server, cookie) as alice, trouble(server, cookie) as bob:
         await alice.send({"type": "trouble.hang", "ref": "hang"})
         # Until then it is answered, and so are the others.
-        for one in (alice, bob):
-            assert (await one.request("ping"))["type"] == "pong"
+        for user in (alice, bob):
+            assert (await user.request("ping"))["type"] == "pong"
         assert (await alice.answer("hang"))["code"] == "unavailable"
         assert (await alice.request("ping"))["type"] == "pong"
         [line] = lines_about(server, alice.hello["connection"])
         assert "TroubleHang" in line
 
 
-async def test_who_leaves_while_a_handler_hangs_is_cleaned_up(server: Server, cookie: str) -> None:
+async def test_a_socket_that_leaves_while_a_handler_hangs_is_cleaned_up(server: Server, cookie: str) -> None:
     async with trouble(server, cookie) as window:
         before = (await window.request("inner.ask"))["cleaned_up"]
         async with trouble(server, cookie) as alice:

@@ -1,6 +1,6 @@
-"""Whatever people do and whatever breaks, in any order: in the end everybody has what the database has.
+"""Random acts and faults in any order: in the end all clients have the messages of the database.
 
-The rules are what may happen. The model is the committed log in the database.
+The rules are the possible acts and faults. The model is the committed log in the database.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ REAL = settings(
 
 @dataclass
 class World:
-    """What all runs share: starting it anew takes longer than a run."""
+    """Shared by all runs: a start takes longer than a run."""
 
     cluster: Cluster
     redis: OwnRedis
@@ -79,7 +79,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @dataclass(eq=False)
 class Message:
-    """A message that somebody posts; `posting` ends with its answer."""
+    """A posted message; `posting` ends with its answer."""
 
     author: Recorder
     id: str
@@ -106,7 +106,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.has_lost_a_process = False
         self.runner = asyncio.Runner()
 
-    # What people do
+    # Acts of users
 
     @initialize(target=people)
     def somebody_is_there_on_each_process(self) -> Any:
@@ -144,7 +144,7 @@ class AnyOrder(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self.run(asyncio.sleep(seconds))
 
-    # What breaks
+    # Faults
 
     @rule(person=people)
     def cut_a_connection(self, person: Recorder) -> None:
@@ -186,14 +186,16 @@ class AnyOrder(RuleBasedStateMachine):
         self.world.redis.start()
         self.redis_runs = True
 
-    # What must hold
+    # Invariants
 
     @invariant()
     def nobody_has_been_told_anything_twice_or_out_of_order(self) -> None:
-        assert [one.log.breaches + one.log.view.breaches for one in self.everybody] == [[]] * len(self.everybody)
+        assert [member.log.breaches + member.log.view.breaches for member in self.everybody] == [[]] * len(
+            self.everybody
+        )
 
     def teardown(self) -> None:
-        """Let everything settle, with all parts there again; then everybody's view must equal the database."""
+        """Restore all parts and wait; then every view must equal the database."""
         self.world.redis.start()
         try:
             self.run(self.settle())
@@ -208,9 +210,11 @@ class AnyOrder(RuleBasedStateMachine):
         with suppress(TimeoutError):  # The report says more than the exception.
             async with asyncio.timeout(SETTLE_SECONDS):
                 # All at one moment: a process that still ends sends away who was there already.
-                while not all(one.is_joined and one.log.view.position == record.position for one in self.everybody):
+                while not all(
+                    member.is_joined and member.log.view.position == record.position for member in self.everybody
+                ):
                     await asyncio.sleep(0.02)
-        report = check(record, [one.log for one in self.everybody])
+        report = check(record, [member.log for member in self.everybody])
         assert report.is_consistent, str(report)
         self.nobody_has_been_told_anything_twice_or_out_of_order()
 
@@ -227,7 +231,7 @@ class AnyOrder(RuleBasedStateMachine):
         return self.runner.run(coroutine)
 
     def begin(self, command: Coroutine[Any, Any, Sent]) -> "asyncio.Task[Sent]":
-        """Begin it without waiting for its answer: what breaks next may come before that."""
+        """Begin the post without waiting for its answer: the next fault may come first."""
         task = self.runner.get_loop().create_task(command)
         self.commands.append(task)
         self.run(asyncio.sleep(0.005))
@@ -258,7 +262,7 @@ def run(world: World, runs: int, steps: int, **more: Any) -> None:
     run_state_machine_as_test(lambda: AnyOrder(world), settings=wanted)
 
 
-def test_everybody_has_what_the_database_has(world: World) -> None:
+def test_all_clients_have_the_messages_of_the_database(world: World) -> None:
     run(world, runs=12, steps=25, derandomize=True)
 
 

@@ -1,4 +1,4 @@
-"""Many who write in one room at the same time, on two processes: one order, without a hole, for everybody."""
+"""Concurrent posts in one room, on two processes: one order without a hole for all members."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -27,12 +27,12 @@ async def test_fifty_members_with_twenty_posts_each_see_one_order(cluster: Clust
             await stack.enter_async_context(cluster.client(token=token, process=f"web-{1 + number % 2}"))
             for number, token in enumerate(tokens)
         ]
-        await asyncio.gather(*(one.join(room) for one in clients))
-        await asyncio.gather(*(post_at_once(one, room) for one in clients))
-        seen = await asyncio.gather(*(hear_all(one) for one in clients))
+        await asyncio.gather(*(client.join(room) for client in clients))
+        await asyncio.gather(*(post_at_once(client, room) for client in clients))
+        seen = await asyncio.gather(*(hear_all(client) for client in clients))
         assert [position for position, _, _ in seen[0]] == list(range(1, MEMBERS * POSTS + 1))
         assert [seq for _, seq, _ in seen[0]] == list(range(1, MEMBERS * POSTS + 1))
-        assert all(one == seen[0] for one in seen)
+        assert all(sample == seen[0] for sample in seen)
         # Nor did a socket's own posts overtake one another.
         by_author: dict[str, list[int]] = {}
         for _, _, body in seen[0]:
@@ -65,4 +65,4 @@ async def post_at_once(client: Client, room: str) -> None:
 async def hear_all(client: Client) -> list[tuple[int, int, str]]:
     """(position, seq, body) of every message, in the order they came."""
     events = [await client.event("message.posted") for _ in range(MEMBERS * POSTS)]
-    return [(one["position"], one["message"]["seq"], one["message"]["body"]) for one in events]
+    return [(event["position"], event["message"]["seq"], event["message"]["body"]) for event in events]

@@ -64,7 +64,7 @@ async def test_a_flood_of_frames_that_are_no_whole_message_is_closed_with_4102(
         assert log.count("flood_closed address=127.0.0.1") == 1
 
 
-async def test_who_keeps_to_the_limit_is_answered(site: Site, cookie: str) -> None:
+async def test_a_socket_within_the_limit_is_answered(site: Site, cookie: str) -> None:
     with site.serving("hubbub", 1, **DEFAULT_LIMITS) as (server,):
         async with opened(server, cookie) as raw:
             raw.send(frame(PING, b"are you there?") * 100)
@@ -77,11 +77,11 @@ async def test_who_keeps_to_the_limit_is_answered(site: Site, cookie: str) -> No
 @pytest.fixture
 def patient(site: Site) -> Iterator[Server]:
     """One that would take any number of pings."""
-    with site.serving("hubbub", 1, HUBBUB_PARTIAL_FRAMES_BURST="1000000") as (one,):
-        yield one
+    with site.serving("hubbub", 1, HUBBUB_PARTIAL_FRAMES_BURST="1000000") as (server,):
+        yield server
 
 
-async def test_who_pings_and_never_reads_is_kept_no_answers(patient: Server, cookie: str) -> None:
+async def test_no_pongs_are_kept_for_a_client_that_never_reads(patient: Server, cookie: str) -> None:
     process = psutil.Process(patient.process.pid)
     async with opened(patient, cookie) as neighbour, opened(patient, cookie) as raw:
         raw.writer.transport.pause_reading()

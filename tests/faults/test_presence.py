@@ -1,4 +1,4 @@
-"""Who is present, as the members of a room see it, when tabs, processes and Redis come and go."""
+"""Present users, as members of a room see them, while tabs, processes and Redis come and go."""
 
 import asyncio
 import os
@@ -63,7 +63,7 @@ class Page:
         present = (await client.join(self._room))["present"]
         self.count = present and present["count"]
         is_named = present and len(present["users"]) == present["count"]
-        self.names = {one["name"] for one in present["users"]} if is_named else None
+        self.names = {user["name"] for user in present["users"]} if is_named else None
         self.joins += 1
         while True:
             event = await client.event("presence.changed", seconds=3600)
@@ -72,22 +72,22 @@ class Page:
             if "joined" not in event:
                 self.names = None
                 continue
-            self.left += [one["name"] for one in event["left"]]
-            self.names = (self.names or set()) - {one["name"] for one in event["left"]}
-            self.names |= {one["name"] for one in event["joined"]}
+            self.left += [user["name"] for user in event["left"]]
+            self.names = (self.names or set()) - {user["name"] for user in event["left"]}
+            self.names |= {user["name"] for user in event["joined"]}
 
 
 @pytest.fixture(scope="module")
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnRedis]:
-    with OwnRedis(tmp_path_factory.mktemp("redis") / "redis.sock") as one:
-        one.start()
-        yield one
+    with OwnRedis(tmp_path_factory.mktemp("redis") / "redis.sock") as redis_server:
+        redis_server.start()
+        yield redis_server
 
 
 @pytest.fixture(scope="module")
 def site(redis: OwnRedis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with Cluster(tmp_path_factory.mktemp("presence"), processes=2, REDIS_URL=redis.url, **QUICK) as one:
-        yield one
+    with Cluster(tmp_path_factory.mktemp("presence"), processes=2, REDIS_URL=redis.url, **QUICK) as cluster:
+        yield cluster
 
 
 @asynccontextmanager
@@ -132,10 +132,10 @@ async def test_of_two_tabs_on_two_processes_only_the_last_to_close_is_a_leaving(
     await bob.sees("bob")
     assert GRACE <= time.monotonic() - began < GRACE + 2.5
     assert bob.left == ["alice"]
-    assert [one["name"] for _, event in bob.events for one in event["joined"]].count("alice") == 1
+    assert [user["name"] for _, event in bob.events for user in event["joined"]].count("alice") == 1
 
 
-async def test_a_page_knows_who_is_here_when_it_has_joined_and_itself_among_them(open_page: Open) -> None:
+async def test_a_joined_page_knows_the_present_users_and_itself(open_page: Open) -> None:
     alice = open_page("alice", "web-1")
     await alice.sees("alice")
     bob = open_page("bob", "web-1")
@@ -149,7 +149,7 @@ async def test_a_page_knows_who_is_here_when_it_has_joined_and_itself_among_them
 async def test_a_reload_does_not_show(open_page: Open) -> None:
     alice, bob = open_page("alice", "web-1"), open_page("bob", "web-1")
     await alice.sees("alice", "bob")
-    told = len(alice.events)
+    events_before = len(alice.events)
     for process in ("web-1", "web-2", "web-1"):
         await bob.close()
         await asyncio.sleep(GRACE / 3)
@@ -158,7 +158,7 @@ async def test_a_reload_does_not_show(open_page: Open) -> None:
     await asyncio.sleep(GRACE + 1.5)
     assert alice.left == []
     assert alice.names == {"alice", "bob"}
-    assert len(alice.events) == told
+    assert len(alice.events) == events_before
 
 
 async def test_events_are_gathered_to_one_a_second(open_page: Open) -> None:
@@ -175,7 +175,9 @@ async def test_events_are_gathered_to_one_a_second(open_page: Open) -> None:
     assert all(later - earlier > 0.8 for earlier, later in pairwise(times))
 
 
-async def test_a_killed_process_leaves_no_ghost_and_takes_nobody_who_returns(site: Cluster, open_page: Open) -> None:
+async def test_a_killed_process_leaves_no_ghost_and_keeps_returning_users_present(
+    site: Cluster, open_page: Open
+) -> None:
     await _check_killing(site, open_page, LEASE + 3)
 
 
@@ -207,9 +209,7 @@ async def _check_killing(cluster: Cluster, open_page: Open, seconds: float) -> N
     await until(lambda: cluster.pid_of("web-2") not in (None, victim) and "web-2" in cluster.sockets, 30)
 
 
-async def test_what_redis_forgets_is_there_again_within_seconds(
-    redis: OwnRedis, site: Cluster, open_page: Open
-) -> None:
+async def test_data_that_redis_forgets_is_back_within_seconds(redis: OwnRedis, site: Cluster, open_page: Open) -> None:
     alice, bob = open_page("alice", "web-1"), open_page("bob", "web-2")
     await alice.sees("alice", "bob")
     await bob.sees("alice", "bob")
@@ -227,7 +227,7 @@ async def test_what_redis_forgets_is_there_again_within_seconds(
     assert alice.names == bob.names == {"alice", "bob", "charlie", "mona"}
 
 
-async def test_a_redis_that_restarts_shows_nobody_as_gone(redis: OwnRedis, site: Cluster, open_page: Open) -> None:
+async def test_a_restart_of_redis_shows_no_user_as_gone(redis: OwnRedis, site: Cluster, open_page: Open) -> None:
     alice, bob = open_page("alice", "web-1"), open_page("bob", "web-2")
     await alice.sees("alice", "bob")
     redis.stop()
@@ -243,7 +243,7 @@ async def test_a_redis_that_restarts_shows_nobody_as_gone(redis: OwnRedis, site:
     assert alice.left == bob.left == charlie.left == []
 
 
-async def test_in_a_rolling_restart_nobody_leaves(site: Cluster, open_page: Open) -> None:
+async def test_a_rolling_restart_is_no_leave(site: Cluster, open_page: Open) -> None:
     names = ("alice", "bob", "charlie", "mona")
     pages = [open_page(name, process) for name, process in zip(names, ("web-1", "web-2") * 2, strict=True)]
     for page in pages:
@@ -258,7 +258,7 @@ async def test_in_a_rolling_restart_nobody_leaves(site: Cluster, open_page: Open
         assert page.names == {*names}
 
 
-async def test_above_a_hundred_only_the_number_is_told(site: Cluster, open_page: Open) -> None:
+async def test_above_a_hundred_only_the_number_is_sent(site: Cluster, open_page: Open) -> None:
     code = """
         from django.contrib.auth import get_user_model
         from hubbub.auth.tokens import create_token

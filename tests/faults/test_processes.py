@@ -17,12 +17,12 @@ def own_cluster(mended: Cluster) -> Cluster:
     return mended
 
 
-async def test_clients_that_are_cut_off_miss_nothing(talk: Talk) -> None:
+async def test_cut_off_clients_miss_nothing(talk: Talk) -> None:
     for times in range(1, 4):
         await talk.say(20)
-        for one in talk.everybody:
-            one.cut()
-        await until(lambda: all(len(one.log.recoveries) == times for one in talk.everybody))  # noqa: B023
+        for member in talk.everybody:
+            member.cut()
+        await until(lambda: all(len(member.log.recoveries) == times for member in talk.everybody))  # noqa: B023
     report = await talk.whole()
     assert len(report.recoveries) == 3 * len(talk.everybody)
 

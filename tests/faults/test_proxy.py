@@ -1,4 +1,4 @@
-"""The proxy does what the tests of faults believe it does."""
+"""The proxy of the fault tests: each of its faults."""
 
 import socket
 import threading
@@ -13,7 +13,7 @@ from tests.support.proxy import Proxy
 
 @pytest.fixture
 def echo(tmp_path: Path) -> Iterator[Path]:
-    """A UNIX socket that answers what it is sent."""
+    """A UNIX socket that echoes its input."""
     path = tmp_path / "echo.sock"
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(path))
@@ -40,15 +40,15 @@ def echo(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def proxy(echo: Path) -> Iterator[Proxy]:
-    with Proxy(echo) as one:
-        yield one
+    with Proxy(echo) as proxy:
+        yield proxy
 
 
 @pytest.fixture
 def client(proxy: Proxy) -> Iterator[socket.socket]:
-    with connected(proxy) as one:
-        assert said_back(one, b"ready")
-        yield one
+    with connected(proxy) as connection:
+        assert said_back(connection, b"ready")
+        yield connection
 
 
 def connected(proxy: Proxy) -> socket.socket:
@@ -65,7 +65,7 @@ def said_back(client: socket.socket, text: bytes) -> bool:
     return answer == text
 
 
-def test_it_passes_on_what_is_said_both_ways(proxy: Proxy, client: socket.socket) -> None:
+def test_the_proxy_passes_data_on_both_ways(proxy: Proxy, client: socket.socket) -> None:
     big = bytes(range(256)) * 4_000
     sending = threading.Thread(target=client.sendall, args=(big,))
     sending.start()
@@ -82,7 +82,7 @@ def test_a_delay_is_added_each_way_and_keeps_the_order(proxy: Proxy, client: soc
     began = time.monotonic()
     assert said_back(client, b"slow")
     assert 0.2 <= time.monotonic() - began < 1
-    # What comes later and is not delayed any more does not overtake it.
+    # Later bytes without a delay do not overtake it.
     client.sendall(b"1")
     deadline = time.monotonic() + 5
     proxy.delay(0)
@@ -114,11 +114,11 @@ def test_a_black_hole_answers_nothing_and_loses_nothing(proxy: Proxy, client: so
     proxy.black_hole()
     client.sendall(b"hello?")
     with connected(proxy) as late:
-        for one in (client, late):
-            one.settimeout(0.2)
+        for connection in (client, late):
+            connection.settimeout(0.2)
             with pytest.raises(TimeoutError):
-                one.recv(1)
-            one.settimeout(5)
+                connection.recv(1)
+            connection.settimeout(5)
         proxy.pass_on()
         assert client.recv(6) == b"hello?"
         assert said_back(late, b"late")
@@ -135,7 +135,7 @@ def test_lost_connections_stay_silent_and_new_ones_pass(proxy: Proxy, client: so
         client.recv(1)
 
 
-def test_who_is_away_refuses_and_comes_back_on_the_same_port(proxy: Proxy, client: socket.socket) -> None:
+def test_the_proxy_refuses_while_away_and_returns_on_the_same_port(proxy: Proxy, client: socket.socket) -> None:
     url = proxy.url
     proxy.go_away()
     with pytest.raises(ConnectionResetError):
@@ -148,13 +148,13 @@ def test_who_is_away_refuses_and_comes_back_on_the_same_port(proxy: Proxy, clien
         assert said_back(again, b"again")
 
 
-def test_a_target_that_is_away_resets_whoever_comes(tmp_path: Path) -> None:
+def test_a_target_that_is_away_resets_each_connection(tmp_path: Path) -> None:
     # At the latest when he listens: the reset may be there before he has been told that he is connected.
     with Proxy(tmp_path / "nobody.sock") as proxy, pytest.raises(ConnectionResetError), connected(proxy) as client:
         client.recv(1)
 
 
-def test_who_leaves_is_forgotten(proxy: Proxy, client: socket.socket) -> None:
+def test_a_socket_that_leaves_is_forgotten(proxy: Proxy, client: socket.socket) -> None:
     client.close()
     deadline = time.monotonic() + 5
     while proxy.connections:

@@ -1,4 +1,4 @@
-"""A talk goes on, and is whole, whatever becomes of Redis or of the way to it."""
+"""A conversation goes on without loss during faults of Redis and of the way to it."""
 
 import asyncio
 import time
@@ -23,22 +23,22 @@ HANGS_SECONDS = 7.0
 
 @pytest.fixture(scope="module")
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnRedis]:
-    with OwnRedis(tmp_path_factory.mktemp("redis") / "redis.sock") as one:
-        yield one
+    with OwnRedis(tmp_path_factory.mktemp("redis") / "redis.sock") as redis_server:
+        yield redis_server
 
 
 @pytest.fixture(scope="module")
 def proxy(redis: OwnRedis) -> Iterator[Proxy]:
-    with Proxy(redis.path) as one:
-        yield one
+    with Proxy(redis.path) as proxy:
+        yield proxy
 
 
 @pytest.fixture(scope="module")
 def site(redis: OwnRedis, proxy: Proxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Two processes that reach Redis through the proxy; at first there is none."""
     proxy.go_away()
-    with Cluster(tmp_path_factory.mktemp("redis-faults"), processes=2, REDIS_URL=proxy.url) as one:
-        yield one
+    with Cluster(tmp_path_factory.mktemp("redis-faults"), processes=2, REDIS_URL=proxy.url) as cluster:
+        yield cluster
 
 
 @pytest.fixture
@@ -55,16 +55,16 @@ async def healthy(site: Cluster, redis: OwnRedis, proxy: Proxy) -> Cluster:
     return site
 
 
-def told(log: Log, since: float) -> list[tuple[str, float]]:
-    """What a client was told of the service, and how many seconds after `since`."""
+def states_since(log: Log, since: float) -> list[tuple[str, float]]:
+    """The states of the service that a client received, with seconds after `since`."""
     return [(frame["state"], at - since) for at, frame in log.events("service.changed") if at >= since]
 
 
-async def all_told(talk: Talk, state: str, since: float, seconds: float) -> float:
-    """Wait until everybody was told; the longest that it took one, in seconds since `since`."""
+async def time_until_all_have(talk: Talk, state: str, since: float, seconds: float) -> float:
+    """Wait until all clients have the state; return the longest delay in seconds since `since`."""
 
     def times() -> list[float]:
-        return [at for one in talk.everybody for said, at in told(one.log, since) if said == state]
+        return [at for member in talk.everybody for said, at in states_since(member.log, since) if said == state]
 
     await until(lambda: len(times()) == len(talk.everybody), seconds)
     note(f"told {state} after", max(times()))
@@ -72,13 +72,13 @@ async def all_told(talk: Talk, state: str, since: float, seconds: float) -> floa
 
 
 def assert_nobody_was_cut(talk: Talk) -> None:
-    assert [one.log.ends for one in talk.everybody] == [[]] * len(talk.everybody)
+    assert [member.log.ends for member in talk.everybody] == [[]] * len(talk.everybody)
 
 
 def longest_answer(talk: Talk) -> float:
     """The longest that a post took to be acknowledged, all of which were at the first try."""
-    assert all(len(one.answers) == 1 for one in talk.sent)
-    return max(one.answers[0].after_seconds for one in talk.sent)
+    assert all(len(sent.answers) == 1 for sent in talk.sent)
+    return max(sent.answers[0].after_seconds for sent in talk.sent)
 
 
 async def test_processes_start_and_serve_without_redis_and_find_it_when_it_comes(
@@ -87,12 +87,12 @@ async def test_processes_start_and_serve_without_redis_and_find_it_when_it_comes
     redis.stop()
     proxy.go_away()
     async with talking(site) as talk:
-        assert {one.hello["state"] for one in talk.everybody} == {"degraded"}
+        assert {member.hello["state"] for member in talk.everybody} == {"degraded"}
         await talk.say(20)
         redis.start()
         there = time.monotonic()
         proxy.pass_on()
-        assert await all_told(talk, "ok", there, 5) < 2
+        assert await time_until_all_have(talk, "ok", there, 5) < 2
         await talk.say(20)
         await talk.whole()
         assert max(talk.delays()) < FOUND_SECONDS
@@ -109,8 +109,8 @@ async def test_redis_is_stopped_for_three_seconds(healthy: Cluster, redis: OwnRe
         redis.start()
         there = time.monotonic()
         proxy.pass_on()
-        assert await all_told(talk, "degraded", gone, 1) < 2
-        assert await all_told(talk, "ok", there, 5) < 2
+        assert await time_until_all_have(talk, "degraded", gone, 1) < 2
+        assert await time_until_all_have(talk, "ok", there, 5) < 2
         await talk.say(20)
         await talk.whole()
         assert longest_answer(talk) < 2
@@ -135,11 +135,11 @@ async def test_redis_hangs_for_ten_seconds(healthy: Cluster, redis: OwnRedis) ->
         await talk.say(20)
         hung = time.monotonic()
         redis.freeze()
-        assert await all_told(talk, "degraded", hung, 10) < HANGS_SECONDS
+        assert await time_until_all_have(talk, "degraded", hung, 10) < HANGS_SECONDS
         await until(lambda: time.monotonic() > hung + 10)
         back = time.monotonic()
         redis.thaw()
-        assert await all_told(talk, "ok", back, 5) < 3
+        assert await time_until_all_have(talk, "ok", back, 5) < 3
         await talk.say(20)
         await talk.whole()
         assert longest_answer(talk) < 3
@@ -157,7 +157,7 @@ async def test_redis_loses_everything_in_it(healthy: Cluster, redis: OwnRedis) -
         assert_nobody_was_cut(talk)
 
 
-async def test_a_last_message_whose_publication_was_lost_reaches_everybody(healthy: Cluster) -> None:
+async def test_a_last_message_with_a_lost_publication_reaches_all_members(healthy: Cluster) -> None:
     # Saved by a process that dies between its commit and its publication.
     post = """
         import os, uuid
@@ -174,15 +174,15 @@ async def test_a_last_message_whose_publication_was_lost_reaches_everybody(healt
         healthy.client(cookie=cookie, process="web-1") as alice,
         healthy.client(cookie=cookie, process="web-2") as bob,
     ):
-        for one in (alice, bob):
-            await one.join("general")
+        for client in (alice, bob):
+            await client.join("general")
         await asyncio.to_thread(healthy.shell, post)
         died = time.monotonic()
-        for one in (alice, bob):
-            assert (await one.event("message.posted"))["message"]["body"] == "the last"
-        found = time.monotonic() - died
-        note("found after", found)
-        assert found < FOUND_SECONDS
+        for client in (alice, bob):
+            assert (await client.event("message.posted"))["message"]["body"] == "the last"
+        delay = time.monotonic() - died
+        note("found after", delay)
+        assert delay < FOUND_SECONDS
 
 
 async def test_all_connections_to_redis_are_reset(healthy: Cluster, proxy: Proxy) -> None:
@@ -216,11 +216,11 @@ async def test_the_way_to_redis_swallows_everything(healthy: Cluster, proxy: Pro
         await talk.say(20)
         lost = time.monotonic()
         proxy.black_hole()
-        assert await all_told(talk, "degraded", lost, 10) < HANGS_SECONDS
+        assert await time_until_all_have(talk, "degraded", lost, 10) < HANGS_SECONDS
         await talk.say(20)
-        found = time.monotonic()
+        lost_at = time.monotonic()
         proxy.pass_on()
-        assert await all_told(talk, "ok", found, 5) < 3
+        assert await time_until_all_have(talk, "ok", lost_at, 5) < 3
         await talk.say(20)
         await talk.whole()
         assert longest_answer(talk) < 3

@@ -48,15 +48,15 @@ async def test_one_id_on_two_processes_at_the_same_instant_is_one_message(
     ):
         await bob.join(room)
         ids = [str(uuid4()) for _ in range(ROUNDS)]
-        for number, one in enumerate(ids, 1):
-            answers = await asyncio.gather(*(client.post(room, "once", one) for client in (here, there)))
+        for number, message_id in enumerate(ids, 1):
+            answers = await asyncio.gather(*(client.post(room, "once", message_id) for client in (here, there)))
             assert answer_of(answers[0]) == answer_of(answers[1])
             assert answers[0]["seq"] == number
         # All at once, too: many of the same ids in one batch and in two.
         more = [str(uuid4()) for _ in range(15)]
         answers = await asyncio.gather(send_all(here, room, more * 2), send_all(there, room, more * 2))
-        for one in more:
-            assert len({answer_of(frame) for found in answers for frame in found[one]}) == 1
+        for post in more:
+            assert len({answer_of(frame) for answer in answers for frame in answer[post]}) == 1
         assert await heard(bob, ROUNDS + 15) == Counter(ids + more)
 
 
@@ -64,16 +64,16 @@ async def test_a_lost_answer_is_given_again(cluster: Cluster, people: dict[str, 
     async with cluster.client(cookie=people["bob"], process="web-1") as bob:
         await bob.join(room)
         ids = [str(uuid4()) for _ in range(ROUNDS)]
-        for number, one in enumerate(ids):
+        for number, message_id in enumerate(ids):
             here, there = ("web-1", "web-2") if number % 2 else ("web-2", "web-1")
             async with cluster.client(cookie=people["alice"], process=here) as alice:
-                await alice.send({"type": "message.post", "ref": 1, "room": room, "id": one, "body": "once"})
+                await alice.send({"type": "message.post", "ref": 1, "room": room, "id": message_id, "body": "once"})
                 if number % 3 == 0:
                     await asyncio.sleep(0.002)  # It may have been taken by then, or not.
                 alice.socket.transport.abort()
             # At once: what was taken may still be in work.
             async with cluster.client(cookie=people["alice"], process=there) as alice:
-                answers = [await alice.post(room, "once", one) for _ in range(2)]
+                answers = [await alice.post(room, "once", message_id) for _ in range(2)]
             assert answer_of(answers[0]) == answer_of(answers[1])
         assert await heard(bob, ROUNDS) == Counter(ids)
         assert len((await bob.join(room))["messages"]) == ROUNDS
@@ -82,21 +82,21 @@ async def test_a_lost_answer_is_given_again(cluster: Cluster, people: dict[str, 
 async def test_the_first_answer_is_given_whatever_happened_since(
     cluster: Cluster, people: dict[str, str], room: str
 ) -> None:
-    one = str(uuid4())
+    message_id = str(uuid4())
     async with (
         cluster.client(cookie=people["alice"], process="web-1") as alice,
         cluster.client(cookie=people["bob"], process="web-2") as bob,
     ):
         await bob.join(room)
-        first = answer_of(await alice.post(room, "the first words", one))
-        assert answer_of(await alice.post(room, "other words", one)) == first
-        assert answer_of(await alice.post(room, "   ", one)) == first  # Even what alone would be refused.
+        first = answer_of(await alice.post(room, "the first words", message_id))
+        assert answer_of(await alice.post(room, "other words", message_id)) == first
+        assert answer_of(await alice.post(room, "   ", message_id)) == first  # Even what alone would be refused.
         await alice.request("message.edit", room=room, seq=1, body="edited")
-        assert answer_of(await alice.post(room, "other words", one)) == first
+        assert answer_of(await alice.post(room, "other words", message_id)) == first
         await alice.request("message.delete", room=room, seq=1)
-        assert answer_of(await alice.post(room, "other words", one)) == first
+        assert answer_of(await alice.post(room, "other words", message_id)) == first
         await asyncio.to_thread(archive, cluster, room)
-        assert answer_of(await alice.post(room, "other words", one)) == first
+        assert answer_of(await alice.post(room, "other words", message_id)) == first
         assert (await alice.post(room, "a new one"))["code"] == "forbidden"
         kinds: list[str] = []
         while len(kinds) < 4:
@@ -111,16 +111,16 @@ async def test_the_first_answer_is_given_whatever_happened_since(
 async def test_the_id_of_another_user_or_in_another_room_is_another_message(
     cluster: Cluster, people: dict[str, str], room: str
 ) -> None:
-    one, other_room = str(uuid4()), await asyncio.to_thread(make_room, cluster)
+    message_id, other_room = str(uuid4()), await asyncio.to_thread(make_room, cluster)
     async with (
         cluster.client(cookie=people["alice"], process="web-1") as alice,
         cluster.client(cookie=people["bob"], process="web-2") as bob,
     ):
-        answers = await asyncio.gather(alice.post(room, "hers", one), bob.post(room, "his", one))
+        answers = await asyncio.gather(alice.post(room, "hers", message_id), bob.post(room, "his", message_id))
         assert sorted(answer["seq"] for answer in answers) == [1, 2]
-        assert (await alice.post(other_room, "elsewhere", one))["seq"] == 1
+        assert (await alice.post(other_room, "elsewhere", message_id))["seq"] == 1
         messages = (await bob.join(room))["messages"]
-        assert {(message["id"], message["body"]) for message in messages} == {(one, "hers"), (one, "his")}
+        assert {(message["id"], message["body"]) for message in messages} == {(message_id, "hers"), (message_id, "his")}
 
 
 async def test_an_id_outlives_the_process_that_took_it(own_cluster: Cluster) -> None:
@@ -130,25 +130,31 @@ async def test_an_id_outlives_the_process_that_took_it(own_cluster: Cluster) -> 
         await listener.join(room)
         ids = [str(uuid4()) for _ in range(20)]
         async with own_cluster.client(cookie=alice, process="web-1") as sender:
-            answered = {one: answer_of(await sender.post(room, one, one)) for one in ids[:10]}
-            for number, one in enumerate(ids[10:]):
-                await sender.send({"type": "message.post", "ref": number, "room": room, "id": one, "body": one})
+            answered = {
+                message_id: answer_of(await sender.post(room, message_id, message_id)) for message_id in ids[:10]
+            }
+            for number, message_id in enumerate(ids[10:]):
+                await sender.send(
+                    {"type": "message.post", "ref": number, "room": room, "id": message_id, "body": message_id}
+                )
             before = own_cluster.pid_of("web-1")
             assert before
             os.kill(before, signal.SIGKILL)
         # On the process that lives, at once, and on the one that comes in its place.
         async with own_cluster.client(cookie=alice, process="web-2") as sender:
-            for one in ids:
-                first = answer_of(await sender.post(room, one, one))
-                assert answered.setdefault(one, first) == first
+            for message_id in ids:
+                first = answer_of(await sender.post(room, message_id, message_id))
+                assert answered.setdefault(message_id, first) == first
         await until(lambda: own_cluster.pid_of("web-1") not in (None, before))
         await until_served(own_cluster, alice, "web-1")
         async with own_cluster.client(cookie=alice, process="web-1") as sender:
-            for one in ids:
-                assert answer_of(await sender.post(room, one, one)) == answered[one]
+            for message_id in ids:
+                assert answer_of(await sender.post(room, message_id, message_id)) == answered[message_id]
         assert await heard(listener, len(ids)) == Counter(ids)
         joined = await listener.join(room)
-        assert [message["id"] for message in joined["messages"]] == sorted(ids, key=lambda one: answered[one])
+        assert [message["id"] for message in joined["messages"]] == sorted(
+            ids, key=lambda message_id: answered[message_id]
+        )
 
 
 def answer_of(frame: Frame) -> tuple[Any, ...]:
@@ -158,11 +164,13 @@ def answer_of(frame: Frame) -> tuple[Any, ...]:
 
 async def send_all(client: Client, room: str, ids: list[str]) -> dict[str, list[Frame]]:
     """Post them without waiting in between; the answers by id."""
-    for number, one in enumerate(ids):
-        await client.send({"type": "message.post", "ref": f"all-{number}", "room": room, "id": one, "body": "once"})
+    for number, message_id in enumerate(ids):
+        await client.send(
+            {"type": "message.post", "ref": f"all-{number}", "room": room, "id": message_id, "body": "once"}
+        )
     answers: dict[str, list[Frame]] = {}
-    for number, one in enumerate(ids):
-        answers.setdefault(one, []).append(await client.answer(f"all-{number}"))
+    for number, message_id in enumerate(ids):
+        answers.setdefault(message_id, []).append(await client.answer(f"all-{number}"))
     return answers
 
 

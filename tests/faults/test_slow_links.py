@@ -1,4 +1,4 @@
-"""Readers on slow links: who moves stays, who does not gets 4101, and what is kept for all of them is bounded."""
+"""Readers on slow links: moving ones stay, stalled ones get 4101, and their buffers are bounded."""
 
 import asyncio
 import json
@@ -30,8 +30,8 @@ UNREAD = 40  # Sockets that send and are not read.
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     bound = {"HUBBUB_BACKLOG_BYTES": str(BACKLOG), "HUBBUB_MAX_SOCKETS_PER_USER": "500"}
-    with Cluster(tmp_path_factory.mktemp("slow"), processes=1, **PINGS, **bound) as one:
-        yield one
+    with Cluster(tmp_path_factory.mktemp("slow"), processes=1, **PINGS, **bound) as cluster:
+        yield cluster
 
 
 async def test_a_reader_of_5_kb_a_second_enters_the_room_with_the_largest_page_and_stays(
@@ -46,7 +46,7 @@ async def test_a_reader_of_5_kb_a_second_enters_the_room_with_the_largest_page_a
             joined = await bob.wait_for("ok", 12, ref=1)
             note("joined after", time.monotonic() - began)
             assert joined["more"]
-            # What is older comes as slowly, page by page.
+            # Older messages come as slowly, page by page.
             before = joined["messages"][0]["seq"]
             for ref in (2, 3):
                 await bob.send(type="room.history", ref=ref, room=room, before=before)
@@ -67,26 +67,26 @@ async def test_slow_readers_in_a_busy_room_stay_as_long_as_they_move(
         readers = [
             await stack.enter_async_context(SlowReader(port_of(site), people["bob"]["cookie"], 10_000)) for _ in RATES
         ]
-        for one in readers:
-            await one.wait_for("hello", 10)
-            await one.send(type="room.join", ref=1, room=room)
-            await one.wait_for("ok", 10, ref=1)
-        for one, rate in zip(readers, RATES, strict=True):
-            one.rate = rate
+        for reader in readers:
+            await reader.wait_for("hello", 10)
+            await reader.send(type="room.join", ref=1, room=room)
+            await reader.wait_for("ok", 10, ref=1)
+        for reader, rate in zip(readers, RATES, strict=True):
+            reader.rate = rate
         began, longest = time.monotonic(), 0.0
         while time.monotonic() - began < 20:  # Ten times what a pong may take, with the silence before the ping.
             asked = time.monotonic()
             await alice.post(room, "x" * 500)
             longest = max(longest, time.monotonic() - asked)
             await asyncio.sleep(0.05)
-        assert [one.code for one in readers] == [None] * len(RATES)
+        assert [reader.code for reader in readers] == [None] * len(RATES)
         assert longest < 1.5
-        for one in readers:
-            positions = [frame["position"] for frame in one.frames if frame["type"] == "message.posted"]
+        for reader in readers:
+            positions = [frame["position"] for frame in reader.frames if frame["type"] == "message.posted"]
             assert positions == list(range(1, len(positions) + 1))
 
 
-async def test_a_reader_that_reads_nothing_is_closed_with_4101_after_what_one_may_keep_and_not_the_kernels_4_mib(
+async def test_a_reader_that_reads_nothing_is_closed_with_4101_after_its_own_bound(
     site: Cluster, people: dict[str, dict[str, str]], room: str
 ) -> None:
     server = psutil.Process(site.pid_of("web-1"))
@@ -103,14 +103,15 @@ async def test_a_reader_that_reads_nothing_is_closed_with_4101_after_what_one_ma
 
 
 def waiting_of(stuck: StuckReader) -> bool:
-    """Whether its connection is still open: what the process has closed shows as such after two seconds."""
+    """Whether its connection is open; a close by the process shows after two seconds."""
     local = stuck.socket.getsockname()[1]
     return any(
-        one.raddr and one.raddr.port == local and one.status == "ESTABLISHED" for one in psutil.net_connections("tcp")
+        connection.raddr and connection.raddr.port == local and connection.status == "ESTABLISHED"
+        for connection in psutil.net_connections("tcp")
     )
 
 
-async def test_what_waits_for_all_sockets_of_a_process_is_bounded_and_the_slowest_are_closed(
+async def test_all_outboxes_of_a_process_are_bounded_and_the_slowest_are_closed(
     site: Cluster, people: dict[str, dict[str, str]], room: str
 ) -> None:
     """Each of them may keep 1 MiB by itself."""
@@ -130,13 +131,13 @@ async def test_what_waits_for_all_sockets_of_a_process_is_bounded_and_the_slowes
         note("memory grown, MiB", grown / MIB)
         assert grown < BACKLOG + NOISE_BYTES
         async with asyncio.timeout(15):
-            while len([one for one in stuck if waiting_of(one)]) > 8:
+            while len([reader for reader in stuck if waiting_of(reader)]) > 8:
                 await asyncio.sleep(0.2)
         await reading
         assert (await healthy.request("ping"))["type"] == "pong"
 
 
-async def test_what_is_sent_and_not_taken_waits_as_it_came_and_is_bounded(
+async def test_unread_bytes_wait_in_order_and_are_bounded(
     site: Cluster, people: dict[str, dict[str, str]], room: str
 ) -> None:
     """Each frame is small and the socket's commands are in work: as frames a packet would take fifty times its size."""
@@ -149,12 +150,12 @@ async def test_what_is_sent_and_not_taken_waits_as_it_came_and_is_bounded(
         ]
         before = server.memory_info().rss
         most = 0
-        for one in readers:
-            one.socket.setblocking(False)
+        for reader in readers:
+            reader.socket.setblocking(False)
         for _ in range(20):
-            for one in readers:
+            for reader in readers:
                 try:
-                    one.socket.send(tiny * 8_000)
+                    reader.socket.send(tiny * 8_000)
                 except OSError:
                     pass  # Not read any more, or closed for rubbish.
             most = max(most, server.memory_info().rss - before)
@@ -176,13 +177,13 @@ async def test_posts_that_come_while_the_database_is_locked_wait_in_their_sender
         database = stack.enter_context(closing(sqlite3.connect(site.folder / "hubbub.sqlite3", isolation_level=None)))
         database.execute("BEGIN IMMEDIATE")
         before, most = server.memory_info().rss, 0
-        sending = [asyncio.create_task(send_posts(one, room)) for one in senders]
+        sending = [asyncio.create_task(send_posts(sender, room)) for sender in senders]
         ends = time.monotonic() + 3
         while time.monotonic() < ends:
             await asyncio.sleep(0.05)
             most = max(most, server.memory_info().rss - before)
-        for one in sending:
-            one.cancel()
+        for task in sending:
+            task.cancel()
         await asyncio.gather(*sending, return_exceptions=True)
         database.execute("ROLLBACK")
         note("memory grown, MiB", most / MIB)
@@ -192,6 +193,6 @@ async def test_posts_that_come_while_the_database_is_locked_wait_in_their_sender
 async def send_posts(sender: StuckReader, room: str) -> None:
     sender.socket.setblocking(False)
     posts = [{"type": "message.post", "ref": 1, "room": room, "id": str(uuid4()), "body": BIG_BODY} for _ in range(32)]
-    frames = b"".join(client_frame(json.dumps(one, ensure_ascii=False)) for one in posts)
+    frames = b"".join(client_frame(json.dumps(post, ensure_ascii=False)) for post in posts)
     while True:
         await asyncio.get_running_loop().sock_sendall(sender.socket, frames)

@@ -1,4 +1,4 @@
-"""Many sockets from one address that never say who they are: they go, and members come in meanwhile."""
+"""Unauthenticated sockets from one address time out, and members are admitted meanwhile."""
 
 import asyncio
 import time
@@ -27,9 +27,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 def server(site: Site) -> Iterator[Server]:
     # So long that all have come before the first has to go.
     # Proxies come by a UNIX socket: so an address of this machine is somebody's own, and no proxy's.
-    with site.serving("hubbub", 1, **DEFAULT_LIMITS, HUBBUB_TRUSTED_PROXIES="unix", HUBBUB_AUTH_SECONDS="12") as (one,):
-        yield one
-        assert "Traceback" not in one.log.read_text()
+    with site.serving("hubbub", 1, **DEFAULT_LIMITS, HUBBUB_TRUSTED_PROXIES="unix", HUBBUB_AUTH_SECONDS="12") as (
+        server,
+    ):
+        yield server
+        assert "Traceback" not in server.log.read_text()
 
 
 async def test_strangers_past_the_limit_of_their_address_are_refused_and_members_come_in(
@@ -60,7 +62,7 @@ async def test_strangers_past_the_limit_of_their_address_are_refused_and_members
     strangers = [asyncio.create_task(come()) for _ in range(STRANGERS)]
     slowest = 0.0
     members = 0
-    while not all(one.done() for one in strangers):
+    while not all(stranger.done() for stranger in strangers):
         began = time.monotonic()
         async with opened(server.url, cookie=alice["cookie"]) as client:
             assert (await client.request("ping"))["type"] == "pong"

@@ -9,6 +9,6 @@ from project.settings import MIDDLEWARE as OUR_MIDDLEWARE
 INSTALLED_APPS = ["tests.foreign", *(app for app in OURS if app != "project.accounts")]
 AUTH_USER_MODEL = f"foreign.{os.environ.get('FOREIGN_USER_MODEL', 'Member')}"
 ROOT_URLCONF = "tests.foreign.urls"
-# What goes with our own users.
-MIDDLEWARE = [one for one in OUR_MIDDLEWARE if not one.startswith("project.accounts.")]
+# Belongs to the project's own user model.
+MIDDLEWARE = [name for name in OUR_MIDDLEWARE if not name.startswith("project.accounts.")]
 CSRF_FAILURE_VIEW = "django.views.csrf.csrf_failure"

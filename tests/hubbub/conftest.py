@@ -1,20 +1,41 @@
+"""Fixtures of the engine's unit tests: hub, runtime, a private Redis, sides of presence, scripts of a supervisor."""
+
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from asgiref.sync import SyncToAsync
 from channels.layers import get_channel_layer
+from django.db import connections
 from msgspec.structs import replace
 from redis import Redis
 
-from hubbub import conf
+from hubbub import conf, threads
 from hubbub.delivery.hub import Hub
+from hubbub.process.ports import lock_folder
 from hubbub.runtime import Runtime
+from hubbub.runtime import runtime as loop_runtime
+from hubbub.supervisor import programs
+from hubbub.supervisor.child import Console
 from hubbub.supervisor.private_redis import running
+from tests.support.declarations import declared  # noqa: F401
 from tests.support.hubs import GROUP, Truth
-from tests.support.personas import alice, bob, root  # noqa: F401
+from tests.support.personas import alice, bob, charlie, root  # noqa: F401
+from tests.support.scripts import Script
 from tests.support.sides import GRACE, LEASE, Side
+
+
+@pytest.fixture
+async def ended_threads() -> AsyncIterator[None]:
+    """Ends hub, threads and connections after the test: PostgreSQL drops no database that is in use."""
+    yield
+    await loop_runtime().hub.close()
+    await get_channel_layer().flush()
+    threads.close()
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
 
 
 @pytest.fixture
@@ -24,9 +45,9 @@ def truth() -> Truth:
 
 @pytest.fixture
 async def runtime() -> AsyncIterator[Runtime]:
-    one = Runtime()
-    yield one
-    await one.hub.close()
+    new = Runtime()
+    yield new
+    await new.hub.close()
     await get_channel_layer().flush()
 
 
@@ -37,7 +58,7 @@ def hub(runtime: Runtime) -> Hub:
 
 @pytest.fixture
 async def heard() -> AsyncIterator["asyncio.Queue[dict[str, Any]]"]:
-    """What arrives in the group."""
+    """The messages that arrive in the group."""
     layer = get_channel_layer()
     channel = await layer.new_channel()
     await layer.group_add(GROUP, channel)
@@ -58,7 +79,7 @@ async def heard() -> AsyncIterator["asyncio.Queue[dict[str, Any]]"]:
     await layer.flush()
 
 
-# Presence, with a Redis that the test may stop
+# Presence, on a Redis that the test may stop
 
 
 @pytest.fixture
@@ -74,7 +95,7 @@ def redis(path: Path) -> Iterator[Redis]:
 
 @pytest.fixture
 async def sides(path: Path, settings: Any) -> AsyncIterator[Any]:
-    """Makes sides, and ends them."""
+    """Make sides, and end them after the test."""
     settings.HUBBUB = replace(conf.settings(), presence_grace_seconds=GRACE, presence_lease_seconds=LEASE)
     made: list[Side] = []
 
@@ -85,3 +106,24 @@ async def sides(path: Path, settings: Any) -> AsyncIterator[Any]:
     yield make
     for side in made:
         await side.kill()
+
+
+@pytest.fixture
+def console(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    lines: list[str] = []
+    monkeypatch.setattr(Console, "print", lambda self, text: lines.append(text))
+    return lines
+
+
+@pytest.fixture
+def make_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+    monkeypatch.setattr(programs, "BACK_OFF_SECONDS", 0.01)
+    monkeypatch.setattr(programs, "PROBE_SECONDS", 0.01)
+    lock = lock_folder(tmp_path)
+
+    def make(name: str, code: str) -> Script:
+        environ = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        return Script(name=name, console=Console(), environ=environ, folder=tmp_path, lock=lock, command=[code])
+
+    yield make
+    os.close(lock)

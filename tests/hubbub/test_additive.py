@@ -20,11 +20,11 @@ RELEASED = {
     "hubbub": "",
 }
 KEY = ("chat", "9001_tried")
-TEXT = "RunSQL: the old code may depend on what it changes"
+TEXT = "RunSQL: the old code may depend on it"
 
 
 def judged(*tried: Any, atomic: bool = True, because: str = "") -> list[str]:
-    """What is said of a migration with these operations after chat's last one."""
+    """The problems of a migration with these operations after chat's last one."""
     loader = MigrationLoader(None)
     (leaf,) = loader.graph.leaf_nodes("chat")
     migration = Migration(KEY[1], KEY[0])
@@ -33,7 +33,7 @@ def judged(*tried: Any, atomic: bool = True, because: str = "") -> list[str]:
         migration.additive_because = because  # type: ignore[attr-defined]
     loader.graph.add_node(KEY, migration)
     loader.graph.add_dependency(migration, KEY, leaf)
-    return [one.removeprefix("chat.9001_tried: ") for one in find_problems([KEY], loader)]
+    return [problem.removeprefix("chat.9001_tried: ") for problem in find_problems([KEY], loader)]
 
 
 def add(model: str, name: str, field: Any) -> Any:
@@ -195,14 +195,14 @@ BAD = {
 
 
 @pytest.mark.parametrize("tried", GOOD.values(), ids=GOOD)
-def test_what_only_adds_is_taken(tried: list[Any]) -> None:
+def test_additive_migrations_are_accepted(tried: list[Any]) -> None:
     assert judged(*tried) == []
 
 
 @pytest.mark.parametrize(("tried", "said"), BAD.values(), ids=BAD)
-def test_what_old_code_cannot_live_with_is_refused(tried: list[Any], said: str) -> None:
-    (found,) = judged(*tried)
-    assert said in found
+def test_migrations_that_break_old_code_are_refused(tried: list[Any], said: str) -> None:
+    (problem,) = judged(*tried)
+    assert said in problem
     assert judged(*tried, because="the table is empty on every site") == []
 
 
@@ -229,11 +229,11 @@ def test_a_change_of_a_table_without_a_transaction_is_refused() -> None:
         operations.AlterModelTableComment("message", "what was said"),
         poll(("room", reference("chat.room"))),
     ],
-    ids=lambda one: type(one).__name__,
+    ids=lambda operation: type(operation).__name__,
 )
-def test_what_takes_a_table_for_a_moment_is_refused_without_a_transaction(tried: Any) -> None:
-    (found,) = judged(tried, atomic=False)
-    assert "with `atomic = False` it waits for the table" in found
+def test_a_short_table_lock_is_refused_without_a_transaction(tried: Any) -> None:
+    (problem,) = judged(tried, atomic=False)
+    assert "with `atomic = False` it waits for the table" in problem
 
 
 def test_a_new_model_that_refers_to_no_old_one_is_taken_without_a_transaction() -> None:
@@ -247,14 +247,14 @@ def test_an_empty_database_takes_all_there_is() -> None:
 
 
 def test_the_migrations_since_the_last_release_are_additive() -> None:
-    """Processes of the last release run while they are applied. What removes something comes one release later."""
+    """Processes of the last release run while migrations are applied. Removals come one release later."""
     loader = MigrationLoader(None)
     assert find_problems(migrations_after(RELEASED, loader), loader) == []
 
 
 def test_the_last_release_is_recorded_for_each_app() -> None:
     packages = ("chat", "monitor", "project", "hubbub")
-    ours = {one.label for one in apps.get_app_configs() if one.name.split(".")[0] in packages}
+    ours = {app.label for app in apps.get_app_configs() if app.name.split(".")[0] in packages}
     assert ours - {"project", "hubbub_supervisor"} == set(RELEASED)  # Those have no models.
     loader = MigrationLoader(None)
     assert migrations_after(dict.fromkeys(RELEASED, ""), loader)

@@ -65,9 +65,9 @@ def test_a_new_token_is_shown_once_and_lets_its_user_in(admin: Any, alice: Any) 
         assert token.secret_sha256 not in later.content.decode()
     entry = LogEntry.objects.get()
     assert (entry.object_id, entry.is_addition()) == (str(token.pk), True)
-    kept = [entry.object_repr, entry.change_message, str(response.cookies), str(token.__dict__)]
-    kept += [str(session.get_decoded()) for session in Session.objects.all()]
-    assert not [text for text in kept if secret in text]
+    recorded = [entry.object_repr, entry.change_message, str(response.cookies), str(token.__dict__)]
+    recorded += [str(session.get_decoded()) for session in Session.objects.all()]
+    assert not [text for text in recorded if secret in text]
 
 
 @pytest.mark.parametrize("scopes", [[], ["chat.admin"], ["chat.read", "admin"]])
@@ -93,7 +93,7 @@ def test_the_form_proposes_no_scope(admin: Any) -> None:
 
 
 @pytest.mark.parametrize("who", ["expired", "inactive"])
-def test_a_token_that_would_let_nobody_in_is_refused_on_the_form(admin: Any, alice: Any, who: str) -> None:
+def test_an_unusable_token_is_refused_on_the_form(admin: Any, alice: Any, who: str) -> None:
     alice.is_active = who != "inactive"
     alice.save()
     year = "2001" if who == "expired" else "2099"
@@ -105,7 +105,7 @@ def test_a_token_that_would_let_nobody_in_is_refused_on_the_form(admin: Any, ali
     assert not AccessToken.objects.exists()
 
 
-def test_revoking_is_for_good_and_counts_those_that_were_usable(admin: Any, alice: Any, bob: Any) -> None:
+def test_revocation_is_final_and_counts_usable_tokens(admin: Any, alice: Any, bob: Any) -> None:
     token, text = create_token(user=alice, name="probe", expires_at=None)
     other = make_token(bob)
     revoke_token(other)
@@ -174,7 +174,7 @@ def test_the_list_costs_the_same_with_one_row_and_with_twenty(admin: Any, alice:
     assert queries() == with_one
 
 
-def test_a_token_for_somebody_with_more_rights_gives_nobody_theirs(client: Any, root: Any, alice: Any) -> None:
+def test_staff_get_no_token_of_a_user_with_more_rights(client: Any, root: Any, alice: Any) -> None:
     """As plain staff who may make tokens would watch the dashboard: by a token of the administrator's."""
     stan = make_user("stan", is_staff=True)
     stan.user_permissions.set(Permission.objects.filter(codename__in=["add_accesstoken", "view_accesstoken"]))

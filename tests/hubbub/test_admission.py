@@ -42,7 +42,7 @@ def test_guessing_at_one_token_from_many_addresses_ends(tries: TokenAttempts) ->
     assert guesses.count(0.0) <= 20 + 10
 
 
-def test_who_guesses_at_a_token_does_not_shut_out_its_owner(tries: TokenAttempts) -> None:
+def test_guesses_at_a_token_do_not_shut_out_its_owner(tries: TokenAttempts) -> None:
     for number in range(200):
         fail(tries, f"203.0.113.{number % 20}", 7)
     assert tries.begin("198.51.100.1", 7) == 0.0
@@ -58,7 +58,7 @@ def test_many_at_once_are_not_all_the_first(tries: TokenAttempts) -> None:
     assert fail(tries, "203.0.113.7", 7, 500).count(0.0) == 10
 
 
-async def test_good_tokens_that_come_all_at_once_are_all_heard(tries: TokenAttempts) -> None:
+async def test_good_tokens_at_once_are_all_accepted(tries: TokenAttempts) -> None:
     outcomes: list[float] = []
 
     async def one(token_id: int) -> None:
@@ -73,7 +73,7 @@ async def test_good_tokens_that_come_all_at_once_are_all_heard(tries: TokenAttem
     assert not tries._waiting
 
 
-async def test_of_wrong_ones_that_come_all_at_once_no_more_are_heard(tries: TokenAttempts) -> None:
+async def test_wrong_tokens_at_once_are_bounded(tries: TokenAttempts) -> None:
     heard = 0
 
     async def one(token_id: int) -> None:
@@ -88,7 +88,7 @@ async def test_of_wrong_ones_that_come_all_at_once_no_more_are_heard(tries: Toke
     assert heard == 10
 
 
-async def test_who_gives_up_waiting_holds_up_nobody(tries: TokenAttempts) -> None:
+async def test_a_cancelled_waiter_delays_no_other(tries: TokenAttempts) -> None:
     for token_id in range(10):
         assert not await tries.begin_in_turn("203.0.113.7", token_id)
     waiting = [asyncio.create_task(tries.begin_in_turn("203.0.113.7", token_id)) for token_id in range(10, 13)]
@@ -109,7 +109,7 @@ def test_this_machine_may_be_a_proxy_that_settings_do_not_name(tries: TokenAttem
     assert tries.begin("127.0.0.1", 200) > 0
 
 
-async def test_a_database_that_cannot_be_asked_is_nobodys_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_database_error_counts_as_no_failed_guess(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> None:
         raise OperationalError("locked")
 
@@ -124,7 +124,7 @@ async def test_a_database_that_cannot_be_asked_is_nobodys_failure(monkeypatch: p
 
 @pytest.mark.django_db(transaction=True)
 async def test_a_report_of_an_error_shows_no_secret(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
-    """Whatever fails underneath: Django's report holds the local variables of every frame."""
+    """Django's report has the local variables of every frame."""
     settings.DEBUG = False
 
     def fail(*_: object, **__: object) -> str:
@@ -136,9 +136,9 @@ async def test_a_report_of_an_error_shows_no_secret(monkeypatch: pytest.MonkeyPa
         lambda: admission.identify_by_token(TOKEN, None, "web-1:1", "203.0.113.7"),
         lambda: admission.identify_by_session(SECRET, None, "web-1:1"),
     )
-    for one in ask:
+    for answer in ask:
         try:
-            await one()
+            await answer()
         except ZeroDivisionError:
             frames = ExceptionReporter(None, *sys.exc_info()).get_traceback_frames()
             # Ours: this test itself and the failing stand-in are not the product's.

@@ -1,4 +1,4 @@
-"""What waits for all sockets of a process is bounded, and so is what waits to be read of one."""
+"""Bounds on the outboxes of all sockets of a process, and on a socket's inbox."""
 
 import sys
 from types import SimpleNamespace
@@ -29,7 +29,7 @@ def bound(settings: Any) -> int:
     return 4 * MIB
 
 
-def test_past_the_bound_the_slowest_are_closed_and_nobody_else(bound: int) -> None:
+def test_past_the_bound_only_the_slowest_are_closed(bound: int) -> None:
     closed: list[str] = []
     backlog = Backlog()
     sockets = {name: Waiting(name, closed, backlog) for name in ("a", "b", "c", "d")}
@@ -40,12 +40,12 @@ def test_past_the_bound_the_slowest_are_closed_and_nobody_else(bound: int) -> No
     assert (closed, backlog.bytes) == (["c"], 2 * MIB + 1)
 
 
-def test_what_was_sent_is_not_counted_any_more(bound: int) -> None:
+def test_sent_bytes_are_not_counted(bound: int) -> None:
     backlog = Backlog()
-    one = Waiting("a", [], backlog)
+    waiting = Waiting("a", [], backlog)
     for size in (10, 500, 0, 3 * MIB, 20, 0):
-        backlog.set(one, size)
-        assert (backlog.bytes, one.backlog) == (size, size)
+        backlog.set(waiting, size)
+        assert (backlog.bytes, waiting.backlog) == (size, size)
     assert not backlog._waiting
 
 
@@ -63,7 +63,7 @@ def inbox() -> tuple[Inbox, list[str]]:
 
 @pytest.mark.parametrize("char", ["x", "é", "漢", "\U0001f642"])
 async def test_64_kib_and_the_frame_that_crosses_them_wait_to_be_read(char: str) -> None:
-    """By what they take in memory, where a character may have four bytes."""
+    """By bytes in memory: a character may have four."""
     box, said = inbox()
     texts = [char * 2_000] * MAX_UNREAD
     while not box.is_full:
@@ -77,7 +77,7 @@ async def test_64_kib_and_the_frame_that_crosses_them_wait_to_be_read(char: str)
     assert not box.is_full
 
 
-async def test_what_was_read_already_fills_it_again_before_the_socket_is_read() -> None:
+async def test_buffered_bytes_refill_the_inbox_before_the_socket_is_read() -> None:
     said: list[str] = []
     transport = SimpleNamespace(
         pauseProducing=lambda: said.append("pause"), resumeProducing=lambda: said.append("resume")

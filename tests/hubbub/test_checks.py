@@ -1,4 +1,4 @@
-"""System checks: each finds what it is for, in the settings of a site, and says nothing of a good one."""
+"""System checks: each finds its fault in the settings, and none complains of a good site."""
 
 from importlib import metadata
 from typing import Any
@@ -12,8 +12,8 @@ from hubbub import checks
 LAYER = "hubbub.delivery.layer.RedisPubSubLayer"
 
 
-def found() -> list[str]:
-    return [str(one.id) for one in run_checks(tags=["hubbub"])]
+def check_ids() -> list[str]:
+    return [str(message.id) for message in run_checks(tags=["hubbub"])]
 
 
 ANOTHER_REDIS = "hubbub.W015"
@@ -24,13 +24,13 @@ def layers(*hosts: Any) -> dict[str, Any]:
 
 
 def test_this_project_passes() -> None:
-    assert found() == []
+    assert check_ids() == []
 
 
 @pytest.mark.parametrize("wrong", [{}, {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}])
 def test_a_layer_that_connects_no_processes(settings: Any, wrong: Any) -> None:
     settings.CHANNEL_LAYERS = wrong
-    assert found() == ["hubbub.E001"]
+    assert check_ids() == ["hubbub.E001"]
     with pytest.raises(CommandError, match=r"hubbub\.E001"):
         call_command("check")
 
@@ -39,11 +39,9 @@ def test_a_layer_that_connects_no_processes(settings: Any, wrong: Any) -> None:
     ("version", "expected"),
     [("3.0.2", ["hubbub.E002"]), ("4.1.2", ["hubbub.E002"]), ("4.2.0", []), ("4.10", []), ("5.0rc1", [])],
 )
-def test_a_daphne_older_than_what_the_server_is_built_on(
-    monkeypatch: pytest.MonkeyPatch, version: str, expected: list[str]
-) -> None:
+def test_a_daphne_that_is_too_old(monkeypatch: pytest.MonkeyPatch, version: str, expected: list[str]) -> None:
     monkeypatch.setattr(metadata, "version", lambda name: version)
-    assert found() == expected
+    assert check_ids() == expected
 
 
 def test_a_site_without_daphne_is_served_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,7 +49,7 @@ def test_a_site_without_daphne_is_served_by_another(monkeypatch: pytest.MonkeyPa
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, "version", missing)
-    assert found() == []
+    assert check_ids() == []
 
 
 @pytest.mark.parametrize(
@@ -66,14 +64,14 @@ def test_a_site_without_daphne_is_served_by_another(monkeypatch: pytest.MonkeyPa
 )
 def test_sessions_that_the_database_does_not_know(settings: Any, engine: str, expected: list[str]) -> None:
     settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
-    assert found() == expected
+    assert check_ids() == expected
 
 
 def test_any_host_with_cookies(settings: Any) -> None:
     settings.ALLOWED_HOSTS = [".example.org"]
-    assert found() == []
+    assert check_ids() == []
     settings.ALLOWED_HOSTS = ["chat.example.org", "*"]
-    assert found() == ["hubbub.W001"]
+    assert check_ids() == ["hubbub.W001"]
 
 
 @pytest.mark.parametrize(("age", "expected"), [(0, []), (60, ["hubbub.W002"]), (None, ["hubbub.W002"])])
@@ -82,7 +80,7 @@ def test_connections_that_nobody_uses_again(
 ) -> None:
     # Not `settings.DATABASES = …`: connections are made of it.
     monkeypatch.setitem(settings.DATABASES["default"], "CONN_MAX_AGE", age)
-    assert found() == expected
+    assert check_ids() == expected
 
 
 @pytest.mark.parametrize(
@@ -102,11 +100,11 @@ def test_connections_that_nobody_uses_again(
 )
 def test_a_redis_elsewhere_without_a_password(settings: Any, address: str, expected: list[str]) -> None:
     settings.REDIS_URL = address
-    assert found() == expected
+    assert check_ids() == expected
     settings.REDIS_URL = "unix:///run/redis.sock"
     for host in (address, {"address": address}):
         settings.CHANNEL_LAYERS = layers(host)
-        assert [one for one in found() if one != ANOTHER_REDIS] == expected
+        assert [message for message in check_ids() if message != ANOTHER_REDIS] == expected
 
 
 @pytest.mark.parametrize(
@@ -129,7 +127,7 @@ def test_a_redis_elsewhere_that_is_named_otherwise_than_by_its_url(
     settings: Any, host: Any, expected: list[str]
 ) -> None:
     settings.CHANNEL_LAYERS = layers(host)
-    assert [one for one in found() if one != ANOTHER_REDIS] == expected
+    assert [message for message in check_ids() if message != ANOTHER_REDIS] == expected
 
 
 @pytest.mark.parametrize(
@@ -138,12 +136,12 @@ def test_a_redis_elsewhere_that_is_named_otherwise_than_by_its_url(
 )
 def test_a_redirect_for_ever(settings: Any, redirect: bool, proxies: list[str], expected: list[str]) -> None:
     settings.SECURE_SSL_REDIRECT, settings.TRUSTED_PROXIES = redirect, proxies
-    assert found() == expected
+    assert check_ids() == expected
 
 
 def test_the_password_of_redis_is_not_shown(settings: Any) -> None:
     settings.CHANNEL_LAYERS = layers("redis://:secret@10.0.0.5", "redis://10.0.0.6")
-    [warning] = [one for one in run_checks(tags=["hubbub"]) if one.id != ANOTHER_REDIS]
+    [warning] = [message for message in run_checks(tags=["hubbub"]) if message.id != ANOTHER_REDIS]
     assert "10.0.0.6" in str(warning)
     assert "secret" not in str(warning)
 
@@ -164,6 +162,6 @@ def test_the_password_of_redis_is_not_shown(settings: Any) -> None:
 )
 def test_debug_on_a_public_address(settings: Any, host: str, is_public: bool) -> None:
     settings.DEBUG = True
-    assert [one.id for one in checks.check_address(host)] == (["hubbub.W004"] if is_public else [])
+    assert [message.id for message in checks.check_address(host)] == (["hubbub.W004"] if is_public else [])
     settings.DEBUG = False
     assert checks.check_address(host) == []

@@ -1,4 +1,4 @@
-"""The commands of one socket in work: what was taken is answered before the socket ends."""
+"""Commands of one socket in flight: accepted ones are answered before the socket ends."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -35,7 +35,7 @@ class Together(Command, tag="together"):
     pass
 
 
-async def test_what_waits_behind_a_command_that_is_alone_is_waited_for_as_well() -> None:
+async def test_commands_behind_an_exclusive_command_are_awaited() -> None:
     answered: list[int] = []
 
     async def do(command: Command) -> None:
@@ -51,7 +51,7 @@ async def test_what_waits_behind_a_command_that_is_alone_is_waited_for_as_well()
     assert answered == [1, 2, 3, 4]
 
 
-async def test_what_is_not_answered_in_time_is_waited_for_no_longer() -> None:
+async def test_a_late_answer_is_not_awaited() -> None:
     async def do(command: Command) -> None:
         await asyncio.Event().wait()
 
@@ -63,7 +63,7 @@ async def test_what_is_not_answered_in_time_is_waited_for_no_longer() -> None:
     await work.cancel()
 
 
-async def test_with_so_many_in_work_nothing_more_is_taken_and_that_is_counted() -> None:
+async def test_at_the_bound_of_commands_in_flight_reading_pauses_and_is_counted() -> None:
     answers: asyncio.Queue[None] = asyncio.Queue()
 
     async def do(command: Command) -> None:
@@ -86,7 +86,7 @@ async def test_with_so_many_in_work_nothing_more_is_taken_and_that_is_counted() 
     await work.finish(5)
 
 
-async def test_a_command_that_nothing_stands_before_is_one_task() -> None:
+async def test_a_lone_command_is_one_task() -> None:
     released = asyncio.Event()
 
     async def do(command: Command) -> None:

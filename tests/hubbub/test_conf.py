@@ -1,4 +1,4 @@
-"""Tunables and strict environment variables: a bad value stops the start with its name and what is allowed."""
+"""Tunables and environment variables: a bad value stops the start with its name and its bounds."""
 
 import os
 import stat
@@ -26,7 +26,7 @@ def test_a_bad_tunable_names_its_variable(text: str) -> None:
         tunables.from_env(Hubbub, {"HUBBUB_AUTH_SECONDS": text})
 
 
-def test_a_whole_number_is_wanted_where_one_is() -> None:
+def test_a_fraction_in_place_of_a_whole_number_is_refused() -> None:
     with pytest.raises(
         ImproperlyConfigured, match=r"HUBBUB_READER_THREADS='2\.5': a whole number from 1 to 64 is allowed"
     ):

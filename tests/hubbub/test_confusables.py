@@ -1,4 +1,4 @@
-"""Keys of names: what is drawn alike has one key, and what is not has two."""
+"""Keys of names: look-alikes share a key, other names do not."""
 
 import string
 
@@ -65,25 +65,25 @@ def test_the_key_of_any_text_is_stable(text: str) -> None:
     assert fold_name(fold_name(text)) == fold_name(text)
 
 
-def test_of_ascii_only_what_one_takes_for_another_shares_a_key() -> None:
+def test_only_confusable_ascii_names_share_a_key() -> None:
     by_key: dict[str, set[str]] = {}
     for character in string.ascii_lowercase + string.digits:
         by_key.setdefault(name_key(character), set()).add(character)
-    assert [one for one in by_key.values() if len(one) > 1] == [{"i", "l", "1"}, {"o", "0"}]
+    assert [group for group in by_key.values() if len(group) > 1] == [{"i", "l", "1"}, {"o", "0"}]
 
 
 def test_the_library_has_the_whole_table_and_its_prototypes() -> None:
     # By confusables.txt, with letters of Hebrew and Arabic, around which its lines have marks of direction.
     expected = {"\u0430": "a", "m": "rn", "I": "l", "\u05e1": "o", "\u0647": "o", "\u2170": "i"}
-    assert {one: prototypes().get(one) for one in expected} == expected
+    assert {character: prototypes().get(character) for character in expected} == expected
     assert len(prototypes()) > 6_000
     # Nothing is the likeness of a likeness.
-    assert not [one for one, prototype in prototypes().items() if prototype in prototypes()]
+    assert not [character for character, prototype in prototypes().items() if prototype in prototypes()]
 
 
 def test_a_message_of_ignorable_characters_alone_is_blank() -> None:
-    assert {one for one in CHARACTERS if is_ignorable(one)} <= {
-        one for one in CHARACTERS if not without_blank_lines(one)
+    assert {character for character in CHARACTERS if is_ignorable(character)} <= {
+        character for character in CHARACTERS if not without_blank_lines(character)
     }
 
 

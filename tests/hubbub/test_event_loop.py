@@ -1,4 +1,4 @@
-"""The event loop of our server gives everybody a turn, however many sockets have something to read."""
+"""The server's event loop serves all sockets in turn, however many are readable."""
 
 import selectors
 import socket
@@ -9,10 +9,10 @@ from hubbub.server.event_loop import MAX_EVENTS, BoundedSelector
 CROWD = 3 * MAX_EVENTS
 
 
-def test_each_turn_serves_a_few_and_nobody_is_left_out() -> None:
+def test_each_turn_serves_a_few_sockets_and_skips_none() -> None:
     with ExitStack() as stack, BoundedSelector() as selector:
         for number in range(CROWD):
-            ours, theirs = (stack.enter_context(one) for one in socket.socketpair())
+            ours, theirs = (stack.enter_context(end) for end in socket.socketpair())
             selector.register(ours, selectors.EVENT_READ, number)
             theirs.send(b"x")
         turns = [selector.select(0) for _ in range(3)]
@@ -21,7 +21,7 @@ def test_each_turn_serves_a_few_and_nobody_is_left_out() -> None:
         assert sorted(key.data for turn in turns for key, _ in turn) == list(range(CROWD))
 
 
-def test_it_tells_what_its_base_tells() -> None:
+def test_the_selector_returns_the_same_as_its_base() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs, BoundedSelector() as bounded, selectors.EpollSelector() as base:
         for selector in (bounded, base):

@@ -1,4 +1,4 @@
-"""Hosts are told apart by more than their names."""
+"""Hosts are identified by more than their names."""
 
 import os
 import shutil
@@ -34,7 +34,7 @@ def test_a_copy_on_another_machine_is_another_host(tmp_path: Path, monkeypatch: 
     assert host_id(tmp_path) != first
 
 
-def test_where_nothing_can_be_kept_there_is_an_id_all_the_same(tmp_path: Path) -> None:
+def test_without_writable_storage_there_is_an_id(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for folder in (None, tmp_path / "file"):
         assert len(host_id(folder)) == 12

@@ -1,4 +1,4 @@
-"""Positions of another epoch mean nothing: no answer of an old one is applied to a new one, in whatever order."""
+"""Positions of another epoch are void: no answer of an old epoch is applied to a new one."""
 
 import asyncio
 import itertools
@@ -14,7 +14,7 @@ from tests.support.hubs import GROUP, Listener, confirmed, live_member, send, un
 
 
 class SlowRecord:
-    """A record whose answers are made when they are asked for, and arrive when the test lets them."""
+    """A record that computes answers at once, and delivers them when the test allows."""
 
     def __init__(self) -> None:
         self.epoch, self.position = "one", 50
@@ -44,9 +44,9 @@ class SlowRecord:
 
     def let_go(self, waiting: list[asyncio.Future[None]]) -> None:
         self.is_slow = False
-        for one in waiting:
-            if not one.done():
-                one.set_result(None)
+        for waiter in waiting:
+            if not waiter.done():
+                waiter.set_result(None)
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ async def member_at(hub: Hub, record: SlowRecord) -> Listener:
     return listener
 
 
-def told(listener: Listener) -> list[str]:
+def received(listener: Listener) -> list[str]:
     return [text for text in listener.got if text != "probe"]
 
 
@@ -81,22 +81,22 @@ async def test_a_repair_under_way_when_the_rooms_epoch_changes_is_dropped(hub: H
     for position in (51, 52):
         await send(position, f"two#{position}")
     await until(lambda: "two#52" in new.got)
-    assert told(new) == ["two#51", "two#52"]
+    assert received(new) == ["two#51", "two#52"]
     assert old._closing == (1012, "Restored")
     assert not new.is_closing
 
 
-async def test_a_repair_that_finds_another_epoch_applies_nothing_of_it(hub: Hub, record: SlowRecord) -> None:
+async def test_a_repair_of_another_epoch_is_dropped(hub: Hub, record: SlowRecord) -> None:
     old = await member_at(hub, record)
     await confirmed(hub, old)
     record.renew("two", 60)  # Restored, and used again, before any comparison was made.
     await send(60, "two#60")
     await until(lambda: old.is_closing)
-    assert told(old) == []
+    assert received(old) == []
     new = await member_at(hub, record)
     record.position = 61
     await send(61, "two#61")
-    await until(lambda: told(new) == ["two#61"])
+    await until(lambda: received(new) == ["two#61"])
 
 
 async def test_a_room_that_was_deleted_while_its_repair_was_under_way_and_made_again_stays_open(
@@ -119,10 +119,10 @@ async def test_a_room_that_was_deleted_while_its_repair_was_under_way_and_made_a
     new = await member_at(hub, record)
     answer.set_result(None)
     await send(1, "two#1")
-    await until(lambda: told(new) == ["two#1"])
+    await until(lambda: received(new) == ["two#1"])
 
 
-async def test_a_comparison_of_the_old_epoch_says_nothing_of_the_new_one(hub: Hub, record: SlowRecord) -> None:
+async def test_a_comparison_of_the_old_epoch_does_not_affect_the_new_one(hub: Hub, record: SlowRecord) -> None:
     old = await member_at(hub, record)
     await confirmed(hub, old)
     record.is_slow, record.position = True, 90
@@ -145,12 +145,12 @@ async def test_a_record_that_went_back_is_found_once_though_two_comparisons_saw_
 ) -> None:
     await member_at(hub, record)
     group: Any = hub._subscriptions[GROUP].group
-    had = group.sequence.local
-    assert had is not None
+    position = group.sequence.local
+    assert position is not None
     record.position = 40
-    group.sequence.compare(had, StreamPosition("one", 40))
+    group.sequence.compare(position, StreamPosition("one", 40))
     fresh = await member_at(hub, record)
-    group.sequence.compare(had, StreamPosition("one", 40))
+    group.sequence.compare(position, StreamPosition("one", 40))
     assert not fresh.is_closing
     assert caplog.text.count("closed to reconnect") == 1
 
@@ -160,7 +160,7 @@ STEPS = ("repair answers", "comparison answers", "somebody joins", "frames come"
 
 @pytest.mark.parametrize("order", [*itertools.permutations(STEPS)], ids="; ".join)
 @pytest.mark.parametrize("epoch", ["one", "two"], ids=["restored", "renewed"])
-async def test_in_whatever_order_it_is_found_nobody_is_told_of_two_epochs_and_all_go_on(
+async def test_members_see_one_epoch_in_every_order_of_discovery(
     hub: Hub, record: SlowRecord, order: tuple[str, ...], epoch: str
 ) -> None:
     record.epoch, record.position = "one", 50
@@ -187,7 +187,7 @@ async def test_in_whatever_order_it_is_found_nobody_is_told_of_two_epochs_and_al
                 await send(record.position, f"{epoch}*{record.position}")
         record.is_slow = False
         await asyncio.sleep(0.02)
-    # A comparison of now finds whatever is left of before.
+    # A present comparison finds all remains of the old epoch.
     hub._reconciler.wake()
     await until(lambda: old.is_closing)
     assert new is not None
@@ -197,6 +197,6 @@ async def test_in_whatever_order_it_is_found_nobody_is_told_of_two_epochs_and_al
     await send(record.position, f"{epoch}*{record.position}")
     # Over Redis, or from the record when that was quicker.
     last = {f"{epoch}{mark}{record.position}" for mark in "*#"}
-    await until(lambda: bool(last & {*told(new)}))
-    assert len(set(told(new))) == len(told(new))
-    assert all("#51" not in text and "#52" not in text for text in told(new))
+    await until(lambda: bool(last & {*received(new)}))
+    assert len(set(received(new))) == len(received(new))
+    assert all("#51" not in text and "#52" not in text for text in received(new))

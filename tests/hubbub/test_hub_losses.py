@@ -1,4 +1,4 @@
-"""What the channel layer lost is found on the record; who is shut out; what sockets are told of Redis."""
+"""Frames lost by the channel layer are repaired; evictions; notices about Redis."""
 
 import asyncio
 from types import SimpleNamespace
@@ -19,11 +19,12 @@ def often(settings: Any) -> None:
     settings.HUBBUB = replace(conf.settings(), reconcile_seconds=0.1)
 
 
+@pytest.mark.slow
 async def test_the_lost_last_frame_is_found_by_comparing_with_the_record(hub: Hub, truth: Truth) -> None:
     listeners = [(await live_member(hub, truth))[0] for _ in range(3)]
     began = asyncio.get_running_loop().time()
     truth.position = 2
-    await until(lambda: all(one.got == ["#1", "#2"] for one in listeners))
+    await until(lambda: all(listener.got == ["#1", "#2"] for listener in listeners))
     assert asyncio.get_running_loop().time() - began < 3
     assert truth.reads == [0]
 
@@ -36,7 +37,8 @@ async def test_all_groups_are_compared_by_one_read(hub: Hub, truth: Truth, often
     assert sorted(truth.comparisons[1]) == sorted(f"room.{number}" for number in range(20))
 
 
-async def test_what_is_only_late_is_not_read_from_the_database(hub: Hub, truth: Truth, settings: Any) -> None:
+@pytest.mark.slow
+async def test_late_frames_are_not_read_from_the_database(hub: Hub, truth: Truth, settings: Any) -> None:
     settings.HUBBUB = replace(conf.settings(), reconcile_seconds=0.1, gap_ms=2000)
     listener, _ = await live_member(hub, truth)
     await confirmed(hub, listener)
@@ -49,6 +51,7 @@ async def test_what_is_only_late_is_not_read_from_the_database(hub: Hub, truth: 
     assert truth.reads == []
 
 
+@pytest.mark.slow
 async def test_after_a_loss_all_groups_are_compared_at_once(hub: Hub, truth: Truth) -> None:
     listener, _ = await live_member(hub, truth)
     await until(lambda: len(truth.comparisons) == 1)
@@ -59,7 +62,7 @@ async def test_after_a_loss_all_groups_are_compared_at_once(hub: Hub, truth: Tru
     assert asyncio.get_running_loop().time() - began < 0.5
 
 
-async def test_a_record_that_was_restored_sends_everybody_back(hub: Hub, truth: Truth, often: None) -> None:
+async def test_a_restored_record_resets_all_members(hub: Hub, truth: Truth, often: None) -> None:
     truth.epoch, truth.position = "one", 50
     listener, _ = await live_member(hub, truth, position=50, epoch="one")
     truth.epoch, truth.position = "two", 40
@@ -67,7 +70,7 @@ async def test_a_record_that_was_restored_sends_everybody_back(hub: Hub, truth: 
     assert listener._closing == (1012, "Restored")
 
 
-async def test_a_record_that_went_back_without_a_new_epoch_sends_everybody_back(
+async def test_a_record_that_went_back_without_a_new_epoch_resets_all_members(
     hub: Hub, truth: Truth, often: None
 ) -> None:
     truth.position = 50
@@ -83,7 +86,7 @@ async def test_a_group_whose_end_was_lost_ends_by_comparing(hub: Hub, truth: Tru
     await until(lambda: hub.groups == [])
 
 
-async def test_who_is_shut_out_hears_that_and_nothing_after_it(hub: Hub, truth: Truth) -> None:
+async def test_an_evicted_member_gets_that_and_nothing_after_it(hub: Hub, truth: Truth) -> None:
     listeners = {}
     for user_id in ("1", "2"):
         listeners[user_id] = Listener()
@@ -100,7 +103,7 @@ async def test_who_is_shut_out_hears_that_and_nothing_after_it(hub: Hub, truth: 
     assert pending.is_evicted
 
 
-async def test_each_socket_that_is_put_out_is_one_line_of_the_log_and_one_that_has_ended_none(
+async def test_each_evicted_socket_is_one_line_of_the_log_and_an_ended_one_is_none(
     runtime: Runtime, truth: Truth, caplog: pytest.LogCaptureFixture
 ) -> None:
     hub, sockets = runtime.hub, []
@@ -108,19 +111,19 @@ async def test_each_socket_that_is_put_out_is_one_line_of_the_log_and_one_that_h
         scope = {"client": (f"203.0.113.{number}", 4711)}
         sockets.append(SimpleNamespace(connection=f"web-1:{number}", outbox=Listener(), scope=scope))
     joining, again, ended = sockets
-    for one in (again, ended):
-        hub.go_live(GROUP, await hub.join(GROUP, one.outbox, truth.recovery, "1", socket=one), 0)
+    for socket in (again, ended):
+        hub.go_live(GROUP, await hub.join(GROUP, socket.outbox, truth.recovery, "1", socket=socket), 0)
     # The first is not in yet; the second reads the state afresh.
-    for one in (joining, again):
-        await hub.join(GROUP, one.outbox, truth.recovery, "1", socket=one)
+    for socket in (joining, again):
+        await hub.join(GROUP, socket.outbox, truth.recovery, "1", socket=socket)
     ended.outbox.close(4003, "Session ended")
     hub._dispatch({"type": "hubbub.end", "group": GROUP, "text": "out", "evicted": "all"})
-    said = [one.getMessage() for one in caplog.records if one.name == "hubbub.security"]
+    said = [record.getMessage() for record in caplog.records if record.name == "hubbub.security"]
     assert said == [f"evicted address=203.0.113.1 user=1 connection=web-1:1 '{GROUP}'"]
     await until(lambda: hub.groups == [])
 
 
-async def test_sockets_are_told_that_updates_are_slow_and_that_they_are_fast_again(hub: Hub) -> None:
+async def test_sockets_get_notice_of_slow_updates_and_of_their_end(hub: Hub) -> None:
     listener = Listener()
     hub.service.add(listener)
     hub.lost()

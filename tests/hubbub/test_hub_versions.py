@@ -1,4 +1,4 @@
-"""Groups of which only the newest counts: nobody is sent what they were told, or something older, or nothing at all."""
+"""Groups with versions: members get only newer states, and always the newest."""
 
 import asyncio
 import os
@@ -10,9 +10,9 @@ from channels.layers import get_channel_layer
 
 from hubbub.delivery.hub import Hub
 from hubbub.delivery.layer import RedisPubSubLayer
+from hubbub.process.pacing import WRITES_PER_TURN
 from hubbub.publish import newest, process_sender, publish
 from hubbub.supervisor import private_redis
-from tests.hubbub.test_hub import WRITES_PER_TURN
 from tests.support.hubs import GROUP, Listener, confirmed, live_member, send, until
 
 
@@ -32,7 +32,7 @@ async def test_version_1_is_not_sent_to_a_socket_that_was_told_state_2(hub: Hub)
     await until(lambda: shown(listener) == ["state 3"])
 
 
-async def test_who_was_told_less_is_sent_what_another_was_told(hub: Hub) -> None:
+async def test_a_member_with_an_older_state_gets_the_newer_one(hub: Hub) -> None:
     """The first has read state 2; its frame is still on the way to the second, who has read state 1."""
     ahead, _ = await live_member(hub, position=2)
     behind, _ = await live_member(hub, position=1)
@@ -48,7 +48,7 @@ async def test_who_was_told_less_is_sent_what_another_was_told(hub: Hub) -> None
     await until(lambda: shown(ahead) == shown(behind) == shown(fresh) == ["state 3"])
 
 
-async def test_what_came_while_it_joined_is_sent_only_if_it_is_newer(hub: Hub) -> None:
+async def test_a_state_from_during_the_join_is_sent_only_if_newer(hub: Hub) -> None:
     first, _ = await live_member(hub, position=0)
     await confirmed(hub, first)
     joining = Listener()
@@ -60,13 +60,13 @@ async def test_what_came_while_it_joined_is_sent_only_if_it_is_newer(hub: Hub) -
     assert joining.got == ["state 3"]
 
 
-async def test_a_state_that_goes_to_many_in_slices_is_not_sent_to_who_has_just_been_told_it(hub: Hub) -> None:
+async def test_a_state_sent_in_slices_skips_members_that_have_it(hub: Hub) -> None:
     members = [await live_member(hub, position=1) for _ in range(WRITES_PER_TURN + 200)]
     await confirmed(hub, members[0][0])
     await send(text="state 2", version=2)
     await until(lambda: shown(members[0][0]) == ["state 2"])
     late, _ = await live_member(hub, position=2)
-    await until(lambda: all(shown(one) == ["state 2"] for one, _ in members))
+    await until(lambda: all(shown(member) == ["state 2"] for member, _ in members))
     assert shown(late) == []
 
 
@@ -78,6 +78,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "away.sock"
 
 
+@pytest.mark.slow
 async def test_a_version_frame_published_while_redis_is_away_is_shown_when_it_is_back(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,18 +115,20 @@ async def test_a_version_frame_published_while_redis_is_away_is_shown_when_it_is
         await layer.flush()
 
 
-async def test_what_is_kept_for_a_redis_that_is_away_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_queue_for_a_redis_that_is_away_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     again: list[Any] = []
-    kept = newest.Newest(asyncio.get_running_loop(), again.extend)
-    kept.lost([newest.OneFrame(f"room.{number}", "state", version=number) for number in range(newest.MAX_GROUPS + 50)])
-    kept.lost([newest.OneFrame("room.60", "older", version=1)])
-    assert len(kept._frames) == newest.MAX_GROUPS
-    assert kept._frames["room.60"].text == "state"
-    kept.lost([newest.OneFrame(f"room.{number}", "x" * (1 << 20), version=2000) for number in range(8)])
-    assert kept._chars <= newest.MAX_CHARS
-    assert sum(len(one.text) for one in kept._frames.values()) == kept._chars
-    assert kept._timer is not None
-    kept._timer.cancel()
+    newest_frames = newest.Newest(asyncio.get_running_loop(), again.extend)
+    newest_frames.lost(
+        [newest.OneFrame(f"room.{number}", "state", version=number) for number in range(newest.MAX_GROUPS + 50)]
+    )
+    newest_frames.lost([newest.OneFrame("room.60", "older", version=1)])
+    assert len(newest_frames._frames) == newest.MAX_GROUPS
+    assert newest_frames._frames["room.60"].text == "state"
+    newest_frames.lost([newest.OneFrame(f"room.{number}", "x" * (1 << 20), version=2000) for number in range(8)])
+    assert newest_frames._chars <= newest.MAX_CHARS
+    assert sum(len(frame.text) for frame in newest_frames._frames.values()) == newest_frames._chars
+    assert newest_frames._timer is not None
+    newest_frames._timer.cancel()
 
 
 def test_the_layer_of_these_tests_is_the_real_one() -> None:

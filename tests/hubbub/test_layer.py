@@ -17,8 +17,10 @@ from hubbub.process.metrics import COUNTERS
 from hubbub.site import NO_MARK
 from hubbub.supervisor import private_redis
 
+pytestmark = pytest.mark.slow
 
-class Told:
+
+class Watcher:
     """A watcher that remembers."""
 
     def __init__(self) -> None:
@@ -50,17 +52,17 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def layer(path: Path) -> AsyncIterator[Any]:
-    one = RedisPubSubLayer(hosts=[{"address": f"unix://{path}", "socket_timeout": 1.0}], capacity=50)
-    yield one
-    await one.flush()
+    new = RedisPubSubLayer(hosts=[{"address": f"unix://{path}", "socket_timeout": 1.0}], capacity=50)
+    yield new
+    await new.flush()
 
 
 @pytest.fixture
-def told() -> Told:
-    return Told()
+def watcher() -> Watcher:
+    return Watcher()
 
 
-async def test_what_is_sent_right_after_subscribing_arrives(path: Path, layer: Any) -> None:
+async def test_a_message_right_after_the_subscription_arrives(path: Path, layer: Any) -> None:
     with private_redis.running(path):
         channel = await layer.new_channel()
         async with Redis(unix_socket_path=str(path)) as other:
@@ -71,33 +73,35 @@ async def test_what_is_sent_right_after_subscribing_arrives(path: Path, layer: A
                 assert (await layer.receive(channel))["n"] == number
 
 
-async def test_a_restart_is_told_and_everything_is_subscribed_again(path: Path, layer: Any, told: Told) -> None:
-    layer.watch(told)
+async def test_a_restart_is_reported_and_all_groups_are_subscribed_again(
+    path: Path, layer: Any, watcher: Watcher
+) -> None:
+    layer.watch(watcher)
     with private_redis.running(path):
         channel = await layer.new_channel()
         for number in range(1200):  # More than go into one command.
             layer._get_layer().groups.setdefault(f"asgi__group__g{number}", set())
         await asyncio.gather(*(layer.group_add(f"g{number}", channel) for number in range(1200)))
-        assert told.events == ["regained"]
-    await until(lambda: told.events == ["regained", "lost"], 1)
+        assert watcher.events == ["regained"]
+    await until(lambda: watcher.events == ["regained", "lost"], 1)
     with pytest.raises(RedisConnectionError):
         await layer.group_send("g7", {"n": 0})
     with private_redis.running(path):
-        assert await until(lambda: told.events[-1] == "regained") < 1
+        assert await until(lambda: watcher.events[-1] == "regained") < 1
         for number in (0, 499, 500, 1199):
             await layer.group_send(f"g{number}", {"n": number})
             assert (await layer.receive(channel))["n"] == number
-        assert told.events == ["regained", "lost", "regained"]
+        assert watcher.events == ["regained", "lost", "regained"]
 
 
-async def test_a_hung_redis_is_noticed_within_five_seconds(path: Path, layer: Any, told: Told) -> None:
-    layer.watch(told)
+async def test_a_hung_redis_is_noticed_within_five_seconds(path: Path, layer: Any, watcher: Watcher) -> None:
+    layer.watch(watcher)
     with private_redis.running(path) as pid:
         channel = await layer.new_channel()
         await layer.group_add("g", channel)
         os.kill(pid, signal.SIGSTOP)
         try:
-            assert await until(lambda: told.events[-1] == "lost") < 6.5  # Four, and what a busy machine is late.
+            assert await until(lambda: watcher.events[-1] == "lost") < 6.5  # Four, and what a busy machine is late.
             # Neither subscribing nor leaving waits for it for long.
             began = time.monotonic()
             await layer.group_add("h", channel)
@@ -105,45 +109,47 @@ async def test_a_hung_redis_is_noticed_within_five_seconds(path: Path, layer: An
             assert time.monotonic() - began < 5
         finally:
             os.kill(pid, signal.SIGCONT)
-        assert await until(lambda: told.events[-1] == "regained") < 5
+        assert await until(lambda: watcher.events[-1] == "regained") < 5
         await layer.group_send("g", {"n": 1})
         await layer.group_send("h", {"n": 2})
         assert (await layer.receive(channel))["n"] == 2
 
 
-async def test_a_redis_that_is_away_at_the_start_is_found_when_it_comes(path: Path, layer: Any, told: Told) -> None:
-    layer.watch(told)
+async def test_a_redis_that_is_away_at_the_start_is_found_when_it_comes(
+    path: Path, layer: Any, watcher: Watcher
+) -> None:
+    layer.watch(watcher)
     async with asyncio.timeout(2):
         channel = await layer.new_channel()
         await layer.group_add("g", channel)
-    assert told.events == ["lost"]
+    assert watcher.events == ["lost"]
     with private_redis.running(path):
-        assert await until(lambda: told.events[-1] == "regained") < 2
+        assert await until(lambda: watcher.events[-1] == "regained") < 2
         await layer.group_send("g", {"n": 1})
         assert (await layer.receive(channel))["n"] == 1
 
 
-async def test_an_idle_connection_is_kept(path: Path, layer: Any, told: Told) -> None:
-    layer.watch(told)
+async def test_an_idle_connection_is_kept(path: Path, layer: Any, watcher: Watcher) -> None:
+    layer.watch(watcher)
     with private_redis.running(path):
         channel = await layer.new_channel()
         await layer.group_add("g", channel)
         await asyncio.sleep(6.5)  # Longer than any time limit of it or of redis-py.
         await layer.group_send("g", {"n": 1})
         assert (await layer.receive(channel))["n"] == 1
-    assert told.events[:1] == ["regained"]
-    assert told.events.count("regained") == 1
+    assert watcher.events[:1] == ["regained"]
+    assert watcher.events.count("regained") == 1
 
 
-async def test_what_nobody_receives_is_dropped_and_told(path: Path, layer: Any, told: Told) -> None:
-    layer.watch(told)
+async def test_messages_without_a_receiver_are_dropped_and_logged(path: Path, layer: Any, watcher: Watcher) -> None:
+    layer.watch(watcher)
     with private_redis.running(path):
         channel = await layer.new_channel()
         await layer.group_add("g", channel)
         before = COUNTERS.layer_overflows
         for number in range(60):
             await layer.group_send("g", {"n": number})
-        await until(lambda: "overflowed" in told.events)
+        await until(lambda: "overflowed" in watcher.events)
         assert COUNTERS.layer_overflows == before + 1
         assert layer._get_layer().channels[channel].qsize() < 50
         # It goes on with what comes afterwards.

@@ -1,4 +1,4 @@
-"""What counts as an answer, and what counts as silence."""
+"""Liveness probes: answers and silence."""
 
 import asyncio
 import socket
@@ -11,6 +11,8 @@ import pytest
 
 from hubbub.supervisor import liveness
 from hubbub.supervisor.liveness import Liveness
+
+pytestmark = pytest.mark.slow
 
 LIMIT = 0.5
 
@@ -73,7 +75,7 @@ async def test_any_answer_counts_as_alive(tmp_path: Path, text: bytes) -> None:
         assert not life.draining.is_set()
 
 
-async def test_one_that_always_answers_late_is_alive(tmp_path: Path) -> None:
+async def test_a_process_that_always_answers_late_is_alive(tmp_path: Path) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.7 * LIMIT)
         await says(b"HTTP/1.1 200 OK\r\n\r\nok", writer)
@@ -82,7 +84,7 @@ async def test_one_that_always_answers_late_is_alive(tmp_path: Path) -> None:
         assert not await is_silent(life, 4 * LIMIT)
 
 
-async def test_one_that_loses_a_connection_and_answers_the_next_is_alive(tmp_path: Path) -> None:
+async def test_a_process_that_loses_one_probe_and_answers_the_next_is_alive(tmp_path: Path) -> None:
     asked = 0
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -139,7 +141,7 @@ async def test_a_start_takes_its_time_unless_it_is_bounded(tmp_path: Path) -> No
     assert await is_silent(Liveness(tmp_path / "socket", "localhost", LIMIT, start_seconds=LIMIT), 5)
 
 
-async def test_time_in_which_the_one_who_asks_was_stopped_does_not_count(tmp_path: Path) -> None:
+async def test_time_of_a_stopped_prober_does_not_count(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "socket"))
         listener.listen(100)
@@ -152,7 +154,7 @@ async def test_time_in_which_the_one_who_asks_was_stopped_does_not_count(tmp_pat
         await watching
 
 
-async def test_an_application_without_the_services_is_told_what_to_wrap(tmp_path: Path) -> None:
+async def test_an_application_without_the_services_is_an_error_with_the_remedy(tmp_path: Path) -> None:
     """Channels' usual application answers /readyz as Django does: it is not found."""
 
     async def not_found(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -32,7 +32,7 @@ async def enter(memberships: Memberships, group: str) -> None:
     memberships.go_live(group, 0, "", ALICE.name)
 
 
-async def test_what_one_was_shut_out_of_takes_no_place(memberships: Memberships, hub: Hub) -> None:
+async def test_an_evicted_membership_takes_no_place(memberships: Memberships, hub: Hub) -> None:
     await enter(memberships, "room.one")
     await enter(memberships, "room.two")
     with pytest.raises(Refused):
@@ -50,4 +50,4 @@ async def test_joining_again_takes_no_second_place_and_leaving_frees_it(membersh
     await enter(memberships, "room.three")
     memberships.leave_all()
     assert not [*memberships]
-    assert all(one.group.is_empty for one in hub._subscriptions.values())
+    assert all(subscription.group.is_empty for subscription in hub._subscriptions.values())

@@ -1,4 +1,4 @@
-"""What comes over Redis: decoded into typed messages, or dropped, said once, and nothing stops."""
+"""Messages over Redis are decoded into typed structs, or dropped and logged once."""
 
 import asyncio
 import struct
@@ -88,12 +88,12 @@ async def test_a_thousand_stray_messages_are_one_line_of_the_log_and_are_counted
     await send(1)
     await until(lambda: "#1" in listener.got)
     assert COUNTERS.dropped_messages - before == 1000
-    [line] = [one.getMessage() for one in caplog.records if "dropped" in one.getMessage()]
+    [line] = [record.getMessage() for record in caplog.records if "dropped" in record.getMessage()]
     assert len(line) < 400
     assert "\n" not in line
 
 
-async def test_a_position_that_is_on_no_record_is_dropped_and_the_record_is_not_read_for_ever(
+async def test_an_unknown_position_is_dropped_after_few_reads(
     hub: Hub, truth: Truth, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.HUBBUB = replace(conf.settings(), gap_ms=5)
@@ -112,9 +112,7 @@ async def test_a_position_that_is_on_no_record_is_dropped_and_the_record_is_not_
     assert "is not on record" in caplog.text
 
 
-async def test_what_waits_for_a_missing_position_is_bounded_and_nothing_of_it_is_missed(
-    hub: Hub, truth: Truth, settings: Any
-) -> None:
+async def test_frames_behind_a_missing_position_are_bounded_and_complete(hub: Hub, truth: Truth, settings: Any) -> None:
     settings.HUBBUB = replace(conf.settings(), gap_ms=100)
     listener, _ = await live_member(hub, truth)
     await confirmed(hub, listener)
@@ -129,7 +127,7 @@ async def test_what_waits_for_a_missing_position_is_bounded_and_nothing_of_it_is
     assert [text for text in listener.got if text != "probe"] == [f"#{at}" for at in range(1, truth.position + 1)]
 
 
-async def test_text_that_cannot_be_sent_does_not_stand_before_all_others_for_ever(hub: Hub) -> None:
+async def test_unsendable_text_does_not_block_the_queue(hub: Hub) -> None:
     """Channels' in-memory layer carries any text, a lone surrogate as well."""
     listener, _ = await live_member(hub)
     group = hub._subscriptions[GROUP].group
@@ -160,7 +158,7 @@ def test_a_message_arrives_as_it_was_sent_over_redis_and_over_any_other_layer(me
     assert decode(to_dict(message)) == message
 
 
-def test_what_no_process_would_take_is_not_sent() -> None:
+def test_a_frame_that_is_too_big_for_any_process_is_not_sent() -> None:
     with pytest.raises(Undecodable):
         encode(OneFrame(GROUP, "x" * (messages.MAX_TEXT_CHARS + 1)))
     with pytest.raises(Undecodable):

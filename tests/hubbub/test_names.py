@@ -1,4 +1,4 @@
-"""Names that deceive: what is not seen, what changes how the rest is read, and what is drawn like something else."""
+"""Deceptive names: invisible characters, direction controls, look-alikes."""
 
 import unicodedata
 
@@ -90,7 +90,7 @@ def test_a_name_that_deceives_is_refused_with_the_character(attack: str, name: s
         ("a mark of nothing", "\u0301a", "marks"),
     ],
 )
-def test_a_title_that_looks_like_another_or_like_nothing_is_refused(attack: str, name: str, code: str) -> None:
+def test_a_look_alike_or_invisible_title_is_refused(attack: str, name: str, code: str) -> None:
     with pytest.raises(ValidationError) as refused:
         validate_name(name)
     assert refused.value.code == code
@@ -201,5 +201,5 @@ def test_names_of_the_site_and_of_everybody_are_reserved_however_they_are_writte
     assert is_reserved(name)
 
 
-def test_what_looks_alike_is_alike() -> None:
+def test_look_alikes_have_one_key() -> None:
     assert normalize_name("Cafe\u0301") == "Café"

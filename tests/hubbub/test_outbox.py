@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from hubbub import conf
@@ -27,11 +28,11 @@ class Socket:
 
     @property
     def texts(self) -> list[str]:
-        return [one["text"] for one in self.sent if one["type"] == "websocket.send"]
+        return [frame["text"] for frame in self.sent if frame["type"] == "websocket.send"]
 
     @property
     def close(self) -> dict[str, Any] | None:
-        return next((one for one in self.sent if one["type"] == "websocket.close"), None)
+        return next((frame for frame in self.sent if frame["type"] == "websocket.close"), None)
 
 
 @asynccontextmanager
@@ -76,6 +77,7 @@ async def test_a_slow_reader_is_closed_and_holds_no_more_than_the_bound(settings
     assert socket.close["code"] == 4101
 
 
+@pytest.mark.slow
 async def test_a_reader_that_never_reads_is_cut(settings: Any) -> None:
     settings.HUBBUB = replace(conf.settings(), outbox_bytes=64 * 1024)
     socket = Socket()

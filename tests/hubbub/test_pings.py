@@ -1,4 +1,4 @@
-"""Who is dead, who is slow, and who is neither: by what the kernel says of the bytes that wait."""
+"""Dead and slow peers, told apart by the kernel's report on waiting bytes."""
 
 import socket
 import struct
@@ -29,13 +29,13 @@ def verdicts(ping: PendingPing, *states: tuple[float, TransportState]) -> list[s
     return [ping.evaluate(at, state, INTERVAL, TIMEOUT).value for at, state in states]
 
 
-def test_a_peer_whose_kernel_answers_and_who_sends_no_pong_is_dead_after_the_timeout() -> None:
+def test_a_peer_without_pongs_is_dead_after_the_timeout() -> None:
     ping = PendingPing(0, TransportState(0, 10, 100))
     arrived = TransportState(0, 0, 110)
     assert verdicts(ping, (1, arrived), (15, arrived), (16, arrived)) == ["wait", "wait", "dead"]
 
 
-def test_a_dead_peer_in_a_busy_room_whose_proxy_takes_everything_is_found_all_the_same() -> None:
+def test_a_dead_peer_behind_a_proxy_that_takes_everything_is_found() -> None:
     ping = PendingPing(0, TransportState(0, 10, 100))
     states = [(float(at), TransportState(0, 300, 110 + 5_000 * at)) for at in range(1, 17)]
     assert verdicts(ping, *states)[-2:] == ["wait", "dead"]
@@ -47,7 +47,7 @@ def test_a_peer_that_has_vanished_acknowledges_nothing() -> None:
     assert verdicts(ping, *states)[-2:] == ["wait", "dead"]
 
 
-def test_a_reader_of_5_kb_a_second_is_not_dead_while_the_pong_waits_behind_what_it_is_sent() -> None:
+def test_a_slow_reader_is_alive_while_its_pong_waits_behind_data() -> None:
     ping = PendingPing(0, TransportState(200_000, 230_000, 0))
     read = range(5_000, 200_000, 5_000)
     states = [(size / 5_000, TransportState(200_000 - size, 230_000 - size, size)) for size in read]
@@ -84,7 +84,7 @@ def test_on_a_unix_socket_each_read_shows() -> None:
     assert verdicts(ping, (1, TransportState(0, 0)), (16, TransportState(0, 0))) == ["wait", "dead"]
 
 
-def test_the_kernel_tells_what_waits_and_what_was_taken(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_the_kernel_reports_waiting_and_taken_bytes(pair: tuple[socket.socket, socket.socket]) -> None:
     sender, reader = pair
     quiet = read_transport_state(sender, 0)
     assert (quiet.queued, quiet.unacknowledged, quiet.silent_seconds) == (0, 0, 0)

@@ -1,4 +1,4 @@
-"""Presence when processes die, and when Redis stops, hangs and forgets: no ghosts, and nobody who seems to leave."""
+"""Presence when processes die, and when Redis stops, hangs and forgets: no ghosts, no false leaves."""
 
 import asyncio
 import os
@@ -28,6 +28,8 @@ from tests.support.sides import (
     names,
 )
 
+pytestmark = pytest.mark.slow
+
 
 async def test_a_killed_process_leaves_no_ghost(redis: Redis, sides: Any) -> None:
     a, b, c = sides(), sides(), sides()
@@ -44,7 +46,7 @@ async def test_a_killed_process_leaves_no_ghost(redis: Redis, sides: Any) -> Non
     assert len([*redis.scan_iter(f"hubbub:{PREFIX}:process:*")]) == 2
 
 
-async def test_who_returns_from_a_killed_process_was_never_away(redis: Redis, sides: Any) -> None:
+async def test_a_return_from_a_killed_process_is_no_leave(redis: Redis, sides: Any) -> None:
     a, b, c = sides(), sides(), sides()
     a.enter(ALICE)
     here, there = b.enter(BOB), c.enter(CHARLIE)
@@ -57,7 +59,7 @@ async def test_who_returns_from_a_killed_process_was_never_away(redis: Redis, si
     assert b.left() == c.left() == []
 
 
-async def test_what_redis_forgets_is_written_again_and_nobody_seems_to_leave(redis: Redis, sides: Any) -> None:
+async def test_presence_that_redis_forgets_is_written_again_without_a_leave(redis: Redis, sides: Any) -> None:
     a, b = sides(), sides()
     here, there = a.enter(ALICE), b.enter(BOB)
     await until(lambda: names(here) == names(there) == {"alice", "bob"})
@@ -72,7 +74,7 @@ async def test_what_redis_forgets_is_written_again_and_nobody_seems_to_leave(red
     assert a.left() == b.left() == late.left() == []
 
 
-async def test_who_left_while_redis_had_forgotten_is_told_when_all_is_written_again(redis: Redis, sides: Any) -> None:
+async def test_a_leave_during_lost_data_is_announced_after_the_rewrite(redis: Redis, sides: Any) -> None:
     a, b = sides(), sides()
     here, there = a.enter(ALICE), b.enter(BOB)
     await until(lambda: names(here) == names(there) == {"alice", "bob"})
@@ -86,12 +88,12 @@ async def test_with_redis_away_all_stays_as_it_was_and_comes_right_afterwards(pa
         a, b = sides(), sides()
         here, there = a.enter(ALICE), b.enter(BOB)
         await until(lambda: names(here) == names(there) == {"alice", "bob"})
-    told = len(a.changes[GROUP]), len(b.changes[GROUP])
+    changes_before = len(a.changes[GROUP]), len(b.changes[GROUP])
     here.enter(CHARLIE)
     there.leave(BOB.id)
     new = a.watch("room.new")
     await asyncio.sleep(2 * LEASE)
-    assert (len(a.changes[GROUP]), len(b.changes[GROUP])) == told
+    assert (len(a.changes[GROUP]), len(b.changes[GROUP])) == changes_before
     assert here.presence_for(ALICE) == Presence(2, [BOB, ALICE])
     assert new.presence_for(ALICE) is None
     with running(path):
@@ -101,7 +103,7 @@ async def test_with_redis_away_all_stays_as_it_was_and_comes_right_afterwards(pa
         assert a.joined().count("alice") == 1
 
 
-async def test_a_redis_that_hangs_is_waited_for_by_nobody(path: Path, sides: Any) -> None:
+async def test_a_hung_redis_blocks_no_join(path: Path, sides: Any) -> None:
     with running(path) as pid:
         a, b = sides(), sides()
         here, there = a.enter(ALICE), b.enter(BOB)
@@ -129,11 +131,11 @@ async def test_before_redis_ever_came_nothing_is_known_and_then_everybody_is_tol
     with running(path):
         await until(lambda: names(here) == {"alice", "bob"})
         first = a.changes[GROUP][0]
-        assert "alice" in {one.name for one in first.joined}
+        assert "alice" in {user.name for user in first.joined}
         assert first.count == len(first.joined)
 
 
-async def test_who_missed_too_many_changes_reads_everything_again(redis: Redis, sides: Any) -> None:
+async def test_too_many_missed_changes_cause_a_full_read(redis: Redis, sides: Any) -> None:
     a, b = sides(), sides()
     here, there = a.enter(ALICE), b.enter(BOB)
     await until(lambda: names(here) == names(there) == {"alice", "bob"})
@@ -145,7 +147,7 @@ async def test_who_missed_too_many_changes_reads_everything_again(redis: Redis, 
     await until(lambda: names(here) == names(there) == {"alice", "bob", "charlie"})
 
 
-async def test_one_group_that_cannot_be_read_or_told_does_not_stop_the_others(
+async def test_a_failing_group_does_not_stop_the_others(
     redis: Redis, sides: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     a, b = sides(), sides()
@@ -158,7 +160,7 @@ async def test_one_group_that_cannot_be_read_or_told_does_not_stop_the_others(
     a.enter(ALICE, group="room.odd")
     odd = b.enter(BOB, group="room.odd")
     await until(lambda: names(odd) == {"alice", "bob"})
-    (key,) = [one for one in redis.scan_iter(f"hubbub:{PREFIX}:process:*") if redis.hget(one, "room.broken") is None]
+    (key,) = [key for key in redis.scan_iter(f"hubbub:{PREFIX}:process:*") if redis.hget(key, "room.broken") is None]
     redis.hset(key, "room.odd", b"\xc1")
     redis.xadd(f"hubbub:{PREFIX}:changes", {"process": key.decode().split(":")[-1], "groups": "room.odd"})
     await until(lambda: names(odd) == {"bob"})
@@ -169,7 +171,7 @@ async def test_one_group_that_cannot_be_read_or_told_does_not_stop_the_others(
     assert "cannot be read" in caplog.text
 
 
-async def test_nothing_stays_in_redis_for_ever(redis: Redis, sides: Any) -> None:
+async def test_all_keys_in_redis_expire(redis: Redis, sides: Any) -> None:
     a, b = sides(), sides()
     for number in range(50):
         a.enter(ALICE, BOB, group=f"room.{number}")
@@ -253,7 +255,7 @@ STRAYS: dict[str, Callable[[Redis], None]] = {
 
 
 @pytest.mark.parametrize("put", STRAYS.values(), ids=STRAYS.keys())
-async def test_what_somebody_else_wrote_does_not_stop_presence(
+async def test_foreign_data_does_not_stop_presence(
     redis: Redis, sides: Any, put: Callable[[Redis], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     a, b = sides(), sides()

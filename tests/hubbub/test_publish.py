@@ -46,24 +46,24 @@ async def test_in_a_servers_own_loop_frames_keep_their_order(heard: Any) -> None
 
 @pytest.fixture
 async def asked() -> AsyncIterator[list[Any]]:
-    """Whom this process is asked to look at, as it is asked."""
+    """The hints to this process, in order."""
     layer = get_channel_layer()
     channel = await layer.new_channel()
     await layer.group_add(USERS_GROUP, channel)
-    found: list[Any] = []
+    messages: list[Any] = []
 
     async def listen() -> None:
         while True:
-            found.append((await layer.receive(channel))["recheck"])
+            messages.append((await layer.receive(channel))["recheck"])
 
     listening = asyncio.create_task(listen())
-    yield found
+    yield messages
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
     await layer.flush()
 
 
-async def test_any_number_of_users_that_changed_at_once_is_told_and_takes_no_message_s_place(
+async def test_any_number_of_changed_users_is_announced_without_displacing_messages(
     heard: Any, asked: list[Any]
 ) -> None:
     publishing.send_from(asyncio.get_running_loop())
@@ -86,7 +86,7 @@ async def test_all_of_them_is_more_than_some(asked: list[Any]) -> None:
     await until(lambda: asked == ["all"])
 
 
-async def test_a_room_whose_members_change_at_once_is_told_of_once(heard: Any) -> None:
+async def test_concurrent_changes_of_members_are_announced_once(heard: Any) -> None:
     publishing.send_from(asyncio.get_running_loop())
     for _ in range(100):
         publish_access_changed(GROUP)
@@ -95,7 +95,8 @@ async def test_a_room_whose_members_change_at_once_is_told_of_once(heard: Any) -
     assert (await next_frame(heard))["text"] == "one"
 
 
-async def test_a_script_sends_what_it_published_before_it_ends(heard: Any) -> None:
+@pytest.mark.slow
+async def test_a_script_sends_its_publications_before_it_ends(heard: Any) -> None:
     script = """
         import django
         django.setup()
@@ -115,8 +116,9 @@ async def test_a_script_sends_what_it_published_before_it_ends(heard: Any) -> No
     assert [(await next_frame(heard))["text"] for _ in range(20)] == [str(number) for number in range(20)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("listens", [False, True], ids=["away", "silent"])
-def test_a_redis_that_is_away_or_never_answers_neither_raises_nor_is_waited_for(tmp_path: Path, listens: bool) -> None:
+def test_a_redis_that_is_away_neither_raises_nor_delays(tmp_path: Path, listens: bool) -> None:
     script = """
         import time, django
         django.setup()
@@ -146,7 +148,7 @@ def test_a_redis_that_is_away_or_never_answers_neither_raises_nor_is_waited_for(
     assert ran.stderr.count("Redis unavailable") == 1
 
 
-async def test_what_waits_goes_to_redis_together_and_in_order(heard: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_waiting_frames_go_to_redis_together_and_in_order(heard: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     batches: list[int] = []
     send = sender._send_together
 
@@ -172,7 +174,7 @@ async def test_a_name_that_is_no_group_is_logged_and_disturbs_nothing(heard: Any
     assert "no group!" in caplog.text
 
 
-def test_flush_waits_no_longer_than_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flush_keeps_its_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
 
     async def hang(layer: Any, messages: list[Any]) -> int:
@@ -199,7 +201,7 @@ async def slow_send(layer: Any, messages: list[Any]) -> int:
 sent_slowly: list[Any] = []
 
 
-def test_flush_never_returns_before_what_was_published_before_it_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flush_returns_after_all_earlier_publications_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     """From many threads at once, with rechecks among it, while others go on publishing."""
     monkeypatch.setattr(sender, "_send_together", slow_send)
     monkeypatch.setattr(process_sender, "_current", None)
@@ -213,8 +215,8 @@ def test_flush_never_returns_before_what_was_published_before_it_is_sent(monkeyp
             publish(GROUP, text)
             publish_access_changed(f"room.{text}")
             assert flush()
-            groups = {one.group for one in sent_slowly}
-            texts = {getattr(one, "text", None) for one in sent_slowly}
+            groups = {message.group for message in sent_slowly}
+            texts = {getattr(message, "text", None) for message in sent_slowly}
             if text not in texts or f"room.{text}" not in groups:
                 early.append(text)
 
@@ -224,26 +226,26 @@ def test_flush_never_returns_before_what_was_published_before_it_is_sent(monkeyp
             publish_users_changed([1])
             time.sleep(0.0005)
 
-    others = [threading.Thread(target=go_on) for _ in range(3)]
-    threads = [threading.Thread(target=publish_and_flush, args=[one]) for one in range(8)]
-    for one in (*others, *threads):
-        one.start()
-    for one in threads:
-        one.join()
+    idle_threads = [threading.Thread(target=go_on) for _ in range(3)]
+    threads = [threading.Thread(target=publish_and_flush, args=[number]) for number in range(8)]
+    for other in (*idle_threads, *threads):
+        other.start()
+    for thread in threads:
+        thread.join()
     stop.set()
-    for one in others:
-        one.join()
+    for other in idle_threads:
+        other.join()
     assert early == []
     assert flush()
 
 
 def test_flush_in_the_moment_when_the_queue_runs_empty_is_not_early(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is put while the sender says that all is sent was lost to a `flush` right after it."""
+    """A frame put while the sender reports the end was missed by a `flush` right after it."""
     sent: set[str] = set()
     early: list[str] = []
 
     async def send(layer: Any, messages: list[Any]) -> int:
-        sent.update(one.text for one in messages)
+        sent.update(message.text for message in messages)
         return len(messages)
 
     def publish_and_flush(name: int) -> None:
@@ -282,7 +284,7 @@ def test_flush_says_once_in_each_thread_that_something_was_lost(monkeypatch: pyt
         is_away = False
         publish(GROUP, "fine")
         assert flush()
-        # What one thread has asked is no answer for another; one that began later has lost nothing.
+        # The answer for one thread is none for another; a later one has lost nothing.
         assert [earlier.submit(flush).result() for _ in range(2)] == [False, True]
         later.submit(publish, GROUP, "fine").result()
         assert later.submit(flush).result()

@@ -1,4 +1,4 @@
-"""publish() in a transaction waits for the commit, on whatever database; what is rolled back was never published."""
+"""publish() in a transaction waits for the commit, on any database; a rollback publishes nothing."""
 
 import asyncio
 import threading
@@ -43,20 +43,20 @@ def rolled_back(using: str = "default") -> Iterator[None]:
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What was put on its way to Redis, by its text where it has one."""
-    found: list[Any] = []
+    """The messages on their way to Redis, by text where they have one."""
+    messages: list[Any] = []
 
     def put(message: Message, *, now: bool) -> None:
-        found.append(message.text if isinstance(message, OneFrame) else message)
+        messages.append(message.text if isinstance(message, OneFrame) else message)
 
     monkeypatch.setattr(process_sender, "put", put)
-    monkeypatch.setattr(process_sender, "put_recheck", lambda group, user_ids: found.append((group, user_ids)))
-    return found
+    monkeypatch.setattr(process_sender, "put_recheck", lambda group, user_ids: messages.append((group, user_ids)))
+    return messages
 
 
 @pytest.fixture
 def other(tmp_path: Any) -> Iterator[str]:
-    """A second database, as somebody's settings may have."""
+    """A second database."""
     connections.settings[OTHER] = connections.settings["default"] | {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": str(tmp_path / "other.sqlite3"),
@@ -84,7 +84,7 @@ def test_in_a_transaction_it_is_sent_after_the_commit_in_order(sent: list[Any]) 
     assert sent == ["one", "two", "three"]
 
 
-def test_what_is_rolled_back_is_not_sent_and_its_version_hides_no_later_one(sent: list[Any]) -> None:
+def test_a_rolled_back_frame_is_not_sent_and_hides_no_later_version(sent: list[Any]) -> None:
     with rolled_back():
         publish(GROUP, "phantom", version=9)
     publish(GROUP, "real", version=2)
@@ -110,7 +110,7 @@ def test_everything_that_publishes_waits(sent: list[Any]) -> None:
     assert len(sent) == 4
 
 
-def test_told_so_it_does_not_wait(sent: list[Any]) -> None:
+def test_publish_now_does_not_wait_for_the_commit(sent: list[Any]) -> None:
     with rolled_back():
         publish(GROUP, "sample", now=True)
     assert sent == ["sample"]
@@ -141,7 +141,7 @@ def test_in_transactions_on_two_databases_it_waits_for_both(sent: list[Any], oth
     assert sent == ["one"]
 
 
-def test_what_fails_after_the_commit_does_not_reach_the_caller(sent: list[Any], monkeypatch: Any, caplog: Any) -> None:
+def test_a_failure_after_the_commit_does_not_reach_the_caller(sent: list[Any], monkeypatch: Any, caplog: Any) -> None:
     def fail(_: object, *, now: bool) -> None:
         raise OSError("no way")
 
@@ -159,7 +159,7 @@ def test_a_thread_has_its_own_transactions(sent: list[Any]) -> None:
         assert sent == ["of the thread"]
 
 
-async def test_async_code_sends_at_once_and_what_it_has_a_thread_do_waits_there(sent: list[Any]) -> None:
+async def test_async_code_sends_at_once_and_its_threads_wait(sent: list[Any]) -> None:
     def change() -> None:
         try:
             with transaction.atomic():

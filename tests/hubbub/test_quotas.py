@@ -1,4 +1,4 @@
-"""How much a user may do: at once, in the long run, and what happens to who does not stop."""
+"""Quotas of a user: bursts, long-term rates, floods."""
 
 import logging
 from collections import Counter
@@ -6,13 +6,11 @@ from typing import Any
 
 import pytest
 
-from hubbub.conf import Hubbub
 from hubbub.limits.quotas import MAX_REPORTED, Quotas, UnknownSlot
 from hubbub.process.metrics import COUNTERS
 from hubbub.protocol import ErrorCode, Refused
 from tests.support.clock import Clock
-
-ALICE, BOB = "1", "2"
+from tests.support.quotas import ALICE, BOB, posted, quotas_of
 
 
 @pytest.fixture
@@ -20,18 +18,9 @@ def clock() -> Clock:
     return Clock()
 
 
-def quotas_of(clock: Clock, **tunables: float) -> Quotas:
-    return Quotas(Hubbub(**tunables), clock)
-
-
 @pytest.fixture
 def quotas(clock: Clock) -> Quotas:
     return quotas_of(clock)
-
-
-def posted(quotas: Quotas, user_id: str, times: int) -> int:
-    """How many of so many posts were let through."""
-    return sum(quotas.refuse(user_id, is_post=True) is None for _ in range(times))
 
 
 def test_thirty_posts_go_at_once_and_ten_a_second_after_that(quotas: Quotas, clock: Clock) -> None:
@@ -40,7 +29,7 @@ def test_thirty_posts_go_at_once_and_ten_a_second_after_that(quotas: Quotas, clo
     assert posted(quotas, ALICE, 100) == 10
 
 
-def test_who_floods_takes_nothing_from_others(quotas: Quotas) -> None:
+def test_a_flooding_user_takes_nothing_from_others(quotas: Quotas) -> None:
     posted(quotas, ALICE, 10_000)
     assert posted(quotas, BOB, 30) == 30
 
@@ -90,7 +79,7 @@ def test_each_refusal_is_counted_by_its_limit(clock: Clock, monkeypatch: pytest.
     }
 
 
-def test_who_goes_on_is_given_up_and_who_waits_is_not(clock: Clock) -> None:
+def test_a_flooding_socket_is_detected_and_a_slow_one_is_not(clock: Clock) -> None:
     quotas = quotas_of(clock, refused_commands=20)
     assert [quotas.is_flooding(ALICE, None, "web-1:1") for _ in range(21)].index(True) == 20
     for _ in range(1000):
@@ -112,14 +101,14 @@ def test_a_flood_is_one_line_a_minute(quotas: Quotas, clock: Clock, caplog: pyte
 # With other processes
 
 
-def test_what_was_used_is_told_once_and_only_what_was_let_through(quotas: Quotas) -> None:
+def test_accepted_usage_is_reported_once(quotas: Quotas) -> None:
     posted(quotas, ALICE, 50)
     assert quotas.posts.take_usage() == {ALICE: 30}
     assert quotas.commands.take_usage() == {ALICE: 50}
     assert quotas.posts.take_usage() == {}
 
 
-def test_what_others_used_counts_here(quotas: Quotas, clock: Clock) -> None:
+def test_usage_of_other_processes_counts_here(quotas: Quotas, clock: Clock) -> None:
     quotas.posts.apply_remote({ALICE: 25})
     assert posted(quotas, ALICE, 100) == 5
     assert posted(quotas, BOB, 100) == 30
@@ -131,17 +120,17 @@ def test_three_processes_that_exchange_let_no_more_through_than_one(clock: Clock
     let_through = 0
     for _ in range(60):
         for _ in range(10):
-            let_through += sum(posted(one, ALICE, 100) for one in processes)
+            let_through += sum(posted(process, ALICE, 100) for process in processes)
             clock.now += 0.1
-        told = [one.posts.take_usage() for one in processes]
-        for number, one in enumerate(processes):
-            for other in told[:number] + told[number + 1 :]:
-                one.posts.apply_remote(other)
+        usage = [process.posts.take_usage() for process in processes]
+        for number, process in enumerate(processes):
+            for other in usage[:number] + usage[number + 1 :]:
+                process.posts.apply_remote(other)
     # Each burst may go once, before the others hear of it.
     assert 600 <= let_through <= 600 + 3 * 30 + 3 * 10
 
 
-def test_of_very_many_users_those_are_told_who_used_most(clock: Clock) -> None:
+def test_of_very_many_users_the_heaviest_are_reported(clock: Clock) -> None:
     quotas = quotas_of(clock)
     for number in range(MAX_REPORTED + 500):
         posted(quotas, str(number), 2 if number >= 500 else 1)

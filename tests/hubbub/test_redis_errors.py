@@ -13,17 +13,19 @@ from hubbub.process.redis_errors import MAX_CHARS, cause_of
 from hubbub.supervisor.private_redis import bound_to_parent, find_binary
 from tests.support.servers import free_port
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def server(folder: Path, *lines: str) -> Iterator[Path]:
     """A Redis of the system with these lines of configuration, on a UNIX socket."""
-    found = find_binary()
-    assert found
+    binary = find_binary()
+    assert binary
     path = folder / "redis.sock"
-    network = () if any("port" in one for one in lines) else ("port 0",)
+    network = () if any("port" in line for line in lines) else ("port 0",)
     config = "\n".join((f"unixsocket {path}", f"dir {folder}", 'save ""', *network, *lines))
     process = subprocess.Popen(
-        bound_to_parent([str(found.path), "-"]), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        bound_to_parent([str(binary.path), "-"]), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     )
     try:
         process.communicate(config + "\n", timeout=0.01)
@@ -101,7 +103,7 @@ def test_a_wrong_ca_has_its_name(tmp_path: Path) -> None:
         assert cause_at(client.ping) == "connection refused: nothing listens there"
 
 
-def test_what_has_no_name_keeps_its_text_on_one_bounded_line() -> None:
+def test_an_event_without_a_name_is_one_bounded_line() -> None:
     words = cause_of(ValueError("odd\nthing " + "x" * 5000))
     assert words.startswith("ValueError: odd thing")
     assert len(words) <= MAX_CHARS

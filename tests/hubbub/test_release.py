@@ -1,4 +1,4 @@
-"""What a release grants to its migrations."""
+"""Limits and connections that a release gives to its migrations."""
 
 from typing import Any
 
@@ -22,20 +22,20 @@ def test_a_migration_goes_by_its_own_limits_on_a_connection_that_posts_had(monke
     """A pooler in transaction mode hands on server connections with all that was set on them."""
     if connection.vendor != "postgresql":
         return
-    found: list[list[str]] = []
+    statements: list[list[str]] = []
 
     def migrate(*_: Any, **__: Any) -> None:
         with connection.cursor() as cursor:
             cursor.execute(POSTGRESQL_LIMITS)
         try:
             with connection.schema_editor(atomic=True):
-                found.append([asked(f"SHOW {name}") for name in NAMES])
-            found.append([asked(f"SHOW {name}") for name in NAMES])
+                statements.append([asked(f"SHOW {name}") for name in NAMES])
+            statements.append([asked(f"SHOW {name}") for name in NAMES])
         finally:
             with connection.cursor() as cursor:
                 cursor.execute("; ".join(f"RESET {name}" for name in NAMES))
 
     monkeypatch.setattr(release, "call_command", migrate)
     monkeypatch.setattr(release, "install_static_files", lambda **_: None)
-    release.release(say=print)
-    assert found == [["200ms", "0", "0"], ["1s", "4s", "5s"]]
+    release.release(report=print)
+    assert statements == [["200ms", "0", "0"], ["1500ms", "4s", "5s"]]

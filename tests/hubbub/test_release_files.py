@@ -51,8 +51,8 @@ def holds() -> Iterator[None]:
 
 
 def manifest(root: Path) -> dict[str, str]:
-    found: dict[str, str] = json.loads((root / "staticfiles.json").read_text())["paths"]
-    return found
+    paths: dict[str, str] = json.loads((root / "staticfiles.json").read_text())["paths"]
+    return paths
 
 
 def test_hashed_files_of_the_release_before_stay_and_older_ones_go(root: Path, release: Any) -> None:
@@ -105,7 +105,7 @@ def test_a_roll_back_finds_its_files_and_keeps_those_of_the_release_it_leaves(ro
     assert (root / new).exists()
 
 
-def test_what_plain_collectstatic_has_left_counts_as_a_release(root: Path, release: Any) -> None:
+def test_files_of_plain_collectstatic_count_as_a_release(root: Path, release: Any) -> None:
     root.mkdir()
     left = root / "a.0123456789ab.js"
     left.write_text("// by a release that kept no list")
@@ -198,12 +198,12 @@ def test_each_file_that_the_manifest_names_is_there_at_any_moment_of_a_release(r
 def test_two_releases_at_once_in_one_folder_are_one_after_the_other(root: Path, release: Any) -> None:
     release(a_js="// first")
     with ThreadPoolExecutor() as pool:
-        for one in [pool.submit(install_static_files, wait_seconds=20) for _ in range(4)]:
-            one.result()
+        for future in [pool.submit(install_static_files, wait_seconds=20) for _ in range(4)]:
+            future.result()
     assert (root / manifest(root)["a.js"]).exists()
 
 
-def test_a_folder_that_another_release_uses_is_not_waited_for_for_ever(root: Path, release: Any) -> None:
+def test_the_wait_for_a_folder_in_use_is_bounded(root: Path, release: Any) -> None:
     release(a_js="// first")
     lock = lock_folder(root / LISTS)
     with pytest.raises(InUse):

@@ -35,7 +35,7 @@ def test_a_second_release_says_that_it_waits_and_goes_on_when_the_first_is_done(
     assert said == ["another release holds the lock of this database; waiting up to 10 s"]
 
 
-def test_a_release_that_does_not_end_is_not_waited_for_for_ever() -> None:
+def test_the_wait_for_another_release_is_bounded() -> None:
     with release_lock(1, print):
         started = time.monotonic()
         with pytest.raises(Busy), release_lock(0.5, lambda text: None):
@@ -68,5 +68,5 @@ def test_the_lock_leaves_nothing_of_itself_in_the_database() -> None:
 def counted(query: str) -> int:
     with connection.cursor() as cursor:
         cursor.execute(query)
-        found: int = cursor.fetchone()[0]
-        return found
+        count: int = cursor.fetchone()[0]
+        return count

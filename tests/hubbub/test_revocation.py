@@ -1,4 +1,4 @@
-"""Who is looked at again, when, and what becomes of those whom the database says no to."""
+"""Re-checks of access: users, times, and the end of revoked sockets."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.database
 
 
 class Due:
-    """A `check` that notes what it is called with, and fails as often as it is told to."""
+    """A `check` that records its arguments, and fails a given number of times."""
 
     def __init__(self, failures: int = 0) -> None:
         self.calls: list[set[int] | None] = []
@@ -57,7 +57,7 @@ async def running(recheck: Revalidator[int]) -> AsyncIterator[None]:
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_what_is_asked_for_together_is_checked_together() -> None:
+async def test_concurrent_checks_are_one_check() -> None:
     due = Due()
     recheck: Revalidator[int] = Revalidator(due.check)
     async with running(recheck):
@@ -66,7 +66,7 @@ async def test_what_is_asked_for_together_is_checked_together() -> None:
         await due.until(lambda: due.calls == [{1, 2, 3}])
 
 
-async def test_who_is_due_stays_due_until_the_database_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_due_users_stay_due_until_the_database_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(revocation, "RETRY_SECONDS", 0.01)
     due = Due(failures=3)
     recheck: Revalidator[int] = Revalidator(due.check)
@@ -77,13 +77,15 @@ async def test_who_is_due_stays_due_until_the_database_answers(monkeypatch: pyte
         await due.until(lambda: due.calls[-1] is None)
 
 
-async def test_everybody_is_due_at_each_sweep(settings: Any) -> None:
+@pytest.mark.slow
+async def test_all_sockets_are_due_at_each_sweep(settings: Any) -> None:
     settings.HUBBUB = replace(conf.settings(), revalidate_seconds=0.5)
     due = Due()
     async with running(Revalidator(due.check)):
         await due.until(lambda: due.calls == [None, None])
 
 
+@pytest.mark.slow
 async def test_hints_without_end_do_not_put_off_the_sweep(settings: Any) -> None:
     settings.HUBBUB = replace(conf.settings(), revalidate_seconds=0.5)
     due = Due()
@@ -135,13 +137,13 @@ async def test_a_change_while_somebody_comes_in_is_not_missed() -> None:
     assert sockets.recheck._due == set()
 
 
-async def test_who_has_gone_is_not_kept() -> None:
+async def test_removed_sockets_are_not_kept() -> None:
     sockets = SocketRevoker()
     first, second = (One(Identity(7, "alice", True)) for _ in range(2))
-    for one in (first, second):
-        sockets.add(one, 0)
-    for one in (first, second, second):
-        sockets.remove(one)
+    for socket in (first, second):
+        sockets.add(socket, 0)
+    for socket in (first, second, second):
+        sockets.remove(socket)
     assert sockets._by_user == {}
 
 
@@ -166,26 +168,26 @@ def test_a_bulk_update_of_names_is_found_by_the_sweep(
     sockets = SocketRevoker(lambda *who: renamed.append(who))
     identity = identify_session(session().session_key, None)
     assert identity is not None
-    one = One(identity)
-    one.outbox = Hearing()
+    socket = One(identity)
+    socket.outbox = Hearing()
 
     async def sweep() -> None:
         await sockets._check(None)
 
-    sockets._by_user = {identity.user_id: [one]}
+    sockets._by_user = {identity.user_id: [socket]}
     async_to_sync(sweep)()
-    assert (renamed, one.outbox.frames) == ([], [])
+    assert (renamed, socket.outbox.frames) == ([], [])
     type(alice).objects.filter(pk=alice.pk).update(username="carol")
     async_to_sync(sweep)()
-    assert (renamed, one.identity.name) == ([(str(alice.pk), "carol")], "carol")
-    assert [read_frame(text) for text in one.outbox.frames] == [
+    assert (renamed, socket.identity.name) == ([(str(alice.pk), "carol")], "carol")
+    assert [read_frame(text) for text in socket.outbox.frames] == [
         {"type": "user.renamed", "user": {"id": str(alice.pk), "name": "carol"}}
     ]
     async_to_sync(sweep)()
     assert len(renamed) == 1
 
 
-# What the database says
+# Answers of the database
 
 
 @pytest.fixture
@@ -195,36 +197,36 @@ def session(db: None, alice: AbstractUser, settings: Any) -> Callable[..., Any]:
     def make(engine: str = "django.contrib.sessions.backends.db") -> Any:
         settings.SESSION_ENGINE = engine
         settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
-        one = sessions.store()()
-        one[SESSION_KEY] = str(alice.pk)
-        one[BACKEND_SESSION_KEY] = django_settings.AUTHENTICATION_BACKENDS[0]
-        one[HASH_SESSION_KEY] = alice.get_session_auth_hash()
-        one.save()
-        return one
+        store = sessions.store()()
+        store[SESSION_KEY] = str(alice.pk)
+        store[BACKEND_SESSION_KEY] = django_settings.AUTHENTICATION_BACKENDS[0]
+        store[HASH_SESSION_KEY] = alice.get_session_auth_hash()
+        store.save()
+        return store
 
     return make
 
 
 @pytest.mark.parametrize("engine", ["db", "cached_db", "cache"])
-def test_a_session_that_is_ended_lets_nobody_in_whatever_keeps_it(session: Any, engine: str) -> None:
-    kept = session(f"django.contrib.sessions.backends.{engine}")
-    identity = identify_session(kept.session_key, None)
+def test_an_ended_session_is_refused_by_every_session_engine(session: Any, engine: str) -> None:
+    stored = session(f"django.contrib.sessions.backends.{engine}")
+    identity = identify_session(stored.session_key, None)
     assert identity is not None
     assert renew([identity], None) == {identity: identity}
     if engine == "cached_db":
         # Gone from the database, and still in the cache of some process.
         sessions.model().objects.all().delete()
     else:
-        kept.delete()
+        stored.delete()
     assert renew([identity], None) == {identity: None}
 
 
-def test_a_session_that_says_something_else_now_still_lets_in_who_it_is_of(session: Any) -> None:
-    kept = session()
-    identity = identify_session(kept.session_key, None)
-    kept["basket"] = [1, 2]
-    kept.set_expiry(60)
-    kept.save()
+def test_a_changed_session_still_admits_its_user(session: Any) -> None:
+    stored = session()
+    identity = identify_session(stored.session_key, None)
+    stored["basket"] = [1, 2]
+    stored.set_expiry(60)
+    stored.save()
     assert identity is not None
     now = renew([identity], None)[identity]
     assert now is not None
@@ -234,12 +236,12 @@ def test_a_session_that_says_something_else_now_still_lets_in_who_it_is_of(sessi
 
 
 def test_a_session_that_is_another_user_s_now_ends_the_socket(session: Any, bob: AbstractUser) -> None:
-    kept = session()
-    identity = identify_session(kept.session_key, None)
+    stored = session()
+    identity = identify_session(stored.session_key, None)
     assert identity is not None
-    kept[SESSION_KEY] = str(bob.pk)
-    kept[HASH_SESSION_KEY] = bob.get_session_auth_hash()
-    kept.save()
+    stored[SESSION_KEY] = str(bob.pk)
+    stored[HASH_SESSION_KEY] = bob.get_session_auth_hash()
+    stored.save()
     assert renew([identity], None) == {identity: None}
 
 
@@ -252,6 +254,6 @@ def test_many_are_looked_at_by_a_few_queries(session: Any, alice: AbstractUser, 
     with CaptureQueriesContext(
         connection,
     ) as asked:
-        found = renew([one for one in identities if one], None)
-    assert set(found.values()) == set(identities)
+        renewed = renew([identity for identity in identities if identity], None)
+    assert set(renewed.values()) == set(identities)
     assert len(asked) == 3

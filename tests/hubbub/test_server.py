@@ -1,4 +1,4 @@
-"""What our server relies on inside daphne, autobahn and Twisted: an upgrade that moves it fails here."""
+"""Internals of daphne, autobahn and Twisted that the server relies on: an upgrade that changes one fails here."""
 
 import inspect
 import json
@@ -21,8 +21,10 @@ from hubbub.server import inbox as inbox_module
 from hubbub.server import websocket, websocket_connection
 from tests.support.servers import ROOT
 
+pytestmark = pytest.mark.slow
 
-def test_a_transport_keeps_what_it_has_to_send_where_the_fast_path_looks() -> None:
+
+def test_a_transport_keeps_its_buffer_where_the_fast_path_looks() -> None:
     for transport in websocket_connection.FAST_TRANSPORTS:
         assert issubclass(transport, abstract.FileDescriptor)
         # Nothing between the transport and its socket buffers anything else.
@@ -50,7 +52,7 @@ def test_autobahn_writes_at_once_and_closes_by_the_methods_we_override() -> None
     assert "if sync or len(self.send_queue) > 0" in inspect.getsource(WebSocketProtocol.sendData)
 
 
-def test_daphne_builds_its_protocols_from_what_we_replace() -> None:
+def test_daphne_builds_its_protocols_from_the_replaced_classes() -> None:
     source = inspect.getsource(daphne_server.Server)
     assert "self.ws_factory = WebSocketFactory(" in source
     assert '"application_instance"' in source
@@ -71,7 +73,7 @@ def test_a_frame_has_the_header_that_its_size_asks_for() -> None:
 
 
 class Transport:
-    """Keeps what is written, until the test says how much of it has been sent."""
+    """Keeps written bytes until the test marks them as sent."""
 
     def __init__(self) -> None:
         self.dataBuffer = b""
@@ -98,8 +100,8 @@ class Protocol:
     def consumeData(self) -> None: ...
 
 
-async def test_nothing_overtakes_what_waits_when_the_protocol_itself_writes_in_between() -> None:
-    """A ping of autobahn's, say, while the transport has sent a part of what it had."""
+async def test_a_write_of_the_protocol_does_not_overtake_waiting_bytes() -> None:
+    """For example a ping of autobahn's, while the transport has sent a part of its buffer."""
     protocol = Protocol()
     transport = protocol.transport
     connection = websocket_connection.Connection(protocol, {})
@@ -122,7 +124,7 @@ async def test_nothing_overtakes_what_waits_when_the_protocol_itself_writes_in_b
     assert transport.written[2:] == expected
 
 
-async def test_who_sends_much_before_its_handshake_is_answered_is_cut() -> None:
+async def test_a_client_that_sends_much_before_the_handshake_is_cut() -> None:
     protocol = websocket.WebSocketProtocol()
     protocol.transport = transport = Transport()
     protocol.state = protocol.STATE_CONNECTING
@@ -132,7 +134,7 @@ async def test_who_sends_much_before_its_handshake_is_answered_is_cut() -> None:
     assert len(protocol.data) == 1000
 
 
-async def test_who_sends_more_than_is_taken_is_not_read_until_it_was_and_that_is_counted() -> None:
+async def test_a_full_inbox_pauses_reading_and_is_counted() -> None:
     said: list[str] = []
     transport = SimpleNamespace(
         pauseProducing=lambda: said.append("pause"), resumeProducing=lambda: said.append("resume")
@@ -152,7 +154,7 @@ async def test_who_sends_more_than_is_taken_is_not_read_until_it_was_and_that_is
 
 
 def started_by_hand(*options: str, **environ: str) -> tuple[dict[str, Any], str]:
-    """A server just before it listens, from a shell that names no settings: its attributes, and what it has said."""
+    """A server just before it listens, without settings in the environment: its attributes and its output."""
     code = """
 import json, sys
 from hubbub.server.server import Cli, Server

@@ -19,11 +19,11 @@ import pytest
 )
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")  # Python 3.12 warns of what is tested.
 def test_a_child_that_is_forked_while_a_thread_holds_the_lock_does_not_wait_for_it(module: str, name: str) -> None:
-    one = importlib.import_module(module)
+    loaded = importlib.import_module(module)
     is_held, may_end = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with getattr(one, name):
+        with getattr(loaded, name):
             is_held.set()
             may_end.wait(10)
 
@@ -33,7 +33,7 @@ def test_a_child_that_is_forked_while_a_thread_holds_the_lock_does_not_wait_for_
         assert is_held.wait(10)
     pid = os.fork()
     if pid == 0:
-        os._exit(0 if getattr(one, name).acquire(timeout=5) else 1)
+        os._exit(0 if getattr(loaded, name).acquire(timeout=5) else 1)
     _, status = os.waitpid(pid, 0)
     may_end.set()
     if thread.ident is not None:

@@ -1,65 +1,23 @@
-"""The supervisor's parts that can be told apart from a whole site: sockets, locks, back-off, order."""
+"""Supervisor: order of starts and stops, back-off, replacements, output of programs."""
 
 import asyncio
 import io
 import os
 import signal
-import socket
 import sys
-from pathlib import Path
 
 import pytest
 
-from hubbub.process.ports import InUse, bind, claim_port, lock_folder
 from hubbub.supervisor import programs
 from hubbub.supervisor.child import Child, Console
-from hubbub.supervisor.command_program import ManagedCommand
 from hubbub.supervisor.programs import CannotStart
 from hubbub.supervisor.supervisor import Supervisor
 from tests.support.cluster import until
+from tests.support.scripts import STAYS
+
+pytestmark = pytest.mark.slow
 
 
-class Script(ManagedCommand):
-    """A few lines of Python that are kept running."""
-
-    async def launch(self) -> Child:
-        return await Child.start(
-            [sys.executable, "-c", *self.command],
-            show=self.show,
-            environ=self.environ,
-            folder=self.folder,
-            pass_fds=[self.lock],
-        )
-
-    async def probe(self, child: Child) -> str:
-        return "" if any("ready" in line for line in child.last_lines) else "has said nothing"
-
-    def did_start(self, lived_seconds: float) -> bool:
-        return self.ready.is_set()
-
-
-@pytest.fixture
-def console(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    lines: list[str] = []
-    monkeypatch.setattr(Console, "print", lambda self, text: lines.append(text))
-    return lines
-
-
-@pytest.fixture
-def make_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
-    monkeypatch.setattr(programs, "BACK_OFF_SECONDS", 0.01)
-    monkeypatch.setattr(programs, "PROBE_SECONDS", 0.01)
-    lock = lock_folder(tmp_path)
-
-    def make(name: str, code: str) -> Script:
-        environ = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        return Script(name=name, console=Console(), environ=environ, folder=tmp_path, lock=lock, command=[code])
-
-    yield make
-    os.close(lock)
-
-
-STAYS = "import time; print('ready'); time.sleep(60)"
 ENDS_SLOWLY = f"import signal; signal.signal(signal.SIGTERM, lambda *_: None); {STAYS}"
 
 
@@ -81,7 +39,7 @@ time.sleep(60)
     assert [line.split()[0] for line in console if "ends" in line] == ["second", "first"]
 
 
-async def test_what_dies_before_it_is_ready_five_times_ends_all_with_its_last_words(  # type: ignore[no-untyped-def]
+async def test_a_program_that_dies_five_times_before_it_is_ready_ends_the_run(  # type: ignore[no-untyped-def]
     make_script, console: list[str]
 ) -> None:
     healthy, broken = make_script("healthy", STAYS), make_script("broken", "raise SystemExit('no disk')")
@@ -92,7 +50,7 @@ async def test_what_dies_before_it_is_ready_five_times_ends_all_with_its_last_wo
     assert not healthy.child.is_alive
 
 
-async def test_what_answers_wrongly_is_not_waited_for_for_ever(  # type: ignore[no-untyped-def]
+async def test_a_misconfigured_program_ends_the_start(  # type: ignore[no-untyped-def]
     make_script, console: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hubbub.supervisor.supervisor.SLOW_START_SECONDS", 0.05)
@@ -109,7 +67,7 @@ async def test_what_answers_wrongly_is_not_waited_for_for_ever(  # type: ignore[
     assert "announced" not in console
 
 
-async def test_what_was_ready_once_is_started_again_for_ever(make_script, console: list[str]) -> None:  # type: ignore[no-untyped-def]
+async def test_a_program_that_was_ready_once_is_always_restarted(make_script, console: list[str]) -> None:  # type: ignore[no-untyped-def]
     script = make_script("short", "import time; print('ready'); time.sleep(0.2)")
     keeper = asyncio.create_task(script.keep_running())
     await until(lambda: sum("restarts in" in line for line in console) > programs.MAX_FAILED_STARTS, 60)
@@ -197,11 +155,11 @@ async def test_a_stop_waits_for_all_that_were_replaced_one_after_another(make_sc
         replaced.append(old)
         await until(lambda old=old: script.child is not old)
     await script.stop()
-    assert not any(one.is_alive for one in replaced)
+    assert not any(program.is_alive for program in replaced)
     await keeper
 
 
-async def test_one_that_dies_does_not_wait_for_a_replacement_that_accepts_nothing_yet(  # type: ignore[no-untyped-def]
+async def test_a_dead_program_does_not_wait_for_an_unready_replacement(  # type: ignore[no-untyped-def]
     make_script, console: list[str]
 ) -> None:
     script = make_script("web", STAYS)
@@ -220,7 +178,7 @@ async def test_one_that_dies_does_not_wait_for_a_replacement_that_accepts_nothin
     await keeper
 
 
-async def test_one_that_dies_is_followed_by_the_replacement_that_accepts_already(  # type: ignore[no-untyped-def]
+async def test_a_dead_program_is_followed_by_its_ready_replacement(  # type: ignore[no-untyped-def]
     make_script, console: list[str]
 ) -> None:
     script = make_script("web", STAYS)
@@ -253,7 +211,7 @@ async def test_a_restart_that_failed_does_not_keep_the_rest_from_being_stopped( 
     assert not script.child.is_alive
 
 
-async def test_one_that_ignores_the_request_to_end_is_killed(make_script, console: list[str]) -> None:  # type: ignore[no-untyped-def]
+async def test_a_program_that_ignores_sigterm_is_killed(make_script, console: list[str]) -> None:  # type: ignore[no-untyped-def]
     script = make_script("deaf", f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {STAYS}")
     keeper = asyncio.create_task(script.keep_running())
     await script.ready.wait()
@@ -272,7 +230,7 @@ async def test_endless_output_without_a_line_break_is_cut(make_script, console: 
     await keeper
 
 
-async def test_output_that_the_terminal_has_no_letters_for_is_read_all_the_same(  # type: ignore[no-untyped-def]
+async def test_output_that_the_terminal_cannot_encode_is_read(  # type: ignore[no-untyped-def]
     make_script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     terminal = io.BytesIO()
@@ -284,31 +242,3 @@ async def test_output_that_the_terminal_has_no_letters_for_is_read_all_the_same(
     await script.stop()
     await keeper
     assert b"web       | ?\n" in terminal.getvalue()
-
-
-def test_a_port_is_taken_by_a_listener_that_would_share_it() -> None:
-    first = bind("127.0.0.1", 0)
-    first.listen()
-    port = first.getsockname()[1]
-    with first, bind("127.0.0.1", port), pytest.raises(InUse, match=f"Port {port} on 127.0.0.1 is in use"):
-        claim_port("127.0.0.1", port)
-    assert claim_port("127.0.0.1", port) == port
-
-
-def test_ipv6_and_addresses_that_are_not_ours() -> None:
-    with bind("::1", claim_port("[::1]", 0)) as listener:
-        assert listener.family == socket.AF_INET6
-    with pytest.raises(InUse, match="not an address of this machine"):
-        claim_port("192.0.2.1", 0)
-    with pytest.raises(InUse, match="not an address of this machine"):
-        claim_port("not a host", 0)
-
-
-def test_a_lock_lives_as_long_as_any_copy_of_it(tmp_path: Path) -> None:
-    held = lock_folder(tmp_path)
-    copy = os.dup(held)
-    os.close(held)
-    with pytest.raises(InUse):
-        lock_folder(tmp_path)
-    os.close(copy)
-    os.close(lock_folder(tmp_path))

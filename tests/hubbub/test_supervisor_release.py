@@ -13,8 +13,10 @@ import pytest
 from hubbub.supervisor.child import Console
 from hubbub.supervisor.release_child import ReleaseChild, find_reason
 from hubbub.supervisor.supervisor import Supervisor
-from tests.hubbub.test_supervisor import STAYS, Script, console, make_script  # noqa: F401
 from tests.support.cluster import until
+from tests.support.scripts import STAYS, Script
+
+pytestmark = pytest.mark.slow
 
 
 class Run:
@@ -50,7 +52,7 @@ class Run:
 
 
 @pytest.fixture
-def make_run(make_script, console: list[str]):  # type: ignore[no-untyped-def]  # noqa: F811
+def make_run(make_script, console: list[str]):  # type: ignore[no-untyped-def]
     def make(code: str, seconds: float = 60.0) -> Run:
         return Run(make_script("web", STAYS), code, console, seconds)
 

@@ -1,4 +1,4 @@
-"""The tables of `realtime`, the engine's app in earlier versions, are taken over with what is in them."""
+"""The tables of `realtime`, the engine's app in earlier versions, are taken over with their rows."""
 
 import os
 import sqlite3
@@ -18,6 +18,8 @@ from hubbub.auth.tokens import create_token
 from hubbub.models import AccessToken
 from tests.support.servers import ROOT
 
+pytestmark = pytest.mark.slow
+
 BEFORE = Path(__file__).with_name("before_hubbub.sql")  # A site of the version before, as its migrations made it.
 TOKEN = "hub_1_a-secret-of-before"
 SITE = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
@@ -32,7 +34,7 @@ identity = identify_token({TOKEN!r}, None)
 print(identity.name, *identity.scopes)
 print(SiteIdentity.objects.get().site_id)
 print(LogEntry.objects.get().get_edited_object())
-print(*[str(one.content_type) for one in Group.objects.get().permissions.all()], sep="; ")
+print(*[str(permission.content_type) for permission in Group.objects.get().permissions.all()], sep="; ")
 get_user_model().objects.get(username="ada").delete()
 print(AccessToken.objects.count())
 """
@@ -63,9 +65,9 @@ def manage(var: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def tables(var: Path) -> set[str]:
     with sqlite3.connect(var / "hubbub.sqlite3") as database:
-        found = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        names = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     database.close()
-    return found
+    return names
 
 
 def test_a_site_of_before_goes_on_with_its_tokens_and_its_id(var: Path) -> None:
@@ -91,7 +93,7 @@ def test_under_running_processes_of_before_it_is_refused(var: Path) -> None:
     assert tables(var) == before
 
 
-def test_a_site_that_skipped_a_version_is_told_what_to_do(var: Path) -> None:
+def test_a_skipped_version_is_an_error_with_the_remedy(var: Path) -> None:
     with sqlite3.connect(var / "hubbub.sqlite3") as database:
         database.execute("ALTER TABLE realtime_accesstoken DROP COLUMN scopes")
     database.close()

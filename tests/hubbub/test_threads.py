@@ -36,11 +36,11 @@ async def test_a_thread_keeps_its_connection() -> None:
 
 
 async def test_a_database_error_replaces_the_connection() -> None:
-    kept = []
+    connections = []
 
     def fail() -> None:
         connection.ensure_connection()
-        kept.append(connection.connection)  # Kept alive, so that its id is not used again.
+        connections.append(connection.connection)  # Kept alive, so that its id is not used again.
         raise OperationalError("gone")
 
     before = await threads.write(raw_connection)
@@ -69,7 +69,7 @@ async def test_writes_come_one_after_another() -> None:
         assert len(running) == 1
         return running.pop()
 
-    assert await asyncio.gather(*(threads.write(write, one) for one in range(20))) == list(range(20))
+    assert await asyncio.gather(*(threads.write(write, number) for number in range(20))) == list(range(20))
 
 
 async def test_more_than_may_wait_is_refused_at_once_and_frees_its_place(settings: Any) -> None:
@@ -94,7 +94,7 @@ def hold(begun: threading.Event, release: threading.Event) -> None:
     assert release.wait(10)
 
 
-async def test_what_is_stuck_and_what_waits_behind_it_is_refused_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stuck_command_and_the_queue_behind_it_are_refused_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "ANSWER_SECONDS", 0.3)
     begun, release = threading.Event(), threading.Event()
     done: list[str] = []
@@ -203,12 +203,12 @@ async def test_postgresql_gives_up_in_time() -> None:
             return [cursor.execute(f"SHOW {name}").fetchone()[0] for name in names]
 
     if connection.vendor == "postgresql":
-        assert await threads.write(limits) == ["1s", "4s", "5s"]
+        assert await threads.write(limits) == ["1500ms", "4s", "5s"]
     else:
         assert connection.settings_dict["OPTIONS"]["timeout"] == 2
 
 
-async def test_a_job_wakes_the_loop_once_for_its_result_and_for_what_it_published() -> None:
+async def test_a_job_wakes_the_loop_once_for_its_result_and_its_publications() -> None:
     loop = asyncio.get_running_loop()
     calls: list[str] = []
 
@@ -228,7 +228,7 @@ async def test_a_job_wakes_the_loop_once_for_its_result_and_for_what_it_publishe
         other.close()
 
 
-async def test_what_a_failed_or_late_job_published_is_sent_as_well() -> None:
+async def test_publications_of_a_failed_or_late_job_are_sent() -> None:
     loop = asyncio.get_running_loop()
     sent = asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""Token buckets: how much goes at once, how fast it comes back, and that nobody can fill the memory."""
+"""Token buckets: burst, refill, bounded memory."""
 
 import time
 
@@ -25,13 +25,13 @@ def test_a_burst_goes_at_once_and_no_more(buckets: Buckets) -> None:
 
 
 @pytest.mark.parametrize("now", [0.1, 1234.567, 987_654_321.1])
-def test_rounding_costs_nobody_a_token(clock: Clock, now: float) -> None:
+def test_rounding_costs_no_token(clock: Clock, now: float) -> None:
     clock.now = now
     buckets = Buckets(per_second=0.3, burst=100, clock=clock)
     assert [buckets.take("alice") for _ in range(101)].count(0.0) == 100
 
 
-def test_what_was_refused_takes_nothing(buckets: Buckets, clock: Clock) -> None:
+def test_a_refusal_takes_no_tokens(buckets: Buckets, clock: Clock) -> None:
     for _ in range(100):
         buckets.take("alice")
     clock.now += 0.5
@@ -67,15 +67,13 @@ def test_one_key_does_not_pay_for_another(buckets: Buckets) -> None:
     assert buckets.take("alice") == 0.0
 
 
-def test_asking_takes_nothing(buckets: Buckets) -> None:
+def test_a_check_takes_no_token(buckets: Buckets) -> None:
     for _ in range(50):
         assert buckets.wait("alice", 5) == 0.0
     assert len(buckets) == 0
 
 
-def test_what_happened_elsewhere_is_charged_beyond_what_is_there_but_not_for_ever(
-    buckets: Buckets, clock: Clock
-) -> None:
+def test_remote_usage_makes_a_bounded_debt(buckets: Buckets, clock: Clock) -> None:
     buckets.charge("alice", 7)
     assert buckets.wait("alice") == pytest.approx(1.5)
     buckets.charge("alice", 1_000_000)
@@ -92,7 +90,7 @@ def test_a_flood_of_keys_is_kept_within_bounds_and_the_latest_stay(buckets: Buck
     assert buckets.wait(0) == 0.0
 
 
-def test_who_goes_on_is_not_forgotten_in_a_flood_of_keys(buckets: Buckets) -> None:
+def test_an_active_key_is_not_forgotten_in_a_flood_of_keys(buckets: Buckets) -> None:
     for number in range(1_000):
         buckets.charge(number)
         buckets.charge("mallory")
@@ -108,7 +106,7 @@ def test_full_buckets_are_not_kept(buckets: Buckets, clock: Clock) -> None:
     assert len(buckets) == 1
 
 
-def test_what_is_given_back_can_be_taken_again_and_no_more(buckets: Buckets, clock: Clock) -> None:
+def test_returned_slots_can_be_taken_again_and_no_more(buckets: Buckets, clock: Clock) -> None:
     for _ in range(4):
         buckets.take("alice")
     buckets.give_back("alice")

@@ -15,7 +15,7 @@ from hubbub.models import AccessToken
 
 
 def run(*arguments: str) -> tuple[str, str]:
-    """What it wrote to stdout and to stderr."""
+    """Run the command; return stdout and stderr."""
     out, err = io.StringIO(), io.StringIO()
     call_command("token", *arguments, stdout=out, stderr=err, no_color=True)
     return out.getvalue(), err.getvalue()
@@ -39,7 +39,7 @@ def test_a_token_is_given_the_scopes_that_are_named_or_all(alice: Any) -> None:
     _, err = run("create", "alice", "--scope", "chat.write", "--scope", "chat.read")
     assert "with chat.read, chat.write." in err
     run("create", "alice")
-    assert [one.scopes for one in AccessToken.objects.order_by("pk")] == [
+    assert [token.scopes for token in AccessToken.objects.order_by("pk")] == [
         "chat.read chat.write",
         "chat.read chat.write monitor.read",
     ]

@@ -1,11 +1,9 @@
 """Topics through a socket: state, log, commands, permissions, positions."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.db import transaction
@@ -14,9 +12,13 @@ from hubbub.models import TopicPosition
 from hubbub.protocol import Refused
 from tests.support.polls.models import Note, Option, Poll, Vote
 from tests.support.polls.topics import BoardTopic, PollTopic, ThermometerTopic
-from tests.support.topic_page import opened
+from tests.support.topic_page import in_thread, opened
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.database,
+    pytest.mark.usefixtures("ended_threads"),
+]
 
 
 @pytest.fixture
@@ -37,9 +39,6 @@ def poll(alice: Any, bob: Any) -> Poll:
 
 def option_of(poll: Poll, text: str) -> int:
     return Option.objects.get(poll=poll, text=text).pk
-
-
-in_thread: Callable[..., Any] = sync_to_async
 
 
 async def test_a_vote_reaches_both_pages_as_the_new_state(alice: Any, bob: Any, poll: Poll) -> None:

@@ -1,4 +1,4 @@
-"""Who a request really comes from, and that nobody but a trusted proxy has a say in it."""
+"""The true address and scheme of a request: only trusted proxies may set them."""
 
 import logging
 from typing import Any
@@ -33,22 +33,22 @@ def test_without_forwarding_headers_nothing_is_touched() -> None:
 
 
 def test_a_trusted_proxy_tells_address_and_scheme() -> None:
-    told = scope("10.1.2.3", ("x-forwarded-for", "203.0.113.7"), ("x-forwarded-proto", "https"), scheme="http")
-    assert true_scope(told, PROXIES)["client"] == ["203.0.113.7", 0]
-    assert true_scope(told, PROXIES)["scheme"] == "https"
-    assert told["client"] == ["10.1.2.3", 50_000]
+    forwarded = scope("10.1.2.3", ("x-forwarded-for", "203.0.113.7"), ("x-forwarded-proto", "https"), scheme="http")
+    assert true_scope(forwarded, PROXIES)["client"] == ["203.0.113.7", 0]
+    assert true_scope(forwarded, PROXIES)["scheme"] == "https"
+    assert forwarded["client"] == ["10.1.2.3", 50_000]
 
 
 @pytest.mark.parametrize(("said", "scheme"), [("https", "wss"), ("http", "ws"), ("wss", "wss"), ("http, https", "wss")])
-def test_a_sockets_scheme_is_told_in_its_own_words(said: str, scheme: str) -> None:
+def test_the_scheme_of_a_socket_is_ws_or_wss(said: str, scheme: str) -> None:
     for known in ({}, {"scheme": "ws"}, {"scheme": "wss"}):
-        told = scope("127.0.0.1", ("x-forwarded-proto", said), kind="websocket", **known)
-        assert true_scope(told, PROXIES)["scheme"] == scheme
+        forwarded = scope("127.0.0.1", ("x-forwarded-proto", said), kind="websocket", **known)
+        assert true_scope(forwarded, PROXIES)["scheme"] == scheme
 
 
-def test_a_scheme_that_is_none_changes_nothing() -> None:
-    told = scope("127.0.0.1", ("x-forwarded-proto", "javascript"), scheme="http")
-    assert true_scope(told, PROXIES)["scheme"] == "http"
+def test_an_unknown_scheme_changes_nothing() -> None:
+    forwarded = scope("127.0.0.1", ("x-forwarded-proto", "javascript"), scheme="http")
+    assert true_scope(forwarded, PROXIES)["scheme"] == "http"
 
 
 def test_anybody_elses_forwarding_headers_are_taken_away_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -110,26 +110,26 @@ def test_the_client_is_the_last_hop_that_is_no_proxy(hops: list[str], address: s
         ["9" * 10_000],
     ],
 )
-def test_what_a_client_wrote_before_its_own_address_is_not_believed(forged: list[str]) -> None:
+def test_forged_entries_before_the_client_address_are_ignored(forged: list[str]) -> None:
     assert forwarded_address("10.0.0.1", [*forged, "203.0.113.7"], PROXIES) == "203.0.113.7"
 
 
 @pytest.mark.parametrize(
     "junk", ["", "<script>", "fe80::1%\x1b[31m", "1.2.3", "[::1]x]", "a:b", "localhost", "٣.1.1.1"]
 )
-def test_what_is_no_address_is_never_anybodys(junk: str) -> None:
+def test_text_that_is_no_address_belongs_to_no_user(junk: str) -> None:
     assert parse_address(junk) is None
     assert forwarded_address("10.0.0.1", ["198.51.100.1", junk], PROXIES) == "10.0.0.1"
 
 
-def test_who_speaks_on_a_unix_socket_is_trusted_only_by_name() -> None:
-    told = scope(None, ("x-forwarded-for", "203.0.113.7"))
-    assert true_scope(told, TrustedProxies(["unix"]))["client"] == ["203.0.113.7", 0]
-    assert true_scope(told, PROXIES)["client"] is None
+def test_a_client_on_a_unix_socket_is_trusted_only_by_name() -> None:
+    forwarded = scope(None, ("x-forwarded-for", "203.0.113.7"))
+    assert true_scope(forwarded, TrustedProxies(["unix"]))["client"] == ["203.0.113.7", 0]
+    assert true_scope(forwarded, PROXIES)["client"] is None
 
 
 @pytest.mark.parametrize("word", ["", "proxy.example.org", "10.0.0.1/8", "*", "10.0.0.0/33", "UNIX"])
-def test_what_is_no_address_or_network_cannot_be_trusted(word: str) -> None:
+def test_text_that_is_no_address_or_network_cannot_be_trusted(word: str) -> None:
     with pytest.raises(ValueError):
         TrustedProxies([word])
 

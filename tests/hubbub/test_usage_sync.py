@@ -1,4 +1,4 @@
-"""What processes tell each other of their users, over a real Redis: it is heard, forgotten in time, and may be lost."""
+"""Processes exchange the usage of their users over a real Redis: delivery, expiry, losses."""
 
 import os
 from collections.abc import AsyncIterator
@@ -14,8 +14,8 @@ from hubbub.limits.quotas import Quotas
 from hubbub.limits.usage_sync import KEY, SILENT_SECONDS, TIMEOUT_SECONDS, Exchange
 from hubbub.process.redis_client import connect
 from hubbub.site.lease import on_connect
-from tests.hubbub.test_quotas import ALICE, BOB, posted
 from tests.support.clock import Clock
+from tests.support.quotas import ALICE, BOB, posted
 
 
 class Process:
@@ -37,23 +37,23 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def processes(clock: Clock) -> AsyncIterator[list[Process]]:
-    some = [Process(clock) for _ in range(3)]
-    await some[0].redis.delete(site.key(KEY))
-    await rounds(some, 2)  # They come to know each other.
-    yield some
-    for one in some:
-        await one.redis.aclose()
+    processes = [Process(clock) for _ in range(3)]
+    await processes[0].redis.delete(site.key(KEY))
+    await rounds(processes, 2)  # They come to know each other.
+    yield processes
+    for process in processes:
+        await process.redis.aclose()
 
 
 async def rounds(processes: list[Process], count: int = 1) -> None:
     for _ in range(count):
-        for one in processes:
-            await one.exchange.round()
+        for process in processes:
+            await process.exchange.round()
 
 
-async def test_what_a_user_did_elsewhere_counts_here(processes: list[Process]) -> None:
-    one, other, third = processes
-    assert posted(one.quotas, ALICE, 20) == 20
+async def test_usage_on_another_process_counts_here(processes: list[Process]) -> None:
+    here, other, third = processes
+    assert posted(here.quotas, ALICE, 20) == 20
     await rounds(processes, 2)
     assert posted(other.quotas, ALICE, 100) == 10
     assert posted(other.quotas, BOB, 100) == 30
@@ -62,13 +62,13 @@ async def test_what_a_user_did_elsewhere_counts_here(processes: list[Process]) -
 
 
 async def test_a_users_sockets_are_counted_over_all_processes(processes: list[Process]) -> None:
-    one, other, _ = processes
-    assert one.slot(ALICE, 30) == 30
+    here, other, _ = processes
+    assert here.slot(ALICE, 30) == 30
     await rounds(processes, 2)
     assert other.slot(ALICE, 100) == 20
     assert other.slot(BOB, 50) == 50
     for _ in range(30):
-        one.quotas.leave(ALICE)
+        here.quotas.leave(ALICE)
     await rounds(processes, 2)
     assert other.slot(ALICE, 100) == 30
 
@@ -86,7 +86,7 @@ async def test_a_process_that_died_is_soon_forgotten(processes: list[Process], c
     assert await living[0].redis.hlen(site.key(KEY)) == len(living)
 
 
-async def test_what_a_dead_process_left_means_nothing_to_a_new_one(processes: list[Process], clock: Clock) -> None:
+async def test_remains_of_a_dead_process_mean_nothing_to_a_new_one(processes: list[Process], clock: Clock) -> None:
     posted(processes[0].quotas, ALICE, 30)
     processes[0].slot(ALICE, 50)
     await rounds(processes[:1])
@@ -98,25 +98,25 @@ async def test_what_a_dead_process_left_means_nothing_to_a_new_one(processes: li
 
 
 async def test_redis_may_forget_everything(processes: list[Process]) -> None:
-    one, other, _ = processes
-    one.slot(ALICE, 50)
+    here, other, _ = processes
+    here.slot(ALICE, 50)
     await rounds(processes, 2)
-    await one.redis.delete(*[key async for key in one.redis.scan_iter()])
+    await here.redis.delete(*[key async for key in here.redis.scan_iter()])
     await rounds(processes, 2)
     assert other.slot(ALICE, 1) == 0
-    posted(one.quotas, ALICE, 30)
+    posted(here.quotas, ALICE, 30)
     await rounds(processes, 2)
     assert posted(other.quotas, ALICE, 1) == 0
 
 
-async def test_what_another_release_says_is_passed_over(processes: list[Process]) -> None:
+async def test_messages_of_another_release_are_ignored(processes: list[Process]) -> None:
     await processes[0].redis.hset(site.key(KEY), "stranger", b"\xff nonsense")
     posted(processes[0].quotas, ALICE, 30)
     await rounds(processes, 2)
     assert posted(processes[1].quotas, ALICE, 1) == 0
 
 
-async def test_without_redis_each_decides_alone_and_keeps_nothing_to_tell(clock: Clock, tmp_path: Any) -> None:
+async def test_without_redis_each_process_decides_alone_and_stores_no_report(clock: Clock, tmp_path: Any) -> None:
     lonely = Process(clock, f"unix://{tmp_path}/nobody.sock")
     for _ in range(3):
         assert posted(lonely.quotas, ALICE, 30) == 30
@@ -144,12 +144,12 @@ STRAYS = {
 
 @pytest.mark.parametrize("stray", STRAYS.values(), ids=STRAYS.keys())
 async def test_a_report_that_is_none_of_ours_is_passed_over(processes: list[Process], stray: bytes) -> None:
-    one, other, _ = processes
+    here, other, _ = processes
     for number in range(2):
-        await one.redis.hset(site.key(KEY), b"\xff stranger", stray.replace(b"\x07", bytes([7 + number]), 1))
+        await here.redis.hset(site.key(KEY), b"\xff stranger", stray.replace(b"\x07", bytes([7 + number]), 1))
         await rounds(processes)
-    posted(one.quotas, ALICE, 30)
-    one.slot(ALICE, 50)
+    posted(here.quotas, ALICE, 30)
+    here.slot(ALICE, 50)
     await rounds(processes, 2)
     assert posted(other.quotas, ALICE, 1) == 0
     assert other.slot(ALICE, 1) == 0
@@ -158,12 +158,12 @@ async def test_a_report_that_is_none_of_ours_is_passed_over(processes: list[Proc
 async def test_a_key_of_another_kind_is_deleted_and_processes_count_together_again(
     processes: list[Process],
 ) -> None:
-    one, other, _ = processes
-    await one.redis.delete(site.key(KEY))
-    await one.redis.set(site.key(KEY), "not ours")
+    here, other, _ = processes
+    await here.redis.delete(site.key(KEY))
+    await here.redis.set(site.key(KEY), "not ours")
     with pytest.raises(RedisError):
-        await one.exchange.round()
+        await here.exchange.round()
     await rounds(processes, 2)
-    posted(one.quotas, ALICE, 30)
+    posted(here.quotas, ALICE, 30)
     await rounds(processes, 2)
     assert posted(other.quotas, ALICE, 1) == 0

@@ -1,4 +1,4 @@
-"""Ids of users as text, whatever kind of key the model has; and rows of models whose names need quotes."""
+"""Ids of users as text for any kind of key, and rows of models with quoted names."""
 
 from datetime import date
 from typing import Any
@@ -55,7 +55,7 @@ def test_a_text_that_is_no_key_is_dropped(kind: str) -> None:
     assert users.key_from_text(field, text) is None
 
 
-def test_ids_of_users_are_what_sessions_hold(db: None) -> None:
+def test_ids_of_users_are_as_in_sessions(db: None) -> None:
     alice = make_user("alice")
     assert users.id_of(alice) == users.id_of_key(alice.pk) == str(alice.pk)
     assert users.key_of(users.id_of(alice)) == alice.pk
@@ -75,8 +75,8 @@ def test_rows_are_found_by_names_of_fields_and_of_columns_and_by_keys(db: None) 
     room = Room.objects.create(slug="rows", title="Rows")
     Membership.objects.create(room=room, user=alice)
     for name in ("user", "user_id"):
-        assert [one.user_id for one in rows_by(Membership, **{name: [alice.pk, bob.pk]})] == [alice.pk]
-    assert {one.username for one in rows_by(get_user_model(), pk=[alice.pk, bob.pk])} == {"alice", "bob"}
+        assert [membership.user_id for membership in rows_by(Membership, **{name: [alice.pk, bob.pk]})] == [alice.pk]
+    assert {user.username for user in rows_by(get_user_model(), pk=[alice.pk, bob.pk])} == {"alice", "bob"}
     assert rows_by(get_user_model(), pk=[]) == []
 
 
@@ -91,7 +91,7 @@ def test_a_name_is_quoted(db: None, name: str, written: str) -> None:
 # From a process of the release before, while it is replaced
 
 
-def test_people_of_a_process_whose_ids_are_numbers_are_seen_all_the_same() -> None:
+def test_users_of_a_process_with_numbers_as_ids_are_present() -> None:
     values = [msgspec.msgpack.encode({7: "alice", 8: "bob"}), msgspec.msgpack.encode({"7": "alice"}), b"\xff", None]
-    found = store._read("other", ["a", "b", "c", "d"], values)
-    assert found == {"a": {"7": "alice", "8": "bob"}, "b": {"7": "alice"}, "c": {}, "d": {}}
+    users = store._read("other", ["a", "b", "c", "d"], values)
+    assert users == {"a": {"7": "alice", "8": "bob"}, "b": {"7": "alice"}, "c": {}, "d": {}}

@@ -3,8 +3,7 @@ import { test } from "node:test";
 
 import { initialsOf, tintOf } from "../../chat/static/chat/js/avatars.js";
 import { lastOwn, mayWrite, rows } from "../../chat/static/chat/js/room-rows.js";
-import { initial } from "../../chat/static/chat/js/room-state.js";
-import { ALICE, answer, at, event, fresh, joinedAt, kinds, message, messageRows, ROOM, run } from "./rooms.js";
+import { ALICE, answer, at, event, fresh, initial, joinedAt, kinds, message, messageRows, ROOM, run } from "./rooms.js";
 
 /** @import { Message, RoomState } from "../../chat/static/chat/js/types.js" */
 

@@ -1,11 +1,16 @@
-"""Readings made up for tests, and the monitor's part of the real Redis, empty."""
+"""Made-up readings, publishers with a set clock, and the monitor's keys of the real Redis, emptied."""
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import pytest
 
+from monitor.conf import Monitor
 from monitor.protocol import Host, Network, Process, Usage
+from monitor.publisher import Publisher
+from monitor.readings import HostReader
 from monitor.store import PREFIX, Store, connect
 from tests.support.pages import plain_static  # noqa: F401
 from tests.support.personas import alice, mona  # noqa: F401
@@ -53,6 +58,55 @@ def make_process() -> Callable[..., Process]:
 
 
 async def forget_all(redis: Any) -> None:
-    """What FLUSHALL does to the monitor: the development Redis does not allow that command."""
+    """Delete the monitor's keys. The development Redis does not allow FLUSHALL."""
     async for key in redis.scan_iter(f"hubbub:{PREFIX}:*"):
         await redis.delete(key)
+
+
+@dataclass
+class Clock:
+    """`now`: the publishers' monotonic clock. `set_by`: offset of the clock of Redis, in seconds."""
+
+    now: float = 1_900_000_000.0
+    set_by: float = 0.0
+
+    def time(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    new = Clock()
+
+    async def time(store):
+        return new.now + new.set_by
+
+    monkeypatch.setattr(Store, "time", time)
+    return new
+
+
+@pytest.fixture
+def published(monkeypatch):
+    frames = []
+
+    def publish(group, text, *, version, now):
+        assert (group, now) == ("monitor.samples", True)
+        frames.append((version, msgspec.json.decode(text)))
+
+    monkeypatch.setattr("monitor.publisher.publish", publish)
+    return frames
+
+
+@pytest.fixture
+def make_publisher(store, settings, clock):
+    settings.MONITOR = Monitor(lease_seconds=60)  # The clock of Redis goes on, the test's does not.
+
+    def make(name="alpha", ahead=0.0):
+        return Publisher(store, HostReader("demo", name), interval=2.0, clock=lambda: clock.now + ahead)
+
+    return make
+
+
+@pytest.fixture
+def short_lease(make_publisher, settings):
+    settings.MONITOR = Monitor(lease_seconds=0.5)

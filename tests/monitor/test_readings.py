@@ -48,7 +48,7 @@ def test_demo_readings_wander_and_stay_in_bounds():
     assert sum(steps) / len(steps) < 10
 
 
-def test_a_process_reports_what_it_counted_since_the_reading_before(monkeypatch):
+def test_a_process_reports_its_counts_since_the_last_reading(monkeypatch):
     monkeypatch.setattr("monitor.readings.time.monotonic", iter([100.0, 102.0, 104.0]).__next__)
     monkeypatch.setattr(COUNTERS, "sockets", 4)
     monkeypatch.setattr(COUNTERS, "frames_in", 1000)

@@ -88,4 +88,4 @@ async def test_redis_away_for_1024_tries_and_more_the_work_goes_on(period, monke
     monkeypatch.setattr("monitor.schedule.asyncio.sleep", sleep)
     with pytest.raises(KeyError):
         await repeat(work, period=period, name="tester")
-    assert all(0 < one <= max(period, 4.0) + 0.01 for one in waits)
+    assert all(0 < wait <= max(period, 4.0) + 0.01 for wait in waits)

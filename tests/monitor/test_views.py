@@ -1,4 +1,4 @@
-"""Who may open the dashboard, and what its page brings along."""
+"""Access to the dashboard, and the contents of its page."""
 
 import re
 from typing import Any
@@ -11,13 +11,13 @@ from django.urls import reverse
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
 
 
-def test_who_is_not_signed_in_is_asked_to(client: Client) -> None:
+def test_an_anonymous_visitor_is_asked_to_sign_in(client: Client) -> None:
     answer = client.get(reverse("dashboard"))
     assert answer.status_code == 302
     assert answer["Location"] == f"{reverse('sign-in')}?next={reverse('dashboard')}"
 
 
-def test_who_has_not_the_permission_is_refused(client: Client, alice: Any) -> None:
+def test_a_user_without_the_permission_is_refused(client: Client, alice: Any) -> None:
     client.force_login(alice)
     assert client.get(reverse("dashboard")).status_code == 403
 

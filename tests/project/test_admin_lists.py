@@ -34,7 +34,7 @@ def list_of(model: Any) -> str:
 
 
 def add_rows(number: int) -> None:
-    """One more of everything that the admin lists, each with what its columns show."""
+    """Add one row to every list of the admin, with values for its columns."""
     user = make_user(f"user-{number}", email=f"user-{number}@example.org")
     room = services.create_room(slug=f"room-{number}", title=f"Room {number}")
     until = timezone.now() + timedelta(days=1)
@@ -69,7 +69,7 @@ def test_a_list_costs_the_same_with_few_rows_and_with_many(admin: Any, model: An
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_a_list_has_a_search_that_says_what_it_searches_and_an_order(admin: Any, model: Any) -> None:
+def test_a_list_has_a_search_with_help_and_an_order(admin: Any, model: Any) -> None:
     changelist = admin.get(list_of(model)).context["cl"]
     assert changelist.search_fields
     assert changelist.search_help_text
@@ -89,12 +89,12 @@ FOUND_BY = [
 ]
 
 
-def test_what_an_administrator_knows_is_tried_for_every_list() -> None:
+def test_every_list_is_searched_by_common_facts() -> None:
     assert sorted(model.__name__ for model, _ in FOUND_BY) == [model.__name__ for model in MODELS]
 
 
-@pytest.mark.parametrize(("model", "words"), FOUND_BY, ids=lambda one: getattr(one, "__name__", ""))
-def test_a_row_is_found_by_what_an_administrator_knows(admin: Any, model: Any, words: list[str]) -> None:
+@pytest.mark.parametrize(("model", "words"), FOUND_BY, ids=lambda value: getattr(value, "__name__", ""))
+def test_a_search_by_common_facts_finds_the_row(admin: Any, model: Any, words: list[str]) -> None:
     for number in range(5):
         add_rows(number)
     for word in words:
@@ -129,7 +129,7 @@ def test_a_list_of_ones_rows_says_whose_they_are_and_leads_back(admin: Any, mode
 
 
 @pytest.mark.parametrize("value", ["0", "12345", "x", ""])
-def test_a_list_of_somebody_who_does_not_exist_is_empty_or_leads_to_all(admin: Any, value: str) -> None:
+def test_a_list_of_an_unknown_user_is_empty_or_leads_to_all(admin: Any, value: str) -> None:
     add_rows(0)
     page = admin.get(TOKENS, {"user__exact": value})
     if page.status_code == 200:
@@ -140,7 +140,7 @@ def test_a_list_of_somebody_who_does_not_exist_is_empty_or_leads_to_all(admin: A
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_a_list_of_all_rows_speaks_of_nobody(admin: Any, model: Any) -> None:
+def test_a_list_of_all_rows_names_no_user(admin: Any, model: Any) -> None:
     add_rows(0)
     assert "list-scope" not in admin.get(list_of(model)).text
 

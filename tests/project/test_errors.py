@@ -1,4 +1,4 @@
-"""A page that fails says whose fault it is."""
+"""An error page names the cause: the request or the server."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Another SECRET_KEY: who is signed in stays so, under the same session key, by which their open sockets live."""
+"""A new SECRET_KEY: users stay signed in under the same session key, and their sockets stay open."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def test_a_page_request_under_a_new_key_keeps_the_session_of_the_open_sockets(
     rotate(settings)
     assert client.get(reverse("lobby")).status_code == 200
     assert client.cookies["sessionid"].value == key
-    assert [one.pk for one in Session.objects.all()] == [key]
+    assert [session.pk for session in Session.objects.all()] == [key]
     now = renew([socket], None)[socket]
     assert now is not None
     assert now.user_id == socket.user_id
@@ -50,7 +50,7 @@ def test_a_session_is_signed_anew_so_that_the_former_key_can_be_dropped(
 
 
 def test_two_requests_at_once_under_a_new_key_are_both_signed_in(client: Client, alice: Any, settings: Any) -> None:
-    """Each has read the session before the other one saved it: a page and what it asks for come together."""
+    """Each has read the session before the other saved it, like a page and its files."""
     client.force_login(alice)
     other = Client()
     other.cookies["sessionid"] = client.session.session_key or ""
@@ -67,7 +67,7 @@ def test_a_session_under_a_key_that_is_no_fallback_is_signed_out(client: Client,
 
 
 def test_a_sign_in_while_keys_change_still_gets_another_session_key(client: Client, alice: Any, settings: Any) -> None:
-    """Else a key that somebody had put into the browser before would be signed in with it."""
+    """Otherwise a session key planted in the browser would be signed in."""
     alice.set_password(PASSWORD)
     alice.save()
     rotate(settings)

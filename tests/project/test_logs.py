@@ -1,4 +1,4 @@
-"""What the log leaves out, and what it must not."""
+"""Lines that the log omits, and lines that it must keep."""
 
 import io
 import json
@@ -25,7 +25,7 @@ def failed(name: str, seconds: float = 0.0, **extra: int) -> logging.LogRecord:
 
 
 @pytest.mark.parametrize("name", logs.REPEATING)
-def test_an_outage_is_told_once_in_one_line_and_the_next_one_again(name: str) -> None:
+def test_each_outage_is_one_line(name: str) -> None:
     brief = Brief()
     assert brief.filter(failed("another", 99))
     records = [failed(name, seconds) for seconds in (100, 101, 105, 112, 112 + logs.QUIET_SECONDS + 1)]
@@ -40,7 +40,7 @@ def test_a_refused_request_has_no_traceback_and_a_failed_one_has(status: int, ha
     assert ("Traceback" in logging.Formatter().format(record)) == has_traceback
 
 
-def test_that_we_are_not_ready_is_told_once_however_often_it_is_asked() -> None:
+def test_unreadiness_is_logged_once() -> None:
     brief = Brief()
     assert [brief.filter(failed("django.request", at, status_code=503)) for at in (100, 101, 102)] == [
         True,
@@ -74,7 +74,7 @@ def test_a_line_has_time_level_and_process(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\u2028", "\x1b[2J", "\x85", "\u202e"])
-def test_what_others_chose_cannot_forge_a_line(end: str) -> None:
+def test_user_text_cannot_forge_a_log_line(end: str) -> None:
     stream = io.StringIO()
     logging_to(stream, logs.Line()).warning("Not Found: %s", f"/a{end}2026-01-01 ERROR forged")
     assert len(stream.getvalue().splitlines()) == 1
@@ -118,6 +118,6 @@ def test_json_is_one_object_a_line() -> None:
     except ValueError:
         logging_to(stream, logs.JsonLine()).exception("a\nb")
     (line,) = stream.getvalue().splitlines()
-    found = json.loads(line)
-    assert (found["level"], found["logger"], found["message"]) == ("ERROR", "some.logger", r"a\nb")
-    assert found["traceback"][-1] == "ValueError: odd"
+    entry = json.loads(line)
+    assert (entry["level"], entry["logger"], entry["message"]) == ("ERROR", "some.logger", r"a\nb")
+    assert entry["traceback"][-1] == "ValueError: odd"

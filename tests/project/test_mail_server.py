@@ -36,7 +36,7 @@ def test_without_an_address_there_is_no_mail(monkeypatch: pytest.MonkeyPatch, te
         *("smtp://me:geheim@mail/path", "smtp://me:geheim@mail?tls=1", "smtp://me:geheim@[::1"),
     ],
 )
-def test_what_is_no_address_is_refused_with_its_name(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+def test_text_that_is_no_address_is_refused_with_its_name(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv(NAME, url)
     with pytest.raises(ImproperlyConfigured, match=f"^{NAME} is not smtp://") as caught:
         env.read_mail_server(NAME, SITE)
@@ -44,7 +44,7 @@ def test_what_is_no_address_is_refused_with_its_name(monkeypatch: pytest.MonkeyP
 
 
 def test_mails_need_the_address_that_their_links_lead_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the host of a request, whoever asks for a mail to somebody else would choose where its link leads."""
+    """By the host of a request, an attacker could choose the target of another user's link."""
     monkeypatch.setenv(NAME, "smtp://mail.example.org")
     with pytest.raises(ImproperlyConfigured, match=f"^{NAME} needs {SITE_NAME}"):
         env.read_mail_server(NAME, "")
@@ -76,7 +76,7 @@ def test_the_address_of_the_site(monkeypatch: pytest.MonkeyPatch, text: str, add
         *("https://[::1", "//chat.example.org", "https:chat.example.org"),
     ],
 )
-def test_what_is_no_address_of_a_site_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+def test_an_invalid_site_address_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv(SITE_NAME, text)
     with pytest.raises(ImproperlyConfigured, match=f"^{SITE_NAME}=.* is not an address such as"):
         env.read_site_url(SITE_NAME)

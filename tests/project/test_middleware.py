@@ -1,4 +1,4 @@
-"""Headers of every answer, and what no address may contain."""
+"""Headers of every answer, and forbidden characters in addresses."""
 
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ def lacking(response: Any) -> list[str]:
 def test_the_policy_allows_nothing_unsafe_and_no_frame() -> None:
     assert "unsafe" not in POLICY
     assert "*" not in POLICY
-    rules = dict(one.strip().split(" ", 1) for one in POLICY.split(";"))
+    rules = dict(part.strip().split(" ", 1) for part in POLICY.split(";"))
     assert rules["default-src"] == rules["frame-ancestors"] == rules["base-uri"] == "'none'"
     assert rules["script-src"] == rules["style-src"] == rules["form-action"] == "'self'"
 
@@ -95,7 +95,7 @@ def test_a_page_that_failed_is_not_kept_either(client: Client, root: Any, monkey
     assert "no-store" in response.headers["Cache-Control"]
 
 
-def test_a_view_that_says_itself_what_may_be_kept_is_left_alone() -> None:
+def test_a_view_with_its_own_cache_header_is_left_alone() -> None:
     said = HttpResponse(headers={"Cache-Control": "max-age=60, public"})
     answered = no_store(lambda request: said)(HttpRequest())
     assert answered.headers["Cache-Control"] == "max-age=60, public"
@@ -182,7 +182,7 @@ def test_a_form_in_another_encoding_is_a_bad_request(kind: str, body: bytes) -> 
     assert lacking(response) == []
 
 
-def test_a_form_of_parts_in_utf8_is_read_as_ever(client: Client) -> None:
+def test_a_multipart_form_in_utf8_is_read(client: Client) -> None:
     response = client.post(reverse("sign-in"), {"username": "Zoë", "password": "x"})
     assert response.status_code == 200
     assert response.wsgi_request.POST["username"] == "Zoë"

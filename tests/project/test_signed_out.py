@@ -1,4 +1,4 @@
-"""What stays of somebody in a browser after they have signed out: nothing that the server has put there."""
+"""The server leaves no data in the browser after a sign-out."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from tests.support.personas import make_user
 pytestmark = [pytest.mark.database, pytest.mark.usefixtures("plain_static")]
 
 
-def test_what_the_admin_told_one_user_is_not_shown_to_the_next_one(client: Client, root: Any, alice: Any) -> None:
+def test_admin_messages_for_one_user_are_not_shown_to_the_next(client: Client, root: Any, alice: Any) -> None:
     """A message waits for the next page; the next page may be another user's."""
     client.force_login(root)
     fields = {"username": "alice", "is_active": "on", "date_joined_0": "2026-01-01", "date_joined_1": "12:00:00"}

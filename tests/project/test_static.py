@@ -8,6 +8,8 @@ import pytest
 from django.contrib.staticfiles import finders
 from django.core.management import call_command
 
+pytestmark = pytest.mark.slow
+
 IMPORT = re.compile(r"""(?:\bfrom|\bimport)\s*\(?\s*["']([^"']+)["']""")
 COMMENT = re.compile(r"/\*.*?\*/|^//.*?$", re.DOTALL | re.MULTILINE)
 HASHED = re.compile(r"\.[0-9a-f]{12}\.m?js$")
@@ -23,9 +25,9 @@ def collected(tmp_path: Path, settings: Any) -> Path:
 
 def test_every_import_resolves_to_a_hashed_file(collected: Path) -> None:
     modules = [path for path in hashed_modules(collected) if "vendor" not in path.parts]
-    found = [(module, target) for module in modules for target in imports(module)]
-    assert len(found) > 10, "the pattern finds imports"
-    for module, target in found:
+    imported = [(module, target) for module in modules for target in imports(module)]
+    assert len(imported) > 10, "the pattern finds imports"
+    for module, target in imported:
         assert target.startswith("./") or target.startswith("../"), f"{module.name} imports {target}: not relative"
         assert HASHED.search(target), f"{module.name} imports {target}: not hashed; is the semicolon missing?"
         assert (module.parent / target).resolve().is_file(), f"{module.name} imports {target}: no such file"

@@ -38,9 +38,9 @@ def get(served: StaticFiles, path: str, method: str = "get") -> Any:
 
 
 def body(answer: Any) -> bytes:
-    found: bytes = b"".join(answer)
+    content: bytes = b"".join(answer)
     answer.file_to_stream.close()  # Not the answer: that is the end of a request, which looks at the database.
-    return found
+    return content
 
 
 def test_a_hashed_file_that_came_after_the_start_is_served(served: StaticFiles, root: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_file_without_a_hash_that_came_after_the_start_is_not_looked_for(serve
         "/static/a.0123456789ab.js\n",
     ],
 )
-def test_no_path_leads_out_of_the_folder_or_to_what_is_hidden(served: StaticFiles, root: Path, path: str) -> None:
+def test_no_path_leads_out_of_the_folder_or_to_hidden_files(served: StaticFiles, root: Path, path: str) -> None:
     (root.parent / "secret.0123456789ab.txt").write_text("secret")
     (root / ".releases" / "new").mkdir(parents=True)
     (root / ".releases" / "new" / "a.0123456789ab.js").write_text("// not yet")
@@ -111,10 +111,10 @@ def test_a_file_without_a_hash_keeps_its_name_when_another_method_asks(served: S
     assert get(served, f"/static/{KNOWN}", "head").status_code == 200
 
 
-def test_a_start_in_the_middle_of_a_release_does_not_see_what_is_half_done(root: Path) -> None:
+def test_a_start_in_the_middle_of_a_release_sees_no_half_done_work(root: Path) -> None:
     stage = root / ".releases" / "new"
     stage.mkdir(parents=True)
     (stage / "a.js").write_text("// not yet")
-    found = StaticFiles(lambda request: HttpResponse(status=404)).files
-    assert not any(".releases" in url for url in found)
-    assert f"/static/{KNOWN}" in found
+    files = StaticFiles(lambda request: HttpResponse(status=404)).files
+    assert not any(".releases" in url for url in files)
+    assert f"/static/{KNOWN}" in files

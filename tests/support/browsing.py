@@ -1,4 +1,4 @@
-"""A browser on the pages of one process: it keeps cookies, and fills in and sends forms as they stand in the page."""
+"""A browser on the pages of one process: keeps cookies, fills in forms and submits them."""
 
 import asyncio
 import http.client
@@ -15,7 +15,7 @@ from tests.support.cluster import Cluster
 
 
 class UnixConnection(http.client.HTTPConnection):
-    """HTTP to just that process."""
+    """HTTP over the UNIX socket of one process."""
 
     def __init__(self, path: Path) -> None:
         super().__init__("127.0.0.1")
@@ -28,7 +28,7 @@ class UnixConnection(http.client.HTTPConnection):
 
 @dataclass
 class Form:
-    """A form that is posted. `values`: what a browser sends of it as it stands."""
+    """A form with the method POST. `values`: the data that a browser sends without any input."""
 
     action: str
     names: set[str] = field(default_factory=set)
@@ -74,15 +74,20 @@ class Forms(HTMLParser):
 
 @dataclass
 class Browser:
-    """Somebody's, on the pages of one process."""
+    """A browser with the cookies of one user."""
 
     process: Path
     cookies: dict[str, str]
 
     async def submit(self, page: str, changes: Mapping[str, str | None], *, action: str = "") -> float:
-        """Open the page, fill in its form, send it, and say yes if asked. When it was answered.
+        """Open the page, fill in its form, submit it and confirm if asked.
 
-        `changes`: None for what is unticked, or of which nothing is selected. `action`: where that form leads.
+        Args:
+            changes: New values by field name; None unticks a box or clears a selection.
+            action: The form's action; empty for the page itself.
+
+        Returns:
+            The monotonic time of the answer, in seconds.
         """
         return await asyncio.to_thread(self._submit, page, changes, action)
 
@@ -96,11 +101,11 @@ class Browser:
         return time.monotonic()
 
     def _send(self, page: str, text: str, changes: Mapping[str, str | None], action: str) -> tuple[int, str]:
-        (form,) = [one for one in Forms(text).found if one.action == action]
+        (form,) = [candidate for candidate in Forms(text).found if candidate.action == action]
         assert changes.keys() <= form.names
-        kept = [(name, value) for name, value in form.values if name not in changes]
+        unchanged = [(name, value) for name, value in form.values if name not in changes]
         given = [(name, value) for name, value in changes.items() if value is not None]
-        return self._ask("POST", action or page, urlencode(kept + given))
+        return self._ask("POST", action or page, urlencode(unchanged + given))
 
     def _ask(self, method: str, page: str, body: str | None = None) -> tuple[int, str]:
         headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
@@ -111,7 +116,7 @@ class Browser:
             connection.request(method, page, body, headers)
             answer = connection.getresponse()
             for line in answer.headers.get_all("Set-Cookie") or []:
-                self.cookies |= {name: one.value for name, one in SimpleCookie(line).items()}
+                self.cookies |= {name: cookie.value for name, cookie in SimpleCookie(line).items()}
             return answer.status, answer.read().decode()
         finally:
             connection.close()

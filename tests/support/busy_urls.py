@@ -1,4 +1,4 @@
-"""The site's addresses, and a page that keeps its thread busy."""
+"""The URLs of the site, and a page that keeps its thread busy."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""A WebSocket client for tests: commands with their answers, events in the order they came."""
+"""A WebSocket client for tests: sends commands, returns their answers, keeps events in order."""
 
 import asyncio
 import itertools
@@ -12,13 +12,13 @@ from uuid import uuid4
 from websockets.asyncio.client import ClientConnection, connect, unix_connect
 from websockets.exceptions import ConnectionClosed
 
-SECONDS = 30.0  # For whatever is waited for; the promise itself is asserted by the test.
+SECONDS = 30.0  # Limit of each wait. Tests assert tighter limits themselves.
 
 Frame = dict[str, Any]
 
 
 class Client:
-    """One socket. Frames that a call was not waiting for are kept, in order, for the next one."""
+    """One socket. Frames that no call has awaited are kept in order for later calls."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
@@ -29,12 +29,12 @@ class Client:
     # Frames
 
     @property
-    def kept(self) -> list[Frame]:
-        """What came and was not asked for yet."""
+    def unread(self) -> list[Frame]:
+        """Received frames that no call has returned yet."""
         return list(self._events)
 
     async def receive(self, seconds: float = SECONDS) -> Frame:
-        """The next frame: kept, or new."""
+        """The next frame, a kept one first."""
         if self._events:
             return self._events.popleft()
         return await self._read(seconds)
@@ -57,14 +57,14 @@ class Client:
                 self._events.append(frame)
 
     async def event(self, kind: str, seconds: float = SECONDS) -> Frame:
-        """The next event of this type; others before it are dropped."""
+        """The next event of this type. Earlier frames are dropped."""
         async with asyncio.timeout(seconds):
             while (frame := await self.receive(seconds))["type"] != kind:
                 pass
             return frame
 
     async def closed(self, seconds: float = SECONDS) -> tuple[int, str]:
-        """Wait for the close; its code and reason. Frames before it are kept."""
+        """Wait for the close, keep the frames before it, and return code and reason."""
         async with asyncio.timeout(seconds):
             try:
                 while True:
@@ -97,9 +97,10 @@ async def opened(
     unix_socket: str | None = None,
     wait_for_hello: bool = True,
 ) -> AsyncIterator[Client]:
-    """A client of `url` (http://host:port), by session cookie (with its own Origin) or by token.
+    """Connect to `url` (http://host:port), by session cookie with the site's Origin, or by token.
 
-    `unix_socket`: the path of one process's private socket, to reach just that process.
+    Args:
+        unix_socket: Path of a process's private socket, to reach that process.
     """
     headers = {} if cookie is None else {"Cookie": f"sessionid={cookie}", "Origin": origin or url}
     if cookie is None and origin is not None:

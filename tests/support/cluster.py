@@ -1,4 +1,4 @@
-"""The one-command run as a test sees it: started in a temporary folder, asked, hurt, stopped."""
+"""A run of `manage.py up` in a temporary folder: start, signals, processes, clients, counters."""
 
 import asyncio
 import json
@@ -28,8 +28,8 @@ STOP_SECONDS = 30.0
 class Cluster(Site):
     """`manage.py up` with a database, a Redis and settings of its own.
 
-    Its database and static files are made beforehand, and it makes no administrator, unless it `is_new`: to make them
-    takes longer than most tests.
+    Database and static files are copied from a template, which is faster. With `is_new` the run makes them itself, and
+    an administrator.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Cluster(Site):
         is_new: bool = False,
         **settings: str,
     ) -> None:
-        # Not Site's own: `up` itself migrates a database elsewhere, and starts Redis.
+        # Without Site's: `up` itself migrates the database and starts Redis.
         self.folder = folder
         self.root = root
         self.env = {
@@ -61,10 +61,10 @@ class Cluster(Site):
         self.url = ""
 
     def start(self) -> "Cluster":
-        """Start it without waiting."""
+        """Start the run without waiting."""
         if self._filled_by is not None:
             fill(self.folder, "hubbub.sqlite3", self._filled_by)
-        # Tethered: a test run that is killed leaves nothing behind either.
+        # Bound to this process: a killed test run leaves no processes behind.
         self.up = subprocess.Popen(
             bound_to_parent([sys.executable, "manage.py", "up", *self._arguments]),
             cwd=self.root,
@@ -83,18 +83,18 @@ class Cluster(Site):
         self.url = self.wait_for_line(r"^Ready at (http://\S+)/$", START_SECONDS)[1]
 
     def wait_for_line(self, pattern: str, seconds: float = START_SECONDS) -> re.Match[str]:
-        """Wait for a line of its output, from where the last wait has ended."""
+        """Wait for a line of the output after the last match."""
         deadline = time.monotonic() + seconds
         while True:
             try:
                 line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
                 raise AssertionError(f"no line {pattern!r} in:\n{self.text}") from None
-            if found := re.search(pattern, line):
-                return found
+            if match := re.search(pattern, line):
+                return match
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Signal it and wait; its exit code."""
+        """Send the signal, wait, and return the exit code."""
         if self.up.poll() is None:
             self.up.send_signal(number)
         code = self.up.wait(STOP_SECONDS)
@@ -131,13 +131,13 @@ class Cluster(Site):
     @property
     def sockets(self) -> dict[str, Path]:
         """The private socket of each web process by name: {"web-1": …}."""
-        found = sorted(self.run_dir.glob("web-*.sock"), key=lambda path: int(path.name.split(".")[1]))
-        return {path.name.split(".")[0]: path for path in found}
+        paths = sorted(self.run_dir.glob("web-*.sock"), key=lambda path: int(path.name.split(".")[1]))
+        return {path.name.split(".")[0]: path for path in paths}
 
     def pids(self) -> dict[int, str]:
-        """All processes of this run, those without a parent too: {pid: command line}."""
+        """All processes of this run, orphans included: {pid: command line}."""
         mark = f"HUBBUB_VAR={self.folder}".encode()
-        found = {}
+        pids = {}
         for entry in Path("/proc").iterdir():
             try:
                 if not entry.name.isdigit():
@@ -145,13 +145,13 @@ class Cluster(Site):
                 line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
                 # Redis writes its title, with the socket's path, over its environment.
                 if f"{self.run_dir}/redis.sock" in line or mark in (entry / "environ").read_bytes().split(b"\0"):
-                    found[int(entry.name)] = line
+                    pids[int(entry.name)] = line
             except OSError:
-                pass  # It has just ended, or is somebody else's.
-        return found
+                pass  # The process has ended, or belongs to another user.
+        return pids
 
     def leftovers(self) -> list[Path]:
-        """What lies in its folder of sockets."""
+        """The files in the folder of sockets."""
         return list(self.run_dir.iterdir()) if self.run_dir.exists() else []
 
     def pid_of(self, name: str) -> int | None:
@@ -172,7 +172,7 @@ class Cluster(Site):
     # Clients
 
     def addresses_of(self, process: str) -> Callable[[], list[Address]]:
-        """For a recorder: that process's private socket, whichever it is now, and then the common port."""
+        """Addresses for a recorder: the process's current private socket, then the common port."""
 
         def addresses() -> list[Address]:
             path = self.sockets.get(process)
@@ -183,17 +183,17 @@ class Cluster(Site):
     def client(
         self, path: str = "/ws/chat/", *, process: str | None = None, **more: Any
     ) -> AbstractAsyncContextManager[Client]:
-        """A WebSocket client, by cookie=… or token=…; `process`: to just that one."""
+        """A WebSocket client, by cookie=… or token=…; `process` selects one process."""
         return opened(self.url, path, unix_socket=str(self.sockets[process]) if process else None, **more)
 
     async def counters(self, process: str) -> dict[str, Any]:
-        """What that process has counted since its start."""
+        """The counters of the process since its start."""
         reader, writer = await asyncio.open_unix_connection(self.sockets[process])
         writer.write(b"GET /counters HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         body = (await reader.read()).partition(b"\r\n\r\n")[2]
         writer.close()
-        found: dict[str, Any] = json.loads(body)["counters"]
-        return found
+        values: dict[str, Any] = json.loads(body)["counters"]
+        return values
 
     def _read(self) -> None:
         assert self.up.stdout is not None
@@ -203,7 +203,7 @@ class Cluster(Site):
 
 
 async def until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
-    """The first true result of `condition`."""
+    """Wait for a true result of `condition`, and return it."""
     async with asyncio.timeout(seconds):
         while not (result := condition()):
             await asyncio.sleep(0.02)

@@ -1,4 +1,4 @@
-"""People who talk while something breaks: some write through one process, others read through the others."""
+"""A conversation during faults: senders on one process, readers on the others."""
 
 import asyncio
 import itertools
@@ -12,7 +12,7 @@ from chaos.recording import Recorder
 from tests.support.cluster import Cluster
 from tests.support.stats import note
 
-RATE = 20.0  # Messages a second in all: the times in docs/reliability.md are for this.
+RATE = 20.0  # Messages a second in all. The times in docs/reliability.md apply to this rate.
 SENDERS = 4
 READERS = 6
 SETTLE_SECONDS = 20.0
@@ -21,7 +21,7 @@ _rooms = itertools.count(1)
 
 
 class Talk:
-    """A running talk. `whole` ends it and compares everything with the database."""
+    """A running conversation. `whole` ends it and compares all clients with the database."""
 
     def __init__(self, cluster: Cluster, room: str, senders: Sequence[Recorder], readers: Sequence[Recorder]) -> None:
         self.cluster = cluster
@@ -39,10 +39,10 @@ class Talk:
     @property
     def sent(self) -> list[Sent]:
         """All posts, oldest first."""
-        return sorted((sent for one in self.senders for sent in one.log.sent), key=lambda sent: sent.sent_at)
+        return sorted((sent for sender in self.senders for sent in sender.log.sent), key=lambda sent: sent.sent_at)
 
     async def say(self, count: int, seconds: float = SETTLE_SECONDS) -> None:
-        """Go on until `count` more messages, begun from now on, are acknowledged."""
+        """Wait until `count` more messages, posted from now on, are acknowledged."""
         wanted = len(self._posts) + count
         async with asyncio.timeout(seconds):
             while len(self._posts) < wanted:
@@ -50,41 +50,41 @@ class Talk:
             await asyncio.gather(*self._posts[wanted - count : wanted])
 
     async def fall_silent(self, seconds: float = SETTLE_SECONDS) -> None:
-        """Post nothing more, and wait for the answers to what was posted."""
+        """Stop posting, and wait for all answers."""
         await _cancel(self._sending)
         async with asyncio.timeout(seconds):
             await asyncio.gather(*self._posts)
 
     async def whole(self, seconds: float = SETTLE_SECONDS) -> Report:
-        """End the talk; assert that everybody comes to have exactly what the database has."""
+        """End the conversation; assert that all clients have exactly the messages of the database."""
         await self.fall_silent(seconds)
         record = await asyncio.to_thread(read_record, self.cluster.database_url, self.room)
-        with suppress(TimeoutError):  # The report says more than the exception.
-            await asyncio.gather(*(one.wait_for_position(record.position, seconds) for one in self.everybody))
-        self.report = check(record, [one.log for one in self.everybody])
+        with suppress(TimeoutError):  # The report is more precise than the exception.
+            await asyncio.gather(*(member.wait_for_position(record.position, seconds) for member in self.everybody))
+        self.report = check(record, [member.log for member in self.everybody])
         assert self.report.is_consistent, str(self.report)
         assert self.report.acknowledged == self.report.saved == len(self.sent) > 0
         self._note_figures(self.report)
         return self.report
 
     def delays(self, since: float = 0.0) -> list[float]:
-        """Seconds from the acknowledgement to each reader's screen, of what was sent after `since` (monotonic)."""
+        """Seconds from acknowledgement to arrival at each reader, for posts after `since` (monotonic)."""
         return [
-            max(0.0, reader.log.arrivals[one.id] - one.answered_at)
-            for one in self.sent
-            if one.sent_at >= since and one.answered_at is not None
+            max(0.0, reader.log.arrivals[sent.id] - sent.answered_at)
+            for sent in self.sent
+            if sent.sent_at >= since and sent.answered_at is not None
             for reader in self.readers
-            if one.id in reader.log.arrivals
+            if sent.id in reader.log.arrivals
         ]
 
     async def stop(self) -> None:
         await _cancel(self._sending)
-        for one in self._posts:
-            await _cancel(one)
+        for post in self._posts:
+            await _cancel(post)
 
     def _note_figures(self, report: Report) -> None:
-        note("answered after", max(answer.after_seconds for one in self.sent for answer in one.answers))
-        note("acknowledged after", max((one.answered_at or 0.0) - one.sent_at for one in self.sent))
+        note("answered after", max(answer.after_seconds for sent in self.sent for answer in sent.answers))
+        note("acknowledged after", max((sent.answered_at or 0.0) - sent.sent_at for sent in self.sent))
         note("late", max(self.delays(), default=0.0))
         if report.recoveries:
             note("away", max(report.recoveries))
@@ -93,7 +93,7 @@ class Talk:
         loop = asyncio.get_running_loop()
         started = loop.time()
         for number in itertools.count(1):
-            # Not one after the other: what waits for an answer does not slow what comes after.
+            # Concurrently: a post that waits for its answer does not delay the next one.
             sender = self.senders[number % len(self.senders)]
             self._posts.append(asyncio.create_task(sender.post(f"message {number}")))
             await asyncio.sleep(max(0.0, started + number / RATE - loop.time()))
@@ -103,9 +103,9 @@ class Talk:
 async def talking(
     cluster: Cluster, *, senders: str = "web-1", readers: Sequence[str] = ("web-2",), seed: int = 1
 ) -> AsyncIterator[Talk]:
-    """A talk in a room of its own: the senders on one process, the readers spread over others by name.
+    """A conversation in a new room: senders on one process, readers spread over other processes.
 
-    Each stays with its process as long as that answers; then it goes where the common port leads.
+    Each client stays with its process while that answers, then falls back to the common port.
     """
     number = next(_rooms)
     names = [f"sender-{index}" for index in range(1, SENDERS + 1)]
@@ -119,14 +119,14 @@ async def talking(
             )
             for name, process, token in zip(names, processes, tokens, strict=True)
         ]
-        await asyncio.gather(*(one.wait_until_joined() for one in people))
+        await asyncio.gather(*(person.wait_until_joined() for person in people))
         talk = Talk(cluster, room, people[:SENDERS], people[SENDERS:])
         stack.push_async_callback(talk.stop)
         yield talk
 
 
 def _prepare(cluster: Cluster, number: int, names: Sequence[str]) -> list[str]:
-    """The slug of a new room, and a token for each of new users."""
+    """Make a room and users; return the slug and a token for each user."""
     return cluster.shell(
         f"""
         from django.contrib.auth import get_user_model

@@ -1,4 +1,4 @@
-"""Many clients in one event loop, each as cheap as can be, so that it is the server that is measured."""
+"""Many cheap clients in one event loop, so that the server is the bottleneck."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -13,7 +13,7 @@ STAGES = ("connected", "asked", "greeted", "joined")
 
 
 class Guest(asyncio.Protocol):
-    """One socket with a session, which joins a room. `reached` tells when it has come to a stage of `STAGES`."""
+    """One socket with a session that joins a room. `reached` waits for a stage of `STAGES`."""
 
     def __init__(self, port: int, cookie: str, room: str, resume: str = "") -> None:
         self._port = port
@@ -34,7 +34,7 @@ class Guest(asyncio.Protocol):
         await asyncio.get_running_loop().create_connection(lambda: self, "127.0.0.1", self._port)
 
     async def reached(self, stage: str) -> None:
-        """Raises ConnectionError when the socket ends before."""
+        """Wait for the stage. Raises ConnectionError when the socket ends before."""
         if self._stage != stage:
             future = asyncio.get_running_loop().create_future()
             self._waiting.append((stage, future))
@@ -83,7 +83,7 @@ class Guest(asyncio.Protocol):
                 self._come_to("joined")
             case "error" | "auth.required":
                 self._fail(str(frame))
-            case _ if "position" in frame:  # What else comes is about now, not on record.
+            case _ if "position" in frame:  # Events without a position are not recorded.
                 self.events.append(frame)
 
     def _come_to(self, stage: str) -> None:
@@ -100,7 +100,7 @@ class Guest(asyncio.Protocol):
 
 @asynccontextmanager
 async def gathered(guests: Sequence[Guest], together: int) -> AsyncIterator[None]:
-    """Bring them all into their room, so many at once; cut them all off in the end."""
+    """Join all guests, `together` at a time; abort all at the end."""
     limit = asyncio.Semaphore(together)
 
     async def bring(guest: Guest) -> None:
@@ -110,7 +110,7 @@ async def gathered(guests: Sequence[Guest], together: int) -> AsyncIterator[None
             await guest.reached("joined")
 
     try:
-        await asyncio.gather(*(bring(one) for one in guests))
+        await asyncio.gather(*(bring(guest) for guest in guests))
         yield
     finally:
         for guest in guests:
@@ -118,7 +118,7 @@ async def gathered(guests: Sequence[Guest], together: int) -> AsyncIterator[None
 
 
 async def come_and_go(port: int, cookies: Sequence[str], rooms: Sequence[str], cycles: Iterable[int]) -> None:
-    """Connections that end at any stage of their life, in order or abruptly; fifty at a time."""
+    """Open connections that end at a random stage, cleanly or abruptly; fifty at a time."""
     limit = asyncio.Semaphore(50)
 
     async def cycle(number: int) -> None:

@@ -1,9 +1,9 @@
-"""The site with every logger at its most talkative, and a bug where a good session or token has just been read."""
+"""The site with all loggers at DEBUG, and an exception right after a session or token is read."""
 
 import logging
 from typing import Any
 
-from project.asgi import application  # Sets Django up: what follows imports models.  # isort: skip
+from project.asgi import application  # Sets Django up: later imports need models.  # isort: skip
 
 from hubbub.auth import identity
 

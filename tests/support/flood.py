@@ -1,7 +1,7 @@
-"""One who sends ten thousand frames a second, and comes back after half a second at most when the door is closed.
+"""A client that sends ten thousand frames a second, and reconnects within half a second after each close.
 
-In a process of its own, `python -m tests.support.flood PORT TOKEN SECONDS` with commands as lines of its standard
-input: it must not be slow because of those who are measured, nor they because of it. Prints what became of it as JSON.
+Runs in a process of its own, so that it does not share an event loop with the measured clients:
+`python -m tests.support.flood PORT TOKEN SECONDS`, commands as lines of standard input. Prints its results as JSON.
 """
 
 import json
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 FRAMES_PER_SECOND = 10_000
-PORTION = 100  # Frames with one system call: it must not be the flooder that is slow.
+PORTION = 100  # Frames per system call: the flooder must not be the bottleneck.
 BACK_SECONDS = 0.5
 CLOSE = 8
 
@@ -25,10 +25,10 @@ def frame(text: str) -> bytes:
 
 
 class Flood:
-    """Floods with `commands`, over and over, for so long."""
+    """Send `commands` in a loop for `seconds`."""
 
     def __init__(self, port: int, token: str, seconds: float, commands: Sequence[str]) -> None:
-        frames = [frame(one) for one in commands]
+        frames = [frame(command) for command in commands]
         self._portions = [b"".join(frames[at : at + PORTION]) for at in range(0, len(frames), PORTION)]
         self._port = port
         self._token = token
@@ -39,29 +39,29 @@ class Flood:
 
     def run(self) -> None:
         while time.monotonic() < self._until:
-            with socket.create_connection(("127.0.0.1", self._port), timeout=10) as one:
-                self._admit(one)
-                self._flood(one)
+            with socket.create_connection(("127.0.0.1", self._port), timeout=10) as connection:
+                self._admit(connection)
+                self._flood(connection)
             time.sleep(random.uniform(0, BACK_SECONDS))
 
-    def _admit(self, one: socket.socket) -> None:
-        one.sendall(
+    def _admit(self, connection: socket.socket) -> None:
+        connection.sendall(
             b"GET /ws/chat/ HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
         )
         received = b""
         while b"auth.required" not in received:
-            received += one.recv(65_536)
-        one.sendall(frame(json.dumps({"type": "auth", "token": self._token})))
+            received += connection.recv(65_536)
+        connection.sendall(frame(json.dumps({"type": "auth", "token": self._token})))
         while b'"server_time"' not in received or not received.endswith(b"}"):
-            chunk = one.recv(65_536)
+            chunk = connection.recv(65_536)
             assert chunk, received
             received += chunk
 
-    def _flood(self, one: socket.socket) -> None:
+    def _flood(self, connection: socket.socket) -> None:
         reader = Frames()
         began = due = time.monotonic()
-        one.setblocking(False)
+        connection.setblocking(False)
         codes: set[str] = set()
         rest = b""
         while time.monotonic() < self._until:
@@ -69,14 +69,14 @@ class Flood:
                 rest = self._portions[self.sent // PORTION % len(self._portions)]
                 self.sent += PORTION
             try:
-                rest = rest[one.send(rest) :]
+                rest = rest[connection.send(rest) :]
             except BlockingIOError:
                 pass
             except OSError:
-                rest = b""  # What it has still to say is read below.
+                rest = b""  # Remaining frames are read below.
             due = max(due + PORTION / FRAMES_PER_SECOND, time.monotonic() - 0.1)
             time.sleep(max(0.0, due - time.monotonic()))
-            for opcode, payload in reader.read(one):
+            for opcode, payload in reader.read(connection):
                 if opcode == CLOSE:
                     self.ends.append((time.monotonic() - began, int.from_bytes(payload[:2]), sorted(codes)))
                     return
@@ -87,25 +87,25 @@ class Flood:
 
 
 class Frames:
-    """What a server has sent, as far as it has come."""
+    """Decoder of the server's frames."""
 
     def __init__(self) -> None:
         self._data = b""
         self.has_ended = False
 
-    def read(self, one: socket.socket) -> list[tuple[int, bytes]]:
+    def read(self, connection: socket.socket) -> list[tuple[int, bytes]]:
         try:
-            while chunk := one.recv(1 << 20):
+            while chunk := connection.recv(1 << 20):
                 self._data += chunk
             self.has_ended = True
         except BlockingIOError:
             pass
         except OSError:
             self.has_ended = True
-        found: list[tuple[int, bytes]] = []
+        frames: list[tuple[int, bytes]] = []
         while (taken := self._next()) is not None:
-            found.append(taken)
-        return found
+            frames.append(taken)
+        return frames
 
     def _next(self) -> tuple[int, bytes] | None:
         data: Any = self._data

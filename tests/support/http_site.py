@@ -1,4 +1,4 @@
-"""The site with pages for tests of its server: one that takes its time, and large ones, sent bit by bit or at once."""
+"""The site with pages for tests of the server: a slow one, and large ones in parts or at once."""
 
 import asyncio
 import os

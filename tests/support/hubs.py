@@ -1,4 +1,4 @@
-"""A hub's surroundings in tests: sockets that are read by the test, a record, frames sent by way of a real Redis."""
+"""Surroundings of a hub in tests: outboxes, a record of changes, frames by way of a real Redis."""
 
 import asyncio
 from collections.abc import Callable
@@ -34,7 +34,7 @@ async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
 
 
 class Truth:
-    """What the database would say: a room's changes."""
+    """The changes of a room, in place of the database."""
 
     def __init__(self) -> None:
         self.position = 0
@@ -78,9 +78,9 @@ async def live_member(
 
 
 async def confirmed(hub: Hub, *listeners: Listener) -> None:
-    """Redis confirms subscriptions later than `join` returns: wait until frames come through."""
+    """Wait until frames arrive: Redis confirms subscriptions after `join` returns."""
     async with asyncio.timeout(5):
-        while not all(any("probe" in one for one in listener.got) for listener in listeners):
+        while not all(any("probe" in frame for frame in listener.got) for listener in listeners):
             await send(text="probe")
             await asyncio.sleep(0.01)
     for listener in listeners:

@@ -1,4 +1,4 @@
-"""The site with a window into its process, and an endpoint whose handlers fail: an ASGI application for tests."""
+"""The site with an endpoint that shows the state of its process, and one with failing handlers."""
 
 import asyncio
 import gc
@@ -31,7 +31,7 @@ class TroubleHang(Command, tag="trouble.hang"):
 
 
 class InnerAsk(Command, tag="inner.ask"):
-    """What this process holds just now."""
+    """Ask for the present state of the process."""
 
 
 class Held(Ok, tag="ok", kw_only=True):

@@ -1,4 +1,4 @@
-"""A mail server on a port of this machine, as much of one as is needed to receive."""
+"""A minimal mail server on a local port that receives mails."""
 
 import email
 import email.policy
@@ -18,7 +18,7 @@ class Mail:
 
 
 class MailServer:
-    """While `is_held` is set, it greets nobody. `received`: all mails so far."""
+    """`is_held`: while set, connections wait. `received`: all mails so far."""
 
     def __init__(self) -> None:
         self.received: list[Mail] = []
@@ -50,7 +50,7 @@ class MailServer:
         self._server.server_close()
 
     def wait(self) -> Mail:
-        """The next mail."""
+        """Wait for the next mail."""
         return self._arrived.get(timeout=20)
 
     def _converse(self, handler: socketserver.StreamRequestHandler) -> None:

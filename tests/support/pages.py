@@ -1,4 +1,4 @@
-"""What tests of pages share."""
+"""Static files in tests of pages."""
 
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,6 @@ PLAIN = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 
 @pytest.fixture
 def plain_static(settings: Any, tmp_path: Path) -> None:
-    """Static files by their own names: the hashed ones exist only after collectstatic."""
-    settings.STATIC_ROOT = tmp_path  # Whitenoise warns of a folder that is not there.
+    """Serve static files by plain names: hashed names exist only after collectstatic."""
+    settings.STATIC_ROOT = tmp_path  # WhiteNoise warns of a missing folder.
     settings.STORAGES = {**settings.STORAGES, "staticfiles": PLAIN}

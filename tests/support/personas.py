@@ -10,7 +10,7 @@ from chat.models import Room
 
 
 def make_user(name: str, **more: Any) -> Any:
-    """Without a password, which would take longer to hash than most tests take: sign in by `client.force_login`."""
+    """A user without a password, since hashing is slow. Sign in by `client.force_login`."""
     return get_user_model().objects.create_user(username=name, **more)
 
 
@@ -57,6 +57,6 @@ def attic(alice: Any, bob: Any, mona: Any) -> Room:
 
 @pytest.fixture
 def admin(client: Any, root: Any) -> Any:
-    """A browser in which the administrator is signed in."""
+    """A test client with Root signed in."""
     client.force_login(root)
     return client

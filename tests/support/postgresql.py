@@ -1,4 +1,4 @@
-"""A PostgreSQL of the tests' own, in a temporary folder: started, stopped, and stopped dead."""
+"""A private PostgreSQL in a temporary folder: start, stop, freeze."""
 
 import ctypes
 import os
@@ -22,7 +22,7 @@ LIBC = ctypes.CDLL(None)
 
 
 class PostgreSQL:
-    """Runs while entered as a context. By the server's own account where we are root, which it refuses."""
+    """A context manager. Under root it uses the account `postgres`, since PostgreSQL refuses root."""
 
     def __init__(self) -> None:
         self._binaries = find_binaries()
@@ -93,7 +93,7 @@ class PostgreSQL:
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
-        """Stopped at first; running again at the end."""
+        """Stop the server for the block, and start it again."""
         self.stop()
         try:
             yield
@@ -119,7 +119,7 @@ class PostgreSQL:
         ).stdout
 
     def freeze(self) -> None:
-        """Every process of it stands still: connections stay open, and nothing answers."""
+        """Freeze every process of the server: connections stay open, and nothing answers."""
         self._signal_all(signal.SIGSTOP)
 
     def resume(self) -> None:
@@ -132,9 +132,9 @@ class PostgreSQL:
     def _signal_all(self, number: signal.Signals) -> None:
         server = psutil.Process(self._server.pid)
         # The server first: what has stopped begins no other.
-        for one in [server, *server.children(recursive=True)]:
+        for process in [server, *server.children(recursive=True)]:
             try:
-                one.send_signal(number)
+                process.send_signal(number)
             except psutil.NoSuchProcess:
                 pass
 
@@ -145,8 +145,8 @@ def end_with_parent() -> None:
 
 def find_binaries() -> Path:
     """The newest PostgreSQL's programs; Debian keeps them off PATH."""
-    if found := shutil.which("initdb"):
-        return Path(found).resolve().parent
+    if initdb := shutil.which("initdb"):
+        return Path(initdb).resolve().parent
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     assert installed, "PostgreSQL is missing: sudo apt-get install postgresql"
     return installed[-1].parent

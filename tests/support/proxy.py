@@ -1,6 +1,6 @@
-"""A TCP proxy of the tests' own, between processes and Redis or PostgreSQL: it can be slow, cut, reset, silent or away.
+"""A TCP proxy between processes and Redis or PostgreSQL: slow, cut, reset, silent or away.
 
-It runs in a thread of its own, so that it goes on whatever the test's event loop does.
+It runs in its own thread, independent of the test's event loop.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ NO_LINGER = struct.pack("ii", 1, 0)  # socket(7): closing discards what is unsen
 
 
 class Proxy:
-    """From a free port of the loopback to the UNIX socket `target`. Each method returns when it has taken effect."""
+    """Forwards a free local port to the UNIX socket `target`. Each method returns after it has taken effect."""
 
     def __init__(self, target: Path) -> None:
         self._target = target
@@ -34,7 +34,7 @@ class Proxy:
 
     def __enter__(self) -> "Proxy":
         self._thread.start()
-        # Made in the loop that it belongs to.
+        # Made in its own loop.
         self.flowing = self._do(_new_event())
         self.pass_on()
         return self
@@ -59,29 +59,29 @@ class Proxy:
         return len(self._links)
 
     def pass_on(self) -> None:
-        """Be there, and pass everything on at once: also what a black hole kept back, as TCP would."""
+        """Accept connections and forward everything at once, also bytes held back by a black hole, as TCP would."""
         self.delay(0)
         self._loop.call_soon_threadsafe(self.flowing.set)
         self._do(self._listen())
 
     def delay(self, seconds: float) -> None:
-        """Pass everything on this much later, each way."""
+        """Forward everything with this delay, each way."""
         self.delay_seconds = seconds
 
     def black_hole(self) -> None:
-        """Take connections and bytes, and pass nothing on: what a lost route or a hung host looks like."""
+        """Accept connections and bytes, and forward nothing, like a lost route or a hung host."""
         self._do(self._stop_flowing())
 
     def lose(self) -> None:
-        """All connections are as in a black hole, and stay so; new ones are passed on."""
+        """Silence all present connections for good; forward new ones."""
         self._do(self._lose_all())
 
     def cut(self) -> None:
-        """End all connections in order, with FIN. New ones are taken."""
+        """End all connections with FIN. Accept new ones."""
         self._do(self._end_all(None))
 
     def reset(self) -> None:
-        """End all connections with RST, and what was under way with them. New ones are taken."""
+        """End all connections with RST, bytes under way included. Accept new ones."""
         self._do(self._end_all(NO_LINGER))
 
     def go_away(self) -> None:
@@ -120,7 +120,7 @@ class Proxy:
         await asyncio.gather(*links.values(), return_exceptions=True)
 
     async def _end_late_ones(self) -> None:
-        """Those as well that were accepted just before the listener was closed: they take some turns to be links."""
+        """End connections accepted just before the listener closed; they become links some turns later."""
         for _ in range(10):
             await self._end_all(NO_LINGER)
             await asyncio.sleep(0)
@@ -139,7 +139,7 @@ class Proxy:
 
 
 class Link:
-    """One connection of a client's, and the one to the target that belongs to it."""
+    """One client connection and its connection to the target."""
 
     def __init__(self, proxy: Proxy, client: asyncio.StreamWriter) -> None:
         self._proxy = proxy
@@ -153,7 +153,7 @@ class Link:
         self._writers.append(writer)
         ways = [asyncio.create_task(self._pass_on(*way)) for way in ((reader, writer), (upstream, self._writers[0]))]
         try:
-            # Who has ended one way has ended both: nobody here speaks through half a connection.
+            # The end of one way ends both: half-closed connections are not used here.
             done, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             for way in done:
                 way.result()
@@ -169,12 +169,12 @@ class Link:
             if linger is None:
                 transport.close()
             elif not transport.is_closing():
-                if (one := transport.get_extra_info("socket")).family != socket.AF_UNIX:
-                    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                if (connection := transport.get_extra_info("socket")).family != socket.AF_UNIX:
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                 transport.abort()
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One way, until its end. Delayed chunks do not hold up the reading of those behind them."""
+        """Forward one way until its end. Delayed chunks do not delay the reading of later ones."""
         chunks: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(100)
         reading = asyncio.create_task(self._read(reader, chunks))
         try:

@@ -1,4 +1,4 @@
-"""Bytes on a socket, for what no client library would send: handshakes, frames, and what comes back."""
+"""A raw client: handshakes and frames that no client library would send, and the answers."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ class Raw:
         return int((await self.head()).split(b" ")[1])
 
     async def rest(self, seconds: float = SECONDS) -> bytes:
-        """All that comes until the other side closes."""
+        """All bytes until the other side closes."""
         try:
             async with asyncio.timeout(seconds):
                 return await self.reader.read()
@@ -51,7 +51,7 @@ class Raw:
             return first & 0x0F, await self._exactly(size)
 
     async def close_code(self, seconds: float = SECONDS) -> int:
-        """What the other side closes with, past all else; 1006 when it does without a close frame."""
+        """The close code, after all other frames; 1006 without a close frame."""
         async with asyncio.timeout(seconds):
             try:
                 while (frame := await self.frame(seconds))[0] != CLOSE:
@@ -87,7 +87,7 @@ def frame(
 
 
 def handshake(server: Server, path: str = "/ws/chat/", *lines: str) -> bytes:
-    """A good opening handshake with more header lines; a line for a header that stands there already replaces it."""
+    """A valid opening handshake. Each line adds a header or replaces the one of its name."""
     headers = {
         "host": f"Host: 127.0.0.1:{server.port}",
         "upgrade": "Upgrade: websocket",
@@ -96,8 +96,8 @@ def handshake(server: Server, path: str = "/ws/chat/", *lines: str) -> bytes:
         "sec-websocket-key": "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
     }
     given = {line.partition(":")[0].lower() for line in lines}
-    kept = [line for name, line in headers.items() if name not in given]
-    return "\r\n".join([f"GET {path} HTTP/1.1", *kept, *lines, "", ""]).encode("latin-1")
+    remaining = [line for name, line in headers.items() if name not in given]
+    return "\r\n".join([f"GET {path} HTTP/1.1", *remaining, *lines, "", ""]).encode("latin-1")
 
 
 @asynccontextmanager
@@ -111,7 +111,7 @@ async def connected(server: Server) -> AsyncIterator[Raw]:
 
 @asynccontextmanager
 async def opened(server: Server, cookie: str, path: str = "/ws/chat/") -> AsyncIterator[Raw]:
-    """A socket that has had its `hello`; without a cookie its `auth.required`."""
+    """A socket after its `hello`, or without a cookie after its `auth.required`."""
     async with connected(server) as raw:
         who = [f"Cookie: sessionid={cookie}", f"Origin: {server.url}"] if cookie else []
         raw.send(handshake(server, path, *who))

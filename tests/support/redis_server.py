@@ -1,4 +1,4 @@
-"""A Redis of the tests' own, which can be stopped, started, frozen and emptied while processes use it."""
+"""A private Redis that can be stopped, started, frozen and emptied while processes use it."""
 
 import os
 import signal
@@ -28,25 +28,25 @@ class OwnRedis:
         self.stop()
 
     def start(self) -> None:
-        """Start it, empty, if it does not run; it answers when this returns."""
+        """Start an empty Redis unless it runs, and wait until it answers."""
         if self._pid is None:
             self._pid = self._running.enter_context(private_redis.running(self.path))
 
     def stop(self) -> None:
-        """Stop it in order, if it runs."""
+        """Stop Redis cleanly if it runs."""
         self.thaw()
         self._pid = None
         self._running.close()
 
     def kill(self) -> None:
-        """End it with SIGKILL: clients learn it by nothing but the end of their connections."""
+        """End Redis by SIGKILL."""
         assert self._pid
         os.kill(self._pid, signal.SIGKILL)
         self._pid = None
         self._running.close()
 
     def freeze(self) -> None:
-        """Connections stay, new ones are taken by the kernel, and nothing answers."""
+        """Freeze Redis: connections stay, the kernel accepts new ones, and nothing answers."""
         assert self._pid
         os.kill(self._pid, signal.SIGSTOP)
 

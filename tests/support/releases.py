@@ -1,4 +1,4 @@
-"""A copy of the project that tests change under a running site, and visitors who load whole pages of it."""
+"""A copy of the project that tests change under a running site, and visitors that load whole pages."""
 
 import http.client
 import re
@@ -53,7 +53,7 @@ def change(path: Path, old: str, new: str) -> None:
 
 
 class Visitors:
-    """Each loads one page after another with every file that it names, each over a connection of its own."""
+    """Threads that load pages with every file named in them, each over a new connection."""
 
     def __init__(self, url: str, cookie: str, pages: Sequence[str], *, count: int = 2) -> None:
         self._host = urlsplit(url).netloc
@@ -66,17 +66,17 @@ class Visitors:
         self._threads = [threading.Thread(target=self._visit, args=(number,)) for number in range(count)]
 
     def __enter__(self) -> "Visitors":
-        for one in self._threads:
-            one.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._done.set()
-        for one in self._threads:
-            one.join()
+        for thread in self._threads:
+            thread.join()
 
     def load(self, page: str) -> str:
-        """The page, after all that it names has been loaded too."""
+        """Load the page and all files named in it; return the page."""
         text = self._get(page)
         waiting, seen = set(NAMED.findall(text)), set[str]()
         while waiting:
@@ -86,7 +86,7 @@ class Visitors:
             pattern = {".js": IMPORTED, ".css": SHOWN}.get(Path(name).suffix)
             if pattern is not None:
                 names = pattern.findall(COMMENT.sub("", content))
-                named = {urljoin(name, one) for one in names if one.startswith((".", "/static/"))}
+                named = {urljoin(name, link) for link in names if link.startswith((".", "/static/"))}
                 waiting |= named - seen
         self.files |= seen
         self.loaded[page] += 1

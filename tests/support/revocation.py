@@ -1,4 +1,4 @@
-"""Alice, whose rights are taken away, and how her sockets and rooms end then, each within a time."""
+"""Alice loses rights: her sockets and rooms end within a time limit."""
 
 import asyncio
 import json
@@ -16,16 +16,16 @@ from tests.support.servers import Site
 
 T = TypeVar("T")
 
-# One second is promised; the other is for a busy machine.
+# One second is promised; one more is for a busy machine.
 SECONDS = 2.0
-# Too rare to find anything in time: neither does a sweep, nor a comparison of the rooms with the database.
+# Too rare to find a change in time, by a sweep or by a comparison with the database.
 NO_SWEEP, NO_COMPARISON = {"HUBBUB_REVALIDATE_SECONDS": "600"}, {"HUBBUB_RECONCILE_SECONDS": "60"}
 ENDED = (4003, "Session ended")
 FORBIDDEN = (4005, "Forbidden")
 
 
 def make_root(site: Site) -> str:
-    """A superuser's session."""
+    """The session cookie of a new superuser."""
     name = f"root-{uuid4().hex[:8]}"
     site.shell(f"from django.contrib.auth import get_user_model as of; of().objects.create_superuser({name!r})")
     return site.make_user(name)["cookie"]
@@ -45,22 +45,22 @@ user = get_user_model().objects.get(username={name!r})
 group = Group.objects.create(name={name!r})
 group.permissions.add(Permission.objects.get(codename="view_dashboard"))
 room = services.create_room(slug={name!r}, title="Room", is_private=True)
-for one in (user, get_user_model().objects.get(username="mona")):
-    membership = services.set_membership(room_id=room.pk, user_id=one.pk)
+for member in (user, get_user_model().objects.get(username="mona")):
+    membership = services.set_membership(room_id=room.pk, user_id=member.pk)
 membership, token = user.memberships.get(), user.access_tokens.get()
 """
-PRINT = "print(json.dumps({one: globals()[one].pk for one in ('user', 'group', 'room', 'membership', 'token')}))"
+PRINT = "print(json.dumps({name: globals()[name].pk for name in ('user', 'group', 'room', 'membership', 'token')}))"
 
-# What she may watch the dashboard by.
+# Alice's access to the dashboard.
 BY_PERMISSION = "user.user_permissions.set(group.permissions.all())"
 BY_GROUP = "user.groups.add(group)"
-# And how she is in the room without being a member.
+# Alice is in the room without a membership.
 BY_NOTHING = "services.change_room(room_id=room.pk, is_private=False); user.memberships.all().delete()"
 
 
 @dataclass
 class Alice:
-    """A new user with a session, a token, a group (not hers yet) and a private room, where Mona is as well."""
+    """A new user with a session, a token, a group (not yet hers) and a private room with Mona."""
 
     name: str
     cookie: str
@@ -80,13 +80,13 @@ def filled(page: str, form: Mapping[str, str | None], alice: Alice) -> tuple[str
 
 
 async def timed(what: Awaitable[T]) -> tuple[T, float]:
-    """Its result, and when it came."""
+    """The result, and the monotonic time of its arrival."""
     return await what, time.monotonic()
 
 
 async def all_end(clients: list[Client], change: Awaitable[float], seconds: float = SECONDS) -> set[tuple[int, str]]:
-    """How these sockets are closed by the change, each within that time of it."""
-    closing = asyncio.gather(*(timed(one.closed(60)) for one in clients))
+    """The closes of these sockets, each within `seconds` of the change."""
+    closing = asyncio.gather(*(timed(client.closed(60)) for client in clients))
     changed_at = await change
     async with asyncio.timeout(seconds + 5):
         closes = await closing
@@ -95,7 +95,7 @@ async def all_end(clients: list[Client], change: Awaitable[float], seconds: floa
 
 
 async def are_alive(*clients: Client) -> bool:
-    return [(await one.request("ping"))["type"] for one in clients] == ["pong"] * len(clients)
+    return [(await client.request("ping"))["type"] for client in clients] == ["pong"] * len(clients)
 
 
 @asynccontextmanager
@@ -105,15 +105,15 @@ async def in_room(cluster: Cluster, alice: Alice, mona: str) -> AsyncIterator[tu
         cluster.client(process="web-2", cookie=alice.cookie) as client,
         cluster.client(process="web-1", cookie=mona) as stays,
     ):
-        for one in (client, stays):
-            assert (await one.join(alice.name))["type"] == "ok"
+        for socket in (client, stays):
+            assert (await socket.join(alice.name))["type"] == "ok"
         yield client, stays
 
 
 async def see_out(
     client: Client, stays: Client, room: str, why: str, change: Awaitable[float], seconds: float = SECONDS
 ) -> None:
-    """The change closes the room for the client, within that time of it; the other one goes on alone."""
+    """Assert that the change closes the room for `client` within `seconds`; `stays` goes on."""
     closing = asyncio.create_task(timed(client.event("room.closed", 60)))
     changed_at = await change
     async with asyncio.timeout(seconds + 5):
@@ -124,16 +124,16 @@ async def see_out(
     if why != "deleted":
         assert (await stays.post(room, "not for everybody"))["type"] == "ok"
         await stays.event("message.posted")
-    # Whatever was sent before the answer to this has come by then.
+    # All earlier frames have arrived before this answer.
     await client.request("ping")
-    assert not [frame for frame in client.kept if frame.get("room") == room]
+    assert not [frame for frame in client.unread if frame.get("room") == room]
 
 
-# By a page of the admin, each: what the client is told, the page, and what is changed in its form
+# Changes by a page of the admin: code of the close, page, changed fields of its form
 
 TOMORROW = f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d}"
 ROOM, MEMBERSHIP = "/admin/chat/room/", "/admin/chat/membership/"
-# In the room's own page hers is the first row: they stand by name.
+# On the room's page Alice's row is the first: rows are sorted by name.
 ROOM_ENDS: dict[str, tuple[str, str, dict[str, str | None]]] = {
     "removed in the room's page": ("removed", ROOM + "{room}/change/", {"memberships-0-DELETE": "on"}),
     "removed by its list": ("removed", MEMBERSHIP + "{membership}/delete/", {}),

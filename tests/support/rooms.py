@@ -1,4 +1,4 @@
-"""A small room as the database has it, and a client that saw all of it: for tests that then break one of the two."""
+"""A small room as recorded in the database, and the log of a client that received all of it."""
 
 from typing import Any
 
@@ -49,9 +49,9 @@ def changed(kind: str, seq: int, position: int, body: str = "") -> Sent:
 
 
 def log(*events: dict[str, Any], sent: list[Sent] | None = None) -> Log:
-    """A client that joined the empty room and then got these."""
-    one = Log("reader", sent=sent or [])
-    one.view.joined(answer(0, []))
+    """The log of a client that joined the empty room and then received these events."""
+    new = Log("reader", sent=sent or [])
+    new.view.joined(answer(0, []))
     for each in events:
-        one.view.take(each)
-    return one
+        new.view.take(each)
+    return new

@@ -1,4 +1,4 @@
-"""Real server processes for tests: a site (database, Redis, settings of its own) and servers that serve it."""
+"""Real server processes for tests: a site (database, Redis, settings) and its servers."""
 
 import atexit
 import os
@@ -28,7 +28,7 @@ START_SECONDS = 30.0
 STOP_SECONDS = 25.0
 COMMAND_SECONDS = 60.0
 
-# Clients in tests are quicker than people, and one user stands for many. What the limits do, tests of limits show.
+# Clients in tests are quicker than people, and one user stands for many. Other tests check the limits.
 RAISED_LIMITS = {
     f"HUBBUB_{name}": "100000"
     for name in (
@@ -37,10 +37,10 @@ RAISED_LIMITS = {
     )
 }
 
-# What decides which tables and static files a site has.
+# Settings that decide the tables and static files of a site.
 KIND_OF_SITE = ("DJANGO_SETTINGS_MODULE", "FOREIGN_USER_MODEL")
 
-# For a server of such a site, what stands in docs/settings.md.
+# The defaults of docs/settings.md, for a server of such a site.
 DEFAULT_LIMITS = {
     env_name(field.name): str(field.default)
     for field in msgspec.structs.fields(Hubbub)
@@ -56,7 +56,7 @@ KINDS = {
     ],
 }
 
-# As `ulimit -n 300` and `ulimit -Sn 256` before the command do it.
+# The same as `ulimit -n 300` and `ulimit -Sn 256` before the command.
 _LIMITED = """
 import os, resource, sys
 limit = eval(sys.argv[1])
@@ -67,7 +67,7 @@ KINDS["hubbub with 300 descriptors"] = ["-c", _LIMITED, "(300, 300)", *KINDS["hu
 KINDS["hubbub with a soft limit of 256"] = ["-c", _LIMITED, "(256, None)", *KINDS["hubbub"]]
 
 
-# What all sites share. A test process may end without atexit: see tests/conftest.py.
+# Shared by all sites. A test process may end without atexit: see tests/conftest.py.
 resources = ExitStack()
 resources.callback(warm.close)
 atexit.register(resources.close)
@@ -80,7 +80,7 @@ def free_port() -> int:
 
 
 def command_of(kind: str) -> list[str]:
-    """What follows `python`. `hubbub on PATH` listens on a UNIX socket as well."""
+    """The arguments of `python`. `hubbub on PATH` listens on a UNIX socket as well."""
     if kind.startswith("hubbub on "):
         return [*KINDS["hubbub"][:-1], "-u", kind.removeprefix("hubbub on "), KINDS["hubbub"][-1]]
     return KINDS[kind]
@@ -90,9 +90,16 @@ class Server:
     """One server process."""
 
     def __init__(
-        self, site: "Site", kind: str, name: str, application: str = "project.asgi:application", **settings: str
+        self,
+        site: "Site",
+        kind: str,
+        name: str,
+        application: str = "project.asgi:application",
+        *,
+        port: int = 0,
+        **settings: str,
     ) -> None:
-        self.port = free_port()
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = site.folder / f"{name}.log"
         command = [
@@ -120,7 +127,7 @@ class Server:
         raise AssertionError(f"the server does not answer: {self.log.read_text()}")
 
     def lost_its_port(self) -> bool:
-        """Wait until it is ready; whether it cannot be, since somebody else was quicker to take its port."""
+        """Wait until the server is ready. Returns True if another process has taken its port."""
         try:
             self.wait_until_ready()
         except AssertionError:
@@ -131,7 +138,7 @@ class Server:
         return False
 
     def stop(self) -> int:
-        """SIGTERM; its exit code."""
+        """Send SIGTERM, wait, and return the exit code."""
         self.process.terminate()
         try:
             return self.process.wait(STOP_SECONDS)
@@ -141,7 +148,7 @@ class Server:
 
 
 def run(arguments: Sequence[str], env: dict[str, str], root: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """What `python` says to these arguments in a site's environment. `root`: the code that it runs, ours or a copy."""
+    """Run `python` with these arguments in a site's environment. `root`: the project, or a copy of it."""
     env = {"DJANGO_SETTINGS_MODULE": "project.settings"} | env
     if arguments[0] != "-m" and env.get("PYTHONPATH") == os.environ.get("PYTHONPATH"):
         return warm.run(arguments, env, COMMAND_SECONDS, root)
@@ -152,10 +159,7 @@ def run(arguments: Sequence[str], env: dict[str, str], root: Path = ROOT) -> sub
 
 @cache
 def new_site(settings: tuple[tuple[str, str], ...]) -> Path:
-    """A folder to copy from: the database of a site that has not been started yet, and its static files.
-
-    As a release leaves them, so another one of the same code finds all done.
-    """
+    """A template folder: database and static files of a new site, after its first release."""
     folder = Path(tempfile.mkdtemp(prefix="hubbub-new-"))
     resources.callback(shutil.rmtree, folder, ignore_errors=True)
     env = {name: value for name, value in os.environ.items() if not name.startswith("HUBBUB_")} | dict(settings)
@@ -166,7 +170,7 @@ def new_site(settings: tuple[tuple[str, str], ...]) -> Path:
 
 
 def fill(folder: Path, database: str, settings: Mapping[str, str]) -> None:
-    """Put a new site's static files into `folder` and, unless it is elsewhere, its database: what is not there yet."""
+    """Copy the template's static files and SQLite database into `folder`, unless they are there."""
     new = new_site(tuple((name, settings[name]) for name in KIND_OF_SITE if name in settings))
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not (folder / "static").exists():
@@ -176,7 +180,7 @@ def fill(folder: Path, database: str, settings: Mapping[str, str]) -> None:
 
 
 def link(source: str, target: str) -> None:
-    """Static files are replaced, never changed: a copy would only take longer. Processes lock the lists of them."""
+    """Link static files, which are never changed in place; copy the lists, which processes lock."""
     if LISTS not in Path(source).parts:
         with suppress(OSError):  # Another file system.
             os.link(source, target)
@@ -185,9 +189,9 @@ def link(source: str, target: str) -> None:
 
 
 class Site:
-    """A database of its own and what is in it; the tests' Redis."""
+    """A site with its own database, on the Redis of all tests."""
 
-    root = ROOT  # The code that it runs: ours, or a copy.
+    root = ROOT  # The project, or a copy of it.
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
@@ -202,7 +206,7 @@ class Site:
         return self._run("manage.py", *arguments)
 
     def shell(self, code: str) -> str:
-        """What Python code in the site's Django prints."""
+        """Run Python code in the site's Django; return its output."""
         return self._run("-c", "import django\ndjango.setup()\n" + textwrap.dedent(code))
 
     def _run(self, *arguments: str) -> str:
@@ -211,7 +215,7 @@ class Site:
         return ran.stdout.strip()
 
     def make_user(self, name: str, permission: str = "", **more: str) -> dict[str, str]:
-        """A user with a session and a token: {"cookie": …, "token": …, "id": …}; `more`: what the model asks for."""
+        """Make a user; return {"cookie": …, "token": …, "id": …}. `more`: further fields of the model."""
         cookie, token, user_id = self.shell(
             f"""
             from importlib import import_module
@@ -237,7 +241,7 @@ class Site:
     def serving(
         self, kind: str, count: int, application: str = "project.asgi:application", **settings: str
     ) -> Iterator[list[Server]]:
-        """`count` servers of a kind, ready; with `settings` beside the site's."""
+        """Run `count` servers of a kind, with `settings` added to the site's, and wait until they are ready."""
         servers = [Server(self, kind, f"web-{number}", application, **settings) for number in range(1, count + 1)]
         try:
             for number, server in enumerate(servers):

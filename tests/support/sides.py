@@ -1,4 +1,4 @@
-"""Presence in tests: a side is what one process has of it, a tracker and what members of its groups are told."""
+"""Presence in tests. A side is the part of one process: a tracker, and the changes sent to members."""
 
 import asyncio
 from collections import Counter
@@ -19,12 +19,12 @@ LEASE = 2.5
 
 
 class Page:
-    """What a page makes of what it is told, by the rules of docs/protocol.md."""
+    """The list of names on a page, by the rules of docs/protocol.md."""
 
     def __init__(self, present: Presence | None) -> None:
         self.count = present.count if present else None
         is_named = present is not None and len(present.users) == present.count
-        self.names = {one.id: one.name for one in present.users} if is_named else None
+        self.names = {user.id: user.name for user in present.users} if is_named else None
 
     def hear(self, change: Change) -> None:
         self.count = change.count
@@ -56,14 +56,14 @@ class Side:
         return people
 
     def joined(self, group: str = GROUP) -> list[str]:
-        return [one.name for change in self.changes.get(group, []) for one in change.joined or []]
+        return [user.name for change in self.changes.get(group, []) for user in change.joined or []]
 
     def left(self, group: str = GROUP) -> list[str]:
-        return [one.name for change in self.changes.get(group, []) for one in change.left or []]
+        return [user.name for change in self.changes.get(group, []) for user in change.left or []]
 
     async def kill(self) -> None:
-        """As by kill -9: nothing is said to anybody."""
-        # Repeated: redis-py has been seen to swallow a cancellation.
+        """End the side without any message, like kill -9."""
+        # Repeated: redis-py sometimes swallows a cancellation.
         while not self.running.done():
             self.running.cancel()
             await asyncio.wait([self.running], timeout=0.1)
@@ -79,11 +79,11 @@ class Side:
 
 
 def names(people: People) -> set[str] | None:
-    """Whom the members here know of."""
+    """The names that members of this side know."""
     return None if people.announced is None else {*people.announced.values()}
 
 
 def forget_everything(redis: Redis) -> int:
-    """FLUSHALL, which the private Redis does not allow."""
+    """Delete all keys. The private Redis does not allow FLUSHALL."""
     keys = [*redis.scan_iter(f"hubbub:{PREFIX}:*")]
     return int(redis.delete(*keys)) if keys else 0

@@ -1,4 +1,4 @@
-"""Browsers that sign in, from an address of their own, with the CSRF check that a test client leaves out."""
+"""Browsers that sign in from given addresses, and CSRF tokens of pages."""
 
 import re
 from typing import Any
@@ -19,7 +19,7 @@ def sign_in(name: str, password: str = "wrong", address: str = HERE, client: Cli
 
 
 def signed_in(name: str, address: str = HERE, **headers: str) -> Client:
-    """A browser that has signed in by the page."""
+    """A test client after sign-in by the page."""
     client = Client(REMOTE_ADDR=address, **headers)
     assert sign_in(name, PASSWORD, address, client).status_code == 302
     return client
@@ -30,6 +30,6 @@ def is_signed_in(client: Client) -> bool:
 
 
 def token_of(page: Any) -> str:
-    found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)
-    assert found
-    return found[1]
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)
+    assert token
+    return token[1]

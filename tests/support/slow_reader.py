@@ -1,4 +1,4 @@
-"""A client on a slow link, by bytes: it reads so many a second, and answers a ping when it has read up to it."""
+"""A client on a slow link: it reads a number of bytes a second, and answers each ping once read."""
 
 import asyncio
 import json
@@ -9,11 +9,11 @@ from bench.frames import CLOSE, TEXT, FrameReader, client_frame, upgrade_request
 
 PING, PONG = 9, 10
 TICK_SECONDS = 0.1
-KERNEL_BYTES = 4096  # Otherwise its own kernel reads ahead of it.
+KERNEL_BYTES = 4096  # Keeps the kernel from reading ahead.
 
 
 class SlowReader:
-    """`frames`: what it has read so far; `code`: what it was closed with, 1006 when cut; None while it is open."""
+    """`frames`: the frames read so far. `code`: the close code, 1006 when cut, None while open."""
 
     def __init__(self, port: int, cookie: str, bytes_per_second: float) -> None:
         self.rate = bytes_per_second
@@ -47,10 +47,10 @@ class SlowReader:
     async def wait_for(self, kind: str, seconds: float, **fields: Any) -> dict[str, Any]:
         async with asyncio.timeout(seconds):
             while True:
-                for one in self.frames:
-                    if one["type"] == kind and fields.items() <= one.items():
-                        return one
-                assert self.code is None, f"closed with {self.code} after {[one['type'] for one in self.frames]}"
+                for frame in self.frames:
+                    if frame["type"] == kind and fields.items() <= frame.items():
+                        return frame
+                assert self.code is None, f"closed with {self.code} after {[frame['type'] for frame in self.frames]}"
                 await asyncio.sleep(TICK_SECONDS)
 
     async def _read(self) -> None:

@@ -1,4 +1,4 @@
-"""The site with pages that take their time: an ASGI application for tests."""
+"""The site with slow pages: an ASGI application for tests."""
 
 import asyncio
 import os

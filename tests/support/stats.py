@@ -1,4 +1,4 @@
-"""What the tests of faults measured, told at the end of a run: the figures of docs/reliability.md are from there."""
+"""Measurements of the fault tests, printed at the end of a run. The figures of docs/reliability.md come from them."""
 
 import os
 
@@ -6,7 +6,7 @@ _greatest: dict[tuple[str, str], float] = {}
 
 
 def note(what: str, value: float) -> None:
-    """Of the running test; of several values the greatest is kept."""
+    """Record a measurement of the running test; the greatest value is kept."""
     test = os.environ["PYTEST_CURRENT_TEST"].rpartition("::")[2].rpartition(" ")[0]
     _greatest[test, what] = max(value, _greatest.get((test, what), value))
 

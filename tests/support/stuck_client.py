@@ -1,4 +1,4 @@
-"""A client that joins a room and then does not read: what a server holds for it, and what the others notice."""
+"""A client that joins a room and then does not read, and helpers to measure its effect."""
 
 import asyncio
 import socket
@@ -14,7 +14,7 @@ from tests.support.cluster import Cluster
 
 MIB = 1 << 20
 BIG_BODY = "\U0001f642" * 3_900  # 15.6 KiB
-PAST_KERNEL_BUFFERS = 700  # Of these: more than the kernel takes for a socket that nobody reads.
+PAST_KERNEL_BUFFERS = 700  # Big bodies: more than the kernel buffers for an unread socket.
 
 
 def port_of(site: Cluster) -> int:
@@ -22,7 +22,7 @@ def port_of(site: Cluster) -> int:
 
 
 class StuckReader:
-    """A raw socket that joined a room and then reads only when it is told to."""
+    """A raw socket that joins a room and reads only on `read_all`."""
 
     def __init__(self, port: int, token: str, room: str) -> None:
         self.socket = socket.socket()
@@ -65,7 +65,7 @@ class StuckReader:
 
 
 def frames_of(data: bytes) -> Iterator[str]:
-    """The whole text frames; a byte out of its place shows as a wrong header, or as text that is not JSON."""
+    """The complete text frames. A misplaced byte shows as a wrong header or as invalid JSON."""
     at = 0
     while len(data) - at >= 2:
         opcode, size, at = data[at], data[at + 1], at + 2
@@ -96,7 +96,7 @@ async def post_many(poster: Client, room: str, count: int, body: str) -> None:
 
 
 async def read_in_order(reader: Client, count: int) -> float:
-    """Read `count` messages, and check that they are in a row; the longest wait for one, in seconds."""
+    """Read `count` messages and check their order; return the longest wait for one, in seconds."""
     longest, last = 0.0, time.monotonic()
     for position in range(1, count + 1):
         assert (await reader.event("message.posted"))["position"] == position
@@ -107,5 +107,8 @@ async def read_in_order(reader: Client, count: int) -> float:
 async def until_connections(pid: int, count: int, seconds: float) -> None:
     process = psutil.Process(pid)
     async with asyncio.timeout(seconds):
-        while len([one for one in process.net_connections("tcp") if one.status == "ESTABLISHED"]) > count:
+        while (
+            len([connection for connection in process.net_connections("tcp") if connection.status == "ESTABLISHED"])
+            > count
+        ):
             await asyncio.sleep(0.05)

@@ -1,7 +1,7 @@
 """A socket of a topic consumer within the test's event loop: frames are sent and read as by a client."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,6 +13,8 @@ from hubbub import TopicConsumer
 
 HOST = "testserver"
 
+in_thread: Callable[..., Any] = sync_to_async
+
 
 class Page:
     """What a client has sent and got."""
@@ -21,13 +23,17 @@ class Page:
         self.inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.frames: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._ref = 0
+        # Cleared by a test: the client reads nothing.
+        self.reads = asyncio.Event()
+        self.reads.set()
 
     async def send(self, message: dict[str, Any]) -> None:
         """The ASGI `send` of the socket."""
+        await self.reads.wait()
         if message["type"] == "websocket.send":
             self.frames.put_nowait(msgspec.json.decode(message["text"]))
         elif message["type"] == "websocket.close":
-            self.frames.put_nowait({"type": "close", **message})
+            self.frames.put_nowait({**message, "type": "close"})
 
     async def next(self, kind: str | None = None) -> dict[str, Any]:
         """The next frame, of this type; frames of other types before it are dropped."""
@@ -85,6 +91,7 @@ async def opened(user: Any, consumer: type[TopicConsumer] | None = None) -> Asyn
         await page.next("hello")
         yield page
     finally:
+        page.reads.set()
         page.inbox.put_nowait({"type": "websocket.disconnect", "code": 1000})
         await asyncio.wait([socket], timeout=8)
         assert socket.done()

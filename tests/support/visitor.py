@@ -1,4 +1,4 @@
-"""Somebody's browser, which notes all that goes wrong in their pages: for tests that look at many."""
+"""A browser that records all problems of its pages, for tests of many pages."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ TIMEOUT_MS = 15_000
 
 
 class Visitor:
-    """`problems`: errors, warnings and broken policies of the pages so far; `responses`: what the site has sent."""
+    """`problems`: errors, warnings and policy violations so far. `responses`: all responses of the site."""
 
     def __init__(self, page: Page, url: str) -> None:
         self.page = page
@@ -26,13 +26,13 @@ class Visitor:
         page.on("response", lambda response: self.responses.append(response))
 
     async def open(self, address: str, status: int = 200) -> None:
-        """Go there; what the browser itself says of an expected status is no problem."""
+        """Open the address. The browser's own message about an expected error status is no problem."""
         response = await self.page.goto(f"{self.url}{address}")
         assert response is not None
         assert response.status == status, address
         if status >= 400:
             said = f"the server responded with a status of {status}"
-            self.problems = [one for one in self.problems if said not in one]
+            self.problems = [problem for problem in self.problems if said not in problem]
 
     async def _refuse(self, dialog: Dialog) -> None:
         self._note(f"a dialog: {dialog.message}")
@@ -44,7 +44,7 @@ class Visitor:
 
 @asynccontextmanager
 async def visiting(browser: Browser, cluster: Cluster, name: str = "") -> AsyncIterator[Visitor]:
-    """A browser of their own, signed in as `name`, a superuser by the test's doing or not; empty: nobody."""
+    """A new browser context, signed in as `name`; anonymous if empty."""
     context = await browser.new_context()
     if name:
         cookie = (await asyncio.to_thread(cluster.make_user, name))["cookie"]

@@ -1,7 +1,7 @@
-"""Short programs, each a process of its own as if by `python`, without the second that its imports take.
+"""Run short programs as by `python`, without the second that their imports take.
 
-One process has imported what they need of other packages, nothing of ours, and forks for each program. Run as a module,
-this is that process.
+One process has imported the third-party packages, nothing of the project, and forks for each program. Run as a
+module, this file is that process.
 """
 
 import gc
@@ -29,7 +29,7 @@ IMPORTED = (
 
 
 class Warm:
-    """Runs one program at a time, for all threads; starts its process when it is first needed."""
+    """Runs one program at a time, for all threads. Its process starts at the first use."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -39,7 +39,15 @@ class Warm:
     def run(
         self, arguments: Sequence[str], env: dict[str, str], seconds: float, root: Path = ROOT
     ) -> subprocess.CompletedProcess[str]:
-        """`arguments`: a file in `root` and its arguments, or "-c" and code. TimeoutError when it takes longer."""
+        """Run a program.
+
+        Args:
+            arguments: A file in `root` with its arguments, or "-c" and code.
+            seconds: Time limit.
+
+        Raises:
+            TimeoutError: The program has exceeded the limit.
+        """
         request = json.dumps({"arguments": arguments, "env": env, "root": os.fspath(root)}).encode()
         with self._lock, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
             channel = self._channel or self._start()
@@ -70,7 +78,7 @@ class Warm:
         return self._channel
 
     def _stop(self) -> None:
-        """End it, and what it runs."""
+        """End the process and its programs."""
         if self._channel is not None and self._process is not None:
             self._channel.close()
             try:
@@ -96,14 +104,14 @@ warm = Warm()
 def main() -> None:
     for name in IMPORTED:
         import_module(name)
-    gc.freeze()  # Otherwise each child would look through all that at its end.
+    gc.freeze()  # Keeps the children's garbage collection short.
     request = serve(socket.socket(fileno=int(sys.argv[1])))
     if request is None:
         return
     os.environ.clear()
     os.environ.update(request["env"])
     os.chdir(request["root"])
-    sys.path[0] = request["root"]  # It was ours.
+    sys.path[0] = request["root"]  # Was this project's.
     first, *rest = request["arguments"]
     if first == "-c":
         code, *rest = rest
@@ -115,7 +123,7 @@ def main() -> None:
 
 
 def serve(channel: socket.socket) -> dict[str, Any] | None:
-    """Fork for each request, and answer with exit codes; return the request in the child, and None at the end."""
+    """Fork for each request and answer with the exit code. Returns the request in the child, None at the end."""
     while True:
         request, files, _, _ = socket.recv_fds(channel, MAX_REQUEST_BYTES, 2)
         if not request:
@@ -125,8 +133,8 @@ def serve(channel: socket.socket) -> dict[str, Any] | None:
             for number, file in enumerate(files, start=1):
                 os.dup2(file, number)
                 os.close(file)
-            found: dict[str, Any] = json.loads(request)
-            return found
+            request_fields: dict[str, Any] = json.loads(request)
+            return request_fields
         for file in files:
             os.close(file)
         channel.send(b"%d" % os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))

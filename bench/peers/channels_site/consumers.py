@@ -29,7 +29,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
 
 class SavingConsumer(ChatConsumer):
-    """Saves each message before it sends it, and tells its author so."""
+    """Saves each message before it sends it, and acknowledges it to the author."""
 
     async def receive(self, text_data: str) -> None:
         message = json.loads(text_data)["message"]
@@ -45,7 +45,7 @@ class SavingConsumer(ChatConsumer):
 
 
 class SenderConsumer(SavingConsumer):
-    """The same for who only sends: in no group."""
+    """The same for clients that only send: in no group."""
 
     async def connect(self) -> None:
         self.room_name = self.scope["url_route"]["kwargs"]["room_name"]

@@ -1,4 +1,4 @@
-"""What the tutorial needs, sessions in SQLite with the settings that suit it. BENCH_LAYER: core or pubsub."""
+"""The tutorial's settings, with sessions in SQLite. BENCH_LAYER: core or pubsub."""
 
 import os
 

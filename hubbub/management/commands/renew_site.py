@@ -9,8 +9,8 @@ from hubbub import site
 
 class Command(BaseCommand):
     help = (
-        "Give this site a new id, so that it no longer shares channels and keys in Redis with the site that its "
-        "database was copied from. Stop the site first, and start it afterwards."
+        "Give this site a new id. It then shares no channels and keys in Redis with the site from which its database "
+        "was copied. Stop the site first, and start it afterwards."
     )
 
     def handle(self, **options: Any) -> None:

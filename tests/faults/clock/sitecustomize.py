@@ -1,6 +1,6 @@
-"""Lets a test set the clock of a process: what Python programs read as the time of day is later by what a file says.
+"""Lets a test shift the clock of a Python process: the offset is read from a file.
 
-Python imports this at the start where its folder stands in PYTHONPATH.
+Python imports this module at the start if its folder is in PYTHONPATH.
 """
 
 import os

@@ -1,6 +1,11 @@
 from hubbub import TopicConsumer
 from tests.support.polls.topics import BoardTopic, PollTopic, ThermometerTopic
+from tests.support.polls.trials import InboxTopic, ShelfTopic
 
 
 class PollsConsumer(TopicConsumer):
     topics = [PollTopic, BoardTopic, ThermometerTopic]
+
+
+class TrialConsumer(TopicConsumer):
+    topics = [PollTopic, BoardTopic, ShelfTopic, InboxTopic]

@@ -57,6 +57,10 @@ class BoardTopic(Topic, name="board", key=Annotated[str, msgspec.Meta(pattern="^
     def last(self, user: Any) -> str | None:
         return Note.objects.filter(board=self.key).order_by("-position").values_list("text", flat=True).first()
 
+    @command("note.typing", permission=VIEW, told=True)
+    def typing(self, user: Any) -> None:
+        self.tell({"type": "typing", "name": user.name})
+
     def viewer(self, user: Any) -> Any:
         return {"name": user.get_username()}
 
@@ -72,3 +76,7 @@ class ThermometerTopic(Topic, name="thermometer"):
     @command("thermometer.typing", permission=VIEW, told=True)
     def typing(self, user: Any) -> None:
         self.tell({"type": "typing", "name": user.name})
+
+
+# Last, since they use the topics above. Rows are followed of the topics that this module has imported.
+from tests.support.polls import trials  # noqa: E402, F401

@@ -1,4 +1,4 @@
-// What an avatar shows of a name.
+// The initials and colour of an avatar.
 
 /**
  * One or two letters that stand for a name.

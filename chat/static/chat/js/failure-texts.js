@@ -6,7 +6,7 @@
  */
 export function failureText({ code, message }) {
   switch (code) {
-    case "lost":
+    case "disconnected":
       return "The connection was lost; try again.";
     case "rate_limited":
       return "You are sending too fast; try again in a moment.";

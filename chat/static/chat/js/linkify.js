@@ -143,7 +143,7 @@ function parse(address) {
 }
 
 /**
- * What a sticky pattern matches at `index`.
+ * The match of a sticky pattern at `index`.
  *
  * @param {RegExp} sticky
  * @param {string} text

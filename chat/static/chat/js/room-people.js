@@ -1,7 +1,9 @@
-// The users in a room's state: their names beside messages, and the list of those present. Pure.
+// The names of users, wherever a room's state has them. Pure.
 
-/** @import { Person, Presence } from "../../hubbub/js/types.js" */
-/** @import { Message, Present, PresenceChanged, RoomState } from "./types.js" */
+import { byName } from "../../hubbub/js/presence.js";
+
+/** @import { Person } from "../../hubbub/js/types.js" */
+/** @import { Message, RoomState } from "./types.js" */
 
 /**
  * The state in which these users have these names, wherever they are shown.
@@ -41,35 +43,4 @@ export function renamed(state, users) {
  */
 export function withNames(state, messages, users = []) {
   return renamed(state, [...messages.map(({ user }) => user), ...users]);
-}
-
-/**
- * Who is present, by the answer to a join.
- *
- * @param {Presence | null} presence
- * @returns {Present | null}
- */
-export function presentAtJoin(presence) {
-  if (presence === null) return null;
-  return { ...presence, users: presence.users.length === presence.count ? byName(presence.users) : null };
-}
-
-/**
- * Who is present after an event. Without `joined` no user is named; the first event that names users again lists all.
- *
- * @param {Present | null} present
- * @param {PresenceChanged} event
- * @returns {Present}
- */
-export function presentAfter(present, { count, joined, left = [] }) {
-  if (joined === undefined) return { count, users: null };
-  const gone = new Set(left.map(({ id }) => id));
-  const users = new Map((present?.users ?? []).filter(({ id }) => !gone.has(id)).map((user) => [user.id, user]));
-  for (const user of joined) users.set(user.id, user);
-  return { count, users: byName([...users.values()]) };
-}
-
-/** @param {Person[]} users */
-function byName(users) {
-  return [...users].sort((a, b) => a.name.localeCompare(b.name) || (String(a.id) < String(b.id) ? -1 : 1));
 }

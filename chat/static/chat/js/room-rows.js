@@ -1,4 +1,4 @@
-// What the log shows of a room's state, and what its user may do there. Pure.
+// The rows of the log from a room's state, and the user's allowed actions. Pure.
 
 /** @import { Person } from "../../hubbub/js/types.js" */
 /** @import { Message, RoomState, Row } from "./types.js" */

@@ -4,8 +4,8 @@ import { find } from "../../hubbub/js/dom.js";
 import { initialsOf, tintOf } from "./avatars.js";
 import { part, stamp } from "./message-rows.js";
 
-/** @import { Person } from "../../hubbub/js/types.js" */
-/** @import { Present, RoomState } from "./types.js" */
+/** @import { Person, Present } from "../../hubbub/js/types.js" */
+/** @import { RoomState } from "./types.js" */
 
 /** The users who are present. */
 export class PeopleList {

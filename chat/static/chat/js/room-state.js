@@ -1,6 +1,7 @@
-// The state of one room's page as a value: `reduce` takes what happened and returns the next one. No DOM, socket or clock.
+// The state of one room's page as a value: `reduce` takes an action and returns the next state. No DOM, socket or clock.
 
-import { presentAfter, presentAtJoin, renamed, withNames } from "./room-people.js";
+import { presentAfter, presentAtJoin } from "../../hubbub/js/presence.js";
+import { renamed, withNames } from "./room-people.js";
 
 /** @import { Person } from "../../hubbub/js/types.js" */
 /** @import { History, Joined, KeptPost, Message, PendingPost, Posted } from "./types.js" */

@@ -4,11 +4,11 @@ import { browser } from "../../hubbub/js/browser.js";
 import { find } from "../../hubbub/js/dom.js";
 import { failureOf } from "../../hubbub/js/errors.js";
 import { onReturn } from "../../hubbub/js/fetched.js";
+import { newId } from "../../hubbub/js/new-id.js";
 import { showOwnName } from "../../hubbub/js/own-name.js";
 import { Socket } from "../../hubbub/js/socket.js";
 import { ConnectionStrip } from "./connection-strip.js";
 import { failureText } from "./failure-texts.js";
-import { newId } from "./new-id.js";
 import { Reentry } from "./reentry.js";
 import { lastOwn } from "./room-rows.js";
 import { initial, reduce } from "./room-state.js";
@@ -142,7 +142,7 @@ async function join() {
     resumeEditing();
   } catch (error) {
     const { code, retryAfterMs } = failureOf(error);
-    if (code === "lost") return; // The next hello joins.
+    if (code === "disconnected") return; // The next hello joins.
     if (code === "not_found") afterRefusedJoin();
     else setTimeout(join, retryAfterMs ?? RETRY_MS);
   }

@@ -1,10 +1,10 @@
 // The shapes that chat's scripts share: wire frames as `chat/protocol.py` declares them, the state of a room's page, and
-// what follows from it. Fields `at` and `edited_at` are times as ISO 8601 in UTC. `seq` numbers the messages of a room,
+// derived values. Fields `at` and `edited_at` are times as ISO 8601 in UTC. `seq` numbers the messages of a room,
 // `position` the changes.
 
-import type { EngineEvent, Ok, Person, Presence } from "../../hubbub/js/types.js";
+import type { EngineEvent, Ok, Person, Presence, PresenceChange, Present } from "../../hubbub/js/types.js";
 
-// Wire: what frames carry
+// Wire: the content of frames
 
 /** A reader has no membership: a permission shows the room. */
 export type Role = "member" | "moderator" | "reader";
@@ -98,13 +98,9 @@ export interface RoomClosed {
   code: "removed" | "banned" | "deleted";
 }
 
-/** Without `joined` and `left` too many users are present to be named. */
-export interface PresenceChanged {
+export interface PresenceChanged extends PresenceChange {
   type: "presence.changed";
   room: string;
-  count: number;
-  joined?: Person[];
-  left?: Person[];
 }
 
 export type RoomEvent = MessageEvent | RoomChanged | RoomClosed | PresenceChanged;
@@ -134,12 +130,6 @@ export interface PendingPost extends KeptPost {
   error: PostError | null;
 }
 
-/** Who is present; `users` is null when they are too many to be named. */
-export interface Present {
-  count: number;
-  users: Person[] | null;
-}
-
 export interface RoomState {
   room: RoomInfo;
   me: Person;
@@ -152,7 +142,7 @@ export interface RoomState {
   floor: number;
   /** Older messages exist. */
   more: boolean;
-  /** Older messages are requested; true until the answer or the failure, whatever happens meanwhile. */
+  /** Older messages are requested; true until the answer or the failure. */
   loading: boolean;
   /** Events for messages below `floor`, by seq: newer than the requested page. */
   early: Record<number, Message>;
@@ -169,7 +159,7 @@ export interface RoomState {
   closed: ClosedCode | null;
 }
 
-/** What `reduce` takes: an answer, an event, or an action of the user. */
+/** The actions of `reduce`: an answer, an event, or an action of the user. */
 export type RoomAction =
   | { type: "joined"; answer: Joined }
   | { type: "closed"; code: ClosedCode }
@@ -221,7 +211,7 @@ export type Row =
   | { kind: "older"; key: string; loading: boolean }
   | { kind: "new" | "beginning"; key: string };
 
-// What the view requests from the page
+// Requests of the view to the page
 
 export interface RowCalls {
   edit(seq: number): void;

@@ -12,7 +12,7 @@ import { clean } from "./body.js";
 /** @type {Record<Kind, () => Storage>} drafts are shared by all tabs; posts and edits belong to their tab */
 const STORAGES = { draft: () => localStorage, pending: () => sessionStorage, edits: () => sessionStorage };
 const KINDS = /** @type {Kind[]} */ (Object.keys(STORAGES));
-/** @type {Map<string, string>} what the storage did not accept: it may be full or forbidden */
+/** @type {Map<string, string>} texts that the storage refused: it may be full or forbidden */
 const memory = new Map();
 let isForgotten = false;
 

@@ -1,11 +1,11 @@
 // The page of an admin action on many rows: sends step after step and shows the progress, until the action ends or the
-// user presses "Stop". Without this script the button "Go on" sends each step.
+// user presses "Stop". Without this script the button "Continue" sends each step.
 
 import { find } from "./dom.js";
 
 const RUNNING = "The next rows follow automatically. Keep this page open.";
 const STOPPING = "Stopping after this step.";
-const LOST = "The server did not answer. Press “Go on” to try again.";
+const LOST = "The server did not answer. Press “Continue” to try again.";
 
 /**
  * Sends steps until the action ends or must stop.
@@ -32,7 +32,7 @@ export async function run({ send, show, isStopped }) {
 
 /** @param {HTMLFormElement} form */
 async function start(form) {
-  const goOn = find(form, "[name=go_on]", HTMLButtonElement);
+  const continueButton = find(form, "[name=continue]", HTMLButtonElement);
   const stop = find(form, "[name=stop]", HTMLButtonElement);
   const status = find(document, "[data-role=status]", HTMLElement);
   let isRunning = true;
@@ -44,7 +44,7 @@ async function start(form) {
     isStopped = true;
     status.textContent = STOPPING;
   });
-  goOn.hidden = true;
+  continueButton.hidden = true;
   status.textContent = RUNNING;
   const end = await run({ send: () => send(form), show: (page) => show(form, page), isStopped: () => isStopped });
   isRunning = false;
@@ -52,7 +52,7 @@ async function start(form) {
   else if (end === "stopped") form.requestSubmit(stop);
   else {
     status.textContent = LOST;
-    goOn.hidden = false;
+    continueButton.hidden = false;
   }
 }
 

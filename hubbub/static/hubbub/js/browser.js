@@ -2,29 +2,40 @@
 
 /** @import { BrowserLike, Timers } from "./types.js" */
 
-/** @returns {BrowserLike} the real browser */
-export function browser() {
+/**
+ * The real browser.
+ *
+ * @param {object} options
+ * @param {BrowserLike["root"]} [options.root]  shows the state of the connection in its `data-` attributes
+ * @param {() => void} [options.signIn]  runs when no user is signed in; by default the page leaves for the sign-in page
+ * @param {AbortSignal} [options.signal]  removes the listeners
+ * @returns {BrowserLike}
+ */
+export function browser({ root = document.documentElement, signIn = leaveToSignIn, signal } = {}) {
   return {
-    root: document.documentElement,
+    root,
+    signIn,
     open(path) {
       const url = new URL(path, location.href);
       url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
       return new WebSocket(url);
     },
-    signIn() {
-      const here = location.pathname + location.search;
-      location.assign(`${document.documentElement.dataset.signIn}?next=${encodeURIComponent(here)}`);
-    },
     onWake(wake) {
-      addEventListener("online", wake);
-      addEventListener("pageshow", wake);
-      document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && wake());
+      const visible = () => document.visibilityState === "visible" && wake();
+      addEventListener("online", wake, { signal });
+      addEventListener("pageshow", wake, { signal });
+      document.addEventListener("visibilitychange", visible, { signal });
     },
-    onOffline: (offline) => addEventListener("offline", offline),
+    onOffline: (offline) => addEventListener("offline", offline, { signal }),
     // Spans must not jump when the wall clock is set.
     now: () => performance.now(),
     ...timers(),
   };
+}
+
+function leaveToSignIn() {
+  const here = location.pathname + location.search;
+  location.assign(`${document.documentElement.dataset.signIn}?next=${encodeURIComponent(here)}`);
 }
 
 /** @returns {Timers} the real ones */

@@ -8,6 +8,8 @@ export class Refused extends Error {
     this.name = "Refused";
     /** One of the error codes of the protocol. */
     this.code = code;
+    /** What was wrong, in English. */
+    this.detail = this.message;
     /** Milliseconds to wait before the next try; null where the server named none. */
     this.retryAfterMs = retry_after_ms ?? null;
   }
@@ -18,9 +20,26 @@ export class Lost extends Error {
   constructor() {
     super("The connection was lost.");
     this.name = "Lost";
-    this.code = "lost";
+    this.code = "disconnected";
+    this.detail = this.message;
     /** @type {number | null} */
     this.retryAfterMs = null;
+  }
+}
+
+/**
+ * Runs a handler of a page. An error in it is reported as of any script, and stops nothing else.
+ *
+ * @template T
+ * @param {() => T} run
+ * @returns {T | undefined}
+ */
+export function guarded(run) {
+  try {
+    return run();
+  } catch (error) {
+    reportError(error);
+    return undefined;
   }
 }
 

@@ -1,4 +1,4 @@
-// Another page of the site, fetched by an open one, which takes from it what is new.
+// Fetches another page of the site, from which an open page takes new content.
 
 // Another tab that signs out sends its message first, and clears this page.
 const RELOAD_MS = 1_000;

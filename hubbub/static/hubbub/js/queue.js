@@ -45,6 +45,28 @@ export class Queue {
     });
   }
 
+  get isEmpty() {
+    return this.#entries.length === 0;
+  }
+
+  /**
+   * Gives a command up; it may have been sent. Its promise is never settled.
+   *
+   * @param {Frame} command
+   */
+  drop(command) {
+    this.#entries = this.#entries.filter((entry) => entry.command !== command);
+  }
+
+  /**
+   * Gives all commands up.
+   *
+   * @param {unknown} reason  that they are rejected with
+   */
+  clear(reason) {
+    for (const { reject } of this.#entries.splice(0)) reject(reason);
+  }
+
   resume() {
     this.#running = true;
     this.#tries = 0;

@@ -83,7 +83,7 @@ export class Socket {
     this.#heartbeat = new Heartbeat({
       env,
       ping: () => this.#send({ type: "ping" }).catch(() => {}),
-      dead: () => this.#lost({ code: ABNORMAL, reason: "Nothing heard" }),
+      dead: () => this.#lost({ code: ABNORMAL, reason: "Heartbeat timed out" }),
       moved: () => this.#hasMoved(),
     });
     env.onWake(() => this.#wake());
@@ -157,7 +157,7 @@ export class Socket {
     // A connection that was given up may still send events.
     ws.onmessage = ({ data }) => ws === this.#ws && this.#receive(data);
     ws.onclose = ({ code, reason }) => ws === this.#ws && this.#lost({ code, reason });
-    this.#timer = this.#env.setTimeout(() => this.#lost({ code: ABNORMAL, reason: "No answer" }), HELLO_MS);
+    this.#timer = this.#env.setTimeout(() => this.#lost({ code: ABNORMAL, reason: "No hello" }), HELLO_MS);
   }
 
   /** @param {string} text */
@@ -174,8 +174,11 @@ export class Socket {
         this.#admit(frame);
         break;
       case "auth.required":
-        this.close();
-        this.#env.signIn();
+        if (this.#handlers.token) this.#ws?.send(JSON.stringify({ type: "auth", token: this.#handlers.token }));
+        else {
+          this.close();
+          this.#env.signIn();
+        }
         break;
       case "ok":
       case "pong":

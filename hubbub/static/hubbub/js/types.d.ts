@@ -13,7 +13,7 @@ export interface Presence {
   users: Person[];
 }
 
-/** Any frame; of a command this is what a page writes, and the socket adds the `ref`. */
+/** Any frame; of a command without its `ref`, which the socket adds. */
 export interface Frame {
   type: string;
 }
@@ -80,7 +80,7 @@ export interface UserRenamed {
 /** Events of the engine itself, which every feature receives. */
 export type EngineEvent = ServiceChanged | UserRenamed;
 
-/** What a feature's commands look like and how each is answered, by the type of the command. */
+/** A feature's commands and answers, by the type of the command. */
 export type Exchanges = Record<string, { command: object; answer: object }>;
 
 export type ConnectionState = "connecting" | "open" | "offline";
@@ -97,15 +97,17 @@ export interface CloseReason {
 }
 
 export interface SocketHandlers<Event extends Frame> {
+  /** An access token for a page without a session; without it the browser leaves for the sign-in. */
+  token?: string | undefined;
   /** The socket is admitted, first or again: join here. False closes the socket: the page belongs to another user. */
   hello?(frame: Hello): unknown;
   /** An event arrived; unknown types must be ignored. */
   event?(frame: Event): void;
-  /** The state changed; `why` is empty unless it is `offline`. */
+  /** The state changed; `why` is empty except for `offline`. */
   state?(state: ConnectionState, why: Partial<CloseReason>): void;
 }
 
-/** What `setTimeout` returns. */
+/** The result of `setTimeout`. */
 export type Timer = number | object;
 
 /** Delays and randomness of the browser, which tests replace. */
@@ -137,4 +139,107 @@ export interface BrowserLike extends Timers {
   onOffline(offline: () => void): void;
   /** Milliseconds of a monotonic clock. */
   now(): number;
+}
+
+// Topics, by protocol 2
+
+/** Users who came and went; without both lists too many users are present to be named. */
+export interface PresenceChange {
+  count: number;
+  joined?: Person[] | null;
+  left?: Person[] | null;
+}
+
+/** Who is present; `users` is null when they are too many to be named. */
+export interface Present {
+  count: number;
+  users: Person[] | null;
+}
+
+/** An event of a topic. Without a `position` it is not stored, and may be missed. */
+export interface TopicEvent extends Frame {
+  topic: string;
+  position?: number;
+  // biome-ignore lint/suspicious/noExplicitAny: its other fields are the topic's own
+  [field: string]: any;
+}
+
+/** The new state of a topic. */
+export interface TopicChanged {
+  type: "changed";
+  topic: string;
+  epoch: string;
+  position: number;
+  // biome-ignore lint/suspicious/noExplicitAny: the topic's own
+  state: any;
+}
+
+/** The topic ended for this socket; `code` is an error code. */
+export interface TopicClosed {
+  type: "closed";
+  topic: string;
+  code: string;
+}
+
+export interface TopicPresenceChanged extends PresenceChange {
+  type: "presence.changed";
+  topic: string;
+}
+
+/** The answer to a join. */
+export interface TopicJoined extends Ok {
+  topic: string;
+  epoch: string;
+  position: number;
+  /** `events` are all changes since the known position; else `state` replaces the known state. */
+  complete: boolean;
+  events?: TopicEvent[];
+  // biome-ignore lint/suspicious/noExplicitAny: the topic's own
+  state?: any;
+  /** More changes follow: join again from `position`. The socket gets no event of the topic yet. */
+  partial?: boolean;
+  /** Missing when not known yet, and in a partial answer. */
+  present?: Presence | null;
+  // biome-ignore lint/suspicious/noExplicitAny: what only this user is told
+  viewer?: any;
+}
+
+/** What a page does with a topic; each handler is optional. An error in a handler stops nothing. */
+// biome-ignore lint/suspicious/noExplicitAny: the topic's own
+export interface TopicHandlers<State = any, Event = any> {
+  /** The state, which replaces the last one; `joined` is the answer to the join that brought it, if one did. */
+  state?(state: State, joined?: TopicJoined): void;
+  /** An event, in order and once if it has a position. Unknown types must be ignored. */
+  event?(event: Event): void;
+  /** The users present changed; null: they are not known for a moment. */
+  present?(present: Present | null): void;
+  /** The topic is joined, first or again, after its state or its events were delivered. */
+  joined?(answer: TopicJoined): void;
+  /** The topic is not open to this user (any more), with an error code. It is joined again only by `join()`. */
+  closed?(code: string, detail: string): void;
+}
+
+export interface SendOptions {
+  /** Send it again until it is answered. The command is declared with `once=True`. */
+  keep?: boolean;
+  /** Gives up waiting: before it was sent the command does not happen, after that it may have. */
+  signal?: AbortSignal;
+}
+
+/** An error in a handler stops nothing. */
+export interface HubOptions {
+  /** Of the WebSocket: a path on this host, or an address. */
+  path?: string;
+  /** An access token, `hub_…`. It is used only where the browser has no session. */
+  token?: string;
+  /** Closes the hub. */
+  signal?: AbortSignal;
+  /** The socket is admitted, first or again. False closes it, for example when the page belongs to another user. */
+  hello?(frame: Hello): unknown;
+  /** An event that belongs to no topic, such as `service.changed` and `user.renamed`. */
+  event?(event: EngineEvent): void;
+  /** The state of the connection changed; after a final end the hub connects again by `open()`. */
+  state?(state: ConnectionState, why: Partial<CloseReason>): void;
+  /** No user is signed in, and there is no token. By default nothing happens; the hub is offline. */
+  signIn?(): void;
 }

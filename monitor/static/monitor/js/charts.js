@@ -9,7 +9,7 @@ import { endsBefore, tick } from "./units.js";
 /** @import { ChartKind } from "./chart-kinds.js" */
 /** @import { DashboardState, Subject } from "./types.js" */
 
-/** @typedef {ChartKind<any>} Kind  of a host or a process: the subject's prefix says which */
+/** @typedef {ChartKind<any>} Kind  of a host or a process: by the subject's prefix */
 /** @typedef {{ plot: uPlot, kind: Kind, figure: HTMLElement }} Chart */
 
 const HEIGHT_PX = 168;

@@ -1,4 +1,4 @@
-// The dashboard's state as a value, and what follows from it. No DOM, no clock. Times of samples are the server's, in
+// The dashboard's state as a value, and values derived from it. No DOM, no clock. Times of samples are the server's, in
 // milliseconds since 1970; `now` and `madeAt` are the browser's, of a monotonic clock. The two are never compared.
 
 import { percent } from "./units.js";
@@ -145,7 +145,7 @@ export function columns(state, key, picks, last = MAX_SAMPLES) {
   let before = null;
   for (const sample of state.samples.slice(-last)) {
     if (before !== null && sample.at - before.at > GAP * sample.stepMs) push(before.at + 1, null);
-    // The prefix of the key says which kind of reading it is, and so which picks fit.
+    // The prefix of the key gives the kind of reading, and so the picks that fit.
     const reading = /** @type {R | undefined} */ (readingOf(sample, key));
     push(sample.at, reading && !reading.stale_since ? reading : null);
     before = sample;
@@ -217,7 +217,7 @@ function withHistory(state, frame, now) {
     if (!merged.has(keyOf(sampled))) merged.set(keyOf(sampled), parsed(sampled, stepMs));
   }
   const samples = rising([...merged.values()].sort((a, b) => a.epoch - b.epoch || a.seq - b.seq)).slice(-MAX_SAMPLES);
-  // A process without Redis may know fewer samples than the page: the age is that of its own newest.
+  // A process without Redis may know fewer samples than the page: the age belongs to its own newest sample.
   const [sent, last] = [frame.samples.at(-1), samples.at(-1)];
   const isNewest = sent !== undefined && last !== undefined && keyOf(sent) === keyOf(last);
   const madeAt = isNewest ? now - (frame.age_ms ?? 0) : state.madeAt;

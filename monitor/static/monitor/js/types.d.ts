@@ -109,7 +109,7 @@ export interface DashboardState {
   chosen: Subject | null;
 }
 
-/** What `reduce` takes; `now` in milliseconds of the browser's monotonic clock. */
+/** The actions of `reduce`; `now` in milliseconds of the browser's monotonic clock. */
 export type DashboardAction =
   | { type: "connection"; state: ConnectionState; why?: Partial<CloseReason> }
   | { type: "hello"; frame: Pick<Hello, "connection"> & Partial<Hello> }

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('hubbub', '0001_initial'),
+        ('hubbub', '0002_help_texts'),
     ]
 
     operations = [

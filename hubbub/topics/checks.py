@@ -1,21 +1,19 @@
-"""System checks of topics: their consumers, permissions and databases.
-
-Modules with models are imported when a check runs: checks are registered before the models.
-"""
+"""System checks of topics: their consumers, permissions and databases. Registered when all models are loaded."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_permission_codename
+from django.contrib.auth.models import Permission
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.db import Error as DatabaseError
 from django.db import connections
 from django.utils.module_loading import autodiscover_modules, import_string
 
-if TYPE_CHECKING:
-    from hubbub.topics.topic import Topic
+from hubbub.topics.positions import NOW_MS
+from hubbub.topics.topic import Topic, served_topics, topics
 
 
 @register("hubbub")
@@ -33,7 +31,7 @@ def check_consumers(**_: Any) -> list[CheckMessage]:
 
 @register("hubbub")
 def check_permissions(**_: Any) -> list[CheckMessage]:
-    used = {(where, permission) for topic in _topics() for where, permission in _permissions_of(topic)}
+    used = {(where, permission) for topic in topics().values() for where, permission in _permissions_of(topic)}
     unknown = _unknown({permission for _, permission in used})
     return [
         Warning(
@@ -49,15 +47,13 @@ def check_permissions(**_: Any) -> list[CheckMessage]:
 @register("hubbub")
 def check_databases(**_: Any) -> list[CheckMessage]:
     by_alias: dict[str, list[str]] = {}
-    for topic in _topics():
+    for topic in topics().values():
         if topic.kind != "newest":  # It has no positions.
             by_alias.setdefault(topic.database, []).append(topic.__name__)
     return [message for alias, names in by_alias.items() for message in _messages_of(alias, ", ".join(sorted(names)))]
 
 
 def _messages_of(alias: str, names: str) -> Iterator[CheckMessage]:
-    from hubbub.topics.positions import NOW_MS
-
     if alias not in connections.settings:
         yield Error(
             f"{names}: database={alias!r} is not in DATABASES.",
@@ -90,18 +86,7 @@ def _messages_of(alias: str, names: str) -> Iterator[CheckMessage]:
         )
 
 
-def _topics() -> "list[type[Topic]]":
-    """All declared topics; none where the engine's models cannot be imported, which E011 reports."""
-    from hubbub.checks.site import missing_apps
-
-    if missing_apps():
-        return []
-    from hubbub.topics.topic import topics
-
-    return [*topics().values()]
-
-
-def _unreachable() -> "list[type[Topic]]":
+def _unreachable() -> list[type[Topic]]:
     """The topics on no consumer. Consumers are declared in modules that a command may not have imported yet."""
     missing = _without_consumer()
     if missing:
@@ -116,21 +101,11 @@ def _unreachable() -> "list[type[Topic]]":
     return missing
 
 
-def _without_consumer() -> "list[type[Topic]]":
-    if not (found := _topics()):
-        return []
-    from hubbub.consumers.topic_consumer import TopicConsumer
-
-    served: set[type[Topic]] = set()
-    classes: list[type[TopicConsumer]] = [TopicConsumer]
-    while classes:
-        consumer = classes.pop()
-        served.update(consumer.topics)
-        classes += consumer.__subclasses__()
-    return [topic for topic in found if topic not in served]
+def _without_consumer() -> list[type[Topic]]:
+    return [topic for topic in topics().values() if topic not in served_topics()]
 
 
-def _permissions_of(topic: "type[Topic]") -> Iterator[tuple[str, str]]:
+def _permissions_of(topic: type[Topic]) -> Iterator[tuple[str, str]]:
     """The permissions of Django that the topic and its commands name, each with the place."""
     if isinstance(topic.permission, str):
         yield topic.__name__, topic.permission
@@ -151,8 +126,6 @@ def _unknown(permissions: set[str]) -> set[str]:
     }
     if not unknown:
         return unknown
-    from django.contrib.auth.models import Permission
-
     try:
         rows = set(Permission.objects.values_list("content_type__app_label", "codename"))
     except DatabaseError:

@@ -1,4 +1,4 @@
-// Ids of posts.
+// Ids that a client gives to its commands.
 
 /** A random UUID. `crypto.randomUUID` exists on https and localhost only. */
 export function newId() {

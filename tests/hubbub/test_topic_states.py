@@ -1,0 +1,183 @@
+"""States and changes of topics that are refused, fail, hang, or do not fit into a frame."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.db import transaction
+
+from hubbub import threads
+from hubbub.protocol import ErrorCode, Refused
+from hubbub.runtime import runtime
+from hubbub.topics import reading
+from hubbub.topics.feed import StateFeed
+from tests.support.hubs import until
+from tests.support.polls.consumers import TrialConsumer
+from tests.support.polls.topics import BoardTopic
+from tests.support.polls.trials import ShelfTopic
+from tests.support.topic_page import Page, in_thread, opened
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.database,
+    pytest.mark.usefixtures("ended_threads"),
+]
+
+
+@pytest.fixture(autouse=True)
+def viewers(alice: Any, bob: Any) -> None:
+    for user in (alice, bob):
+        user.user_permissions.add(Permission.objects.get(codename="view_poll"))
+
+
+@pytest.fixture(autouse=True)
+def _own_logs() -> Iterator[None]:
+    yield
+    reading._too_long.clear()
+
+
+async def join_and_change(page: Page, topic: ShelfTopic, monkeypatch: pytest.MonkeyPatch, state: Any) -> None:
+    await page.ask("join", topic=topic.address)
+    monkeypatch.setattr(ShelfTopic, "state", state)
+    await in_thread(topic.changed)()
+
+
+async def test_a_state_that_is_refused_answers_the_join_and_closes_the_topic(
+    alice: Any, bob: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: ShelfTopic) -> Any:
+        raise Refused(ErrorCode.CONFLICT, "the shelf is away")
+
+    async with opened(alice, TrialConsumer) as page, opened(bob, TrialConsumer) as other:
+        await join_and_change(page, ShelfTopic(1), monkeypatch, refuse)
+        assert await page.next("closed") == {"type": "closed", "topic": "shelf/1", "code": "conflict"}
+        answer = await other.ask("join", topic="shelf/1")
+        assert (answer["code"], answer["detail"]) == ("conflict", "the shelf is away")
+        monkeypatch.undo()
+        for each in (page, other):
+            assert (await each.ask("join", topic="shelf/1"))["state"] == []
+        await in_thread(ShelfTopic(1).changed)()
+        for each in (page, other):
+            await each.next("changed")
+
+
+async def test_a_log_that_refuses_its_changes_is_closed(alice: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: BoardTopic, after: int, limit: int) -> Any:
+        raise Refused(ErrorCode.NOT_FOUND, "there is no such board")
+
+    def write_silently() -> None:
+        with transaction.atomic():
+            BoardTopic("plan").next_position()
+
+    async with opened(alice) as page:
+        joined = await page.ask("join", topic="board/plan")
+        monkeypatch.setattr(BoardTopic, "changes", refuse)
+        await in_thread(write_silently)()
+        assert await page.next("closed") == {"type": "closed", "topic": "board/plan", "code": "not_found"}
+        answer = await page.ask("join", topic="board/plan", after=0, epoch=joined["epoch"])
+        assert (answer["code"], answer["detail"]) == ("not_found", "there is no such board")
+
+
+async def test_a_state_that_fails_is_retried_and_logged_once(
+    alice: Any, bob: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    reads: list[int] = []
+
+    def fail(self: ShelfTopic) -> Any:
+        reads.append(1)
+        if len(reads) < 4:
+            raise ValueError("no such column")
+        return ["whole again"]
+
+    async with opened(alice, TrialConsumer) as page, opened(bob, TrialConsumer) as other:
+        monkeypatch.setattr("hubbub.topics.feed.RETRY_SECONDS", 0.1)
+        await join_and_change(page, ShelfTopic(1), monkeypatch, fail)
+        assert (await page.next("changed"))["state"] == ["whole again"]
+        assert caplog.text.count("topic shelf/1: reading the state failed: ValueError('no such column')") == 1
+        reads.clear()
+        assert (await other.ask("join", topic="shelf/2"))["code"] == "internal"
+        assert (await other.ask("ping"))["type"] == "pong"
+    assert "no such column" in caplog.text
+
+
+async def test_a_state_that_hangs_is_unavailable_and_delays_no_other_topic(
+    alice: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = threading.Event()
+
+    def hang(self: ShelfTopic) -> Any:
+        assert release.wait(20)
+        return ["late"]
+
+    monkeypatch.setattr(threads, "ANSWER_SECONDS", 2.0)
+    async with opened(alice, TrialConsumer) as page:
+        with monkeypatch.context() as patched:
+            patched.setattr(ShelfTopic, "state", hang)
+            try:
+                hanging = page.send_frame("join", topic="shelf/1")
+                assert (await page.ask("join", topic="board/plan"))["type"] == "ok"
+                answer = await page.next("error")
+                assert (answer["ref"], answer["code"]) == (hanging, "unavailable")
+            finally:
+                release.set()
+        async with asyncio.timeout(8):
+            while (answer := await page.ask("join", topic="shelf/1"))["type"] != "ok":
+                assert answer["code"] == "unavailable"
+        await in_thread(ShelfTopic(1).changed)()
+        assert (await page.next("changed"))["state"] == []
+
+
+async def test_a_state_of_5_mb_is_too_long_and_logged_once(
+    alice: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    async with opened(alice, TrialConsumer) as page:
+        await join_and_change(page, ShelfTopic(1), monkeypatch, lambda self: ["x" * 5_000_000])
+        assert (await page.next("closed"))["code"] == "too_long"
+        for _ in range(3):
+            answer = await page.ask("join", topic="shelf/1")
+            assert (answer["code"], "5000004" in answer["detail"]) == ("too_long", True)
+        lines = [record.getMessage() for record in caplog.records if "topic shelf/1" in record.getMessage()]
+        assert lines == [
+            f"topic shelf/1: the state does not fit into a frame: 5000004 bytes, more than {96 * 1024 - 2048}"
+        ]
+        monkeypatch.undo()
+        assert (await page.ask("join", topic="shelf/1"))["type"] == "ok"
+        monkeypatch.setattr(BoardTopic, "state", lambda self: "x" * 5_000_000)
+        assert (await page.ask("join", topic="board/plan"))["code"] == "too_long"
+        assert (await page.ask("ping"))["type"] == "pong"
+
+
+async def test_a_join_is_answered_when_the_last_member_is_evicted_meanwhile(
+    alice: Any, bob: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The group ends while the second join waits for a read of its own."""
+    reads: list[threading.Event] = []
+    read = ShelfTopic.state
+
+    def slow(self: ShelfTopic) -> Any:
+        reads.append(threading.Event())
+        assert reads[-1].wait(20)
+        if len(reads) == 1:
+            raise Refused(ErrorCode.NOT_FOUND, "there is no such shelf")
+        return read(self)
+
+    async with opened(alice, TrialConsumer) as page, opened(bob, TrialConsumer) as other:
+        await join_and_change(page, ShelfTopic(1), monkeypatch, slow)
+        await until(lambda: bool(reads))
+        ref = other.send_frame("join", topic="shelf/1")
+        feed = runtime().hub.feed_of("t:shelf/1")
+        assert isinstance(feed, StateFeed)
+        await until(lambda: bool(feed._waiting))
+        reads[0].set()
+        assert (await page.next("closed"))["code"] == "not_found"
+        answer = await other.next()
+        for read_begun in reads:
+            read_begun.set()
+        assert (answer["ref"], answer["code"]) == (ref, "unavailable")
+        monkeypatch.undo()
+        assert (await other.ask("join", topic="shelf/1"))["type"] == "ok"

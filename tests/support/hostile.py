@@ -1,0 +1,17 @@
+"""Frames of a hostile client."""
+
+HOSTILE = [
+    "hello",
+    "[]",
+    "[" * 10_000,
+    '{"type": "sing", "ref": 1}',
+    '{"type": "ping", "ref": 1, "extra": 1}',
+    '{"type": "ping", "ref": 1e400}',
+    '{"type": "ping", "ref": NaN}',
+    '{"type": "ping", "ref": %s}' % ("9" * 5000),
+    r'{"type": "room.join", "ref": 1, "room": "\ud800"}',
+    '{"type": "room.join", "ref": 1, "room": "../../etc"}',
+    '{"type": "room.history", "ref": 1, "room": "general", "before": -1}',
+    '{"type": "room.history", "ref": 1, "room": "general", "before": 1, "limit": 101}',
+    b"\x00\xff binary",
+]
