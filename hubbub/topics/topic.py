@@ -206,7 +206,8 @@ def topics() -> "dict[str, type[Topic]]":
 
 def serve(served: "Iterable[type[Topic]]") -> None:
     """Note that a consumer has these topics."""
-    _served.update(served)
+    for topic in served:
+        _served.add(topic)
 
 
 def served_topics() -> "Collection[type[Topic]]":
