@@ -11,9 +11,9 @@ from django.core import serializers
 from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from hubbub import publish
+from hubbub import changed_many, publish
 from hubbub.models import TopicPosition
-from hubbub.topics import changed_many, reading, recovery
+from hubbub.topics import reading, recovery
 from tests.support.polls.models import Note, PinnedNote, Poll
 from tests.support.polls.topics import BoardTopic
 from tests.support.polls.trials import ShelfTopic

@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 
 from django.db.models import F
 
+from hubbub import VIEW, Topic, command
 from hubbub.protocol import ErrorCode, Refused
-from hubbub.topics import VIEW, Topic, command
 from tests.support.polls.models import Note, Poll
 
 
