@@ -1,0 +1,50 @@
+"""Real-time features for Django: topics, on sockets of several processes. docs/topics.md shows how to declare one.
+
+The public names are loaded when they are used first: modules with models cannot be imported before Django is set up.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hubbub.consumers.topic_consumer import TopicConsumer, live
+    from hubbub.protocol import ErrorCode, Refused
+    from hubbub.topics.commands import PUBLIC, SIGNED_IN, VIEW, command
+    from hubbub.topics.reading import Versioned
+    from hubbub.topics.topic import Topic, changed_many
+
+__all__ = [
+    "PUBLIC",
+    "SIGNED_IN",
+    "VIEW",
+    "ErrorCode",
+    "Refused",
+    "Topic",
+    "TopicConsumer",
+    "Versioned",
+    "changed_many",
+    "command",
+    "live",
+]
+
+_MODULES = {
+    "PUBLIC": "hubbub.topics.commands",
+    "SIGNED_IN": "hubbub.topics.commands",
+    "VIEW": "hubbub.topics.commands",
+    "ErrorCode": "hubbub.protocol",
+    "Refused": "hubbub.protocol",
+    "Topic": "hubbub.topics.topic",
+    "TopicConsumer": "hubbub.consumers.topic_consumer",
+    "Versioned": "hubbub.topics.reading",
+    "changed_many": "hubbub.topics.topic",
+    "command": "hubbub.topics.commands",
+    "live": "hubbub.consumers.topic_consumer",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_MODULES[name]), name)
+    return value

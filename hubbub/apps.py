@@ -19,6 +19,7 @@ class HubbubConfig(AppConfig):
 
         if not checks.missing_apps():  # Else importing the models would fail before the checks report it.
             from hubbub import signals
+            from hubbub.topics import checks as topic_checks  # noqa: F401 - registers those of topics
             from hubbub.topics import follows
 
             signals.connect()

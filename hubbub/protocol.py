@@ -182,6 +182,11 @@ def to_json(value: Any, *, is_sorted: bool = False) -> bytes:
     return (_sorted_encoder if is_sorted else _encoder).encode(value)
 
 
+def from_json(text: bytes | msgspec.Raw) -> Any:
+    """Decode a value of a feature."""
+    return msgspec.json.decode(text)
+
+
 def answer_text(ref: Any, answer: Ok) -> str:
     """Encode the answer to the command with this `ref`."""
     return encode(msgspec.structs.replace(answer, ref=ref))

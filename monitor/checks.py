@@ -18,7 +18,7 @@ def check_pages(**_: Any) -> list[CheckMessage]:
 def check_scopes(**_: Any) -> list[CheckMessage]:
     return [
         Warning(
-            f"TOKEN_SCOPES lacks {name!r}.",
+            f"TOKEN_SCOPES lacks {name!r}, and no topic declares it.",
             hint="Add it: no access token can have it otherwise.",
             id="monitor.W001",
         )

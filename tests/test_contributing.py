@@ -20,10 +20,10 @@ def python_blocks() -> list[str]:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
-    consumer, asgi = python_blocks()
+    topic, asgi = python_blocks()
     (tmp_path / "hands").mkdir()
     (tmp_path / "hands" / "__init__.py").touch()
-    (tmp_path / "hands" / "consumers.py").write_text(consumer)
+    (tmp_path / "hands" / "topics.py").write_text(topic)
     # The application of a site of its own, with the settings of this one.
     (tmp_path / "hands_asgi.py").write_text(asgi.replace("mysite.settings", "project.settings"))
     return Site(tmp_path, PYTHONPATH=str(tmp_path))
@@ -39,17 +39,19 @@ async def test_a_hand_raised_on_one_server_is_seen_on_the_other(site: Site, two_
     first, second = (server.url for server in two_servers)
     cookie, token = site.make_user("alice")["cookie"], site.make_user("bob")["token"]
     async with opened(first, "/ws/hands/", cookie=cookie) as alice, opened(second, "/ws/hands/", token=token) as bob:
-        # Commands are read after `opened`: a client with an answer is in the group.
-        assert (await bob.request("ping"))["type"] == "pong"
-        refused = await bob.request("hand.raise", topic=" ")
+        assert (await alice.request("hand.raise", topic="hands", subject="Lunch"))["code"] == "conflict"
+        for client in (alice, bob):
+            assert (await client.request("join", topic="hands"))["type"] == "ok"
+        refused = await bob.request("hand.raise", topic="hands", subject=" ")
         assert (refused["type"], refused["code"]) == ("error", "invalid")
-        assert (await bob.request("message.post", topic="x"))["code"] == "invalid"
+        assert (await bob.request("message.post", topic="hands"))["code"] == "invalid"
 
-        assert (await alice.request("hand.raise", topic="Lunch"))["type"] == "ok"
+        assert (await alice.request("hand.raise", topic="hands", subject="Lunch"))["type"] == "ok"
         seen = [await client.event("hand.raised") for client in (alice, bob)]
-        assert seen[0] == seen[1] == {"type": "hand.raised", "user": seen[0]["user"], "topic": "Lunch"}
-        assert seen[0]["user"]["name"] == "alice"
+        user = seen[0]["user"]
+        assert seen[0] == seen[1] == {"type": "hand.raised", "topic": "hands", "user": user, "subject": "Lunch"}
+        assert user["name"] == "alice"
 
 
 def test_the_example_is_as_short_as_the_page_says() -> None:
-    assert len(python_blocks()[0].splitlines()) <= 40
+    assert len(python_blocks()[0].splitlines()) <= 20

@@ -17,7 +17,7 @@ from tests.support.servers import ROOT, START_SECONDS, free_port
 
 pytestmark = pytest.mark.cluster
 
-CONSUMER, ASGI = re.findall(r"^```python\n(.*?)^```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL | re.MULTILINE)
+TOPIC, ASGI = re.findall(r"^```python\n(.*?)^```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL | re.MULTILINE)
 
 SETTINGS = """
 import os
@@ -33,14 +33,14 @@ ROOT_URLCONF = "addresses"
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True, "OPTIONS": {
     "context_processors": ["django.template.context_processors.request", "django.contrib.auth.context_processors.auth",
         "django.contrib.messages.context_processors.messages"]}}]
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "site.sqlite3"}}
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "site.sqlite3",
+    "OPTIONS": {"transaction_mode": "IMMEDIATE"}}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 STATIC_URL, STATIC_ROOT, VAR_DIR = "static/", BASE_DIR / "collected", BASE_DIR / "var"
 REDIS_URL = os.environ["REDIS_URL"]
 CHANNEL_LAYERS = {"default": {"BACKEND": "hubbub.delivery.layer.RedisPubSubLayer"}}
 ASGI_APPLICATION = "asgi.application"
-TOKEN_SCOPES = {}
 """
 ADDRESSES = """
 from django.contrib import admin
@@ -77,7 +77,7 @@ class Project:
         self.folder = folder / "site"
         (self.folder / "hands").mkdir(parents=True)
         (self.folder / "hands" / "__init__.py").touch()
-        (self.folder / "hands" / "consumers.py").write_text(CONSUMER)
+        (self.folder / "hands" / "topics.py").write_text(TOPIC)
         (self.folder / "elsewhere.py").write_text(SETTINGS)
         (self.folder / "asgi.py").write_text(ASGI.replace("mysite.settings", "elsewhere"))
         (self.folder / "addresses.py").write_text(ADDRESSES)
@@ -133,7 +133,8 @@ async def test_an_installed_engine_carries_a_feature_of_another_project(project:
                     await asyncio.sleep(0.05)
         writer.close()
         async with opened(f"http://127.0.0.1:{port}", "/ws/hands/", token=token) as alice:
-            assert (await alice.request("hand.raise", topic="Lunch"))["type"] == "ok"
+            assert (await alice.request("join", topic="hands"))["type"] == "ok"
+            assert (await alice.request("hand.raise", topic="hands", subject="Lunch"))["type"] == "ok"
             assert (await alice.event("hand.raised"))["user"]["name"] == "alice"
     finally:
         server.terminate()

@@ -12,6 +12,7 @@ import hubbub.protocol
 import monitor.protocol
 from chat.protocol import COMMANDS, Changed, History, Joined, Posted
 from hubbub.protocol import Auth, CloseCode, Command, Error, ErrorCode, Event, Ok, Pong
+from hubbub.topics import frames
 from tests.support.documents import ROOT, Fields, names_in, table
 
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
@@ -84,6 +85,22 @@ def test_every_object_is_documented_and_no_other() -> None:
         kind = {struct.__struct_config__.tag_field: False} if struct.__struct_config__.tag_field else {}
         expected[re.sub(r"(?<=[a-z])(?=[A-Z])", " ", struct.__name__).lower()] = kind | fields_of(struct)
     assert documented("object") == expected
+
+
+def test_every_frame_of_topics_is_documented_and_no_other() -> None:
+    own = [frame for frame in structs(frames) if frame.__struct_config__.tag is not None]
+    commands = {str(frame.__struct_config__.tag): frame for frame in own if issubclass(frame, Command)}
+    events = {str(frame.__struct_config__.tag): frame for frame in own if not issubclass(frame, Command | Ok)}
+    other = "any other `type"  # Without the mark at its end.
+    written = documented("topic command")
+    assert written.pop(other) == {"topic": False, "id": True}
+    assert written == {name: fields_of(frame, without="ref") for name, frame in commands.items()}
+    answers = documented("topic command", 2)
+    assert answers.pop(other) == fields_of(frames.Done, without="ref")
+    assert answers == {"join": fields_of(frames.Joined, without="ref"), "leave": {"topic": False}}
+    written = documented("topic event")
+    assert written.pop(other) == {"topic": False, "position": True}
+    assert written == {name: fields_of(frame) for name, frame in events.items()}
 
 
 @pytest.mark.parametrize(("heading", "codes"), [("error code", ErrorCode), ("close code", CloseCode)])

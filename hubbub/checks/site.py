@@ -1,6 +1,6 @@
 """System checks of Django's settings: apps, sessions, hosts, databases, scopes and static files."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from importlib import import_module
 from typing import Any
 
@@ -101,11 +101,11 @@ def check_apps(**_: Any) -> list[CheckMessage]:
 
 @register("hubbub")
 def check_scopes(**_: Any) -> list[CheckMessage]:
-    if hasattr(settings, "TOKEN_SCOPES"):
+    if _known_scopes() is not None:
         return []
     return [
         Warning(
-            "TOKEN_SCOPES is not set: access tokens are refused by every endpoint with a scope.",
+            "TOKEN_SCOPES is not set, and no topic declares scopes: endpoints with a scope refuse all access tokens.",
             hint="List each scope with a description: TOKEN_SCOPES = {'hands.raise': 'Raise a hand.'}, or {} for none.",
             id="hubbub.W012",
         )
@@ -143,9 +143,19 @@ def missing_for_pages() -> list[str]:
 
 
 def missing_scopes(names: Iterable[str]) -> list[str]:
-    """Return the scopes of `names` that TOKEN_SCOPES lacks; none where it is not set, as W012 reports that."""
-    known = getattr(settings, "TOKEN_SCOPES", None)
+    """Return the scopes of `names` that neither a topic nor TOKEN_SCOPES has; none where W012 reports that."""
+    known = _known_scopes()
     return [] if known is None else [name for name in names if name not in known]
+
+
+def _known_scopes() -> Collection[str] | None:
+    """The scopes of topics and of TOKEN_SCOPES; None: there are no topics, and TOKEN_SCOPES is not set."""
+    if missing_apps():
+        return ()  # E011 reports it, and tokens have no table.
+    from hubbub.auth.tokens import known_scopes  # Imports models, and checks are registered before them.
+
+    scopes = known_scopes()
+    return scopes if scopes or hasattr(settings, "TOKEN_SCOPES") else None
 
 
 def _imported(name: str) -> Any:

@@ -38,7 +38,7 @@ from hubbub.topics.frames import Done, Envelope, Join, Joined, Leave, PresenceCh
 from hubbub.topics.reading import TopicState
 from hubbub.topics.recovery import RECOVERY
 from hubbub.topics.shared_read import SharedRead
-from hubbub.topics.topic import Topic, topic_at
+from hubbub.topics.topic import Topic, serve, topic_at
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +76,7 @@ class TopicConsumer(HubbubConsumer):
 
     def __init_subclass__(cls, **rest: Any) -> None:
         super().__init_subclass__(**rest)
+        serve(cls.topics)
         cls._by_name = {topic.name: topic for topic in cls.topics}
         cls.endpoint_scopes = frozenset(topic.read_scope for topic in cls.topics) | {
             topic.write_scope for topic in cls.topics if topic.has_writes()

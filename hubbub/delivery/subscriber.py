@@ -126,7 +126,8 @@ class Subscriber:
                 except Exception as error:  # noqa: BLE001 - the subscription ends with its connection
                     logger.warning("hub: unsubscribe from %s failed: %s", group.name, cause_of(error))
             if group.is_empty:
-                del self.by_name[group.name]
+                if self.by_name.pop(group.name, None) is None:
+                    return  # `clear` has ended it meanwhile.
                 group.end()
                 self._on_end(group)
                 return

@@ -11,7 +11,7 @@ from django.db import OperationalError, connections, transaction
 
 from hubbub import users
 from hubbub.auth.identity import Identity
-from hubbub.protocol import Malformed
+from hubbub.protocol import Malformed, from_json
 from hubbub.queries import read_users
 from hubbub.topics import access, marks, once
 from hubbub.topics.commands import CommandSpec
@@ -62,7 +62,7 @@ def run_from_python(
         raise access.signed_out()
     result = _run(topic, spec, users.id_of(user), None, given, client_id, user=None if topic._is_checked else user)
     # With an id: the answer as it is kept, the same at each call.
-    return msgspec.json.decode(result) if isinstance(result, msgspec.Raw) else result
+    return from_json(result) if isinstance(result, msgspec.Raw) else result
 
 
 def run_hook(topic: LiveTopic, name: str, identity: Identity) -> None:

@@ -1,10 +1,12 @@
 """`@command`: a method of a topic that clients call, with its arguments checked by their annotations."""
 
 import inspect
+import re
 import typing
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from types import SimpleNamespace
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -26,7 +28,11 @@ SIGNED_IN, PUBLIC, VIEW = Access.SIGNED_IN, Access.PUBLIC, Access.VIEW
 
 # Fields of the envelope, and of joins.
 RESERVED = {"ref", "type", "topic", "id", "after", "epoch"}
-COMMAND_NAME_CHARS = 60
+ENGINE_TYPES = {"join", "leave", "ping", "auth"}
+COMMAND_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,59}")
+DJANGO_PERMISSION = re.compile(r"\w+\.[^\s.]+")
+PERMISSIONS_ALLOWED = "'app.codename', VIEW (each user with access to the topic), SIGNED_IN or PUBLIC"
+TYPES_ALLOWED = "arguments are int, str, bool, float, UUID, datetime, list, dict, Enum, Literal, msgspec.Struct …"
 
 ClientId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
@@ -68,7 +74,7 @@ class CommandSpec:
 def command(
     name: str | None = None,
     *,
-    permission: str | Access,
+    permission: str | Access | None = None,
     once: bool = False,
     reads: bool = False,
     told: bool = False,
@@ -80,33 +86,63 @@ def command(
 
     Args:
         name: on the wire; None: the name of the method.
-        permission: as in `user.has_perm`, SIGNED_IN, or VIEW: each user who may see the topic may run it.
+        permission: needed: as in `user.has_perm`, or VIEW: each user with access to the topic may run it.
         once: the client sends an `id`; per user, topic and id there is one effect.
         reads: the command changes nothing: no transaction, the read scope, the limit on reads.
         told: for members of the topic, in the event loop, without thread and database: it may only call `tell`. Its
             `user` is a `Person`, with `id` and `name`. Refused first when the process is busy.
 
     Raises:
-        BadDeclaration: the permission is missing or the name is not usable.
+        BadDeclaration: at import; names the method, the value and the values that are allowed.
     """
     if callable(name):
-        raise BadDeclaration(f"@command on {name.__name__}: name a permission: @command(permission=…)")
-    if not (isinstance(permission, Access) or (isinstance(permission, str) and permission.count(".") == 1)):
-        raise BadDeclaration(
-            f"@command: permission={permission!r} is neither 'app.codename' nor SIGNED_IN, VIEW, PUBLIC"
-        )
-    if once and reads:
-        raise BadDeclaration("@command: a command that only reads needs no `once`")
-    if told and (once or reads or isinstance(permission, str)):
-        raise BadDeclaration("@command: `told` goes with permission=VIEW alone; it has no database to check others")
+        where = _where(name)
+        raise BadDeclaration(f"{where}: @command needs parentheses and a permission, such as @command(permission=VIEW)")
 
     def declare(method: F) -> F:
-        method._hubbub_command = CommandSpec(  # type: ignore[attr-defined]
-            method, name or method.__name__, permission, once, reads, told
-        )
+        if not inspect.isfunction(method):
+            raise BadDeclaration(f"@command on {method!r}: a command is a method with `self`: def vote(self, user)")
+        wire_name = method.__name__ if name is None else name
+        spec = CommandSpec(method, wire_name, permission, once, reads, told)  # type: ignore[arg-type]
+        if problem := _problem(spec):
+            raise BadDeclaration(f"{_where(method)}: {problem}")
+        method._hubbub_command = spec  # type: ignore[attr-defined]
         return method
 
     return declare
+
+
+def is_permission(permission: object) -> bool:
+    """Whether it is a permission of `Access`, or may be one of Django, `app.codename`."""
+    if isinstance(permission, Access):
+        return True
+    return isinstance(permission, str) and DJANGO_PERMISSION.fullmatch(permission) is not None
+
+
+def _problem(spec: CommandSpec) -> str:
+    """The mistake in a declared command; empty: there is none."""
+    if spec.permission is None:
+        return f"permission is missing: @command(permission=…) names {PERMISSIONS_ALLOWED}"
+    if not is_permission(spec.permission):
+        return f"permission={spec.permission!r}: a command names {PERMISSIONS_ALLOWED}"
+    if not isinstance(spec.name, str) or not COMMAND_NAME.fullmatch(spec.name):
+        return f"name={spec.name!r}: a command's name has up to 60 ASCII letters, digits, '.', '-' and '_'"
+    if spec.name in ENGINE_TYPES:
+        return f"name={spec.name!r}: the engine has this command; others are {', '.join(sorted(ENGINE_TYPES))}"
+    if inspect.iscoroutinefunction(spec.method):
+        return "commands run in threads: write `def` instead of `async def`"
+    if spec.once and spec.reads:
+        return "once=True, reads=True: a command that only reads needs no `once`"
+    if spec.told and (spec.once or spec.reads):
+        return "told=True: a told command has neither `once` nor `reads`"
+    if spec.told and isinstance(spec.permission, str):
+        return f"told=True, permission={spec.permission!r}: a told command asks no database; write permission=VIEW"
+    return ""
+
+
+def _where(method: Any) -> str:
+    """`PollTopic.vote`, also for a class within a function."""
+    return str(getattr(method, "__qualname__", method)).rpartition("<locals>.")[2]
 
 
 def commands_of(cls: type) -> dict[str, CommandSpec]:
@@ -122,54 +158,63 @@ def commands_of(cls: type) -> dict[str, CommandSpec]:
             continue
         spec = _with_arguments(cls, declared)
         if spec.name in specs:
-            raise BadDeclaration(f"{cls.__name__}: two commands are called {spec.name!r}")
+            names = f"{specs[spec.name].method.__name__} and {spec.method.__name__}"
+            raise BadDeclaration(f"{cls.__name__}: {names} are both the command {spec.name!r}; each name is used once")
         specs[spec.name] = spec
     return specs
 
 
 def _with_arguments(cls: type, declared: CommandSpec) -> CommandSpec:
     where = f"{cls.__name__}.{declared.method.__name__}"
-    if not declared.name.isascii() or not 0 < len(declared.name) <= COMMAND_NAME_CHARS or declared.name in ENGINE_TYPES:
-        raise BadDeclaration(f"{where}: {declared.name!r} cannot be the name of a command")
     parameters = [*inspect.signature(declared.method).parameters.values()]
     if [parameter.name for parameter in parameters[:2]] != ["self", "user"]:
-        raise BadDeclaration(f"{where}: its first arguments are `self` and `user`")
-    try:
-        hints = typing.get_type_hints(declared.method, include_extras=True)
-    except NameError as error:
-        raise BadDeclaration(f"{where}: {error}") from None
+        raise BadDeclaration(f"{where}: the first two arguments of a command are `self` and `user`")
+    arguments = parameters[2:]
+    for argument in arguments:
+        if problem := _problem_of(argument):
+            raise BadDeclaration(f"{where}: {problem}")
+    hints = _hints(where, declared.method, [argument.name for argument in arguments])
     fields: list[Any] = [("ref", Ref), ("topic", str)]
     if declared.once:
         fields.append(("id", ClientId))
-    for parameter in parameters[2:]:
-        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise BadDeclaration(f"{where}: {parameter} cannot be sent by a client")
-        if parameter.name in RESERVED:
-            raise BadDeclaration(f"{where}: an argument cannot be called {parameter.name!r}")
-        if parameter.name not in hints:
-            raise BadDeclaration(f"{where}: argument {parameter.name!r} has no annotation")
-        hint = hints[parameter.name]
+    for argument in arguments:
+        hint = hints[argument.name]
         if problem := _undecodable(hint):
-            raise BadDeclaration(f"{where}: argument {parameter.name!r} cannot be decoded: {problem}")
-        default = () if parameter.default is parameter.empty else (parameter.default,)
-        fields.append((parameter.name, hint, *default))
-    arguments = msgspec.defstruct(
-        where, fields, tag_field="type", tag=declared.name, forbid_unknown_fields=True, frozen=True, kw_only=True
-    )
-    return CommandSpec(
-        declared.method,
-        declared.name,
-        declared.permission,
-        declared.once,
-        declared.reads,
-        declared.told,
-        arguments,
-        decoder_of(arguments),
-        tuple(parameter.name for parameter in parameters[2:]),
-    )
+            raise BadDeclaration(f"{where}: argument {argument.name!r} is {hint!r}: {problem}; {TYPES_ALLOWED}")
+        default = () if argument.default is argument.empty else (argument.default,)
+        fields.append((argument.name, hint, *default))
+    try:
+        frame = msgspec.defstruct(
+            where, fields, tag_field="type", tag=declared.name, forbid_unknown_fields=True, frozen=True, kw_only=True
+        )
+        decoder = decoder_of(frame)
+    except TypeError as error:
+        raise BadDeclaration(f"{where}: {error}") from None
+    names = tuple(argument.name for argument in arguments)
+    return replace(declared, arguments=frame, decoder=decoder, argument_names=names)
 
 
-ENGINE_TYPES = {"join", "leave", "ping", "auth"}
+def _problem_of(argument: inspect.Parameter) -> str:
+    """The mistake in a declared argument; empty: there is none."""
+    if argument.kind not in (argument.POSITIONAL_OR_KEYWORD, argument.KEYWORD_ONLY):
+        return f"argument {str(argument)!r}: clients send arguments by name; declare each of them"
+    if argument.name in RESERVED:
+        return f"argument {argument.name!r}: rename it; each frame has own fields {', '.join(sorted(RESERVED))}"
+    if argument.annotation is argument.empty:
+        return f"argument {argument.name!r} has no annotation; it is checked by one, such as `{argument.name}: int`"
+    return ""
+
+
+def _hints(where: str, method: Any, names: list[str]) -> dict[str, Any]:
+    """The annotations of these arguments. Those of `user` and of the result may be for type checkers only."""
+    annotations = {name: method.__annotations__[name] for name in names}
+    holder = SimpleNamespace(__annotations__=annotations)
+    try:
+        return typing.get_type_hints(holder, method.__globals__, include_extras=True)
+    except NameError as error:
+        raise BadDeclaration(
+            f"{where}: annotations {annotations!r}: {error}; import it outside TYPE_CHECKING"
+        ) from None
 
 
 def _undecodable(hint: Any) -> str:
@@ -178,7 +223,8 @@ def _undecodable(hint: Any) -> str:
         info = msgspec.inspect.type_info(hint)
     except TypeError as error:
         return str(error)
-    return next((f"{found.cls!r}" for found in _types_in(info) if isinstance(found, msgspec.inspect.CustomType)), "")
+    custom = next((found for found in _types_in(info) if isinstance(found, msgspec.inspect.CustomType)), None)
+    return "" if custom is None else f"msgspec cannot decode {custom.cls.__name__}"
 
 
 def _types_in(info: Any, seen: frozenset[int] = frozenset()) -> Iterator[Any]:

@@ -99,7 +99,7 @@ async def _find_revoked(users: dict[str, set[str]]) -> dict[str, dict[str, str]]
     for part in _in_parts(users):
         began = asyncio.get_running_loop().time()
         for group, frames in (await threads.read(reading.find_denied, find, part)).items():
-            found.setdefault(group, {}).update(frames)
+            found[group] = found.get(group, {}) | frames
         if is_paced:
             await asyncio.sleep((asyncio.get_running_loop().time() - began) / SHARE_OF_THREAD)
     return found

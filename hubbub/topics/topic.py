@@ -3,25 +3,21 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property, partial
 from typing import Any, ClassVar, Self
+from weakref import WeakSet
 
 from django.db.models import Model
 
 from hubbub.auth.tokens import declare_scope
-from hubbub.protocol import decoder_of
 from hubbub.publish.group_names import PERSONAL_PREFIX, TOPIC_PREFIX
 from hubbub.topics import calls, marks, positions
-from hubbub.topics.addresses import (
-    MAX_ADDRESS_CHARS,
-    VALID_NAME,
-    key_text,
-    read_key,
-)
+from hubbub.topics.addresses import MAX_ADDRESS_CHARS, key_text, read_key
 from hubbub.topics.commands import Access, BadDeclaration, CommandSpec, commands_of
-
-KINDS = ("state", "log", "newest")
+from hubbub.topics.declarations import check_topic
 
 # All declared topics by name.
 _topics: "dict[str, type[Topic]]" = {}
+# Those that a consumer has. Weak: a consumer keeps its topics.
+_served: "WeakSet[type[Topic]]" = WeakSet()
 
 
 class Topic:
@@ -56,14 +52,19 @@ class Topic:
     commands: ClassVar[Mapping[str, CommandSpec]] = {}
 
     def __init_subclass__(cls, *, name: str = "", key: Any = None, abstract: bool = False, **rest: Any) -> None:
-        super().__init_subclass__(**rest)
+        try:
+            super().__init_subclass__(**rest)
+        except TypeError:
+            raise BadDeclaration(f"{cls.__name__}: {', '.join(rest)}: a topic takes name=, key=, abstract=") from None
         if abstract:
             return
+        for verb in ("read", "write"):
+            # The default of a topic that this is a subclass of is not its own.
+            if getattr(cls, f"{verb}_scope") in ("", f"{cls.name}.{verb}"):
+                setattr(cls, f"{verb}_scope", f"{name}.{verb}")
         cls.name, cls.key_type = name, key
         cls.commands = commands_of(cls)
-        cls.read_scope = cls.read_scope or f"{name}.read"
-        cls.write_scope = cls.write_scope or f"{name}.write"
-        _check(cls)
+        check_topic(cls, Topic, _topics)
         for attribute in dir(cls):
             if (declared := getattr(getattr(cls, attribute, None), "_hubbub_command", None)) is not None:
                 setattr(cls, attribute, _CallFromPython(cls.commands[declared.name], attribute))
@@ -209,6 +210,17 @@ def topics() -> "dict[str, type[Topic]]":
     return dict(_topics)
 
 
+def serve(served: "Iterable[type[Topic]]") -> None:
+    """Note that a consumer has these topics."""
+    for topic in served:
+        _served.add(topic)
+
+
+def served_topics() -> "Collection[type[Topic]]":
+    """The topics that a consumer has."""
+    return _served
+
+
 def topic_at(address: str, among: "Mapping[str, type[Topic]]") -> Topic | None:
     """The topic at the address; None: no topic of `among` has this address."""
     name, slash, text = address.partition("/")
@@ -219,37 +231,3 @@ def topic_at(address: str, among: "Mapping[str, type[Topic]]") -> Topic | None:
         return cls()
     key = read_key(cls.key_type, text)
     return None if key is None else cls(key)
-
-
-def _check(cls: type[Topic]) -> None:
-    """Raises BadDeclaration."""
-    where = cls.__name__
-    if not VALID_NAME.fullmatch(cls.name):
-        raise BadDeclaration(f"{where}: name={cls.name!r}: use small letters, digits, dots, hyphens; at most 40")
-    other = _topics.get(cls.name)
-    if other is not None and (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
-        raise BadDeclaration(f"{where}: {other.__name__} is called {cls.name!r}, too")
-    if cls.kind not in KINDS:
-        raise BadDeclaration(f"{where}: kind={cls.kind!r} is none of {', '.join(KINDS)}")
-    if cls.permission is None and cls.may_view is Topic.may_view:
-        raise BadDeclaration(f"{where}: name a permission (SIGNED_IN for every user), or define may_view")
-    if cls.permission is not None and not _is_permission(cls.permission):
-        raise BadDeclaration(f"{where}: permission={cls.permission!r} is not 'app.codename', SIGNED_IN or PUBLIC")
-    if cls.state is Topic.state:
-        raise BadDeclaration(f"{where}: define state()")
-    if cls.kind == "log" and cls.changes is Topic.changes:
-        raise BadDeclaration(f"{where}: a log defines changes(after, limit)")
-    for model in cls.follows:
-        if not (isinstance(model, type) and issubclass(model, Model)):
-            raise BadDeclaration(f"{where}: follows={model!r} is no model")
-    if cls.key_type is not None:
-        try:
-            decoder_of(cls.key_type)
-        except TypeError as error:
-            raise BadDeclaration(f"{where}: key={cls.key_type!r} cannot be decoded: {error}") from None
-
-
-def _is_permission(permission: object) -> bool:
-    if isinstance(permission, Access):
-        return permission is not Access.VIEW
-    return isinstance(permission, str) and permission.count(".") == 1

@@ -21,6 +21,7 @@ from hubbub.runtime import runtime as loop_runtime
 from hubbub.supervisor import programs
 from hubbub.supervisor.child import Console
 from hubbub.supervisor.private_redis import running
+from tests.support.declarations import declared  # noqa: F401
 from tests.support.hubs import GROUP, Truth
 from tests.support.personas import alice, bob, charlie, root  # noqa: F401
 from tests.support.scripts import Script

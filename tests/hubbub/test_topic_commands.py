@@ -129,7 +129,7 @@ async def test_topics_of_two_users_in_one_group_of_the_layer_stay_apart(alice: A
         assert (await page.ask("join", topic=mine.address))["state"] == {"notes": 0}
         await other.ask("join", topic=theirs.address)
         assert (await other.ask("join", topic=mine.address))["code"] == "not_found"
-        await in_thread(theirs.tell)({"type": "hello", "to": "bob"})
+        await in_thread(theirs.tell)({"type": "greeted", "to": "bob"})
         assert (await other.next())["to"] == "bob"
         await in_thread(mine.changed)()
         assert (await page.next())["topic"] == mine.address

@@ -11,9 +11,9 @@ from django.core import serializers
 from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from hubbub import publish
+from hubbub import changed_many, publish
 from hubbub.models import TopicPosition
-from hubbub.topics import changed_many, reading, recovery
+from hubbub.topics import reading, recovery
 from tests.support.polls.models import Note, PinnedNote, Poll
 from tests.support.polls.topics import BoardTopic
 from tests.support.polls.trials import ShelfTopic
@@ -163,8 +163,8 @@ def test_a_command_that_meets_a_deadlock_is_run_once_more(
     first, second = (Poll.objects.create(question=text).pk for text in ("a", "b"))
     monkeypatch.setattr(ShelfTopic, "between", staticmethod(meeting()))
     results = run_together(
-        lambda: ShelfTopic(1).count_up(alice, first, second),
-        lambda: ShelfTopic(1).count_up(bob, second, first),
+        lambda: ShelfTopic(1).touch(alice, first, second),
+        lambda: ShelfTopic(1).touch(bob, second, first),
         as_ours=as_ours,
     )
     assert results == [None, None]

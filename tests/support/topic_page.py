@@ -9,8 +9,7 @@ import msgspec
 from asgiref.sync import sync_to_async
 from django.test import Client
 
-from hubbub.consumers import TopicConsumer
-from tests.support.polls.consumers import PollsConsumer
+from hubbub import TopicConsumer
 
 HOST = "testserver"
 
@@ -72,8 +71,10 @@ class Page:
 
 
 @asynccontextmanager
-async def opened(user: Any, consumer: type[TopicConsumer] = PollsConsumer) -> AsyncIterator[Page]:
-    """A socket of the user, signed in by a session, until the end of the block."""
+async def opened(user: Any, consumer: type[TopicConsumer] | None = None) -> AsyncIterator[Page]:
+    """A socket of the user, signed in by a session, until the end of the block. Without a consumer: of `polls`."""
+    if consumer is None:
+        from tests.support.polls.consumers import PollsConsumer as consumer  # An app that other sites do not have.
     client = Client()
     await sync_to_async(client.force_login)(user)
     page = Page()

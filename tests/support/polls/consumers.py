@@ -1,4 +1,4 @@
-from hubbub.consumers import TopicConsumer
+from hubbub import TopicConsumer
 from tests.support.polls.topics import BoardTopic, PollTopic, ThermometerTopic
 from tests.support.polls.trials import InboxTopic, ShelfTopic
 

@@ -4,8 +4,7 @@ from typing import Annotated, Any
 import msgspec
 from django.db.models import Count
 
-from hubbub.protocol import ErrorCode, Refused
-from hubbub.topics import SIGNED_IN, VIEW, Topic, Versioned, command
+from hubbub import SIGNED_IN, VIEW, ErrorCode, Refused, Topic, Versioned, command
 from tests.support.polls.models import Note, Option, Poll, Vote
 
 

@@ -1,0 +1,133 @@
+"""System checks of topics: their consumers, permissions and databases. Registered when all models are loaded."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth import get_permission_codename
+from django.contrib.auth.models import Permission
+from django.core.checks import CheckMessage, Error, Warning, register
+from django.db import Error as DatabaseError
+from django.db import connections
+from django.utils.module_loading import autodiscover_modules, import_string
+
+from hubbub.topics.positions import NOW_MS
+from hubbub.topics.topic import Topic, served_topics, topics
+
+
+@register("hubbub")
+def check_consumers(**_: Any) -> list[CheckMessage]:
+    return [
+        Warning(
+            f"{topic.__module__}.{topic.__name__}: no consumer has this topic, so no client reaches it.",
+            hint=f"Add it to one: class MyConsumer(TopicConsumer): topics = [{topic.__name__}], "
+            f"or to a route of ASGI_APPLICATION: live({topic.__name__}).as_asgi().",
+            id="hubbub.W016",
+        )
+        for topic in _unreachable()
+    ]
+
+
+@register("hubbub")
+def check_permissions(**_: Any) -> list[CheckMessage]:
+    used = {(where, permission) for topic in topics().values() for where, permission in _permissions_of(topic)}
+    unknown = _unknown({permission for _, permission in used})
+    return [
+        Warning(
+            f"{where}: permission={permission!r} is neither declared by a model nor in the database.",
+            hint="Only superusers have it. Correct it, or declare it in the Meta.permissions of a model and migrate.",
+            id="hubbub.W017",
+        )
+        for where, permission in sorted(used)
+        if permission in unknown
+    ]
+
+
+@register("hubbub")
+def check_databases(**_: Any) -> list[CheckMessage]:
+    by_alias: dict[str, list[str]] = {}
+    for topic in topics().values():
+        if topic.kind != "newest":  # It has no positions.
+            by_alias.setdefault(topic.database, []).append(topic.__name__)
+    return [message for alias, names in by_alias.items() for message in _messages_of(alias, ", ".join(sorted(names)))]
+
+
+def _messages_of(alias: str, names: str) -> Iterator[CheckMessage]:
+    if alias not in connections.settings:
+        yield Error(
+            f"{names}: database={alias!r} is not in DATABASES.",
+            hint=f"Name one of {', '.join(map(repr, connections.settings))}.",
+            id="hubbub.E013",
+        )
+        return
+    connection = connections[alias]
+    options = connection.settings_dict
+    if connection.vendor not in NOW_MS:
+        yield Error(
+            f"DATABASES[{alias!r}] is {connection.vendor}, and has the positions of {names}.",
+            hint="Positions need PostgreSQL or SQLite. Use one of them, or set `database` of the topics.",
+            id="hubbub.E012",
+        )
+    if options.get("ATOMIC_REQUESTS"):
+        yield Warning(
+            f"DATABASES[{alias!r}] has ATOMIC_REQUESTS, and the positions of {names}.",
+            hint="A view that calls changed() keeps the topic's row locked until its response. Remove ATOMIC_REQUESTS, "
+            "or put non_atomic_requests on such views. Commands have transactions of their own.",
+            id="hubbub.W018",
+        )
+    mode = options.get("OPTIONS", {}).get("transaction_mode") or "DEFERRED"
+    if connection.vendor == "sqlite" and mode.upper() == "DEFERRED":
+        yield Warning(
+            f"DATABASES[{alias!r}] begins transactions without the write lock, and has the positions of {names}.",
+            hint='Commands that run at the same time fail as "database is locked". '
+            'Set OPTIONS = {"transaction_mode": "IMMEDIATE"}.',
+            id="hubbub.W019",
+        )
+
+
+def _unreachable() -> list[type[Topic]]:
+    """The topics on no consumer. Consumers are declared in modules that a command may not have imported yet."""
+    missing = _without_consumer()
+    if missing:
+        autodiscover_modules("consumers", "routing")
+        missing = _without_consumer()
+    if missing and (application := getattr(settings, "ASGI_APPLICATION", None)):
+        try:
+            import_string(application)
+        except ImportError:
+            pass  # The server reports it.
+        missing = _without_consumer()
+    return missing
+
+
+def _without_consumer() -> list[type[Topic]]:
+    return [topic for topic in topics().values() if topic not in served_topics()]
+
+
+def _permissions_of(topic: type[Topic]) -> Iterator[tuple[str, str]]:
+    """The permissions of Django that the topic and its commands name, each with the place."""
+    if isinstance(topic.permission, str):
+        yield topic.__name__, topic.permission
+    for spec in topic.commands.values():
+        if isinstance(spec.permission, str):
+            yield f"{topic.__name__}.{spec.method.__name__}", spec.permission
+
+
+def _unknown(permissions: set[str]) -> set[str]:
+    """Those that no model declares and that the database, if it can be read, does not have."""
+    unknown = permissions - {
+        f"{model._meta.app_label}.{codename}"
+        for model in apps.get_models()
+        for codename in (
+            *(get_permission_codename(action, model._meta) for action in model._meta.default_permissions),
+            *(codename for codename, _ in model._meta.permissions),
+        )
+    }
+    if not unknown:
+        return unknown
+    try:
+        rows = set(Permission.objects.values_list("content_type__app_label", "codename"))
+    except DatabaseError:
+        return set()  # Not migrated yet, or away.
+    return unknown - {f"{app_label}.{codename}" for app_label, codename in rows}

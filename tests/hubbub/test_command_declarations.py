@@ -1,0 +1,160 @@
+"""A command that cannot work is refused at import, in a message that says what to change."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hubbub import SIGNED_IN, VIEW, Topic, command
+from tests.support.declarations import declare_with, nothing, refusal
+from tests.support.polls.models import Poll
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+pytestmark = pytest.mark.usefixtures("declared")
+
+
+def takes(**annotations: Any) -> Callable[..., Any]:
+    """A method `vote(self, user, …)` with these arguments."""
+    scope: dict[str, Any] = {}
+    exec(f"def vote(self, user, {', '.join(annotations)}): pass", scope)
+    scope["vote"].__annotations__ = {name: kind for name, kind in annotations.items() if kind is not ...}
+    method: Callable[..., Any] = scope["vote"]
+    return method
+
+
+PERMISSIONS = "'app.codename', VIEW (each user with access to the topic), SIGNED_IN or PUBLIC"
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        pytest.param({"permission": None}, ["permission is missing", PERMISSIONS], id="no permission"),
+        pytest.param({"permission": "vote"}, ["permission='vote'", PERMISSIONS], id="no app in the permission"),
+        pytest.param({"permission": False}, ["permission=False", PERMISSIONS], id="a permission that is no text"),
+        *(
+            pytest.param({"name": name}, [f"name={name!r}", "the engine has this command"], id=name)
+            for name in ("join", "leave", "ping", "auth")
+        ),
+        pytest.param({"name": "cast vote"}, ["name='cast vote'", "60 ASCII letters"], id="two words"),
+        pytest.param({"name": "v" * 61}, ["name='vvv", "60 ASCII letters"], id="a long name"),
+        pytest.param({"name": "wählen"}, ["name='wählen'", "60 ASCII letters"], id="not ASCII"),
+        pytest.param({"name": 7}, ["name=7", "60 ASCII letters"], id="a name that is no text"),
+        pytest.param(
+            {"told": True, "permission": "polls.add_vote"},
+            ["told=True", "permission='polls.add_vote'", "permission=VIEW"],
+            id="told with a permission of Django",
+        ),
+        pytest.param({"told": True, "once": True}, ["told=True", "neither `once` nor `reads`"], id="told once"),
+        pytest.param({"told": True, "reads": True}, ["told=True", "neither `once` nor `reads`"], id="told reads"),
+        pytest.param({"reads": True, "once": True}, ["once=True, reads=True"], id="reads once"),
+    ],
+)
+def test_a_bad_command_is_refused(options: dict[str, Any], parts: list[str]) -> None:
+    message = refusal(lambda: declare_with(takes(option=int), **options))
+    assert message.startswith("ThingTopic.vote: ")
+    assert [part for part in parts if part not in message] == [], message
+
+
+async def vote_async(self: Any, user: Any) -> None:
+    pass
+
+
+def vote_for_checkers(self: Any, user: Any, sum: "Decimal") -> None:
+    pass
+
+
+def with_list(self: Any, user: Any, *options: int) -> None:
+    pass
+
+
+def with_rest(self: Any, user: Any, **options: int) -> None:
+    pass
+
+
+def without_user(self: Any, option: int) -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("method", "parts"),
+    [
+        pytest.param(takes(option=...), ["argument 'option' has no annotation", "option: int"], id="no annotation"),
+        pytest.param(takes(poll=Poll), ["argument 'poll'", "cannot decode Poll", "int, str"], id="a model"),
+        pytest.param(takes(polls=list[Poll]), ["argument 'polls'", "cannot decode Poll"], id="models in a list"),
+        pytest.param(takes(vote=object), ["argument 'vote'", "cannot decode object"], id="an object"),
+        pytest.param(takes(both=list[int] | tuple[int]), ["union"], id="a union that msgspec refuses"),
+        *(
+            pytest.param(takes(**{name: int}), [f"argument {name!r}", "rename it", "topic, type"], id=name)
+            for name in ("ref", "type", "topic", "id", "after", "epoch")
+        ),
+        pytest.param(with_list, ["argument '*options", "by name"], id="*arguments"),
+        pytest.param(with_rest, ["argument '**options", "by name"], id="**arguments"),
+        pytest.param(without_user, ["`self` and `user`"], id="no user"),
+        pytest.param(vote_async, ["`def` instead of `async def`"], id="async"),
+        pytest.param(vote_for_checkers, ["'sum': 'Decimal'", "outside TYPE_CHECKING"], id="a name for checkers"),
+    ],
+)
+def test_arguments_that_no_client_can_send_are_refused(method: Callable[..., Any], parts: list[str]) -> None:
+    message = refusal(lambda: declare_with(method))
+    assert message.startswith("ThingTopic.vote: ")
+    assert [part for part in parts if part not in message] == [], message
+
+
+def test_a_command_without_parentheses_is_refused() -> None:
+    def declaration() -> None:
+        class ThingTopic(Topic, name="thing"):
+            @command  # type: ignore[arg-type]
+            def vote(self, user: Any) -> None:
+                pass
+
+    message = refusal(declaration)
+    assert message == "ThingTopic.vote: @command needs parentheses and a permission, such as @command(permission=VIEW)"
+
+
+def test_a_command_is_a_method_of_one_topic() -> None:
+    message = refusal(lambda: command(permission=VIEW)(classmethod(nothing)))
+    assert "a command is a method with `self`" in message
+
+
+def test_two_commands_of_one_name_are_refused() -> None:
+    def declaration() -> None:
+        class ThingTopic(Topic, name="thing"):
+            permission = SIGNED_IN
+
+            def state(self) -> Any:
+                return None
+
+            @command(permission=VIEW)
+            def vote(self, user: Any) -> None:
+                pass
+
+            @command("vote", permission=VIEW)
+            def cast(self, user: Any) -> None:
+                pass
+
+    message = refusal(declaration)
+    assert message == "ThingTopic: cast and vote are both the command 'vote'; each name is used once"
+
+
+def test_a_command_does_not_replace_a_method_of_the_engine() -> None:
+    def declaration() -> None:
+        class ThingTopic(Topic, name="thing"):
+            permission = SIGNED_IN
+
+            def state(self) -> Any:
+                return None
+
+            @command("thing.tell", permission=VIEW)
+            def tell(self, user: Any) -> None:  # type: ignore[override]
+                pass
+
+    assert "ThingTopic: tell='thing.tell': a method of every topic" in refusal(declaration)
+
+
+def test_annotations_of_the_user_and_of_the_result_may_be_for_type_checkers_only() -> None:
+    def vote(self: Any, user: "Nobody", option: int) -> "Nothing":  # type: ignore[name-defined]  # noqa: F821
+        return option
+
+    assert declare_with(vote).commands["vote"].argument_names == ("option",)
