@@ -1,6 +1,6 @@
 """The dashboard's socket."""
 
-from hubbub.consumers import TopicConsumer
+from hubbub import TopicConsumer
 from monitor.topics import MetricsTopic
 
 

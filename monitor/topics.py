@@ -1,7 +1,7 @@
 """The dashboard's topic: the recent samples at a join, then each new one."""
 
+from hubbub import Topic, Versioned
 from hubbub.process.per_loop import PerLoop
-from hubbub.topics import Topic, Versioned
 from monitor.history import History
 from monitor.store import store
 
