@@ -81,8 +81,8 @@ def command(
 ) -> Callable[[F], F]:
     """Declare a method of a topic as a command: `def vote(self, user, option: int)`.
 
-    It runs in one transaction, in which the user, the session and the permissions are checked again. Its result is
-    sent as `result` of the `ok`.
+    Without `reads` or `told` it runs in one transaction, in which the user, the session and the permissions are checked
+    again (`hubbub.topics.calls`). Its result is sent as `result` of the `ok`.
 
     Args:
         name: on the wire; None: the name of the method.

@@ -258,7 +258,9 @@ def test_after_a_restored_backup_no_client_resumes_from_an_old_position(
     before = history.open_room(user_id=alice.pk, slug="lounge", after=None, epoch=None)
     rooms = Room.objects.count()
     call_command("renew_epochs")
-    assert capsys.readouterr().out == f"New epoch for topics: board, poll, thermometer.\nNew epoch for {rooms} rooms.\n"
+    topics, of_rooms = capsys.readouterr().out.splitlines()
+    assert topics.startswith("New epoch for topics: board, ")
+    assert of_rooms == f"New epoch for {rooms} rooms."
     after = history.open_room(user_id=alice.pk, slug="lounge", after=before.position, epoch=before.epoch)
     assert not after.complete
     assert after.epoch != before.epoch

@@ -75,7 +75,7 @@ def mona(cluster: Cluster) -> str:
 async def test_a_socket_on_each_process_gets_the_same_bytes(cluster: Cluster, mona: str) -> None:
     async with AsyncExitStack() as stack:
         clients = [await watcher(stack, cluster, mona, process) for process in ("web-1", "web-2", "web-1")]
-        seen = await asyncio.gather(*(samples_as_sent(client, 4) for client in clients))
+        seen = await asyncio.gather(*(samples_as_sent(client, 6) for client in clients))
     common = set.intersection(*({*sample} for sample in seen))
     assert len(common) >= 3
     for key in common:

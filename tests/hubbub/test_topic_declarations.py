@@ -24,7 +24,12 @@ def test_a_good_declaration_is_taken_with_its_scopes(declared: dict[str, type[To
     topic = declare("thing.of-mine_2", key=int)
     assert declared["thing.of-mine_2"] is topic
     assert topic(7).address == "thing.of-mine_2/7"
-    assert {"thing.of-mine_2.read", "thing.of-mine_2.write"} <= known_scopes().keys()
+    assert {name for name in known_scopes() if name.startswith("thing.")} == {"thing.of-mine_2.read"}
+
+    def change(self: Any, user: Any) -> None: ...
+
+    declare("thing.to-change", key=int, change=command(permission=VIEW)(change))
+    assert "thing.to-change.write" in known_scopes()
 
 
 # Topics
