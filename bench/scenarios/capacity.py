@@ -70,8 +70,8 @@ def _connect(row: Row, side: Side, dialog: Callable[[int], Dialog], count: int) 
     seconds = time.perf_counter() - began
     client = time.process_time() - client
     server = machine.cpu_seconds(side.pid) - server
-    for client in sockets:
-        client.close()
+    for member_socket in sockets:
+        member_socket.close()
     time.sleep(1.0)  # Closing is work, too, which must not count for the next side.
     row.add(rate=count / seconds, cpu_us=server / count * 1e6, load_us=client / count * 1e6)
 

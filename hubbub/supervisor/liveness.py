@@ -49,8 +49,7 @@ class Liveness:
                 done, probes = await asyncio.wait(probes, timeout=STEP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
                 if any(probe.result() for probe in done):
                     await _cancel(probes)
-                    self._limit_seconds = self._unresponsive_seconds
-                    self.answered.set()
+                    self.note_answer()
                     probes, silence = set(), 0.0
                     await asyncio.sleep(PAUSE_SECONDS)
                 else:
@@ -58,6 +57,11 @@ class Liveness:
         finally:
             await _cancel(probes)
         self.unresponsive.set()
+
+    def note_answer(self) -> None:
+        """The process has answered, also by another probe: from now on `unresponsive_seconds` is its limit."""
+        self._limit_seconds = self._unresponsive_seconds
+        self.answered.set()
 
     async def is_responsive(self) -> bool:
         """Whether the process answers one probe now."""

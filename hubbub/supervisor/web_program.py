@@ -69,6 +69,7 @@ class ManagedWeb(ManagedProgram):
             status, problem = await read_readiness(liveness.path, self.allowed_host)
         except (OSError, TimeoutError, ValueError) as error:
             return f"no answer ({type(error).__name__})"
+        liveness.note_answer()  # A process that freezes right after its start is replaced as soon as any other.
         self.is_misconfigured = status not in (200, 503)
         return problem
 

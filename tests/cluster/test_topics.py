@@ -15,7 +15,7 @@ from tests.support.servers import Server, Site
 
 pytestmark = pytest.mark.cluster
 
-APPLICATION = "tests.support.polls_site:application"
+APPLICATION = "tests.support.polls.asgi:application"
 WHOLE_SECONDS = 5.0
 NOTES = 40
 

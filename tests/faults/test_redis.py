@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from chaos.log import Log
+from chaos.recording import Recorder
 from tests.support.cluster import Cluster, until
 from tests.support.conversation import Talk, talking
 from tests.support.proxy import Proxy
@@ -60,6 +61,12 @@ def states_since(log: Log, since: float) -> list[tuple[str, float]]:
     return [(frame["state"], at - since) for at, frame in log.events("service.changed") if at >= since]
 
 
+def state_of(member: Recorder) -> str:
+    """The state of the service that a client knows."""
+    changes = member.log.events("service.changed")
+    return str(changes[-1][1]["state"] if changes else member.hello["state"])
+
+
 async def time_until_all_have(talk: Talk, state: str, since: float, seconds: float) -> float:
     """Wait until all clients have the state; return the longest delay in seconds since `since`."""
 
@@ -87,7 +94,8 @@ async def test_processes_start_and_serve_without_redis_and_find_it_when_it_comes
     redis.stop()
     proxy.go_away()
     async with talking(site) as talk:
-        assert {member.hello["state"] for member in talk.everybody} == {"degraded"}
+        # A process that has not tried yet finds out while its first sockets are there.
+        await until(lambda: {state_of(member) for member in talk.everybody} == {"degraded"}, 5)
         await talk.say(20)
         redis.start()
         there = time.monotonic()

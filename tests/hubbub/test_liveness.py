@@ -166,3 +166,11 @@ async def test_an_application_without_the_services_is_an_error_with_the_remedy(t
         404,
         "/readyz is not found: wrap the application in hubbub.asgi.with_services",
     )
+
+
+async def test_an_answer_to_another_probe_ends_the_time_of_the_start(tmp_path: Path) -> None:
+    life = Liveness(tmp_path / "frozen.sock", "localhost", LIMIT, start_seconds=60)
+    assert not await is_silent(life)
+    life.note_answer()
+    assert life.answered.is_set()
+    assert await is_silent(life)

@@ -116,3 +116,14 @@ def test_a_topic_without_changes_is_at_position_0() -> None:
     ShelfTopic(1).changed()
     found = reading.read_positions(recovery.find, ["t:shelf/1", "t:shelf/2", "t:nothing/1"])
     assert {group: recorded.position for group, recorded in found.items()} == {"t:shelf/1": 1, "t:shelf/2": 0}
+
+
+async def test_a_new_epoch_is_found_by_the_next_comparison_of_all_topics() -> None:
+    comparison = Comparison()
+    groups = [ShelfTopic(key).group for key in range(100)]
+    await comparison.read_changed(groups)
+    assert len(await comparison.read_changed(groups)) < 10
+    await in_thread(ShelfTopic.renew_epoch)()
+    found = await comparison.read_changed(groups)
+    assert {*found} == {*groups}
+    assert positions.NO_EPOCH not in {recorded.epoch for recorded in found.values()}

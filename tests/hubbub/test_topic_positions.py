@@ -163,8 +163,8 @@ def test_a_command_that_meets_a_deadlock_is_run_once_more(
     first, second = (Poll.objects.create(question=text).pk for text in ("a", "b"))
     monkeypatch.setattr(ShelfTopic, "between", staticmethod(meeting()))
     results = run_together(
-        lambda: ShelfTopic(1).count_up(alice, first, second),
-        lambda: ShelfTopic(1).count_up(bob, second, first),
+        lambda: ShelfTopic(1).touch(alice, first, second),
+        lambda: ShelfTopic(1).touch(bob, second, first),
         as_ours=as_ours,
     )
     assert results == [None, None]

@@ -120,16 +120,31 @@ test("rate_limited holds back the joins of all topics, so that the user's limit 
   assert.equal(page.sent.length, 12);
 });
 
-test("a lost connection ends the wait for the next try", async () => {
+test("rate_limited without a time to wait holds back the joins for a second", async () => {
+  const page = new HubPage();
+  page.browser.random = () => 0;
+  for (let key = 0; key < 9; key++) page.open(`poll/${key}`);
+  await page.greet();
+  await page.refuse("rate_limited");
+  await page.browser.pass(999);
+  assert.equal(page.sent.length, 8);
+  await page.browser.pass(1);
+  assert.equal(page.sent.length, 9);
+});
+
+test("a lost connection ends the wait for the next try, and the back-off", async () => {
   const page = new HubPage();
   page.open("poll/7");
   await page.greet();
-  await page.refuse("unavailable", { retry_after_ms: 10_000 });
+  await page.refuse("rate_limited", { retry_after_ms: 10_000 });
   await page.reconnect();
   assert.deepEqual(page.sent, [{ type: "join", topic: "poll/7" }]);
+  await page.refuse("unavailable");
+  await page.browser.pass(1_000);
+  assert.equal(page.sent.length, 2);
   await page.join(1, "one");
   await page.browser.pass(15_000);
-  assert.equal(page.sent.filter(({ type }) => type === "join").length, 1);
+  assert.equal(page.sent.filter(({ type }) => type === "join").length, 2);
 });
 
 for (const code of ["not_found", "forbidden", "too_long"]) {
@@ -176,6 +191,25 @@ test("a topic that closes while it is joined again is closed once", async () => 
   assert.deepEqual(board.calls, [["closed", "forbidden", ""]]);
 });
 
+test("a topic that closes and opens while it is joined again is joined", async () => {
+  const page = new HubPage();
+  const board = page.open("board/a");
+  await page.greet();
+  await page.join(3, []);
+  board.topic.join();
+  await page.say({ type: "closed", topic: "board/a", code: "forbidden" });
+  await page.resume(4, [noted(4)]);
+  assert.deepEqual(board.taken().slice(2), [
+    ["closed", "forbidden"],
+    ["event", noted(4)],
+    ["joined", 4],
+  ]);
+  assert.equal(board.topic.isJoined, true);
+  assert.equal(page.last.type, "join");
+  board.topic.close();
+  assert.equal(page.last.type, "leave");
+});
+
 test("a joined topic whose further join is refused stays joined, and that join is tried again", async () => {
   const page = new HubPage();
   const board = page.open("board/a");
@@ -199,7 +233,10 @@ test("joins that wait when the connection is lost are sent once on the next", as
   for (let answered = 0; answered < page.sent.length; answered++) {
     await page.join(1, "one", { frame: page.browser.socket.sent[answered] });
   }
-  assert.deepEqual(page.sent.map(({ topic }) => topic).sort(), [...Array(12).keys()].map((key) => `poll/${key}`).sort());
+  assert.deepEqual(
+    page.sent.map(({ topic }) => topic).sort(),
+    [...Array(12).keys()].map((key) => `poll/${key}`).sort(),
+  );
 });
 
 // Handlers

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 R = TypeVar("R")
 
@@ -26,6 +27,7 @@ class Proxy:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._links: dict[Link, asyncio.Task[None]] = {}
+        self.transports: WeakSet[asyncio.WriteTransport] = WeakSet()
         self._listener: asyncio.Server | None = None
         self._port = 0
         self.delay_seconds = 0.0
@@ -42,6 +44,7 @@ class Proxy:
     def __exit__(self, *_: object) -> None:
         self._do(self._stop_listening())
         self._do(self._end_late_ones())
+        self._do(self._abort_closing())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -125,6 +128,12 @@ class Proxy:
             await self._end_all(NO_LINGER)
             await asyncio.sleep(0)
 
+    async def _abort_closing(self) -> None:
+        """Drop connections that were closed with bytes that nobody reads: they would outlive the loop."""
+        for transport in [*self.transports]:
+            transport.abort()
+        await asyncio.sleep(0)
+
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         link = Link(self, writer)
         task = asyncio.current_task()
@@ -145,12 +154,14 @@ class Link:
         self._proxy = proxy
         self._flowing = proxy.flowing
         self._writers = [client]
+        proxy.transports.add(client.transport)
         self._is_websocket = False
 
     async def run(self, reader: asyncio.StreamReader, target: Path) -> None:
         await self._flowing.wait()
         upstream, writer = await asyncio.open_unix_connection(target)
         self._writers.append(writer)
+        self._proxy.transports.add(writer.transport)
         ways = [asyncio.create_task(self._pass_on(*way)) for way in ((reader, writer), (upstream, self._writers[0]))]
         try:
             # The end of one way ends both: half-closed connections are not used here.

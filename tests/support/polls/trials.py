@@ -19,7 +19,7 @@ class ShelfTopic(Topic, name="shelf", key=int):
 
     permission = "polls.view_poll"
     follows = {Note: shelf_of}
-    # Set by tests: called by `swap` and `count_up` between their two changes.
+    # Set by tests: called by `swap` and `touch` between their two changes.
     between: ClassVar[Callable[[], None]] = staticmethod(lambda: None)
 
     def state(self) -> Any:
@@ -39,7 +39,7 @@ class ShelfTopic(Topic, name="shelf", key=int):
         self.between()
 
     @command(permission=VIEW)
-    def count_up(self, user: Any, first: int, second: int) -> None:
+    def touch(self, user: Any, first: int, second: int) -> None:
         """Change two polls in this order, and this shelf."""
         for number, pk in enumerate((first, second)):
             if number:

@@ -3,6 +3,8 @@
 /** @import { Timer, Timers } from "./types.js" */
 
 const MAX_RUNNING = 8;
+// As many joins may be refused after each pause, and the server closes a socket with 200 refusals in ten seconds.
+const MIN_PAUSE_MS = 1_000;
 
 export class JoinLane {
   /** @type {Timers} */
@@ -32,16 +34,19 @@ export class JoinLane {
   }
 
   /**
-   * Begins nothing for a while: the server asked for it.
+   * Begins nothing for a while, at least a second: the server asked for it.
    *
    * @param {number} ms
    */
   pause(ms) {
     this.#env.clearTimeout(this.#timer);
-    this.#timer = this.#env.setTimeout(() => {
-      this.#timer = null;
-      this.#next();
-    }, ms);
+    this.#timer = this.#env.setTimeout(
+      () => {
+        this.#timer = null;
+        this.#next();
+      },
+      Math.max(ms, MIN_PAUSE_MS),
+    );
   }
 
   async #next() {

@@ -205,7 +205,8 @@ export class Subscription {
     const answer = await this.#host.request({ type: "join", topic: this.address, ...this.#replica.known });
     if (connection !== this.#connection) return;
     this.#tries = 0;
-    this.#closed = null;
+    this.#closed = null; // A `closed` during the join is of the membership before it.
+    this.#mayBeMember = true;
     this.#answer = answer.partial ? null : answer;
     this.#listeners.deliver(this.#replica.join(answer));
     for (const handle of this.#listeners.waiting) this.#bringUp(handle);
