@@ -37,8 +37,11 @@ def two_servers(site: Site) -> Iterator[list[Server]]:
 
 async def test_a_hand_raised_on_one_server_is_seen_on_the_other(site: Site, two_servers: list[Server]) -> None:
     first, second = (server.url for server in two_servers)
-    cookie, token = site.make_user("alice")["cookie"], site.make_user("bob")["token"]
-    async with opened(first, "/ws/hands/", cookie=cookie) as alice, opened(second, "/ws/hands/", token=token) as bob:
+    cookies = [site.make_user(name)["cookie"] for name in ("alice", "bob")]
+    async with (
+        opened(first, "/ws/hands/", cookie=cookies[0]) as alice,
+        opened(second, "/ws/hands/", cookie=cookies[1]) as bob,
+    ):
         assert (await alice.request("hand.raise", topic="hands", subject="Lunch"))["code"] == "conflict"
         for client in (alice, bob):
             assert (await client.request("join", topic="hands"))["type"] == "ok"
