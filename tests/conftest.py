@@ -44,6 +44,8 @@ import django  # noqa: E402
 from django.conf import settings as site_settings  # noqa: E402
 
 django.setup()
+# The programs that tests start are the project's own.
+os.environ["DJANGO_SETTINGS_MODULE"] = "project.settings"
 
 # The site's hashers are slow on purpose. The fixture `site_hashers` brings them back; servers under test use them.
 SITE_HASHERS = site_settings.PASSWORD_HASHERS
