@@ -213,7 +213,7 @@ def read_positions(groups: list[str]) -> dict[str, StreamPosition]:
 
 
 def find_revoked(users: dict[str, set[str]]) -> dict[str, dict[str, str]]:
-    """The users who may no longer read a room, with their last event, by group and user id."""
+    """The users that have lost access to their room, with their last event, by group and user id."""
     rooms = {slug_of(group): user_ids for group, user_ids in users.items()}
     events: dict[str, dict[str, str]] = {}
     for slug, user_ids in revocation.denied_users(rooms).items():

@@ -1,4 +1,4 @@
-"""Revocation in rooms: the users who may no longer read the room that their sockets are in."""
+"""Revocation in rooms: finds the users that have lost access to the room of their sockets."""
 
 from collections.abc import Mapping, Set
 from typing import Any
@@ -16,7 +16,7 @@ READERS_PER_QUERY = 500
 
 
 def denied_users(rooms: Mapping[str, Set[str]]) -> dict[str, dict[str, str]]:
-    """The users who may no longer read the room they are in.
+    """Find the users that have lost access to their room.
 
     Args:
         rooms: The ids of the users in each room, by slug.
@@ -56,7 +56,7 @@ def denied_users(rooms: Mapping[str, Set[str]]) -> dict[str, dict[str, str]]:
 
 
 def _readers_among(user_ids: Set[str]) -> set[str]:
-    """The users who may read all rooms, in bounded queries: a room made private has many outsiders at once."""
+    """The readers of all rooms among these users, in bounded queries: a room made private may have many."""
     readers = set[str]()
     for part in slices([*user_ids], READERS_PER_QUERY):
         readers |= {*with_permission({*part}, READ_ANY_ROOM)}

@@ -51,8 +51,10 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "project.settings"
 SITE_HASHERS = site_settings.PASSWORD_HASHERS
 site_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
-from tests.support import servers  # noqa: E402
+from tests.support import flush, servers  # noqa: E402
 from tests.support.cluster import Cluster  # noqa: E402
+
+flush.make_cheap()
 
 MAY_START_PROGRAMS = ("slow", "cluster", "browser", "soak")
 STARTS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn")
@@ -107,6 +109,14 @@ def django_db_modify_db_settings() -> None:
 
     if connection.vendor == "sqlite":
         connection.settings_dict["TEST"]["NAME"] = os.fspath(_folder / "test.sqlite3")
+
+
+@pytest.fixture(autouse=True)
+def new_line_limits() -> None:
+    """Each test has the security lines of a whole second: without programs and waits, 20 are soon used up."""
+    from hubbub.process import security_log
+
+    security_log._lines.clear()
 
 
 @pytest.fixture

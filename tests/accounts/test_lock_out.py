@@ -12,7 +12,7 @@ from project.accounts.conf import Accounts
 from tests.support.personas import make_user
 from tests.support.signing_in import HERE, NEW, PASSWORD, THERE, sign_in, signed_in
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static"), pytest.mark.slow]
 
 COOKIE = known_browsers.COOKIE
 

@@ -103,7 +103,7 @@ def test_banning_needs_the_permission_to_change_memberships(client: Any, charlie
     assert "data-ban" not in client.get(reverse("admin:chat_room_change", args=[lounge.pk])).content.decode()
     assert client.post(ban_page(lounge), {"user": charlie.pk, "span": "day"}).status_code == 403
     stan.user_permissions.set(Permission.objects.filter(codename__in=["view_room", "change_membership"]))
-    # Staff who may not see users cannot search for them, and enter the name.
+    # Staff without the permission to see users enter the name; they have no search.
     assert "admin-autocomplete" not in client.get(ban_page(lounge)).content.decode()
     wrong = client.post(ban_page(lounge), {"user": "charly", "span": "day"})
     assert "There is no user with this name." in wrong.content.decode()

@@ -1,4 +1,4 @@
-"""Staff who may read all rooms without a membership: access, display, log."""
+"""Readers of all rooms, without a membership: access, display, log."""
 
 import logging
 import uuid

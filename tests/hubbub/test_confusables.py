@@ -52,6 +52,7 @@ def test_a_word_of_greek_capitals_is_found_by_how_it_is_shown() -> None:
     assert name_key("\u0391\u039d\u039d\u0391") == name_key("\u03b1\u03bd\u03bd\u03b1")
 
 
+@pytest.mark.slow
 def test_the_key_of_a_key_and_of_the_other_case_is_the_key() -> None:
     for character in CHARACTERS:
         key = name_key(character)
@@ -59,6 +60,7 @@ def test_the_key_of_a_key_and_of_the_other_case_is_the_key() -> None:
         assert name_key(character.lower()) == name_key(character.upper()) or character in "\u0345\u1e9e", character
 
 
+@pytest.mark.slow
 @given(some.text(max_size=20))
 def test_the_key_of_any_text_is_stable(text: str) -> None:
     assert name_key(name_key(text)) == name_key(text)

@@ -158,6 +158,7 @@ async def test_a_record_that_went_back_is_found_once_though_two_comparisons_saw_
 STEPS = ("repair answers", "comparison answers", "somebody joins", "frames come")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", [*itertools.permutations(STEPS)], ids="; ".join)
 @pytest.mark.parametrize("epoch", ["one", "two"], ids=["restored", "renewed"])
 async def test_members_see_one_epoch_in_every_order_of_discovery(

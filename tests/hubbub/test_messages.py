@@ -112,6 +112,7 @@ async def test_an_unknown_position_is_dropped_after_few_reads(
     assert "is not on record" in caplog.text
 
 
+@pytest.mark.slow
 async def test_frames_behind_a_missing_position_are_bounded_and_complete(hub: Hub, truth: Truth, settings: Any) -> None:
     settings.HUBBUB = replace(conf.settings(), gap_ms=100)
     listener, _ = await live_member(hub, truth)

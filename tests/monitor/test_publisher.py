@@ -142,7 +142,7 @@ async def test_times_never_fall_and_samples_go_on_when_the_clock_is_set(make_pub
             clock.set_by = seconds
         await publisher.beat()
         clock.now += 0.5
-    # One each two seconds, whatever the clock.
+    # A sample every two seconds, at any speed of the clock.
     assert [frame["seq"] for _, frame in published] == list(range(1, 11))
     times = times_of(published)
     steps = [after - before for before, after in itertools.pairwise(times)]

@@ -15,6 +15,8 @@ from monitor.snapshot import make_sample
 from monitor.store import _key
 from tests.support.cluster import until
 
+pytestmark = pytest.mark.slow
+
 
 async def put_strange_readings(redis):
     names = [b"\xff", "x", "host:text", "host:list", "host:long", "process:huge", "host:eternal", "host:deep"]

@@ -21,7 +21,12 @@ from hubbub.auth.tokens import create_token
 from hubbub.models import AccessToken
 from tests.support.personas import make_user
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
+pytestmark = [
+    pytest.mark.database,
+    pytest.mark.django_db,
+    pytest.mark.usefixtures("plain_static"),
+    pytest.mark.slow,
+]
 
 MODELS = sorted(site._registry, key=lambda model: model.__name__)
 MEMBERSHIPS = reverse("admin:chat_membership_changelist")
