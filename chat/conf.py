@@ -12,22 +12,6 @@ class Chat(Tunables, frozen=True, kw_only=True):
         int, bounds(1, 100_000, "Longest message, in code points after NFC; in UTF-8 at most a quarter of a frame.")
     ] = 4_000
     page_messages: Annotated[int, bounds(1, 100, "Messages in the page that a join returns.")] = 50
-    page_bytes: Annotated[
-        int,
-        bounds(
-            16 * 1024,
-            1 << 20,
-            "Largest answer to a join or `room.history`; it arrives within 7 s over 5 kB/s.",
-        ),
-    ] = 32 * 1024
-    resume_parts: Annotated[
-        int,
-        bounds(
-            1,
-            1_000,
-            "Parts of changes sent to a resuming client; past that it gets the latest page.",
-        ),
-    ] = 20
     resume_changes: Annotated[
         int,
         bounds(1, 10_000, "Changes sent to a resuming client; past that it gets the latest page."),

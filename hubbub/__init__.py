@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hubbub.consumers.topic_consumer import TopicConsumer, live
     from hubbub.protocol import ErrorCode, Refused
-    from hubbub.topics.commands import PUBLIC, SIGNED_IN, VIEW, command
+    from hubbub.topics.batch_calls import Call
+    from hubbub.topics.commands import BY_METHOD, PUBLIC, SIGNED_IN, VIEW, command
     from hubbub.topics.reading import Versioned
     from hubbub.topics.topic import Topic, changed_many
 
 __all__ = [
+    "BY_METHOD",
     "PUBLIC",
     "SIGNED_IN",
     "VIEW",
+    "Call",
     "ErrorCode",
     "Refused",
     "Topic",
@@ -28,9 +31,11 @@ __all__ = [
 ]
 
 _MODULES = {
+    "BY_METHOD": "hubbub.topics.commands",
     "PUBLIC": "hubbub.topics.commands",
     "SIGNED_IN": "hubbub.topics.commands",
     "VIEW": "hubbub.topics.commands",
+    "Call": "hubbub.topics.batch_calls",
     "ErrorCode": "hubbub.protocol",
     "Refused": "hubbub.protocol",
     "Topic": "hubbub.topics.topic",

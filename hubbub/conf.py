@@ -169,6 +169,15 @@ class Hubbub(Tunables, frozen=True, kw_only=True):
     pending_events: Annotated[
         int, bounds(16, 65_536, "Events queued for a socket while its join is read; with more, the join starts again.")
     ] = 256
+    page_bytes: Annotated[
+        int,
+        bounds(
+            16 * 1024, 1 << 20, "Largest answer to a join, or page of older messages; arrives within 7 s over 5 kB/s."
+        ),
+    ] = 32 * 1024
+    resume_parts: Annotated[
+        int, bounds(1, 1_000, "Parts of changes sent to a resuming client; past that it gets the latest state.")
+    ] = 20
     reader_threads: Annotated[int, bounds(1, 64, "Threads per process that read the database for sockets.")] = 3
     topic_reader_threads: Annotated[
         int, bounds(2, 64, "Threads per process that read states of topics; one topic class gets at most half.")

@@ -29,7 +29,7 @@ from hubbub.protocol import (
     parse,
 )
 from hubbub.runtime import runtime
-from hubbub.topics import calls, pools, reading
+from hubbub.topics import batches, calls, log_reading, pools, reading
 from hubbub.topics.access import not_found
 from hubbub.topics.addresses import address_of_group
 from hubbub.topics.commands import CommandSpec
@@ -47,7 +47,6 @@ JOIN_ATTEMPTS = 3
 # With such a lag of the event loop, commands that are only told are refused.
 BUSY_MS = 100.0
 RETRY_BUSY_MS = 2000
-MAX_PARTS = 20
 
 OWN_TYPES = ("ping", "join", "leave")
 _own_commands = decoder_of(Ping | Join | Leave)
@@ -69,6 +68,7 @@ class TopicConsumer(HubbubConsumer):
     topics: ClassVar[Iterable[type[Topic]]] = ()
     protocol = 2
     _by_name: ClassVar[dict[str, type[Topic]]] = {}
+    _batched: ClassVar[frozenset[str]] = frozenset()  # Names of topics with a batch.
     # Partial answers sent for each topic since its last complete one.
     _parts: dict[str, int] | None = None
     # Topics with hooks that the socket has joined, by address.
@@ -78,6 +78,9 @@ class TopicConsumer(HubbubConsumer):
         super().__init_subclass__(**rest)
         serve(cls.topics)
         cls._by_name = {topic.name: topic for topic in cls.topics}
+        cls._batched = frozenset(
+            topic.name for topic in cls.topics if any(spec.batch for spec in topic.commands.values())
+        )
         cls.endpoint_scopes = frozenset(topic.read_scope for topic in cls.topics) | {
             topic.write_scope for topic in cls.topics if topic.has_writes()
         }
@@ -106,6 +109,10 @@ class TopicConsumer(HubbubConsumer):
             return None
         return topic.write_scope if self._is_write(command) else topic.read_scope
 
+    def has_batches(self, topic: str) -> bool:
+        """Whether the topic has a command with a batch."""
+        return topic.partition("/")[0] in self._batched
+
     def _make_queue(self, max_in_flight: int) -> AnyCommandQueue:
         return TopicCommands(self, max_in_flight)
 
@@ -125,6 +132,9 @@ class TopicConsumer(HubbubConsumer):
                 return await self._join(topic, command)
             case TopicCommand(spec=CommandSpec(told=True) as spec, arguments=arguments):
                 return self._tell(topic, spec, arguments)
+            case TopicCommand(spec=CommandSpec(batch=batch) as spec, arguments=arguments) if batch:
+                result = await batches.run_from_wire(topic, spec, arguments, self.identity)
+                return Done(topic=command.topic, result=msgspec.UNSET if result is None else result)
             case TopicCommand(spec=CommandSpec() as spec, arguments=arguments):
                 pool = pools.readers() if spec.reads else pools.writers()
                 result = await pool.run(topic.name, calls.run_from_wire, topic, spec, arguments, self.identity)
@@ -154,16 +164,11 @@ class TopicConsumer(HubbubConsumer):
         try:
             for _ in range(JOIN_ATTEMPTS):
                 await self._enter(topic)
-                viewer = await pools.readers().run(topic.name, reading.enter, topic, self.identity)
+                opening = self._open_log if topic.kind == "log" else self._open_state
+                viewer, answer, position, epoch = await opening(topic, command)
                 if self.is_evicted(group):
                     raise not_found()
-                self.check_number(group)
-                if topic.kind == "log":
-                    answer, position, epoch = await self._open_log(topic, command)
-                else:
-                    answer, position, epoch = await self._open_state(topic, command)
-                if self.is_evicted(group):
-                    raise not_found()
+                self.check_number(group)  # After the access check: this refusal would reveal that the topic exists.
                 if answer.partial:
                     # A socket that was a member leaves: a live event would be ahead of the partial answer.
                     self.leave(group)
@@ -171,7 +176,9 @@ class TopicConsumer(HubbubConsumer):
                 if position is None or not self.must_read_again(group, position):
                     self._forget_parts(topic.address)
                     answer = msgspec.structs.replace(
-                        answer, viewer=reading.viewer_or_none(viewer), present=self.presence(group, reading.PAGE_BYTES)
+                        answer,
+                        viewer=reading.viewer_or_none(viewer),
+                        present=self.presence(group, room_for_present(answer)),
                     )
                     self.outbox.put(answer_text(command.ref, answer))
                     self.go_live(group, position, epoch)
@@ -198,7 +205,10 @@ class TopicConsumer(HubbubConsumer):
 
         await self.join_uncounted(topic.group, None, announce, make_feed)
 
-    async def _open_state(self, topic: Topic, command: Join) -> tuple[Joined, int | None, str]:
+    async def _open_state(self, topic: Topic, command: Join) -> tuple[msgspec.Raw, Joined, int | None, str]:
+        viewer = await pools.readers().run(topic.name, reading.enter, topic, self.identity)
+        if self.is_evicted(topic.group):
+            raise not_found()
         if topic.kind == "newest":
             state = await _newest(topic)
             version = state.position
@@ -212,12 +222,20 @@ class TopicConsumer(HubbubConsumer):
             joined = Joined(
                 topic=topic.address, epoch=state.epoch, position=state.position, complete=False, state=state.state
             )
-        return joined, version, ""
+        return viewer, joined, version, ""
 
-    async def _open_log(self, topic: Topic, command: Join) -> tuple[Joined, int | None, str]:
-        may_be_partial = (self._parts or {}).get(topic.address, 0) < MAX_PARTS
-        page = await pools.readers().run(
-            topic.name, reading.open_log, topic, command.after, command.epoch, may_be_partial=may_be_partial
+    async def _open_log(self, topic: Topic, command: Join) -> tuple[msgspec.Raw, Joined, int, str]:
+        parts = (self._parts or {}).get(topic.address, 0)
+        viewer, page = await pools.readers().run(
+            topic.name,
+            log_reading.open_log,
+            topic,
+            self.identity,
+            command.after,
+            command.epoch,
+            may_be_partial=parts < self._tunables.resume_parts,
+            present_bytes=self._memberships.presence_bytes(topic.group) if topic.presence else 0,
+            users_changed=runtime().revocation.changes_of_users,
         )
         if page.partial:
             self._count_part(topic.address)
@@ -225,12 +243,12 @@ class TopicConsumer(HubbubConsumer):
             topic=topic.address,
             epoch=page.epoch,
             position=page.position,
-            complete=page.texts is not None,
-            events=msgspec.UNSET if page.texts is None else [msgspec.Raw(text.encode()) for text in page.texts],
-            state=msgspec.UNSET if page.state is None else page.state,
+            complete=page.state is msgspec.UNSET,
+            events=page.events,
+            state=page.state,
             partial=page.partial,
         )
-        return joined, page.position, page.epoch
+        return viewer, joined, page.position, page.epoch
 
     async def _entered(self, topic: Topic) -> None:
         """Call the hooks of a topic that has any."""
@@ -268,6 +286,12 @@ class TopicConsumer(HubbubConsumer):
     def _forget_parts(self, address: str) -> None:
         if self._parts is not None and self._parts.pop(address, None) is not None and not self._parts:
             self._parts = None
+
+
+def room_for_present(answer: Joined) -> int:
+    """Bytes of the answer to a join that are left for the users present."""
+    used = sum(len(bytes(part)) for part in (answer.events, answer.state) if isinstance(part, msgspec.Raw))
+    return max(reading.page_bytes() - used, 0)
 
 
 def live(*topics: type[Topic]) -> type[TopicConsumer]:

@@ -11,9 +11,9 @@ from django.db import OperationalError, connections, transaction
 
 from hubbub import users
 from hubbub.auth.identity import Identity
-from hubbub.protocol import Malformed, from_json
+from hubbub.protocol import Malformed, Refused, from_json
 from hubbub.queries import read_users
-from hubbub.topics import access, marks, once
+from hubbub.topics import access, batch_calls, marks, once
 from hubbub.topics.commands import CommandSpec
 from hubbub.topics.interface import LiveTopic
 
@@ -52,6 +52,8 @@ def run_from_python(
         TypeError: wrong arguments.
         Refused: as on the wire; `invalid`, naming the argument, for one of a wrong type.
     """
+    if spec.batch:
+        return _run_alone(topic, spec, user, named)
     named = dict(named)
     client_id = named.pop("id", None) if spec.once else None
     given: dict[str, Any] = inspect.signature(spec.method).bind(topic, user, *positional, **named).arguments
@@ -63,6 +65,21 @@ def run_from_python(
     result = _run(topic, spec, users.id_of(user), None, given, client_id, user=None if topic._is_checked else user)
     # With an id: the answer as it is kept, the same at each call.
     return from_json(result) if isinstance(result, msgspec.Raw) else result
+
+
+def _run_alone(topic: LiveTopic, spec: CommandSpec, user: Any, named: Mapping[str, Any]) -> Any:
+    """Run a call of a command with a batch from Django code."""
+    if user is None or not getattr(user, "is_authenticated", True):
+        raise access.signed_out()
+    frame = {"type": spec.name, "ref": 0, "topic": topic.address, **named}
+    try:
+        arguments = msgspec.convert(frame, spec.arguments, strict=False)
+    except msgspec.ValidationError as error:
+        raise Malformed(str(error)) from None
+    [result] = batch_calls.run(spec, [batch_calls.Call(topic, users.id_of(user), None, arguments)])
+    if isinstance(result, Refused):
+        raise result
+    return None if result is None else from_json(result)
 
 
 def run_hook(topic: LiveTopic, name: str, identity: Identity) -> None:

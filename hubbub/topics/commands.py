@@ -22,9 +22,10 @@ class Access(Enum):
     SIGNED_IN = "signed in"
     PUBLIC = "public"
     VIEW = "may see the topic"
+    BY_METHOD = "checked by the method"
 
 
-SIGNED_IN, PUBLIC, VIEW = Access.SIGNED_IN, Access.PUBLIC, Access.VIEW
+SIGNED_IN, PUBLIC, VIEW, BY_METHOD = Access.SIGNED_IN, Access.PUBLIC, Access.VIEW, Access.BY_METHOD
 
 # Fields of the envelope, and of joins.
 RESERVED = {"ref", "type", "topic", "id", "after", "epoch"}
@@ -33,6 +34,8 @@ COMMAND_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,59}")
 DJANGO_PERMISSION = re.compile(r"\w+\.[^\s.]+")
 PERMISSIONS_ALLOWED = "'app.codename', VIEW (each user with access to the topic), SIGNED_IN or PUBLIC"
 TYPES_ALLOWED = "arguments are int, str, bool, float, UUID, datetime, list, dict, Enum, Literal, msgspec.Struct …"
+
+MAX_BATCH = 1000
 
 ClientId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
@@ -52,6 +55,8 @@ class CommandSpec:
         once: an `id` of the client's has one effect.
         reads: it only reads: read scope, no transaction.
         told: it runs in the event loop, for members only, and may only `tell`.
+        batch: a class method over at most so many calls; 0: a method for one call.
+        struct: of a batch, the struct with the arguments.
         arguments, decoder: the struct of its frame: `ref`, `topic`, `id` with `once`, and the arguments by name.
     """
 
@@ -61,6 +66,8 @@ class CommandSpec:
     once: bool = False
     reads: bool = False
     told: bool = False
+    batch: int = 0
+    struct: type[msgspec.Struct] | None = None
     arguments: type[msgspec.Struct] = field(default=msgspec.Struct)
     decoder: Any = None
     argument_names: tuple[str, ...] = ()
@@ -78,6 +85,8 @@ def command(
     once: bool = False,
     reads: bool = False,
     told: bool = False,
+    batch: int = 0,
+    arguments: type[msgspec.Struct] | None = None,
 ) -> Callable[[F], F]:
     """Declare a method of a topic as a command: `def vote(self, user, option: int)`.
 
@@ -91,6 +100,10 @@ def command(
         reads: the command changes nothing: no transaction, the read scope, the limit on reads.
         told: for members of the topic, in the event loop, without thread and database: it may only call `tell`. Its
             `user` is a `Person`, with `id` and `name`. Refused first when the process is busy.
+        batch: for a class method, `def post(cls, calls)`: at most so many calls of all topics of the class that arrive
+            together share a transaction. `calls` is a list of `Call`; the method returns as many results, each a value
+            or a `Refused`, which fails no other call. After an error each call is run alone.
+        arguments: of a batch: a `msgspec.Struct` with the arguments of one call.
 
     Raises:
         BadDeclaration: at import; names the method, the value and the values that are allowed.
@@ -100,13 +113,16 @@ def command(
         raise BadDeclaration(f"{where}: @command needs parentheses and a permission, such as @command(permission=VIEW)")
 
     def declare(method: F) -> F:
-        if not inspect.isfunction(method):
+        function: Any = method.__func__ if batch and isinstance(method, classmethod) else method
+        if not inspect.isfunction(function):
             raise BadDeclaration(f"@command on {method!r}: a command is a method with `self`: def vote(self, user)")
-        wire_name = method.__name__ if name is None else name
-        spec = CommandSpec(method, wire_name, permission, once, reads, told)  # type: ignore[arg-type]
+        if bool(batch) != isinstance(method, classmethod):
+            raise BadDeclaration(f"{_where(function)}: batch={batch!r}: a class method has a batch, others have none")
+        wire_name = function.__name__ if name is None else name
+        spec = CommandSpec(function, wire_name, permission, once, reads, told, batch, arguments)  # type: ignore[arg-type]
         if problem := _problem(spec):
-            raise BadDeclaration(f"{_where(method)}: {problem}")
-        method._hubbub_command = spec  # type: ignore[attr-defined]
+            raise BadDeclaration(f"{_where(function)}: {problem}")
+        function._hubbub_command = spec  # type: ignore[attr-defined]
         return method
 
     return declare
@@ -135,8 +151,24 @@ def _problem(spec: CommandSpec) -> str:
         return "once=True, reads=True: a command that only reads needs no `once`"
     if spec.told and (spec.once or spec.reads):
         return "told=True: a told command has neither `once` nor `reads`"
+    if problem := _problem_of_batch(spec):
+        return problem
     if spec.told and isinstance(spec.permission, str):
         return f"told=True, permission={spec.permission!r}: a told command asks no database; write permission=VIEW"
+    return ""
+
+
+def _problem_of_batch(spec: CommandSpec) -> str:
+    if not spec.batch:
+        if spec.permission is BY_METHOD:
+            return "permission=BY_METHOD: only a command with a batch checks each call itself"
+        return "" if spec.struct is None else "arguments=…: only a command with a batch has its arguments in a struct"
+    if not isinstance(spec.batch, int) or not 1 <= spec.batch <= MAX_BATCH:
+        return f"batch={spec.batch!r}: a batch has 1 to {MAX_BATCH} calls"
+    if spec.once or spec.reads or spec.told:
+        return "batch=…: a batch has neither `once`, `reads` nor `told`"
+    if not (isinstance(spec.struct, type) and issubclass(spec.struct, msgspec.Struct)):
+        return f"arguments={spec.struct!r}: a batch has a msgspec.Struct with the arguments of one call"
     return ""
 
 
@@ -153,15 +185,37 @@ def commands_of(cls: type) -> dict[str, CommandSpec]:
     """
     specs: dict[str, CommandSpec] = {}
     for attribute in dir(cls):
-        declared = getattr(inspect.getattr_static(cls, attribute, None), "_hubbub_command", None)
+        method = inspect.getattr_static(cls, attribute, None)
+        declared = getattr(getattr(method, "__func__", method), "_hubbub_command", None)
         if declared is None:
             continue
-        spec = _with_arguments(cls, declared)
+        spec = _with_struct(cls, declared) if declared.batch else _with_arguments(cls, declared)
         if spec.name in specs:
             names = f"{specs[spec.name].method.__name__} and {spec.method.__name__}"
             raise BadDeclaration(f"{cls.__name__}: {names} are both the command {spec.name!r}; each name is used once")
         specs[spec.name] = spec
     return specs
+
+
+def _with_struct(cls: type, declared: CommandSpec) -> CommandSpec:
+    """The frame of a batch command has the fields of its struct, and is one."""
+    where = f"{cls.__name__}.{declared.method.__name__}"
+    struct = declared.struct
+    assert struct is not None
+    names = struct.__struct_fields__
+    if problem := {*names} & (RESERVED - {"id"}):
+        raise BadDeclaration(f"{where}: field {problem.pop()!r}: rename it; each frame has own fields of this name")
+    frame = _frame(where, declared.name, [("ref", Ref), ("topic", str)], bases=(struct,))
+    return replace(declared, arguments=frame, decoder=decoder_of(frame), argument_names=names)
+
+
+def _frame(where: str, tag: str, fields: list[Any], bases: tuple[type[msgspec.Struct], ...] = ()) -> Any:
+    try:
+        return msgspec.defstruct(
+            where, fields, bases=bases, tag_field="type", tag=tag, forbid_unknown_fields=True, frozen=True, kw_only=True
+        )
+    except TypeError as error:
+        raise BadDeclaration(f"{where}: {error}") from None
 
 
 def _with_arguments(cls: type, declared: CommandSpec) -> CommandSpec:
@@ -183,10 +237,8 @@ def _with_arguments(cls: type, declared: CommandSpec) -> CommandSpec:
             raise BadDeclaration(f"{where}: argument {argument.name!r} is {hint!r}: {problem}; {TYPES_ALLOWED}")
         default = () if argument.default is argument.empty else (argument.default,)
         fields.append((argument.name, hint, *default))
+    frame = _frame(where, declared.name, fields)
     try:
-        frame = msgspec.defstruct(
-            where, fields, tag_field="type", tag=declared.name, forbid_unknown_fields=True, frozen=True, kw_only=True
-        )
         decoder = decoder_of(frame)
     except TypeError as error:
         raise BadDeclaration(f"{where}: {error}") from None

@@ -28,7 +28,10 @@ KEY_TYPES = (
 KEYS_ALLOWED = "a key is an int, a str, a UUID, a date, an Enum or a Literal, also Annotated with msgspec.Meta"
 
 # Methods that run in threads. The state of a newest may also be read in the event loop.
-METHODS = ("state", "changes", "may_view", "viewers_allowed", "viewer", "on_join", "on_leave")
+METHODS = (
+    *("state", "changes", "can_resume", "may_view", "viewers_allowed", "viewer", "on_join", "on_leave"),
+    *("enter", "denied", "read_positions", "read_position"),
+)
 
 
 def check_topic(cls: Any, base: Any, others: Mapping[str, Any]) -> None:
@@ -77,6 +80,8 @@ def _check_kind(cls: Any, base: Any) -> None:
         raise _bad(cls, "changes", None, "a log defines `def changes(self, after, limit)`")
     if cls.kind != "log" and cls.changes is not base.changes:
         raise _bad(cls, "kind", cls.kind, 'a topic with changes() is a "log"')
+    if cls.has_own_positions and cls.kind != "log":
+        raise _bad(cls, "kind", cls.kind, 'a topic with read_positions() is a "log"')
     if not cls.personal:
         return
     if cls.key_type is None:
@@ -92,7 +97,7 @@ def _check_access(cls: Any, base: Any) -> None:
     if cls.permission is None:
         if cls.may_view is base.may_view:
             raise _bad(cls, "permission", None, f"{allowed}; without one, define `def may_view(self, user)`")
-    elif cls.permission is Access.VIEW or not is_permission(cls.permission):
+    elif cls.permission in (Access.VIEW, Access.BY_METHOD) or not is_permission(cls.permission):
         raise _bad(cls, "permission", cls.permission, allowed)
 
 

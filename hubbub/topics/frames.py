@@ -40,7 +40,7 @@ class Joined(Ok, tag="ok", kw_only=True, frozen=True, omit_defaults=True):
     epoch: str
     position: int
     complete: bool
-    events: list[Any] | msgspec.UnsetType = msgspec.UNSET
+    events: Any = msgspec.UNSET
     state: Any = msgspec.UNSET
     partial: bool = False
     present: Presence | None = None

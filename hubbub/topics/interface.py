@@ -3,6 +3,8 @@
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, ClassVar, Protocol
 
+from hubbub.auth.identity import Identity
+from hubbub.delivery.recovery import StreamPosition
 from hubbub.topics.commands import Access, CommandSpec
 
 
@@ -16,10 +18,13 @@ class LiveTopic(Protocol):
     read_scope: ClassVar[str]
     write_scope: ClassVar[str]
     database: ClassVar[str]
+    ended: ClassVar[str]
     commands: ClassVar[Mapping[str, CommandSpec]]
+    has_own_positions: ClassVar[bool]
     key: Any
     # Positions of a log that were taken and whose events are not published yet.
     unpublished: set[int]
+    page_bytes: int
     _is_checked: bool
 
     @property
@@ -31,6 +36,18 @@ class LiveTopic(Protocol):
     def state(self) -> Any: ...
 
     def changes(self, after: int, limit: int) -> Iterable[tuple[int, Any]]: ...
+
+    def can_resume(self, after: int) -> bool: ...
+
+    def enter(self, identity: Identity) -> Any: ...
+
+    @classmethod
+    def read_positions(cls, keys: Collection[Any]) -> Mapping[Any, StreamPosition]: ...
+
+    def read_position(self) -> StreamPosition | None: ...
+
+    @classmethod
+    def denied(cls, users: Mapping[Any, Collection[str]]) -> Mapping[Any, Mapping[str, str]] | None: ...
 
     def may_view(self, user: Any) -> bool: ...
 

@@ -1,6 +1,6 @@
 """Changes of topics: positions are taken in the transaction of the change, and published after its commit."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -65,6 +65,8 @@ def next_position(topic: LiveTopic) -> int:
     """See `Topic.next_position`."""
     if topic.kind != "log":
         raise TypeError(f"{topic.address}: only a log has positions of its own; call changed()")
+    if topic.has_own_positions:
+        raise TypeError(f"{topic.address}: its rows have positions of their own")
     if not connections[topic.database].in_atomic_block:
         raise TransactionManagementError("next_position() belongs into the transaction that stores the change")
     position = positions.take(topic.database, [topic.address])[topic.address]
@@ -80,8 +82,15 @@ def publish(topic: LiveTopic, position: int, event: Any) -> None:
         return
     if topic.kind != "log":
         raise TypeError(f"{topic.address}: a state is not published; call changed()")
-    topic.unpublished.discard(position)
-    publisher.publish_in_order(topic.group, [(position, event_text(topic.address, event, position))])
+    publish_many(topic, [(position, event)])
+
+
+def publish_many(topic: LiveTopic, changes: Iterable[tuple[int, Any]]) -> None:
+    """See `Topic.publish_many`."""
+    # Encoded now: after the commit another transaction may change the rows.
+    frames = [(position, event_text(topic.address, event, position)) for position, event in changes]
+    topic.unpublished.difference_update(position for position, _ in frames)
+    publisher.publish_in_order(topic.group, frames)
 
 
 def tell(topic: LiveTopic, event: Any) -> None:
@@ -91,6 +100,9 @@ def tell(topic: LiveTopic, event: Any) -> None:
 
 def access_changed(topic: LiveTopic) -> None:
     """See `Topic.access_changed`."""
+    if topic.has_own_positions:
+        publisher.publish_access_changed(topic.group)
+        return
     marks = _running.get()
     if marks is not None:
         marks.access[topic.address] = topic

@@ -43,6 +43,17 @@ class SharedPool:
             await self._wait(name, share)
         else:
             share.running += 1
+        return await self._submit(name, fn, *args, **kwargs)
+
+    def start(self, name: str, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> "asyncio.Future[R]":
+        """As `run`, without a task of the event loop while the class uses less than its share."""
+        share = self._shares.setdefault(name, Share())
+        if share.running >= self._max:
+            return asyncio.ensure_future(self.run(name, fn, *args, **kwargs))
+        share.running += 1
+        return self._submit(name, fn, *args, **kwargs)
+
+    def _submit(self, name: str, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> "asyncio.Future[R]":
         try:
             result = self._pool.submit(fn, *args, **kwargs)
         except BaseException:
@@ -50,7 +61,7 @@ class SharedPool:
             raise
         # A job past its deadline still has its thread.
         self._pool.when_free(result, functools.partial(self._release, name))
-        return await result
+        return result
 
     async def _wait(self, name: str, share: Share) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -10,18 +10,13 @@ from django.db import Error as DatabaseError
 
 from hubbub import conf
 from hubbub.auth.identity import Identity
-from hubbub.delivery.recovery import Changes, StreamPosition
+from hubbub.delivery.recovery import StreamPosition
 from hubbub.process.log_once import LogOnce
 from hubbub.protocol import ErrorCode, Refused, encode, to_json
 from hubbub.topics import access, positions
 from hubbub.topics.addresses import address_of_group
-from hubbub.topics.frames import Closed, event_text
+from hubbub.topics.frames import Closed
 from hubbub.topics.interface import Find, LiveTopic
-
-# Of the answer to a join, and of one repair, which every socket of the topic is sent.
-PAGE_BYTES = 32 * 1024
-REPAIR_BYTES = 128 * 1024
-CHANGES_PER_READ = 64
 
 # Of a newest that does not say which frame its state includes: all frames follow it.
 NO_VERSION = -1
@@ -58,17 +53,6 @@ class Versioned:
     epoch: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class LogPage:
-    """What a client of a log gets. `texts`: encoded events; None: the state instead."""
-
-    epoch: str
-    position: int
-    texts: list[str] | None
-    state: msgspec.Raw | None = None
-    partial: bool = False
-
-
 def enter(topic: LiveTopic, identity: Identity) -> msgspec.Raw:
     """Check that the user may see the topic.
 
@@ -78,9 +62,7 @@ def enter(topic: LiveTopic, identity: Identity) -> msgspec.Raw:
     Raises:
         Refused: `unauthorized`, `forbidden` or `not_found`.
     """
-    user = access.current_user(identity.user_id, identity)
-    access.check_view(topic, user)
-    return msgspec.Raw(to_json(topic.viewer(user)))
+    return msgspec.Raw(to_json(topic.enter(identity)))
 
 
 def read_state(topic: LiveTopic) -> TopicState:
@@ -91,8 +73,8 @@ def read_state(topic: LiveTopic) -> TopicState:
     """
     if topic.kind == "newest":
         return versioned(topic, topic.state())
-    start = _position_of(topic)
-    return TopicState(start.epoch, start.position, _encoded_state(topic))
+    start = position_of(topic)
+    return TopicState(start.epoch, start.position, encoded_state(topic))
 
 
 def versioned(topic: LiveTopic, state: Any) -> TopicState:
@@ -100,57 +82,6 @@ def versioned(topic: LiveTopic, state: Any) -> TopicState:
     if not isinstance(state, Versioned):
         state = Versioned(state, NO_VERSION)
     return TopicState(state.epoch, state.version, _encoded(topic, state.state))
-
-
-def open_log(topic: LiveTopic, after: int | None, epoch: str | None, *, may_be_partial: bool) -> LogPage:
-    """Read what a client of a log lacks: the changes after its position, a first part of them, or the state.
-
-    Args:
-        topic: a log.
-        after: the position of the client; None: it has none.
-        epoch: of that position.
-        may_be_partial: False: the state instead of a part.
-    """
-    start = _position_of(topic)
-    if after is not None and epoch == start.epoch and 0 <= after <= start.position:
-        texts, position = _changes(topic, after, start.position, PAGE_BYTES - ENVELOPE_BYTES)
-        if position >= start.position or may_be_partial:
-            return LogPage(start.epoch, position, texts, partial=position < start.position)
-    return LogPage(start.epoch, start.position, None, _encoded_state(topic))
-
-
-def read_changes(find: Find, group: str, after: int) -> Changes:
-    """The changes of a log after a position: a repair for the hub. A log that refuses them has ended."""
-    address = address_of_group(group)
-    if (topic := find(address)) is None:
-        return _ended(address, after, ErrorCode.NOT_FOUND)
-    try:
-        return _read_changes(topic, after)
-    except Refused as refused:
-        if refused.retry_after_ms is not None:
-            raise
-        return _ended(address, after, refused.code)
-
-
-def _ended(address: str, position: int, code: str) -> Changes:
-    return Changes(position, [], closed=encode(Closed(topic=address, code=code)))
-
-
-def _read_changes(topic: LiveTopic, after: int) -> Changes:
-    start = _position_of(topic)
-    frames: list[tuple[int, str]] = []
-    position = after
-    size = 0
-    while position < start.position and size <= REPAIR_BYTES:
-        rows = list(topic.changes(position, CHANGES_PER_READ))
-        for at, event in rows:
-            frames.append((at, event_text(topic.address, event, at)))
-            size += len(frames[-1][1])
-        if len(rows) < CHANGES_PER_READ:
-            position = max(start.position, rows[-1][0] if rows else 0)
-            break
-        position = rows[-1][0]
-    return Changes(position, frames, more=position < start.position, epoch=start.epoch)
 
 
 def find_denied(find: Find, users: dict[str, set[str]]) -> dict[str, dict[str, str]]:
@@ -185,39 +116,44 @@ def _permission_log(cls: type) -> LogOnce:
 def read_positions(find: Find, groups: Iterable[str]) -> dict[str, StreamPosition]:
     """The positions of topics by their groups, in a query for each database."""
     by_database: dict[str, dict[str, str]] = {}
+    by_class: dict[type[LiveTopic], dict[Any, str]] = {}
     for group in groups:
-        if (topic := find(address := address_of_group(group))) is not None and topic.kind != "newest":
+        if (topic := find(address := address_of_group(group))) is None or topic.kind == "newest":
+            continue
+        if topic.has_own_positions:
+            by_class.setdefault(type(topic), {})[topic.key] = group
+        else:
             by_database.setdefault(topic.database, {})[address] = group
     found: dict[str, StreamPosition] = {}
+    for cls, by_key in by_class.items():
+        found |= {by_key[key]: position for key, position in cls.read_positions(by_key.keys()).items()}
     for database, by_address in by_database.items():
         for address, position in positions.read(database, by_address).items():
             found[by_address[address]] = position
     return found
 
 
-def _position_of(topic: LiveTopic) -> StreamPosition:
+def page_bytes() -> int:
+    """The largest answer to a join."""
+    return min(conf.settings().page_bytes, conf.settings().sent_frame_bytes)
+
+
+def position_of(topic: LiveTopic) -> StreamPosition:
+    """Raises Refused `not_found`: the topic has ended."""
+    if (position := read_position(topic)) is None:
+        raise access.not_found()
+    return position
+
+
+def read_position(topic: LiveTopic) -> StreamPosition | None:
+    """The position of the topic; None: it has ended."""
+    if topic.has_own_positions:
+        return topic.read_position()
     return positions.read(topic.database, [topic.address])[topic.address]
 
 
-def _changes(topic: LiveTopic, after: int, until: int, size: int) -> tuple[list[str], int]:
-    """As many changes as fit, at least one. Returns their frames, and the position up to which they are complete."""
-    texts: list[str] = []
-    position, used = after, 0
-    while position < until:
-        rows = list(topic.changes(position, CHANGES_PER_READ))
-        for at, event in rows:
-            text = event_text(topic.address, event, at)
-            used += len(text.encode()) + 1
-            if texts and used > size:
-                return texts, position
-            texts.append(text)
-            position = at
-        if len(rows) < CHANGES_PER_READ:
-            return texts, max(position, until)
-    return texts, position
-
-
-def _encoded_state(topic: LiveTopic) -> msgspec.Raw:
+def encoded_state(topic: LiveTopic) -> msgspec.Raw:
+    """The state of the topic. Raises Refused, also `too_long`."""
     return _encoded(topic, topic.state())
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from hubbub import conf, threads
 from hubbub.delivery.recovery import Changes, Recovery, StreamPosition
 from hubbub.process.per_loop import PerLoop
-from hubbub.topics import pools, positions, reading
+from hubbub.topics import log_reading, pools, positions, reading
 from hubbub.topics.addresses import address_of_group
 from hubbub.topics.interface import LiveTopic
 from hubbub.topics.topic import topic_at, topics
@@ -60,7 +60,11 @@ def _read_changed(
     by_database: dict[str, list[str]] = {}
     classes = topics()
     for address, group in by_address.items():
-        if (cls := classes.get(address.partition("/")[0])) is not None:
+        if (cls := classes.get(address.partition("/")[0])) is None:
+            continue
+        if cls.has_own_positions:
+            also.append(group)  # All in one query: their tables have no index by time.
+        else:
             by_database.setdefault(cls.database, []).append(group)
     found: dict[str, StreamPosition] = {}
     read_at: dict[str, tuple[int, str]] = {}
@@ -81,7 +85,7 @@ comparison = PerLoop(Comparison)
 
 async def _read_changes(group: str, after: int) -> Changes:
     name = address_of_group(group).partition("/")[0]
-    return await pools.readers().run(name, reading.read_changes, find, group, after)
+    return await pools.readers().run(name, log_reading.read_changes, find, group, after)
 
 
 async def _read_positions(groups: list[str]) -> dict[str, StreamPosition]:

@@ -7,9 +7,13 @@ from weakref import WeakSet
 
 from django.db.models import Model
 
+from hubbub import conf
+from hubbub.auth.identity import Identity
 from hubbub.auth.tokens import declare_scope
+from hubbub.delivery.recovery import StreamPosition
+from hubbub.protocol import ErrorCode
 from hubbub.publish.group_names import PERSONAL_PREFIX, TOPIC_PREFIX
-from hubbub.topics import calls, marks, positions
+from hubbub.topics import access, calls, marks, positions
 from hubbub.topics.addresses import MAX_ADDRESS_CHARS, key_text, read_key
 from hubbub.topics.commands import Access, BadDeclaration, CommandSpec, commands_of
 from hubbub.topics.declarations import check_topic
@@ -36,6 +40,7 @@ class Topic:
         personal: a topic of one user each, such as `user/7`; cheap for many of them.
         read_scope, write_scope: the scopes that a token needs; by default `<name>.read` and `<name>.write`.
         database: the alias of the database that its positions are in.
+        ended: the code of `closed` for a log that has no position any more.
     """
 
     kind: ClassVar[str] = "state"
@@ -46,10 +51,12 @@ class Topic:
     read_scope: ClassVar[str] = ""
     write_scope: ClassVar[str] = ""
     database: ClassVar[str] = "default"
+    ended: ClassVar[str] = ErrorCode.NOT_FOUND
 
     name: ClassVar[str] = ""
     key_type: ClassVar[Any] = None
     commands: ClassVar[Mapping[str, CommandSpec]] = {}
+    has_own_positions: ClassVar[bool] = False
 
     def __init_subclass__(cls, *, name: str = "", key: Any = None, abstract: bool = False, **rest: Any) -> None:
         try:
@@ -64,6 +71,7 @@ class Topic:
                 setattr(cls, f"{verb}_scope", f"{name}.{verb}")
         cls.name, cls.key_type = name, key
         cls.commands = commands_of(cls)
+        cls.has_own_positions = cls.read_positions.__func__ is not Topic.read_positions.__func__  # type: ignore[attr-defined]
         check_topic(cls, Topic, _topics)
         for attribute in dir(cls):
             if (declared := getattr(getattr(cls, attribute, None), "_hubbub_command", None)) is not None:
@@ -83,6 +91,8 @@ class Topic:
             raise ValueError(f"{type(self).__name__} {'needs a' if key is None else 'has no'} key")
         self.key = key
         self.unpublished: set[int] = set()
+        # About how many bytes the answer to a join has for the state of a log, which is a page of it.
+        self.page_bytes = conf.settings().page_bytes
         self._is_checked = True
 
     @cached_property
@@ -110,6 +120,13 @@ class Topic:
     def changes(self, after: int, limit: int) -> Iterable[tuple[int, Any]]:
         """Of a log: at most `limit` changes above position `after`, as (position, event) in rising order."""
         raise NotImplementedError
+
+    def can_resume(self, after: int) -> bool:
+        """Of a log: whether a client that has reached `after` is sent the changes since; else it gets the state.
+
+        False where they are not on record any more, or more than a client wants.
+        """
+        return True
 
     def may_view(self, user: Any) -> bool:
         """Whether the user, who has the `permission`, may see this topic. False is answered as `not_found`."""
@@ -141,6 +158,39 @@ class Topic:
 
     def on_leave(self, user: Any) -> None:
         """Called in a transaction after such a socket has left, or has gone."""
+
+    # By hand, for a topic that has rows of its own or must save queries
+
+    def enter(self, identity: Identity) -> Any:
+        """Check that the user of a socket may see the topic, and return `viewer`. Called at each join, before reads.
+
+        Raises:
+            Refused: `unauthorized`, `forbidden` or `not_found`.
+        """
+        user = access.current_user(identity.user_id, identity)
+        access.check_view(self, user)
+        return self.viewer(user)
+
+    @classmethod
+    def read_positions(cls, keys: Collection[Any]) -> Mapping[Any, StreamPosition]:
+        """Of a log whose rows have positions of their own: those of these topics by key, without topics that ended.
+
+        Such a topic takes its positions itself, under a lock, and raises the version of `access` where one changes.
+        """
+        raise NotImplementedError
+
+    def read_position(self) -> StreamPosition | None:
+        """As `read_positions` for this topic, after `enter` when a client joins."""
+        return type(self).read_positions([self.key]).get(self.key)
+
+    @classmethod
+    def denied(cls, users: Mapping[Any, Collection[str]]) -> Mapping[Any, Mapping[str, str]] | None:
+        """As `viewers_allowed`, with the ids of users, and with codes of one's own for `closed`.
+
+        Returns:
+            By key, the users who may not see it, each with the code; None: `viewers_allowed` or `may_view` is asked.
+        """
+        return None
 
     # For commands, views, signals, the admin
 
@@ -174,6 +224,10 @@ class Topic:
             event: a struct with a tag, or a dictionary with a `type`; the same as from `changes`.
         """
         marks.publish(self, position, event)
+
+    def publish_many(self, changes: Iterable[tuple[int, Any]]) -> None:
+        """As `publish` for several changes of a log, as (position, event) in rising order: in one message."""
+        marks.publish_many(self, changes)
 
     def tell(self, event: Any) -> None:
         """Send an event that is not stored to all members, best effort: at once, or after the commit."""
