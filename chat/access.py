@@ -26,7 +26,6 @@ WRITE = frozenset({"chat.write"})
 READ_ANY_ROOM = "chat.read_any_room"
 # The role of a user who reads a private room by that permission, without being a member: read only.
 READER = "reader"
-LOCK_NOT_AVAILABLE = "55P03"  # SQLSTATE, PostgreSQL's appendix A.
 
 ENTER_ROOM = f"""
     SELECT room.*, NULLIF(membership.role, '{Membership.Role.NONE}') AS member_role,
@@ -138,18 +137,6 @@ def locked_rooms_for(wanted: Iterable[tuple[Any, str]]) -> dict[tuple[Any, str],
         for key, slug in wanted
         if (room := rooms.get(slug)) and is_in(room, memberships.get((key, room.pk)))
     }
-
-
-def is_lock_timeout(error: BaseException) -> bool:
-    """True for PostgreSQL's lock timeout. SQLite has one lock for the whole database."""
-    return getattr(error.__cause__, "sqlstate", None) == LOCK_NOT_AVAILABLE
-
-
-def shorten_lock_timeout() -> None:
-    """Set a lock timeout of 100 ms for this transaction: the full timeout was waited for before."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL lock_timeout = '100ms'")
 
 
 def is_in(room: Room, membership: Membership | None) -> bool:

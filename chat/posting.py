@@ -1,31 +1,27 @@
 """Posting messages: the only way in which a message is saved for the first time.
 
-Many posts share one transaction. A post is answered `Posted` or `Refused`; the events are published after the commit.
+Many posts share one transaction, see `hubbub.topics.batch_calls`. A post is answered `Posted` or `Refused`; the events
+are published after the commit.
 """
 
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import Error as DatabaseError
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from chat import access
 from chat.models import Message, Room
 from chat.protocol import Posted
-from chat.serializers import group_of, message_event
+from chat.serializers import message_change, room_topic
 from chat.validators import accepted, cleaned
-from hubbub import threads, users
+from hubbub import users
 from hubbub.auth.identity import Identity
-from hubbub.protocol import ErrorCode, Refused, encode
-from hubbub.publish import publish_in_order
+from hubbub.protocol import Refused
 from hubbub.queries import rows_by
-
-logger = logging.getLogger(__name__)
 
 # Statements of the hot path, written by hand: see `hubbub.queries.rows_by`.
 INSERT_FIELDS = [field for field in Message._meta.concrete_fields if not field.primary_key]
@@ -34,8 +30,6 @@ INSERT_MESSAGE = (
     f"VALUES ({', '.join(['%s'] * len(INSERT_FIELDS))})"
 )
 SAVE_POSITIONS = f"UPDATE {Room._meta.db_table} SET position = %s, last_seq = %s WHERE id = %s"  # noqa: S608
-
-LOCKED_RETRY_MS = 1000  # A post to a room that another transaction keeps locked is to be sent again after this.
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,46 +48,6 @@ class Post:
     by: Identity | None = None
 
 
-def post_messages(posts: Sequence[Post]) -> list[Posted | Refused]:
-    """Save many messages in one transaction.
-
-    A post that fails does not fail its neighbours: after an unexpected error each post is saved alone.
-
-    Returns:
-        One result for each post, in the order of `posts`.
-
-    Raises:
-        OperationalError, InterfaceError: The database is away or locked; saving each post alone would only repeat that.
-        Exception: Any other error, for a single post.
-    """
-    if not posts:
-        return []
-    bodies = [cleaned(post.body) for post in posts]
-    try:
-        with transaction.atomic():
-            return _save_all(posts, bodies)
-    except (OperationalError, InterfaceError) as error:
-        if not access.is_lock_timeout(error) or len({post.slug for post in posts}) == 1:
-            raise
-        return _save_by_room(posts)
-    except Exception:
-        if len(posts) == 1:
-            raise
-        logger.exception("posting: batch of %d posts failed, retrying each post alone", len(posts))
-    return _save_each_alone(posts)
-
-
-def post_uncancelled(posts: Sequence[tuple[Post, Callable[[], bool]]]) -> list[Posted | Refused]:
-    """As `post_messages`, without the posts that were cancelled before this call.
-
-    Args:
-        posts: each with a function that returns whether the post is cancelled; called in this thread.
-    """
-    waiting = [number for number, (_, is_cancelled) in enumerate(posts) if not is_cancelled()]
-    results = dict(zip(waiting, post_messages([posts[number][0] for number in waiting]), strict=True))
-    return [results.get(number) or threads.refused_unavailable() for number in range(len(posts))]
-
-
 def post_message(*, user_id: str, slug: str, client_id: UUID, body: str) -> Posted:
     """Save one message; a repetition of the same `client_id` gets the same answer. Raises Refused."""
     [result] = post_messages([Post(user_id, slug, client_id, body)])
@@ -102,50 +56,24 @@ def post_message(*, user_id: str, slug: str, client_id: UUID, body: str) -> Post
     return result
 
 
+def post_messages(posts: Sequence[Post]) -> list[Posted | Refused]:
+    """Save messages in one transaction, for scripts and views. Returns as `save_posts`."""
+    with transaction.atomic():
+        return save_posts(posts)
+
+
 def publish_messages(room: Room, messages: Sequence[Message]) -> None:
     """Publish the last change of each message to the room after the commit. The caller holds the room's lock."""
-    # Encoded now, while the lock is held: after the commit another transaction may change the row.
-    frames = [(message.position, encode(message_event(room.slug, message))) for message in messages]
-    publish_in_order(group_of(room.slug), frames)
+    room_topic(room.slug).publish_many(map(message_change, messages))
 
 
-def _save_by_room(posts: Sequence[Post]) -> list[Posted | Refused]:
-    """One transaction for each room, after a lock timeout: only the posts of the locked room are refused."""
-    results: dict[int, Posted | Refused] = {}
-    for slug in dict.fromkeys(post.slug for post in posts):
-        numbers = [number for number, post in enumerate(posts) if post.slug == slug]
-        room_posts = [posts[number] for number in numbers]
-        try:
-            with transaction.atomic():
-                access.shorten_lock_timeout()
-                answers = _save_all(room_posts, [cleaned(post.body) for post in room_posts])
-        except (OperationalError, InterfaceError) as error:
-            if not access.is_lock_timeout(error):
-                raise
-            refused = Refused(ErrorCode.UNAVAILABLE, "the room is locked; try again", retry_after_ms=LOCKED_RETRY_MS)
-            answers = [refused] * len(room_posts)
-        results |= zip(numbers, answers, strict=True)
-    return [results[number] for number in range(len(posts))]
+def save_posts(posts: Sequence[Post]) -> list[Posted | Refused]:
+    """Lock the rooms, save the posts that are allowed and new, and publish them. Runs in the caller's transaction.
 
-
-def _save_each_alone(posts: Sequence[Post]) -> list[Posted | Refused]:
-    results: list[Posted | Refused] = []
-    for post in posts:
-        try:
-            results += post_messages([post])
-        except DatabaseError as error:
-            logger.warning("posting: post to room %s by user %s not saved: %r", post.slug, post.user_id, error)
-            results.append(Refused(ErrorCode.UNAVAILABLE, "the message could not be saved; try again"))
-            if isinstance(error, OperationalError | InterfaceError):
-                return results + results[-1:] * (len(posts) - len(results))
-        except Exception:
-            logger.exception("posting: post to room %s by user %s failed", post.slug, post.user_id)
-            results.append(Refused(ErrorCode.INTERNAL, "internal error; it was logged"))
-    return results
-
-
-def _save_all(posts: Sequence[Post], bodies: Sequence[str | Refused]) -> list[Posted | Refused]:
-    """Lock the rooms, save the posts that are allowed and new, and publish them. Runs in the caller's transaction."""
+    Returns:
+        One result for each post, in the order of `posts`.
+    """
+    bodies = [cleaned(post.body) for post in posts]
     keys = {user_id: key for user_id in {post.user_id for post in posts} if (key := users.key_of(user_id)) is not None}
     rooms = access.locked_rooms_for([(keys[post.user_id], post.slug) for post in posts if post.user_id in keys])
     answered = _already_posted(posts, rooms)

@@ -22,7 +22,7 @@ def denied_users(rooms: Mapping[str, Set[str]]) -> dict[str, dict[str, str]]:
         rooms: The ids of the users in each room, by slug.
 
     Returns:
-        The reason for each denied user, by slug and user id: a code of `room.closed`.
+        The reason for each denied user, by slug and user id: a code of `closed`.
     """
     is_private = dict(Room.objects.filter(slug__in=rooms).values_list("slug", "is_private"))
     relevant = Membership.objects.filter(Q(room__is_private=True) | ~Q(banned_until=None), room__slug__in=rooms)

@@ -1,4 +1,4 @@
-"""Rows as frames: messages and rooms on the wire, and the room's group."""
+"""Rows as frames: messages and rooms on the wire, and the room's topic."""
 
 from collections.abc import Collection
 from typing import Any
@@ -10,26 +10,22 @@ from chat.protocol import (
     MessageEvent,
     MessagePosted,
     MessageState,
-    PresenceChanged,
     RoomChanged,
     RoomState,
 )
 from hubbub import users
-from hubbub.presence.topic_presence import Change
 from hubbub.protocol import Person
+from hubbub.topics.topic import Topic, topics
 
 GONE = "deleted user"
 
-# A room's fields that clients see, with their names on the wire: `topic` keeps its name until protocol 2.
-WIRE_NAMES = {"title": "title", "description": "topic", "is_archived": "archived"}
+# A room's fields that clients see, with their names on the wire.
+WIRE_NAMES = {"title": "title", "description": "description", "is_archived": "archived"}
 
 
-def group_of(slug: str) -> str:
-    return f"room.{slug}"
-
-
-def slug_of(group: str) -> str:
-    return group.removeprefix("room.")
+def room_topic(slug: str) -> Topic:
+    """The topic of a room. By its name: `topics`, which declares it, calls the modules that publish by this."""
+    return topics()["room"](slug)
 
 
 def message_state(message: Message) -> MessageState:
@@ -46,29 +42,25 @@ def message_state(message: Message) -> MessageState:
     )
 
 
-def message_event(slug: str, message: Message) -> MessageEvent:
-    """The event of the message's last change."""
+def message_change(message: Message) -> tuple[int, MessageEvent]:
+    """The position and the event of the message's last change."""
     if message.deleted_at is not None:
         kind: type[MessageEvent] = MessageDeleted
     elif message.position != message.posted_position:
         kind = MessageEdited
     else:
         kind = MessagePosted
-    return kind(room=slug, position=message.position, message=message_state(message))
+    return message.position, kind(message=message_state(message))
 
 
-def room_state(room: Room, role: str) -> RoomState:
-    return RoomState(slug=room.slug, role=role, **_wire_fields(room))
+def room_state(room: Room) -> RoomState:
+    return RoomState(slug=room.slug, **_wire_fields(room))
 
 
-def room_changed(room: Room, changed: Collection[str] = WIRE_NAMES) -> RoomChanged:
-    """The event for a change of the fields `changed`; by default all, for a client that may have missed which."""
-    return RoomChanged(room=room.slug, position=room.changed_position, changes=_wire_fields(room, changed))
+def room_change(room: Room, changed: Collection[str] = WIRE_NAMES) -> tuple[int, RoomChanged]:
+    """The position and the event for a change of these fields; by default all, for a client that has missed which."""
+    return room.changed_position, RoomChanged(changes=_wire_fields(room, changed))
 
 
 def _wire_fields(room: Room, names: Collection[str] = WIRE_NAMES) -> dict[str, Any]:
     return {wire: getattr(room, name) for name, wire in WIRE_NAMES.items() if name in names}
-
-
-def presence_changed(group: str, change: Change) -> PresenceChanged:
-    return PresenceChanged(room=slug_of(group), count=change.count, joined=change.joined, left=change.left)

@@ -1,7 +1,7 @@
 """The verbs of chat, but for posting; with `posting` and `deletion` the only writers of its rows.
 
 Each verb is one transaction that takes the room's next position and publishes its change after the commit. Plain
-synchronous Django: call it from a view, a command, the admin, or from a consumer through `hubbub.threads.write`.
+synchronous Django: call it from a view, a command, the admin; `topics` calls it for sockets.
 """
 
 import threading
@@ -15,13 +15,12 @@ from django.utils import timezone
 from chat import access
 from chat.models import Membership, Message, Room, new_epoch
 from chat.posting import publish_messages
-from chat.protocol import Changed, RoomClosed
-from chat.serializers import group_of, room_changed
+from chat.protocol import Changed
+from chat.serializers import room_change, room_topic
 from chat.validators import accepted, cleaned
 from hubbub import users
 from hubbub.auth.identity import Identity
 from hubbub.protocol import ErrorCode, Refused
-from hubbub.publish import publish, publish_access_changed, publish_end
 from hubbub.text.names import normalize_name
 
 # Rooms whose change of access waits for the commit of the transaction of this thread.
@@ -103,15 +102,15 @@ def change_room(*, room_id: int, **changes: Any) -> Room:
         for name, value in changed.items():
             setattr(room, name, value)
         room.full_clean()
-        position = room.changed_position = room.take_position()
+        room.changed_position = room.take_position()
         room.save(update_fields=[*changed, "position", "changed_position"])
-        publish(group_of(room.slug), room_changed(room, changed), position=position)
+        room_topic(room.slug).publish(*room_change(room, changed))
     return room
 
 
 def publish_room_deleted(slug: str) -> None:
     """Close the room on all open pages. Called by signals.py for each deletion of a room."""
-    publish_end(group_of(slug), RoomClosed(room=slug, code="deleted"))
+    room_topic(slug).close("deleted")
 
 
 def renew_epochs() -> int:
@@ -192,7 +191,7 @@ def _publish_access_changed(room_id: int) -> None:
     slug = Room.objects.filter(pk=room_id).values_list("slug", flat=True).first()
     if slug is not None:
         # Before the version: its update may wait for a lock.
-        publish_access_changed(group_of(slug))
+        room_topic(slug).access_changed()
         Room.objects.filter(pk=room_id).update(access_version=F("access_version") + 1)
 
 

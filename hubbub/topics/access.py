@@ -74,6 +74,9 @@ def denied(topics: Iterable[tuple[LiveTopic, Collection[str]]]) -> dict[str, dic
         By address and user id the error code: `forbidden`, `not_found`, or that of a Refused by `may_view`.
     """
     listed = [(topic, {*user_ids}) for topic, user_ids in topics]
+    by_hand = listed[0][0].denied({topic.key: user_ids for topic, user_ids in listed}) if listed else {}
+    if by_hand is not None:
+        return {topic.address: dict(by_hand[topic.key]) for topic, _ in listed if topic.key in by_hand}
     all_ids = set().union(*(user_ids for _, user_ids in listed))
     keys = {user_id: key for user_id in all_ids if (key := users.key_of(user_id)) is not None}
     rows = read_users({*keys.values()})

@@ -13,7 +13,7 @@ from django.db.transaction import TransactionManagementError
 from hubbub import publish as publisher
 from hubbub.publish.commits import after_commit
 from hubbub.topics import positions
-from hubbub.topics.frames import event_text
+from hubbub.topics.frames import Closed, event_text
 from hubbub.topics.interface import LiveTopic
 
 
@@ -96,6 +96,11 @@ def publish_many(topic: LiveTopic, changes: Iterable[tuple[int, Any]]) -> None:
 def tell(topic: LiveTopic, event: Any) -> None:
     """See `Topic.tell`."""
     publisher.publish_told(topic.group, event_text(topic.address, event))
+
+
+def close(topic: LiveTopic, code: str) -> None:
+    """See `Topic.close`."""
+    publisher.publish_end(topic.group, Closed(topic=topic.address, code=code))
 
 
 def access_changed(topic: LiveTopic) -> None:

@@ -233,6 +233,10 @@ class Topic:
         """Send an event that is not stored to all members, best effort: at once, or after the commit."""
         marks.tell(self, event)
 
+    def close(self, code: str) -> None:
+        """Close the topic for all members after the commit: it has ended. `code`: what clients are told."""
+        marks.close(self, code)
+
     def access_changed(self) -> None:
         """Note that a permission on this object changed: its members are checked again after the commit."""
         marks.access_changed(self)

@@ -1,0 +1,94 @@
+"""The topic of a room: each command becomes one call of a service, and each read one of history."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from chat import access, conf, history, posting, revocation, services
+from chat.models import Room
+from chat.protocol import HISTORY_DEFAULT, Changed, History, Limit, MessagePost, Number, Posted, RoomPage, Slug, Viewer
+from hubbub import BY_METHOD, SIGNED_IN, VIEW, Call, Refused, Topic, command, users
+from hubbub.auth.identity import Identity
+from hubbub.delivery.recovery import StreamPosition
+
+BATCH_POSTS = 100  # Longer batches save little, and the first post of a batch waits for the last.
+
+
+class RoomTopic(Topic, name="room", key=Slug):
+    """`room/<slug>`: its messages and its changes, in order. Its position is in the room's row."""
+
+    kind = "log"
+    permission = SIGNED_IN
+    presence = True
+    read_scope, write_scope = "chat.read", "chat.write"
+    ended = "deleted"
+    # As this topic has read it last.
+    _room: Room | None = None
+
+    def may_view(self, user: Any) -> bool:
+        return access.find_room(users.id_of(user), self.key) is not None
+
+    def enter(self, identity: Identity) -> Viewer:
+        self._room, role = access.enter_room(identity.user_id, self.key)
+        return Viewer(role=role, body_chars=conf.settings().body_chars)
+
+    def state(self) -> RoomPage:
+        return history.latest_page(self._current(), self.page_bytes)
+
+    def changes(self, after: int, limit: int) -> Iterable[tuple[int, Any]]:
+        return history.changes(self._current(), after, limit)
+
+    def can_resume(self, after: int) -> bool:
+        return history.can_resume(self._current(), after)
+
+    def read_position(self) -> StreamPosition | None:
+        room = self._room = self._room or history.read_room(self.key)
+        return None if room is None else StreamPosition(room.epoch, room.position, room.access_version)
+
+    @classmethod
+    def read_positions(cls, keys: Collection[str]) -> Mapping[str, StreamPosition]:
+        return history.read_positions(keys)
+
+    @classmethod
+    def renew_epoch(cls) -> None:
+        """By the signal `epochs_renewed`: a room has its own."""
+
+    @classmethod
+    def denied(cls, users: Mapping[str, Collection[str]]) -> Mapping[str, Mapping[str, str]]:
+        return revocation.denied_users({slug: {*user_ids} for slug, user_ids in users.items()})
+
+    @command("message.post", permission=BY_METHOD, batch=BATCH_POSTS, arguments=MessagePost)
+    @classmethod
+    def post(cls, calls: Sequence[Call]) -> list[Posted | Refused]:
+        return posting.save_posts(
+            [
+                posting.Post(call.user_id, call.topic.key, call.arguments.id, call.arguments.body, call.identity)
+                for call in calls
+            ]
+        )
+
+    @command("message.edit", permission=VIEW)
+    def edit(self, user: Any, seq: Number, body: str) -> Changed:
+        return services.edit_message(user_id=users.id_of(user), slug=self.key, seq=seq, body=body)
+
+    @command("message.delete", permission=VIEW)
+    def delete(self, user: Any, seq: Number) -> Changed:
+        return services.delete_message(user_id=users.id_of(user), slug=self.key, seq=seq)
+
+    @command(permission=VIEW, reads=True)
+    def history(
+        self,
+        user: Any,
+        before: Number | None = None,
+        since: Number | None = None,
+        around: Number | None = None,
+        limit: Limit = HISTORY_DEFAULT,
+    ) -> History:
+        """Exactly one of `before`, `since` and `around`, each a seq."""
+        return history.read_history(
+            user_id=users.id_of(user), slug=self.key, before=before, since=since, around=around, limit=limit
+        )
+
+    def _current(self) -> Room:
+        """The room, as read by `enter` or `read_position`."""
+        assert self._room is not None
+        return self._room
