@@ -80,10 +80,15 @@ class Client:
     # Chat
 
     async def join(self, room: str, **resume: Any) -> Frame:
-        return await self.request("room.join", room=room, **resume)
+        return await self.ask(room, "join", **resume)
 
     async def post(self, room: str, body: str, message_id: str | None = None) -> Frame:
-        return await self.request("message.post", room=room, body=body, id=message_id or str(uuid4()))
+        return await self.ask(room, "message.post", body=body, id=message_id or str(uuid4()))
+
+    async def ask(self, room: str, command: str, **fields: Any) -> Frame:
+        """Send a command of the room. Return its answer, and in it the fields of the result or of the state."""
+        answer = await self.request(command, topic=f"room/{room}", **fields)
+        return {**answer, **answer.get("result", {}), **answer.get("state", {})}
 
 
 @asynccontextmanager
