@@ -15,6 +15,7 @@ from hubbub.protocol import Malformed, from_json
 from hubbub.queries import read_users
 from hubbub.topics import access, marks, once
 from hubbub.topics.commands import CommandSpec
+from hubbub.topics.frames import result_json
 from hubbub.topics.interface import LiveTopic
 
 logger = logging.getLogger(__name__)
@@ -23,7 +24,9 @@ logger = logging.getLogger(__name__)
 RETRIED = {"40P01", "40001"}
 
 
-def run_from_wire(topic: LiveTopic, spec: CommandSpec, arguments: msgspec.Struct, identity: Identity) -> Any:
+def run_from_wire(
+    topic: LiveTopic, spec: CommandSpec, arguments: msgspec.Struct, identity: Identity
+) -> msgspec.Raw | None:
     """Run a command of a client.
 
     Args:
@@ -33,14 +36,15 @@ def run_from_wire(topic: LiveTopic, spec: CommandSpec, arguments: msgspec.Struct
         identity: of the socket; checked again in the transaction.
 
     Returns:
-        What the method returned, or with `once` the `msgspec.Raw` of it.
+        The JSON of what the method returned, encoded in the transaction; None: it returned None.
 
     Raises:
-        Refused: by the checks or by the method.
+        Refused: by the checks or by the method; `too_long`: the result does not fit into a frame.
     """
     named = {name: getattr(arguments, name) for name in spec.argument_names}
     client_id = getattr(arguments, "id", None)
-    return _run(topic, spec, identity.user_id, identity, named, client_id)
+    result: msgspec.Raw | None = _run(topic, spec, identity.user_id, identity, named, client_id)
+    return result
 
 
 def run_from_python(
@@ -90,7 +94,11 @@ def _run(
     client_id: str | None,
     user: Any = None,
 ) -> Any:
-    """Run it, once more after a deadlock. `user`: of trusted code; None: read and check."""
+    """Run it, once more after a deadlock. `user`: of trusted code; None: read and check.
+
+    Returns:
+        The JSON of the result for a client (`identity`) and for a `client_id`, else the result.
+    """
 
     def attempt() -> Any:
         caller = user
@@ -99,7 +107,8 @@ def _run(
             access.check_command(topic, spec, caller)
         if client_id is not None:
             return once.run(topic, spec, user_id, client_id, named, lambda: spec.method(topic, caller, **named))
-        return spec.method(topic, caller, **named)
+        result = spec.method(topic, caller, **named)
+        return result if identity is None or result is None else msgspec.Raw(result_json(spec.name, result))
 
     if spec.reads:
         return attempt()

@@ -5,7 +5,12 @@ from typing import Any
 
 import msgspec
 
-from hubbub.protocol import Command, Ok, Presence, Ref, encode, to_json
+from hubbub import conf
+from hubbub.protocol import Command, ErrorCode, Ok, Presence, Ref, Refused, encode, to_json
+
+
+# Bytes of an answer beside the state, the events or the result: names of fields, the address, a `ref`, users present.
+ENVELOPE_BYTES = 2_048
 
 
 class Join(Command, tag="join", frozen=True):
@@ -84,6 +89,24 @@ RESERVED_TYPES = {
 }
 # Fields that `event_text` adds. A second one of the same name would hide them.
 RESERVED_FIELDS = {"topic", "position"}
+
+
+def max_bytes() -> int:
+    """The largest state, event or result that fits into a frame."""
+    return conf.settings().sent_frame_bytes - ENVELOPE_BYTES
+
+
+def result_json(command: str, result: Any) -> bytes:
+    """Encode the result of a command. In its transaction: a result that cannot be sent undoes it.
+
+    Raises:
+        TypeError: msgspec does not encode the result.
+        Refused: `too_long`.
+    """
+    text = to_json(result)
+    if len(text) > (limit := max_bytes()):
+        raise Refused(ErrorCode.TOO_LONG, f"the result of {command} has {len(text)} bytes, more than {limit}")
+    return text
 
 
 def event_text(address: str, event: Any, position: int | None = None) -> str:

@@ -82,6 +82,24 @@ async def test_the_wire_and_a_view_answer_one_id_alike(alice: Any) -> None:
     assert await Note.objects.acount() == 1
 
 
+# Results
+
+
+@pytest.mark.parametrize("fields", [{"type": "weigh"}, {"type": "weigh_once", "id": "a"}], ids=["plain", "once"])
+async def test_a_command_whose_result_cannot_be_sent_has_no_effect(
+    alice: Any, fields: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    kind, more = fields["type"], {name: value for name, value in fields.items() if name != "type"}
+    async with opened(alice, TrialConsumer) as page:
+        assert (await page.ask(kind, topic="shelf/1", size=-1, **more))["code"] == "internal"
+        assert "Encoding objects of type object is unsupported" in caplog.text
+        refused = await page.ask(kind, topic="shelf/1", size=1_000_000, **more)
+        assert (refused["code"], "1000002 bytes" in refused["detail"]) == ("too_long", True)
+        assert await Note.objects.acount() == await TopicOnce.objects.acount() == 0
+        assert (await page.ask(kind, topic="shelf/1", size=3, **more))["result"] == "xxx"
+    assert await Note.objects.acount() == 1
+
+
 # Told
 
 

@@ -56,6 +56,17 @@ class ShelfTopic(Topic, name="shelf", key=int):
         self.between()
         return {"count": count + 1}
 
+    @command(permission=VIEW)
+    def weigh(self, user: Any, size: int) -> Any:
+        """Put a note, and return this many characters; below 0 a value that cannot be encoded."""
+        Note.objects.create(board=str(self.key), position=1, text="weighed")
+        return "x" * size if size >= 0 else object()
+
+    @command(permission=VIEW, once=True)
+    def weigh_once(self, user: Any, size: int) -> Any:
+        Note.objects.create(board=str(self.key), position=1, text="weighed")
+        return "x" * size if size >= 0 else object()
+
     @command(permission=VIEW, once=True)
     def take(self, user: Any, text: str) -> None:
         Note.objects.filter(board=str(self.key), text=text).delete()
