@@ -8,7 +8,6 @@ import msgspec
 from hubbub import conf
 from hubbub.protocol import Command, ErrorCode, Ok, Presence, Ref, Refused, encode, to_json
 
-
 # Bytes of an answer beside the state, the events or the result: names of fields, the address, a `ref`, users present.
 ENVELOPE_BYTES = 2_048
 
