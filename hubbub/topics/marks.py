@@ -102,8 +102,9 @@ def publish(topic: LiveTopic, position: int, event: Any) -> None:
         return
     if topic.kind != "log":
         raise TypeError(f"{topic.address}: a state is not published; call changed()")
+    text = event_text(topic.address, event, position)
     topic.unpublished.discard(position)
-    publisher.publish_in_order(topic.group, [(position, event_text(topic.address, event, position))])
+    publisher.publish_in_order(topic.group, [(position, text)])
 
 
 def tell(topic: LiveTopic, event: Any) -> None:

@@ -175,6 +175,9 @@ class Topic:
         Args:
             position: from `next_position`; of a newest a rising number, such as a time: members get no lower one later.
             event: a struct with a tag, or a dictionary with a `type`; the same as from `changes`.
+
+        Raises:
+            Refused: `too_long`: the event does not fit into a frame. In the transaction, it is not stored.
         """
         marks.publish(self, position, event)
 
