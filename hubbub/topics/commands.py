@@ -34,7 +34,8 @@ DJANGO_PERMISSION = re.compile(r"\w+\.[^\s.]+")
 PERMISSIONS_ALLOWED = "'app.codename', VIEW (each user with access to the topic), SIGNED_IN or PUBLIC"
 TYPES_ALLOWED = "arguments are int, str, bool, float, UUID, datetime, list, dict, Enum, Literal, msgspec.Struct …"
 
-ClientId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+# PostgreSQL stores no NUL, and no database a lone surrogate.
+ClientId = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\x00\ud800-\udfff]*$")]
 
 
 class BadDeclaration(TypeError):

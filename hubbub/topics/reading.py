@@ -1,6 +1,7 @@
 """Reads of topics for joins, repairs and re-checks. Synchronous; for threads. Never writes."""
 
 import functools
+import logging
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -8,15 +9,16 @@ from typing import Any
 import msgspec
 from django.db import Error as DatabaseError
 
-from hubbub import conf
 from hubbub.auth.identity import Identity
 from hubbub.delivery.recovery import Changes, StreamPosition
 from hubbub.process.log_once import LogOnce
 from hubbub.protocol import ErrorCode, Refused, encode, to_json
 from hubbub.topics import access, positions
 from hubbub.topics.addresses import address_of_group
-from hubbub.topics.frames import Closed, event_text
+from hubbub.topics.frames import ENVELOPE_BYTES, Closed, EventTooLong, event_text, max_bytes
 from hubbub.topics.interface import Find, LiveTopic
+
+logger = logging.getLogger(__name__)
 
 # Of the answer to a join, and of one repair, which every socket of the topic is sent.
 PAGE_BYTES = 32 * 1024
@@ -26,11 +28,10 @@ CHANGES_PER_READ = 64
 # Of a newest that does not say which frame its state includes: all frames follow it.
 NO_VERSION = -1
 
-# Bytes of an answer beside the state or the events: names of fields, the address, a `ref`, the users present.
-ENVELOPE_BYTES = 2_048
-
 # By address: topics with a state above the limit.
 _too_long: dict[str, LogOnce] = {}
+# The changes above the limit that are logged, each once.
+_too_long_changes: dict[str, None] = {}
 MAX_LOGS = 1000
 
 
@@ -113,23 +114,41 @@ def open_log(topic: LiveTopic, after: int | None, epoch: str | None, *, may_be_p
     """
     start = _position_of(topic)
     if after is not None and epoch == start.epoch and 0 <= after <= start.position:
-        texts, position = _changes(topic, after, start.position, PAGE_BYTES - ENVELOPE_BYTES)
-        if position >= start.position or may_be_partial:
-            return LogPage(start.epoch, position, texts, partial=position < start.position)
+        try:
+            texts, position = _changes(topic, after, start.position, PAGE_BYTES - ENVELOPE_BYTES)
+        except EventTooLong as error:
+            _log_too_long(error)  # No client gets past this change, except by the state.
+        else:
+            if position >= start.position or may_be_partial:
+                return LogPage(start.epoch, position, texts, partial=position < start.position)
     return LogPage(start.epoch, start.position, None, _encoded_state(topic))
 
 
 def read_changes(find: Find, group: str, after: int) -> Changes:
-    """The changes of a log after a position: a repair for the hub. A log that refuses them has ended."""
+    """The changes of a log after a position: a repair for the hub. A log that refuses them has ended.
+
+    It also ends with a change that does not fit into a frame; clients that join again get the state.
+    """
     address = address_of_group(group)
     if (topic := find(address)) is None:
         return _ended(address, after, ErrorCode.NOT_FOUND)
     try:
         return _read_changes(topic, after)
+    except EventTooLong as error:
+        _log_too_long(error)
+        return _ended(address, after, error.code)
     except Refused as refused:
         if refused.retry_after_ms is not None:
             raise
         return _ended(address, after, refused.code)
+
+
+def _log_too_long(error: EventTooLong) -> None:
+    if error.detail not in _too_long_changes:
+        while len(_too_long_changes) >= MAX_LOGS:
+            _too_long_changes.pop(next(iter(_too_long_changes)), None)
+        _too_long_changes[error.detail] = None
+        logger.warning("topic %s, clients that miss it get the state", error.detail)
 
 
 def _ended(address: str, position: int, code: str) -> Changes:
@@ -223,8 +242,7 @@ def _encoded_state(topic: LiveTopic) -> msgspec.Raw:
 
 def _encoded(topic: LiveTopic, value: Any) -> msgspec.Raw:
     state = to_json(value)
-    limit = conf.settings().sent_frame_bytes - ENVELOPE_BYTES
-    if len(state) > limit:
+    if len(state) > (limit := max_bytes()):
         problem = f"the state of {topic.address} has {len(state)} bytes, more than {limit}"
         _log_of(topic.address).failed(f"{len(state)} bytes, more than {limit}")
         raise Refused(ErrorCode.TOO_LONG, problem)
