@@ -111,8 +111,9 @@ class Pool:
         executor, self._executor = self._executor, None
         if executor is None:
             return
-        # One job per thread, all at once, so that each thread closes its own connection.
-        barrier = threading.Barrier(len(executor._threads))
+        # One job per thread, all at once, so that each thread closes its own connection. As many as there may be: the
+        # executor starts another thread beside one that is still busy, which would get no job.
+        barrier = threading.Barrier(self.threads)
         for _ in range(barrier.parties):
             executor.submit(thread_connections.close, barrier)
         executor.shutdown(wait=True)

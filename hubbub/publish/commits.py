@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.transaction import TransactionManagementError
 
 
@@ -15,6 +16,28 @@ def after_commit(do: Callable[[], None]) -> None:
 
     Raises:
         TransactionManagementError: autocommit is off, so Django does not report the commit. As Django's `on_commit`.
+    """
+    in_transaction = open_transactions()
+    if not in_transaction:
+        do()
+        return
+    uncommitted = len(in_transaction)
+
+    def committed() -> None:
+        nonlocal uncommitted
+        uncommitted -= 1
+        if not uncommitted:
+            do()
+
+    for connection in in_transaction:
+        connection.on_commit(committed, robust=True)
+
+
+def open_transactions() -> "list[BaseDatabaseWrapper]":
+    """The connections of this thread that are in a transaction.
+
+    Raises:
+        TransactionManagementError: autocommit is off on one of them.
     """
     in_transaction = []
     # `connections.all(initialized_only=True)` costs more than the rest of a publish.
@@ -29,16 +52,4 @@ def after_commit(do: Callable[[], None]) -> None:
             raise TransactionManagementError(
                 f"Autocommit is off on database {connection.alias!r}: publish after the commit, with now=True."
             )
-    if not in_transaction:
-        do()
-        return
-    uncommitted = len(in_transaction)
-
-    def committed() -> None:
-        nonlocal uncommitted
-        uncommitted -= 1
-        if not uncommitted:
-            do()
-
-    for connection in in_transaction:
-        connection.on_commit(committed, robust=True)
+    return in_transaction

@@ -11,9 +11,10 @@ from django.db import InterfaceError, OperationalError, connections, transaction
 
 from hubbub import threads
 from hubbub.auth.identity import Identity
-from hubbub.protocol import ErrorCode, Refused, to_json
+from hubbub.protocol import ErrorCode, Refused
 from hubbub.topics import access, marks
 from hubbub.topics.commands import Access, CommandSpec
+from hubbub.topics.frames import result_json
 from hubbub.topics.interface import LiveTopic
 
 logger = logging.getLogger(__name__)
@@ -95,7 +96,7 @@ def _run_together(spec: CommandSpec, calls: Sequence[Call], *, shorten: bool = F
         answers = iter(spec.method(type(first), allowed) if allowed else ())
         results = [next(answers) if isinstance(call, Call) else call for call in checked]
         # Before the commit: a result that cannot be encoded has no effect.
-        return [_encoded(result) for result in results]
+        return [_encoded(spec, result) for result in results]
 
 
 def _checked(spec: CommandSpec, call: Call) -> Call | Refused:
@@ -109,8 +110,8 @@ def _checked(spec: CommandSpec, call: Call) -> Call | Refused:
     return replace(call, user=user)
 
 
-def _encoded(result: Any) -> Any:
-    return result if result is None or isinstance(result, Refused) else msgspec.Raw(to_json(result))
+def _encoded(spec: CommandSpec, result: Any) -> Any:
+    return result if result is None or isinstance(result, Refused) else msgspec.Raw(result_json(spec.name, result))
 
 
 def _run_by_topic(spec: CommandSpec, calls: Sequence[Call]) -> list[Any]:
@@ -134,6 +135,8 @@ def _run_each_alone(spec: CommandSpec, calls: Sequence[Call]) -> list[Any]:
     for call in calls:
         try:
             results += run(spec, [call])
+        except Refused as refused:
+            results.append(refused)
         except DatabaseError as error:
             logger.warning(
                 "command %s: call for %s by user %s failed: %r", spec.name, call.topic.address, call.user_id, error

@@ -11,10 +11,11 @@ from django.db import OperationalError, connections, transaction
 
 from hubbub import users
 from hubbub.auth.identity import Identity
-from hubbub.protocol import Malformed, Refused, from_json
+from hubbub.protocol import ErrorCode, Malformed, Person, Refused, from_json
 from hubbub.queries import read_users
 from hubbub.topics import access, batch_calls, marks, once
-from hubbub.topics.commands import CommandSpec
+from hubbub.topics.commands import ClientId, CommandSpec
+from hubbub.topics.frames import result_json
 from hubbub.topics.interface import LiveTopic
 
 logger = logging.getLogger(__name__)
@@ -23,7 +24,9 @@ logger = logging.getLogger(__name__)
 RETRIED = {"40P01", "40001"}
 
 
-def run_from_wire(topic: LiveTopic, spec: CommandSpec, arguments: msgspec.Struct, identity: Identity) -> Any:
+def run_from_wire(
+    topic: LiveTopic, spec: CommandSpec, arguments: msgspec.Struct, identity: Identity
+) -> msgspec.Raw | None:
     """Run a command of a client.
 
     Args:
@@ -33,14 +36,15 @@ def run_from_wire(topic: LiveTopic, spec: CommandSpec, arguments: msgspec.Struct
         identity: of the socket; checked again in the transaction.
 
     Returns:
-        What the method returned, or with `once` the `msgspec.Raw` of it.
+        The JSON of what the method returned, encoded in the transaction; None: it returned None.
 
     Raises:
-        Refused: by the checks or by the method.
+        Refused: by the checks or by the method; `too_long`: the result does not fit into a frame.
     """
     named = {name: getattr(arguments, name) for name in spec.argument_names}
     client_id = getattr(arguments, "id", None)
-    return _run(topic, spec, identity.user_id, identity, named, client_id)
+    result: msgspec.Raw | None = _run(topic, spec, identity.user_id, identity, named, client_id)
+    return result
 
 
 def run_from_python(
@@ -50,12 +54,12 @@ def run_from_python(
 
     Raises:
         TypeError: wrong arguments.
-        Refused: as on the wire; `invalid`, naming the argument, for one of a wrong type.
+        Refused: as on the wire; `invalid`, naming the argument, for one of a wrong type, and for a wrong `id`.
     """
     if spec.batch:
         return _run_alone(topic, spec, user, named)
     named = dict(named)
-    client_id = named.pop("id", None) if spec.once else None
+    client_id = _checked_id(named.pop("id", None)) if spec.once else None
     given: dict[str, Any] = inspect.signature(spec.method).bind(topic, user, *positional, **named).arguments
     given = {name: given[name] for name in spec.argument_names if name in given}
     if topic._is_checked:
@@ -89,6 +93,14 @@ def run_hook(topic: LiveTopic, name: str, identity: Identity) -> None:
         _in_transaction(topic, partial(getattr(topic, name), user))
 
 
+def _checked_id(client_id: Any) -> str | None:
+    try:
+        return msgspec.convert(client_id, ClientId | None)
+    except msgspec.ValidationError:
+        problem = f"id={client_id!r:.100}: an id is text of 1 to 64 characters, without NUL and lone surrogates"
+        raise Refused(ErrorCode.INVALID, problem) from None
+
+
 def _converted(topic: LiveTopic, spec: CommandSpec, given: Mapping[str, Any]) -> dict[str, Any]:
     frame = {"type": spec.name, "ref": 0, "topic": topic.address, **({"id": "0"} if spec.once else {}), **given}
     try:
@@ -107,18 +119,25 @@ def _run(
     client_id: str | None,
     user: Any = None,
 ) -> Any:
-    """Run it, once more after a deadlock. `user`: of trusted code; None: read and check."""
+    """Run it, once more after a deadlock. `user`: of trusted code; None: read and check.
+
+    Returns:
+        The JSON of the result for a client (`identity`) and for a `client_id`, else the result.
+    """
 
     def attempt() -> Any:
         caller = user
         if caller is None:
             caller = access.current_user(user_id, identity)
             access.check_command(topic, spec, caller)
+        if spec.told:
+            return spec.method(topic, Person(user_id, users.name_of(caller)), **named)
         if client_id is not None:
             return once.run(topic, spec, user_id, client_id, named, lambda: spec.method(topic, caller, **named))
-        return spec.method(topic, caller, **named)
+        result = spec.method(topic, caller, **named)
+        return result if identity is None or result is None else msgspec.Raw(result_json(spec.name, result))
 
-    if spec.reads:
+    if not spec.is_write:
         return attempt()
     is_outermost = not connections[topic.database].in_atomic_block
     try:

@@ -9,7 +9,7 @@ from django.contrib.auth import get_permission_codename
 from django.contrib.auth.models import Permission
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.db import Error as DatabaseError
-from django.db import connections
+from django.db import connections, router
 from django.utils.module_loading import autodiscover_modules, import_string
 
 from hubbub.topics.positions import NOW_MS
@@ -51,6 +51,22 @@ def check_databases(**_: Any) -> list[CheckMessage]:
         if topic.kind != "newest":  # It has no positions.
             by_alias.setdefault(topic.database, []).append(topic.__name__)
     return [message for alias, names in by_alias.items() for message in _messages_of(alias, ", ".join(sorted(names)))]
+
+
+@register("hubbub")
+def check_followed_models(**_: Any) -> list[CheckMessage]:
+    return [
+        Warning(
+            f"{topic.__name__}: follows {model._meta.label} of database {alias!r}, with positions in "
+            f"{topic.database!r}: these are two transactions.",
+            hint="A process that is killed between the two commits leaves open pages as they are until the next "
+            f"change. Set database = {alias!r} on the topic.",
+            id="hubbub.W020",
+        )
+        for topic in topics().values()
+        for model in topic.follows
+        if (alias := router.db_for_write(model)) != topic.database
+    ]
 
 
 def _messages_of(alias: str, names: str) -> Iterator[CheckMessage]:

@@ -37,7 +37,8 @@ TYPES_ALLOWED = "arguments are int, str, bool, float, UUID, datetime, list, dict
 
 MAX_BATCH = 1000
 
-ClientId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+# PostgreSQL stores no NUL, and no database a lone surrogate.
+ClientId = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\x00\ud800-\udfff]*$")]
 
 
 class BadDeclaration(TypeError):

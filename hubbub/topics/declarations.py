@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from django.db.models import Model
 
-from hubbub.topics.addresses import VALID_NAME
+from hubbub.topics.addresses import VALID_NAME, is_composite
 from hubbub.topics.commands import Access, BadDeclaration, is_permission
 
 KINDS = ("state", "log", "newest")
@@ -25,7 +25,10 @@ KEY_TYPES = (
     msgspec.inspect.EnumType,
     msgspec.inspect.LiteralType,
 )
-KEYS_ALLOWED = "a key is an int, a str, a UUID, a date, an Enum or a Literal, also Annotated with msgspec.Meta"
+KEYS_ALLOWED = (
+    "a key is an int, a str, a UUID, a date, an Enum or a Literal, also Annotated with msgspec.Meta, "
+    "or a tuple of these, such as tuple[int, str]"
+)
 
 # Methods that run in threads. The state of a newest may also be read in the event loop.
 METHODS = (
@@ -131,7 +134,11 @@ def _check_key(cls: Any) -> None:
         info = msgspec.inspect.type_info(cls.key_type)
     except TypeError as error:
         raise _bad(cls, "key", cls.key_type, f"{error}; {KEYS_ALLOWED}") from None
-    if not isinstance(info, KEY_TYPES):
+    if isinstance(info, msgspec.inspect.TupleType) and is_composite(cls.key_type):
+        is_key = len(info.item_types) > 1 and all(isinstance(part, KEY_TYPES) for part in info.item_types)
+    else:
+        is_key = isinstance(info, KEY_TYPES)
+    if not is_key:
         raise _bad(cls, "key", cls.key_type, KEYS_ALLOWED)
 
 

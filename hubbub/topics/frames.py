@@ -5,7 +5,11 @@ from typing import Any
 
 import msgspec
 
-from hubbub.protocol import Command, Ok, Presence, Ref, encode, to_json
+from hubbub import conf
+from hubbub.protocol import Command, ErrorCode, Ok, Presence, Ref, Refused, to_json
+
+# Bytes of an answer beside the state, the events or the result: names of fields, the address, a `ref`, users present.
+ENVELOPE_BYTES = 2_048
 
 
 class Join(Command, tag="join", frozen=True):
@@ -86,6 +90,28 @@ RESERVED_TYPES = {
 RESERVED_FIELDS = {"topic", "position"}
 
 
+class EventTooLong(Refused):
+    """An event that does not fit into a frame."""
+
+
+def max_bytes() -> int:
+    """The largest state, event or result that fits into a frame."""
+    return conf.settings().sent_frame_bytes - ENVELOPE_BYTES
+
+
+def result_json(command: str, result: Any) -> bytes:
+    """Encode the result of a command. In its transaction: a result that cannot be sent undoes it.
+
+    Raises:
+        TypeError: msgspec does not encode the result.
+        Refused: `too_long`.
+    """
+    text = to_json(result)
+    if len(text) > (limit := max_bytes()):
+        raise Refused(ErrorCode.TOO_LONG, f"the result of {command} has {len(text)} bytes, more than {limit}")
+    return text
+
+
 def event_text(address: str, event: Any, position: int | None = None) -> str:
     """Encode an event of a topic.
 
@@ -96,8 +122,13 @@ def event_text(address: str, event: Any, position: int | None = None) -> str:
 
     Raises:
         TypeError: the event has no type, or a type or a field of the engine's.
+        EventTooLong: it does not fit into a frame.
     """
-    text = encode(event)
+    encoded = to_json(event)
+    if len(encoded) > (limit := max_bytes()):
+        name = "an event" if position is None else f"change {position}"
+        raise EventTooLong(ErrorCode.TOO_LONG, f"{address}: {name} has {len(encoded)} bytes, more than {limit}")
+    text = encoded.decode()
     if not text.startswith('{"type":"'):
         raise TypeError(f"{address}: an event is a struct with a tag, or a dictionary that begins with its `type`")
     kind, quote, rest = text[9:].partition('"')

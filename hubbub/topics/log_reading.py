@@ -1,5 +1,6 @@
 """Reads of logs for joins and repairs. Synchronous; for threads. Never writes."""
 
+import logging
 import time
 from dataclasses import dataclass
 
@@ -9,9 +10,11 @@ from hubbub.auth.identity import Identity
 from hubbub.delivery.recovery import Changes, StreamPosition
 from hubbub.protocol import ErrorCode, Refused, encode
 from hubbub.topics.addresses import address_of_group
-from hubbub.topics.frames import Closed, event_text
+from hubbub.topics.frames import ENVELOPE_BYTES, Closed, EventTooLong, event_text
 from hubbub.topics.interface import Find, LiveTopic
-from hubbub.topics.reading import ENVELOPE_BYTES, encoded_state, enter, page_bytes, position_of, read_position
+from hubbub.topics.reading import MAX_LOGS, encoded_state, enter, page_bytes, position_of, read_position
+
+logger = logging.getLogger(__name__)
 
 # Of one repair, which every socket of the topic is sent.
 REPAIR_BYTES = 128 * 1024
@@ -24,6 +27,10 @@ KEPT_PAGES = 32  # Each is at most `page_bytes` long.
 
 # (address, epoch, position, after, size, users_changed) -> (expiry, page). Written by the reader threads.
 _pages: "dict[tuple[str, str, int, int | None, int, int], tuple[float, LogPage]]" = {}
+
+
+# The changes above the limit that are logged, each once.
+_too_long_changes: dict[str, None] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +81,13 @@ def open_log(
     size = page_bytes() - ENVELOPE_BYTES - len(bytes(viewer)) - present_bytes
     topic.page_bytes = size - size % SHARED_BYTES
     if after is not None and epoch == start.epoch and 0 <= after <= start.position and topic.can_resume(after):
-        page = _recent(topic, start, after, users_changed)
-        if may_be_partial or not page.partial:
-            return viewer, page
+        try:
+            page = _recent(topic, start, after, users_changed)
+        except EventTooLong as error:
+            _log_too_long(error)  # No client gets past this change, except by the state.
+        else:
+            if may_be_partial or not page.partial:
+                return viewer, page
     return viewer, _recent(topic, start, None, users_changed)
 
 
@@ -103,16 +114,30 @@ def _read_page(topic: LiveTopic, start: StreamPosition, after: int | None) -> Lo
 
 
 def read_changes(find: Find, group: str, after: int) -> Changes:
-    """The changes of a log after a position: a repair for the hub. A log that refuses them has ended."""
+    """The changes of a log after a position: a repair for the hub. A log that refuses them has ended.
+
+    It also ends with a change that does not fit into a frame; clients that join again get the state.
+    """
     address = address_of_group(group)
     if (topic := find(address)) is None:
         return _ended(address, after, ErrorCode.NOT_FOUND)
     try:
         return _read_changes(topic, after)
+    except EventTooLong as error:
+        _log_too_long(error)
+        return _ended(address, after, error.code)
     except Refused as refused:
         if refused.retry_after_ms is not None:
             raise
         return _ended(address, after, refused.code)
+
+
+def _log_too_long(error: EventTooLong) -> None:
+    if error.detail not in _too_long_changes:
+        while len(_too_long_changes) >= MAX_LOGS:
+            _too_long_changes.pop(next(iter(_too_long_changes)), None)
+        _too_long_changes[error.detail] = None
+        logger.warning("topic %s, clients that miss it get the state", error.detail)
 
 
 def _ended(address: str, position: int, code: str) -> Changes:

@@ -1,9 +1,9 @@
 """Changes of topics: positions are taken in the transaction of the change, and published after its commit."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -11,23 +11,42 @@ from django.db import connections, transaction
 from django.db.transaction import TransactionManagementError
 
 from hubbub import publish as publisher
-from hubbub.publish.commits import after_commit
+from hubbub.publish.commits import after_commit, open_transactions
 from hubbub.topics import positions
 from hubbub.topics.frames import Closed, event_text
 from hubbub.topics.interface import LiveTopic
 
 
-@dataclass(slots=True)
 class Marks:
-    """What the running command has changed, by address: states, and access.
+    """What the running command has changed. The connection keeps the marks, and drops those of a savepoint's rollback.
 
-    Attributes:
+    Args:
         database: of the command's transaction.
     """
 
-    database: str
-    changed: dict[str, LiveTopic] = field(default_factory=dict)
-    access: dict[str, LiveTopic] = field(default_factory=dict)
+    def __init__(self, database: str) -> None:
+        self.database = database
+
+    def add(self, topic: LiveTopic, *, is_access: bool) -> None:
+        """Mark the topic as changed, or the access to it."""
+        connections[self.database].on_commit(Mark(self, topic, is_access))
+
+    def kept(self) -> "list[Mark]":
+        """The marks that no savepoint has rolled back."""
+        callbacks = (entry[1] for entry in connections[self.database].run_on_commit)
+        return [mark for mark in callbacks if isinstance(mark, Mark) and mark.marks is self]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mark:
+    """One call of `changed` or `access_changed`, kept among the callbacks of the commit."""
+
+    marks: Marks
+    topic: LiveTopic
+    is_access: bool
+
+    def __call__(self) -> None:
+        """After the commit: the positions are taken already."""
 
 
 _running: ContextVar[Marks | None] = ContextVar("hubbub_marks", default=None)
@@ -36,17 +55,19 @@ _running: ContextVar[Marks | None] = ContextVar("hubbub_marks", default=None)
 @contextmanager
 def collected(database: str) -> Iterator[None]:
     """Collect the marks of a command, and take and publish the positions at its end. Within its transaction."""
-    marks, outer = Marks(database), _running.get()
+    outer = _running.get()
+    if outer is not None and outer.database == database:
+        yield  # A command within a command: sorted together, at the end of the outer one.
+        return
+    marks = Marks(database)
     token = _running.set(marks)
     try:
         yield
     finally:
         _running.reset(token)
-    if outer is None or outer.database != database:
-        _take_and_publish(marks.changed.values(), marks.access.values())
-    else:  # A command within a command: sorted together, at the end of the outer one.
-        outer.changed |= marks.changed
-        outer.access |= marks.access
+    kept = marks.kept()
+    changed_topics = [mark.topic for mark in kept if not mark.is_access]
+    _take_and_publish(changed_topics, [mark.topic for mark in kept if mark.is_access])
 
 
 def changed(topics: Collection[LiveTopic]) -> None:
@@ -56,7 +77,8 @@ def changed(topics: Collection[LiveTopic]) -> None:
             raise TypeError(f"{topic.address}: changed() is for a state; a {topic.kind} publishes its events")
     marks = _running.get()
     if marks is not None:
-        marks.changed |= {topic.address: topic for topic in topics}
+        for topic in topics:
+            marks.add(topic, is_access=False)
     else:
         _take_and_publish(topics)
 
@@ -110,7 +132,7 @@ def access_changed(topic: LiveTopic) -> None:
         return
     marks = _running.get()
     if marks is not None:
-        marks.access[topic.address] = topic
+        marks.add(topic, is_access=True)
     else:
         _take_and_publish((), [topic])
 
@@ -126,9 +148,21 @@ def _take_and_publish(changed: Collection[LiveTopic], access: Collection[LiveTop
     for database in sorted({topic.database for topic in (*changed, *access)}):
         changed_here = {topic.address: topic for topic in changed if topic.database == database}
         access_here = {topic.address: topic for topic in access if topic.database == database}
-        with transaction.atomic(using=database, savepoint=False):
-            taken = positions.take(database, changed_here, access_here)
-            for address, topic in changed_here.items():
-                publisher.publish_reached(topic.group, taken[address])
-            for topic in access_here.values():
-                publisher.publish_access_changed(topic.group)
+        take = partial(_take, database, changed_here, access_here)
+        if all(connection.alias == database for connection in open_transactions()):
+            take()
+            continue
+        # The change may be in the other transaction. A position that is committed before it would stand for ever for
+        # the state without it.
+        if connections[database].in_atomic_block:  # The change may be in this one.
+            positions.take(database, changed_here, access_here)
+        after_commit(take)
+
+
+def _take(database: str, changed: Mapping[str, LiveTopic], access: Mapping[str, LiveTopic]) -> None:
+    with transaction.atomic(using=database, savepoint=False):
+        taken = positions.take(database, changed, access)
+        for address, topic in changed.items():
+            publisher.publish_reached(topic.group, taken[address])
+        for topic in access.values():
+            publisher.publish_access_changed(topic.group)

@@ -11,6 +11,7 @@ from django.utils import timezone
 from hubbub.models import TopicOnce
 from hubbub.protocol import ErrorCode, Refused, to_json
 from hubbub.topics.commands import CommandSpec
+from hubbub.topics.frames import result_json
 from hubbub.topics.interface import LiveTopic
 
 KEPT = timedelta(days=7)
@@ -45,7 +46,7 @@ def run(
         if (saved.command, saved.arguments) != (spec.name, digest):
             raise Refused(ErrorCode.CONFLICT, "this id was used for another command")
         return msgspec.Raw(saved.answer.encode())
-    answer = to_json(method())
+    answer = result_json(spec.name, method())
     kept.filter(pk=saved.pk).update(answer=answer.decode())
     return msgspec.Raw(answer)
 

@@ -71,6 +71,8 @@ class SharedPool:
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 self._release(name)  # It was given the thread at the same moment.
+            elif turn in share.waiting:
+                share.waiting.remove(turn)  # A job that no longer waits takes no place in the queue.
             raise
 
     def _release(self, name: str) -> None:

@@ -15,14 +15,11 @@ from hubbub.process.log_once import LogOnce
 from hubbub.protocol import ErrorCode, Refused, encode, to_json
 from hubbub.topics import access, positions
 from hubbub.topics.addresses import address_of_group
-from hubbub.topics.frames import Closed
+from hubbub.topics.frames import Closed, max_bytes
 from hubbub.topics.interface import Find, LiveTopic
 
 # Of a newest that does not say which frame its state includes: all frames follow it.
 NO_VERSION = -1
-
-# Bytes of an answer beside the state or the events: names of fields, the address, a `ref`, the users present.
-ENVELOPE_BYTES = 2_048
 
 # By address: topics with a state above the limit.
 _too_long: dict[str, LogOnce] = {}
@@ -159,8 +156,7 @@ def encoded_state(topic: LiveTopic) -> msgspec.Raw:
 
 def _encoded(topic: LiveTopic, value: Any) -> msgspec.Raw:
     state = to_json(value)
-    limit = conf.settings().sent_frame_bytes - ENVELOPE_BYTES
-    if len(state) > limit:
+    if len(state) > (limit := max_bytes()):
         problem = f"the state of {topic.address} has {len(state)} bytes, more than {limit}"
         _log_of(topic.address).failed(f"{len(state)} bytes, more than {limit}")
         raise Refused(ErrorCode.TOO_LONG, problem)

@@ -14,7 +14,7 @@ from hubbub.delivery.recovery import StreamPosition
 from hubbub.protocol import ErrorCode
 from hubbub.publish.group_names import PERSONAL_PREFIX, TOPIC_PREFIX
 from hubbub.topics import access, calls, marks, positions
-from hubbub.topics.addresses import MAX_ADDRESS_CHARS, key_text, read_key
+from hubbub.topics.addresses import MAX_ADDRESS_CHARS, check_key, key_text, read_key
 from hubbub.topics.commands import Access, BadDeclaration, CommandSpec, commands_of
 from hubbub.topics.declarations import check_topic
 
@@ -28,6 +28,7 @@ class Topic:
     """One live thing: its state, its events, its commands. Subclass it, with a name and, if there are many, a key type.
 
     `class PollTopic(Topic, name="poll", key=int)` is addressed as `poll/7`; without a key it is addressed as `poll`.
+    With `key=tuple[int, str]` it has addresses such as `poll/7/todo`, and is made by `PollTopic((7, "todo"))`.
     An object of the class stands for one address. Methods run in threads; the ORM is allowed in all of them.
 
     Class attributes:
@@ -89,6 +90,8 @@ class Topic:
     def __init__(self, key: Any = None) -> None:
         if (key is None) != (self.key_type is None):
             raise ValueError(f"{type(self).__name__} {'needs a' if key is None else 'has no'} key")
+        if key is not None:
+            check_key(self.name, self.key_type, key)
         self.key = key
         self.unpublished: set[int] = set()
         # About how many bytes the answer to a join has for the state of a log, which is a page of it.
@@ -222,6 +225,9 @@ class Topic:
         Args:
             position: from `next_position`; of a newest a rising number, such as a time: members get no lower one later.
             event: a struct with a tag, or a dictionary with a `type`; the same as from `changes`.
+
+        Raises:
+            Refused: `too_long`: the event does not fit into a frame. In the transaction, it is not stored.
         """
         marks.publish(self, position, event)
 

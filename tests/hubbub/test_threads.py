@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, OperationalError, connection
+from django.db import IntegrityError, OperationalError, connection, connections
 from msgspec.structs import replace
 
 from hubbub import conf, threads
@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 
 @pytest.fixture(autouse=True)
 def own_threads() -> Iterator[None]:
+    threads.close()  # Of tests before: nothing would close them later.
     threads._writer.cache_clear()
     threads._readers.cache_clear()
     yield
@@ -35,12 +36,33 @@ async def test_a_thread_keeps_its_connection() -> None:
     assert len({await threads.write(raw_connection) for _ in range(5)}) == 1
 
 
+async def test_the_end_closes_the_connections_of_busy_threads_too() -> None:
+    """A thread whose job has just ended counts as busy to its executor, which then starts another one."""
+    pool, begun, end = threads.Pool("test", 3), threading.Event(), threading.Event()
+    opened = []
+
+    def work() -> None:
+        connection.ensure_connection()
+        opened.append(connections["default"])
+        begun.set()
+        assert end.wait(10)
+
+    job = pool.submit(work)
+    assert await asyncio.to_thread(begun.wait, 10)
+    closing = asyncio.create_task(asyncio.to_thread(pool.close))
+    await until(lambda: pool._executor is None)
+    end.set()
+    await closing
+    await job
+    assert [wrapper.connection for wrapper in opened] == [None]
+
+
 async def test_a_database_error_replaces_the_connection() -> None:
-    connections = []
+    used = []
 
     def fail() -> None:
         connection.ensure_connection()
-        connections.append(connection.connection)  # Kept alive, so that its id is not used again.
+        used.append(connection.connection)  # Kept alive, so that its id is not used again.
         raise OperationalError("gone")
 
     before = await threads.write(raw_connection)

@@ -14,6 +14,7 @@ from django.db import connections
 from hubbub import PUBLIC, SIGNED_IN, VIEW, Topic, TopicConsumer, command, live
 from hubbub.auth import tokens
 from hubbub.topics import topic as registry
+from tests.support.polls.models import Poll
 
 
 @pytest.fixture(autouse=True)
@@ -180,6 +181,21 @@ def test_a_newest_needs_no_positions(monkeypatch: pytest.MonkeyPatch) -> None:
     database(monkeypatch, ATOMIC_REQUESTS=True)
     declare(kind="newest")
     assert found() == []
+
+
+def test_rows_on_another_database_than_the_positions_are_found(settings: Any) -> None:
+    declare(follows={Poll: lambda poll: None})
+    assert found() == []
+    settings.DATABASE_ROUTERS = ["tests.hubbub.test_topic_checks.Elsewhere"]
+    assert found() == ["hubbub.W020"]
+    assert "LampTopic: follows polls.Poll of database 'elsewhere', with positions in 'default'" in messages()
+
+
+class Elsewhere:
+    """A router that puts polls into another database."""
+
+    def db_for_write(self, model: type, **_: Any) -> str | None:
+        return "elsewhere" if model is Poll else None
 
 
 # Scopes

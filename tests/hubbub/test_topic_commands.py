@@ -10,6 +10,7 @@ from hubbub.protocol import Refused
 from hubbub.publish.group_names import layer_group
 from tests.support.polls.consumers import TrialConsumer
 from tests.support.polls.models import Note
+from tests.support.polls.topics import BoardTopic
 from tests.support.polls.trials import InboxTopic, ShelfTopic
 from tests.support.together import meeting, run_together
 from tests.support.topic_page import in_thread, opened
@@ -82,6 +83,40 @@ async def test_the_wire_and_a_view_answer_one_id_alike(alice: Any) -> None:
     assert await Note.objects.acount() == 1
 
 
+@pytest.mark.parametrize("client_id", ["", "x" * 65, 7, b"a", "a\0b", "a\ud800"], ids=ascii)
+def test_a_wrong_id_from_python_is_refused_in_words(alice: Any, client_id: Any) -> None:
+    for topic in (ShelfTopic(1), ShelfTopic(1).unchecked()):
+        with pytest.raises(Refused, match="an id is text of 1 to 64 characters") as refused:
+            topic.put(alice, "Tea", id=client_id)
+        assert refused.value.code == "invalid"
+    assert not Note.objects.exists()
+    assert put(alice, "Tea", "x" * 64) == {"count": 1}
+
+
+async def test_an_id_that_a_database_cannot_store_is_invalid(alice: Any) -> None:
+    async with opened(alice, TrialConsumer) as page:
+        answer = await page.ask("put", topic="shelf/1", id="a\0b", text="Tea")
+        assert (answer["code"], "id" in answer["detail"]) == ("invalid", True)
+
+
+# Results
+
+
+@pytest.mark.parametrize("fields", [{"type": "weigh"}, {"type": "weigh_once", "id": "a"}], ids=["plain", "once"])
+async def test_a_command_whose_result_cannot_be_sent_has_no_effect(
+    alice: Any, fields: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    kind, more = fields["type"], {name: value for name, value in fields.items() if name != "type"}
+    async with opened(alice, TrialConsumer) as page:
+        assert (await page.ask(kind, topic="shelf/1", size=-1, **more))["code"] == "internal"
+        assert "Encoding objects of type object is unsupported" in caplog.text
+        refused = await page.ask(kind, topic="shelf/1", size=1_000_000, **more)
+        assert (refused["code"], "1000002 bytes" in refused["detail"]) == ("too_long", True)
+        assert await Note.objects.acount() == await TopicOnce.objects.acount() == 0
+        assert (await page.ask(kind, topic="shelf/1", size=3, **more))["result"] == "xxx"
+    assert await Note.objects.acount() == 1
+
+
 # Told
 
 
@@ -95,6 +130,14 @@ async def test_a_told_command_reaches_members_and_is_refused_to_others(alice: An
         assert await other.next("typing") == await page.next("typing") == expected
         await page.ask("leave", topic="board/plan")
         assert (await page.ask("note.typing", topic="board/plan"))["code"] == "conflict"
+
+
+async def test_a_told_command_from_a_view_has_the_user_of_the_wire(alice: Any, bob: Any) -> None:
+    async with opened(bob) as page:
+        await page.ask("join", topic="board/plan")
+        for topic in (BoardTopic("plan"), BoardTopic("plan").unchecked()):
+            await in_thread(topic.typing)(alice)
+            assert await page.next("typing") == {"type": "typing", "topic": "board/plan", "name": "alice"}
 
 
 async def test_a_client_that_does_not_read_gets_what_is_stored_and_not_what_is_told(alice: Any, bob: Any) -> None:

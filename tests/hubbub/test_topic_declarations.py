@@ -1,6 +1,7 @@
 """A topic that cannot work is refused at import, in a message that says what to change."""
 
 import importlib
+import re
 import sys
 import uuid
 from collections.abc import Iterator
@@ -82,7 +83,11 @@ async def asynchronous_pages(self: Any, after: int, limit: int) -> Any:
         pytest.param({"follows": {Poll: len}, "kind": "newest"}, ["follows={", "'newest'"], id="newest that follows"),
         pytest.param({"key": Poll}, ["key=<class", "a key is an int, a str, a UUID"], id="a model as key"),
         pytest.param({"key": list[int]}, ["key=list[int]", "a key is an int"], id="a list as key"),
-        pytest.param({"key": tuple[int, str]}, ["key=tuple[int, str]", "a key is an int"], id="a tuple as key"),
+        pytest.param({"key": tuple[int, ...]}, ["key=tuple[int, ...]", "tuple[int, str]"], id="a tuple of any length"),
+        pytest.param({"key": tuple[int]}, ["key=tuple[int]", "tuple[int, str]"], id="a tuple of one"),
+        pytest.param({"key": tuple[()]}, ["key=tuple[()]", "tuple[int, str]"], id="an empty tuple"),
+        pytest.param({"key": tuple[int, float]}, ["key=tuple[int, float]", "a key is an int"], id="a float in a tuple"),
+        pytest.param({"key": tuple[int, tuple[int, str]]}, ["key=tuple[int, tuple", "of these"], id="nested tuples"),
         pytest.param({"key": int | str}, ["key=int | str", "a key is an int"], id="a key of two types"),
         pytest.param({"key": "int"}, ["key='int'", "a key is an int"], id="a text as key type"),
         pytest.param({"key": Any}, ["key=typing.Any", "a key is an int"], id="a key of any type"),
@@ -133,6 +138,10 @@ class Colour(Enum):
     RED = "red"
 
 
+class Shade(str, Enum):  # noqa: UP042 - its format is its name, unlike that of a StrEnum
+    DARK = "dark"
+
+
 @pytest.mark.parametrize(
     ("key_type", "key", "address"),
     [
@@ -141,7 +150,12 @@ class Colour(Enum):
         (Annotated[str, msgspec.Meta(pattern="^[a-z]+$")], "a", "thing/a"),
         (uuid.UUID, uuid.UUID(int=1), "thing/00000000-0000-0000-0000-000000000001"),
         (Colour, Colour.RED, "thing/red"),
+        (Shade, Shade.DARK, "thing/dark"),
         (Literal["left", "right"], "left", "thing/left"),
+        (tuple[int, str], (7, "to do"), "thing/7/to do"),
+        (tuple[int, str], (-7, ""), "thing/-7/"),
+        (tuple[Shade, uuid.UUID, int], (Shade.DARK, uuid.UUID(int=1), 0), f"thing/dark/{uuid.UUID(int=1)}/0"),
+        (str, "x" * 194, f"thing/{'x' * 194}"),
     ],
 )
 def test_a_key_is_read_from_its_address(
@@ -152,6 +166,41 @@ def test_a_key_is_read_from_its_address(
     found = registry.topic_at(address, declared)
     assert found is not None
     assert found.key == key
+
+
+@pytest.mark.parametrize(
+    "address", ["thing/07/a", "thing/7", "thing/7/a/b", "thing/7/a/", "thing//a", "thing/a/7", "thing/7/a\n", "thing"]
+)
+def test_a_tuple_has_one_spelling(declared: dict[str, type[Topic]], address: str) -> None:
+    declare(key=tuple[int, str])
+    assert registry.topic_at(address, declared) is None
+
+
+@pytest.mark.parametrize(
+    ("key_type", "key", "problem"),
+    [
+        (int, "7", "key='7': a key of this topic is int"),
+        (int, True, "key=True: a key of this topic is int"),
+        (str, 7, "key=7: a key of this topic is str"),
+        (str, "a\nb", "printable"),
+        (str, "\ud800", "printable"),
+        (Colour, "blue", "a key of this topic is Colour"),
+        (uuid.UUID, str(uuid.UUID(int=1)), "a key of this topic is UUID"),
+        (Annotated[str, msgspec.Meta(pattern="^[a-z]+$")], "A", "key='A'"),
+        (int, object(), "a key of this topic is int"),
+        (tuple[int, str], (7, "a/b"), 'is tuple[int, str], printable, without "/" in a part'),
+        (tuple[int, str], (7,), "key=(7,)"),
+        (tuple[int, str], [7, "a"], "key=[7, 'a']"),
+        (tuple[int, str], ("7", "a"), "key=('7', 'a')"),
+        (str, "x" * 195, "is too long: an address has up to 200 characters, not 201"),
+        (tuple[int, str], (7, "x" * 193), "is too long: an address has up to 200 characters, not 201"),
+    ],
+)
+def test_a_key_without_an_address_is_refused_in_python(key_type: Any, key: Any, problem: str) -> None:
+    topic = declare(key=key_type)
+    with pytest.raises(ValueError, match=re.escape(problem)) as refused:
+        topic(key)
+    assert str(refused.value).startswith("thing: key=")
 
 
 MODULE = """

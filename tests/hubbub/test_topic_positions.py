@@ -125,6 +125,28 @@ def test_a_change_of_access_is_taken_with_the_positions(
     assert sorted(sent) == [("t:shelf/1", 1), ("t:shelf/2", 1)]
 
 
+def test_a_savepoint_that_a_command_rolls_back_takes_no_position(
+    alice: Any, monkeypatch: pytest.MonkeyPatch, sent: list[tuple[str, int]]
+) -> None:
+    def change_and_roll_back() -> None:
+        with rolled_back():
+            ShelfTopic(3).changed()
+            ShelfTopic(1).changed()
+            with transaction.atomic():
+                ShelfTopic(4).access_changed()
+        with transaction.atomic():
+            ShelfTopic(5).changed()
+
+    monkeypatch.setattr(ShelfTopic, "between", staticmethod(change_and_roll_back))
+    ShelfTopic(1).swap(alice, 2)
+    assert [*TopicPosition.objects.order_by("address").values_list("address", "position", "access_version")] == [
+        ("shelf/1", 1, 0),
+        ("shelf/2", 1, 0),
+        ("shelf/5", 1, 0),
+    ]
+    assert sorted(sent) == [("t:shelf/1", 1), ("t:shelf/2", 1), ("t:shelf/5", 1)]
+
+
 def test_a_log_takes_its_position_only_in_a_transaction() -> None:
     with pytest.raises(transaction.TransactionManagementError):
         BoardTopic("plan").next_position()

@@ -11,13 +11,15 @@ from django.contrib.auth.models import Permission
 from django.db import transaction
 
 from hubbub import threads
+from hubbub.models import TopicPosition
 from hubbub.protocol import ErrorCode, Refused
 from hubbub.runtime import runtime
-from hubbub.topics import reading
+from hubbub.topics import log_reading, reading
 from hubbub.topics.feed import StateFeed
 from tests.support.hubs import until
 from tests.support.polls.consumers import TrialConsumer
-from tests.support.polls.topics import BoardTopic
+from tests.support.polls.models import Note
+from tests.support.polls.topics import BoardTopic, ThermometerTopic
 from tests.support.polls.trials import ShelfTopic
 from tests.support.topic_page import Page, in_thread, opened
 
@@ -38,6 +40,7 @@ def viewers(alice: Any, bob: Any) -> None:
 def _own_logs() -> Iterator[None]:
     yield
     reading._too_long.clear()
+    log_reading._too_long_changes.clear()
 
 
 async def join_and_change(page: Page, topic: ShelfTopic, monkeypatch: pytest.MonkeyPatch, state: Any) -> None:
@@ -150,6 +153,53 @@ async def test_a_state_of_5_mb_is_too_long_and_logged_once(
         monkeypatch.setattr(BoardTopic, "state", lambda self: "x" * 5_000_000)
         assert (await page.ask("join", topic="board/plan"))["code"] == "too_long"
         assert (await page.ask("ping"))["type"] == "pong"
+
+
+async def test_an_event_of_5_mb_is_refused_where_it_is_sent_and_changes_nothing(alice: Any, bob: Any) -> None:
+    text = "x" * 5_000_000
+    with pytest.raises(Refused, match=r"change 1 has [0-9]+ bytes, more than 96256") as refused:
+        await in_thread(BoardTopic("plan").add)(alice, text)
+    assert refused.value.code == "too_long"
+    for send in (BoardTopic("plan").tell, lambda event: ThermometerTopic().publish(1, event)):
+        with pytest.raises(Refused, match=r"an event has|change 1 has"):
+            await in_thread(send)({"type": "noted", "text": text})
+    assert await Note.objects.acount() == await TopicPosition.objects.acount() == 0
+    async with opened(bob) as page:
+        await page.ask("join", topic="board/plan")
+        await in_thread(BoardTopic("plan").add)(alice, "y" * 96_000)
+        assert (await page.next("noted"))["text"] == "y" * 96_000
+
+
+async def test_a_stored_change_of_5_mb_is_logged_once_and_skipped_by_the_state(
+    alice: Any, bob: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def write_silently() -> None:
+        with transaction.atomic():
+            position = BoardTopic("plan").next_position()
+            Note.objects.create(board="plan", position=position, text="x" * 5_000_000)
+
+    caplog.set_level(logging.WARNING)
+    async with opened(alice) as page, opened(bob) as other:
+        joined = await page.ask("join", topic="board/plan")
+        await in_thread(write_silently)()
+        assert await page.next("closed") == {"type": "closed", "topic": "board/plan", "code": "too_long"}
+        for each in (page, other):
+            # A latest page with this change does not fit either.
+            refused = await each.ask("join", topic="board/plan", after=0, epoch=joined["epoch"])
+            assert refused["code"] == "too_long"
+        for number in range(3):  # So many notes are in a latest page.
+            await in_thread(BoardTopic("plan").add)(alice, f"{number}")
+        for each in (page, other):
+            answer = await each.ask("join", topic="board/plan", after=0, epoch=joined["epoch"])
+            assert (answer["complete"], answer["position"]) == (False, 4)
+            assert [note["text"] for note in answer["state"]] == ["0", "1", "2"]
+        await in_thread(BoardTopic("plan").add)(alice, "more")
+        for each in (page, other):
+            assert (await each.next("noted"))["text"] == "more"
+    lines = [record.getMessage() for record in caplog.records if "change 1" in record.getMessage()]
+    assert lines == [
+        "topic board/plan: change 1 has 5000026 bytes, more than 96256, clients that miss it get the state"
+    ]
 
 
 async def test_a_join_is_answered_when_the_last_member_is_evicted_meanwhile(

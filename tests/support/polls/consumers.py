@@ -1,6 +1,6 @@
 from hubbub import TopicConsumer
 from tests.support.polls.topics import BoardTopic, PollTopic, ThermometerTopic
-from tests.support.polls.trials import InboxTopic, ShelfTopic
+from tests.support.polls.trials import DrawerTopic, InboxTopic, ShelfTopic
 
 
 class PollsConsumer(TopicConsumer):
@@ -8,4 +8,4 @@ class PollsConsumer(TopicConsumer):
 
 
 class TrialConsumer(TopicConsumer):
-    topics = [PollTopic, BoardTopic, ShelfTopic, InboxTopic]
+    topics = [PollTopic, BoardTopic, ShelfTopic, DrawerTopic, InboxTopic]

@@ -56,9 +56,54 @@ class ShelfTopic(Topic, name="shelf", key=int):
         self.between()
         return {"count": count + 1}
 
+    @command(permission=VIEW)
+    def weigh(self, user: Any, size: int) -> Any:
+        """Put a note, and return this many characters; below 0 a value that cannot be encoded."""
+        Note.objects.create(board=str(self.key), position=1, text="weighed")
+        return "x" * size if size >= 0 else object()
+
+    @command(permission=VIEW, once=True)
+    def weigh_once(self, user: Any, size: int) -> Any:
+        Note.objects.create(board=str(self.key), position=1, text="weighed")
+        return "x" * size if size >= 0 else object()
+
     @command(permission=VIEW, once=True)
     def take(self, user: Any, text: str) -> None:
         Note.objects.filter(board=str(self.key), text=text).delete()
+
+
+def drawer_of(note: Note) -> tuple[int, str] | None:
+    number, dash, label = note.board.partition("-")
+    return (int(number), label) if dash and number.isdigit() else None
+
+
+class DrawerTopic(Topic, name="drawer", key=tuple[int, str]):
+    """The notes of the board `7-todo` are those of `drawer/7/todo`."""
+
+    permission = "polls.view_poll"
+    follows = {Note: drawer_of}
+    # Set by tests: drawers that nobody may see.
+    locked: ClassVar[set[tuple[int, str]]] = set()
+
+    def state(self) -> Any:
+        number, label = self.key
+        notes = Note.objects.filter(board=f"{number}-{label}").order_by("position")
+        return list(notes.values_list("text", flat=True))
+
+    def may_view(self, user: Any) -> bool:
+        return self.key not in self.locked
+
+    @classmethod
+    def viewers_allowed(cls, keys: Mapping[Any, Collection[Any]]) -> Mapping[Any, Collection[Any]]:
+        return {key: users for key, users in keys.items() if key not in cls.locked}
+
+    @command(permission=VIEW)
+    def put(self, user: Any, text: str) -> int:
+        number, label = self.key
+        return Note.objects.create(board=f"{number}-{label}", position=self.count() + 1, text=text).position
+
+    def count(self) -> int:
+        return len(self.state())
 
 
 class InboxTopic(Topic, name="inbox", key=str):
