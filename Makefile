@@ -18,7 +18,7 @@ FAST := not slow and not cluster and not browser and not soak
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check coverage bench lock screenshots
+.PHONY: help run test soak check coverage package bench lock screenshots
 .PHONY: test-slow test-fast check-ruff check-format check-mypy check-imports check-biome check-tsc check-migrations
 
 help: ## List the targets
@@ -74,6 +74,15 @@ check-format:
 coverage: .venv/.installed-dev ## Show how much of each file the unit tests run, the slow ones too
 	@$(BIN)/python -m scripts.bundled_redis
 	@$(PYTEST) -q -m "not cluster and not browser and not soak" --cov --cov-report=term:skip-covered
+
+package: .venv/.installed-dev ## Build the package into dist/, install it into a fresh environment, and try it there
+	@rm -rf dist var/package
+	@$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist
+	@$(BIN)/python -m venv var/package
+	@var/package/bin/python -m pip install --quiet --disable-pip-version-check "$$(echo dist/*.whl)[server]"
+	@$(BIN)/python -m scripts.bundled_redis
+	@SMOKE_PYTHON=var/package/bin/python $(BIN)/python -m pytest -q tests/test_package.py
+	@ls dist/*
 
 bench: .venv/.installed .venv-bench/.installed ## Measure this server and its peers side by side, in twenty minutes (ROUNDS)
 	@command -v npm >/dev/null && npm ci --silent --no-audit --no-fund --prefix $(SOCKETIO) || true

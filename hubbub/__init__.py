@@ -25,10 +25,13 @@ __all__ = [
     "Topic",
     "TopicConsumer",
     "Versioned",
+    "__version__",
     "changed_many",
     "command",
     "live",
 ]
+
+__version__ = "0.1.0"
 
 _MODULES = {
     "BY_METHOD": "hubbub.topics.commands",

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
 import venv
 import zipfile
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import hubbub
 from tests.support.client import opened
 from tests.support.servers import ROOT, START_SECONDS, free_port
 
@@ -60,35 +62,49 @@ print(create_token(user=get_user_model().objects.create(username="alice"), name=
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a clone, as `pip install git+…` does."""
+def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The wheel (".whl") and the sources (".gz"), built from a clone as by `make package`."""
     folder = tmp_path_factory.mktemp("package")
     subprocess.run(["git", "clone", "--quiet", "--depth=1", ROOT.as_uri(), folder / "clone"], check=True)
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "wheel"]
-    subprocess.run([*pip, "--no-deps", "--no-build-isolation", "-w", folder, folder / "clone"], check=True)
-    [built] = folder.glob("hubbub-*.whl")
-    return built
+    uv = Path(sys.executable).with_name("uv")
+    command = [uv, "build", "--quiet", "--no-build-isolation", "--python", sys.executable, "--out-dir", folder / "dist"]
+    subprocess.run([*command, folder / "clone"], check=True)
+    return {path.suffix: path for path in (folder / "dist").glob("django_hubbub-*")}
+
+
+@pytest.fixture(scope="module")
+def wheel(built: dict[str, Path]) -> Path:
+    return built[".whl"]
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Path:
+    """The Python of an environment in which the wheel is installed; `make package` makes a real one."""
+    if "SMOKE_PYTHON" in os.environ:
+        return Path(os.environ["SMOKE_PYTHON"]).absolute()
+    folder = tmp_path_factory.mktemp("environment") / "venv"
+    venv.create(folder)
+    [packages] = (folder / "lib").glob("python3.*/site-packages")
+    # The dependencies are those that the tests run with; the repository itself is not among them.
+    there = next(path for path in sys.path if path.endswith("site-packages"))
+    (packages / "dependencies.pth").write_text(there)
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(packages)
+    return folder / "bin" / "python"
 
 
 class Project:
-    """A small Django project outside the repository, and an environment in which the wheel is installed."""
+    """A small Django project outside the repository."""
 
-    def __init__(self, folder: Path, wheel: Path) -> None:
+    def __init__(self, folder: Path, python: Path) -> None:
         self.folder = folder / "site"
+        self.python = python
         (self.folder / "hands").mkdir(parents=True)
         (self.folder / "hands" / "__init__.py").touch()
         (self.folder / "hands" / "topics.py").write_text(TOPIC)
         (self.folder / "elsewhere.py").write_text(SETTINGS)
         (self.folder / "asgi.py").write_text(ASGI.replace("mysite.settings", "elsewhere"))
         (self.folder / "addresses.py").write_text(ADDRESSES)
-        venv.create(folder / "venv")
-        self.python = folder / "venv" / "bin" / "python"
-        [packages] = (folder / "venv" / "lib").glob("python3.*/site-packages")
-        # The dependencies are those that the tests run with; the repository itself is not among them.
-        there = next(path for path in sys.path if path.endswith("site-packages"))
-        (packages / "dependencies.pth").write_text(there)
-        with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(packages)
         keep = {name: value for name, value in os.environ.items() if not name.startswith(("HUBBUB_", "PYTHON"))}
         self.environ = keep | {"DJANGO_SETTINGS_MODULE": "elsewhere", "PYTHONPATH": str(self.folder)}
 
@@ -97,17 +113,32 @@ class Project:
         return subprocess.Popen([*command, "asgi:application"], cwd=self.folder, env=self.environ)
 
     def run(self, *arguments: str) -> str:
-        command = [self.python, *arguments]
-        ran = subprocess.run(
-            command, cwd=self.folder, env=self.environ, capture_output=True, text=True, timeout=60, check=False
-        )
+        """Run Python. Returns its output."""
+        ran = self._run(arguments)
         assert ran.returncode == 0, ran.stderr
         return ran.stdout.strip()
 
+    def fail(self, *arguments: str) -> str:
+        """Run Python that fails. Returns its errors."""
+        ran = self._run(arguments)
+        assert ran.returncode != 0
+        return ran.stderr.strip()
+
+    def _run(self, arguments: tuple[str, ...]) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [self.python, *arguments],
+            cwd=self.folder,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
 
 @pytest.fixture
-def project(tmp_path: Path, wheel: Path) -> Project:
-    return Project(tmp_path, wheel)
+def project(tmp_path: Path, python: Path) -> Project:
+    return Project(tmp_path, python)
 
 
 @pytest.mark.asyncio
@@ -118,7 +149,7 @@ async def test_an_installed_engine_carries_a_feature_of_another_project(project:
     assert (project.folder / "collected" / "hubbub" / "js" / "socket.js").is_file()
     module, template, token = project.run("-c", LOOK).splitlines()
     for path in (module, template):
-        assert Path(path).is_relative_to(project.folder.parent / "venv")
+        assert Path(path).is_relative_to(project.python.parent.parent)
 
     port = free_port()
     server = project.serve(port)
@@ -141,15 +172,64 @@ async def test_an_installed_engine_carries_a_feature_of_another_project(project:
         assert await asyncio.to_thread(server.wait, 20) == 0
 
 
-def test_the_package_is_the_engine_and_all_of_it(wheel: Path) -> None:
-    names = set(zipfile.ZipFile(wheel).namelist())
-    tracked = subprocess.run(["git", "ls-files", "hubbub"], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert set(tracked.stdout.split()) <= names
-    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"hubbub"}
+def tracked(*folders: str) -> set[str]:
+    return {
+        *subprocess.run(
+            ["git", "ls-files", *folders], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout.split()
+    }
+
+
+def test_the_package_is_the_engine_and_all_of_it(built: dict[str, Path]) -> None:
+    names = {*zipfile.ZipFile(built[".whl"]).namelist()}
+    copies = {f"hubbub/copies/{name}" for name in tracked("chat", "monitor")}
+    assert {name for name in names if ".dist-info/" not in name} == tracked("hubbub") | copies
+    licences = {name.partition("/licenses/")[2] for name in names if "/licenses/" in name}
+    assert licences == {"LICENSE", *(name for name in tracked("monitor") if name.endswith("/LICENSE"))}
+    with tarfile.open(built[".gz"]) as archive:
+        sources = {name.partition("/")[2] for name in archive.getnames()}
+    assert tracked("hubbub", "chat", "monitor") <= sources
+    assert {name.split("/")[0] for name in sources} <= {"hubbub", "chat", "monitor", "pyproject.toml", "PKG-INFO"} | {
+        name for name in tracked() if "/" not in name
+    }
+
+
+def test_the_apps_are_copied_into_a_project_which_owns_them(project: Project) -> None:
+    printed = project.run("-m", "hubbub", "copy", "chat", "monitor")
+    assert 'add "chat" to INSTALLED_APPS' in printed
+    assert "publish_metrics" in printed
+    for app in ("chat", "monitor"):
+        copied = {str(path.relative_to(project.folder)) for path in (project.folder / app).rglob("*") if path.is_file()}
+        assert copied == tracked(app)
+    again = project.fail("-m", "hubbub", "copy", "monitor")
+    assert again == f"python -m hubbub copy: {Path('monitor')} exists; nothing was copied"
+    assert project.fail("-m", "hubbub", "copy", "chat", "--to", "nowhere").endswith("nowhere is not a folder")
+    assert "invalid choice: 'shop'" in project.fail("-m", "hubbub", "copy", "shop")
+    assert project.run("-m", "hubbub", "--version") == hubbub.__version__
+
+
+WITHOUT_DAPHNE = """
+import importlib.util, runpy, sys
+find_spec = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *more: None if name == "daphne" else find_spec(name, *more)
+sys.argv = sys.argv[1:]
+runpy.run_module(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_a_server_without_its_extra_is_refused_in_one_line(project: Project) -> None:
+    (project.folder / "without_daphne.py").write_text(WITHOUT_DAPHNE)
+    line = 'needs daphne: pip install "django-hubbub[server]"'
+    assert project.fail("without_daphne.py", "hubbub.server", "asgi:application") == f"hubbub.server {line}"
+    settings = (project.folder / "elsewhere.py").read_text()
+    (project.folder / "elsewhere.py").write_text(settings.replace('["hubbub", ', '["hubbub", "hubbub.supervisor", '))
+    assert project.fail("without_daphne.py", "django", "up") == f"CommandError: manage.py up {line}"
 
 
 def test_its_dependencies_are_in_the_ranges_of_the_requirements() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     required = (ROOT / "requirements.in").read_text().splitlines()
-    for dependency in [*project["dependencies"], *project["optional-dependencies"]["postgres"]]:
+    extras = project["optional-dependencies"]
+    assert [*extras] == ["server", "postgres", "monitor", "client"]
+    for dependency in [*project["dependencies"], *(name for names in extras.values() for name in names)]:
         assert dependency in required

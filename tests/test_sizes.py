@@ -10,7 +10,7 @@ MAX_LINES = 300
 MAX_FUNCTION_LINES = 60
 # Modules and folders of the engine that a reader finds in hubbub/, beside those that Django has in every app.
 MAX_ENTRIES = 30
-OF_EVERY_APP = {"__init__.py", "migrations", "management", "static", "templates"}
+OF_EVERY_APP = {"__init__.py", "__main__.py", "py.typed", "migrations", "management", "static", "templates"}
 NOT_OURS = {".git", ".venv", ".venv-bench", "node_modules", "var", "vendor", "migrations", "__pycache__"}
 
 

@@ -16,6 +16,7 @@ from django.db import connections
 
 from hubbub import conf
 from hubbub.checks import check_address
+from hubbub.process.extras import missing
 from hubbub.process.ports import InUse, claim_port, lock_folder
 from hubbub.process.redis_errors import cause_of
 from hubbub.site.lease import REFUSALS, claim_at_start
@@ -51,6 +52,8 @@ class Command(BaseCommand):
             raise CommandError(f"--processes {processes}: must be 1 to {MAX_PROCESSES}.")
         if not 0 <= port <= 65535:
             raise CommandError(f"--port {port}: must be 0 to 65535.")
+        if (line := missing("server", "daphne", "manage.py up")) is not None:
+            raise CommandError(line)
         for name in ("VAR_DIR", "ASGI_APPLICATION", "REDIS_URL"):
             if not getattr(settings, name, None):
                 raise CommandError(f"{name} is not set: see manage.py check.")
