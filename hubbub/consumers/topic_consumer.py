@@ -34,7 +34,7 @@ from hubbub.topics.access import not_found
 from hubbub.topics.addresses import address_of_group
 from hubbub.topics.commands import CommandSpec
 from hubbub.topics.feed import NewestFeed, StateFeed
-from hubbub.topics.frames import Done, Envelope, Join, Joined, Leave, PresenceChanged
+from hubbub.topics.frames import ENVELOPE_BYTES, Done, Envelope, Join, Joined, Leave, PresenceChanged
 from hubbub.topics.reading import TopicState
 from hubbub.topics.recovery import RECOVERY
 from hubbub.topics.shared_read import SharedRead
@@ -175,11 +175,9 @@ class TopicConsumer(HubbubConsumer):
                     return answer
                 if position is None or not self.must_read_again(group, position):
                     self._forget_parts(topic.address)
-                    answer = msgspec.structs.replace(
-                        answer,
-                        viewer=reading.viewer_or_none(viewer),
-                        present=self.presence(group, room_for_present(answer)),
-                    )
+                    answer = msgspec.structs.replace(answer, viewer=reading.viewer_or_none(viewer))
+                    present = self.presence(group, room_for_present(answer))
+                    answer = msgspec.structs.replace(answer, present=present)
                     self.outbox.put(answer_text(command.ref, answer))
                     self.go_live(group, position, epoch)
                     await self._entered(topic)
@@ -290,7 +288,8 @@ class TopicConsumer(HubbubConsumer):
 
 def room_for_present(answer: Joined) -> int:
     """Bytes of the answer to a join that are left for the users present."""
-    used = sum(len(bytes(part)) for part in (answer.events, answer.state) if isinstance(part, msgspec.Raw))
+    parts = (answer.events, answer.state, answer.viewer)
+    used = ENVELOPE_BYTES + sum(len(bytes(part)) for part in parts if isinstance(part, msgspec.Raw))
     return max(reading.page_bytes() - used, 0)
 
 
