@@ -34,7 +34,7 @@ from hubbub.topics.access import not_found
 from hubbub.topics.addresses import address_of_group
 from hubbub.topics.commands import CommandSpec
 from hubbub.topics.feed import NewestFeed, StateFeed
-from hubbub.topics.frames import Done, Envelope, Join, Joined, Leave, PresenceChanged
+from hubbub.topics.frames import Done, Envelope, Join, Joined, Leave, PresenceChanged, room_for_presence
 from hubbub.topics.reading import TopicState
 from hubbub.topics.recovery import RECOVERY
 from hubbub.topics.shared_read import SharedRead
@@ -170,9 +170,9 @@ class TopicConsumer(HubbubConsumer):
                     return answer
                 if position is None or not self.must_read_again(group, position):
                     self._forget_parts(topic.address)
-                    answer = msgspec.structs.replace(
-                        answer, viewer=reading.viewer_or_none(viewer), present=self.presence(group, reading.PAGE_BYTES)
-                    )
+                    answer = msgspec.structs.replace(answer, viewer=reading.viewer_or_none(viewer))
+                    present = self.presence(group, min(reading.PAGE_BYTES, room_for_presence(answer)))
+                    answer = msgspec.structs.replace(answer, present=present)
                     self.outbox.put(answer_text(command.ref, answer))
                     self.go_live(group, position, epoch)
                     await self._entered(topic)
