@@ -18,7 +18,7 @@ from hubbub.topics import log_reading, pools, reading
 from hubbub.topics.access import not_found
 from hubbub.topics.addresses import address_of_group
 from hubbub.topics.feed import NewestFeed, StateFeed
-from hubbub.topics.frames import Join, Joined, PresenceChanged
+from hubbub.topics.frames import Join, Joined, PresenceChanged, room_for_presence
 from hubbub.topics.reading import TopicState
 from hubbub.topics.recovery import RECOVERY
 from hubbub.topics.shared_read import SharedRead
@@ -70,11 +70,9 @@ class TopicJoins(HubbubConsumer):
                     return answer
                 if position is None or not self.must_read_again(group, position):
                     self._forget_parts(topic.address)
-                    answer = msgspec.structs.replace(
-                        answer,
-                        viewer=reading.viewer_or_none(viewer),
-                        present=self.presence(group, room_for_present(answer)),
-                    )
+                    answer = msgspec.structs.replace(answer, viewer=reading.viewer_or_none(viewer))
+                    present = self.presence(group, min(reading.page_bytes(), room_for_presence(answer)))
+                    answer = msgspec.structs.replace(answer, present=present)
                     self.outbox.put(answer_text(command.ref, answer))
                     self.go_live(group, position, epoch)
                     self._entered(topic)
@@ -165,12 +163,6 @@ class TopicJoins(HubbubConsumer):
     def _forget_parts(self, address: str) -> None:
         if self._parts is not None and self._parts.pop(address, None) is not None and not self._parts:
             self._parts = None
-
-
-def room_for_present(answer: Joined) -> int:
-    """Bytes of the answer to a join that are left for the users present."""
-    used = sum(len(bytes(part)) for part in (answer.events, answer.state) if isinstance(part, msgspec.Raw))
-    return max(reading.page_bytes() - used, 0)
 
 
 async def _newest(topic: Topic) -> TopicState:

@@ -99,6 +99,20 @@ def max_bytes() -> int:
     return conf.settings().sent_frame_bytes - ENVELOPE_BYTES
 
 
+def room_for_presence(answer: Joined) -> int:
+    """The bytes that the users present may take in the answer to a join.
+
+    Raises:
+        Refused: `too_long`: state and viewer do not fit into one frame.
+    """
+    parts = [part for part in (answer.state, answer.viewer, answer.events) if isinstance(part, msgspec.Raw)]
+    room = max_bytes() - sum(len(bytes(part)) + 1 for part in parts)
+    if room < 0:
+        detail = f"state and viewer of {answer.topic} have {max_bytes() - room} bytes, more than {max_bytes()}"
+        raise Refused(ErrorCode.TOO_LONG, detail)
+    return room
+
+
 def result_json(command: str, result: Any) -> bytes:
     """Encode the result of a command. In its transaction: a result that cannot be sent undoes it.
 
