@@ -207,12 +207,17 @@ export interface TopicJoined extends Ok {
 /** What a page does with a topic; each handler is optional. An error in a handler stops nothing. */
 // biome-ignore lint/suspicious/noExplicitAny: the topic's own
 export interface TopicHandlers<State = any, Event = any> {
-  /** The state, which replaces the last one; `joined` is the answer to the join that brought it, if one did. */
-  state?(state: State, joined?: TopicJoined): void;
+  /**
+   * The state, which replaces the last one; `joined` is the answer to the join that brought it, if one did. `isAnew`: it is
+   * the first one, or one of another epoch: positions of before have no meaning any more.
+   */
+  state?(state: State, joined: TopicJoined | undefined, isAnew: boolean): void;
   /** An event, in order and once if it has a position. Unknown types must be ignored. */
   event?(event: Event): void;
-  /** The users present changed; null: they are not known for a moment. */
-  present?(present: Present | null): void;
+  /** As `event`, which is then not called: one or more events, all those of one answer together. */
+  events?(events: Event[]): void;
+  /** The users present changed; null: they are not known for a moment. `named`: those whose names are new or confirmed. */
+  present?(present: Present | null, named: Person[]): void;
   /** The topic is joined, first or again, after its state or its events were delivered. */
   joined?(answer: TopicJoined): void;
   /** The topic is not open to this user (any more), with an error code. It is joined again only by `join()`. */
