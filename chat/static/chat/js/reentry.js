@@ -21,7 +21,7 @@ export class Reentry {
   #isAsking = false;
 
   /**
-   * @param {() => unknown} ask  tries to join; it calls `opened` or `refused`, or neither while there is no connection
+   * @param {() => void} ask  tries to join, perhaps not before there is a connection; `opened` or `refused` is the answer
    * @param {Pick<BrowserLike, "setTimeout" | "clearTimeout" | "random" | "onWake">} env
    * @param {() => boolean} isHidden
    */
@@ -35,7 +35,7 @@ export class Reentry {
   /**
    * The room closed.
    *
-   * @param {string} code  of `room.closed`, or `not_found`
+   * @param {string} code
    */
   closed(code) {
     this.opened();
@@ -47,6 +47,7 @@ export class Reentry {
 
   /** The server refused the join again. */
   refused() {
+    this.#isAsking = false;
     if (this.#reason === null) return;
     this.#waitMs = Math.min(MAX_MS[this.#reason], 1.5 * this.#waitMs);
     this.#schedule();
@@ -54,6 +55,7 @@ export class Reentry {
 
   /** The server accepted the join. */
   opened() {
+    this.#isAsking = false;
     this.#reason = null;
     this.#env.clearTimeout(this.#timer);
   }
@@ -69,15 +71,11 @@ export class Reentry {
     this.#timer = this.#env.setTimeout(() => this.#try(), waitMs * (0.5 + this.#env.random() / 2));
   }
 
-  async #try() {
+  #try() {
     if (this.#reason === null || this.#isAsking) return;
     this.#env.clearTimeout(this.#timer);
     this.#isAsking = true;
-    try {
-      await this.#ask();
-    } finally {
-      this.#isAsking = false;
-    }
+    this.#ask();
   }
 }
 
