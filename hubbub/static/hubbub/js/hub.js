@@ -39,7 +39,7 @@ export class Hubbub {
   #options;
   #end = new AbortController();
   #lane;
-  /** @type {Socket<any>} */
+  /** @type {Socket} */
   #socket;
   /** @type {Map<string, Subscription>} by address */
   #subscriptions = new Map();

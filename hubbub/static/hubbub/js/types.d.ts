@@ -41,8 +41,6 @@ export interface ErrorFrame {
 export interface Limits {
   /** Of one frame from the client, in UTF-8. */
   frame_bytes: number;
-  /** Of one message; null where the feature has no messages. */
-  body_chars: number | null;
 }
 
 /** `degraded`: Redis is away, and live updates are slow. */
@@ -80,9 +78,6 @@ export interface UserRenamed {
 /** Events of the engine itself, which every feature receives. */
 export type EngineEvent = ServiceChanged | UserRenamed;
 
-/** A feature's commands and answers, by the type of the command. */
-export type Exchanges = Record<string, { command: object; answer: object }>;
-
 export type ConnectionState = "connecting" | "open" | "offline";
 
 /** Why a connection ended. */
@@ -96,13 +91,13 @@ export interface CloseReason {
   error?: ErrorFrame;
 }
 
-export interface SocketHandlers<Event extends Frame> {
+export interface SocketHandlers {
   /** An access token for a page without a session; without it the browser leaves for the sign-in. */
   token?: string | undefined;
-  /** The socket is admitted, first or again: join here. False closes the socket: the page belongs to another user. */
+  /** The socket is admitted, first or again. False closes the socket: the page belongs to another user. */
   hello?(frame: Hello): unknown;
   /** An event arrived; unknown types must be ignored. */
-  event?(frame: Event): void;
+  event?(frame: EngineEvent | TopicEvent): void;
   /** The state changed; `why` is empty except for `offline`. */
   state?(state: ConnectionState, why: Partial<CloseReason>): void;
 }
