@@ -14,7 +14,7 @@ class ClosedPage {
       this.asked += 1;
       queueMicrotask(() => {
         if (this.isOpen()) this.reentry.opened();
-        else this.reentry.refused();
+        else this.reentry.closed("not_found");
       });
     },
     this.env,
@@ -43,7 +43,7 @@ test("the page of a banned user joins within seconds after the ban is lifted, an
 });
 
 test("a room that becomes private evicts all its readers at once: they ask less and less often", async () => {
-  for (const code of ["removed", "not_found"]) {
+  for (const code of /** @type {const} */ (["removed", "not_found"])) {
     const page = new ClosedPage();
     page.reentry.closed(code);
     await page.env.pass(600_000);
@@ -56,10 +56,22 @@ test("a room that becomes private evicts all its readers at once: they ask less 
 
 test("a page does not ask for a deleted room, neither by timer nor when visible", async () => {
   const page = new ClosedPage();
-  page.reentry.closed("deleted");
+  assert.equal(page.reentry.closed("deleted"), true);
   page.env.wake();
   await page.env.pass(600_000);
-  assert.equal(page.asked, 0);
+  assert.equal(page.reentry.closed("not_found"), false, "a refusal after a reconnect is no news");
+  page.env.wake();
+  await page.env.pass(600_000);
+  assert.deepEqual([page.asked, page.reentry.isClosed], [0, false]);
+});
+
+test("a refusal is no news and changes no reason; after the room was open the next closing is news", () => {
+  const page = new ClosedPage();
+  assert.equal(page.reentry.closed("banned"), true);
+  assert.equal(page.reentry.closed("not_found"), false);
+  page.reentry.opened();
+  assert.equal(page.reentry.isClosed, false);
+  assert.equal(page.reentry.closed("not_found"), true);
 });
 
 test("a hidden page asks once a minute, and at once when it becomes visible", async () => {
@@ -91,7 +103,7 @@ test("a visible page asks once while it waits for the answer", async () => {
   env.wake();
   await env.pass(600_000);
   assert.equal(asked, 1);
-  reentry.refused();
+  reentry.closed("not_found");
   env.wake();
   assert.equal(asked, 2);
   reentry.opened();

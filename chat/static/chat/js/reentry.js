@@ -2,7 +2,9 @@
 
 /** @import { BrowserLike, Timer } from "../../hubbub/js/types.js" */
 
-/** @typedef {"banned" | "removed" | "not_found"} Reason  of a closed room that may open again */
+/** @import { ClosedCode } from "./types.js" */
+
+/** @typedef {Exclude<ClosedCode, "deleted">} Reason  of a closed room that may open again */
 
 // A ban concerns one user. A room that becomes private evicts all its readers at once, so they ask less and less often.
 const FIRST_MS = { banned: 4_000, removed: 20_000, not_found: 20_000 };
@@ -13,15 +15,15 @@ export class Reentry {
   #ask;
   #env;
   #isHidden;
-  /** @type {Reason | null} null: the room is open or deleted */
-  #reason = null;
+  /** @type {ClosedCode | null} the first code since the room was open */
+  #code = null;
   #waitMs = 0;
   /** @type {Timer | null} */
   #timer = null;
   #isAsking = false;
 
   /**
-   * @param {() => void} ask  tries to join, perhaps not before there is a connection; `opened` or `refused` is the answer
+   * @param {() => void} ask  tries to join, perhaps not before there is a connection; `opened` or `closed` is the answer
    * @param {Pick<BrowserLike, "setTimeout" | "clearTimeout" | "random" | "onWake">} env
    * @param {() => boolean} isHidden
    */
@@ -33,35 +35,31 @@ export class Reentry {
   }
 
   /**
-   * The room closed.
+   * The room closed, or the server refused to open it again.
    *
-   * @param {string} code
+   * @param {ClosedCode} code
+   * @returns {boolean} whether it was open before; the code of a refusal does not say why the room closed
    */
   closed(code) {
-    this.opened();
-    if (!mayReopen(code)) return; // A deleted room does not return.
-    this.#reason = code;
-    this.#waitMs = FIRST_MS[code];
-    this.#schedule();
-  }
-
-  /** The server refused the join again. */
-  refused() {
     this.#isAsking = false;
-    if (this.#reason === null) return;
-    this.#waitMs = Math.min(MAX_MS[this.#reason], 1.5 * this.#waitMs);
+    const wasOpen = this.#code === null;
+    this.#code ??= code;
+    if (!mayReopen(this.#code)) return wasOpen; // A deleted room does not return.
+    this.#waitMs = wasOpen ? FIRST_MS[this.#code] : Math.min(MAX_MS[this.#code], 1.5 * this.#waitMs);
     this.#schedule();
+    return wasOpen;
   }
 
   /** The server accepted the join. */
   opened() {
     this.#isAsking = false;
-    this.#reason = null;
+    this.#code = null;
     this.#env.clearTimeout(this.#timer);
   }
 
+  /** Whether the room is closed, and may open again. */
   get isClosed() {
-    return this.#reason !== null;
+    return mayReopen(this.#code);
   }
 
   #schedule() {
@@ -72,7 +70,7 @@ export class Reentry {
   }
 
   #try() {
-    if (this.#reason === null || this.#isAsking) return;
+    if (!this.isClosed || this.#isAsking) return;
     this.#env.clearTimeout(this.#timer);
     this.#isAsking = true;
     this.#ask();
@@ -80,9 +78,9 @@ export class Reentry {
 }
 
 /**
- * @param {string} code
+ * @param {ClosedCode | null} code
  * @returns {code is Reason}
  */
 function mayReopen(code) {
-  return Object.hasOwn(MAX_MS, code);
+  return code !== null && code !== "deleted";
 }

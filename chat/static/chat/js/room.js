@@ -155,13 +155,7 @@ function joined(viewer) {
 
 /** @param {ClosedCode} code */
 function closed(code) {
-  if (reentry.isClosed) {
-    reentry.refused();
-    return;
-  }
-  if (state.closed === "deleted") return;
-  change({ type: "closed", code });
-  reentry.closed(code);
+  if (reentry.closed(code)) change({ type: "closed", code });
 }
 
 /** Joins a closed room again; it may be open by now. */
