@@ -71,8 +71,8 @@ class TopicJoins(HubbubConsumer):
                 if position is None or not self.must_read_again(group, position):
                     self._forget_parts(topic.address)
                     answer = msgspec.structs.replace(answer, viewer=reading.viewer_or_none(viewer))
-                    present = self.presence(group, min(reading.page_bytes(), room_for_presence(answer)))
-                    answer = msgspec.structs.replace(answer, present=present)
+                    room = room_for_presence(answer, reading.page_bytes(), is_page=topic.kind == "log")
+                    answer = msgspec.structs.replace(answer, present=self.presence(group, room))
                     self.outbox.put(answer_text(command.ref, answer))
                     self.go_live(group, position, epoch)
                     self._entered(topic)
