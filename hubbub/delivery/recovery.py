@@ -45,6 +45,6 @@ class Recovery:
     read_positions: Callable[[list[str]], Awaitable[dict[str, StreamPosition]]]
     # User ids by group -> by group, the users who lost access, each with the last frame to send.
     find_revoked: Callable[[dict[str, set[str]]], Awaitable[dict[str, dict[str, str]]]] | None = None
-    # As `read_positions`, but only of groups that changed since the last call that succeeded, and maybe others. None:
-    # `read_positions` is called each time.
-    read_changed_positions: Callable[[list[str]], Awaitable[dict[str, StreamPosition]]] | None = None
+    # As `read_positions`, but only of groups that changed since the last call that succeeded, and maybe others; a group
+    # that ended is there with None. Without it, `read_positions` is called each time.
+    read_changed_positions: Callable[[list[str]], Awaitable[dict[str, StreamPosition | None]]] | None = None

@@ -41,8 +41,8 @@ class Comparison:
         self._since = {}
         return await threads.read(reading.read_positions, find, groups)
 
-    async def read_changed(self, groups: list[str]) -> dict[str, StreamPosition]:
-        """Read the positions of those groups that changed, and of the next slice of the others."""
+    async def read_changed(self, groups: list[str]) -> dict[str, StreamPosition | None]:
+        """Read the positions of those groups that changed, and of the next slice of the others. None: it has ended."""
         since, self._since = self._since, {}  # A failure leaves it empty: the next comparison reads everything.
         share = math.ceil(len(groups) * conf.settings().reconcile_seconds / FULL_SECONDS)
         start = self._next if self._next < len(groups) else 0
@@ -55,7 +55,7 @@ class Comparison:
 
 def _read_changed(
     groups: set[str], also: list[str], since: dict[str, tuple[int, str]]
-) -> tuple[dict[str, StreamPosition], dict[str, tuple[int, str]]]:
+) -> tuple[dict[str, StreamPosition | None], dict[str, tuple[int, str]]]:
     by_address = {address_of_group(group): group for group in groups}
     by_database: dict[str, list[str]] = {}
     classes = topics()
@@ -66,7 +66,7 @@ def _read_changed(
             also.append(group)  # All in one query: their tables have no index by time.
         else:
             by_database.setdefault(cls.database, []).append(group)
-    found: dict[str, StreamPosition] = {}
+    found: dict[str, StreamPosition | None] = {}
     read_at: dict[str, tuple[int, str]] = {}
     for database, own in by_database.items():
         now = positions.read_clock(database), positions.read_epoch(database)
@@ -77,7 +77,7 @@ def _read_changed(
             continue
         changed = positions.read_changed(database, before_ms - OVERLAP_MS)
         found |= {by_address[address]: position for address, position in changed.items() if address in by_address}
-    return found | reading.read_positions(find, also), read_at
+    return found | dict.fromkeys(also) | reading.read_positions(find, also), read_at
 
 
 comparison = PerLoop(Comparison)
@@ -92,7 +92,7 @@ async def _read_positions(groups: list[str]) -> dict[str, StreamPosition]:
     return await comparison().read_all(groups)
 
 
-async def _read_changed_positions(groups: list[str]) -> dict[str, StreamPosition]:
+async def _read_changed_positions(groups: list[str]) -> dict[str, StreamPosition | None]:
     return await comparison().read_changed(groups)
 
 

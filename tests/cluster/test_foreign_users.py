@@ -222,13 +222,13 @@ async def see_banned(team: Team) -> None:
         assert posted["type"] == "ok"
         said = (await stays.event("message.posted"))["message"]
         assert said["user"] == client.hello["user"]
-        assert (await client.request("message.edit", room=room, seq=1, body="Hello!"))["type"] == "ok"
-        assert (await stays.request("message.edit", room=room, seq=1, body="Ho."))["code"] == "forbidden"
+        assert (await client.ask(room, "message.edit", seq=1, body="Hello!"))["type"] == "ok"
+        assert (await stays.ask(room, "message.edit", seq=1, body="Ho."))["code"] == "forbidden"
         again = await client.post(room, "Hello.", (await stays.event("message.edited"))["message"]["id"])
         assert (again["seq"], again["position"]) == (posted["seq"], posted["position"])
         await see_out(client, stays, room, "banned", team.shell(BAN.format(room=room, **ada)))
         assert (await client.join(room))["code"] == "not_found"
-        assert (await client.request("message.delete", room=room, seq=1))["code"] == "not_found"
+        assert (await client.ask(room, "message.delete", seq=1))["code"] == "not_found"
 
 
 async def see_one_another(team: Team) -> None:
