@@ -235,11 +235,6 @@ async def write(fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     return await _writer().run(fn, *args, **kwargs)
 
 
-def submit_write(fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> "asyncio.Future[R]":
-    """As `write`, without a task of the event loop. Returns and raises as `Pool.submit`."""
-    return _writer().submit(fn, *args, **kwargs)
-
-
 async def check() -> None:
     """Check that the database answers; after a failed write, also that it can be written.
 
