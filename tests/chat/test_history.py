@@ -10,11 +10,10 @@ from msgspec.structs import replace
 from chat import conf, history, services
 from chat.models import Message, Room
 from chat.protocol import History
-from hubbub.consumers.topic_consumer import room_for_present
 from hubbub.presence.topic_presence import MAX_NAMED, MAX_NAMES_BYTES
 from hubbub.protocol import Person, Presence, Refused, answer_text, encode
 from hubbub.topics import log_reading, recovery
-from hubbub.topics.frames import Done
+from hubbub.topics.frames import Done, room_for_presence
 from tests.support.joins import PAGE_BYTES, join, post, seqs
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
@@ -138,7 +137,7 @@ def test_a_page_leaves_room_for_a_hundred_present_users(alice: Any, lounge: Room
     post(alice, lounge, 200, body="a line as people write them")
     size = len(encode(CROWD).encode())
     joined = join(alice, lounge, present_bytes=size)
-    assert room_for_present(joined.frame) >= size
+    assert room_for_presence(joined.frame, PAGE_BYTES, is_page=True) >= size
     full = msgspec.structs.replace(joined.frame, present=CROWD)
     assert len(answer_text(LONGEST_REF, full).encode()) <= PAGE_BYTES
     assert len(joined.messages) == 50
@@ -148,7 +147,7 @@ def test_users_who_came_while_the_page_was_read_fit_or_are_not_named(alice: Any,
     post(alice, lounge, 50, body="words " * 120)
     frame = join(alice, lounge).frame
     size = len(answer_text(LONGEST_REF, msgspec.structs.replace(frame, present=Presence(1, []))).encode())
-    assert size + room_for_present(frame) <= PAGE_BYTES
+    assert size + room_for_presence(frame, PAGE_BYTES, is_page=True) <= PAGE_BYTES
 
 
 # Scrolling
