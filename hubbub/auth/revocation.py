@@ -17,6 +17,7 @@ from hubbub.auth.revocable import Group, Member, Recovery, Socket
 from hubbub.process.pacing import slices
 from hubbub.process.security_log import Kind, address_of, log_event
 from hubbub.protocol import CloseCode, Person, Refused, UserRenamed, encode
+from hubbub.publish.group_names import shown
 
 logger = logging.getLogger(__name__)
 
@@ -262,5 +263,5 @@ class Revocation:
                 address=address_of(member.socket.scope),
                 user=member.user_id,
                 connection=member.socket.connection,
-                detail=group,
+                detail=shown(group),
             )
