@@ -23,6 +23,7 @@ class ErrorCode:
     NOT_FOUND = "not_found"  # also for objects that the user may not know of
     FORBIDDEN = "forbidden"  # the object is readable, the command is not allowed
     CONFLICT = "conflict"
+    TOO_MANY = "too_many"  # the socket has joined as many topics as it may
     RATE_LIMITED = "rate_limited"
     UNAVAILABLE = "unavailable"  # unknown whether it was carried out: try again with the same id
     INTERNAL = "internal"

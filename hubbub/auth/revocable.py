@@ -45,6 +45,9 @@ class NamedSocket(Protocol):
     connection: str
     scope: dict[str, Any]
 
+    def evicted(self, group: str) -> None:
+        """The hub has evicted the socket from the group."""
+
 
 class Member(Protocol):
     """One membership of a socket in a group."""

@@ -256,8 +256,11 @@ class Revocation:
         self.members.recheck.request(None)
 
     def evicted(self, group: str, member: Member) -> None:
-        """Log it, unless the member's socket is closing."""
-        if member.socket is not None and not member.outbox.is_closing:
+        """Tell the member's socket, and log it unless that is closing."""
+        if member.socket is None:
+            return
+        member.socket.evicted(group)
+        if not member.outbox.is_closing:
             log_event(
                 Kind.EVICTED,
                 address=address_of(member.socket.scope),
