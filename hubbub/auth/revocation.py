@@ -19,6 +19,7 @@ from hubbub.auth.revocable import Group, Member, Socket
 from hubbub.process.pacing import slices
 from hubbub.process.security_log import Kind, address_of, log_event
 from hubbub.protocol import CloseCode, Person, UserRenamed, encode
+from hubbub.publish.group_names import shown
 
 logger = logging.getLogger(__name__)
 
@@ -160,5 +161,5 @@ class Revocation:
                 address=address_of(member.socket.scope),
                 user=member.user_id,
                 connection=member.socket.connection,
-                detail=group,
+                detail=shown(group),
             )
