@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-VERSION = 1
+VERSION = 2
 
 # Allowed values of `ref`. JavaScript's numbers are exact up to 2**53.
 Ref = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)] | Annotated[str, msgspec.Meta(max_length=64)]
@@ -135,7 +135,6 @@ class Presence(msgspec.Struct, frozen=True):
 
 class Limits(msgspec.Struct, frozen=True):
     frame_bytes: int
-    body_chars: int | None = None
 
 
 class Hello(Event, tag="hello", kw_only=True, frozen=True):

@@ -1,4 +1,4 @@
-"""TopicConsumer: one socket for many topics, by protocol 2."""
+"""TopicConsumer: one socket for many topics."""
 
 import logging
 from collections.abc import Iterable
@@ -50,7 +50,6 @@ class TopicConsumer(TopicJoins):
     """Set `topics`: `class PollConsumer(TopicConsumer): topics = [PollTopic]`."""
 
     topics: ClassVar[Iterable[type[Topic]]] = ()
-    protocol = 2
     _by_name: ClassVar[dict[str, type[Topic]]] = {}
     _batched: ClassVar[frozenset[str]] = frozenset()  # Names of topics with a batch.
 

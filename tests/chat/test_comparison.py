@@ -5,11 +5,10 @@ from typing import Any
 import pytest
 from channels.db import database_sync_to_async as in_thread
 
-from chat import posting
 from chat.models import Room
 from chat.topics import RoomTopic
 from hubbub.topics.recovery import Comparison
-from tests.support.posts import post_by
+from tests.support.posts import post_all, post_by
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -25,6 +24,6 @@ async def test_each_comparison_finds_changed_and_deleted_rooms(alice: Any, loung
         found = await comparison.read_changed([group, gone])
         assert found[gone] is None
         assert (found[group].epoch, found[group].position) == (lounge.epoch, position)  # type: ignore[union-attr]
-        await in_thread(posting.post_messages)([post_by(alice, lounge)])
+        await in_thread(post_all)([post_by(alice, lounge)])
     await in_thread(lounge.delete)()
     assert await comparison.read_changed([group, gone]) == {group: None, gone: None}
