@@ -20,7 +20,7 @@ from hubbub.protocol import (
     decoder_of,
     parse,
 )
-from hubbub.topics import batches, calls, pools
+from hubbub.topics import access, batches, calls, pools
 from hubbub.topics.access import not_found
 from hubbub.topics.commands import CommandSpec
 from hubbub.topics.frames import Done, Envelope, Join, Leave
@@ -105,7 +105,7 @@ class TopicConsumer(TopicJoins):
                     self.leave(topic.group)
                 return Done(topic=command.topic)
             case _ if topic is None:
-                raise not_found()
+                raise await self._refusal(command.topic)
             case Join():
                 return await self._join(topic, command)
             case TopicCommand(spec=CommandSpec(told=True) as spec, arguments=arguments):
@@ -118,6 +118,13 @@ class TopicConsumer(TopicJoins):
                 result = await pool.run(topic.name, calls.run_from_wire, topic, spec, arguments, self.identity)
                 return Done(topic=command.topic, result=msgspec.UNSET if result is None else result)
         return await super().handle(command)
+
+    async def _refusal(self, address: str) -> Refused:
+        """The answer for an address without a topic."""
+        cls = self._by_name.get(address.partition("/")[0])
+        if cls is None:
+            return not_found()
+        return await pools.readers().run(cls.name, access.refusal_of_key, cls, self.identity)
 
     def _tell(self, topic: Topic, spec: CommandSpec, arguments: msgspec.Struct) -> Done:
         if not self._memberships.is_live(topic.group):

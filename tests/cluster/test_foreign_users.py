@@ -247,7 +247,7 @@ async def see_present(client: Client, join: str, expected: set[str], present: di
     """Follow presence by the rules of docs/protocol.md until these users are present."""
     if join:
         answer = await client.join(join)
-        present |= {user["id"]: user["name"] for user in (answer["present"] or {"users": []})["users"]}
+        present |= {user["id"]: user["name"] for user in answer.get("present", {"users": []})["users"]}
     async with asyncio.timeout(EXCHANGE_SECONDS):
         while present.keys() != expected:
             event = await client.event("presence.changed")

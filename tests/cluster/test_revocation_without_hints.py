@@ -235,7 +235,7 @@ async def test_an_eviction_is_one_line_of_the_log(site: Site, server: Server, ho
         while b'"closed"' not in (await raw.frame())[1]:
             pass
         connection = hello["connection"]
-        line = f"evicted address=203.0.113.2 user={alice.pks['user']} connection={connection} 'room.{alice.name}'"
+        line = f"evicted address=203.0.113.2 user={alice.pks['user']} connection={connection} 'room/{alice.name}'"
         assert await lines_of(server, "evicted", connection) == [line]
 
 

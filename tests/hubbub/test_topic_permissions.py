@@ -26,6 +26,7 @@ pytestmark = [
 
 @pytest.fixture(autouse=True)
 def viewers(alice: Any, bob: Any) -> None:
+    access._permission_log.cache_clear()  # A failure is logged once.
     for user in (alice, bob):
         user.user_permissions.add(*Permission.objects.filter(codename__in=["view_poll", "add_vote"]))
 
@@ -136,13 +137,15 @@ def test_denied_names_a_code_for_each_user(alice: Any, bob: Any, charlie: Any) -
     bob.is_active = False
     bob.save()
     ids = {user.get_username(): str(user.pk) for user in (alice, bob, charlie)}
-    denied = access.denied([(ShelfTopic(1), {*ids.values(), "999999", "x"}), (ShelfTopic(1000), {ids["charlie"]})])
+    denied, rest = access.denied(
+        [(ShelfTopic(1), {*ids.values(), "999999", "x"}), (ShelfTopic(1000), {ids["charlie"]})]
+    )
     assert denied["shelf/1"] == dict.fromkeys([ids["bob"], ids["charlie"], "999999", "x"], "forbidden")
     assert denied["shelf/1000"] == {ids["charlie"]: "forbidden"}
+    assert rest == []
     charlie.user_permissions.add(Permission.objects.get(codename="view_poll"))
-    assert access.denied([(ShelfTopic(1000), {ids["charlie"], ids["alice"]})]) == {
-        "shelf/1000": {ids["charlie"]: "not_found"}
-    }
+    denied, _ = access.denied([(ShelfTopic(1000), {ids["charlie"], ids["alice"]})])
+    assert denied == {"shelf/1000": {ids["charlie"]: "not_found"}}
 
 
 async def test_members_of_a_newest_are_checked_again(bob: Any, monkeypatch: pytest.MonkeyPatch) -> None:
