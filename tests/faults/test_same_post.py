@@ -167,7 +167,8 @@ async def test_an_id_outlives_the_process_that_took_it(own_cluster: Cluster) -> 
 
 def answer_of(frame: Frame) -> tuple[Any, ...]:
     assert frame["type"] == "ok", frame
-    return frame["seq"], frame["position"], frame["at"]
+    result = frame["result"]
+    return result["seq"], result["position"], result["at"]
 
 
 async def send_all(client: Client, room: str, ids: list[str]) -> dict[str, list[Frame]]:
