@@ -4,13 +4,13 @@ import { renamed, withNames } from "./room-people.js";
 
 /** @import { Person, Present } from "../../hubbub/js/types.js" */
 /** @import { History, KeptPost, Message, MessageEvent, PendingPost } from "./types.js" */
-/** @import { RoomAction, RoomEvent, RoomInfo, RoomSnapshot, RoomState } from "./types.js" */
+/** @import { RoomAction, RoomEvent, RoomHere, RoomSnapshot, RoomState } from "./types.js" */
 
 /**
  * The state before the first join.
  *
  * @param {object} page
- * @param {RoomInfo} page.room
+ * @param {RoomHere} page.room
  * @param {Person} page.me
  * @param {KeptPost[]} [page.pending]  posts that an earlier load of the page got no answer to
  * @returns {RoomState}

@@ -19,7 +19,7 @@ import { RoomView } from "./room-view.js";
 import { UnsentText } from "./unsent-text.js";
 
 /** @import { Person } from "../../hubbub/js/types.js" */
-/** @import { ClosedCode, KeptPost, PendingPost, RoomAction, RoomInfo, Viewer } from "./types.js" */
+/** @import { ClosedCode, KeptPost, PendingPost, RoomAction, RoomHere, Viewer } from "./types.js" */
 
 const PAGE = 50; // Messages in one request for older ones.
 const KEPT_MESSAGES = 400; // In a page left open; older ones are read again on demand.
@@ -37,7 +37,7 @@ const {
   lobby = "",
 } = root.dataset;
 const me = { id: userId, name: userName };
-const role = /** @type {RoomInfo["role"]} */ (root.dataset.roleHere);
+const role = /** @type {RoomHere["role"]} */ (root.dataset.roleHere);
 const unsent = new UnsentText(userId, slug);
 
 let state = initial({

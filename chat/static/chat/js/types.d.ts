@@ -13,8 +13,12 @@ export interface RoomInfo {
   slug: string;
   title: string;
   description: string;
-  role: Role;
   archived: boolean;
+}
+
+/** A room, and what its user may do there. */
+export interface RoomHere extends RoomInfo {
+  role: Role;
 }
 
 /** A message as it is now; a deleted one has an empty body. */
@@ -33,7 +37,7 @@ export interface Message {
 
 /** The state: the latest page. */
 export interface RoomSnapshot {
-  room: Omit<RoomInfo, "role">;
+  room: RoomInfo;
   messages: Message[];
   /** Older messages exist. */
   more: boolean;
@@ -58,7 +62,7 @@ export interface RoomChanged {
   type: "room.changed";
   topic: string;
   position: number;
-  changes: Partial<Pick<RoomInfo, "title" | "description" | "archived">>;
+  changes: Partial<RoomInfo>;
 }
 
 export type RoomEvent = MessageEvent | RoomChanged;
@@ -108,7 +112,7 @@ export interface PendingPost extends KeptPost {
 }
 
 export interface RoomState {
-  room: RoomInfo;
+  room: RoomHere;
   me: Person;
   /** False until the first join. */
   joined: boolean;
