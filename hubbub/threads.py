@@ -1,4 +1,4 @@
-"""Threads for synchronous Django code: one writer and a few readers per process, apart from asgiref's thread.
+"""Threads for synchronous Django code: a writer, a few readers, and those of topics, apart from asgiref's thread.
 
 A slow query delays neither sockets nor pages. Each thread keeps its database connection. A job that is late, or finds
 no database, raises Refused `unavailable`; its socket stays open.

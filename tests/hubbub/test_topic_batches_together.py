@@ -263,6 +263,13 @@ async def test_a_call_of_an_account_that_is_deactivated_meanwhile_has_no_effect(
     assert await in_thread(pages)("work") == []
 
 
+@pytest.mark.parametrize(("text", "code"), [("few", "internal"), ("broken", "internal"), ("raised", "conflict")])
+async def test_a_lone_call_that_fails_is_answered_at_once(alice: Any, text: str, code: str) -> None:
+    async with opened(alice, TrialConsumer) as page:
+        assert (await page.ask("page.add", topic="diary/work", text=text))["code"] == code
+        assert (await page.ask("page.add", topic="diary/work", text="next"))["result"]["position"] == 1
+
+
 async def test_wrong_arguments_are_answered_by_name(alice: Any) -> None:
     async with opened(alice, TrialConsumer) as page:
         for fields in ({}, {"text": 7}, {"text": "a", "size": "x"}, {"text": "a", "more": 1}):
