@@ -1,4 +1,4 @@
-"""Frames of a hostile client."""
+"""Frames and addresses of a hostile client."""
 
 HOSTILE = [
     "hello",
@@ -15,3 +15,6 @@ HOSTILE = [
     '{"type": "history", "ref": 1, "topic": "room/general", "before": 1, "limit": 101}',
     b"\x00\xff binary",
 ]
+
+# No topics of chat's endpoint.
+NO_ADDRESSES = ["room/../../etc", "room/General", "room/", "room", "../../etc", "", "metrics"]
