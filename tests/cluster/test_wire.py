@@ -12,7 +12,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from tests.support.client import Client, opened
-from tests.support.hostile import HOSTILE, NO_ADDRESSES
+from tests.support.hostile import HOSTILE
 from tests.support.servers import Server, Site
 
 pytestmark = pytest.mark.cluster
@@ -58,16 +58,16 @@ def room(cluster: Cluster) -> str:
 
 async def test_people_on_two_processes_talk_both_ways(cluster: Cluster, room: str) -> None:
     async with cluster.client(0, "alice") as alice, cluster.client(1, "bob") as bob:
-        await alice.join(room)
-        await bob.join(room)
+        for client in (alice, bob):
+            assert (await client.join(room))["viewer"] == {"role": "member", "body_chars": 4000}
         for sender, body in ((alice, "from A"), (bob, "from B")):
             answer = await sender.post(room, body)
             assert answer["type"] == "ok"
             events = [await client.event("message.posted") for client in (alice, bob)]
             assert events[0] == events[1]
-            assert events[0]["position"] == answer["position"]
-            assert events[0]["message"]["body"] == body
-            assert events[0]["message"]["user"]["name"] == sender.hello["user"]["name"]
+            message = events[0]["message"]
+            assert (events[0]["position"], message["body"]) == (answer["position"], body)
+            assert message["user"] == sender.hello["user"]
 
 
 async def test_edits_and_deletions_reach_the_other_process(cluster: Cluster, room: str) -> None:
@@ -106,8 +106,8 @@ async def test_all_members_see_the_same_order_without_a_hole(cluster: Cluster, r
 async def test_posts_of_one_socket_take_effect_in_the_order_sent(cluster: Cluster, room: str) -> None:
     async with cluster.client(0, "alice") as alice:
         for number in range(40):
-            post = {"type": "message.post", "ref": number, "topic": f"room/{room}"}
-            await alice.send(post | {"id": str(uuid4()), "body": str(number)})
+            post = {"type": "message.post", "topic": f"room/{room}", "id": str(uuid4()), "body": str(number)}
+            await alice.send(post | {"ref": number})
         await alice.answer(39)
         page = await alice.join(room)
         assert [message["body"] for message in page["messages"]] == [str(number) for number in range(40)]
@@ -145,7 +145,6 @@ async def test_a_client_resumes_on_another_process_with_nothing_lost(cluster: Cl
     async with cluster.client(1, "alice") as alice:
         resumed = await alice.join(room, after=joined["position"], epoch=joined["epoch"])
         assert resumed["complete"]
-        assert resumed["viewer"] == joined["viewer"] == {"role": "member", "body_chars": 4000}
         assert [event["message"]["body"] for event in resumed["events"]] == ["missed one", "missed two"]
 
 
@@ -164,9 +163,8 @@ async def test_a_session_cookie_is_greeted_first(cluster: Cluster) -> None:
     async with cluster.client(1, "alice") as alice:
         hello = alice.hello
         assert (hello["protocol"], hello["user"]["name"], hello["state"]) == (2, "alice", "ok")
-        assert hello["connection"].startswith("web-2:")
         assert hello["limits"] == {"frame_bytes": 65536}
-        assert hello["server_time"].endswith("Z")
+        assert (hello["connection"][:6], hello["server_time"][-1]) == ("web-2:", "Z")
 
 
 async def test_a_good_token_is_let_in(cluster: Cluster) -> None:
@@ -250,9 +248,13 @@ async def test_hostile_frames_are_answered_with_an_error_and_the_socket_lives(cl
             await alice.send(frame)
             answer = await alice.receive()
             assert (answer["type"], answer["code"]) == ("error", "invalid"), frame
-        for address in NO_ADDRESSES:
-            assert (await alice.request("join", topic=address))["code"] == "not_found", address
         assert (await alice.request("ping"))["type"] == "pong"
+
+
+async def test_an_address_that_is_none_here_is_not_found(cluster: Cluster) -> None:
+    async with cluster.client(0, "alice") as alice:
+        for address in ("room/../../etc", "room/General", "room/", "room", "../../etc", "", "metrics"):
+            assert (await alice.request("join", topic=address))["code"] == "not_found", address
 
 
 async def test_a_socket_that_keeps_sending_rubbish_is_closed(cluster: Cluster) -> None:

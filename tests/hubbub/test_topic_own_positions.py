@@ -1,9 +1,11 @@
 """Logs with positions in rows of their own: joins, repairs, re-checks, ends."""
 
 from collections.abc import Callable
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import transaction
 from django.db.models import F
 from msgspec.structs import replace
@@ -259,6 +261,21 @@ def test_it_takes_no_position_of_the_engine() -> None:
 def test_only_a_log_has_positions_of_its_own(kind: str) -> None:
     message = refusal(lambda: declare(kind=kind, read_positions=classmethod(lambda cls, keys: {})))
     assert message == f'ThingTopic: kind={kind!r}: a topic with read_positions() is a "log"'
+
+
+def test_it_renews_its_epoch_itself() -> None:
+    """Else clients would resume from void positions after a restored backup."""
+    log = {"kind": "log", "changes": lambda self, after, limit: []}
+    message = refusal(lambda: declare(read_positions=classmethod(lambda cls, keys: {}), **log))
+    assert message.startswith("ThingTopic: renew_epoch=None: ")
+
+
+async def test_renewed_epochs_start_its_clients_anew(alice: Any) -> None:
+    await in_thread(add)("a")
+    await in_thread(call_command)("renew_epochs", stdout=StringIO())
+    async with opened(alice, TrialConsumer) as page:
+        joined = await page.ask("join", topic=WORK, after=1, epoch="first")
+        assert (joined["complete"], joined["epoch"], joined["position"]) == (False, "renewed", 1)
 
 
 @pytest.mark.parametrize("name", ["enter", "read_position", "can_resume"])

@@ -3,7 +3,7 @@
 import { rows } from "../../chat/static/chat/js/room-rows.js";
 import "./served.js";
 
-/** @import { KeptPost, Message, MessageEvent, RoomAction, RoomInfo } from "../../chat/static/chat/js/types.js" */
+/** @import { KeptPost, Message, MessageEvent, RoomAction, RoomHere } from "../../chat/static/chat/js/types.js" */
 /** @import { RoomSnapshot, RoomState, Viewer } from "../../chat/static/chat/js/types.js" */
 /** @import { Person, Present } from "../../hubbub/static/hubbub/js/types.js" */
 
@@ -14,7 +14,7 @@ export { initial };
 
 export const ALICE = { id: "1", name: "alice" };
 export const BOB = { id: "2", name: "bob" };
-/** @type {RoomInfo} */
+/** @type {RoomHere} */
 export const ROOM = { slug: "general", title: "General", description: "", role: "member", archived: false };
 const NOON = Date.UTC(2026, 2, 3, 12);
 

@@ -66,6 +66,10 @@ class DiaryTopic(Topic, name="diary", key=Annotated[str, msgspec.Meta(pattern="^
         return {row.slug: StreamPosition(row.epoch, row.position, row.access_version) for row in rows}
 
     @classmethod
+    def renew_epoch(cls) -> None:
+        Diary.objects.update(epoch="renewed")
+
+    @classmethod
     def denied(cls, users: Mapping[str, Collection[str]]) -> Mapping[str, Mapping[str, str]]:
         allowed = {*Diary.objects.filter(slug__in=users).values_list("slug", "readers")}
         return {
