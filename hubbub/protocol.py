@@ -156,7 +156,7 @@ class ServiceChanged(Event, tag="service.changed", kw_only=True, frozen=True):
     state: str
 
 
-class UserRenamed(Event, tag="user.renamed", kw_only=True, frozen=True):
+class PersonChanged(Event, tag="person.changed", kw_only=True, frozen=True):
     """The new name of a user, also for content already shown."""
 
     user: Person

@@ -18,7 +18,7 @@ from hubbub.auth.revalidator import Revalidator
 from hubbub.auth.revocable import Group, Member, Socket
 from hubbub.process.pacing import slices
 from hubbub.process.security_log import Kind, address_of, log_event
-from hubbub.protocol import CloseCode, Person, UserRenamed, encode
+from hubbub.protocol import CloseCode, Person, PersonChanged, encode
 from hubbub.publish.group_names import shown
 
 logger = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ class SocketRevoker:
             before, socket.identity = socket.identity, now
             if now.name != before.name:
                 self._on_rename(now.user_id, now.name)
-                socket.outbox.put(encode(UserRenamed(user=Person(now.user_id, now.name))))
+                socket.outbox.put(encode(PersonChanged(user=Person(now.user_id, now.name))))
             self._schedule_expiry(socket)
             return
         code, reason = (CloseCode.SESSION_ENDED, "Session ended") if now is None else (CloseCode.FORBIDDEN, "Forbidden")

@@ -83,7 +83,7 @@ class PresenceChanged(msgspec.Struct, tag_field="type", tag="presence.changed", 
 
 # Types of the engine's own frames, which clients read before those of a topic.
 RESERVED_TYPES = {
-    *("ok", "error", "pong", "hello", "auth.required", "service.changed", "user.renamed"),
+    *("ok", "error", "pong", "hello", "auth.required", "service.changed", "person.changed"),
     *("changed", "closed", "presence.changed"),
 }
 # Fields that `event_text` adds. A second one of the same name would hide them.

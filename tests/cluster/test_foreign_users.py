@@ -140,7 +140,7 @@ async def test_a_foreign_user_who_is_renamed_has_the_new_name_on_both_processes(
         await team.shell("user = users.get(pk={id!r}); user.email = 'new-' + user.email; user.save()".format(**ada))
         renamed = {"id": ada["id"], "name": "new-" + client.hello["user"]["name"]}
         for socket in (client, stays):
-            assert (await socket.event("user.renamed", EXCHANGE_SECONDS))["user"] == renamed
+            assert (await socket.event("person.changed", EXCHANGE_SECONDS))["user"] == renamed
         while renamed not in (await stays.event("presence.changed", EXCHANGE_SECONDS))["joined"]:
             pass
 

@@ -182,7 +182,7 @@ def test_a_bulk_update_of_names_is_found_by_the_sweep(
     async_to_sync(sweep)()
     assert (renamed, socket.identity.name) == ([(str(alice.pk), "carol")], "carol")
     assert [read_frame(text) for text in socket.outbox.frames] == [
-        {"type": "user.renamed", "user": {"id": str(alice.pk), "name": "carol"}}
+        {"type": "person.changed", "user": {"id": str(alice.pk), "name": "carol"}}
     ]
     async_to_sync(sweep)()
     assert len(renamed) == 1

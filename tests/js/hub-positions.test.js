@@ -275,7 +275,7 @@ test("the users present come with the join, and change with events and new names
   await page.join(0, [], { present: { count: 1, users: [alice] } });
   const topic = "board/a";
   await page.say({ type: "presence.changed", topic, count: 2, joined: [bob], left: [] });
-  await page.say({ type: "user.renamed", user: { id: "2", name: "aaron" } });
+  await page.say({ type: "person.changed", user: { id: "2", name: "aaron" } });
   await page.say({ type: "presence.changed", topic, count: 400, joined: null, left: null });
   const aaron = { id: "2", name: "aaron" };
   assert.deepEqual(

@@ -87,7 +87,7 @@ const hub = new Hubbub(
       return true;
     },
     event(frame) {
-      if (frame.type === "user.renamed") rename(frame.user);
+      if (frame.type === "person.changed") rename(frame.user);
       else if (frame.type === "service.changed") {
         strip.degraded = frame.state === "degraded";
         strip.rest();

@@ -168,7 +168,7 @@ export class Hubbub {
       return;
     }
     const event = /** @type {EngineEvent} */ (frame);
-    if (event.type === "user.renamed") {
+    if (event.type === "person.changed") {
       for (const subscription of this.#subscriptions.values()) subscription.rename(event.user);
       if (this.#user?.id === event.user.id) this.#user = event.user;
     } else if (event.type === "service.changed" && event.state === "ok") {

@@ -70,13 +70,13 @@ export interface ServiceChanged {
   state: ServiceState;
 }
 
-export interface UserRenamed {
-  type: "user.renamed";
+export interface PersonChanged {
+  type: "person.changed";
   user: Person;
 }
 
 /** Events of the engine itself, which every feature receives. */
-export type EngineEvent = ServiceChanged | UserRenamed;
+export type EngineEvent = ServiceChanged | PersonChanged;
 
 export type ConnectionState = "connecting" | "open" | "offline";
 
@@ -236,7 +236,7 @@ export interface HubOptions {
   signal?: AbortSignal;
   /** The socket is admitted, first or again. False closes it, for example when the page belongs to another user. */
   hello?(frame: Hello): unknown;
-  /** An event that belongs to no topic, such as `service.changed` and `user.renamed`. */
+  /** An event that belongs to no topic, such as `service.changed` and `person.changed`. */
   event?(event: EngineEvent): void;
   /** The state of the connection changed; after a final end the hub connects again by `open()`. */
   state?(state: ConnectionState, why: Partial<CloseReason>): void;
