@@ -95,6 +95,8 @@ def against(
     """
     if not (old / "bench" / "__main__.py").is_file():
         raise SystemExit(f"{old} is no checkout of this project: it has no bench/.")
+    if is_same_client and not (old / "chat" / "topics.py").is_file():
+        raise SystemExit(f"--same-client: {old} speaks an older protocol than this client. Leave the option out.")
     found: dict[tuple[str, str, str], Compared] = {}
     with tempfile.TemporaryDirectory(prefix="hubbub-against-") as folder:
         if is_same_client:

@@ -17,6 +17,7 @@ from bench.machine import Program
 from bench.senders import Poster, Script
 from bench.server import BODY_CHARS, FRAME_BYTES, Side, body_of
 from bench.stats import Row
+from hubbub.publish.group_names import TOPIC_PREFIX
 
 BENCH_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
 PEERS = ROOT / "bench" / "peers"
@@ -51,7 +52,7 @@ class Hubbub(Side):
 
     def join(self, index: int) -> Dialog:
         yield from self.enter(index)
-        answer = yield client_frame(f'{{"type":"room.join","ref":1,"room":"{self.room}"}}')
+        answer = yield client_frame(f'{{"type":"join","ref":1,"topic":"room/{self.room}"}}')
         while (kind := kind_of(answer)) != "ok":
             if kind == "error":
                 raise Broken(f"not joined: {answer[:200]!r}")
@@ -74,7 +75,7 @@ class Hubbub(Side):
         return True
 
     def message(self, number: int) -> bytes:
-        fields = f'"ref":{number},"room":"{self.room}","id":"{uuid.uuid4()}","body":"{self.text(number)}"'
+        fields = f'"ref":{number},"topic":"room/{self.room}","id":"{uuid.uuid4()}","body":"{self.text(number)}"'
         return client_frame(f'{{"type":"message.post",{fields}}}')
 
     def text(self, number: int) -> str:
@@ -246,7 +247,7 @@ def script(side: Side) -> Sender:
     """A script that publishes to the members of `side`, which is ours or FastAPI's."""
     if isinstance(side, Hubbub):
         environ = side.ground.environ(side.redis_socket, DJANGO_SETTINGS_MODULE="project.settings")
-        target = ("hubbub", f"room.{side.room}")
+        target = ("hubbub", f"{TOPIC_PREFIX}room/{side.room}")
     else:
         environ = side.environ()
         target = ("redis", side.channel)

@@ -14,7 +14,8 @@ from uuid import UUID
 import dj_database_url
 
 from chaos.log import Log, Sent
-from chaos.view import Breach, Frame, Kind, View
+from chaos.room_view import RoomView
+from chaos.view import Breach, Frame, Kind, repeated
 
 READ_ROOM = "SELECT id, epoch, position, changed_position FROM chat_room WHERE slug = %s"
 READ_MESSAGES = """
@@ -105,7 +106,7 @@ def read_record(database_url: str, slug: str) -> Record:
     return Record(epoch, position, changed_position, rows)
 
 
-def check(record: Record, logs: Iterable[Log], *, are_all_senders: bool = True) -> Report:
+def check(record: Record, logs: Iterable[Log[RoomView]], *, are_all_senders: bool = True) -> Report:
     """Check that every acknowledged message is in the database once, and that every client matches the database.
 
     Args:
@@ -135,7 +136,7 @@ def _check_rows(report: Report, record: Record) -> None:
         ("id", [row.id for row in record.rows]),
         ("position", [row.position for row in record.rows]),
     ):
-        for value in _repeated(values):
+        for value in repeated(values):
             report.breaches.append(Breach("duplicated", f"the database has {name} {value} twice"))
     # Readers could not tell a gap from a message that is still to come.
     if [row.seq for row in record.rows] != list(range(1, len(record.rows) + 1)):
@@ -185,7 +186,7 @@ def _check_origins(report: Report, record: Record, commands: Sequence[Sent]) -> 
             report.breaches.append(Breach("invented", f"message {row.seq} has a body that no client sent"))
 
 
-def _differences(view: View, record: Record) -> list[Difference]:
+def _differences(view: RoomView, record: Record) -> list[Difference]:
     """The differences between one client and the database."""
     if not view.is_live:
         return [("lost", "did not rejoin the room")]
@@ -198,7 +199,7 @@ def _differences(view: View, record: Record) -> list[Difference]:
     ]
 
 
-def _position_differences(view: View, record: Record) -> Iterator[Difference]:
+def _position_differences(view: RoomView, record: Record) -> Iterator[Difference]:
     if view.epoch != record.epoch or view.position is None or view.position < record.position:
         yield "lost", f"is at position {view.position} of {record.position}"
     elif view.position > record.position:
@@ -207,7 +208,7 @@ def _position_differences(view: View, record: Record) -> Iterator[Difference]:
         yield "lost", f"never received position {record.changed_position}, the last change of the room"
 
 
-def _missing_messages(view: View, rows: Mapping[int, Row]) -> Iterator[Difference]:
+def _missing_messages(view: RoomView, rows: Mapping[int, Row]) -> Iterator[Difference]:
     for seq, row in rows.items():
         if seq >= view.first_seq and seq not in view.messages:
             yield "lost", f"lacks message {seq}"
@@ -215,22 +216,23 @@ def _missing_messages(view: View, rows: Mapping[int, Row]) -> Iterator[Differenc
             yield "lost", f"never received position {row.position}, the last change of message {seq}"
 
 
-def _wrong_messages(view: View, rows: Mapping[int, Row]) -> Iterator[Difference]:
+def _wrong_messages(view: RoomView, rows: Mapping[int, Row]) -> Iterator[Difference]:
     for seq, message in view.messages.items():
         if seq not in rows or rows[seq].id != message["id"]:
             yield "invented", f"has a message {seq} that is not in the database"
         elif not _is_same(message, rows[seq]):
             yield "lost", f"lacks the last change of message {seq}"
-    for id_ in _repeated(message["id"] for message in view.messages.values()):
+    for id_ in repeated(message["id"] for message in view.messages.values()):
         yield "duplicated", f"has message {id_} twice"
 
 
-def _resumed_differences(view: View, rows: Mapping[int, Row]) -> Iterator[Difference]:
-    for page in view.resumed:
+def _resumed_differences(view: RoomView, rows: Mapping[int, Row]) -> Iterator[Difference]:
+    for events in view.resumed:
+        messages = [event["message"] for event in events if "message" in event]
         # Messages that changed again since are left out: their position at that time is unknown.
         positions = [
             rows[message["seq"]].position
-            for message in page
+            for message in messages
             if message["seq"] in rows and _is_same(message, rows[message["seq"]])
         ]
         if positions != sorted(positions):
@@ -243,7 +245,3 @@ def _is_same(message: Frame, row: Row) -> bool:
 
 def _name(sent: Sent) -> str:
     return f"{sent.kind} {sent.id or sent.seq}"
-
-
-def _repeated(values: Iterable[Any]) -> list[Any]:
-    return [value for value, times in Counter(values).items() if times > 1]

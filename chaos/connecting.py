@@ -14,9 +14,9 @@ class Address:
     unix_socket: str | None = None
 
 
-async def open_socket(address: Address, cookie: str) -> ClientConnection:
+async def open_socket(address: Address, path: str, cookie: str) -> ClientConnection:
     """Open a WebSocket. An empty cookie: the socket sends a token later."""
-    url = address.url.replace("http", "ws", 1) + "/ws/chat/"
+    url = address.url.replace("http", "ws", 1) + path
     headers = {"Cookie": f"sessionid={cookie}", "Origin": address.url} if cookie else {}
     options: dict[str, Any] = {
         "additional_headers": headers,

@@ -1,8 +1,11 @@
 """The log of a recording client: commands with their answers, lost sockets and recoveries."""
 
 from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 from chaos.view import Breach, Frame, View
+
+AnyView = TypeVar("AnyView", bound=View)
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,21 +18,31 @@ class Answer:
 
 @dataclass(slots=True)
 class Sent:
-    """A command that is repeated until answered: `message.post`, `message.edit` or `message.delete`."""
+    """A command of a topic that is repeated until answered. `id`, `seq` and `body` are arguments of some commands."""
 
     kind: str
     sent_at: float
-    id: str = ""
-    seq: int = 0
-    body: str = ""
+    arguments: dict[str, Any]
     answers: list[Answer] = field(default_factory=list)
     answered_at: float | None = None
 
     @property
     def ok(self) -> Frame | None:
-        """The acknowledgement, if there is one."""
+        """The acknowledged result, if there is one."""
         last = self.answers[-1].frame if self.answers else None
-        return last if last is not None and last["type"] == "ok" else None
+        return last.get("result", {}) if last is not None and last["type"] == "ok" else None
+
+    @property
+    def id(self) -> str:
+        return str(self.arguments.get("id", ""))
+
+    @property
+    def seq(self) -> int:
+        return int(self.arguments.get("seq", 0))
+
+    @property
+    def body(self) -> str:
+        return str(self.arguments.get("body", ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +57,7 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """The time from losing the socket to rejoining the room."""
+    """The time from losing the socket to rejoining the topic."""
 
     lost: End
     joined_at: float
@@ -55,13 +68,13 @@ class Recovery:
 
 
 @dataclass(slots=True)
-class Log:
+class Log(Generic[AnyView]):
     """Everything of one client. Times are `time.monotonic()`."""
 
     name: str
-    view: View = field(default_factory=View)
+    view: AnyView
     frames: list[tuple[float, Frame]] = field(default_factory=list)
-    # The first arrival of each message by its id, as an event or in an answer.
+    # The first arrival of each thing by its id, such as a message, as an event or in an answer.
     arrivals: dict[str, float] = field(default_factory=dict)
     sent: list[Sent] = field(default_factory=list)
     ends: list[End] = field(default_factory=list)

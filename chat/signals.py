@@ -8,7 +8,7 @@ from django.db.models.signals import post_delete, post_save, pre_save
 from chat import access, services
 from chat.models import Membership, Room
 from chat.serializers import room_topic
-from hubbub.protocol import Person, UserRenamed, encode
+from hubbub.protocol import Person, PersonChanged, encode
 from hubbub.publish import publish
 from hubbub.signals import epochs_renewed, user_renamed
 
@@ -44,7 +44,7 @@ def _room_deleted(instance: Room, **_: object) -> None:
 
 
 def _user_renamed(user_id: str, name: str, **_: object) -> None:
-    event = encode(UserRenamed(user=Person(user_id, name)))
+    event = encode(PersonChanged(user=Person(user_id, name)))
     for slug in access.rooms_showing(user_id):
         publish(room_topic(slug).group, event)
 

@@ -151,7 +151,7 @@ class Hubbub(Tunables, frozen=True, kw_only=True):
     ] = 50
     max_groups_per_socket: Annotated[
         int,
-        bounds(1, 100_000, "Groups, such as chat's rooms, that a socket may join at once; one more is `forbidden`."),
+        bounds(1, 100_000, "Topics, such as chat's rooms, that a socket may join at once; one more is `too_many`."),
     ] = 100
     gap_ms: Annotated[int, bounds(0, 5_000, "Wait for a missing position before it is read from the database.")] = 50
     reconcile_seconds: Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-VERSION = 1
+VERSION = 2
 
 # Allowed values of `ref`. JavaScript's numbers are exact up to 2**53.
 Ref = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)] | Annotated[str, msgspec.Meta(max_length=64)]
@@ -23,6 +23,7 @@ class ErrorCode:
     NOT_FOUND = "not_found"  # also for objects that the user may not know of
     FORBIDDEN = "forbidden"  # the object is readable, the command is not allowed
     CONFLICT = "conflict"
+    TOO_MANY = "too_many"  # the socket has joined as many topics as it may
     RATE_LIMITED = "rate_limited"
     UNAVAILABLE = "unavailable"  # unknown whether it was carried out: try again with the same id
     INTERNAL = "internal"
@@ -134,7 +135,6 @@ class Presence(msgspec.Struct, frozen=True):
 
 class Limits(msgspec.Struct, frozen=True):
     frame_bytes: int
-    body_chars: int | None = None
 
 
 class Hello(Event, tag="hello", kw_only=True, frozen=True):
@@ -156,7 +156,7 @@ class ServiceChanged(Event, tag="service.changed", kw_only=True, frozen=True):
     state: str
 
 
-class UserRenamed(Event, tag="user.renamed", kw_only=True, frozen=True):
+class PersonChanged(Event, tag="person.changed", kw_only=True, frozen=True):
     """The new name of a user, also for content already shown."""
 
     user: Person

@@ -1,4 +1,4 @@
-"""Threads for synchronous Django code: one writer and a few readers per process, apart from asgiref's thread.
+"""Threads for synchronous Django code: a writer, a few readers, and those of topics, apart from asgiref's thread.
 
 A slow query delays neither sockets nor pages. Each thread keeps its database connection. A job that is late, or finds
 no database, raises Refused `unavailable`; its socket stays open.
@@ -74,7 +74,6 @@ class Pool:
         self.outage = LogOnce(f"database ({name})")
         # By ident of the thread: the future of its job.
         self._running: dict[int, asyncio.Future[Any]] = {}
-        self._when_free: dict[asyncio.Future[Any], Callable[[], None]] = {}
 
     def submit(self, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> "asyncio.Future[R]":
         """Run `fn(*args, **kwargs)` in one of the threads, without a task of the event loop.
@@ -87,20 +86,31 @@ class Pool:
         Raises:
             Refused: `unavailable`: the queue is full.
         """
-        if self._executor is None:
-            self._executor = ThreadPoolExecutor(self.threads, self._name, initializer=thread_connections.limit)
-        if self._executor._work_queue.qsize() >= conf.settings().max_queued_jobs:
+        if self._executor is not None and self._executor._work_queue.qsize() >= conf.settings().max_queued_jobs:
             raise self._unavailable("job queue is full")
-        loop = asyncio.get_running_loop()
-        result: asyncio.Future[R] = loop.create_future()
-        self._executor.submit(self._work, functools.partial(fn, *args, **kwargs), result, time.monotonic())
-        deadline = loop.time() + ANSWER_SECONDS
-        result.add_done_callback(functools.partial(self._ended, loop.call_at(deadline, self._expire, result)))
+        result, work = self.job(fn, *args, **kwargs)
+        self.execute(work)
         return result
 
-    def when_free(self, result: "asyncio.Future[Any]", call: Callable[[], None]) -> None:
-        """Call `call` in the event loop when the thread of this job is free again, which may be after its deadline."""
-        self._when_free[result] = call
+    def job(
+        self, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+    ) -> "tuple[asyncio.Future[R], Callable[[], None]]":
+        """Make a job without a place in the queue.
+
+        Returns:
+            Its result as from `submit`, and the function for `execute`, which runs it.
+        """
+        loop = asyncio.get_running_loop()
+        result: asyncio.Future[R] = loop.create_future()
+        deadline = loop.time() + ANSWER_SECONDS
+        result.add_done_callback(functools.partial(self._ended, loop.call_at(deadline, self._expire, result)))
+        return result, functools.partial(self._work, functools.partial(fn, *args, **kwargs), result, time.monotonic())
+
+    def execute(self, work: Callable[[], None]) -> None:
+        """Run a function in one of the threads, after those that wait. Thread-safe."""
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(self.threads, self._name, initializer=thread_connections.limit)
+        self._executor.submit(work)
 
     async def run(self, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """As `submit`, and wait for the result. Cancelling this cancels a job that has not begun."""
@@ -159,8 +169,6 @@ class Pool:
         """Deliver the result of a job, in the event loop. Also called for late and cancelled jobs."""
         for call in calls:
             call()
-        if (free := self._when_free.pop(future, None)) is not None:
-            free()
         if error is _NOT_BEGUN:
             self._expire(future)
             return
@@ -233,11 +241,6 @@ async def write(fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     attempt, as a post does.
     """
     return await _writer().run(fn, *args, **kwargs)
-
-
-def submit_write(fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> "asyncio.Future[R]":
-    """As `write`, without a task of the event loop. Returns and raises as `Pool.submit`."""
-    return _writer().submit(fn, *args, **kwargs)
 
 
 async def check() -> None:

@@ -1,8 +1,8 @@
 """docs/protocol.md and the code have the same commands, answers, events, objects and codes."""
 
 import re
-from collections.abc import Iterator
-from typing import Any, get_args
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,21 +10,16 @@ import pytest
 import chat.protocol
 import hubbub.protocol
 import monitor.protocol
-from chat.protocol import COMMANDS, Changed, History, Joined, Posted
+from chat.protocol import Changed, History, MessagePost, Posted
+from chat.topics import RoomTopic
 from hubbub.protocol import Auth, CloseCode, Command, Error, ErrorCode, Event, Ok, Pong
 from hubbub.topics import frames
 from tests.support.documents import ROOT, Fields, names_in, table
 
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
-# The `ok` of each command; `ping` and `auth` have other answers.
-ANSWERS: dict[str, type[Ok]] = {
-    "room.join": Joined,
-    "room.leave": Ok,
-    "room.history": History,
-    "message.post": Posted,
-    "message.edit": Changed,
-    "message.delete": Changed,
-}
+ANY_OTHER = "any other `type"  # Without the mark at its end.
+# The results of a room's commands.
+RESULTS = {"message.post": Posted, "message.edit": Changed, "message.delete": Changed, "history": History}
 
 
 def documented(heading: str, column: int = 1) -> dict[str, Fields]:
@@ -54,53 +49,60 @@ def fields_of(struct: type[msgspec.Struct], *, without: str = "") -> Fields:
     return field_names
 
 
-ALL = [struct for module in (hubbub.protocol, chat.protocol, monitor.protocol) for struct in structs(module)]
+ALL = [struct for module in (hubbub.protocol, frames, chat.protocol, monitor.protocol) for struct in structs(module)]
+EVENTS = [
+    struct
+    for struct in ALL
+    if struct.__struct_config__.tag is not None and not issubclass(struct, Command | Ok | Auth | Error | Pong)
+]
+
+
+def by_tag(given: Iterable[type[msgspec.Struct]], *, without: str = "") -> dict[str, Fields]:
+    return {str(struct.__struct_config__.tag): fields_of(struct, without=without) for struct in given}
 
 
 def test_every_command_is_documented_and_no_other() -> None:
+    written = documented("command")
+    assert written.pop(ANY_OTHER) == {"topic": False, "id": True}
     commands = [struct for struct in ALL if issubclass(struct, Command)]
-    assert set(commands) == set(get_args(COMMANDS))
-    expected = {str(command.__struct_config__.tag): fields_of(command, without="ref") for command in commands}
-    assert documented("command") == {**expected, "auth": fields_of(Auth)}
+    assert written == {**by_tag(commands, without="ref"), "auth": fields_of(Auth)}
 
 
 def test_every_answer_is_documented_and_no_other() -> None:
-    answers = {command: fields_of(answer, without="ref") for command, answer in ANSWERS.items()}
-    written = {command: given for command, given in documented("command", 2).items() if command in ANSWERS}
-    assert written == answers
-    assert {struct for struct in ALL if issubclass(struct, Ok)} == {*ANSWERS.values()}
+    written = documented("command", 2)
+    assert written[ANY_OTHER] == fields_of(frames.Done, without="ref")
+    assert (written["join"], written["leave"]) == (fields_of(frames.Joined, without="ref"), {"topic": False})
+    assert {struct for struct in ALL if issubclass(struct, Ok)} == {Ok, frames.Joined, frames.Done}
     # `Ok.ref` has a default only until the command's own is filled in: it is always sent.
     assert documented("answer") == {"ok": {"ref": False}, "error": fields_of(Error), "pong": fields_of(Pong)}
 
 
+def test_every_command_of_a_room_is_documented_and_no_other() -> None:
+    expected = {}
+    for spec in RoomTopic.commands.values():
+        fields = {field.encode_name: not field.required for field in msgspec.structs.fields(spec.arguments)}
+        expected[spec.name] = {name: fields[name] for name in spec.argument_names}
+    assert documented("chat command") == expected
+    assert documented("chat command", 2) == {name: fields_of(result) for name, result in RESULTS.items()}
+    assert RESULTS.keys() == expected.keys()
+
+
 def test_every_event_is_documented_and_no_other() -> None:
-    events = {str(struct.__struct_config__.tag): fields_of(struct) for struct in ALL if issubclass(struct, Event)}
-    assert documented("event") == events
+    written = documented("event")
+    assert written.pop(ANY_OTHER) == {"topic": False, "position": True}
+    of_rooms = [event for event in EVENTS if event.__module__ == chat.protocol.__name__]
+    assert documented("chat event") == by_tag(of_rooms)
+    assert written == by_tag(event for event in EVENTS if event not in of_rooms)
 
 
 def test_every_object_is_documented_and_no_other() -> None:
-    objects = [struct for struct in ALL if not issubclass(struct, Command | Ok | Event | Auth | Error | Pong)]
-    expected = {}
-    for struct in objects:
-        kind = {struct.__struct_config__.tag_field: False} if struct.__struct_config__.tag_field else {}
-        expected[re.sub(r"(?<=[a-z])(?=[A-Z])", " ", struct.__name__).lower()] = kind | fields_of(struct)
-    assert documented("object") == expected
-
-
-def test_every_frame_of_topics_is_documented_and_no_other() -> None:
-    own = [frame for frame in structs(frames) if frame.__struct_config__.tag is not None]
-    commands = {str(frame.__struct_config__.tag): frame for frame in own if issubclass(frame, Command)}
-    events = {str(frame.__struct_config__.tag): frame for frame in own if not issubclass(frame, Command | Ok)}
-    other = "any other `type"  # Without the mark at its end.
-    written = documented("topic command")
-    assert written.pop(other) == {"topic": False, "id": True}
-    assert written == {name: fields_of(frame, without="ref") for name, frame in commands.items()}
-    answers = documented("topic command", 2)
-    assert answers.pop(other) == fields_of(frames.Done, without="ref")
-    assert answers == {"join": fields_of(frames.Joined, without="ref"), "leave": {"topic": False}}
-    written = documented("topic event")
-    assert written.pop(other) == {"topic": False, "position": True}
-    assert written == {name: fields_of(frame) for name, frame in events.items()}
+    others = {*EVENTS, *RESULTS.values(), MessagePost, frames.Envelope}
+    objects = [
+        struct for struct in ALL if not issubclass(struct, Command | Ok | Auth | Error | Pong) and struct not in others
+    ]
+    assert documented("object") == {
+        re.sub(r"(?<=[a-z])(?=[A-Z])", " ", struct.__name__).lower(): fields_of(struct) for struct in objects
+    }
 
 
 @pytest.mark.parametrize(("heading", "codes"), [("error code", ErrorCode), ("close code", CloseCode)])

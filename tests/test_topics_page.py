@@ -21,8 +21,8 @@ from pathlib import Path
 BASE_DIR = Path(__file__).resolve().parent
 SECRET_KEY = "x" * 50
 ALLOWED_HOSTS = ["testserver"]
-INSTALLED_APPS = ["hubbub", "polls", "notices", "climate", "django.contrib.auth", "django.contrib.contenttypes",
-    "django.contrib.sessions"]
+INSTALLED_APPS = ["hubbub", "polls", "notices", "climate", "quizzes", "journals", "django.contrib.auth",
+    "django.contrib.contenttypes", "django.contrib.sessions"]
 MIDDLEWARE = ["django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware"]
 ROOT_URLCONF = "site_asgi"
@@ -42,11 +42,13 @@ from channels.routing import URLRouter
 from django.urls import path
 from climate.topics import ThermometerTopic
 from hubbub import live
+from journals.topics import JournalTopic
 from notices.topics import BoardTopic
 from polls.consumers import PollConsumer
+from quizzes.topics import QuizTopic
 
 {route}
-LiveConsumer = live(BoardTopic, ThermometerTopic)
+LiveConsumer = live(BoardTopic, ThermometerTopic, QuizTopic, JournalTopic)
 application = URLRouter([*sockets, path("ws/", LiveConsumer.as_asgi())])
 urlpatterns = []
 """
@@ -176,6 +178,61 @@ run(conversation)
 """
 
 
+QUIZ = """
+from quizzes.models import Answer
+from quizzes.topics import QuizTopic
+
+async def conversation():
+    async with opened(alice, site_asgi.LiveConsumer) as page, opened(bob, site_asgi.LiveConsumer) as other:
+        assert (await page.ask("join", topic="quiz/7"))["state"] == {"answers": 0}
+        refs = [other.send_frame("answer", topic=f"quiz/{key}", text=text) for key, text in
+            ((7, "Tea"), (8, "Milk"), (7, ""), (7, "Coffee"))]
+        answers = [await other.next() for _ in refs]
+        assert [answer["ref"] for answer in answers] == refs
+        assert [answer.get("code", "ok") for answer in answers] == ["ok", "ok", "invalid", "ok"], answers
+        while (await page.next("changed"))["state"] != {"answers": 2}:
+            pass
+        await asyncio.to_thread(QuizTopic(7).answer, bob, text="Water")
+        assert (await page.next("changed"))["state"] == {"answers": 3}
+    assert Answer.objects.filter(user=bob).count() == 4
+
+run(conversation)
+"""
+
+JOURNAL = """
+import logging
+from journals.models import Journal
+from journals.topics import JournalTopic
+from hubbub.models import TopicPosition
+logging.getLogger("hubbub.security").setLevel(logging.ERROR)  # Evictions are expected.
+for slug in ("plans", "other"):
+    Journal.objects.create(slug=slug).readers.set([alice] if slug == "other" else [alice, bob])
+
+def delete():
+    Journal.objects.filter(slug="plans").delete()
+    JournalTopic("plans").close("deleted")
+
+async def conversation():
+    async with opened(alice, site_asgi.LiveConsumer) as page, opened(bob, site_asgi.LiveConsumer) as other:
+        joined = await page.ask("join", topic="journal/plans")
+        assert (joined["epoch"], joined["position"], joined["state"]) == ("1", 0, []), joined
+        assert (await other.ask("join", topic="journal/other"))["code"] == "not_found"
+        assert (await other.ask("entry.add", topic="journal/other", text="x"))["code"] == "not_found"
+        for text in ("One", "Two"):
+            assert (await other.ask("entry.add", topic="journal/plans", text=text))["type"] == "ok"
+        events = [await page.next("entry.added") for _ in range(2)]
+        assert [(event["position"], event["text"]) for event in events] == [(1, "One"), (2, "Two")]
+        resumed = await other.ask("join", topic="journal/plans", after=1, epoch="1")
+        assert [event["text"] for event in resumed["events"]] == ["Two"], resumed
+        await asyncio.to_thread(delete)
+        for each in (page, other):
+            assert (await each.next("closed"))["code"] == "deleted"
+    assert not TopicPosition.objects.exists()
+
+run(conversation)
+"""
+
+
 def blocks() -> dict[str, str]:
     """The Python files of the page, by the path that their first line names."""
     found = re.findall(r'^```python\n("""([\w/]+\.py)"""\n.*?)^```', PAGE, re.DOTALL | re.MULTILINE)
@@ -204,7 +261,10 @@ def run(site: Path, *arguments: str) -> str:
     return ran.stdout + ran.stderr
 
 
-@pytest.mark.parametrize("conversation", [POLL, BOARD, THERMOMETER], ids=["poll", "board", "thermometer"])
+NAMES = ["poll", "board", "thermometer", "quiz", "journal"]
+
+
+@pytest.mark.parametrize("conversation", [POLL, BOARD, THERMOMETER, QUIZ, JOURNAL], ids=NAMES)
 def test_an_example_of_the_page_runs(site: Path, conversation: str) -> None:
     output = run(site, "-c", START + conversation)
     assert output == "done\n"

@@ -14,6 +14,7 @@ from bench.load_client import Broken, Members
 from bench.scenarios.fanout import SETTLE_SECONDS, Say, installed
 from bench.servers import Hubbub
 from bench.stats import Row, Table
+from hubbub.publish.group_names import TOPIC_PREFIX, layer_group
 from hubbub.supervisor import private_redis
 
 # (processes, sockets on each).
@@ -97,5 +98,5 @@ def _publishes(client: "redis.Redis") -> int:
 
 
 def _subscribers(client: "redis.Redis", room: str) -> int:
-    channels = client.pubsub_channels(f"*room.{room}")
+    channels = client.pubsub_channels("*" + layer_group(f"{TOPIC_PREFIX}room/{room}"))
     return sum(count for _, count in client.pubsub_numsub(*channels))

@@ -1,6 +1,6 @@
 """Sockets and groups as revocation uses them. A leaf: revocation knows nothing of their delivery."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Set
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Set
 from typing import Any, Protocol
 
 from hubbub.auth.identity import Identity
@@ -45,6 +45,9 @@ class NamedSocket(Protocol):
     connection: str
     scope: dict[str, Any]
 
+    def evicted(self, group: str) -> None:
+        """The hub has evicted the socket from the group."""
+
 
 class Member(Protocol):
     """One membership of a socket in a group."""
@@ -63,8 +66,8 @@ class Recovery(Protocol):
     """The reads of a group's record. Hashable: many groups share one."""
 
     @property
-    def find_revoked(self) -> Callable[[dict[str, set[str]]], Awaitable[dict[str, dict[str, str]]]] | None:
-        """User ids by group -> by group, the users who lost access, each with the last frame to send."""
+    def find_revoked(self) -> Callable[[dict[str, set[str]]], AsyncIterator[dict[str, dict[str, str]]]] | None:
+        """User ids by group -> in parts: by group, the users who lost access, each with the last frame to send."""
 
 
 class Group(Protocol):

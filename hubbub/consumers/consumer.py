@@ -147,6 +147,9 @@ class HubbubConsumer(Handshake):
         """Leave the group, if the socket is in it."""
         self._memberships.leave(group)
 
+    def evicted(self, group: str) -> None:
+        """Called when the hub has evicted the socket from the group."""
+
     def answer(self, command: Command, answer: Ok) -> None:
         """Queue the answer now, for a `handle` that acts after it and returns None."""
         self.send_frame(answer_text(command.ref, answer))

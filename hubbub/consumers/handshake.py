@@ -15,7 +15,6 @@ from hubbub.delivery.asgi_outbox import AsgiOutbox, send_denial
 from hubbub.limits.quotas import RETRY_SECONDS, Slot, quotas
 from hubbub.process.security_log import address_of
 from hubbub.protocol import (
-    VERSION,
     AuthRequired,
     CloseCode,
     Error,
@@ -34,7 +33,6 @@ class Handshake(Socket):
     """Admits a socket and greets it."""
 
     permission: ClassVar[str | None] = None  # Required for the endpoint, as in `user.has_perm`; None: any user.
-    protocol: ClassVar[int] = VERSION
     endpoint_scopes: ClassVar[Set[str]] = frozenset()  # A token needs one of these; empty: any token.
     _slot: Slot | None
 
@@ -42,11 +40,6 @@ class Handshake(Socket):
     def groups(self) -> Iterable[str]:
         """The groups that the socket is in."""
         raise NotImplementedError
-
-    @property
-    def body_chars(self) -> int | None:
-        """The value of `hello.limits.body_chars`; None: the endpoint takes no text."""
-        return None
 
     async def _admit(self, send: Any) -> bool:
         """Authenticate and count the socket.
@@ -137,12 +130,11 @@ class Handshake(Socket):
         runtime().hub.service.add(self.outbox)
         self.send_frame(
             Hello(
-                protocol=self.protocol,
                 connection=self.connection,
                 user=Person(self.identity.user_id, self.identity.name),
                 state=runtime().hub.service.state,
                 heartbeat_ms=round(tunables.heartbeat_seconds * 1000),
-                limits=Limits(frame_bytes=tunables.frame_bytes, body_chars=self.body_chars),
+                limits=Limits(frame_bytes=tunables.frame_bytes),
                 server_time=timezone.now(),
             )
         )

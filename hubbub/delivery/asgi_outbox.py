@@ -73,6 +73,9 @@ class AsgiOutbox(Outbox):
                 self._latest[latest] = text
                 self._wake.set()
 
+    def drop_latest(self, latest: str) -> None:
+        self._latest.pop(latest, None)
+
     def _begin_close(self, code: int, reason: str) -> None:
         self._wake.set()
 

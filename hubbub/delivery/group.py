@@ -152,8 +152,11 @@ class Group:
         is_in = member in self._live or member in self._not_live
         self._live.pop(member, None)
         self._not_live.discard(member)
-        if is_in and member.backlog is None and self.people is not None:
-            self.people.leave(member.user_id)
+        if is_in and member.backlog is None:
+            # It would come behind the last frame of the group, or behind the answer to the next join.
+            member.outbox.drop_latest(self.name)
+            if self.people is not None:
+                self.people.leave(member.user_id)
 
     def receive(self, text: str, position: int | None, version: int | None) -> None:
         """Take a frame from the channel layer."""

@@ -18,6 +18,9 @@ class MemberSocket(Protocol):
     connection: str
     scope: dict[str, Any]
 
+    def evicted(self, group: str) -> None:
+        """The hub has evicted the socket from the group."""
+
 
 @dataclass(slots=True, eq=False)
 class Member:

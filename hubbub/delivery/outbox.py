@@ -97,6 +97,10 @@ class Outbox:
             asyncio.get_running_loop().call_later(within_seconds, self._abort)
             self._begin_close(code, reason)
 
+    def drop_latest(self, latest: str) -> None:
+        """Drop the frames that wait under this key."""
+        raise NotImplementedError
+
     async def run(self) -> None:
         """The writer of the socket, if it needs one."""
 
@@ -146,6 +150,10 @@ class RawOutbox(Outbox):
         elif self._closing is None and latest != DROPPED:
             self._latest = self._latest or {}
             self._latest[latest] = frames.wire
+
+    def drop_latest(self, latest: str) -> None:
+        if self._latest is not None:
+            self._latest.pop(latest, None)
 
     def put_rest(self, wire: bytes) -> None:
         """Send the rest of a frame before everything else."""

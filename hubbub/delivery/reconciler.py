@@ -71,15 +71,17 @@ class Reconciler:
         self, recovery: Recovery, groups: dict[str, tuple[Sequence | Feed, StreamPosition]], is_all: bool
     ) -> None:
         names = [*groups]
+        recorded: dict[str, StreamPosition | None] = {}
         if is_all or recovery.read_changed_positions is None:
-            recorded = await recovery.read_positions(names)
+            recorded |= await recovery.read_positions(names)
         else:
             recorded = await recovery.read_changed_positions(names)
             groups = {name: groups[name] for name in recorded if name in groups}
         for name, (tracked, local) in groups.items():
-            if name in recorded:
-                self._on_access_version(name, recorded[name].access)
-            tracked.compare(local, recorded.get(name))
+            position = recorded.get(name)
+            if position is not None:
+                self._on_access_version(name, position.access)
+            tracked.compare(local, position)
 
     def _was_paused(self) -> bool:
         """Whether this process stood still since the last round, so that messages may have been lost."""

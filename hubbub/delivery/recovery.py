@@ -1,6 +1,6 @@
 """The record of ordered groups, from which missed frames are read. A leaf."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 
@@ -43,8 +43,8 @@ class Recovery:
     read_changes: Callable[[str, int], Awaitable[Changes]]
     # Groups -> positions of those that exist. Called every few seconds: must be one query.
     read_positions: Callable[[list[str]], Awaitable[dict[str, StreamPosition]]]
-    # User ids by group -> by group, the users who lost access, each with the last frame to send.
-    find_revoked: Callable[[dict[str, set[str]]], Awaitable[dict[str, dict[str, str]]]] | None = None
-    # As `read_positions`, but only of groups that changed since the last call that succeeded, and maybe others. None:
-    # `read_positions` is called each time.
-    read_changed_positions: Callable[[list[str]], Awaitable[dict[str, StreamPosition]]] | None = None
+    # User ids by group -> in parts: by group, the users who lost access, each with the last frame to send.
+    find_revoked: Callable[[dict[str, set[str]]], AsyncIterator[dict[str, dict[str, str]]]] | None = None
+    # As `read_positions`, but only of groups that changed since the last call that succeeded, and maybe others; a group
+    # that ended is there with None. Without it, `read_positions` is called each time.
+    read_changed_positions: Callable[[list[str]], Awaitable[dict[str, StreamPosition | None]]] | None = None

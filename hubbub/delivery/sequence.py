@@ -97,8 +97,8 @@ class Sequence:
 
     def note(self, position: int) -> None:
         """A process published that the record has this position."""
-        if self.position is not None and position > max(self.position, self._recorded):
-            self._recorded = position
+        if position > max(self.position or 0, self._recorded):
+            self._recorded = position  # Without a state yet: the first member may have read one before it.
             self.advance()
 
     def compare(self, local: StreamPosition, recorded: StreamPosition | None) -> None:

@@ -159,9 +159,9 @@ class Quotas:
 
     def check_groups(self, groups: Collection[str]) -> None:
         """Raises Refused if these are too many groups for one socket."""
-        if len(groups) > self._tunables.max_groups_per_socket:
+        if len(groups) > (limit := self._tunables.max_groups_per_socket):
             COUNTERS.limited["max_groups_per_socket"] += 1
-            raise Refused(ErrorCode.FORBIDDEN, "this socket is in too many groups: leave one first")
+            raise Refused(ErrorCode.TOO_MANY, f"{limit} topics are joined, the most of one socket: leave one first")
 
     def many_sockets(self) -> dict[str, int]:
         """Users with many sockets here, to report to other processes."""

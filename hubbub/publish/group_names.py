@@ -21,5 +21,10 @@ def layer_group(group: str) -> str:
     return group
 
 
+def shown(group: str) -> str:
+    """The name of a group in the security log: that of a topic is its address."""
+    return group.removeprefix(TOPIC_PREFIX).removeprefix(PERSONAL_PREFIX)
+
+
 def _hash(group: str) -> str:
     return hashlib.blake2b(group.encode(), digest_size=16).hexdigest()

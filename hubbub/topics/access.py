@@ -1,10 +1,15 @@
 """Whether a user may see a topic, and run its commands. Synchronous; for threads."""
 
-from collections.abc import Collection, Iterable, Mapping, Set
+import functools
+import time
+from collections.abc import Collection, Sequence
 from typing import Any
+
+from django.db import Error as DatabaseError
 
 from hubbub import users
 from hubbub.auth.identity import Identity, revalidate, with_permission
+from hubbub.process.log_once import LogOnce
 from hubbub.protocol import ErrorCode, Refused
 from hubbub.queries import read_users
 from hubbub.topics.commands import Access, CommandSpec
@@ -35,9 +40,21 @@ def current_user(user_id: str, identity: Identity | None) -> Any:
     user = None if key is None else read_users([key]).get(key)
     if user is None or not users.is_active(user):
         raise signed_out()
-    if identity is not None and revalidate([identity], {user_id: user})[identity] is None:
-        raise signed_out()
+    if identity is not None:
+        now = revalidate([identity], {user_id: user})[identity]
+        if now is None or not now.covers(identity):  # Also a token that has lost a scope.
+            raise signed_out()
     return user
+
+
+def refusal_of_key(topic: type[LiveTopic], identity: Identity) -> Refused:
+    """The answer for a key that no topic of the class can have: users without its permission are not told so."""
+    user = current_user(identity.user_id, identity)
+    return not_found() if has(user, topic.permission) else _forbidden(topic)
+
+
+def _forbidden(topic: LiveTopic | type[LiveTopic]) -> Refused:
+    return Refused(ErrorCode.FORBIDDEN, f"you have no permission to see {topic.name}")
 
 
 def check_view(topic: LiveTopic, user: Any) -> None:
@@ -47,7 +64,7 @@ def check_view(topic: LiveTopic, user: Any) -> None:
         Refused: `forbidden` by the class, before the key is looked at; `not_found` by `may_view`.
     """
     if not has(user, topic.permission):
-        raise Refused(ErrorCode.FORBIDDEN, f"you have no permission to see {topic.name}")
+        raise _forbidden(topic)
     if not topic.may_view(user):
         raise not_found()
 
@@ -64,50 +81,99 @@ def has(user: Any, permission: str | Access | None) -> bool:
     return permission is None or isinstance(permission, Access) or users.has_perm(user, permission)
 
 
-def denied(topics: Iterable[tuple[LiveTopic, Collection[str]]]) -> dict[str, dict[str, str]]:
+# Of the checks in one job: those that are left are another job.
+CHECK_SECONDS = 0.5
+
+Topics = Sequence[tuple[LiveTopic, Collection[str]]]
+
+
+def denied(topics: Topics, seconds: float = CHECK_SECONDS) -> tuple[dict[str, dict[str, str]], Topics]:
     """The users who may not see the topics that they are in, in few queries where the topics can.
+
+    A user about whom the topic cannot say it, because it raises, may not see it.
 
     Args:
         topics: of one class, each with the ids of users.
+        seconds: after this, `may_view` is asked no more. At least one user is checked.
 
     Returns:
-        By address and user id the error code: `forbidden`, `not_found`, or that of a Refused by `may_view`.
+        By address and user id the error code: `forbidden`, `not_found`, or that of a Refused by `may_view`. And the
+        topics with the users that are not checked yet.
     """
-    listed = [(topic, {*user_ids}) for topic, user_ids in topics]
-    by_hand = listed[0][0].denied({topic.key: user_ids for topic, user_ids in listed}) if listed else {}
+    if not topics:
+        return {}, []
+    by_hand = topics[0][0].denied({topic.key: user_ids for topic, user_ids in topics})
     if by_hand is not None:
-        return {topic.address: dict(by_hand[topic.key]) for topic, _ in listed if topic.key in by_hand}
-    all_ids = set().union(*(user_ids for _, user_ids in listed))
-    keys = {user_id: key for user_id in all_ids if (key := users.key_of(user_id)) is not None}
-    rows = read_users({*keys.values()})
-    people = {user_id: rows[key] for user_id, key in keys.items() if key in rows and users.is_active(rows[key])}
-    permission = listed[0][0].permission if listed else None
-    permitted: Collection[str] = people.keys()
-    if isinstance(permission, str):
-        permitted = with_permission({*people}, permission)
-    allowed = None
-    if listed:
-        asked = {
-            topic.key: [people[user_id] for user_id in user_ids if user_id in permitted] for topic, user_ids in listed
-        }
-        if (answer := listed[0][0].viewers_allowed(asked)) is not None:
-            allowed = {key: {*viewers} for key, viewers in answer.items()}
+        return {topic.address: dict(by_hand[topic.key]) for topic, _ in topics if topic.key in by_hand}, []
+    until = time.monotonic() + seconds
+    check = _Check(topics)
     found: dict[str, dict[str, str]] = {}
-    for topic, user_ids in listed:
-        for user_id in user_ids:
-            if user_id not in permitted:
-                code: str | None = ErrorCode.FORBIDDEN
-            else:
-                code = _refusal(topic, people[user_id], allowed)
-            if code is not None:
+    for number, (topic, user_ids) in enumerate(topics):
+        listed = [*user_ids]
+        for place, user_id in enumerate(listed):
+            if (code := check.code(topic, user_id)) is not None:
                 found.setdefault(topic.address, {})[user_id] = code
-    return found
+            if time.monotonic() > until:
+                return found, [(topic, listed[place + 1 :]), *topics[number + 1 :]]
+    if not check.has_failed:
+        check.log.recovered()
+    return found, []
 
 
-def _refusal(topic: LiveTopic, user: Any, allowed: Mapping[Any, Set[Any]] | None) -> str | None:
-    if allowed is not None:
-        return None if user in allowed.get(topic.key, ()) else ErrorCode.NOT_FOUND
-    try:
-        return None if topic.may_view(user) else ErrorCode.NOT_FOUND
-    except Refused as refused:
-        return refused.code
+class _Check:
+    """The rows and permissions of the users in topics of one class, read at once."""
+
+    def __init__(self, topics: Topics) -> None:
+        first = topics[0][0]
+        self.log = _permission_log(type(first))
+        self.has_failed = False
+        all_ids = {user_id for _, user_ids in topics for user_id in user_ids}
+        keys = {user_id: key for user_id in all_ids if (key := users.key_of(user_id)) is not None}
+        rows = read_users({*keys.values()})
+        self._people = {
+            user_id: row for user_id, key in keys.items() if (row := rows.get(key)) is not None and users.is_active(row)
+        }
+        self._permitted: Collection[str] = self._people.keys()
+        if isinstance(first.permission, str):
+            self._permitted = with_permission({*self._people}, first.permission)
+        self._allowed = self._ask_for_all(topics)
+
+    def code(self, topic: LiveTopic, user_id: str) -> str | None:
+        """The code of a user who may not see the topic; None: the user may."""
+        user = self._people.get(user_id)
+        if user is None or user_id not in self._permitted:
+            return ErrorCode.FORBIDDEN
+        if self._allowed is not None:
+            return None if user in self._allowed.get(topic.key, ()) else ErrorCode.NOT_FOUND
+        try:
+            return None if topic.may_view(user) else ErrorCode.NOT_FOUND
+        except Refused as refused:
+            return refused.code
+        except DatabaseError:
+            raise
+        except Exception as error:  # noqa: BLE001 - of this user and topic; all others are checked
+            self._failed(error)
+            return ErrorCode.NOT_FOUND
+
+    def _ask_for_all(self, topics: Topics) -> "dict[Any, set[Any]] | None":
+        asked = {
+            topic.key: [self._people[user_id] for user_id in user_ids if user_id in self._permitted]
+            for topic, user_ids in topics
+        }
+        try:
+            answer = topics[0][0].viewers_allowed(asked)
+        except DatabaseError:
+            raise
+        except Exception as error:  # noqa: BLE001 - each is asked about alone
+            self._failed(error)
+            return None
+        return None if answer is None else {key: {*viewers} for key, viewers in answer.items()}
+
+    def _failed(self, error: Exception) -> None:
+        self.has_failed = True
+        self.log.failed(repr(error), with_traceback=True)
+
+
+@functools.cache
+def _permission_log(cls: type) -> LogOnce:
+    return LogOnce(f"{cls.__name__}: authorization re-check failed")

@@ -19,7 +19,9 @@ from hubbub.topics.interface import LiveTopic
 
 logger = logging.getLogger(__name__)
 
-LOCK_NOT_AVAILABLE = "55P03"  # SQLSTATE, PostgreSQL's appendix A.
+LOCK_NOT_AVAILABLE = "55P03"
+# Deadlock and serialization failure: the transaction may be run again.
+RETRIED = {"40P01", "40001"}
 LOCKED_RETRY_MS = 1000  # A call for a topic that another transaction keeps locked is to be sent again after this.
 
 
@@ -32,7 +34,8 @@ class Call:
         user_id: of the user.
         identity: the session or token that the call came by; None: it came from Python.
         arguments: the struct of the declaration.
-        user: the row of the user; None with `permission=BY_METHOD`, whose method reads and checks it.
+        user: the row of the user; None with `permission=BY_METHOD`, whose method reads and checks it. Given by trusted
+            code: no permission is checked.
     """
 
     topic: Any
@@ -54,7 +57,7 @@ def run_uncancelled(spec: CommandSpec, calls: Sequence[tuple[Call, Callable[[], 
 
 
 def run(spec: CommandSpec, calls: Sequence[Call]) -> list[Any]:
-    """Run calls of topics of one class in one transaction.
+    """Run calls of topics of one class in one transaction, once more after a deadlock.
 
     A call that fails does not fail its neighbours: after an unexpected error each call is run alone, and while the rows
     of a topic are locked the calls of other topics are run.
@@ -64,16 +67,30 @@ def run(spec: CommandSpec, calls: Sequence[Call]) -> list[Any]:
 
     Raises:
         OperationalError, InterfaceError: the database is away or locked; running calls alone would only repeat that.
-        Exception: any other error, for a single call.
+        Exception: any other error, also Refused, for a single call.
     """
     if not calls:
         return []
+    is_outermost = not connections[calls[0].topic.database].in_atomic_block
+    try:
+        return _run(spec, calls)
+    except OperationalError as error:
+        if not is_outermost or _sqlstate(error) not in RETRIED:
+            raise
+        logger.info("command %s: deadlock in a batch of %d calls, run again", spec.name, len(calls))
+    return _run(spec, calls)
+
+
+def _run(spec: CommandSpec, calls: Sequence[Call]) -> list[Any]:
     try:
         return _run_together(spec, calls)
     except (OperationalError, InterfaceError) as error:
         if not is_lock_timeout(error) or len({call.topic.address for call in calls}) == 1:
             raise
         return _run_by_topic(spec, calls)
+    except Refused:  # For one call, such as a result that is too long. The transaction is rolled back.
+        if len(calls) == 1:
+            raise
     except Exception:
         if len(calls) == 1:
             raise
@@ -83,7 +100,12 @@ def run(spec: CommandSpec, calls: Sequence[Call]) -> list[Any]:
 
 def is_lock_timeout(error: BaseException) -> bool:
     """True for PostgreSQL's lock timeout. SQLite has one lock for the whole database."""
-    return getattr(error.__cause__, "sqlstate", None) == LOCK_NOT_AVAILABLE
+    return _sqlstate(error) == LOCK_NOT_AVAILABLE
+
+
+def _sqlstate(error: BaseException) -> str | None:
+    """Of PostgreSQL, see its appendix A."""
+    return getattr(error.__cause__, "sqlstate", None)
 
 
 def _run_together(spec: CommandSpec, calls: Sequence[Call], *, shorten: bool = False) -> list[Any]:
@@ -93,14 +115,17 @@ def _run_together(spec: CommandSpec, calls: Sequence[Call], *, shorten: bool = F
             _shorten_lock_timeout(first.database)
         checked = [_checked(spec, call) for call in calls]
         allowed = [call for call in checked if isinstance(call, Call)]
-        answers = iter(spec.method(type(first), allowed) if allowed else ())
-        results = [next(answers) if isinstance(call, Call) else call for call in checked]
-        # Before the commit: a result that cannot be encoded has no effect.
+        answers = [*spec.method(type(first), allowed)] if allowed else []
+        if len(answers) != len(allowed):
+            raise TypeError(f"{spec.name}: {len(answers)} results for {len(allowed)} calls")
+        remaining = iter(answers)
+        results = [next(remaining) if isinstance(call, Call) else call for call in checked]
+        # Before the commit: a result that cannot be sent has no effect.
         return [_encoded(spec, result) for result in results]
 
 
 def _checked(spec: CommandSpec, call: Call) -> Call | Refused:
-    if spec.permission is Access.BY_METHOD:
+    if spec.permission is Access.BY_METHOD or call.user is not None:
         return call
     try:
         user = access.current_user(call.user_id, call.identity)

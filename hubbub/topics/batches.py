@@ -103,10 +103,11 @@ def _fail(batch: list[QueuedCall], error: BaseException) -> None:
 
 async def run_from_wire(topic: LiveTopic, spec: CommandSpec, arguments: Any, identity: Identity) -> Any:
     """Run a call of a client. Returns and raises as `Batcher.run`."""
-    batchers = _batchers()
-    if (batcher := batchers.get(spec.method)) is None:
-        batcher = batchers[spec.method] = Batcher(topic.name, spec)
+    batchers, name = _batchers(), (topic.name, spec.name)
+    if (batcher := batchers.get(name)) is None:
+        batcher = batchers[name] = Batcher(topic.name, spec)
     return await batcher.run(Call(topic, identity.user_id, identity, arguments))
 
 
-_batchers: PerLoop[dict[Any, Batcher]] = PerLoop(dict)
+# By the names of topic and command: a base class may have the method of two topics.
+_batchers: PerLoop[dict[tuple[str, str], Batcher]] = PerLoop(dict)

@@ -20,9 +20,6 @@ from hubbub.topics.interface import LiveTopic
 
 logger = logging.getLogger(__name__)
 
-# PostgreSQL's deadlock and serialization failure: the transaction may be run again.
-RETRIED = {"40P01", "40001"}
-
 
 def run_from_wire(
     topic: LiveTopic, spec: CommandSpec, arguments: msgspec.Struct, identity: Identity
@@ -57,7 +54,7 @@ def run_from_python(
         Refused: as on the wire; `invalid`, naming the argument, for one of a wrong type, and for a wrong `id`.
     """
     if spec.batch:
-        return _run_alone(topic, spec, user, named)
+        return _run_alone(topic, spec, user, positional, named)
     named = dict(named)
     client_id = _checked_id(named.pop("id", None)) if spec.once else None
     given: dict[str, Any] = inspect.signature(spec.method).bind(topic, user, *positional, **named).arguments
@@ -71,16 +68,20 @@ def run_from_python(
     return from_json(result) if isinstance(result, msgspec.Raw) else result
 
 
-def _run_alone(topic: LiveTopic, spec: CommandSpec, user: Any, named: Mapping[str, Any]) -> Any:
-    """Run a call of a command with a batch from Django code."""
+def _run_alone(
+    topic: LiveTopic, spec: CommandSpec, user: Any, positional: tuple[Any, ...], named: Mapping[str, Any]
+) -> Any:
+    """Run a call of a command with a batch from Django code. Its arguments are the fields of the struct."""
+    assert spec.struct is not None
+    given = inspect.signature(spec.struct).bind(*positional, **named).arguments
     if user is None or not getattr(user, "is_authenticated", True):
         raise access.signed_out()
-    frame = {"type": spec.name, "ref": 0, "topic": topic.address, **named}
     try:
-        arguments = msgspec.convert(frame, spec.arguments, strict=False)
+        arguments = msgspec.convert({"type": spec.name, "ref": 0, "topic": topic.address, **given}, spec.arguments)
     except msgspec.ValidationError as error:
         raise Malformed(str(error)) from None
-    [result] = batch_calls.run(spec, [batch_calls.Call(topic, users.id_of(user), None, arguments)])
+    call = batch_calls.Call(topic, users.id_of(user), None, arguments, None if topic._is_checked else user)
+    [result] = batch_calls.run(spec, [call])
     if isinstance(result, Refused):
         raise result
     return None if result is None else from_json(result)
@@ -143,7 +144,7 @@ def _run(
     try:
         return _in_transaction(topic, attempt)
     except OperationalError as error:
-        if not is_outermost or getattr(error.__cause__, "sqlstate", None) not in RETRIED:
+        if not is_outermost or getattr(error.__cause__, "sqlstate", None) not in batch_calls.RETRIED:
             raise
         logger.info("command %s: deadlock on %s, run again", spec.name, topic.address)
     return _in_transaction(topic, attempt)

@@ -3,7 +3,7 @@
 import inspect
 import re
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import SimpleNamespace
@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from hubbub.protocol import Ref, decoder_of
+from hubbub.topics.argument_types import TYPES_ALLOWED, undecodable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -33,7 +34,6 @@ ENGINE_TYPES = {"join", "leave", "ping", "auth"}
 COMMAND_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,59}")
 DJANGO_PERMISSION = re.compile(r"\w+\.[^\s.]+")
 PERMISSIONS_ALLOWED = "'app.codename', VIEW (each user with access to the topic), SIGNED_IN or PUBLIC"
-TYPES_ALLOWED = "arguments are int, str, bool, float, UUID, datetime, list, dict, Enum, Literal, msgspec.Struct …"
 
 MAX_BATCH = 1000
 
@@ -164,7 +164,7 @@ def _problem_of_batch(spec: CommandSpec) -> str:
         if spec.permission is BY_METHOD:
             return "permission=BY_METHOD: only a command with a batch checks each call itself"
         return "" if spec.struct is None else "arguments=…: only a command with a batch has its arguments in a struct"
-    if not isinstance(spec.batch, int) or not 1 <= spec.batch <= MAX_BATCH:
+    if type(spec.batch) is not int or not 1 <= spec.batch <= MAX_BATCH:
         return f"batch={spec.batch!r}: a batch has 1 to {MAX_BATCH} calls"
     if spec.once or spec.reads or spec.told:
         return "batch=…: a batch has neither `once`, `reads` nor `told`"
@@ -203,10 +203,18 @@ def _with_struct(cls: type, declared: CommandSpec) -> CommandSpec:
     where = f"{cls.__name__}.{declared.method.__name__}"
     struct = declared.struct
     assert struct is not None
-    names = struct.__struct_fields__
-    if problem := {*names} & (RESERVED - {"id"}):
-        raise BadDeclaration(f"{where}: field {problem.pop()!r}: rename it; each frame has own fields of this name")
+    if [*inspect.signature(declared.method).parameters] != ["cls", "calls"]:
+        raise BadDeclaration(f"{where}: the arguments of a command with a batch are `cls` and `calls`")
+    if struct.__struct_config__.array_like or struct.__struct_config__.tag is not None:
+        raise BadDeclaration(f"{where}: arguments={struct!r}: a struct of arguments has neither `array_like` nor `tag`")
+    hints = typing.get_type_hints(struct, include_extras=True)
+    for name, sent_as in zip(struct.__struct_fields__, struct.__struct_encode_fields__, strict=True):
+        if sent_as in RESERVED - {"id"}:
+            raise BadDeclaration(f"{where}: field {sent_as!r}: rename it; each frame has own fields of this name")
+        if problem := undecodable(hints[name]):
+            raise BadDeclaration(f"{where}: field {name!r} is {hints[name]!r}: {problem}; {TYPES_ALLOWED}")
     frame = _frame(where, declared.name, [("ref", Ref), ("topic", str)], bases=(struct,))
+    names = struct.__struct_fields__
     return replace(declared, arguments=frame, decoder=decoder_of(frame), argument_names=names)
 
 
@@ -234,7 +242,7 @@ def _with_arguments(cls: type, declared: CommandSpec) -> CommandSpec:
         fields.append(("id", ClientId))
     for argument in arguments:
         hint = hints[argument.name]
-        if problem := _undecodable(hint):
+        if problem := undecodable(hint):
             raise BadDeclaration(f"{where}: argument {argument.name!r} is {hint!r}: {problem}; {TYPES_ALLOWED}")
         default = () if argument.default is argument.empty else (argument.default,)
         fields.append((argument.name, hint, *default))
@@ -268,24 +276,3 @@ def _hints(where: str, method: Any, names: list[str]) -> dict[str, Any]:
         raise BadDeclaration(
             f"{where}: annotations {annotations!r}: {error}; import it outside TYPE_CHECKING"
         ) from None
-
-
-def _undecodable(hint: Any) -> str:
-    """Why msgspec cannot decode this type; empty: it can."""
-    try:
-        info = msgspec.inspect.type_info(hint)
-    except TypeError as error:
-        return str(error)
-    custom = next((found for found in _types_in(info) if isinstance(found, msgspec.inspect.CustomType)), None)
-    return "" if custom is None else f"msgspec cannot decode {custom.cls.__name__}"
-
-
-def _types_in(info: Any, seen: frozenset[int] = frozenset()) -> Iterator[Any]:
-    if not isinstance(info, msgspec.inspect.Type | msgspec.inspect.Field) or id(info) in seen:
-        return
-    yield info
-    seen = seen | {id(info)}
-    for name in info.__struct_fields__:
-        value = getattr(info, name)
-        for inner in value if isinstance(value, tuple) else (value,):
-            yield from _types_in(inner, seen)

@@ -85,6 +85,9 @@ def _check_kind(cls: Any, base: Any) -> None:
         raise _bad(cls, "kind", cls.kind, 'a topic with changes() is a "log"')
     if cls.has_own_positions and cls.kind != "log":
         raise _bad(cls, "kind", cls.kind, 'a topic with read_positions() is a "log"')
+    if cls.has_own_positions and cls.renew_epoch.__func__ is base.renew_epoch.__func__:
+        # Else a client would resume from a void position after a restored backup.
+        raise _bad(cls, "renew_epoch", None, "a topic with read_positions() gives its rows a new epoch itself")
     if not cls.personal:
         return
     if cls.key_type is None:

@@ -83,7 +83,7 @@ class PresenceChanged(msgspec.Struct, tag_field="type", tag="presence.changed", 
 
 # Types of the engine's own frames, which clients read before those of a topic.
 RESERVED_TYPES = {
-    *("ok", "error", "pong", "hello", "auth.required", "service.changed", "user.renamed"),
+    *("ok", "error", "pong", "hello", "auth.required", "service.changed", "person.changed"),
     *("changed", "closed", "presence.changed"),
 }
 # Fields that `event_text` adds. A second one of the same name would hide them.
@@ -97,6 +97,24 @@ class EventTooLong(Refused):
 def max_bytes() -> int:
     """The largest state, event or result that fits into a frame."""
     return conf.settings().sent_frame_bytes - ENVELOPE_BYTES
+
+
+def room_for_presence(answer: Joined, size: int, *, is_page: bool) -> int:
+    """The bytes that the users present may take in the answer to a join.
+
+    Args:
+        answer: without them.
+        size: of the whole answer for a page; else of the users alone, since a state may be larger.
+        is_page: whether the answer is a page of a log.
+
+    Raises:
+        Refused: `too_long`: state and viewer do not fit into one frame.
+    """
+    parts = [part for part in (answer.state, answer.viewer, answer.events) if isinstance(part, msgspec.Raw)]
+    used = sum(len(bytes(part)) + 1 for part in parts)
+    if used > (limit := max_bytes()):
+        raise Refused(ErrorCode.TOO_LONG, f"state and viewer of {answer.topic} have {used} bytes, more than {limit}")
+    return max(0, size - ENVELOPE_BYTES - used) if is_page else min(size, limit - used)
 
 
 def result_json(command: str, result: Any) -> bytes:

@@ -16,8 +16,8 @@ from hubbub.topics.reading import MAX_LOGS, encoded_state, enter, page_bytes, po
 
 logger = logging.getLogger(__name__)
 
-# Of one repair, which every socket of the topic is sent.
-REPAIR_BYTES = 128 * 1024
+# A repair, which every socket of the topic is sent, ends with the change that exceeds this.
+REPAIR_CHARS = 128 * 1024
 CHANGES_PER_READ = 64
 
 # Sizes of pages are rounded down to this: the space for presence varies from join to join, and one page serves many.
@@ -150,16 +150,17 @@ def _read_changes(topic: LiveTopic, after: int) -> Changes:
     frames: list[tuple[int, str]] = []
     position = after
     size = 0
-    while position < start.position and size <= REPAIR_BYTES:
+    while position < start.position:
         rows = list(topic.changes(position, CHANGES_PER_READ))
         for at, event in rows:
             frames.append((at, event_text(topic.address, event, at)))
+            position = at
             size += len(frames[-1][1])
+            if size > REPAIR_CHARS:
+                return Changes(position, frames, more=position < start.position, epoch=start.epoch)
         if len(rows) < CHANGES_PER_READ:
-            position = max(start.position, rows[-1][0] if rows else 0)
-            break
-        position = rows[-1][0]
-    return Changes(position, frames, more=position < start.position, epoch=start.epoch)
+            position = max(start.position, position)
+    return Changes(position, frames, epoch=start.epoch)
 
 
 def _changes(topic: LiveTopic, after: int, until: int, size: int) -> tuple[list[str], int]:

@@ -26,15 +26,23 @@ class Marks:
 
     def __init__(self, database: str) -> None:
         self.database = database
+        self._connection = connections[database]
+        # Of threads that the command has started: they have connections of their own.
+        self._of_other_threads: list[Mark] = []
 
     def add(self, topic: LiveTopic, *, is_access: bool) -> None:
         """Mark the topic as changed, or the access to it."""
-        connections[self.database].on_commit(Mark(self, topic, is_access))
+        mark = Mark(self, topic, is_access)
+        if connections[self.database] is self._connection:
+            self._connection.on_commit(mark)
+        else:
+            self._of_other_threads.append(mark)
 
     def kept(self) -> "list[Mark]":
         """The marks that no savepoint has rolled back."""
-        callbacks = (entry[1] for entry in connections[self.database].run_on_commit)
-        return [mark for mark in callbacks if isinstance(mark, Mark) and mark.marks is self]
+        callbacks = (entry[1] for entry in self._connection.run_on_commit)
+        own = [mark for mark in callbacks if isinstance(mark, Mark) and mark.marks is self]
+        return [*own, *self._of_other_threads]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

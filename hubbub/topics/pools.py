@@ -2,16 +2,19 @@
 
 import asyncio
 import functools
+import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from hubbub import conf, threads
-from hubbub.process.per_loop import PerLoop
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+# The result of a job, and the function that runs it.
+Job = tuple["asyncio.Future[Any]", Callable[[], None]]
 
 
 @dataclass(slots=True, eq=False)
@@ -19,11 +22,14 @@ class Share:
     """The threads that one class uses, and the jobs that wait for one of them."""
 
     running: int = 0
-    waiting: "deque[asyncio.Future[None]]" = field(default_factory=deque)
+    waiting: deque[Job] = field(default_factory=deque)
 
 
 class SharedPool:
-    """A pool as seen from one event loop.
+    """A pool of which each class has a share.
+
+    A thread takes the next job of the class itself: under load, a turn of the event loop between two jobs would take
+    longer than the jobs.
 
     Args:
         pool: runs the jobs.
@@ -32,60 +38,62 @@ class SharedPool:
     def __init__(self, pool: threads.Pool) -> None:
         self._pool = pool
         self._max = max(1, pool.threads // 2)
+        self._lock = threading.Lock()
         self._shares: dict[str, Share] = {}
 
-    async def run(self, name: str, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run `fn` in a thread, when the class `name` uses less than its share. Raises as `Pool.submit`."""
-        share = self._shares.setdefault(name, Share())
-        if share.running >= self._max:
-            if len(share.waiting) >= conf.settings().max_queued_jobs:
-                raise threads.refused_unavailable()
-            await self._wait(name, share)
-        else:
-            share.running += 1
-        return await self._submit(name, fn, *args, **kwargs)
-
     def start(self, name: str, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> "asyncio.Future[R]":
-        """As `run`, without a task of the event loop while the class uses less than its share."""
-        share = self._shares.setdefault(name, Share())
-        if share.running >= self._max:
-            return asyncio.ensure_future(self.run(name, fn, *args, **kwargs))
-        share.running += 1
-        return self._submit(name, fn, *args, **kwargs)
+        """Run `fn` in a thread, when the class `name` uses less than its share. Returns and raises as `Pool.submit`."""
+        with self._lock:
+            if (share := self._shares.get(name)) is not None and len(share.waiting) >= conf.settings().max_queued_jobs:
+                # Jobs that no longer wait take no place.
+                share.waiting = deque(job for job in share.waiting if not job[0].done())
+                if len(share.waiting) >= conf.settings().max_queued_jobs:
+                    raise threads.refused_unavailable()
+        job = self._pool.job(fn, *args, **kwargs)
+        with self._lock:
+            share = self._shares.setdefault(name, Share())
+            must_wait = share.running >= self._max
+            if must_wait:
+                share.waiting.append(job)
+            else:
+                share.running += 1
+        if not must_wait:
+            self._execute(name, share, job)
+        return job[0]
 
-    def _submit(self, name: str, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> "asyncio.Future[R]":
+    async def run(self, name: str, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """As `start`, and wait for the result. Cancelling this cancels a job that has not begun."""
+        return await self.start(name, fn, *args, **kwargs)
+
+    def _execute(self, name: str, share: Share, job: Job) -> None:
+        # Behind the jobs of other classes: one with a long queue does not keep its threads.
+        self._pool.execute(functools.partial(self._run, name, share, job))
+
+    def _run(self, name: str, share: Share, job: Job) -> None:
+        """Run a job in a thread, also one past its deadline, which still has its thread. Then start the next."""
         try:
-            result = self._pool.submit(fn, *args, **kwargs)
-        except BaseException:
-            self._release(name)
-            raise
-        # A job past its deadline still has its thread.
-        self._pool.when_free(result, functools.partial(self._release, name))
-        return result
-
-    async def _wait(self, name: str, share: Share) -> None:
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        share.waiting.append(turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self._release(name)  # It was given the thread at the same moment.
-            elif turn in share.waiting:
-                share.waiting.remove(turn)  # A job that no longer waits takes no place in the queue.
-            raise
-
-    def _release(self, name: str) -> None:
-        share = self._shares[name]
-        while share.waiting:
-            turn = share.waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)  # The thread goes to the next job.
-                return
-        share.running -= 1
-        if not share.running:
-            del self._shares[name]
+            job[1]()
+        finally:
+            with self._lock:
+                while share.waiting and share.waiting[0][0].done():
+                    share.waiting.popleft()
+                following = share.waiting.popleft() if share.waiting else None
+                if following is None:
+                    share.running -= 1
+                    if not share.running:
+                        self._shares.pop(name, None)
+            if following is not None:
+                self._execute(name, share, following)
 
 
-readers = PerLoop(lambda: SharedPool(threads.topic_readers()))
-writers = PerLoop(lambda: SharedPool(threads.topic_writers()))
+_shared = functools.cache(SharedPool)
+
+
+def readers() -> SharedPool:
+    """For states, and commands that only read."""
+    return _shared(threads.topic_readers())
+
+
+def writers() -> SharedPool:
+    """For commands that write."""
+    return _shared(threads.topic_writers())

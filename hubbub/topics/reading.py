@@ -1,12 +1,10 @@
 """Reads of topics for joins, repairs and re-checks. Synchronous; for threads. Never writes."""
 
-import functools
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from django.db import Error as DatabaseError
 
 from hubbub import conf
 from hubbub.auth.identity import Identity
@@ -81,33 +79,32 @@ def versioned(topic: LiveTopic, state: Any) -> TopicState:
     return TopicState(state.epoch, state.version, _encoded(topic, state.state))
 
 
-def find_denied(find: Find, users: dict[str, set[str]]) -> dict[str, dict[str, str]]:
-    """The users who may no longer see a topic, with its last frame for them, by group and user id."""
+def find_denied(find: Find, users: dict[str, set[str]]) -> tuple[dict[str, dict[str, str]], dict[str, set[str]]]:
+    """Check users in topics, for a bounded time.
+
+    Args:
+        find: finds topics.
+        users: by group the ids of users.
+
+    Returns:
+        The users who may no longer see a topic, with its last frame for them, by group and user id. And the users by
+        group who are not checked yet.
+    """
     groups = {address_of_group(group): group for group in users}
     by_class: dict[type, list[tuple[LiveTopic, Collection[str]]]] = {}
     for address, group in groups.items():
         if (topic := find(address)) is not None:
             by_class.setdefault(type(topic), []).append((topic, users[group]))
     found: dict[str, dict[str, str]] = {}
-    for cls, topics in by_class.items():
-        try:
-            denied = access.denied(topics)
-        except DatabaseError:
-            raise
-        except Exception as error:  # noqa: BLE001 - of the class: others are checked; the next sweep asks it again
-            _permission_log(cls).failed(repr(error), with_traceback=True)
-            continue
-        _permission_log(cls).recovered()
+    rest: dict[str, set[str]] = {}
+    for topics in by_class.values():
+        denied, unchecked = access.denied(topics)
         for address, codes in denied.items():
             found[groups[address]] = {
                 user_id: encode(Closed(topic=address, code=code)) for user_id, code in codes.items()
             }
-    return found
-
-
-@functools.cache
-def _permission_log(cls: type) -> LogOnce:
-    return LogOnce(f"{cls.__name__}: authorization re-check failed")
+        rest |= {groups[topic.address]: {*user_ids} for topic, user_ids in unchecked if user_ids}
+    return found, rest
 
 
 def read_positions(find: Find, groups: Iterable[str]) -> dict[str, StreamPosition]:

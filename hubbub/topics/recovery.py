@@ -2,7 +2,8 @@
 
 import asyncio
 import math
-from collections.abc import Iterator
+import time
+from collections.abc import AsyncIterator, Iterator
 
 from hubbub import conf, threads
 from hubbub.delivery.recovery import Changes, Recovery, StreamPosition
@@ -34,6 +35,7 @@ class Comparison:
     def __init__(self) -> None:
         # By database: the time of its clock before the last successful read, and the epoch then.
         self._since: dict[str, tuple[int, str]] = {}
+        self._read_at = 0.0
         self._next = 0
 
     async def read_all(self, groups: list[str]) -> dict[str, StreamPosition]:
@@ -41,21 +43,23 @@ class Comparison:
         self._since = {}
         return await threads.read(reading.read_positions, find, groups)
 
-    async def read_changed(self, groups: list[str]) -> dict[str, StreamPosition]:
-        """Read the positions of those groups that changed, and of the next slice of the others."""
+    async def read_changed(self, groups: list[str]) -> dict[str, StreamPosition | None]:
+        """Read the positions of those groups that changed, and of the next slice of the others. None: it has ended."""
         since, self._since = self._since, {}  # A failure leaves it empty: the next comparison reads everything.
+        if time.monotonic() - self._read_at > FULL_SECONDS:
+            since = {}  # No topic was open meanwhile: all that changed since would be more than is open now.
         share = math.ceil(len(groups) * conf.settings().reconcile_seconds / FULL_SECONDS)
         start = self._next if self._next < len(groups) else 0
         slice_ = sorted(groups)[start : start + share]
         self._next = start + share
         found, read_at = await threads.read(_read_changed, {*groups}, slice_, since)
-        self._since = read_at
+        self._since, self._read_at = read_at, time.monotonic()
         return found
 
 
 def _read_changed(
     groups: set[str], also: list[str], since: dict[str, tuple[int, str]]
-) -> tuple[dict[str, StreamPosition], dict[str, tuple[int, str]]]:
+) -> tuple[dict[str, StreamPosition | None], dict[str, tuple[int, str]]]:
     by_address = {address_of_group(group): group for group in groups}
     by_database: dict[str, list[str]] = {}
     classes = topics()
@@ -66,7 +70,7 @@ def _read_changed(
             also.append(group)  # All in one query: their tables have no index by time.
         else:
             by_database.setdefault(cls.database, []).append(group)
-    found: dict[str, StreamPosition] = {}
+    found: dict[str, StreamPosition | None] = {}
     read_at: dict[str, tuple[int, str]] = {}
     for database, own in by_database.items():
         now = positions.read_clock(database), positions.read_epoch(database)
@@ -77,7 +81,7 @@ def _read_changed(
             continue
         changed = positions.read_changed(database, before_ms - OVERLAP_MS)
         found |= {by_address[address]: position for address, position in changed.items() if address in by_address}
-    return found | reading.read_positions(find, also), read_at
+    return found | dict.fromkeys(also) | reading.read_positions(find, also), read_at
 
 
 comparison = PerLoop(Comparison)
@@ -92,21 +96,22 @@ async def _read_positions(groups: list[str]) -> dict[str, StreamPosition]:
     return await comparison().read_all(groups)
 
 
-async def _read_changed_positions(groups: list[str]) -> dict[str, StreamPosition]:
+async def _read_changed_positions(groups: list[str]) -> dict[str, StreamPosition | None]:
     return await comparison().read_changed(groups)
 
 
-async def _find_revoked(users: dict[str, set[str]]) -> dict[str, dict[str, str]]:
-    """In slices: `may_view` of a feature may take a query for each user and topic."""
+async def _find_revoked(users: dict[str, set[str]]) -> AsyncIterator[dict[str, dict[str, str]]]:
+    """In jobs of bounded time: `may_view` of a feature may take a query for each user and topic."""
     is_paced = sum(map(len, users.values())) > UNPACED_CHECKS
-    found: dict[str, dict[str, str]] = {}
     for part in _in_parts(users):
-        began = asyncio.get_running_loop().time()
-        for group, frames in (await threads.read(reading.find_denied, find, part)).items():
-            found[group] = found.get(group, {}) | frames
-        if is_paced:
-            await asyncio.sleep((asyncio.get_running_loop().time() - began) / SHARE_OF_THREAD)
-    return found
+        rest = part
+        while rest:
+            began = asyncio.get_running_loop().time()
+            found, rest = await threads.read(reading.find_denied, find, rest)
+            seconds = asyncio.get_running_loop().time() - began
+            yield found
+            if is_paced:
+                await asyncio.sleep(seconds / SHARE_OF_THREAD)
 
 
 def _in_parts(users: dict[str, set[str]]) -> Iterator[dict[str, set[str]]]:

@@ -207,7 +207,8 @@ class Topic:
         """Note that the state changed. Members get the new state after the commit.
 
         In a command the position is taken when the command has run. In another transaction it is taken now, and its
-        row is locked until the commit: call it last. Outside a transaction it is taken and published at once.
+        row is locked until the commit: call it last. Outside a transaction it is taken and published at once. With a
+        transaction on another database than the topic's it is taken after the commit of both.
         """
         marks.changed([self])
 

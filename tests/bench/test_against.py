@@ -149,12 +149,20 @@ def test_with_the_same_client_the_old_server_is_measured_by_the_new_one(
     (new / "server").write_text("2")
     (old / "bench" / "__main__.py").write_text("raise SystemExit('the old client')")
     monkeypatch.setattr("bench.__main__.ROOT", new)
+    (old / "chat").mkdir()
+    (old / "chat" / "topics.py").touch()
     results = tmp_path / "against.json"
     arguments = ["posts", "--against", str(old), "--rounds", "1", "--same-client", "--json", str(results)]
     assert main(arguments) == 0
     [row] = json.loads(results.read_text())
     assert (row["old"], row["new"]) == ([1.0], [2.0])
     assert not (old / "turns").exists()
+
+
+def test_the_same_client_is_refused_for_a_checkout_of_an_older_protocol(tmp_path: Path) -> None:
+    old = checkout(tmp_path / "old")
+    with pytest.raises(SystemExit, match=r"old speaks an older protocol than this client\. Leave the option out\."):
+        main(["posts", "--against", str(old), "--same-client"])
 
 
 def test_a_folder_that_is_no_checkout_is_refused(tmp_path: Path) -> None:

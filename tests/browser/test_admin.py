@@ -155,7 +155,7 @@ async def test_rights_removed_in_the_admin_end_within_a_second_on_other_processe
         for one in (first, second):
             await one.join(slug)
         await root.open(f"chat/membership/?q={name}")
-        told = [asyncio.create_task(timed(one.event("room.closed"))) for one in (first, second)]
+        told = [asyncio.create_task(timed(one.event("closed"))) for one in (first, second)]
         await root.act("ban", name)
         await expect(root.page.locator(".messagelist .success")).to_be_visible()
         banned_at = time.monotonic()
@@ -267,10 +267,10 @@ async def test_a_ban_from_the_page_of_a_room_takes_at_most_three_clicks(
         assert await focused(page) == "select2-id_user-container"
         await take_clicks(page)
         await ban_a_last_author_for_a_day(page, talker)
-        assert (await first.event("room.closed"))["code"] == "banned"
+        assert (await first.event("closed"))["code"] == "banned"
         assert await take_clicks(page) == 2
         await ban_until_a_date(page, reader)
-        assert (await second.event("room.closed"))["code"] == "banned"
+        assert (await second.event("closed"))["code"] == "banned"
         assert await take_clicks(page) == 3
         await page.get_by_role("button", name=f"Lift the ban of {reader}").click()
         await expect(page.locator(SAVED)).to_have_text(f"The ban of {reader} is lifted.")

@@ -69,7 +69,7 @@ async def test_scrolling_back_before_a_long_absence_is_caught_up_with_leaves_no_
     log = page.locator(".log")
     await log.evaluate("log => log.scrollTop = 0")
     await until(lambda: len(asked) == 2)
-    assert [json.loads(text)["type"] for text in asked] == ["room.join", "room.history"]
+    assert [json.loads(text)["type"] for text in asked] == ["join", "history"]
     await page.locator(".jump").click()
     socket, server = lines[-1]
     socket.on_message(lambda text: server.send(text))

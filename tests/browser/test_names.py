@@ -69,7 +69,7 @@ async def test_a_room_that_is_renamed_has_the_new_title_on_its_page_and_in_the_l
         await bob.page.locator(f"a[href='/rooms/{slug}/']").focus()
         await asyncio.to_thread(cluster.shell, change)
         await expect(alice.page.locator("#room-title")).to_have_text(f"New {slug}")
-        await expect(alice.page.locator("[data-role=topic]")).to_have_text("Talk")
+        await expect(alice.page.locator("[data-role=description]")).to_have_text("Talk")
         await expect(alice.page.locator("[aria-current=page] [data-role=room-title]")).to_have_text(f"New {slug}")
         await expect(row).to_have_text(f"New {slug}", timeout=TIMEOUT_MS)
         await expect(bob.page.locator(f"a[href='/rooms/{slug}/']")).to_be_focused()

@@ -9,16 +9,17 @@ from django.db import connection
 
 from chaos.checking import Report, Row, check, read_record
 from chaos.log import Log, Sent
+from chaos.room_view import RoomView
 from chat import posting, services
 from chat.models import Room
 from tests.support.personas import alice, lounge  # noqa: F401
-from tests.support.rooms import EPOCH, answer, changed, event, log, posted, record, row, state
+from tests.support.rooms import EPOCH, changed, event, log, posted, record, resumed, row, state
 
 ALL = [event(seq, state(seq)) for seq in (1, 2, 3)]
 ROWS = [row(seq) for seq in (1, 2, 3)]
 
 
-def sender() -> Log:
+def sender() -> Log[RoomView]:
     return log(*ALL, sent=[posted(seq) for seq in (1, 2, 3)])
 
 
@@ -41,7 +42,7 @@ def test_a_whole_room_with_changes_is_whole() -> None:
 
 
 def test_a_post_without_an_answer_may_be_there_or_not() -> None:
-    unanswered = Sent("message.post", 0.0, id="id-3", body="body 3")
+    unanswered = Sent("message.post", 0.0, {"id": "id-3", "body": "body 3"})
     report = check(record(*ROWS), [log(*ALL, sent=[posted(1), posted(2), unanswered])])
     assert report.is_consistent
     report.add(check(record(*ROWS[:2]), [log(*ALL[:2], sent=[posted(1), posted(2), unanswered])]))
@@ -101,7 +102,7 @@ def lose_a_client() -> Report:
 def lose_in_a_resumption() -> Report:
     view = log(ALL[0])
     view.view.left()
-    view.view.joined(answer(3, [state(3)], complete=True))
+    view.view.joined(resumed(3, ALL[2]))
     return check(record(*ROWS), [sender(), view])
 
 
@@ -147,8 +148,24 @@ def test_an_event_that_came_twice_or_swapped_is_found() -> None:
 def test_a_resumption_out_of_order_is_found() -> None:
     swapped = log(ALL[0])
     swapped.view.left()
-    swapped.view.joined(answer(3, [state(3), state(2)], complete=True))
+    # In the order of their positions, which are those of other changes.
+    swapped.view.joined(resumed(3, event(2, state(3)), event(3, state(2))))
     assert breach_kinds(check(record(*ROWS), [sender(), swapped])) == ["disordered"]
+
+
+def test_a_change_of_the_room_that_a_resumption_lacks_is_found() -> None:
+    returner = log(ALL[0])
+    returner.view.left()
+    returner.view.joined(resumed(4, ALL[2], event(4, state(2))))
+    rows = [ROWS[0], row(2, position=4), ROWS[2]]
+    report = check(record(*rows, changed_position=2), [returner], are_all_senders=False)
+    assert report.of("lost") == ["reader: never received position 2, the last change of the room"]
+    changed_room = {"type": "room.changed", "topic": "room/lounge", "position": 2, "changes": {"title": "Salon"}}
+    whole = log(ALL[0])
+    whole.view.left()
+    whole.view.joined(resumed(4, changed_room, ALL[2], event(4, state(2))))
+    report = check(record(*rows, changed_position=2), [whole], are_all_senders=False)
+    assert report.is_consistent, str(report)
 
 
 def test_messages_that_were_never_sent_or_saved_are_found() -> None:

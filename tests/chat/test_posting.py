@@ -1,4 +1,4 @@
-"""Posts in batches: each with its own answer and its own error, one transaction, one publish per room."""
+"""Posts in batches: each with its own answer and its own error, one transaction, one message per room."""
 
 import threading
 import time
@@ -12,10 +12,10 @@ from django.test.utils import CaptureQueriesContext
 
 from chat import posting, services
 from chat.models import Message, Room
-from chat.posting import Post, post_messages
 from hubbub.protocol import Refused
 from hubbub.publish import process_sender
-from tests.support.posts import outcome, post_by
+from hubbub.topics import marks
+from tests.support.posts import outcome, post_all, post_by
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -29,7 +29,7 @@ def published(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[int]]]:
     """(group, positions) of each publish."""
     seen: list[tuple[str, list[int]]] = []
     monkeypatch.setattr(
-        posting, "publish_in_order", lambda group, frames: seen.append((group, [at for at, _ in frames]))
+        marks.publisher, "publish_in_order", lambda group, frames: seen.append((group, [at for at, _ in frames]))
     )
     return seen
 
@@ -44,12 +44,12 @@ def test_each_post_of_a_batch_has_its_own_outcome(
         post_by(bob, attic),
         post_by(alice, lounge, "  "),
         post_by(alice, lounge, "once", repeated),
-        Post(alice.pk, "nowhere", uuid4(), "x"),
+        post_by(alice, "nowhere", "x"),
         post_by(bob, lounge, "x" * 5000),
         post_by(alice, lounge, "again", repeated),
         post_by(bob, lounge),
     ]
-    assert [outcome(result) for result in post_messages(batch)] == [
+    assert [outcome(result) for result in post_all(batch)] == [
         (1, 1),
         "not_found",
         (1, 1),
@@ -61,7 +61,7 @@ def test_each_post_of_a_batch_has_its_own_outcome(
         (3, 3),
     ]
     assert Message.objects.count() == 4
-    assert sorted(published) == [("room.attic", [1]), ("room.lounge", [1, 2, 3])]
+    assert sorted(published) == [("t:room/attic", [1]), ("t:room/lounge", [1, 2, 3])]
 
 
 def test_a_post_under_a_deleted_account_does_not_fail_its_neighbours(
@@ -69,22 +69,25 @@ def test_a_post_under_a_deleted_account_does_not_fail_its_neighbours(
 ) -> None:
     mine, gone = post_by(alice, lounge), post_by(bob, lounge)
     bob.delete()
-    assert [outcome(result) for result in post_messages([gone, mine])] == ["not_found", (1, 1)]
-    assert published == [("room.lounge", [1])]
+    assert [outcome(result) for result in post_all([gone, mine])] == ["not_found", (1, 1)]
+    assert published == [("t:room/lounge", [1])]
 
 
 def test_no_posts_are_no_transaction(django_assert_num_queries: Any) -> None:
     """A batch of which all have waited too long."""
     with django_assert_num_queries(0):
-        assert post_messages([]) == []
+        assert post_all([]) == []
 
 
 def test_answers_to_one_id_are_equal_and_cannot_be_changed(alice: Any, lounge: Room) -> None:
-    """The consumer puts the command's ref on a copy: two commands may share one answer."""
-    first, second = post_messages([post_by(alice, lounge, "x", client_id := uuid4())] * 2)
+    """Two commands may share one answer."""
+    calls = [post_by(alice, lounge, "x", client_id := uuid4())] * 2
+    posts = [posting.Post(call.user_id, "lounge", client_id, call.arguments.body) for call in calls]
+    first, second = posting.post_messages(posts)
     assert first == second
     with pytest.raises(AttributeError):
-        first.ref = 1  # type: ignore[misc, union-attr]
+        first.seq = 7  # type: ignore[misc, union-attr]
+    assert [outcome(result) for result in post_all(calls)] == [(1, 1), (1, 1)]
     assert Message.objects.get().client_id == client_id
 
 
@@ -94,7 +97,7 @@ def test_a_batch_costs_the_same_queries_however_long(alice: Any, bob: Any, loung
         with CaptureQueriesContext(
             connection,
         ) as queries:
-            post_messages([post_by(user, lounge) for user in (alice, bob) for _ in range(size // 2)])
+            post_all([post_by(user, lounge) for user in (alice, bob) for _ in range(size // 2)])
         counts.append(len(queries))
     assert counts[0] == counts[1]
 
@@ -111,9 +114,9 @@ def test_one_broken_post_does_not_fail_its_neighbours(
 
     monkeypatch.setattr(posting, "_insert", refuse_poison)
     batch = [post_by(alice, lounge, body) for body in ("one", "poison", "two")]
-    assert [outcome(result) for result in post_messages(batch)] == [(1, 1), "unavailable", (2, 2)]
+    assert [outcome(result) for result in post_all(batch)] == [(1, 1), "unavailable", (2, 2)]
     assert list(Message.objects.values_list("body", flat=True)) == ["one", "two"]
-    assert published == [("room.lounge", [1]), ("room.lounge", [2])]
+    assert published == [("t:room/lounge", [1]), ("t:room/lounge", [2])]
 
 
 def test_a_database_that_goes_while_posts_are_tried_alone_is_asked_no_more(
@@ -126,7 +129,7 @@ def test_a_database_that_goes_while_posts_are_tried_alone_is_asked_no_more(
         raise IntegrityError("poison") if len(messages) > 1 else OperationalError("locked")
 
     monkeypatch.setattr(posting, "_insert", fail)
-    results = post_messages([post_by(alice, lounge) for _ in range(50)])
+    results = post_all([post_by(alice, lounge) for _ in range(50)])
     assert [outcome(result) for result in results] == ["unavailable"] * 50
     assert tries == [50, 1]
 
@@ -142,7 +145,7 @@ def test_a_batch_that_the_database_is_away_for_is_not_tried_post_by_post(
 
     monkeypatch.setattr(posting, "_insert", fail)
     with pytest.raises(OperationalError):
-        post_messages([post_by(alice, lounge) for _ in range(50)])
+        post_all([post_by(alice, lounge) for _ in range(50)])
     assert len(tries) == 1
 
 
@@ -152,7 +155,7 @@ def test_a_lone_post_that_fails_says_how(alice: Any, lounge: Room, monkeypatch: 
 
     monkeypatch.setattr(posting, "_insert", fail)
     with pytest.raises(OperationalError):
-        post_messages([post_by(alice, lounge)])
+        post_all([post_by(alice, lounge)])
     lounge.refresh_from_db()
     assert lounge.position == 0
 
@@ -164,7 +167,7 @@ def test_a_failure_after_the_commit_does_not_refuse_a_saved_post(
         raise RuntimeError("no publisher")
 
     monkeypatch.setattr(process_sender, "put", fail)
-    assert [outcome(result) for result in post_messages([post_by(alice, lounge)])] == [(1, 1)]
+    assert [outcome(result) for result in post_all([post_by(alice, lounge)])] == [(1, 1)]
 
 
 ENDLESS = "a" + "\u0300" * 4_000 + "\u0327" * 4_000
@@ -172,7 +175,7 @@ ENDLESS = "a" + "\u0300" * 4_000 + "\u0327" * 4_000
 
 def test_endless_marks_are_refused_before_they_are_sorted(alice: Any, bob: Any, lounge: Room) -> None:
     began = time.monotonic()
-    results = post_messages([post_by(alice, lounge, ENDLESS) for _ in range(100)] + [post_by(bob, lounge, "hello")])
+    results = post_all([post_by(alice, lounge, ENDLESS) for _ in range(100)] + [post_by(bob, lounge, "hello")])
     assert [outcome(result) for result in results] == ["invalid"] * 100 + [(1, 1)]
     with pytest.raises(Refused, match="marks"):
         services.edit_message(user_id=bob.pk, slug=lounge.slug, seq=1, body=ENDLESS)
@@ -191,13 +194,13 @@ def test_endless_marks_are_refused_before_they_are_sorted(alice: Any, bob: Any, 
     ],
 )
 def test_text_with_marks_as_people_write_it_is_taken(alice: Any, lounge: Room, body: str) -> None:
-    assert outcome(post_messages([post_by(alice, lounge, body)])[0]) == (1, 1)
+    assert outcome(post_all([post_by(alice, lounge, body)])[0]) == (1, 1)
     assert Message.objects.get().body == unicodedata.normalize("NFC", body)
 
 
 def test_a_repeated_post_with_another_body_gets_the_same_answer(alice: Any, lounge: Room) -> None:
-    post_messages([post_by(alice, lounge, "x", client_id := uuid4())])
-    assert outcome(post_messages([post_by(alice, lounge, ENDLESS, client_id)])[0]) == (1, 1)
+    post_all([post_by(alice, lounge, "x", client_id := uuid4())])
+    assert outcome(post_all([post_by(alice, lounge, ENDLESS, client_id)])[0]) == (1, 1)
 
 
 def test_a_locked_room_does_not_delay_another_room(alice: Any, lounge: Room, published: Any) -> None:
@@ -222,14 +225,14 @@ def test_a_locked_room_does_not_delay_another_room(alice: Any, lounge: Room, pub
             cursor.execute("SET lock_timeout = '1s'")
         batch = [post_by(alice, room, str(number)) for number, room in enumerate([lounge, garden, lounge, garden])]
         began = time.monotonic()
-        results = post_messages(batch)
+        results = post_all(batch)
         assert time.monotonic() - began < 3
         assert [outcome(result) for result in results] == ["unavailable", (1, 1), "unavailable", (2, 2)]
-        assert published == [("room.garden", [1, 2])]
+        assert published == [("t:room/garden", [1, 2])]
         with pytest.raises(OperationalError):
-            post_messages(batch[:1])
+            post_all(batch[:1])
     finally:
         release.set()
         holder.join()
         connection.close()
-    assert [outcome(result) for result in post_messages(batch)] == [(1, 1), (1, 1), (2, 2), (2, 2)]
+    assert [outcome(result) for result in post_all(batch)] == [(1, 1), (1, 1), (2, 2), (2, 2)]

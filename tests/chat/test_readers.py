@@ -16,6 +16,7 @@ from chat import access, bans, history, posting, revocation, services
 from chat.models import Room
 from hubbub.limits.token_buckets import Buckets
 from hubbub.protocol import Refused
+from tests.support.joins import join
 from tests.support.personas import make_user
 
 pytestmark = [pytest.mark.database, pytest.mark.usefixtures("plain_static")]
@@ -33,10 +34,6 @@ def staff_with(*codenames: str) -> Any:
     return user
 
 
-def join(user: Any, room: Room) -> Any:
-    return history.open_room(user_id=str(user.pk), slug=room.slug, after=None, epoch=None)
-
-
 def refusal(do: Any, **arguments: Any) -> str:
     with pytest.raises(Refused) as refused:
         do(**arguments)
@@ -49,8 +46,8 @@ def test_a_reader_opens_a_private_room_on_page_and_socket(client: Any, reader: A
     assert page.status_code == 200
     assert "You are not a member: you can read, but not write." in page.text
     assert 'data-role-here="reader"' in page.text
-    assert join(reader, attic).room.role == "reader"
-    history.read_history(user_id=str(reader.pk), slug="attic", before=10, after=None, around=None, limit=10)
+    assert join(reader, attic).viewer.role == "reader"
+    history.read_history(user_id=str(reader.pk), slug="attic", before=10, since=None, around=None, limit=10)
     assert not attic.memberships.filter(user=reader).exists()
     assert "Attic" not in client.get("/").text
 
@@ -92,7 +89,7 @@ def test_a_banned_or_inactive_reader_is_out(reader: Any, attic: Room) -> None:
     bans.ban_user(room_id=attic.pk, user_id=str(reader.pk), until=timezone.now() + timedelta(hours=1))
     assert refusal(join, user=reader, room=attic) == "not_found"
     bans.lift_ban(room_id=attic.pk, user_id=str(reader.pk))
-    assert join(reader, attic).room.role == "reader"
+    assert join(reader, attic).viewer.role == "reader"
     reader.is_active = False
     reader.save()
     assert refusal(join, user=reader, room=attic) == "not_found"

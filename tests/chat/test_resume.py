@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from chat import conf, history, services
+from chat import conf, services
 from chat.models import Room
-from chat.protocol import Joined, frame_size
-from tests.support.joins import PAGE_BYTES, join, post, seqs
+from hubbub.topics import log_reading
+from tests.support.joins import PAGE_BYTES, JoinAnswer, join, post, seqs
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 
@@ -25,6 +25,12 @@ def test_a_resume_brings_every_change_in_order_of_position(alice: Any, lounge: R
     assert joined.complete
     assert seqs(joined) == [5, 1, 3, 6]
     assert [message.deleted for message in joined.messages] == [False, False, True, False]
+    assert [(event["type"], event["position"]) for event in joined.events] == [
+        ("message.posted", 5),
+        ("message.edited", 6),
+        ("message.deleted", 7),
+        ("message.posted", 8),
+    ]
 
 
 def test_a_resume_at_the_present_brings_nothing(alice: Any, lounge: Room) -> None:
@@ -63,9 +69,9 @@ def test_too_many_changes_start_afresh(alice: Any, lounge: Room, settings: Any) 
 # In parts
 
 
-def resumed(user: Any, room: Room, after: int) -> list[Joined]:
+def resumed(user: Any, room: Room, after: int) -> list[JoinAnswer]:
     """The parts of a resume, each asked for from where the one before has ended."""
-    parts: list[Joined] = []
+    parts: list[JoinAnswer] = []
     while not parts or parts[-1].partial:
         parts.append(join(user, room, after=after, epoch=room.epoch))
         after = parts[-1].position
@@ -76,7 +82,7 @@ def test_a_resume_that_does_not_fit_comes_in_parts_without_a_hole_or_a_double(al
     post(alice, lounge, 150, body="words " * 100)
     services.edit_message(user_id=alice.pk, slug="lounge", seq=3, body="edited " * 100)
     parts = resumed(alice, lounge, after=10)
-    assert all(part.complete and part.more and frame_size(part) <= PAGE_BYTES for part in parts)
+    assert all(part.complete and part.size <= PAGE_BYTES for part in parts)
     assert [part.partial for part in parts] == [True] * (len(parts) - 1) + [False]
     assert len(parts) > 2
     assert [seq for part in parts for seq in seqs(part)] == [*range(11, 151), 3]
@@ -97,12 +103,28 @@ def test_a_change_between_two_parts_comes_once_and_last(alice: Any, lounge: Room
 def test_more_changes_than_are_read_at_a_time_and_positions_of_the_room_itself(
     alice: Any, lounge: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(history, "READ_CHANGES", 4)
+    monkeypatch.setattr(log_reading, "CHANGES_PER_READ", 4)
     post(alice, lounge, 8)
     services.change_room(room_id=lounge.pk, title="Lobby")
     for after, expected in ((0, 8), (1, 7), (4, 4), (8, 0), (9, 0)):
         joined = join(alice, lounge, after=after, epoch=lounge.epoch)
         assert (joined.position, len(joined.messages), joined.partial) == (9, expected, False)
+        renamed = [event for event in joined.events if event["type"] == "room.changed"]
+        assert [(event["position"], event["changes"]["title"]) for event in renamed] == [(9, "Lobby")] * (after < 9)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_a_change_of_the_room_among_messages_is_left_out_of_no_read(
+    alice: Any, lounge: Room, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """It is no message: reads of any size have it at its place."""
+    monkeypatch.setattr(log_reading, "CHANGES_PER_READ", size)
+    post(alice, lounge, 3)
+    services.change_room(room_id=lounge.pk, title="Lobby")
+    post(alice, lounge, 3)
+    for after in range(8):
+        events = join(alice, lounge, after=after, epoch=lounge.epoch).events
+        assert [event["position"] for event in events] == list(range(after + 1, 8))
 
 
 def test_a_client_past_the_last_part_starts_afresh(alice: Any, lounge: Room) -> None:

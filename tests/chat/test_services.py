@@ -14,9 +14,10 @@ from django.core.management import call_command
 from django.db import IntegrityError, connection, connections, transaction
 from django.utils import timezone
 
-from chat import history, posting, services
+from chat import posting, services
 from chat.models import Membership, Message, Room
 from hubbub.protocol import Refused
+from tests.support.joins import join
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 
@@ -255,13 +256,13 @@ def test_after_a_restored_backup_no_client_resumes_from_an_old_position(
     alice: Any, lounge: Room, attic: Room, capsys: pytest.CaptureFixture[str]
 ) -> None:
     post(alice, lounge)
-    before = history.open_room(user_id=alice.pk, slug="lounge", after=None, epoch=None)
+    before = join(alice, lounge)
     rooms = Room.objects.count()
     call_command("renew_epochs")
     topics, of_rooms = capsys.readouterr().out.splitlines()
     assert topics.startswith("New epoch for topics: board, ")
     assert of_rooms == f"New epoch for {rooms} rooms."
-    after = history.open_room(user_id=alice.pk, slug="lounge", after=before.position, epoch=before.epoch)
+    after = join(alice, lounge, after=before.position, epoch=before.epoch)
     assert not after.complete
     assert after.epoch != before.epoch
     assert len(set(Room.objects.values_list("epoch", flat=True))) == rooms

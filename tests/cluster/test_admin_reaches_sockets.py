@@ -103,10 +103,10 @@ async def test_a_rename_and_an_archiving_reach_a_socket_on_another_process(
     async with opened(servers[1].url, cookie=alice) as client:
         assert (await client.join(slug))["position"] == 0
         event = await event_of(client, "room.changed", root.post(page, title="Salon", **fields))
-        assert event == {"type": "room.changed", "room": slug, "position": 1, "changes": {"title": "Salon"}}
+        assert event == {"type": "room.changed", "topic": f"room/{slug}", "position": 1, "changes": {"title": "Salon"}}
         archive = {"action": "archive", "_selected_action": str(pk)}
         event = await event_of(client, "room.changed", root.post("/admin/chat/room/", **archive))
-        assert event == {"type": "room.changed", "room": slug, "position": 2, "changes": {"archived": True}}
+        assert event == {"type": "room.changed", "topic": f"room/{slug}", "position": 2, "changes": {"archived": True}}
         refused = await client.post(slug, "too late")
         assert (refused["type"], refused["code"]) == ("error", "forbidden")
 
@@ -175,6 +175,6 @@ async def test_a_deleted_room_closes_on_another_process(
     await root.get(page)
     async with opened(servers[1].url, cookie=alice) as client:
         await client.join(slug)
-        event = await event_of(client, "room.closed", root.post(page, post="yes"))
-        assert event == {"type": "room.closed", "room": slug, "code": "deleted"}
+        event = await event_of(client, "closed", root.post(page, post="yes"))
+        assert event == {"type": "closed", "topic": f"room/{slug}", "code": "deleted"}
         assert (await client.join(slug))["code"] == "not_found"

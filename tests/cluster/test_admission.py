@@ -70,7 +70,7 @@ def proxied(site: Site) -> Iterator[Server]:
 async def test_a_page_of_another_site_gets_no_socket(
     server: Server, site: Site, alice: dict[str, str], attack: str, lines: list[str]
 ) -> None:
-    post = json.dumps({"type": "message.post", "ref": 1, "room": "lounge", "id": str(uuid4()), "body": attack})
+    post = json.dumps({"type": "message.post", "ref": 1, "topic": "room/lounge", "id": str(uuid4()), "body": attack})
     # An origin is checked wherever a session cookie is sent, be it valid or not.
     for cookie in (alice["cookie"], "0" * 32, ""):
         async with connected(server) as raw:

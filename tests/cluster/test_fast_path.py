@@ -69,7 +69,7 @@ async def test_a_reader_that_stalls_and_comes_back_has_lost_nothing(
         await post_many(alice, room, 50, "small")
     stuck.send('{"type": "ping", "ref": "end"}')
     texts = await asyncio.to_thread(stuck.read_all, b'"end"')
-    matches = [re.match(r'\{"type":"message.posted","room":"[^"]+","position":(\d+)', text) for text in texts]
+    matches = [re.match(r'\{"type":"message.posted","topic":"[^"]+","position":(\d+)', text) for text in texts]
     positions = [int(match[1]) for match in matches if match]
     assert positions == list(range(1, PAST_KERNEL_BUFFERS + 51))
     stuck.socket.close()
@@ -80,7 +80,7 @@ async def test_nothing_follows_a_close(server: Server, people: dict[str, dict[st
         for _ in range(20):
             # By bytes: a client library keeps to itself what comes after a close.
             async with raw_client.opened(server, people["bob"]["cookie"]) as bob:
-                bob.send(raw_client.frame(raw_client.TEXT, f'{{"type":"room.join","ref":1,"room":"{room}"}}'.encode()))
+                bob.send(raw_client.frame(raw_client.TEXT, f'{{"type":"join","ref":1,"topic":"room/{room}"}}'.encode()))
                 while b'"ref":1' not in (await bob.frame())[1]:
                     pass
                 # Closed by the server for rubbish while broadcasts are on their way.
@@ -148,7 +148,8 @@ async def test_a_post_right_before_a_clean_close_is_saved(
 ) -> None:
     for number in range(20):
         async with client(server, people["alice"]) as alice:
-            await alice.send({"type": "message.post", "ref": 1, "room": room, "id": str(uuid4()), "body": str(number)})
+            post = {"type": "message.post", "ref": 1, "topic": f"room/{room}"}
+            await alice.send(post | {"id": str(uuid4()), "body": str(number)})
     async with client(server, people["bob"]) as bob:
         bodies: list[str] = []
         async with asyncio.timeout(10):

@@ -140,7 +140,7 @@ async def test_a_foreign_user_who_is_renamed_has_the_new_name_on_both_processes(
         await team.shell("user = users.get(pk={id!r}); user.email = 'new-' + user.email; user.save()".format(**ada))
         renamed = {"id": ada["id"], "name": "new-" + client.hello["user"]["name"]}
         for socket in (client, stays):
-            assert (await socket.event("user.renamed", EXCHANGE_SECONDS))["user"] == renamed
+            assert (await socket.event("person.changed", EXCHANGE_SECONDS))["user"] == renamed
         while renamed not in (await stays.event("presence.changed", EXCHANGE_SECONDS))["joined"]:
             pass
 
@@ -222,13 +222,13 @@ async def see_banned(team: Team) -> None:
         assert posted["type"] == "ok"
         said = (await stays.event("message.posted"))["message"]
         assert said["user"] == client.hello["user"]
-        assert (await client.request("message.edit", room=room, seq=1, body="Hello!"))["type"] == "ok"
-        assert (await stays.request("message.edit", room=room, seq=1, body="Ho."))["code"] == "forbidden"
+        assert (await client.ask(room, "message.edit", seq=1, body="Hello!"))["type"] == "ok"
+        assert (await stays.ask(room, "message.edit", seq=1, body="Ho."))["code"] == "forbidden"
         again = await client.post(room, "Hello.", (await stays.event("message.edited"))["message"]["id"])
         assert (again["seq"], again["position"]) == (posted["seq"], posted["position"])
         await see_out(client, stays, room, "banned", team.shell(BAN.format(room=room, **ada)))
         assert (await client.join(room))["code"] == "not_found"
-        assert (await client.request("message.delete", room=room, seq=1))["code"] == "not_found"
+        assert (await client.ask(room, "message.delete", seq=1))["code"] == "not_found"
 
 
 async def see_one_another(team: Team) -> None:
@@ -247,7 +247,7 @@ async def see_present(client: Client, join: str, expected: set[str], present: di
     """Follow presence by the rules of docs/protocol.md until these users are present."""
     if join:
         answer = await client.join(join)
-        present |= {user["id"]: user["name"] for user in (answer["present"] or {"users": []})["users"]}
+        present |= {user["id"]: user["name"] for user in answer.get("present", {"users": []})["users"]}
     async with asyncio.timeout(EXCHANGE_SECONDS):
         while present.keys() != expected:
             event = await client.event("presence.changed")

@@ -78,10 +78,10 @@ async def test_a_private_room_is_not_found_at_the_limit_of_public_rooms(
         # The member may know of it, and is told that it is one room too many.
         for number in range(2):
             assert (await member.join(f"room-{number}"))["type"] == "ok"
-        assert (await member.join("room-2"))["code"] == "forbidden"
-        assert (await stranger.join("room-3"))["code"] == "forbidden"
+        assert (await member.join("room-2"))["code"] == "too_many"
+        assert (await stranger.join("room-3"))["code"] == "too_many"
         # A refused socket takes no place.
-        assert (await stranger.request("room.leave", room="room-0"))["type"] == "ok"
+        assert (await stranger.ask("room-0", "leave"))["type"] == "ok"
         assert (await stranger.join("room-3"))["type"] == "ok"
 
 
@@ -89,7 +89,7 @@ async def post_at_once(client: Client, count: int) -> list[dict[str, Any]]:
     """The answers to so many posts that are sent without waiting."""
     refs = {str(uuid4()) for _ in range(count)}
     for ref in refs:
-        await client.send({"type": "message.post", "ref": ref, "room": "room-0", "id": ref, "body": "hi"})
+        await client.send({"type": "message.post", "ref": ref, "topic": "room/room-0", "id": ref, "body": "hi"})
     frames = []
     while refs:
         frames.append(await client.receive())
@@ -202,7 +202,7 @@ async def test_a_socket_is_in_so_many_rooms_and_stays_in_them(servers: list[Serv
     async with opened(servers[0].url, cookie=alice["cookie"]) as client:
         for number in range(3):
             assert (await client.join(f"room-{number}"))["type"] == "ok"
-        assert (await client.join("room-3"))["code"] == "forbidden"
+        assert (await client.join("room-3"))["code"] == "too_many"
         assert (await client.join("room-0"))["type"] == "ok"  # Again is no more.
-        await client.request("room.leave", room="room-1")
+        await client.ask("room-1", "leave")
         assert (await client.join("room-3"))["type"] == "ok"

@@ -176,8 +176,8 @@ async def test_a_token_opens_the_dashboard_too(cluster: Cluster) -> None:
     async with cluster.client("/ws/monitor/", token=token) as client:
         assert "samples" in (await client.request("join", topic="metrics"))["state"]
         assert (await client.request("ping"))["type"] == "pong"
-        answer = await client.request("room.join", room="general")
-        assert answer["code"] == "invalid"
+        answer = await client.join("general")
+        assert answer["code"] == "not_found"
 
 
 async def test_a_publisher_without_redis_waits_says_so_once_and_ends_at_once(tmp_path: Path, cluster: Cluster) -> None:

@@ -40,9 +40,9 @@ async def test_a_new_name_is_on_all_processes_within_seconds(cluster: Cluster) -
         await here.event("message.posted")
         new = f"new-{name}"
         await asyncio.to_thread(cluster.shell, RENAME.format(name=name, new=new))
-        renamed = {"type": "user.renamed", "user": {"id": ada["id"], "name": new}}
-        assert await here.event("user.renamed", SECONDS) == renamed
-        assert await there.event("user.renamed", SECONDS) == renamed
+        renamed = {"type": "person.changed", "user": {"id": ada["id"], "name": new}}
+        assert await here.event("person.changed", SECONDS) == renamed
+        assert await there.event("person.changed", SECONDS) == renamed
         while not any(user["name"] == new for user in (await here.event("presence.changed", SECONDS))["joined"]):
             pass
         # A new join, a repeated read, and later messages of the same socket.
@@ -53,7 +53,7 @@ async def test_a_new_name_is_on_all_processes_within_seconds(cluster: Cluster) -
         assert (await here.event("message.posted"))["message"]["user"]["name"] == new
         # A private room's people are nobody's business outside of it.
         await stranger.request("ping")
-        assert not [frame for frame in stranger.unread if frame["type"] == "user.renamed"]
+        assert not [frame for frame in stranger.unread if frame["type"] == "person.changed"]
 
 
 def sign_up(process: Path, name: str) -> int:

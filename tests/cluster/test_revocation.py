@@ -171,7 +171,7 @@ async def test_a_room_made_private_keeps_only_its_members(cluster: Cluster, name
     async with in_room(cluster, name, private=False) as (client, moderator, slug):
         await change(cluster, name, "user.memberships.all().delete()")
         assert (await client.post(slug, "anybody may"))["type"] == "ok"
-        closing = asyncio.create_task(timed(client.event("room.closed")))
+        closing = asyncio.create_task(timed(client.event("closed")))
         code = f"services.change_room(room_id=Room.objects.get(slug={slug!r}).pk, is_private=True)"
         changed_at = await change(cluster, name, code)
         closed, at = await closing
@@ -193,9 +193,9 @@ async def test_a_reader_of_a_private_room_is_seen_writes_nothing_and_goes_with_t
         await change(cluster, name, begin)
         async with cluster.client(process="web-2", cookie=mine["cookie"]) as reader:
             joined = await reader.join(slug)
-            assert joined["room"]["role"] == "reader"
+            assert joined["viewer"]["role"] == "reader"
             came = await moderator.event("presence.changed")
-            while name not in [user["name"] for user in came.get("joined", [])]:
+            while name not in [user["name"] for user in came["joined"]]:
                 came = await moderator.event("presence.changed")
             assert (await reader.post(slug, "may I?"))["code"] == "forbidden"
             await moderator.post(slug, "for those who are here")
@@ -233,9 +233,9 @@ async def test_nothing_is_taken_from_the_moment_of_the_change(cluster: Cluster, 
         seq = (await client.post("general", "while I may"))["seq"]
         await change(cluster, name, code.format(**mine))
         # No sweep comes: each command looks for itself.
-        posting = {"type": "message.post", "room": "general", "id": str(uuid4()), "body": "and now?"}
-        editing = {"type": "message.edit", "room": "general", "seq": seq, "body": "changed"}
-        deleting = {"type": "message.delete", "room": "general", "seq": seq}
+        posting = {"type": "message.post", "topic": "room/general", "id": str(uuid4()), "body": "and now?"}
+        editing = {"type": "message.edit", "topic": "room/general", "seq": seq, "body": "changed"}
+        deleting = {"type": "message.delete", "topic": "room/general", "seq": seq}
         for ref, command in enumerate([posting, editing, deleting], 100):
             await client.send({**command, "ref": ref})
         # The first refusal is also a reason to look at the socket, which then ends.
@@ -258,7 +258,7 @@ async def test_a_change_while_redis_hangs_reaches_rooms_and_sockets(sweeping: Cl
     async with in_room(sweeping, name, private=True) as (client, _, slug):
         os.kill(redis, signal.SIGSTOP)
         try:
-            closing = asyncio.create_task(timed(client.event("room.closed")))
+            closing = asyncio.create_task(timed(client.event("closed")))
             code = f"services.remove_membership(room_id=Room.objects.get(slug={slug!r}).pk, user_id=user.pk)"
             changed_at = await change(sweeping, name, code)
             closed, at = await closing
@@ -275,9 +275,9 @@ async def test_a_change_while_redis_hangs_reaches_rooms_and_sockets(sweeping: Cl
 
 async def test_a_ban_that_no_signal_tells_of_is_found_by_the_sweep(sweeping: Cluster, name: str) -> None:
     async with in_room(sweeping, name, private=False) as (client, _, slug):
-        closing = asyncio.create_task(timed(client.event("room.closed")))
+        closing = asyncio.create_task(timed(client.event("closed")))
         code = "user.memberships.update(banned_until=timezone.now() + timedelta(days=1))"
         changed_at = await change(sweeping, name, code)
         closed, at = await closing
-        assert closed == {"type": "room.closed", "room": slug, "code": "banned"}
+        assert closed == {"type": "closed", "topic": f"room/{slug}", "code": "banned"}
         assert at - changed_at < 1 + SECONDS

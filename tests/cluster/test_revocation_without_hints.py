@@ -227,15 +227,15 @@ PUT_OUT = {
 async def test_an_eviction_is_one_line_of_the_log(site: Site, server: Server, how: str) -> None:
     alice = await make_alice(site)
     async with opened_from("203.0.113.2", server, alice.cookie) as (raw, hello):
-        join = json.dumps({"type": "room.join", "ref": 1, "room": alice.name})
+        join = json.dumps({"type": "join", "ref": 1, "topic": f"room/{alice.name}"})
         raw.send(frame(TEXT, join.encode()))
         while b'"ok"' not in (await raw.frame())[1]:
             pass
         await change(site, alice, PUT_OUT[how])
-        while b'"room.closed"' not in (await raw.frame())[1]:
+        while b'"closed"' not in (await raw.frame())[1]:
             pass
         connection = hello["connection"]
-        line = f"evicted address=203.0.113.2 user={alice.pks['user']} connection={connection} 'room.{alice.name}'"
+        line = f"evicted address=203.0.113.2 user={alice.pks['user']} connection={connection} 'room/{alice.name}'"
         assert await lines_of(server, "evicted", connection) == [line]
 
 

@@ -73,8 +73,8 @@ async def test_a_read_only_token_cannot_write(server: Server, tokens: dict[str, 
         assert (await client.join("lounge"))["type"] == "ok"
         for answer in (
             await client.post("lounge", "x"),
-            await client.request("message.edit", room="lounge", seq=1, body="x"),
-            await client.request("message.delete", room="lounge", seq=1),
+            await client.ask("lounge", "message.edit", seq=1, body="x"),
+            await client.ask("lounge", "message.delete", seq=1),
         ):
             assert (answer["type"], answer["code"]) == ("error", "forbidden")
         assert (await client.join("lounge"))["position"] == 0
@@ -83,7 +83,7 @@ async def test_a_read_only_token_cannot_write(server: Server, tokens: dict[str, 
 async def test_a_write_only_token_cannot_read(server: Server, tokens: dict[str, str]) -> None:
     async with opened(server.url, token=tokens["chat.write"]) as client:
         assert (await client.post("lounge", "from a robot"))["type"] == "ok"
-        for answer in (await client.join("lounge"), await client.request("room.history", room="lounge", before=9)):
+        for answer in (await client.join("lounge"), await client.ask("lounge", "history", before=9)):
             assert (answer["type"], answer["code"]) == ("error", "forbidden")
         await client.post("lounge", "nobody tells it")
         assert (await client.request("ping"))["type"] == "pong"

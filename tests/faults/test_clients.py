@@ -89,7 +89,9 @@ async def test_a_frame_that_is_too_big_ends_with_1009_within_a_second(
         bob = await stack.enter_async_context(site.client(cookie=people["bob"]["cookie"]))
         await bob.join(room)
         senders = [await stack.enter_async_context(site.client(token=people["alice"]["token"])) for _ in range(SENDERS)]
-        frame = f'{{"type": "message.post", "ref": 1, "room": "{room}", "id": "{uuid4()}", "body": "{"x" * size}"}}'
+        frame = (
+            f'{{"type": "message.post", "ref": 1, "topic": "room/{room}", "id": "{uuid4()}", "body": "{"x" * size}"}}'
+        )
         before = server.memory_info().rss
         for sender in senders:
             began = time.monotonic()

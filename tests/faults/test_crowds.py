@@ -80,7 +80,7 @@ async def test_two_thousand_sockets_that_reconnect_at_once_are_all_back(lone_pro
             took = time.monotonic() - began
             note("all back after", took)
             assert took < 30
-            assert {len(client.joined["messages"]) for client in back} == {1}
+            assert {len(client.joined["events"]) for client in back} == {1}
             assert all(client.joined["complete"] for client in back)
             await root.post(ROOMS[0], "welcome back")
             async with asyncio.timeout(10):

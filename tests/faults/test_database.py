@@ -111,11 +111,11 @@ async def test_a_postgresql_behind_a_route_that_swallows_everything_is_given_up(
                 watch.begin()
                 # Each of these gives up its job before the pool would: it must not hold its thread for ever either.
                 wanted = [
-                    asyncio.create_task(poster.request(command, room=talk.room, **fields))
+                    asyncio.create_task(poster.ask(talk.room, command, **fields))
                     for poster, command, fields in (
                         (watch.sockets[0], "message.edit", {"seq": 1, "body": "changed"}),
                         (watch.sockets[1], "message.delete", {"seq": 1}),
-                        *((client, "room.history", {"before": 9}) for client in readers),
+                        *((client, "history", {"before": 9}) for client in readers),
                     )
                 ]
                 await newcomers_are_sent_away(cluster, watch.cookie)
@@ -124,7 +124,7 @@ async def test_a_postgresql_behind_a_route_that_swallows_everything_is_given_up(
                 proxy.lose()
                 await watch.recovered(within=10.0)
                 for client in readers:
-                    assert (await client.request("room.history", room=talk.room, before=9))["type"] == "ok"
+                    assert (await client.ask(talk.room, "history", before=9))["type"] == "ok"
 
 
 async def test_a_postgresql_that_restarts_between_two_posts_costs_none(
@@ -153,16 +153,16 @@ async def test_queued_commands_are_refused_in_time(own_cluster: Cluster) -> None
             began = time.monotonic()
             for ref in range(100, 110):
                 await client.send(
-                    {"type": "message.edit", "ref": ref, "room": "general", "seq": seq, "body": f"edit {ref}"}
+                    {"type": "message.edit", "ref": ref, "topic": "room/general", "seq": seq, "body": f"edit {ref}"}
                 )
             await client.send(
-                {"type": "message.post", "ref": 110, "room": "general", "id": str(uuid4()), "body": "behind them"}
+                {"type": "message.post", "ref": 110, "topic": "room/general", "id": str(uuid4()), "body": "behind them"}
             )
             answers = [await client.answer(ref) for ref in range(100, 111)]
             assert time.monotonic() - began < ANSWER_SECONDS
             assert {answer["code"] for answer in answers} == {"unavailable"}
             holder.execute("ROLLBACK")
-        assert (await client.request("message.edit", room="general", seq=seq, body="now"))["type"] == "ok"
+        assert (await client.ask("general", "message.edit", seq=seq, body="now"))["type"] == "ok"
         # A command refused before its turn was never run.
         page = await client.join("general")
         assert [message["body"] for message in page["messages"]][-1] == "now"

@@ -133,7 +133,9 @@ async def test_accepted_commands_are_answered_before_the_socket_closes(own_clust
         assert victim
         refs = list(range(100, 400))
         for ref in refs:
-            await client.send({"type": "message.post", "ref": ref, "room": "general", "id": _id(ref), "body": "x"})
+            await client.send(
+                {"type": "message.post", "ref": ref, "topic": "room/general", "id": _id(ref), "body": "x"}
+            )
             if ref == 110:
                 os.kill(victim, signal.SIGTERM)
         assert (await client.closed())[0] == RESTART

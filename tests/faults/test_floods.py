@@ -88,7 +88,7 @@ class Talk:
             await asyncio.sleep(max(0.0, began + number / RATE - time.monotonic()))
             message_id = str(uuid4())
             sent_at[message_id] = time.monotonic()
-            post = {"type": "message.post", "ref": number, "room": "lounge", "id": message_id, "body": "hello"}
+            post = {"type": "message.post", "ref": number, "topic": "room/lounge", "id": message_id, "body": "hello"}
             await sender.send(post)
         count = share * SENDERS
         await asyncio.gather(reading, *answers)
@@ -114,7 +114,7 @@ def pings() -> list[str]:
 
 def posts() -> list[str]:
     return [
-        json.dumps({"type": "message.post", "ref": number, "room": "lounge", "id": str(uuid4()), "body": "flood"})
+        json.dumps({"type": "message.post", "ref": number, "topic": "room/lounge", "id": str(uuid4()), "body": "flood"})
         for number in range(20_000)
     ]
 

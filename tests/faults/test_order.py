@@ -56,7 +56,7 @@ PREPARE = """
 async def post_at_once(client: Client, room: str) -> None:
     author = uuid4().hex
     for number in range(POSTS):
-        post = {"type": "message.post", "ref": f"post-{number}", "room": room, "id": str(uuid4())}
+        post = {"type": "message.post", "ref": f"post-{number}", "topic": f"room/{room}", "id": str(uuid4())}
         await client.send(post | {"body": f"{author} {number}"})
     for number in range(POSTS):
         assert (await client.answer(f"post-{number}"))["type"] == "ok"

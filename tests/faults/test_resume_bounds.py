@@ -50,15 +50,15 @@ async def test_coming_back_after_thousands_of_the_longest_messages_is_bounded(
         epoch = (await client.join(room))["epoch"]
         server = psutil.Process(cluster.pid_of("web-1"))
         memory = server.memory_info().rss
-        page, _ = await measured(client, "room.join", room=room)
+        page, _ = await measured(client, room, "join")
         fitting = len(page["messages"])
         assert fitting >= 1
         first = 0
         # Each position is another page to read.
         for after in [*range(0, 2000, 50), *range(1980, 2000)]:
-            joined, size = await measured(client, "room.join", room=room, after=after, epoch=epoch)
+            joined, size = await measured(client, room, "join", after=after, epoch=epoch)
             assert size <= FRAME_BYTES
-            assert joined["more"]
+            assert joined["complete"] or joined["more"]
             seqs = [message["seq"] for message in joined["messages"]]
             if joined["partial"]:
                 assert 2000 - 300 <= after < 2000 - fitting
@@ -72,7 +72,7 @@ async def test_coming_back_after_thousands_of_the_longest_messages_is_bounded(
         assert server.memory_info().rss - memory < GROWTH_BYTES
         # Older messages come page by page, without a hole.
         for _ in range(5):
-            page, size = await measured(client, "room.history", room=room, before=first, limit=100)
+            page, size = await measured(client, room, "history", before=first, limit=100)
             assert size <= FRAME_BYTES
             assert page["messages"][-1]["seq"] == first - 1
             first = page["messages"][0]["seq"]
@@ -88,9 +88,9 @@ async def test_a_resume_past_twenty_parts_starts_from_the_latest_page(cluster: C
         for _ in range(2):  # The parts are counted anew after that.
             after = 0
             for _ in range(PARTS):
-                part, size = await measured(client, "room.join", room=room, after=after, epoch=epoch)
+                part, size = await measured(client, room, "join", after=after, epoch=epoch)
                 assert size <= FRAME_BYTES
-                assert (part["complete"], part["partial"], part["present"]) == (True, True, None)
+                assert (part["complete"], part["partial"], "present" in part) == (True, True, False)
                 assert after < part["position"] < 60
                 after = part["position"]
             last = await client.join(room, after=after, epoch=epoch)

@@ -67,7 +67,9 @@ async def test_a_lost_answer_is_given_again(cluster: Cluster, people: dict[str, 
         for number, message_id in enumerate(ids):
             here, there = ("web-1", "web-2") if number % 2 else ("web-2", "web-1")
             async with cluster.client(cookie=people["alice"], process=here) as alice:
-                await alice.send({"type": "message.post", "ref": 1, "room": room, "id": message_id, "body": "once"})
+                await alice.send(
+                    {"type": "message.post", "ref": 1, "topic": f"room/{room}", "id": message_id, "body": "once"}
+                )
                 if number % 3 == 0:
                     await asyncio.sleep(0.002)  # It may have been taken by then, or not.
                 alice.socket.transport.abort()
@@ -91,9 +93,9 @@ async def test_the_first_answer_is_given_whatever_happened_since(
         first = answer_of(await alice.post(room, "the first words", message_id))
         assert answer_of(await alice.post(room, "other words", message_id)) == first
         assert answer_of(await alice.post(room, "   ", message_id)) == first  # Even what alone would be refused.
-        await alice.request("message.edit", room=room, seq=1, body="edited")
+        await alice.ask(room, "message.edit", seq=1, body="edited")
         assert answer_of(await alice.post(room, "other words", message_id)) == first
-        await alice.request("message.delete", room=room, seq=1)
+        await alice.ask(room, "message.delete", seq=1)
         assert answer_of(await alice.post(room, "other words", message_id)) == first
         await asyncio.to_thread(archive, cluster, room)
         assert answer_of(await alice.post(room, "other words", message_id)) == first
@@ -135,7 +137,13 @@ async def test_an_id_outlives_the_process_that_took_it(own_cluster: Cluster) -> 
             }
             for number, message_id in enumerate(ids[10:]):
                 await sender.send(
-                    {"type": "message.post", "ref": number, "room": room, "id": message_id, "body": message_id}
+                    {
+                        "type": "message.post",
+                        "ref": number,
+                        "topic": f"room/{room}",
+                        "id": message_id,
+                        "body": message_id,
+                    }
                 )
             before = own_cluster.pid_of("web-1")
             assert before
@@ -159,14 +167,15 @@ async def test_an_id_outlives_the_process_that_took_it(own_cluster: Cluster) -> 
 
 def answer_of(frame: Frame) -> tuple[Any, ...]:
     assert frame["type"] == "ok", frame
-    return frame["seq"], frame["position"], frame["at"]
+    result = frame["result"]
+    return result["seq"], result["position"], result["at"]
 
 
 async def send_all(client: Client, room: str, ids: list[str]) -> dict[str, list[Frame]]:
     """Post them without waiting in between; the answers by id."""
     for number, message_id in enumerate(ids):
         await client.send(
-            {"type": "message.post", "ref": f"all-{number}", "room": room, "id": message_id, "body": "once"}
+            {"type": "message.post", "ref": f"all-{number}", "topic": f"room/{room}", "id": message_id, "body": "once"}
         )
     answers: dict[str, list[Frame]] = {}
     for number, message_id in enumerate(ids):

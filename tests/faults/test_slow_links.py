@@ -42,15 +42,15 @@ async def test_a_reader_of_5_kb_a_second_enters_the_room_with_the_largest_page_a
         async with SlowReader(port_of(site), people["bob"]["cookie"], 5_000) as bob:
             await bob.wait_for("hello", 10)
             began = time.monotonic()
-            await bob.send(type="room.join", ref=1, room=room)
+            await bob.send(type="join", ref=1, topic=f"room/{room}")
             joined = await bob.wait_for("ok", 12, ref=1)
             note("joined after", time.monotonic() - began)
-            assert joined["more"]
+            assert joined["state"]["more"]
             # Older messages come as slowly, page by page.
-            before = joined["messages"][0]["seq"]
+            before = joined["state"]["messages"][0]["seq"]
             for ref in (2, 3):
-                await bob.send(type="room.history", ref=ref, room=room, before=before)
-                page = await bob.wait_for("ok", 12, ref=ref)
+                await bob.send(type="history", ref=ref, topic=f"room/{room}", before=before)
+                page = (await bob.wait_for("ok", 12, ref=ref))["result"]
                 assert page["messages"][-1]["seq"] == before - 1
                 before = page["messages"][0]["seq"]
             posted = await alice.post(room, "still there?")
@@ -69,7 +69,7 @@ async def test_slow_readers_in_a_busy_room_stay_as_long_as_they_move(
         ]
         for reader in readers:
             await reader.wait_for("hello", 10)
-            await reader.send(type="room.join", ref=1, room=room)
+            await reader.send(type="join", ref=1, topic=f"room/{room}")
             await reader.wait_for("ok", 10, ref=1)
         for reader, rate in zip(readers, RATES, strict=True):
             reader.rate = rate
@@ -192,7 +192,10 @@ async def test_posts_that_come_while_the_database_is_locked_wait_in_their_sender
 
 async def send_posts(sender: StuckReader, room: str) -> None:
     sender.socket.setblocking(False)
-    posts = [{"type": "message.post", "ref": 1, "room": room, "id": str(uuid4()), "body": BIG_BODY} for _ in range(32)]
+    posts = [
+        {"type": "message.post", "ref": 1, "topic": f"room/{room}", "id": str(uuid4()), "body": BIG_BODY}
+        for _ in range(32)
+    ]
     frames = b"".join(client_frame(json.dumps(post, ensure_ascii=False)) for post in posts)
     while True:
         await asyncio.get_running_loop().sock_sendall(sender.socket, frames)

@@ -109,7 +109,12 @@ async def test_each_evicted_socket_is_one_line_of_the_log_and_an_ended_one_is_no
     hub, sockets = runtime.hub, []
     for number in range(3):
         scope = {"client": (f"203.0.113.{number}", 4711)}
-        sockets.append(SimpleNamespace(connection=f"web-1:{number}", outbox=Listener(), scope=scope))
+        told: list[str] = []
+        sockets.append(
+            SimpleNamespace(
+                connection=f"web-1:{number}", outbox=Listener(), scope=scope, told=told, evicted=told.append
+            )
+        )
     joining, again, ended = sockets
     for socket in (again, ended):
         hub.go_live(GROUP, await hub.join(GROUP, socket.outbox, truth.recovery, "1", socket=socket), 0)
@@ -120,6 +125,7 @@ async def test_each_evicted_socket_is_one_line_of_the_log_and_an_ended_one_is_no
     hub._dispatch({"type": "hubbub.end", "group": GROUP, "text": "out", "evicted": "all"})
     said = [record.getMessage() for record in caplog.records if record.name == "hubbub.security"]
     assert said == [f"evicted address=203.0.113.1 user=1 connection=web-1:1 '{GROUP}'"]
+    assert [socket.told for socket in sockets] == [[], [GROUP], [GROUP]]
     await until(lambda: hub.groups == [])
 
 
@@ -135,3 +141,14 @@ async def test_sockets_get_notice_of_slow_updates_and_of_their_end(hub: Hub) -> 
     assert ["degraded" in text for text in listener.got] == [True, False]
     assert hub.service.state == "ok"
     hub.service.remove(listener)
+
+
+async def test_a_position_that_is_named_before_the_first_state_is_remembered(hub: Hub, truth: Truth) -> None:
+    listener, before = Listener(), len(truth.comparisons)
+    member = await hub.join(GROUP, listener, truth.recovery)
+    # The member has read the state at 3; the next change is published before its answer is sent.
+    truth.position = 4
+    hub._dispatch({"type": "hubbub.reached", "group": GROUP, "position": 4})
+    hub.go_live(GROUP, member, 3)
+    await until(lambda: listener.got == ["#4"])
+    assert len(truth.comparisons) == before

@@ -102,3 +102,20 @@ async def test_of_frames_where_only_the_newest_matters_a_slow_socket_skips_the_o
             while socket.close is None:
                 await asyncio.sleep(0)
     assert socket.texts == ["first", "sample 4"]
+
+
+async def test_a_frame_that_waits_to_be_replaced_can_be_dropped() -> None:
+    socket = Socket()
+    socket.open.clear()
+    async with running(socket) as (outbox, _):
+        outbox.put("first")
+        await asyncio.sleep(0)
+        for latest in ("a", "b"):
+            outbox.put_frames(Frames(f"state of {latest}"), latest)
+        outbox.drop_latest("a")
+        outbox.drop_latest("never there")
+        socket.open.set()
+        async with asyncio.timeout(5):
+            while len(socket.sent) < 2:
+                await asyncio.sleep(0.001)
+        assert socket.texts == ["first", "state of b"]

@@ -205,5 +205,5 @@ def test_a_full_process_says_so(clock: Clock, monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_socket_is_in_so_many_groups(quotas: Quotas) -> None:
     quotas.check_groups({str(number) for number in range(100)})
-    with pytest.raises(Refused, match="too many groups"):
+    with pytest.raises(Refused, match="the most of one socket"):
         quotas.check_groups({str(number) for number in range(101)})

@@ -17,9 +17,10 @@ from django.utils import timezone
 from msgspec.structs import replace
 
 from hubbub import conf, threads
-from hubbub.auth import revocation, sessions
+from hubbub.auth import revalidator, sessions
 from hubbub.auth.identity import Identity, identify_session, identify_token, renew
-from hubbub.auth.revocation import Revalidator, SocketRevoker
+from hubbub.auth.revalidator import Revalidator
+from hubbub.auth.revocation import SocketRevoker
 from hubbub.auth.tokens import create_token
 from hubbub.protocol import read_frame
 from hubbub.threads import refused_unavailable
@@ -67,7 +68,7 @@ async def test_concurrent_checks_are_one_check() -> None:
 
 
 async def test_due_users_stay_due_until_the_database_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(revocation, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(revalidator, "RETRY_SECONDS", 0.01)
     due = Due(failures=3)
     recheck: Revalidator[int] = Revalidator(due.check)
     async with running(recheck):
@@ -181,7 +182,7 @@ def test_a_bulk_update_of_names_is_found_by_the_sweep(
     async_to_sync(sweep)()
     assert (renamed, socket.identity.name) == ([(str(alice.pk), "carol")], "carol")
     assert [read_frame(text) for text in socket.outbox.frames] == [
-        {"type": "user.renamed", "user": {"id": str(alice.pk), "name": "carol"}}
+        {"type": "person.changed", "user": {"id": str(alice.pk), "name": "carol"}}
     ]
     async_to_sync(sweep)()
     assert len(renamed) == 1

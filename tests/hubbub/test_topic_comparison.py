@@ -1,5 +1,6 @@
 """Positions of topics compared with the record: lost notices are found, at the cost of what changed."""
 
+import time
 from io import StringIO
 from typing import Any
 
@@ -97,6 +98,16 @@ async def test_a_comparison_that_failed_is_followed_by_a_whole_one(monkeypatch: 
         patched.setattr(positions, "read_changed", fail)
         with pytest.raises(RuntimeError):
             await comparison.read_changed(groups)
+    assert {*await comparison.read_changed(groups)} == {*groups}
+
+
+async def test_a_comparison_after_a_pause_is_of_what_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What changed since the last one has no bound."""
+    comparison = Comparison()
+    groups = [ShelfTopic(key).group for key in range(100)]
+    await comparison.read_changed(groups)
+    monkeypatch.setattr(comparison, "_read_at", time.monotonic() - recovery.FULL_SECONDS - 1)
+    monkeypatch.setattr(positions, "read_changed", None)  # Not called.
     assert {*await comparison.read_changed(groups)} == {*groups}
 
 

@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 import pytest
@@ -145,6 +147,20 @@ def test_a_savepoint_that_a_command_rolls_back_takes_no_position(
         ("shelf/5", 1, 0),
     ]
     assert sorted(sent) == [("t:shelf/1", 1), ("t:shelf/2", 1), ("t:shelf/5", 1)]
+
+
+def test_a_thread_that_a_command_starts_marks_for_the_command(
+    alice: Any, monkeypatch: pytest.MonkeyPatch, sent: list[tuple[str, int]]
+) -> None:
+    """It has the context of the command, and a connection of its own."""
+
+    def change_in_thread() -> None:
+        assert run_together(partial(copy_context().run, ShelfTopic(3).changed)) == [None]
+        assert sent == []
+
+    monkeypatch.setattr(ShelfTopic, "between", staticmethod(change_in_thread))
+    ShelfTopic(1).swap(alice, 2)
+    assert (taken(1, 2, 3), len(sent)) == ([1, 1, 1], 3)
 
 
 def test_a_log_takes_its_position_only_in_a_transaction() -> None:

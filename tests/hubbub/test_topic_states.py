@@ -4,13 +4,18 @@ import asyncio
 import logging
 import threading
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from typing import Any
 
+import msgspec
 import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.db import transaction
+from msgspec.structs import replace
 
-from hubbub import threads
+from hubbub import conf, threads
 from hubbub.models import TopicPosition
 from hubbub.protocol import ErrorCode, Refused
 from hubbub.runtime import runtime
@@ -153,6 +158,36 @@ async def test_a_state_of_5_mb_is_too_long_and_logged_once(
         monkeypatch.setattr(BoardTopic, "state", lambda self: "x" * 5_000_000)
         assert (await page.ask("join", topic="board/plan"))["code"] == "too_long"
         assert (await page.ask("ping"))["type"] == "pong"
+
+
+async def test_names_and_viewer_take_no_more_than_the_room_beside_the_state(
+    monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    limit = 5_000
+    settings.HUBBUB = replace(conf.settings(), sent_frame_bytes=limit)
+    create = sync_to_async(get_user_model().objects.create_user)
+    monkeypatch.setattr(BoardTopic, "viewer", lambda self, user: None)
+    async with AsyncExitStack() as stack:
+        pages = []
+        for number in range(5):
+            user = await create("\u4e00" * 149 + str(number))
+            pages.append(await stack.enter_async_context(opened(user)))
+            await pages[-1].ask("join", topic="board/names")
+        page = pages[0]
+        while (await page.next("presence.changed"))["count"] < 5:
+            pass
+        assert len((await page.ask("join", topic="board/names"))["present"]["users"]) == 5
+        monkeypatch.setattr(BoardTopic, "state", lambda self: "x" * 2_900)
+        log_reading._pages.clear()  # Kept for a second, unless there is a change.
+        answer = await page.ask("join", topic="board/names")
+        assert answer["present"] == {"count": 5, "users": []}
+        assert len(msgspec.json.encode(answer)) < limit
+        monkeypatch.setattr(BoardTopic, "viewer", lambda self, user: "y" * 100)
+        answer = await page.ask("join", topic="board/names")
+        assert (answer["code"], answer["detail"]) == (
+            "too_long",
+            "state and viewer of board/names have 3006 bytes, more than 2952",
+        )
 
 
 async def test_an_event_of_5_mb_is_refused_where_it_is_sent_and_changes_nothing(alice: Any, bob: Any) -> None:

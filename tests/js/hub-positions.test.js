@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { oncePerTurn } from "../../hubbub/static/hubbub/js/once-per-turn.js";
 import { settle } from "./browser.js";
 import { changed, HubPage, noted } from "./hubs.js";
 
@@ -153,6 +154,114 @@ test("when the service is back, topics are joined again: events without a positi
   assert.deepEqual(states, ["degraded", "ok"]);
 });
 
+test("events of one answer come together to a page that takes them so, and one by one to another", async () => {
+  const page = new HubPage();
+  const together = page.open("board/a", { events() {} });
+  const singly = page.open("board/a");
+  await page.greet();
+  await page.join(3, []);
+  await page.say(noted(4));
+  await page.reconnect();
+  await page.resume(7, [noted(4), noted(5), noted(6), noted(7)]);
+  assert.deepEqual(
+    together.calls.filter(([name]) => name.startsWith("event")),
+    [
+      ["events", [noted(4)]],
+      ["events", [noted(5), noted(6), noted(7)]],
+    ],
+  );
+  assert.deepEqual(
+    singly.calls.filter(([name]) => name.startsWith("event")),
+    [4, 5, 6, 7].map((position) => ["event", noted(position)]),
+  );
+});
+
+test("a page that closes the topic at an event gets no other of the same answer", async () => {
+  const page = new HubPage();
+  const board = page.open("board/a", { event: () => board.topic.close() });
+  await page.greet();
+  await page.join(3, []);
+  await page.reconnect();
+  await page.resume(5, [noted(4), noted(5)]);
+  assert.deepEqual(board.taken().at(-1), ["event", noted(4)]);
+});
+
+test("a resume of 600 events is one turn: what is asked for once per turn runs once", async () => {
+  const page = new HubPage();
+  let renders = 0;
+  const render = oncePerTurn(() => {
+    renders += 1;
+  });
+  /** @type {any[]} */
+  const got = [];
+  page.open("board/a", {
+    event(event) {
+      got.push(event);
+      render();
+    },
+    joined: render,
+  });
+  await page.greet();
+  await page.join(0, []);
+  assert.equal(renders, 1);
+  await page.reconnect();
+  await page.resume(
+    600,
+    Array.from({ length: 600 }, (_, index) => noted(index + 1)),
+  );
+  assert.deepEqual([got.length, renders], [600, 2]);
+  await page.say(noted(601));
+  assert.equal(renders, 3);
+});
+
+test("a topic has the position that its handlers have reached, which a result is compared with", async () => {
+  const page = new HubPage();
+  /** @type {(number | null)[]} */
+  const seen = [];
+  const see = () => seen.push(board.topic.position);
+  const board = page.open("board/a", { state: see, event: see, joined: see });
+  assert.equal(board.topic.position, null);
+  await page.greet();
+  assert.equal(board.topic.position, null);
+  await page.join(3, []);
+  await page.say(noted(4));
+  await page.reconnect();
+  assert.equal(board.topic.position, 4);
+  await page.resume(9, [noted(5)]);
+  assert.deepEqual(seen, [3, 3, 4, 9, 9]);
+  const second = page.open("board/a").topic;
+  assert.equal(second.position, null, "its handlers have got nothing yet");
+  await settle();
+  assert.equal(second.position, 9);
+  board.topic.close();
+  assert.equal(board.topic.position, null);
+});
+
+test("a state is anew at first and in another epoch, but not when it only replaces what is too old", async () => {
+  const page = new HubPage();
+  const board = page.open("board/a");
+  const isAnew = () =>
+    board.calls
+      .splice(0)
+      .filter(([name]) => name === "state")
+      .map((call) => call[3]);
+  await page.greet();
+  await page.join(3, []);
+  assert.deepEqual(isAnew(), [true]);
+  await page.reconnect();
+  await page.join(900, []);
+  assert.deepEqual(isAnew(), [false]);
+  for (let position = 901; position <= 1_200; position++) page.browser.socket.says(noted(position));
+  const second = page.open("board/a");
+  await settle();
+  await page.join(1_200, []);
+  assert.deepEqual(isAnew(), [false]);
+  assert.equal(second.calls[0][3], true);
+  await page.reconnect();
+  await page.join(1, [], { epoch: "e2" });
+  assert.deepEqual(isAnew(), [true]);
+});
+
 // Presence
 
 test("the users present come with the join, and change with events and new names", async () => {
@@ -166,15 +275,16 @@ test("the users present come with the join, and change with events and new names
   await page.join(0, [], { present: { count: 1, users: [alice] } });
   const topic = "board/a";
   await page.say({ type: "presence.changed", topic, count: 2, joined: [bob], left: [] });
-  await page.say({ type: "user.renamed", user: { id: "2", name: "aaron" } });
+  await page.say({ type: "person.changed", user: { id: "2", name: "aaron" } });
   await page.say({ type: "presence.changed", topic, count: 400, joined: null, left: null });
+  const aaron = { id: "2", name: "aaron" };
   assert.deepEqual(
-    board.calls.filter(([name]) => name === "present").map(([, present]) => present),
+    board.calls.filter(([name]) => name === "present").map(([, ...values]) => values),
     [
-      { count: 1, users: [alice] },
-      { count: 2, users: [alice, bob] },
-      { count: 2, users: [{ id: "2", name: "aaron" }, alice] },
-      { count: 400, users: null },
+      [{ count: 1, users: [alice] }, [alice]],
+      [{ count: 2, users: [alice, bob] }, [bob]],
+      [{ count: 2, users: [aaron, alice] }, [aaron]],
+      [{ count: 400, users: null }, []],
     ],
   );
 });

@@ -26,7 +26,8 @@ export class HubPage {
     const calls = [];
     /** @type {any} */
     const recording = {};
-    for (const name of /** @type {const} */ (["state", "event", "present", "joined", "closed"])) {
+    const names = /** @type {const} */ (["state", "event", "present", "joined", "closed"]);
+    for (const name of handlers.events ? [...names, /** @type {const} */ ("events")] : names) {
       recording[name] = (/** @type {any[]} */ ...values) => {
         calls.push([name, ...values]);
         /** @type {any} */ (handlers[name])?.(...values);

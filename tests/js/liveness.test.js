@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
 import { browser as realBrowser } from "../../hubbub/static/hubbub/js/browser.js";
-import { settle } from "./browser.js";
-import { Page, post } from "./page.js";
+import { Page } from "./page.js";
 import { give } from "./served.js";
 
 /** @import { Socket } from "../../hubbub/static/hubbub/js/socket.js" */
@@ -35,7 +34,6 @@ test("a link that dies after the client's clock was set back by an hour is notic
 
 test("offline ends the connection at once, and online connects at once", async () => {
   page.connect();
-  const answer = socket.enqueue(post("a"));
   browser.goOffline();
   assert.equal(page.state, "offline");
   assert.equal(page.lastWhy.final, false);
@@ -43,9 +41,7 @@ test("offline ends the connection at once, and online connects at once", async (
   browser.wake();
   assert.equal(browser.sockets.length, 2);
   browser.socket.greets();
-  await settle();
-  browser.socket.answers(browser.socket.sent[0], { seq: 1 });
-  assert.equal((await answer).seq, 1);
+  assert.equal(page.state, "open");
 });
 
 test("offline before the server answers ends the try, and a second one changes nothing", async () => {
@@ -79,23 +75,6 @@ test("a ping behind a frame that is still being sent over a slow link does not e
   }
   await browser.pass(8_000);
   assert.equal(page.state, "offline", "nothing moved any more");
-});
-
-test("1009 gives up the longest request without an answer, so a repeat does not loop", async () => {
-  page.connect();
-  const small = socket.enqueue(post("small"));
-  const long = socket.request({ type: "message.edit", room: "general", seq: 1, body: "x".repeat(5_000) });
-  browser.socket.ends(1009);
-  await assert.rejects(long, { code: "too_long" });
-  for (let rounds = 0; rounds < 3; rounds++) {
-    await browser.pass(500 * 2 ** rounds);
-    browser.socket.greets();
-    await settle();
-    assert.deepEqual(page.sentIds, ["small"]);
-    if (rounds < 2) browser.socket.ends(1006);
-  }
-  browser.socket.answers(browser.socket.sent[0]);
-  await small;
 });
 
 test("a message of 4,000 characters is sent, with any escapes in its JSON", async () => {

@@ -13,7 +13,7 @@ export class Page {
   /** @type {[state: ConnectionState, why: Partial<CloseReason>][]} */
   states = [];
   socket = new Socket(
-    "/ws/chat/",
+    "/ws/",
     {
       hello: () => {
         this.hellos += 1;
@@ -39,12 +39,4 @@ export class Page {
   get lastWhy() {
     return this.states.at(-1)?.[1] ?? {};
   }
-
-  /** The ids of the posts on the newest socket. */
-  get sentIds() {
-    return this.browser.socket.sent.map(({ id }) => id);
-  }
 }
-
-/** @param {string} id */
-export const post = (id) => ({ type: "message.post", id, room: "general", body: "hi" });

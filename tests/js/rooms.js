@@ -3,8 +3,9 @@
 import { rows } from "../../chat/static/chat/js/room-rows.js";
 import "./served.js";
 
-/** @import { Joined, KeptPost, Message, MessageEvent, PresenceChanged, RoomAction, RoomInfo, RoomState } from "../../chat/static/chat/js/types.js" */
-/** @import { Presence } from "../../hubbub/static/hubbub/js/types.js" */
+/** @import { KeptPost, Message, MessageEvent, RoomAction, RoomHere } from "../../chat/static/chat/js/types.js" */
+/** @import { RoomSnapshot, RoomState, Viewer } from "../../chat/static/chat/js/types.js" */
+/** @import { Person, Present } from "../../hubbub/static/hubbub/js/types.js" */
 
 // After `served.js`: it imports a script of the engine.
 const { initial, reduce } = await import("../../chat/static/chat/js/room-state.js");
@@ -13,8 +14,8 @@ export { initial };
 
 export const ALICE = { id: "1", name: "alice" };
 export const BOB = { id: "2", name: "bob" };
-/** @type {RoomInfo} */
-export const ROOM = { slug: "general", title: "General", topic: "", role: "member", archived: false };
+/** @type {RoomHere} */
+export const ROOM = { slug: "general", title: "General", description: "", role: "member", archived: false };
 const NOON = Date.UTC(2026, 2, 3, 12);
 
 /** @param {number} minutes  after noon */
@@ -37,40 +38,54 @@ export const message = (seq, more = {}) => ({
 });
 
 /**
- * @param {Partial<Joined>} more
- * @returns {Joined}
+ * The latest page of the room.
+ *
+ * @param {Message[]} messages
+ * @param {Partial<RoomSnapshot> & { isAnew?: boolean }} more
+ * @returns {RoomAction}
  */
-export const answer = (more) => ({
-  type: "ok",
-  ref: 1,
-  room: ROOM,
-  epoch: "e1",
-  position: 0,
-  complete: false,
-  partial: false,
-  messages: [],
-  more: false,
-  read: null,
-  present: null,
-  ...more,
-});
+export const page = (messages, { isAnew = true, ...more } = {}) => {
+  const { role, ...room } = ROOM;
+  return { type: "state", snapshot: { room, messages, more: false, ...more }, isAnew };
+};
+
+/**
+ * @param {Partial<Viewer>} more
+ * @returns {RoomAction}
+ */
+export const joined = (more = {}) => ({ type: "joined", viewer: { role: "member", body_chars: 4_000, ...more } });
 
 /**
  * @param {MessageEvent["type"]} type
- * @param {number} position
+ * @param {Message} message
+ * @returns {MessageEvent}
+ */
+export const frame = (type, message) => ({ type, topic: "room/general", position: 0, message });
+
+/**
+ * @param {MessageEvent["type"]} type
  * @param {Message} message
  * @returns {RoomAction}
  */
-export const event = (type, position, message) => ({
-  type: "event",
-  frame: { type, room: "general", position, message },
+export const event = (type, message) => ({ type: "events", events: [frame(type, message)] });
+
+/**
+ * The events of one answer.
+ *
+ * @param {Message[]} messages
+ * @returns {RoomAction}
+ */
+export const resumed = (...messages) => ({
+  type: "events",
+  events: messages.map((message) => frame("message.edited", message)),
 });
 
 /**
- * @param {Pick<PresenceChanged, "count" | "joined" | "left">} more
+ * @param {Present | null} present
+ * @param {Person[]} named
  * @returns {RoomAction}
  */
-export const changed = (more) => ({ type: "event", frame: { type: "presence.changed", room: "general", ...more } });
+export const present = (present, named = present?.users ?? []) => ({ type: "present", present, named });
 
 /**
  * @param {RoomState} state
@@ -82,15 +97,10 @@ export const run = (state, ...actions) => actions.reduce(reduce, state);
 export const fresh = (pending = []) => initial({ room: ROOM, me: ALICE, pending });
 
 /**
- * @param {number} position
  * @param {Message[]} messages
  * @param {boolean} more
  */
-export const joinedAt = (position, messages, more = false) =>
-  run(fresh(), { type: "joined", answer: answer({ position, messages, more }) });
-
-/** @param {Presence | null} present */
-export const joinedWith = (present) => run(fresh(), { type: "joined", answer: answer({ present }) });
+export const joinedWith = (messages, more = false) => run(fresh(), page(messages, { more }), joined());
 
 /** @param {RoomState} state */
 export const bodies = (state) => state.messages.map(({ body }) => body);

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { Lost, Refused } from "../../hubbub/static/hubbub/js/socket.js";
-import { settle } from "./browser.js";
-import { Page, post } from "./page.js";
+import { Lost, Refused } from "../../hubbub/static/hubbub/js/errors.js";
+import { Page } from "./page.js";
 
 /** @import { Socket } from "../../hubbub/static/hubbub/js/socket.js" */
 /** @import { FakeBrowser } from "./browser.js" */
@@ -31,8 +30,8 @@ test("the root element shows connecting, open and offline", () => {
 
 test("an answer belongs to the request with its ref, in any order", async () => {
   page.connect();
-  const one = socket.request({ type: "room.join", room: "a" });
-  const other = socket.request({ type: "room.join", room: "b" });
+  const one = socket.request({ type: "join", topic: "room/a" });
+  const other = socket.request({ type: "join", topic: "room/b" });
   const [first, second] = browser.socket.sent;
   browser.socket.answers(second, { position: 2 });
   browser.socket.answers(first, { position: 1 });
@@ -42,7 +41,7 @@ test("an answer belongs to the request with its ref, in any order", async () => 
 
 test("an error answer rejects with its code and leaves the socket open", async () => {
   page.connect();
-  const request = socket.request({ type: "room.join", room: "secret" });
+  const request = socket.request({ type: "join", topic: "room/secret" });
   browser.socket.refuses(browser.socket.sent[0], "not_found");
   await assert.rejects(request, (error) => error instanceof Refused && error.code === "not_found");
   assert.equal(page.state, "open");
@@ -58,7 +57,7 @@ test("events go to the page, and text that is no JSON is ignored", () => {
 test("a request is lost with its connection, and rejected without one", async () => {
   await assert.rejects(socket.request({ type: "ping" }), Lost);
   page.connect();
-  const request = socket.request({ type: "room.join", room: "a" });
+  const request = socket.request({ type: "join", topic: "room/a" });
   browser.socket.ends(1006);
   await assert.rejects(request, Lost);
 });
@@ -149,24 +148,6 @@ for (const code of [1006, 1011, 1012, 4101, 4103]) {
     assert.equal(browser.sockets.length, 2);
   });
 }
-
-test("after 4102 it waits, even when the page becomes visible, and then sends queued posts", async () => {
-  page.connect();
-  const answer = socket.enqueue(post("a"));
-  browser.socket.refuses(browser.socket.sent[0], "rate_limited", { retry_after_ms: 3000 });
-  browser.socket.ends(4102);
-  await browser.pass(4_999);
-  browser.wake();
-  assert.equal(browser.sockets.length, 1);
-  assert.equal(page.lastWhy.final, false);
-  await browser.pass(501);
-  assert.equal(browser.sockets.length, 2);
-  browser.socket.greets();
-  await settle();
-  assert.deepEqual(page.sentIds, ["a"]);
-  browser.socket.answers(browser.socket.sent[0], { seq: 1 });
-  assert.equal((await answer).seq, 1);
-});
 
 test("refused while it opens (no such poll): the page gets the reason and does not reconnect", async () => {
   page.connect();

@@ -86,9 +86,19 @@ class Client:
         return await self.ask(room, "message.post", body=body, id=message_id or str(uuid4()))
 
     async def ask(self, room: str, command: str, **fields: Any) -> Frame:
-        """Send a command of the room. Return its answer, and in it the fields of the result or of the state."""
+        """Send a command of the room. Return its answer, `merged`."""
         answer = await self.request(command, topic=f"room/{room}", **fields)
-        return {**answer, **answer.get("result", {}), **answer.get("state", {})}
+        return merged(answer)
+
+
+def merged(answer: Frame) -> Frame:
+    """An answer, and in it the fields of its result or state, or the messages of its events."""
+    more = {**answer.get("result", {}), **answer.get("state", {})}
+    if "complete" in answer:
+        more["partial"] = answer.get("partial", False)
+    if "events" in answer:
+        more["messages"] = [event["message"] for event in answer["events"] if "message" in event]
+    return {**answer, **more}
 
 
 @asynccontextmanager

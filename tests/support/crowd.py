@@ -17,7 +17,7 @@ class Guest(asyncio.Protocol):
 
     def __init__(self, port: int, cookie: str, room: str, resume: str = "") -> None:
         self._port = port
-        self._join = client_frame(f'{{"type":"room.join","ref":1,"room":"{room}"{resume}}}')
+        self._join = client_frame(f'{{"type":"join","ref":1,"topic":"room/{room}"{resume}}}')
         host = f"127.0.0.1:{port}"
         self._request = upgrade_request(
             "/ws/chat/", host, {"Cookie": f"sessionid={cookie}", "Origin": f"http://{host}"}

@@ -1,4 +1,4 @@
-"""Frames of a hostile client."""
+"""Frames and addresses of a hostile client."""
 
 HOSTILE = [
     "hello",
@@ -9,9 +9,12 @@ HOSTILE = [
     '{"type": "ping", "ref": 1e400}',
     '{"type": "ping", "ref": NaN}',
     '{"type": "ping", "ref": %s}' % ("9" * 5000),
-    r'{"type": "room.join", "ref": 1, "room": "\ud800"}',
-    '{"type": "room.join", "ref": 1, "room": "../../etc"}',
-    '{"type": "room.history", "ref": 1, "room": "general", "before": -1}',
-    '{"type": "room.history", "ref": 1, "room": "general", "before": 1, "limit": 101}',
+    r'{"type": "join", "ref": 1, "topic": "room/\ud800"}',
+    '{"type": "join", "ref": 1, "topic": 7}',
+    '{"type": "history", "ref": 1, "topic": "room/general", "before": -1}',
+    '{"type": "history", "ref": 1, "topic": "room/general", "before": 1, "limit": 101}',
     b"\x00\xff binary",
 ]
+
+# No topics of chat's endpoint.
+NO_ADDRESSES = ["room/../../etc", "room/General", "room/", "room", "../../etc", "", "metrics"]

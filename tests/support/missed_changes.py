@@ -5,7 +5,7 @@ import json
 from typing import Any
 from uuid import uuid4
 
-from tests.support.client import Client, Frame
+from tests.support.client import Client, Frame, merged
 from tests.support.cluster import Cluster
 
 FRAME_BYTES = 32 * 1024  # An answer that holds messages; one message alone is smaller.
@@ -42,14 +42,14 @@ def change_room(cluster: Cluster, room: str, **changes: Any) -> None:
     )
 
 
-async def measured(client: Client, command: str, **fields: Any) -> tuple[Frame, int]:
-    """The answer, and the bytes of its frame."""
-    await client.send({"type": command, "ref": "measured", **fields})
+async def measured(client: Client, room: str, command: str, **fields: Any) -> tuple[Frame, int]:
+    """The answer as from `Client.ask`, and the bytes of its frame."""
+    await client.send({"type": command, "ref": "measured", "topic": f"room/{room}", **fields})
     while True:
         async with asyncio.timeout(10):
             text = await client.socket.recv()
         if (frame := json.loads(text)).get("ref") == "measured":
-            return frame, len(text.encode())
+            return merged(frame), len(text.encode())
 
 
 def new_room(cluster: Cluster) -> str:

@@ -1,17 +1,36 @@
-"""Posts as the batch writer takes them, and their results."""
+"""Posts as calls of `message.post`, in batches as clients send them, and their results."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
 from chat.models import Room
-from chat.posting import Post
-from chat.protocol import Posted
-from hubbub.protocol import Refused
+from chat.topics import RoomTopic
+from hubbub.auth.identity import Identity
+from hubbub.protocol import Refused, from_json
+from hubbub.topics import batch_calls
+from hubbub.topics.batch_calls import Call
+
+POST = RoomTopic.commands["message.post"]
 
 
-def post_by(user: Any, room: Room, body: str = "hello", client_id: Any = None) -> Post:
-    return Post(user.pk, room.slug, client_id or uuid4(), body)
+def post_by(
+    user: Any, room: Room | str, body: str = "hello", client_id: Any = None, by: Identity | None = None
+) -> Call:
+    slug = room if isinstance(room, str) else room.slug
+    topic = RoomTopic(slug)
+    arguments = POST.arguments(ref=0, topic=topic.address, id=client_id or uuid4(), body=body)  # type: ignore[call-arg]
+    return Call(topic, str(user.pk), by, arguments)
 
 
-def outcome(result: Posted | Refused) -> object:
-    return result.code if isinstance(result, Refused) else (result.seq, result.position)
+def post_all(calls: Sequence[Call]) -> list[Any]:
+    """Run the calls as one batch. Returns for each its encoded result, or Refused."""
+    return batch_calls.run(POST, calls)
+
+
+def outcome(result: Any) -> object:
+    """The code of a refusal, or (seq, position) of a message."""
+    if isinstance(result, Refused):
+        return result.code
+    posted = from_json(result)
+    return posted["seq"], posted["position"]

@@ -114,11 +114,11 @@ async def see_out(
     client: Client, stays: Client, room: str, why: str, change: Awaitable[float], seconds: float = SECONDS
 ) -> None:
     """Assert that the change closes the room for `client` within `seconds`; `stays` goes on."""
-    closing = asyncio.create_task(timed(client.event("room.closed", 60)))
+    closing = asyncio.create_task(timed(client.event("closed", 60)))
     changed_at = await change
     async with asyncio.timeout(seconds + 5):
         closed, at = await closing
-    assert closed == {"type": "room.closed", "room": room, "code": why}
+    assert closed == {"type": "closed", "topic": f"room/{room}", "code": why}
     assert at - changed_at < seconds
     assert (await client.post(room, "may I?"))["code"] == "not_found"
     if why != "deleted":
@@ -126,7 +126,7 @@ async def see_out(
         await stays.event("message.posted")
     # All earlier frames have arrived before this answer.
     await client.request("ping")
-    assert not [frame for frame in client.unread if frame.get("room") == room]
+    assert not [frame for frame in client.unread if frame.get("topic") == f"room/{room}"]
 
 
 # Changes by a page of the admin: code of the close, page, changed fields of its form

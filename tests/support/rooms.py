@@ -4,8 +4,10 @@ from typing import Any
 
 from chaos.checking import Record, Row
 from chaos.log import Answer, Log, Sent
+from chaos.room_view import RoomView
 
 EPOCH = "e1"
+TOPIC = "room/lounge"
 
 
 def state(seq: int, body: str = "", *, deleted: bool = False) -> dict[str, Any]:
@@ -14,18 +16,19 @@ def state(seq: int, body: str = "", *, deleted: bool = False) -> dict[str, Any]:
 
 
 def event(position: int, message: dict[str, Any], kind: str = "message.posted") -> dict[str, Any]:
-    return {"type": kind, "room": "lounge", "position": position, "message": message}
+    return {"type": kind, "topic": TOPIC, "position": position, "message": message}
 
 
-def answer(position: int, messages: list[dict[str, Any]], *, complete: bool = False, more: bool = False) -> Any:
-    return {
-        "type": "ok",
-        "epoch": EPOCH,
-        "position": position,
-        "complete": complete,
-        "messages": messages,
-        "more": more,
-    }
+def joined(position: int, messages: list[dict[str, Any]], *, more: bool = False) -> Any:
+    """The answer to a join that brings the latest page."""
+    page = {"room": {"slug": "lounge"}, "messages": messages, "more": more}
+    return {"type": "ok", "topic": TOPIC, "epoch": EPOCH, "position": position, "complete": False, "state": page}
+
+
+def resumed(position: int, *events: dict[str, Any], **more: Any) -> Any:
+    """The answer to a join that resumes."""
+    answer = {"type": "ok", "topic": TOPIC, "epoch": EPOCH, "position": position, "complete": True}
+    return answer | {"events": list(events)} | more
 
 
 def record(*rows: Row, position: int = 0, changed_position: int = 0) -> Record:
@@ -39,19 +42,22 @@ def row(seq: int, body: str = "", *, position: int = 0, deleted: bool = False) -
 
 def posted(seq: int, position: int = 0) -> Sent:
     """An acknowledged post."""
-    ok = {"type": "ok", "seq": seq, "position": position or seq}
-    return Sent("message.post", 0.0, id=f"id-{seq}", body=f"body {seq}", answers=[Answer(0.1, ok)], answered_at=0.1)
+    return acknowledged("message.post", {"seq": seq, "position": position or seq}, id=f"id-{seq}", body=f"body {seq}")
 
 
 def changed(kind: str, seq: int, position: int, body: str = "") -> Sent:
-    ok = {"type": "ok", "position": position}
-    return Sent(kind, 0.0, seq=seq, body=body, answers=[Answer(0.1, ok)], answered_at=0.1)
+    return acknowledged(kind, {"position": position}, seq=seq, body=body)
 
 
-def log(*events: dict[str, Any], sent: list[Sent] | None = None) -> Log:
+def acknowledged(kind: str, result: dict[str, Any], **arguments: Any) -> Sent:
+    ok = {"type": "ok", "topic": TOPIC, "result": result}
+    return Sent(kind, 0.0, arguments, answers=[Answer(0.1, ok)], answered_at=0.1)
+
+
+def log(*events: dict[str, Any], sent: list[Sent] | None = None) -> Log[RoomView]:
     """The log of a client that joined the empty room and then received these events."""
-    new = Log("reader", sent=sent or [])
-    new.view.joined(answer(0, []))
+    new = Log("reader", RoomView(), sent=sent or [])
+    new.view.joined(joined(0, []))
     for each in events:
         new.view.take(each)
     return new

@@ -37,7 +37,7 @@ class StuckReader:
         self._until(b"auth.required")
         self.send(f'{{"type": "auth", "token": "{token}"}}')
         self._until(b'"hello"')
-        self.send(f'{{"type": "room.join", "ref": 1, "room": "{room}"}}')
+        self.send(f'{{"type": "join", "ref": 1, "topic": "room/{room}"}}')
         self._until(b'"present"')
         self.received = b""
 
@@ -85,7 +85,8 @@ async def post_many(poster: Client, room: str, count: int, body: str) -> None:
     for start in range(0, count, 20):
         refs = range(10_000 + start, 10_000 + min(start + 20, count))
         for ref in refs:
-            await poster.send({"type": "message.post", "ref": ref, "room": room, "id": str(uuid4()), "body": body})
+            post = {"type": "message.post", "topic": f"room/{room}", "id": str(uuid4()), "body": body}
+            await poster.send(post | {"ref": ref})
         waiting: set[Any] = set(refs)
         async with asyncio.timeout(20):
             while waiting:

@@ -1,4 +1,5 @@
 from hubbub import TopicConsumer
+from tests.support.polls.diaries import DiaryTopic
 from tests.support.polls.topics import BoardTopic, PollTopic, ThermometerTopic
 from tests.support.polls.trials import DrawerTopic, InboxTopic, ShelfTopic
 
@@ -8,4 +9,4 @@ class PollsConsumer(TopicConsumer):
 
 
 class TrialConsumer(TopicConsumer):
-    topics = [PollTopic, BoardTopic, ShelfTopic, DrawerTopic, InboxTopic]
+    topics = [PollTopic, BoardTopic, ShelfTopic, DrawerTopic, InboxTopic, DiaryTopic]

@@ -58,3 +58,21 @@ class PinnedNote(Note):
     class Meta:
         app_label = "polls"
         proxy = True
+
+
+class Diary(models.Model):
+    """A log with positions in its own row. Its pages are notes."""
+
+    slug = models.CharField(max_length=20, unique=True)
+    epoch = models.CharField(max_length=20, default="first")
+    position = models.PositiveBigIntegerField(default=0)
+    access_version = models.PositiveBigIntegerField(default=0)
+    # Pages up to here are gone.
+    purged = models.PositiveBigIntegerField(default=0)
+    readers = models.ManyToManyField(settings.AUTH_USER_MODEL)
+
+    class Meta:
+        app_label = "polls"
+
+    def __str__(self) -> str:
+        return self.slug

@@ -79,4 +79,4 @@ class ThermometerTopic(Topic, name="thermometer"):
 
 
 # Last, since they use the topics above. Rows are followed of the topics that this module has imported.
-from tests.support.polls import trials  # noqa: E402, F401
+from tests.support.polls import diaries, trials  # noqa: E402, F401

@@ -2,7 +2,9 @@
 
 /** @import { BrowserLike, Timer } from "../../hubbub/js/types.js" */
 
-/** @typedef {"banned" | "removed" | "not_found"} Reason  of a closed room that may open again */
+/** @import { ClosedCode } from "./types.js" */
+
+/** @typedef {Exclude<ClosedCode, "deleted">} Reason  of a closed room that may open again */
 
 // A ban concerns one user. A room that becomes private evicts all its readers at once, so they ask less and less often.
 const FIRST_MS = { banned: 4_000, removed: 20_000, not_found: 20_000 };
@@ -13,15 +15,15 @@ export class Reentry {
   #ask;
   #env;
   #isHidden;
-  /** @type {Reason | null} null: the room is open or deleted */
-  #reason = null;
+  /** @type {ClosedCode | null} the first code since the room was open */
+  #code = null;
   #waitMs = 0;
   /** @type {Timer | null} */
   #timer = null;
   #isAsking = false;
 
   /**
-   * @param {() => unknown} ask  tries to join; it calls `opened` or `refused`, or neither while there is no connection
+   * @param {() => void} ask  tries to join, perhaps not before there is a connection; `opened` or `closed` is the answer
    * @param {Pick<BrowserLike, "setTimeout" | "clearTimeout" | "random" | "onWake">} env
    * @param {() => boolean} isHidden
    */
@@ -33,33 +35,31 @@ export class Reentry {
   }
 
   /**
-   * The room closed.
+   * The room closed, or the server refused to open it again.
    *
-   * @param {string} code  of `room.closed`, or `not_found`
+   * @param {ClosedCode} code
+   * @returns {boolean} whether it was open before; the code of a refusal does not say why the room closed
    */
   closed(code) {
-    this.opened();
-    if (!mayReopen(code)) return; // A deleted room does not return.
-    this.#reason = code;
-    this.#waitMs = FIRST_MS[code];
+    this.#isAsking = false;
+    const wasOpen = this.#code === null;
+    this.#code ??= code;
+    if (!mayReopen(this.#code)) return wasOpen; // A deleted room does not return.
+    this.#waitMs = wasOpen ? FIRST_MS[this.#code] : Math.min(MAX_MS[this.#code], 1.5 * this.#waitMs);
     this.#schedule();
-  }
-
-  /** The server refused the join again. */
-  refused() {
-    if (this.#reason === null) return;
-    this.#waitMs = Math.min(MAX_MS[this.#reason], 1.5 * this.#waitMs);
-    this.#schedule();
+    return wasOpen;
   }
 
   /** The server accepted the join. */
   opened() {
-    this.#reason = null;
+    this.#isAsking = false;
+    this.#code = null;
     this.#env.clearTimeout(this.#timer);
   }
 
+  /** Whether the room is closed, and may open again. */
   get isClosed() {
-    return this.#reason !== null;
+    return mayReopen(this.#code);
   }
 
   #schedule() {
@@ -69,22 +69,18 @@ export class Reentry {
     this.#timer = this.#env.setTimeout(() => this.#try(), waitMs * (0.5 + this.#env.random() / 2));
   }
 
-  async #try() {
-    if (this.#reason === null || this.#isAsking) return;
+  #try() {
+    if (!this.isClosed || this.#isAsking) return;
     this.#env.clearTimeout(this.#timer);
     this.#isAsking = true;
-    try {
-      await this.#ask();
-    } finally {
-      this.#isAsking = false;
-    }
+    this.#ask();
   }
 }
 
 /**
- * @param {string} code
+ * @param {ClosedCode | null} code
  * @returns {code is Reason}
  */
 function mayReopen(code) {
-  return Object.hasOwn(MAX_MS, code);
+  return code !== null && code !== "deleted";
 }

@@ -35,12 +35,14 @@ export function renamed(state, users) {
 }
 
 /**
- * The state with the names that arrived messages and `users` carry: a user may have been renamed while offline.
+ * The state with the names that arrived messages carry: a user may have been renamed while offline.
  *
  * @param {RoomState} state
  * @param {Message[]} messages
- * @param {Person[]} users
  */
-export function withNames(state, messages, users = []) {
-  return renamed(state, [...messages.map(({ user }) => user), ...users]);
+export function withNames(state, messages) {
+  return renamed(
+    state,
+    messages.map(({ user }) => user),
+  );
 }

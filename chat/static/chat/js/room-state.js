@@ -1,17 +1,16 @@
 // The state of one room's page as a value: `reduce` takes an action and returns the next state. No DOM, socket or clock.
 
-import { presentAfter, presentAtJoin } from "../../hubbub/js/presence.js";
 import { renamed, withNames } from "./room-people.js";
 
-/** @import { Person } from "../../hubbub/js/types.js" */
-/** @import { History, Joined, KeptPost, Message, PendingPost, Posted } from "./types.js" */
-/** @import { RoomAction, RoomEvent, RoomInfo, RoomState } from "./types.js" */
+/** @import { Person, Present } from "../../hubbub/js/types.js" */
+/** @import { History, KeptPost, Message, MessageEvent, PendingPost } from "./types.js" */
+/** @import { RoomAction, RoomEvent, RoomHere, RoomSnapshot, RoomState } from "./types.js" */
 
 /**
  * The state before the first join.
  *
  * @param {object} page
- * @param {RoomInfo} page.room
+ * @param {RoomHere} page.room
  * @param {Person} page.me
  * @param {KeptPost[]} [page.pending]  posts that an earlier load of the page got no answer to
  * @returns {RoomState}
@@ -21,8 +20,6 @@ export function initial({ room, me, pending = [] }) {
     room,
     me,
     joined: false,
-    epoch: null,
-    position: null,
     messages: [],
     floor: 0,
     more: false,
@@ -47,12 +44,16 @@ export function initial({ room, me, pending = [] }) {
  */
 export function reduce(state, action) {
   switch (action.type) {
+    case "state":
+      return afterState(state, action.snapshot, action.isAnew);
+    case "events":
+      return afterEvents(state, action.events);
+    case "present":
+      return withPresent(state, action.present, action.named);
     case "joined":
-      return afterJoin(state, action.answer);
+      return { ...state, joined: true, closed: null, room: { ...state.room, role: action.viewer.role } };
     case "closed":
       return { ...state, closed: action.code, editing: null, present: null };
-    case "event":
-      return afterEvent(state, action.frame);
     case "renamed":
       return renamed(state, action.users);
     case "history.asked":
@@ -60,11 +61,11 @@ export function reduce(state, action) {
     case "history.failed":
       return { ...state, loading: false };
     case "history.came":
-      return afterHistory(state, action.before, action.answer);
+      return afterHistory(state, action.before, action.page);
     case "post.added":
       return { ...state, newFrom: null, pending: [...state.pending, { ...action.post, error: null }] };
     case "post.answered":
-      return afterPost(state, action.id, action.answer);
+      return afterPost(state, action);
     case "post.failed":
       return withPending(state, action.id, { error: action.error });
     case "post.retried":
@@ -92,70 +93,63 @@ export function reduce(state, action) {
 
 /**
  * @param {RoomState} state
- * @param {Joined} answer
+ * @param {RoomSnapshot} snapshot
+ * @param {boolean} isAnew
  */
-function afterJoin(state, answer) {
-  const known = state.epoch === answer.epoch ? (state.messages.at(-1)?.seq ?? null) : null;
-  const next = {
-    ...state,
-    joined: state.joined || !answer.partial, // After a part the page joins again; events arrive after the last part only.
-    closed: null,
-    room: answer.room,
-    epoch: answer.epoch,
-    position: answer.position,
-    present: answer.partial ? state.present : presentAtJoin(answer.present),
-  };
-  const users = answer.partial ? [] : (answer.present?.users ?? []);
-  if (answer.complete) return withNames(withArrived(next, answer.messages), answer.messages, users);
+function afterState(state, { room, messages, more }, isAnew) {
+  const seen = isAnew ? null : (state.messages.at(-1)?.seq ?? null);
   const page = {
-    ...next,
+    ...state,
+    room: { ...room, role: state.room.role },
     messages: [],
-    floor: answer.more ? (answer.messages[0]?.seq ?? 0) : 0,
-    more: answer.more,
+    floor: more ? (messages[0]?.seq ?? 0) : 0,
+    more,
     early: {},
   };
-  const filled = withNames(withMessages(page, answer.messages), answer.messages, users);
-  const seen = known ?? answer.read ?? null;
+  const filled = withNames(withMessages(page, messages), messages);
   return seen === null
     ? filled
     : withNewLine(
         filled,
-        answer.messages.filter(({ seq }) => seq > seen),
+        messages.filter(({ seq }) => seq > seen),
       );
 }
 
 /**
  * @param {RoomState} state
- * @param {RoomEvent} frame
+ * @param {RoomEvent[]} events
  */
-function afterEvent(state, frame) {
-  if (frame.room !== state.room.slug || !state.joined) return state;
-  switch (frame.type) {
-    case "message.posted":
-    case "message.edited":
-    case "message.deleted":
-      if (isKnown(state, frame.position)) return state;
-      return withNames(withArrived({ ...state, position: frame.position }, [frame.message]), [frame.message]);
-    case "room.changed":
-      if (isKnown(state, frame.position)) return state;
-      return { ...state, position: frame.position, room: { ...state.room, ...frame.changes } };
-    case "room.closed":
-      return reduce(state, { type: "closed", code: frame.code });
-    case "presence.changed":
-      return renamed({ ...state, present: presentAfter(state.present, frame) }, frame.joined ?? []);
-    default:
-      return state;
+function afterEvents(state, events) {
+  /** @type {Map<number, Message>} by seq */
+  const messages = new Map();
+  let { room } = state;
+  for (const event of events) {
+    if (hasMessage(event)) messages.set(event.message.seq, event.message);
+    else if (event.type === "room.changed") room = { ...room, ...event.changes };
   }
+  const next = room === state.room ? state : { ...state, room };
+  if (messages.size === 0) return next;
+  const arrived = [...messages.values()];
+  return withNames(withArrived(next, arrived), arrived);
 }
 
 /**
- * Whether the state includes the change at this position.
+ * @param {RoomEvent} event
+ * @returns {event is MessageEvent}
+ */
+function hasMessage(event) {
+  return ["message.posted", "message.edited", "message.deleted"].includes(event.type);
+}
+
+/**
+ * The state with the users present. Messages may have brought newer names than their list, except for the users it names.
  *
  * @param {RoomState} state
- * @param {number} position
+ * @param {Present | null} present
+ * @param {Person[]} named
  */
-function isKnown(state, position) {
-  return position <= (state.position ?? 0);
+function withPresent(state, present, named) {
+  return renamed({ ...state, present }, [...(state.present?.users ?? []), ...named]);
 }
 
 /**
@@ -199,7 +193,7 @@ function withNewLine(state, arrived) {
  *
  * @param {RoomState} state
  * @param {number} before
- * @param {Pick<History, "messages" | "more">} answer
+ * @param {History} page
  */
 function afterHistory(state, before, { messages, more }) {
   const next = { ...state, loading: false, early: {} };
@@ -215,14 +209,13 @@ function afterHistory(state, before, { messages, more }) {
  * Shows the user's own post as the server saved it; its event may still be under way.
  *
  * @param {RoomState} state
- * @param {string} id
- * @param {Pick<Posted, "seq" | "position" | "at">} answer
+ * @param {{ id: string, seq: number, at: string, isKnown: boolean }} answer
  */
-function afterPost(state, id, { seq, position, at }) {
+function afterPost(state, { id, seq, at, isKnown }) {
   const post = state.pending.find((pending) => pending.id === id);
   if (post === undefined) return state;
   const next = { ...state, pending: state.pending.filter((pending) => pending.id !== id) };
-  if (state.position === null || isKnown(state, position) || seq < state.floor) return next;
+  if (isKnown || seq < state.floor) return next;
   if (state.messages.some((message) => message.seq === seq)) return next;
   return withMessages(next, [{ seq, id, user: state.me, body: post.body, at, edited_at: null, deleted: false }]);
 }
@@ -231,11 +224,11 @@ function afterPost(state, id, { seq, position, at }) {
  * Shows the user's own edit or deletion at once, unless a later change has arrived already.
  *
  * @param {RoomState} state
- * @param {{ seq: number, answer: { position: number } }} action
+ * @param {{ seq: number, isKnown: boolean }} answer
  * @param {Partial<Message>} changes
  */
-function afterChange(state, { seq, answer }, changes) {
-  if (isKnown(state, answer.position)) return state;
+function afterChange(state, { seq, isKnown }, changes) {
+  if (isKnown) return state;
   const messages = state.messages.map((message) => (message.seq === seq ? { ...message, ...changes } : message));
   return { ...state, messages };
 }

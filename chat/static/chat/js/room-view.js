@@ -125,7 +125,7 @@ export class RoomView {
   /** @param {RoomState} state */
   #renderHead({ room }) {
     this.#part("title").textContent = room.title;
-    this.#part("topic").textContent = room.topic;
+    this.#part("description").textContent = room.description;
     const inList = this.#root.querySelector("[data-role=rooms] [aria-current] [data-role=room-title]");
     if (inList) inList.textContent = room.title;
     this.#title = `${room.title} · Hubbub`;

@@ -1,23 +1,25 @@
-// The room's page, wired: frames and the user's actions change the state, and the view shows it.
+// The room's page, wired: the room's topic and the user's actions change the state, and the view shows it.
 
 import { browser } from "../../hubbub/js/browser.js";
 import { find } from "../../hubbub/js/dom.js";
 import { failureOf } from "../../hubbub/js/errors.js";
 import { onReturn } from "../../hubbub/js/fetched.js";
+import { Hubbub } from "../../hubbub/js/hub.js";
 import { newId } from "../../hubbub/js/new-id.js";
+import { oncePerTurn } from "../../hubbub/js/once-per-turn.js";
 import { showOwnName } from "../../hubbub/js/own-name.js";
-import { Socket } from "../../hubbub/js/socket.js";
 import { ConnectionStrip } from "./connection-strip.js";
 import { failureText } from "./failure-texts.js";
 import { Reentry } from "./reentry.js";
 import { lastOwn } from "./room-rows.js";
 import { initial, reduce } from "./room-state.js";
 import { takeTitles } from "./room-titles.js";
+import { RoomTopic } from "./room-topic.js";
 import { RoomView } from "./room-view.js";
 import { UnsentText } from "./unsent-text.js";
 
 /** @import { Person } from "../../hubbub/js/types.js" */
-/** @import { ChatEvent, ChatExchanges, KeptPost, PendingPost, RoomAction, RoomInfo } from "./types.js" */
+/** @import { ClosedCode, KeptPost, PendingPost, RoomAction, RoomHere, Viewer } from "./types.js" */
 
 const PAGE = 50; // Messages in one request for older ones.
 const KEPT_MESSAGES = 400; // In a page left open; older ones are read again on demand.
@@ -25,13 +27,21 @@ const RETRY_MS = 2_000;
 const TITLES_MS = 30_000; // Between two requests for the titles of other rooms.
 
 const root = find(document, "#room", HTMLElement);
-const { slug = "", userId = "", userName = "", title = "", topic = "", socketPath = "", lobby = "" } = root.dataset;
+const {
+  slug = "",
+  userId = "",
+  userName = "",
+  title = "",
+  description = "",
+  socketPath = "",
+  lobby = "",
+} = root.dataset;
 const me = { id: userId, name: userName };
-const role = /** @type {RoomInfo["role"]} */ (root.dataset.roleHere);
+const role = /** @type {RoomHere["role"]} */ (root.dataset.roleHere);
 const unsent = new UnsentText(userId, slug);
 
 let state = initial({
-  room: { slug, title, topic, role, archived: root.dataset.archived === "true" },
+  room: { slug, title, description, role, archived: root.dataset.archived === "true" },
   me,
   pending: unsent.pending,
 });
@@ -53,42 +63,47 @@ const view = new RoomView(root, {
   draft: (text) => {
     unsent.draft = text;
   },
-  again: () => socket.open(),
+  again: () => hub.open(),
 });
 const strip = new ConnectionStrip((text, hasAgain) => view.strip(text, hasAgain));
 
-/** @type {Socket<ChatEvent, ChatExchanges>} */
-const socket = new Socket(socketPath, {
-  hello(frame) {
-    // Another user signed in with this browser: the page and its unsent text belong to the former one.
-    // As text: during a release, a process of the release before still sends a number.
-    if (String(frame.user.id) !== me.id) {
-      location.reload(); // Returns at once.
-      return false;
-    }
-    rename(frame.user);
-    if (frame.limits.body_chars !== null) view.limit = frame.limits.body_chars;
-    strip.degraded = frame.state === "degraded";
-    if (frame.state === "degraded") strip.rest();
-    join();
-    return true;
-  },
-  event(frame) {
-    if (frame.type === "service.changed") {
-      strip.degraded = frame.state === "degraded";
-      strip.rest();
-      if (frame.state !== "degraded") join(); // Events without a position may have been missed.
-    } else if (frame.type === "user.renamed") rename(frame.user);
-    else {
-      change({ type: "event", frame });
-      if (frame.type === "message.deleted") rescueEdits();
-      if (frame.type === "room.closed" && frame.room === slug) reentry.closed(frame.code);
-    }
-  },
-  state: (connection, why) => strip.connection(connection, why, state.joined),
-});
+// Many changes at once, such as those missed during an absence, are shown together.
+const render = oncePerTurn(() => view.render(state));
+const env = browser();
 
-const reentry = new Reentry(join, browser(), () => document.visibilityState === "hidden");
+const hub = new Hubbub(
+  {
+    path: socketPath,
+    hello(frame) {
+      // Another user signed in with this browser: the page and its unsent text belong to the former one.
+      if (frame.user.id !== me.id) {
+        location.reload(); // Returns at once.
+        return false;
+      }
+      rename(frame.user);
+      strip.degraded = frame.state === "degraded";
+      if (frame.state === "degraded") strip.rest();
+      tryAgain();
+      return true;
+    },
+    event(frame) {
+      if (frame.type === "person.changed") rename(frame.user);
+      else if (frame.type === "service.changed") {
+        strip.degraded = frame.state === "degraded";
+        strip.rest();
+        if (frame.state !== "degraded") tryAgain();
+      }
+    },
+    state: (connection, why) => strip.connection(connection, why, state.joined),
+  },
+  env,
+);
+const room = new RoomTopic(hub, slug, { change, joined, closed });
+const reentry = new Reentry(
+  () => room.join(),
+  env,
+  () => document.visibilityState === "hidden",
+);
 
 view.composer.text = unsent.draft;
 view.render(state);
@@ -96,9 +111,10 @@ markSeen();
 document.addEventListener("visibilitychange", markSeen);
 const roomsList = find(document, "#rooms", HTMLElement);
 onReturn(lobby, TITLES_MS, (page) => takeTitles(roomsList, page), roomsList);
-document.addEventListener("signing-out", () => socket.close());
-socket.open();
-state.pending.filter(({ error }) => error === null).forEach(send);
+document.addEventListener("signing-out", () => hub.close());
+for (const kept of state.pending) {
+  if (kept.error === null) room.post(kept);
+}
 if (matchMedia("(hover: hover)").matches) view.composer.focus();
 
 /** @param {RoomAction} action */
@@ -109,7 +125,8 @@ function change(action) {
     state = reduce(state, { type: "trimmed", keep: KEPT_MESSAGES });
   }
   if (state.pending !== before.pending) unsent.pending = state.pending.map(storedPost);
-  view.render(state);
+  if (action.type === "events" && action.events.some(({ type }) => type === "message.deleted")) rescueEdits();
+  render();
 }
 
 /** @param {Person} user */
@@ -128,34 +145,22 @@ function storedPost({ id, body, at, error }) {
   return error?.code === "too_long" ? { id, body, at, error } : { id, body, at };
 }
 
-async function join() {
-  try {
-    let isPartial = true;
-    while (isPartial) {
-      const known = state.epoch === null ? {} : { after: state.position, epoch: state.epoch };
-      const answer = await socket.request({ type: "room.join", room: slug, ...known });
-      change({ type: "joined", answer });
-      isPartial = answer.partial;
-    }
-    if (reentry.isClosed) strip.notice("This room is open to you again.");
-    reentry.opened();
-    resumeEditing();
-  } catch (error) {
-    const { code, retryAfterMs } = failureOf(error);
-    if (code === "disconnected") return; // The next hello joins.
-    if (code === "not_found") afterRefusedJoin();
-    else setTimeout(join, retryAfterMs ?? RETRY_MS);
-  }
+/** @param {Viewer} viewer */
+function joined(viewer) {
+  view.limit = viewer.body_chars;
+  if (reentry.isClosed) strip.notice("This room is open to you again.");
+  reentry.opened();
+  resumeEditing();
 }
 
-function afterRefusedJoin() {
-  if (reentry.isClosed) {
-    reentry.refused();
-    return;
-  }
-  if (state.closed === "deleted") return;
-  change({ type: "closed", code: "not_found" });
-  reentry.closed("not_found");
+/** @param {ClosedCode} code */
+function closed(code) {
+  if (reentry.closed(code)) change({ type: "closed", code });
+}
+
+/** Joins a closed room again; it may be open by now. */
+function tryAgain() {
+  if (state.closed !== null) room.join();
 }
 
 /** @param {string} body */
@@ -165,25 +170,14 @@ function post(body) {
   change({ type: "post.added", post: added });
   view.toEnd();
   markSeen();
-  send(added);
+  room.post(added);
 }
 
 /** @param {string} id */
 function retry(id) {
   change({ type: "post.retried", id });
   const retried = state.pending.find((pending) => pending.id === id);
-  if (retried !== undefined) send(retried);
-}
-
-/** @param {KeptPost} post */
-async function send({ id, body }) {
-  try {
-    const answer = await socket.enqueue({ type: "message.post", room: slug, id, body });
-    change({ type: "post.answered", id, answer });
-  } catch (error) {
-    const failure = failureOf(error);
-    change({ type: "post.failed", id, error: { code: failure.code, text: failureText(failure) } });
-  }
+  if (retried !== undefined) room.post(retried);
 }
 
 function editLast() {
@@ -229,9 +223,8 @@ async function save(seq, body, problem) {
     return;
   }
   try {
-    const answer = await socket.request({ type: "message.edit", room: slug, seq, body });
+    await room.edit(seq, body);
     unsent.setEdit(seq, null);
-    change({ type: "edit.answered", seq, body, answer, at: new Date().toISOString() });
     view.composer.focus();
   } catch (error) {
     problem.textContent = `Not saved. ${failureText(failureOf(error))}`;
@@ -241,8 +234,7 @@ async function save(seq, body, problem) {
 /** @param {number} seq */
 async function remove(seq) {
   try {
-    const answer = await socket.request({ type: "message.delete", room: slug, seq });
-    change({ type: "delete.answered", seq, answer });
+    await room.remove(seq);
     view.composer.focus();
   } catch (error) {
     strip.notice(`Not deleted. ${failureText(failureOf(error))}`);
@@ -250,12 +242,9 @@ async function remove(seq) {
 }
 
 async function loadOlder() {
-  if (!state.more || state.loading || !socket.isOpen) return;
-  const before = state.floor;
-  change({ type: "history.asked" });
+  if (!state.more || state.loading || hub.connection !== "open") return;
   try {
-    const answer = await socket.request({ type: "room.history", room: slug, before, limit: PAGE });
-    change({ type: "history.came", before, answer });
+    await room.readOlder(state.floor, PAGE);
     resumeEditing();
   } catch (error) {
     // Not at once: a reader who still scrolls requests them again.

@@ -2,7 +2,7 @@
 // derived values. Fields `at` and `edited_at` are times as ISO 8601 in UTC. `seq` numbers the messages of a room,
 // `position` the changes.
 
-import type { EngineEvent, Ok, Person, Presence, PresenceChange, Present } from "../../hubbub/js/types.js";
+import type { Person, Present } from "../../hubbub/js/types.js";
 
 // Wire: the content of frames
 
@@ -12,9 +12,13 @@ export type Role = "member" | "moderator" | "reader";
 export interface RoomInfo {
   slug: string;
   title: string;
-  topic: string;
-  role: Role;
+  description: string;
   archived: boolean;
+}
+
+/** A room, and what its user may do there. */
+export interface RoomHere extends RoomInfo {
+  role: Role;
 }
 
 /** A message as it is now; a deleted one has an empty body. */
@@ -29,87 +33,64 @@ export interface Message {
   deleted: boolean;
 }
 
-// Wire: answers
+// Wire: the topic `room/<slug>`
 
-export interface Joined extends Ok {
+/** The state: the latest page. */
+export interface RoomSnapshot {
   room: RoomInfo;
-  epoch: string;
-  position: number;
-  /** `messages` is every message that changed after the known position; else the latest page. */
-  complete: boolean;
-  /** More changes follow: join again from `position`. */
-  partial: boolean;
   messages: Message[];
   /** Older messages exist. */
   more: boolean;
-  /** The last seq that the user has read. */
-  read: number | null;
-  /** Null when not known yet, and in a partial answer. */
-  present: Presence | null;
 }
 
-/** A page of older messages. */
-export interface History extends Ok {
-  messages: Message[];
-  more: boolean;
+/** What a join tells this user alone. */
+export interface Viewer {
+  role: Role;
+  /** Of one message. */
+  body_chars: number;
 }
 
-/** The post is committed. */
-export interface Posted extends Ok {
-  seq: number;
-  position: number;
-  at: string;
-}
-
-/** The edit or the deletion is committed. */
-export interface Changed extends Ok {
-  position: number;
-}
-
-/** Chat's commands and their answers, by the type of the command. */
-export type ChatExchanges = {
-  "room.join": { command: { room: string; after?: number | null; epoch?: string }; answer: Joined };
-  "room.history": { command: { room: string; before: number; limit: number }; answer: History };
-  "message.post": { command: { room: string; id: string; body: string }; answer: Posted };
-  "message.edit": { command: { room: string; seq: number; body: string }; answer: Changed };
-  "message.delete": { command: { room: string; seq: number }; answer: Changed };
-};
-
-// Wire: events
-
+/** In an answer with several, a message is there once, as it is now. */
 export interface MessageEvent {
   type: "message.posted" | "message.edited" | "message.deleted";
-  room: string;
+  topic: string;
   position: number;
   message: Message;
 }
 
 export interface RoomChanged {
   type: "room.changed";
-  room: string;
+  topic: string;
   position: number;
-  changes: Partial<Pick<RoomInfo, "title" | "topic" | "archived">>;
+  changes: Partial<RoomInfo>;
 }
 
-/** No later event of this room follows. */
-export interface RoomClosed {
-  type: "room.closed";
-  room: string;
-  code: "removed" | "banned" | "deleted";
+export type RoomEvent = MessageEvent | RoomChanged;
+
+// Wire: results of commands
+
+/** Of `history`: a page of older messages. */
+export interface History {
+  messages: Message[];
+  more: boolean;
 }
 
-export interface PresenceChanged extends PresenceChange {
-  type: "presence.changed";
-  room: string;
+/** Of `message.post`, once it is committed. */
+export interface Posted {
+  seq: number;
+  position: number;
+  at: string;
 }
 
-export type RoomEvent = MessageEvent | RoomChanged | RoomClosed | PresenceChanged;
-export type ChatEvent = EngineEvent | RoomEvent;
+/** Of `message.edit` and `message.delete`. */
+export interface Changed {
+  position: number;
+}
 
 // The state of a room's page
 
 /** Why the page shows no open room. `not_found`: the room does not exist, or it is private. */
-export type ClosedCode = RoomClosed["code"] | "not_found";
+export type ClosedCode = "removed" | "banned" | "deleted" | "not_found";
 
 /** Why a post failed: the error's code, and the text that the page shows. */
 export interface PostError {
@@ -131,12 +112,10 @@ export interface PendingPost extends KeptPost {
 }
 
 export interface RoomState {
-  room: RoomInfo;
+  room: RoomHere;
   me: Person;
-  /** False until the first complete answer to a join. */
+  /** False until the first join. */
   joined: boolean;
-  epoch: string | null;
-  position: number | null;
   /** By seq, rising; every message from `floor` on is here. */
   messages: Message[];
   floor: number;
@@ -159,24 +138,29 @@ export interface RoomState {
   closed: ClosedCode | null;
 }
 
-/** The actions of `reduce`: an answer, an event, or an action of the user. */
+/**
+ * The actions of `reduce`: what the topic brings, a result, or an action of the user. `isKnown`: an event has brought the
+ * change already, and perhaps later ones, or a join will bring it.
+ */
 export type RoomAction =
-  | { type: "joined"; answer: Joined }
+  | { type: "state"; snapshot: RoomSnapshot; isAnew: boolean }
+  | { type: "events"; events: RoomEvent[] }
+  | { type: "present"; present: Present | null; named: Person[] }
+  | { type: "joined"; viewer: Viewer }
   | { type: "closed"; code: ClosedCode }
-  | { type: "event"; frame: RoomEvent }
   | { type: "renamed"; users: Person[] }
   | { type: "history.asked" }
   | { type: "history.failed" }
-  | { type: "history.came"; before: number; answer: Pick<History, "messages" | "more"> }
+  | { type: "history.came"; before: number; page: History }
   | { type: "post.added"; post: KeptPost }
-  | { type: "post.answered"; id: string; answer: Pick<Posted, "seq" | "position" | "at"> }
+  | { type: "post.answered"; id: string; seq: number; at: string; isKnown: boolean }
   | { type: "post.failed"; id: string; error: PostError }
   | { type: "post.retried"; id: string }
   | { type: "post.discarded"; id: string }
   | { type: "edit.opened"; seq: number }
   | { type: "edit.closed" }
-  | { type: "edit.answered"; seq: number; body: string; at: string; answer: Pick<Changed, "position"> }
-  | { type: "delete.answered"; seq: number; answer: Pick<Changed, "position"> }
+  | { type: "edit.answered"; seq: number; body: string; at: string; isKnown: boolean }
+  | { type: "delete.answered"; seq: number; isKnown: boolean }
   | { type: "away" }
   | { type: "back" }
   | { type: "trimmed"; keep: number };

@@ -3,7 +3,7 @@
 //   const hub = new Hubbub({ path: "/ws/" });                       // connects; by the session, or with a `token`
 //   const poll = hub.topic("poll/7", {
 //     state(state, joined) {},     // the state, at first and whenever it changed
-//     event(event) {},             // an event, in order
+//     event(event) {},             // an event, in order; or `events(events) {}`, which gets those of one answer together
 //     present(present) {},         // the users present changed: { count, users }
 //     joined(answer) {},           // level with the server, first or again
 //     closed(code, detail) {},     // not open to this user (any more); poll.join() tries again
@@ -39,7 +39,7 @@ export class Hubbub {
   #options;
   #end = new AbortController();
   #lane;
-  /** @type {Socket<any>} */
+  /** @type {Socket} */
   #socket;
   /** @type {Map<string, Subscription>} by address */
   #subscriptions = new Map();
@@ -168,7 +168,7 @@ export class Hubbub {
       return;
     }
     const event = /** @type {EngineEvent} */ (frame);
-    if (event.type === "user.renamed") {
+    if (event.type === "person.changed") {
       for (const subscription of this.#subscriptions.values()) subscription.rename(event.user);
       if (this.#user?.id === event.user.id) this.#user = event.user;
     } else if (event.type === "service.changed" && event.state === "ok") {
@@ -216,6 +216,14 @@ export class Topic {
   /** Whether its events arrive: the connection is open, and the server accepted the join. */
   get isJoined() {
     return !this.#end.signal.aborted && this.#subscription.isJoined;
+  }
+
+  /**
+   * The position that the handlers have reached; null before the first state. A change with a position up to this one, such as
+   * that of a command's result, was delivered.
+   */
+  get position() {
+    return this.#end.signal.aborted ? null : this.#subscription.positionOf(this);
   }
 
   /**

@@ -28,6 +28,15 @@ export class Listeners {
   }
 
   /**
+   * Whether a handle has got the present state.
+   *
+   * @param {Handle} handle
+   */
+  hasBegun(handle) {
+    return this.#handlers.has(handle) && !this.#waiting.has(handle);
+  }
+
+  /**
    * @param {Handle} handle
    * @param {TopicHandlers} handlers
    */
@@ -74,8 +83,11 @@ export class Listeners {
    * @param {Handle} handle
    * @param {Delivery} delivery
    */
-  #call(handle, [name, ...values]) {
+  #call(handle, delivery) {
+    const [name, ...values] = delivery;
     const handlers = /** @type {any} */ (this.#handlers.get(handle));
-    guarded(() => handlers?.[name]?.(...values));
+    if (delivery[0] === "events" && handlers?.events === undefined) {
+      for (const event of delivery[1]) this.#call(handle, ["event", event]);
+    } else guarded(() => handlers?.[name]?.(...values));
   }
 }

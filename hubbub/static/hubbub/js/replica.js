@@ -17,6 +17,7 @@ export class Replica {
   /** @type {string | null} null: nothing is known */
   #epoch = null;
   #position = 0;
+  #mustReload = false; // The next join brings the whole state.
   /** @type {{ state: unknown } | null} as the last join or change brought it */
   #state = null;
   /** @type {TopicEvent[] | null} after that state; null: more than are kept */
@@ -26,12 +27,17 @@ export class Replica {
 
   /** What a join sends, so that it is answered with the changes only. */
   get known() {
-    return this.#epoch === null ? {} : { after: this.#position, epoch: this.#epoch };
+    return this.#epoch === null || this.#mustReload ? {} : { after: this.#position, epoch: this.#epoch };
+  }
+
+  /** The position of all that was delivered; null before the first state. */
+  get position() {
+    return this.#state === null ? null : this.#position;
   }
 
   /** The next join brings the whole state. */
   forget() {
-    this.#epoch = null;
+    this.#mustReload = true;
   }
 
   /**
@@ -42,16 +48,16 @@ export class Replica {
     /** @type {Delivery[]} */
     const deliveries = [];
     if (answer.complete) {
-      for (const event of answer.events ?? []) deliveries.push(...this.#add(event));
+      deliveries.push(...this.#add(answer.events ?? []));
       // Changes at the end that have no event of their own.
       this.#position = Math.max(this.#position, answer.position);
     } else {
-      this.#replace(answer);
-      deliveries.push(["state", answer.state, answer]);
+      const isAnew = this.#replace(answer);
+      deliveries.push(["state", answer.state, answer, isAnew]);
     }
     if (answer.partial) return deliveries; // It names no users: those who were known stay.
     const present = presentAtJoin(answer.present ?? null);
-    if (present !== null || this.#present !== null) deliveries.push(["present", present]);
+    if (present !== null || this.#present !== null) deliveries.push(["present", present, present?.users ?? []]);
     this.#present = present;
     deliveries.push(["joined", answer]);
     return deliveries;
@@ -64,14 +70,14 @@ export class Replica {
   receive(frame) {
     if (isChanged(frame)) {
       if (frame.epoch === this.#epoch && frame.position <= this.#position) return [];
-      this.#replace(frame);
-      return [["state", frame.state]];
+      const isAnew = this.#replace(frame);
+      return [["state", frame.state, undefined, isAnew]];
     }
     if (isPresence(frame)) {
       this.#present = presentAfter(this.#present, frame);
-      return [["present", this.#present]];
+      return [["present", this.#present, frame.joined ?? []]];
     }
-    return this.#add(/** @type {TopicEvent} */ (frame));
+    return this.#add([/** @type {TopicEvent} */ (frame)]);
   }
 
   /**
@@ -82,7 +88,7 @@ export class Replica {
     const present = presentRenamed(this.#present, user);
     if (present === this.#present) return [];
     this.#present = present;
-    return [["present", present]];
+    return [["present", present, [user]]];
   }
 
   /**
@@ -92,35 +98,46 @@ export class Replica {
    * @returns {Delivery[] | null} null: too many events have passed, only a join brings it
    */
   snapshot(answer) {
-    if (this.#epoch === null || this.#state === null || this.#events === null) return null;
+    if (this.#mustReload || this.#state === null || this.#events === null) return null;
     /** @type {Delivery[]} */
-    const deliveries = [["state", this.#state.state, answer ?? undefined]];
-    for (const event of this.#events) deliveries.push(["event", event]);
+    const deliveries = [["state", this.#state.state, answer ?? undefined, true]];
+    if (this.#events.length > 0) deliveries.push(["events", [...this.#events]]);
     if (answer === null) return deliveries;
-    if (this.#present !== null) deliveries.push(["present", this.#present]);
+    if (this.#present !== null) deliveries.push(["present", this.#present, this.#present.users ?? []]);
     deliveries.push(["joined", answer]);
     return deliveries;
   }
 
-  /** @param {{ epoch: string, position: number, state?: unknown }} frame */
+  /**
+   * @param {{ epoch: string, position: number, state?: unknown }} frame
+   * @returns {boolean} whether its epoch is another
+   */
   #replace({ epoch, position, state }) {
+    const isAnew = epoch !== this.#epoch;
     this.#epoch = epoch;
+    this.#mustReload = false;
     this.#position = position;
     this.#state = { state };
     this.#events = [];
+    return isAnew;
   }
 
   /**
-   * @param {TopicEvent} event
+   * @param {TopicEvent[]} events
    * @returns {Delivery[]}
    */
-  #add(event) {
-    if (event.position !== undefined) {
-      if (event.position <= this.#position) return [];
-      this.#position = event.position;
-      if (this.#events !== null && this.#events.push(event) > MAX_EVENTS) this.#events = null;
-    }
-    return [["event", event]];
+  #add(events) {
+    const news = events.filter((event) => this.#isNew(event));
+    return news.length > 0 ? [["events", news]] : [];
+  }
+
+  /** @param {TopicEvent} event */
+  #isNew(event) {
+    if (event.position === undefined) return true;
+    if (event.position <= this.#position) return false;
+    this.#position = event.position;
+    if (this.#events !== null && this.#events.push(event) > MAX_EVENTS) this.#events = null;
+    return true;
   }
 }
 

@@ -1,33 +1,28 @@
-// A connection to the server that reconnects by itself. Knows frames, but no feature's: neither chat nor the monitor.
+// A connection to the server that reconnects by itself. Knows frames, but no topics: pages use the `Hubbub` of `hub.js`.
 //
-//   const socket = new Socket("/ws/chat/", {
-//     hello(frame) {},             // admitted, first or again: join here; return false to close: the page is another user's
+//   const socket = new Socket("/ws/", {
+//     hello(frame) {},             // admitted, first or again; return false to close: the page is another user's
 //     event(frame) {},             // an event; unknown types must be ignored
 //     state(state, why) {},        // "connecting" | "open" | "offline"; also on <html data-state="…">
 //                                  // why: { code, reason, final, error? }; error: the server's last one before it closed
-//   });
+//   }, browser());
 //   socket.open();
-//   await socket.request({ type: "room.join", room: "general" });   // sent once; rejects with Refused or Lost
-//   await socket.enqueue({ type: "message.post", id, … });          // sent until it is answered; needs an id
+//   await socket.request({ type: "join", topic: "poll/7" });        // sent once; rejects with Refused or Lost
 
 import { backoffMs } from "./backoff.js";
-import { browser } from "./browser.js";
 import { Lost, Refused } from "./errors.js";
 import { Heartbeat } from "./heartbeat.js";
-import { Queue } from "./queue.js";
 
 /**
  * @import {
- *   BrowserLike, CloseReason, ConnectionState, ErrorFrame, Exchanges, Frame, Hello, SocketHandlers, Timer, WebSocketLike
+ *   BrowserLike, CloseReason, ConnectionState, ErrorFrame, Frame, Hello, SocketHandlers, Timer, WebSocketLike
  * } from "./types.js"
  */
 
 /**
- * A request without an answer yet; `size` in bytes. The type of the answer follows from the command.
+ * A request without an answer yet; `size` in bytes.
  * @typedef {{ resolve: (answer: any) => void, reject: (error: unknown) => void, size: number }} Waiting
  */
-
-export { Lost, Refused };
 
 const HELLO_MS = 12_000; // From connecting to `hello`; a server that is silent for longer is tried again.
 const STEADY_MS = 5_000; // A connection that lasted this long resets the back-off.
@@ -40,16 +35,10 @@ const RENEWED_MS = 1_000; // After 4003: the response that brings a new session 
 const CALM_MS = 5_000; // After 4102, before the back-off: the client did not slow down when the server asked for it.
 const MAX_CALM_MS = 600_000; // Bound of the wait that the server asks for.
 
-/**
- * @template {Frame} [Event=any]  events of the feature
- * @template {Exchanges} [E=any]  commands and answers of the feature
- */
 export class Socket {
   #path;
-  /** @type {SocketHandlers<Event>} */
   #handlers;
   #env;
-  #queue;
   #heartbeat;
   /** @type {WebSocketLike | null} */
   #ws = null;
@@ -72,17 +61,16 @@ export class Socket {
 
   /**
    * @param {string} path  of the WebSocket on this host
-   * @param {SocketHandlers<Event>} handlers
+   * @param {SocketHandlers} handlers
    * @param {BrowserLike} env
    */
-  constructor(path, handlers, env = browser()) {
+  constructor(path, handlers, env) {
     this.#path = path;
     this.#handlers = handlers;
     this.#env = env;
-    this.#queue = new Queue({ env, send: (command) => this.#send(command) });
     this.#heartbeat = new Heartbeat({
       env,
-      ping: () => this.#send({ type: "ping" }).catch(() => {}),
+      ping: () => this.request({ type: "ping" }).catch(() => {}),
       dead: () => this.#lost({ code: ABNORMAL, reason: "Heartbeat timed out" }),
       moved: () => this.#hasMoved(),
     });
@@ -112,30 +100,11 @@ export class Socket {
   /**
    * Sends a command once.
    *
-   * @template {keyof E & string} Type
-   * @param {{ type: Type } & E[Type]["command"]} command
-   * @returns {Promise<E[Type]["answer"]>} rejects with Refused, or with Lost: the command may or may not have happened
+   * @template {Frame} Command
+   * @param {Command} command
+   * @returns {Promise<any>} the answer; rejects with Refused, or with Lost: the command may or may not have happened
    */
   request(command) {
-    return this.#send(command);
-  }
-
-  /**
-   * Sends a command until it is answered, in the order of the calls. The command may be repeated: it carries an id.
-   *
-   * @template {keyof E & string} Type
-   * @param {{ type: Type, id: string } & E[Type]["command"]} command
-   * @returns {Promise<E[Type]["answer"]>} rejects with Refused when the server refuses the command for good
-   */
-  enqueue(command) {
-    return this.#queue.add(command);
-  }
-
-  /**
-   * @param {Frame} command
-   * @returns {Promise<any>}
-   */
-  #send(command) {
     if (this.#ws === null || !this.isOpen) return Promise.reject(new Lost());
     const ws = this.#ws;
     const ref = ++this.#lastRef;
@@ -203,8 +172,6 @@ export class Socket {
     this.#heartbeat.start(hello.heartbeat_ms);
     this.#report("open");
     if (this.#handlers.hello?.(hello) === false) this.close();
-    // Not after a close: the queue may hold another user's commands, and would retry without a connection for ever.
-    if (this.isOpen) this.#queue.resume();
   }
 
   /** @param {number} ref */
@@ -264,7 +231,6 @@ export class Socket {
   #drop() {
     this.#env.clearTimeout(this.#timer);
     this.#heartbeat.stop();
-    this.#queue.pause();
     this.#helloAt = null;
     const ws = this.#ws;
     this.#ws = null;

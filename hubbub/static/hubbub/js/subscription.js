@@ -65,6 +65,15 @@ export class Subscription {
   }
 
   /**
+   * The position of all that the handlers were given; null before their first state.
+   *
+   * @param {Handle} handle
+   */
+  positionOf(handle) {
+    return this.#listeners.hasBegun(handle) ? this.#replica.position : null;
+  }
+
+  /**
    * Begins to call these handlers. They get the present state at once, if it is known, but not before this returns.
    *
    * @param {Handle} handle

@@ -41,8 +41,6 @@ export interface ErrorFrame {
 export interface Limits {
   /** Of one frame from the client, in UTF-8. */
   frame_bytes: number;
-  /** Of one message; null where the feature has no messages. */
-  body_chars: number | null;
 }
 
 /** `degraded`: Redis is away, and live updates are slow. */
@@ -72,16 +70,13 @@ export interface ServiceChanged {
   state: ServiceState;
 }
 
-export interface UserRenamed {
-  type: "user.renamed";
+export interface PersonChanged {
+  type: "person.changed";
   user: Person;
 }
 
 /** Events of the engine itself, which every feature receives. */
-export type EngineEvent = ServiceChanged | UserRenamed;
-
-/** A feature's commands and answers, by the type of the command. */
-export type Exchanges = Record<string, { command: object; answer: object }>;
+export type EngineEvent = ServiceChanged | PersonChanged;
 
 export type ConnectionState = "connecting" | "open" | "offline";
 
@@ -96,13 +91,13 @@ export interface CloseReason {
   error?: ErrorFrame;
 }
 
-export interface SocketHandlers<Event extends Frame> {
+export interface SocketHandlers {
   /** An access token for a page without a session; without it the browser leaves for the sign-in. */
   token?: string | undefined;
-  /** The socket is admitted, first or again: join here. False closes the socket: the page belongs to another user. */
+  /** The socket is admitted, first or again. False closes the socket: the page belongs to another user. */
   hello?(frame: Hello): unknown;
   /** An event arrived; unknown types must be ignored. */
-  event?(frame: Event): void;
+  event?(frame: EngineEvent | TopicEvent): void;
   /** The state changed; `why` is empty except for `offline`. */
   state?(state: ConnectionState, why: Partial<CloseReason>): void;
 }
@@ -207,12 +202,17 @@ export interface TopicJoined extends Ok {
 /** What a page does with a topic; each handler is optional. An error in a handler stops nothing. */
 // biome-ignore lint/suspicious/noExplicitAny: the topic's own
 export interface TopicHandlers<State = any, Event = any> {
-  /** The state, which replaces the last one; `joined` is the answer to the join that brought it, if one did. */
-  state?(state: State, joined?: TopicJoined): void;
+  /**
+   * The state, which replaces the last one; `joined` is the answer to the join that brought it, if one did. `isAnew`: it is
+   * the first one, or one of another epoch: positions of before have no meaning any more.
+   */
+  state?(state: State, joined: TopicJoined | undefined, isAnew: boolean): void;
   /** An event, in order and once if it has a position. Unknown types must be ignored. */
   event?(event: Event): void;
-  /** The users present changed; null: they are not known for a moment. */
-  present?(present: Present | null): void;
+  /** As `event`, which is then not called: one or more events, all those of one answer together. */
+  events?(events: Event[]): void;
+  /** The users present changed; null: they are not known for a moment. `named`: those whose names are new or confirmed. */
+  present?(present: Present | null, named: Person[]): void;
   /** The topic is joined, first or again, after its state or its events were delivered. */
   joined?(answer: TopicJoined): void;
   /** The topic is not open to this user (any more), with an error code. It is joined again only by `join()`. */
@@ -236,7 +236,7 @@ export interface HubOptions {
   signal?: AbortSignal;
   /** The socket is admitted, first or again. False closes it, for example when the page belongs to another user. */
   hello?(frame: Hello): unknown;
-  /** An event that belongs to no topic, such as `service.changed` and `user.renamed`. */
+  /** An event that belongs to no topic, such as `service.changed` and `person.changed`. */
   event?(event: EngineEvent): void;
   /** The state of the connection changed; after a final end the hub connects again by `open()`. */
   state?(state: ConnectionState, why: Partial<CloseReason>): void;

@@ -31,7 +31,7 @@ const hub = new Hubbub(
       return true;
     },
     event(frame) {
-      if (frame.type === "user.renamed" && frame.user.id === userId) showOwnName(frame.user.name);
+      if (frame.type === "person.changed" && frame.user.id === userId) showOwnName(frame.user.name);
     },
     state: (connection, why) => change({ type: "connection", state: connection, why }),
   },

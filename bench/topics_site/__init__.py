@@ -1,0 +1,1 @@
+"""A site with topics of two kinds, for `bench.scenarios.topics`."""

@@ -1,0 +1,113 @@
+// The topic of a room: what it brings becomes actions on the page's state, and so do the results of its commands.
+
+import { failureOf } from "../../hubbub/js/errors.js";
+import { failureText } from "./failure-texts.js";
+
+/** @import { Hubbub } from "../../hubbub/js/hub.js" */
+/** @import { Person, Present, TopicJoined } from "../../hubbub/js/types.js" */
+/** @import { Changed, ClosedCode, History, KeptPost, Posted } from "./types.js" */
+/** @import { RoomAction, RoomEvent, RoomSnapshot, Viewer } from "./types.js" */
+
+/** @type {Set<string>} */
+const CLOSED_CODES = new Set(["removed", "banned", "deleted"]);
+
+export class RoomTopic {
+  #topic;
+  #change;
+
+  /**
+   * @param {Hubbub} hub
+   * @param {string} slug
+   * @param {object} calls
+   * @param {(action: RoomAction) => void} calls.change
+   * @param {(viewer: Viewer) => void} calls.joined  level with the server, first or again
+   * @param {(code: ClosedCode) => void} calls.closed  not open to this user (any more), or refused again
+   */
+  constructor(hub, slug, { change, joined, closed }) {
+    this.#change = change;
+    this.#topic = hub.topic(`room/${slug}`, {
+      /**
+       * @param {RoomSnapshot} snapshot
+       * @param {TopicJoined | undefined} _
+       * @param {boolean} isAnew
+       */
+      state: (snapshot, _, isAnew) => change({ type: "state", snapshot, isAnew }),
+      /** @param {RoomEvent[]} events */
+      events: (events) => change({ type: "events", events }),
+      /**
+       * @param {Present | null} present
+       * @param {Person[]} named
+       */
+      present: (present, named) => change({ type: "present", present, named }),
+      joined({ viewer }) {
+        change({ type: "joined", viewer });
+        joined(viewer);
+      },
+      // Any other code says no more to the user than `not_found`.
+      closed: (code) => closed(CLOSED_CODES.has(code) ? /** @type {ClosedCode} */ (code) : "not_found"),
+    });
+  }
+
+  /** Tries to join a room that was closed. */
+  join() {
+    this.#topic.join();
+  }
+
+  /**
+   * Sends a post until it is answered, after the posts before it.
+   *
+   * @param {KeptPost} post
+   */
+  async post({ id, body }) {
+    try {
+      /** @type {Posted} */
+      const { seq, position, at } = await this.#topic.send("message.post", { id, body }, { keep: true });
+      this.#change({ type: "post.answered", id, seq, at, isKnown: this.#isKnown(position) });
+    } catch (error) {
+      const failure = failureOf(error);
+      // The page is left: its posts stay with the browser.
+      if (failure.code === "disconnected") return;
+      this.#change({ type: "post.failed", id, error: { code: failure.code, text: failureText(failure) } });
+    }
+  }
+
+  /**
+   * @param {number} seq
+   * @param {string} body
+   */
+  async edit(seq, body) {
+    /** @type {Changed} */
+    const { position } = await this.#topic.send("message.edit", { seq, body });
+    const at = new Date().toISOString();
+    this.#change({ type: "edit.answered", seq, body, at, isKnown: this.#isKnown(position) });
+  }
+
+  /** @param {number} seq */
+  async remove(seq) {
+    /** @type {Changed} */
+    const { position } = await this.#topic.send("message.delete", { seq });
+    this.#change({ type: "delete.answered", seq, isKnown: this.#isKnown(position) });
+  }
+
+  /**
+   * Reads messages before the seq `before`.
+   *
+   * @param {number} before
+   * @param {number} limit
+   */
+  async readOlder(before, limit) {
+    this.#change({ type: "history.asked" });
+    /** @type {History} */
+    const page = await this.#topic.send("history", { before, limit });
+    this.#change({ type: "history.came", before, page });
+  }
+
+  /**
+   * Whether an event has brought the change of this position, or a join will.
+   *
+   * @param {number} position
+   */
+  #isKnown(position) {
+    return this.#topic.position === null || position <= this.#topic.position;
+  }
+}

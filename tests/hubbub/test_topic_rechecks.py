@@ -1,0 +1,197 @@
+"""Re-checks of members: of topics that fail, that are slow, beside hints, and of tokens with fewer scopes."""
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission
+
+from hubbub.auth.member_revocation import MemberRevoker
+from hubbub.auth.tokens import create_token
+from hubbub.delivery.recovery import Recovery
+from hubbub.models import AccessToken
+from hubbub.protocol import Refused
+from hubbub.topics import access, calls, recovery
+from tests.support.hubs import until
+from tests.support.polls.consumers import TrialConsumer
+from tests.support.polls.topics import PollTopic
+from tests.support.polls.trials import ShelfTopic
+from tests.support.topic_page import in_thread, opened
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.database,
+    pytest.mark.usefixtures("ended_threads"),
+]
+
+
+@pytest.fixture(autouse=True)
+def viewers(alice: Any, bob: Any) -> None:
+    access._permission_log.cache_clear()  # A failure is logged once.
+    for user in (alice, bob):
+        user.user_permissions.add(*Permission.objects.filter(codename__in=["view_poll", "add_vote"]))
+
+
+@pytest.fixture
+def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shelves are asked about each user."""
+    monkeypatch.setattr(ShelfTopic, "viewers_allowed", classmethod(lambda cls, keys: None))
+
+
+def test_a_check_that_raises_denies_one_user_of_one_topic(
+    alice: Any, bob: Any, one_by_one: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def may_view(self: ShelfTopic, user: Any) -> bool:
+        if (self.key, user.get_username()) == (1, "alice"):
+            raise ValueError("no such column")
+        return self.key != 2
+
+    monkeypatch.setattr(ShelfTopic, "may_view", may_view)
+    ids = [str(user.pk) for user in (alice, bob)]
+    denied, rest = access.denied([(ShelfTopic(key), ids) for key in (1, 2, 3)])
+    assert denied == {"shelf/1": {ids[0]: "not_found"}, "shelf/2": dict.fromkeys(ids, "not_found")}
+    assert rest == []
+    access.denied([(ShelfTopic(1), ids)])
+    assert caplog.text.count("ShelfTopic: authorization re-check failed: ValueError('no such column')") == 1
+    assert "in may_view" in caplog.text
+
+
+def test_a_question_for_all_that_raises_is_asked_about_each(
+    alice: Any, bob: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(cls: Any, keys: Any) -> Any:
+        raise ValueError("no such column")
+
+    monkeypatch.setattr(ShelfTopic, "viewers_allowed", classmethod(fail))
+    ids = [str(user.pk) for user in (alice, bob)]
+    assert access.denied([(ShelfTopic(1000), ids)])[0] == {"shelf/1000": {ids[1]: "not_found"}}
+    assert "no such column" in caplog.text
+
+
+async def test_slow_checks_are_done_in_parts_and_evict_after_each(
+    alice: Any, bob: Any, one_by_one: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def may_view(self: ShelfTopic, user: Any) -> bool:
+        time.sleep(0.05)
+        return bool(user.get_username() == "alice")
+
+    monkeypatch.setattr(ShelfTopic, "may_view", may_view)
+    monkeypatch.setattr(access.denied, "__defaults__", (0.1,))
+    users = {f"t:shelf/{key}": {str(alice.pk), str(bob.pk)} for key in range(10)}
+    parts = [part async for part in recovery._find_revoked(users)]
+    assert len(parts) >= 5
+    denied = {(group, user_id) for part in parts for group, frames in part.items() for user_id in frames}
+    assert denied == {(group, str(bob.pk)) for group in users}
+
+
+class Groups:
+    """Two groups with the users 1 and 2 in each, and checks that the test lets go on."""
+
+    def __init__(self) -> None:
+        self.user_ids = {"1", "2"}
+        self.recovery: Any = Recovery(self.fail, self.fail, self.find_revoked)
+        self.answers: list[tuple[dict[str, set[str]], asyncio.Future[Any]]] = []
+        self.closed: list[tuple[str, set[str]]] = []
+        self.revoker = MemberRevoker(lambda: {"a": self.named("a"), "b": self.named("b")}, lambda user_id: {"a", "b"})
+
+    async def fail(self, *_: Any) -> Any:
+        raise AssertionError
+
+    async def find_revoked(self, users: dict[str, set[str]]) -> Any:
+        for group in sorted(users):
+            answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            self.answers.append(({group: users[group]}, answer))
+            yield {group: await answer}
+
+    def named(self, name: str) -> Any:
+        groups = self
+
+        class Group:
+            user_ids = groups.user_ids
+            recovery = groups.recovery
+
+            def close(self, text: str, user_ids: set[str]) -> None:
+                groups.closed.append((name, user_ids))
+
+        return Group()
+
+    async def next(self) -> tuple[dict[str, set[str]], Any]:
+        await until(lambda: bool(self.answers))
+        return self.answers.pop(0)
+
+
+async def test_a_hint_does_not_wait_for_a_sweep_and_voids_what_was_read_before_it() -> None:
+    groups = Groups()
+    revoker = groups.revoker
+    running = [asyncio.create_task(each.run()) for each in (revoker.recheck, revoker.recheck_users, revoker.sweep)]
+    try:
+        revoker.sweep.request(None)
+        asked, sweep = await groups.next()
+        assert asked == {"a": {"1", "2"}}
+        # The user 1 is granted access again; the sweep has read the time before.
+        revoker.users_changed(["1"])
+        asked, hint = await groups.next()
+        assert asked == {"a": {"1"}}
+        sweep.set_result({"1": "out", "2": "out"})
+        await until(lambda: groups.closed == [("a", {"2"})])
+        hint.set_result({})
+        # The second part of the sweep is read after the hint.
+        for _ in range(2):
+            asked, answer = await groups.next()
+            answer.set_result(dict.fromkeys(asked["b"], "out") if asked["b"] == {"1", "2"} else {})
+        await until(lambda: groups.closed == [("a", {"2"}), ("b", {"1", "2"})])
+
+        revoker.sweep.request(None)
+        _, sweep = await groups.next()
+        revoker.access_changed("a")
+        sweep.set_result({"1": "out"})
+        asked, answer = await groups.next()
+        while asked != {"a": {"1", "2"}}:
+            answer.set_result({})
+            asked, answer = await groups.next()
+        assert len(groups.closed) == 2
+        answer.set_result({"1": "out"})
+        await until(lambda: groups.closed[2:] == [("a", {"1"})])
+    finally:
+        for task in running:
+            task.cancel()
+
+
+async def test_what_is_evicted_by_a_failing_sweep_stays_evicted() -> None:
+    groups = Groups()
+    sweep = asyncio.create_task(groups.revoker.sweep.run())
+    try:
+        groups.revoker.check_all()
+        _, first = await groups.next()
+        first.set_result({"1": "out"})
+        _, second = await groups.next()
+        second.set_exception(OSError("the database is away"))
+        await until(lambda: groups.closed == [("a", {"1"})])
+        assert (await groups.next())[0] == {"a": {"1", "2"}}  # Once more.
+    finally:
+        sweep.cancel()
+
+
+def test_a_token_that_lost_a_scope_writes_no_more(bob: Any) -> None:
+    from hubbub.auth.identity import identify_token
+
+    token, text = create_token(user=bob, name="test", expires_at=None, scopes=["poll.read", "poll.write"])
+    identity = identify_token(text, None)
+    assert identity is not None
+    spec = PollTopic.commands["vote"]
+    arguments = spec.arguments(ref=1, topic="poll/1", option=1)
+    with pytest.raises(Refused, match="no such option"):
+        calls.run_from_wire(PollTopic(1), spec, arguments, identity)
+    AccessToken.objects.filter(pk=token.pk).update(scopes="poll.read")
+    with pytest.raises(Refused, match="signed out"):
+        calls.run_from_wire(PollTopic(1), spec, arguments, identity)
+
+
+async def test_a_key_that_cannot_be_is_no_answer_to_who_lacks_the_permission(bob: Any) -> None:
+    async with opened(bob, TrialConsumer) as page:
+        assert (await page.ask("join", topic="poll/abc"))["code"] == "not_found"
+        await in_thread(bob.user_permissions.clear)()
+        for address in ("poll/abc", "poll/07", "poll/7"):
+            assert (await page.ask("join", topic=address))["code"] == "forbidden"
+        assert (await page.ask("join", topic="nothing/7"))["code"] == "not_found"

@@ -1,0 +1,82 @@
+// A room's page in a fake browser: a hub, the room's topic and the state, without a view.
+
+import { HubPage } from "./hubs.js";
+import { fresh, ROOM, run } from "./rooms.js";
+
+/** @import { KeptPost, Message, MessageEvent, Viewer } from "../../chat/static/chat/js/types.js" */
+/** @import { Presence, PresenceChange } from "../../hubbub/static/hubbub/js/types.js" */
+
+// After `served.js`, which `rooms.js` imports: it imports scripts of the engine.
+const { RoomTopic } = await import("../../chat/static/chat/js/room-topic.js");
+
+const TOPIC = "room/general";
+
+export class RoomPage extends HubPage {
+  state;
+  room;
+  changes = 0;
+  /** @type {string[]} */
+  closings = [];
+  /** @type {Viewer[]} of each join */
+  viewers = [];
+
+  /** @param {KeptPost[]} pending */
+  constructor(pending = []) {
+    super();
+    this.state = fresh(pending);
+    this.room = new RoomTopic(this.hub, "general", {
+      change: (action) => {
+        this.state = run(this.state, action);
+        this.changes += 1;
+      },
+      joined: (viewer) => this.viewers.push(viewer),
+      closed: (code) => this.closings.push(code),
+    });
+  }
+
+  /**
+   * The page joins, and gets the latest page of the room.
+   *
+   * @param {number} position
+   * @param {Message[]} messages
+   * @param {{ more?: boolean, present?: Presence | null, role?: string, epoch?: string }} answer
+   */
+  async enter(position, messages, { more = false, role = "member", ...answer } = {}) {
+    if (this.hub.connection !== "open") await this.greet();
+    const { role: _, ...room } = ROOM;
+    await this.join(position, { room, messages, more }, { viewer: { role, body_chars: 2_000 }, ...answer });
+  }
+
+  /**
+   * The page comes back, and gets what it missed.
+   *
+   * @param {number} position
+   * @param {object[]} events
+   * @param {{ partial?: boolean, present?: Presence | null, role?: string }} answer
+   */
+  async catchUp(position, events, { partial = false, role = "member", ...answer } = {}) {
+    const last = partial ? { partial } : { viewer: { role, body_chars: 2_000 } };
+    await this.resume(position, events, { ...last, ...answer });
+  }
+
+  /**
+   * @param {MessageEvent["type"]} type
+   * @param {number} position
+   * @param {Message} message
+   */
+  async event(type, position, message) {
+    await this.say(happened(type, position, message));
+  }
+
+  /** @param {PresenceChange} change */
+  async presence(change) {
+    await this.say({ type: "presence.changed", topic: TOPIC, joined: null, left: null, ...change });
+  }
+}
+
+/**
+ * @param {MessageEvent["type"]} type
+ * @param {number} position
+ * @param {Message} message
+ */
+export const happened = (type, position, message) => ({ type, topic: TOPIC, position, message });
