@@ -169,7 +169,8 @@ class Page:
 
     def _denied(self) -> str | None:
         user_id = users.id_of(self.user)
-        return access.denied([(_again(self.topic), [user_id])]).get(self.topic.address, {}).get(user_id)
+        denied, _ = access.denied([(_again(self.topic), [user_id])])
+        return denied.get(self.topic.address, {}).get(user_id)
 
     async def _read(self) -> None:
         topic = _again(self.topic)
