@@ -22,7 +22,7 @@ from tests.support.servers import ROOT
 pytestmark = pytest.mark.cluster
 
 MIN_TESTS = 30  # Fewer: the marker was lost somewhere.
-SECONDS = 300
+SECONDS = 600
 
 
 @pytest.fixture(scope="module")

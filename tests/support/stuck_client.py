@@ -38,7 +38,7 @@ class StuckReader:
         self.send(f'{{"type": "auth", "token": "{token}"}}')
         self._until(b'"hello"')
         self.send(f'{{"type": "join", "ref": 1, "topic": "room/{room}"}}')
-        self._until(b'"present"')
+        self._until(b'"type":"ok"')
         self.received = b""
 
     def send(self, text: str) -> None:
