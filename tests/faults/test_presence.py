@@ -60,7 +60,7 @@ class Page:
             await asyncio.sleep(0.1)
 
     async def _follow(self, client: Client) -> None:
-        present = (await client.join(self._room))["present"]
+        present = (await client.join(self._room)).get("present")
         self.count = present and present["count"]
         is_named = present and len(present["users"]) == present["count"]
         self.names = {user["name"] for user in present["users"]} if is_named else None
@@ -69,7 +69,7 @@ class Page:
             event = await client.event("presence.changed", seconds=3600)
             self.events.append((time.monotonic(), event))
             self.count = event["count"]
-            if "joined" not in event:
+            if event["joined"] is None:
                 self.names = None
                 continue
             self.left += [user["name"] for user in event["left"]]
