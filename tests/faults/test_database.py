@@ -232,7 +232,7 @@ PUBLISH = """
     from hubbub.publish import publish
     class Noted(Event, tag="test.noted"):
         pass
-    publish("room.{room}", Noted())
+    publish("t:room/{room}", Noted())
 """
 
 
