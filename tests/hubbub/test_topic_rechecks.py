@@ -11,12 +11,12 @@ from hubbub.auth.member_revocation import MemberRevoker
 from hubbub.auth.tokens import create_token
 from hubbub.delivery.recovery import Recovery
 from hubbub.models import AccessToken
-from hubbub.protocol import Refused
-from hubbub.topics import access, calls, recovery
+from hubbub.protocol import Refused, read_frame
+from hubbub.topics import access, calls, reading, recovery
 from tests.support.hubs import until
 from tests.support.polls.consumers import TrialConsumer
 from tests.support.polls.topics import PollTopic
-from tests.support.polls.trials import ShelfTopic
+from tests.support.polls.trials import DrawerTopic, ShelfTopic
 from tests.support.topic_page import in_thread, opened
 
 pytestmark = [
@@ -67,6 +67,39 @@ def test_a_question_for_all_that_raises_is_asked_about_each(
     ids = [str(user.pk) for user in (alice, bob)]
     assert access.denied([(ShelfTopic(1000), ids)])[0] == {"shelf/1000": {ids[1]: "not_found"}}
     assert "no such column" in caplog.text
+
+
+@pytest.mark.parametrize("answer", [[1], {1: None}], ids=["no mapping", "no users"])
+def test_a_wrong_answer_for_all_is_asked_about_each(
+    alice: Any, bob: Any, answer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ShelfTopic, "viewers_allowed", classmethod(lambda cls, keys: answer))
+    ids = [str(user.pk) for user in (alice, bob)]
+    assert access.denied([(ShelfTopic(1000), ids)])[0] == {"shelf/1000": {ids[1]: "not_found"}}
+
+
+def test_an_answer_by_hand_that_raises_is_asked_about_each(
+    alice: Any, bob: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ids = [str(user.pk) for user in (alice, bob)]
+
+    def denied(cls: Any, users: Any) -> Any:
+        if ids[0] in users.get((1, "a"), ()):
+            raise ValueError("no such row")
+        return {key: dict.fromkeys(user_ids, "banned") for key, user_ids in users.items() if key == (2, "a")}
+
+    monkeypatch.setattr(DrawerTopic, "denied", classmethod(denied))
+    users = {f"t:{address}": {*ids} for address in ("drawer/1/a", "drawer/2/a", "drawer/3/a", "shelf/1000")}
+    found, rest = reading.find_denied(recovery.find, users)
+    codes = {(group, user_id): read_frame(text)["code"] for group in found for user_id, text in found[group].items()}
+    assert codes == {
+        ("t:drawer/1/a", ids[0]): "not_found",
+        ("t:drawer/2/a", ids[0]): "banned",
+        ("t:drawer/2/a", ids[1]): "banned",
+        ("t:shelf/1000", ids[1]): "not_found",
+    }
+    assert rest == {}
+    assert caplog.text.count("DrawerTopic: authorization re-check failed: ValueError('no such row')") == 1
 
 
 async def test_slow_checks_are_done_in_parts_and_evict_after_each(
