@@ -1,6 +1,7 @@
 """Whether a user may see a topic, and run its commands. Synchronous; for threads."""
 
 import functools
+import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
@@ -95,7 +96,7 @@ def denied(topics: Topics, seconds: float = CHECK_SECONDS) -> tuple[dict[str, di
 
     Args:
         topics: of one class, each with the ids of users.
-        seconds: after this, `may_view` is asked no more. At least one user is checked.
+        seconds: after this, no more users are asked about alone. At least one is, and an answer for many is whole.
 
     Returns:
         By address and user id the error code: `forbidden`, `not_found`, or that of a Refused by `may_view`. And the
@@ -103,11 +104,12 @@ def denied(topics: Topics, seconds: float = CHECK_SECONDS) -> tuple[dict[str, di
     """
     if not topics:
         return {}, []
-    until = time.monotonic() + seconds
     check = _Check(topics)
     if check.by_hand is not None:
         check.log.recovered()
         return check.by_hand, []
+    # Not before the answers for many: those that are slow would be asked for again for each user.
+    until = time.monotonic() + seconds if check.asks_each else math.inf
     found: dict[str, dict[str, str]] = {}
     for number, (topic, user_ids) in enumerate(topics):
         listed = [*user_ids]
@@ -154,6 +156,11 @@ class _Check:
             for topic, user_ids in topics
         }
         self._allowed = self._ask(lambda: _answer_for_many(first, asked))
+
+    @property
+    def asks_each(self) -> bool:
+        """Whether each user is asked about alone."""
+        return self._is_by_hand or self._allowed is None
 
     def code(self, topic: LiveTopic, user_id: str) -> str | None:
         """The code of a user who may not see the topic; None: the user may."""

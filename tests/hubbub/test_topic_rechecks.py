@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -110,12 +111,59 @@ async def test_slow_checks_are_done_in_parts_and_evict_after_each(
         return bool(user.get_username() == "alice")
 
     monkeypatch.setattr(ShelfTopic, "may_view", may_view)
-    monkeypatch.setattr(access.denied, "__defaults__", (0.1,))
+    monkeypatch.setattr(access, "CHECK_SECONDS", 0.1)
     users = {f"t:shelf/{key}": {str(alice.pk), str(bob.pk)} for key in range(10)}
     parts = [part async for part in recovery._find_revoked(users)]
     assert len(parts) >= 5
     denied = {(group, user_id) for part in parts for group, frames in part.items() for user_id in frames}
     assert denied == {(group, str(bob.pk)) for group in users}
+
+
+async def test_a_slow_answer_for_many_is_asked_for_once(alice: Any, bob: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def viewers_allowed(cls: Any, keys: Any) -> Any:
+        asked.append(len(keys))
+        time.sleep(0.1)
+        return dict.fromkeys(keys, ())
+
+    monkeypatch.setattr(ShelfTopic, "viewers_allowed", classmethod(viewers_allowed))
+    monkeypatch.setattr(access, "CHECK_SECONDS", 0.05)
+    users = {f"t:shelf/{key}": {str(alice.pk), str(bob.pk)} for key in range(10)}
+    [part] = [part async for part in recovery._find_revoked(users)]
+    assert {group: {*frames} for group, frames in part.items()} == users
+    assert asked == [10]
+
+
+async def test_slow_checks_of_many_classes_share_the_time_of_a_job(
+    alice: Any, one_by_one: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]  # A clock that only checks turn.
+    asked: list[str] = []
+
+    def may_view(self: Any, user: Any) -> bool:
+        now[0] += 0.25
+        asked.append(self.address)
+        return False
+
+    monkeypatch.setattr(DrawerTopic, "viewers_allowed", classmethod(lambda cls, keys: None))
+    for topic in (ShelfTopic, DrawerTopic):
+        monkeypatch.setattr(topic, "may_view", may_view)
+    users = {f"t:{kind}": {str(alice.pk)} for key in range(5) for kind in (f"shelf/{key}", f"drawer/{key}/a")}
+    jobs, rest, found = 0, users, set[str]()
+    with monkeypatch.context() as patched:
+        clock = SimpleNamespace(monotonic=lambda: now[0])
+        patched.setattr(access, "time", clock)
+        patched.setattr(reading, "time", clock)
+        while rest:
+            began = now[0]
+            part, rest = await in_thread(reading.find_denied)(recovery.find, rest)
+            jobs += 1
+            found |= {*part}
+            assert now[0] - began <= access.CHECK_SECONDS + 0.25
+    assert found == {*users}
+    assert len(asked) == 10
+    assert jobs == 4
 
 
 class Groups:
