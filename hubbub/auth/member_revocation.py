@@ -5,6 +5,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from hubbub.auth.revalidator import Revalidator
 from hubbub.auth.revocable import Group, Recovery
 
+# Verdicts of a group in a row that hints make void: else hints that come faster than checks would keep everybody in.
+MAX_LEFT_OUT = 3
+
 
 class MemberRevoker:
     """Evicts members from groups that they may not read any more, by the `find_revoked` of each group's recovery.
@@ -22,6 +25,8 @@ class MemberRevoker:
         self.sweep: Revalidator[str] = Revalidator(self._check)
         # The hints since each running check began to read: what it read may be older.
         self._running: list[Hints] = []
+        # By group: verdicts that were left out in a row, each for a hint that came meanwhile.
+        self._left_out: dict[str, int] = {}
 
     def users_changed(self, user_ids: Collection[str] | None) -> None:
         """Re-check these users, or all for None: a lost permission may end a membership."""
@@ -85,8 +90,12 @@ class MemberRevoker:
     def _evict(self, denied: Mapping[str, Mapping[str, str]], hints: "Hints") -> None:
         groups = self._groups()
         for name, last_frames in denied.items():
-            if name not in groups or name in hints.groups:
+            if name not in groups:
+                continue
+            if name in hints.groups and self._left_out.get(name, 0) < MAX_LEFT_OUT:
+                self._left_out[name] = self._left_out.get(name, 0) + 1
                 continue  # A hint has come since: it is checked again.
+            self._left_out.pop(name, None)
             current = {user_id: frame for user_id, frame in last_frames.items() if not hints.concern(user_id)}
             for frame in set(current.values()):
                 groups[name].close(frame, {user_id for user_id, own in current.items() if own == frame})

@@ -239,6 +239,21 @@ async def test_a_hint_does_not_wait_for_a_sweep_and_voids_what_was_read_before_i
             task.cancel()
 
 
+async def test_hints_without_end_keep_nobody_in() -> None:
+    groups = Groups()
+    checking = asyncio.create_task(groups.revoker.recheck.run())
+    try:
+        groups.revoker.access_changed("a")
+        for _ in range(4):
+            assert groups.closed == []
+            _, answer = await groups.next()
+            groups.revoker.access_changed("a")
+            answer.set_result({"1": "out"})
+        await until(lambda: groups.closed == [("a", {"1"})])
+    finally:
+        checking.cancel()
+
+
 async def test_what_is_evicted_by_a_failing_sweep_stays_evicted() -> None:
     groups = Groups()
     sweep = asyncio.create_task(groups.revoker.sweep.run())
