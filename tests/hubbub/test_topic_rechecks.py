@@ -1,6 +1,5 @@
-"""Re-checks of members: of topics that fail, that are slow, beside hints, and of tokens with fewer scopes."""
+"""Re-checks of members: of topics that fail, that are slow, and of tokens with fewer scopes."""
 
-import asyncio
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -8,13 +7,10 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission
 
-from hubbub.auth.member_revocation import MemberRevoker
 from hubbub.auth.tokens import create_token
-from hubbub.delivery.recovery import Recovery
 from hubbub.models import AccessToken
 from hubbub.protocol import Refused, read_frame
 from hubbub.topics import access, calls, reading, recovery
-from tests.support.hubs import until
 from tests.support.polls.consumers import TrialConsumer
 from tests.support.polls.topics import PollTopic
 from tests.support.polls.trials import DrawerTopic, ShelfTopic
@@ -164,109 +160,6 @@ async def test_slow_checks_of_many_classes_share_the_time_of_a_job(
     assert found == {*users}
     assert len(asked) == 10
     assert jobs == 4
-
-
-class Groups:
-    """Two groups with the users 1 and 2 in each, and checks that the test lets go on."""
-
-    def __init__(self) -> None:
-        self.user_ids = {"1", "2"}
-        self.recovery: Any = Recovery(self.fail, self.fail, self.find_revoked)
-        self.answers: list[tuple[dict[str, set[str]], asyncio.Future[Any]]] = []
-        self.closed: list[tuple[str, set[str]]] = []
-        self.revoker = MemberRevoker(lambda: {"a": self.named("a"), "b": self.named("b")}, lambda user_id: {"a", "b"})
-
-    async def fail(self, *_: Any) -> Any:
-        raise AssertionError
-
-    async def find_revoked(self, users: dict[str, set[str]]) -> Any:
-        for group in sorted(users):
-            answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-            self.answers.append(({group: users[group]}, answer))
-            yield {group: await answer}
-
-    def named(self, name: str) -> Any:
-        groups = self
-
-        class Group:
-            user_ids = groups.user_ids
-            recovery = groups.recovery
-
-            def close(self, text: str, user_ids: set[str]) -> None:
-                groups.closed.append((name, user_ids))
-
-        return Group()
-
-    async def next(self) -> tuple[dict[str, set[str]], Any]:
-        await until(lambda: bool(self.answers))
-        return self.answers.pop(0)
-
-
-async def test_a_hint_does_not_wait_for_a_sweep_and_voids_what_was_read_before_it() -> None:
-    groups = Groups()
-    revoker = groups.revoker
-    running = [asyncio.create_task(each.run()) for each in (revoker.recheck, revoker.recheck_users, revoker.sweep)]
-    try:
-        revoker.sweep.request(None)
-        asked, sweep = await groups.next()
-        assert asked == {"a": {"1", "2"}}
-        # The user 1 is granted access again; the sweep has read the time before.
-        revoker.users_changed(["1"])
-        asked, hint = await groups.next()
-        assert asked == {"a": {"1"}}
-        sweep.set_result({"1": "out", "2": "out"})
-        await until(lambda: groups.closed == [("a", {"2"})])
-        hint.set_result({})
-        # The second part of the sweep is read after the hint.
-        for _ in range(2):
-            asked, answer = await groups.next()
-            answer.set_result(dict.fromkeys(asked["b"], "out") if asked["b"] == {"1", "2"} else {})
-        await until(lambda: groups.closed == [("a", {"2"}), ("b", {"1", "2"})])
-
-        revoker.sweep.request(None)
-        _, sweep = await groups.next()
-        revoker.access_changed("a")
-        sweep.set_result({"1": "out"})
-        asked, answer = await groups.next()
-        while asked != {"a": {"1", "2"}}:
-            answer.set_result({})
-            asked, answer = await groups.next()
-        assert len(groups.closed) == 2
-        answer.set_result({"1": "out"})
-        await until(lambda: groups.closed[2:] == [("a", {"1"})])
-    finally:
-        for task in running:
-            task.cancel()
-
-
-async def test_hints_without_end_keep_nobody_in() -> None:
-    groups = Groups()
-    checking = asyncio.create_task(groups.revoker.recheck.run())
-    try:
-        groups.revoker.access_changed("a")
-        for _ in range(4):
-            assert groups.closed == []
-            _, answer = await groups.next()
-            groups.revoker.access_changed("a")
-            answer.set_result({"1": "out"})
-        await until(lambda: groups.closed == [("a", {"1"})])
-    finally:
-        checking.cancel()
-
-
-async def test_what_is_evicted_by_a_failing_sweep_stays_evicted() -> None:
-    groups = Groups()
-    sweep = asyncio.create_task(groups.revoker.sweep.run())
-    try:
-        groups.revoker.check_all()
-        _, first = await groups.next()
-        first.set_result({"1": "out"})
-        _, second = await groups.next()
-        second.set_exception(OSError("the database is away"))
-        await until(lambda: groups.closed == [("a", {"1"})])
-        assert (await groups.next())[0] == {"a": {"1", "2"}}  # Once more.
-    finally:
-        sweep.cancel()
 
 
 def test_a_token_that_lost_a_scope_writes_no_more(bob: Any) -> None:
