@@ -163,7 +163,7 @@ class _Check:
         return self._is_by_hand or self._allowed is None
 
     def code(self, topic: LiveTopic, user_id: str) -> str | None:
-        """The code of a user who may not see the topic; None: the user may."""
+        """The code for a user without access to the topic; None: the user has access."""
         try:
             return self._code(topic, user_id)
         except Refused as refused:

@@ -88,8 +88,8 @@ def find_denied(find: Find, users: dict[str, set[str]]) -> tuple[dict[str, dict[
         users: by group the ids of users.
 
     Returns:
-        The users who may no longer see a topic, with its last frame for them, by group and user id. And the users by
-        group who are not checked yet.
+        By group and user id, the last frame for each user without access. And by group, the users that are not
+        checked yet.
     """
     groups = {address_of_group(group): group for group in users}
     by_class: dict[type, list[tuple[LiveTopic, Collection[str]]]] = {}
