@@ -75,7 +75,7 @@ coverage: .venv/.installed-dev ## Show how much of each file the unit tests run,
 	@$(BIN)/python -m scripts.bundled_redis
 	@$(PYTEST) -q -m "not cluster and not browser and not soak" --cov --cov-report=term:skip-covered
 
-bench: .venv/.installed .venv-bench/.installed ## Measure this server and its peers side by side, in twenty minutes (ROUNDS)
+bench: .venv/.installed .venv-bench/.installed ## Measure this server and its peers side by side, in half an hour (ROUNDS)
 	@command -v npm >/dev/null && npm ci --silent --no-audit --no-fund --prefix $(SOCKETIO) || true
 	@$(BIN)/python -m bench --rounds $(ROUNDS)
 
