@@ -84,7 +84,7 @@ package: .venv/.installed-dev ## Build the package into dist/, install it into a
 	@SMOKE_PYTHON=var/package/bin/python $(BIN)/python -m pytest -q tests/test_package.py
 	@ls dist/*
 
-bench: .venv/.installed .venv-bench/.installed ## Measure this server and its peers side by side, in twenty minutes (ROUNDS)
+bench: .venv/.installed .venv-bench/.installed ## Measure this server and its peers side by side, in half an hour (ROUNDS)
 	@command -v npm >/dev/null && npm ci --silent --no-audit --no-fund --prefix $(SOCKETIO) || true
 	@$(BIN)/python -m bench --rounds $(ROUNDS)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench import against, chart, machine, report
 from bench.environment import ROOT, Ground, prepared
-from bench.scenarios import capacity, fanout, processes
+from bench.scenarios import capacity, fanout, processes, state, topics
 from bench.stats import Table
 
 Case = Callable[[Ground, int, fanout.Say, Sequence[str]], Table]
@@ -24,6 +24,9 @@ CASES: dict[str, Case] = {
     "posts": capacity.posts,
     "lag": capacity.lag,
     "processes": processes.processes,
+    "idle": topics.idle,
+    "state": state.state,
+    "comparison": topics.comparison,
 }
 BUSY = 0.1  # Above this share of the machine, other programs disturb the measurement.
 RESULTS = ROOT / "var" / "bench.json"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import report
-from bench.standing import MEASURES, Measure
+from bench.standing import MEASURES, ONLY_OURS, Measure
 from bench.stats import Row, Table, median, short, spread
 
 # The cases compared when none is named.
@@ -137,7 +137,7 @@ def add(found: dict[tuple[str, str, str], Compared], which: str, content: Mappin
 
 def _quantities(table: Table) -> Iterator[tuple[Row, Measure]]:
     for row in table.rows:
-        if row.name in ROWS:
+        if row.name in ROWS or table.name in ONLY_OURS:
             for measure in MEASURES.get(table.name.partition("-")[0], ()):
                 if row.samples.get(measure.quantity):
                     yield row, measure

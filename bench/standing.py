@@ -37,6 +37,11 @@ RATE = Measure("rate", "a second", "a second", True)
 CPU = Measure("cpu_us", "CPU time of each", "µs of CPU time each", False)
 MEMORY = Measure("kib", "memory of each", "KiB", False)
 LAG = Measure("p99_ms", "p99", "ms", False)
+IDLE_CPU = Measure("idle_percent", "idle, CPU time", "% of a core", False)
+BACK = Measure("back_s", "all back after a restart", "s", False)
+FRAMES = Measure("frames", "frames to each socket", "frames", False)
+COMPARED = Measure("p50_ms", "p50", "ms", False)
+COMPARED_CPU = Measure("cpu_ms", "CPU time", "ms of CPU time", False)
 
 MEASURES: dict[str, Sequence[Measure]] = {
     "fanout": (BURST_RATE, BURST_CPU, LONE_RATE, LONE_CPU),
@@ -45,13 +50,17 @@ MEASURES: dict[str, Sequence[Measure]] = {
     "memory": (MEMORY,),
     "posts": (RATE, CPU),
     "lag": (LAG,),
+    "idle": (MEMORY, IDLE_CPU, BACK),
+    "state": (CPU, LAST, FRAMES),
+    "comparison": (COMPARED, COMPARED_CPU),
 }
+ONLY_OURS = ("idle", "state", "comparison")  # Cases without peers: each row is of ours.
 
 
 def ahead_lines(tables: Sequence[Table]) -> list[Sequence[str]]:
     """(case, measure, the peers ahead of our posts, those ahead of our script)."""
     lines: list[Sequence[str]] = []
-    for table in tables:
+    for table in (table for table in tables if table.name not in ONLY_OURS):
         for measure in MEASURES.get(table.name.partition("-")[0], ()):
             posted = _ahead(table, measure, _ours(table))
             published = _ahead(table, measure, "hubbub-publish")

@@ -5,6 +5,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from hubbub.auth.revalidator import Revalidator
 from hubbub.auth.revocable import Group, Recovery
 
+# Verdicts on a user in a row that hints make void: else hints that come faster than checks would keep everybody in.
+MAX_LEFT_OUT = 3
+
 
 class MemberRevoker:
     """Evicts members from groups that they may not read any more, by the `find_revoked` of each group's recovery.
@@ -22,6 +25,8 @@ class MemberRevoker:
         self.sweep: Revalidator[str] = Revalidator(self._check)
         # The hints since each running check began to read: what it read may be older.
         self._running: list[Hints] = []
+        # By group and user: verdicts that were left out in a row, each for a hint that came meanwhile.
+        self._left_out: dict[tuple[str, str], int] = {}
 
     def users_changed(self, user_ids: Collection[str] | None) -> None:
         """Re-check these users, or all for None: a lost permission may end a membership."""
@@ -72,24 +77,38 @@ class MemberRevoker:
             if recovery is not None and recovery.find_revoked is not None:
                 by_recovery.setdefault(recovery, {})[name] = members[name]
         hints = Hints()
+        left_out: set[tuple[str, str]] = set()
         self._running.append(hints)
         try:
             for recovery, users in by_recovery.items():
                 assert recovery.find_revoked is not None
                 async for part in recovery.find_revoked(users):
-                    self._evict(part, hints)
+                    left_out |= self._evict(part, hints)
                     hints.clear()  # The next part is read from now on.
         finally:
             self._running.remove(hints)
+        for name, user_id in self._left_out.keys() - left_out:
+            if name not in groups or user_id in members.get(name, ()):  # Evicted, or allowed: the row has ended.
+                del self._left_out[name, user_id]
 
-    def _evict(self, denied: Mapping[str, Mapping[str, str]], hints: "Hints") -> None:
+    def _evict(self, denied: Mapping[str, Mapping[str, str]], hints: "Hints") -> set[tuple[str, str]]:
+        """Evict the denied users. Returns, by group and user, those left out for a hint: they are checked again."""
         groups = self._groups()
+        left_out: set[tuple[str, str]] = set()
         for name, last_frames in denied.items():
-            if name not in groups or name in hints.groups:
-                continue  # A hint has come since: it is checked again.
-            current = {user_id: frame for user_id, frame in last_frames.items() if not hints.concern(user_id)}
+            if name not in groups:
+                continue
+            current: dict[str, str] = {}
+            for user_id, frame in last_frames.items():
+                count = self._left_out.get((name, user_id), 0)
+                if count < MAX_LEFT_OUT and (name in hints.groups or hints.concern(user_id)):
+                    self._left_out[name, user_id] = count + 1
+                    left_out.add((name, user_id))
+                else:
+                    current[user_id] = frame
             for frame in set(current.values()):
                 groups[name].close(frame, {user_id for user_id, own in current.items() if own == frame})
+        return left_out
 
 
 class Hints:

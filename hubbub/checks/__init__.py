@@ -2,7 +2,7 @@
 
 from hubbub.checks.redis import LAYERS
 from hubbub.checks.serving import check_address, check_descriptors, is_public
-from hubbub.checks.site import missing_apps, missing_for_pages, missing_scopes
+from hubbub.checks.site import missing_apps, missing_for_pages
 
 __all__ = [
     "LAYERS",
@@ -11,5 +11,4 @@ __all__ = [
     "is_public",
     "missing_apps",
     "missing_for_pages",
-    "missing_scopes",
 ]

@@ -1,6 +1,6 @@
 """System checks of Django's settings: apps, sessions, hosts, databases, scopes and static files."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from importlib import import_module
 from typing import Any
 
@@ -140,12 +140,6 @@ def missing_for_pages() -> list[str]:
         if required and not any(isinstance(item, type) and issubclass(item, required) for item in installed):
             lines.append(f"MIDDLEWARE lacks {name!r}.")
     return lines
-
-
-def missing_scopes(names: Iterable[str]) -> list[str]:
-    """Return the scopes of `names` that neither a topic nor TOKEN_SCOPES has; none where W012 reports that."""
-    known = _known_scopes()
-    return [] if known is None else [name for name in names if name not in known]
 
 
 def _known_scopes() -> Collection[str] | None:

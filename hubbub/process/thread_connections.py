@@ -21,6 +21,8 @@ POSTGRESQL_LIMITS = (
     "SET lock_timeout = '1500ms'; SET statement_timeout = '4s'; SET idle_in_transaction_session_timeout = '5s'"
 )
 
+IDLE = 0  # PQTRANS_IDLE of libpq: no transaction.
+
 _local = threading.local()
 # By ident of our threads: the psycopg connection.
 _connections: dict[int, Any] = {}
@@ -52,16 +54,27 @@ def close(barrier: threading.Barrier) -> None:
 
 
 def cut_off(thread: int) -> bool:
-    """End the open PostgreSQL connection of the thread with this ident. Returns whether there was one."""
+    """End the open PostgreSQL connection of the thread with this ident. Returns whether there was one.
+
+    Idle connections of the other threads are ended as well: where one gets no reply, the route of all may be lost, and
+    the first query of each would hang as long.
+    """
     database = _connections.get(thread)
     if database is None or database.closed:
         return False
+    _shut_down(database)
+    for other, connection in [*_connections.items()]:
+        if other != thread and not connection.closed and connection.pgconn.transaction_status == IDLE:
+            _shut_down(connection)
+    return True
+
+
+def _shut_down(database: Any) -> None:
     import psycopg  # Not installed on SQLite sites.
 
     # Shutdown on a duplicate: the descriptor belongs to psycopg, whose thread then sees the end.
     with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(database.fileno())) as duplicate:
         duplicate.shutdown(socket.SHUT_RDWR)
-    return True
 
 
 def _set_limits(connection: BaseDatabaseWrapper, **_: object) -> None:

@@ -1,9 +1,10 @@
 """Whether a user may see a topic, and run its commands. Synchronous; for threads."""
 
 import functools
+import math
 import time
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, TypeVar
 
 from django.db import Error as DatabaseError
 
@@ -85,6 +86,7 @@ def has(user: Any, permission: str | Access | None) -> bool:
 CHECK_SECONDS = 0.5
 
 Topics = Sequence[tuple[LiveTopic, Collection[str]]]
+R = TypeVar("R")
 
 
 def denied(topics: Topics, seconds: float = CHECK_SECONDS) -> tuple[dict[str, dict[str, str]], Topics]:
@@ -94,7 +96,7 @@ def denied(topics: Topics, seconds: float = CHECK_SECONDS) -> tuple[dict[str, di
 
     Args:
         topics: of one class, each with the ids of users.
-        seconds: after this, `may_view` is asked no more. At least one user is checked.
+        seconds: after this, no more users are asked about alone. At least one is, and an answer for many is whole.
 
     Returns:
         By address and user id the error code: `forbidden`, `not_found`, or that of a Refused by `may_view`. And the
@@ -102,11 +104,12 @@ def denied(topics: Topics, seconds: float = CHECK_SECONDS) -> tuple[dict[str, di
     """
     if not topics:
         return {}, []
-    by_hand = topics[0][0].denied({topic.key: user_ids for topic, user_ids in topics})
-    if by_hand is not None:
-        return {topic.address: dict(by_hand[topic.key]) for topic, _ in topics if topic.key in by_hand}, []
-    until = time.monotonic() + seconds
     check = _Check(topics)
+    if check.by_hand is not None:
+        check.log.recovered()
+        return check.by_hand, []
+    # Not before the answers for many: those that are slow would be asked for again for each user.
+    until = time.monotonic() + seconds if check.asks_each else math.inf
     found: dict[str, dict[str, str]] = {}
     for number, (topic, user_ids) in enumerate(topics):
         listed = [*user_ids]
@@ -121,12 +124,24 @@ def denied(topics: Topics, seconds: float = CHECK_SECONDS) -> tuple[dict[str, di
 
 
 class _Check:
-    """The rows and permissions of the users in topics of one class, read at once."""
+    """The answers for many users in topics of one class, read at once.
+
+    Attributes:
+        by_hand: what the class answers by `denied`; None: `code` answers for each user.
+    """
 
     def __init__(self, topics: Topics) -> None:
         first = topics[0][0]
         self.log = _permission_log(type(first))
         self.has_failed = False
+        self.by_hand = self._ask(lambda: _answer_by_hand(topics))
+        # Not `may_view`, which may allow everybody in such a class.
+        self._is_by_hand = self.has_failed
+        if self.by_hand is None and not self._is_by_hand:
+            self._read(topics)
+
+    def _read(self, topics: Topics) -> None:
+        first = topics[0][0]
         all_ids = {user_id for _, user_ids in topics for user_id in user_ids}
         keys = {user_id: key for user_id in all_ids if (key := users.key_of(user_id)) is not None}
         rows = read_users({*keys.values()})
@@ -136,17 +151,21 @@ class _Check:
         self._permitted: Collection[str] = self._people.keys()
         if isinstance(first.permission, str):
             self._permitted = with_permission({*self._people}, first.permission)
-        self._allowed = self._ask_for_all(topics)
+        asked = {
+            topic.key: [self._people[user_id] for user_id in user_ids if user_id in self._permitted]
+            for topic, user_ids in topics
+        }
+        self._allowed = self._ask(lambda: _answer_for_many(first, asked))
+
+    @property
+    def asks_each(self) -> bool:
+        """Whether each user is asked about alone."""
+        return self._is_by_hand or self._allowed is None
 
     def code(self, topic: LiveTopic, user_id: str) -> str | None:
-        """The code of a user who may not see the topic; None: the user may."""
-        user = self._people.get(user_id)
-        if user is None or user_id not in self._permitted:
-            return ErrorCode.FORBIDDEN
-        if self._allowed is not None:
-            return None if user in self._allowed.get(topic.key, ()) else ErrorCode.NOT_FOUND
+        """The code for a user without access to the topic; None: the user has access."""
         try:
-            return None if topic.may_view(user) else ErrorCode.NOT_FOUND
+            return self._code(topic, user_id)
         except Refused as refused:
             return refused.code
         except DatabaseError:
@@ -155,23 +174,41 @@ class _Check:
             self._failed(error)
             return ErrorCode.NOT_FOUND
 
-    def _ask_for_all(self, topics: Topics) -> "dict[Any, set[Any]] | None":
-        asked = {
-            topic.key: [self._people[user_id] for user_id in user_ids if user_id in self._permitted]
-            for topic, user_ids in topics
-        }
+    def _code(self, topic: LiveTopic, user_id: str) -> str | None:
+        if self._is_by_hand:
+            answer = _answer_by_hand([(topic, [user_id])])
+            return ErrorCode.NOT_FOUND if answer is None else answer.get(topic.address, {}).get(user_id)
+        user = self._people.get(user_id)
+        if user is None or user_id not in self._permitted:
+            return ErrorCode.FORBIDDEN
+        may_view = topic.may_view(user) if self._allowed is None else user in self._allowed.get(topic.key, ())
+        return None if may_view else ErrorCode.NOT_FOUND
+
+    def _ask(self, question: Callable[[], R | None]) -> R | None:
+        """The answer for many; None: each is asked about alone, as after an error."""
         try:
-            answer = topics[0][0].viewers_allowed(asked)
+            return question()
         except DatabaseError:
             raise
-        except Exception as error:  # noqa: BLE001 - each is asked about alone
+        except Exception as error:  # noqa: BLE001 - of one topic or user of many
             self._failed(error)
             return None
-        return None if answer is None else {key: {*viewers} for key, viewers in answer.items()}
 
     def _failed(self, error: Exception) -> None:
         self.has_failed = True
         self.log.failed(repr(error), with_traceback=True)
+
+
+def _answer_by_hand(topics: Topics) -> dict[str, dict[str, str]] | None:
+    answer = topics[0][0].denied({topic.key: {*user_ids} for topic, user_ids in topics})
+    if answer is None:
+        return None
+    return {topic.address: dict(answer[topic.key]) for topic, _ in topics if topic.key in answer}
+
+
+def _answer_for_many(topic: LiveTopic, asked: Mapping[Any, Collection[Any]]) -> dict[Any, set[Any]] | None:
+    answer = topic.viewers_allowed(asked)
+    return None if answer is None else {key: {*viewers} for key, viewers in answer.items()}
 
 
 @functools.cache

@@ -2,8 +2,7 @@
 
 import inspect
 import logging
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -87,11 +86,24 @@ def _run_alone(
     return None if result is None else from_json(result)
 
 
-def run_hook(topic: LiveTopic, name: str, identity: Identity) -> None:
-    """Call `on_join` or `on_leave` in a transaction. An account that was deleted meanwhile has no hook."""
+def run_hook(topic: LiveTopic, name: str, identity: Identity, on_call: Callable[[], None]) -> None:
+    """Call `on_join` or `on_leave` in a transaction. An account that was deleted meanwhile has no hook.
+
+    Args:
+        topic: of the hook.
+        name: of the method.
+        identity: of the socket.
+        on_call: called right before the method; not if the database is away.
+    """
     key = users.key_of(identity.user_id)
-    if (user := read_users([key]).get(key)) is not None:
-        _in_transaction(topic, partial(getattr(topic, name), user))
+    if (user := read_users([key]).get(key)) is None:
+        return
+
+    def attempt() -> None:
+        on_call()
+        getattr(topic, name)(user)
+
+    _in_transaction(topic, attempt)
 
 
 def _checked_id(client_id: Any) -> str | None:

@@ -1,5 +1,6 @@
 """Reads of topics for joins, repairs and re-checks. Synchronous; for threads. Never writes."""
 
+import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -87,8 +88,8 @@ def find_denied(find: Find, users: dict[str, set[str]]) -> tuple[dict[str, dict[
         users: by group the ids of users.
 
     Returns:
-        The users who may no longer see a topic, with its last frame for them, by group and user id. And the users by
-        group who are not checked yet.
+        By group and user id, the last frame for each user without access. And by group, the users that are not
+        checked yet.
     """
     groups = {address_of_group(group): group for group in users}
     by_class: dict[type, list[tuple[LiveTopic, Collection[str]]]] = {}
@@ -97,8 +98,11 @@ def find_denied(find: Find, users: dict[str, set[str]]) -> tuple[dict[str, dict[
             by_class.setdefault(type(topic), []).append((topic, users[group]))
     found: dict[str, dict[str, str]] = {}
     rest: dict[str, set[str]] = {}
-    for topics in by_class.values():
-        denied, unchecked = access.denied(topics)
+    until = time.monotonic() + access.CHECK_SECONDS
+    for number, topics in enumerate(by_class.values()):
+        seconds = until - time.monotonic()
+        # Of the whole job, however many classes it has; the first is always checked.
+        denied, unchecked = ({}, topics) if number and seconds <= 0 else access.denied(topics, seconds)
         for address, codes in denied.items():
             found[groups[address]] = {
                 user_id: encode(Closed(topic=address, code=code)) for user_id, code in codes.items()

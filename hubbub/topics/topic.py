@@ -7,7 +7,6 @@ from weakref import WeakSet
 
 from django.db.models import Model
 
-from hubbub import conf
 from hubbub.auth.identity import Identity
 from hubbub.auth.tokens import declare_scope
 from hubbub.delivery.recovery import StreamPosition
@@ -58,6 +57,8 @@ class Topic:
     key_type: ClassVar[Any] = None
     commands: ClassVar[Mapping[str, CommandSpec]] = {}
     has_own_positions: ClassVar[bool] = False
+    # Of the state of a log, which is a page of it. A join sets the room that its answer has.
+    page_bytes: int = 32 * 1024
 
     def __init_subclass__(cls, *, name: str = "", key: Any = None, abstract: bool = False, **rest: Any) -> None:
         try:
@@ -87,15 +88,14 @@ class Topic:
         """Whether a command writes, so that tokens have a scope for it."""
         return any(spec.is_write for spec in cls.commands.values())
 
-    def __init__(self, key: Any = None) -> None:
+    def __init__(self, key: Any = None, *, is_read: bool = False) -> None:
+        """`is_read`: the key was read from an address, which has checked it."""
         if (key is None) != (self.key_type is None):
             raise ValueError(f"{type(self).__name__} {'needs a' if key is None else 'has no'} key")
-        if key is not None:
+        if key is not None and not is_read:
             check_key(self.name, self.key_type, key)
         self.key = key
         self.unpublished: set[int] = set()
-        # About how many bytes the answer to a join has for the state of a log, which is a page of it.
-        self.page_bytes = conf.settings().page_bytes
         self._is_checked = True
 
     @cached_property
@@ -191,7 +191,7 @@ class Topic:
         """As `viewers_allowed`, with the ids of users, and with codes of one's own for `closed`.
 
         Returns:
-            By key, the users who may not see it, each with the code; None: `viewers_allowed` or `may_view` is asked.
+            By key, the users without access, each with the code; None: `viewers_allowed` or `may_view` is asked.
         """
         return None
 
@@ -295,4 +295,4 @@ def topic_at(address: str, among: "Mapping[str, type[Topic]]") -> Topic | None:
     if cls.key_type is None:
         return cls()
     key = read_key(cls.key_type, text)
-    return None if key is None else cls(key)
+    return None if key is None else cls(key, is_read=True)

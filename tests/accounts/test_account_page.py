@@ -13,7 +13,7 @@ from project.accounts.hashing import Busy
 from tests.support.account_page import ACCOUNT, change, main_of, make_token, session_of, usable
 from tests.support.signing_in import NEW, PASSWORD, THERE, is_signed_in, sign_in, signed_in
 
-pytestmark = [pytest.mark.database, pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
+pytestmark = [pytest.mark.database, pytest.mark.django_db, pytest.mark.usefixtures("plain_static"), pytest.mark.slow]
 
 ADMINS = "/admin/password_change/"
 

@@ -18,7 +18,7 @@ from tests.support.personas import make_user
 from tests.support.reset_links import FORM, use, works
 from tests.support.signing_in import NEW, PASSWORD, THERE, is_signed_in, sign_in, signed_in
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static"), pytest.mark.slow]
 
 
 def admins_page(user: Any) -> str:

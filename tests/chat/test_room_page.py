@@ -27,7 +27,7 @@ from tests.support.admin_pages import (
 from tests.support.bans import ban_page
 from tests.support.personas import make_user
 
-pytestmark = [pytest.mark.database, pytest.mark.usefixtures("plain_static")]
+pytestmark = [pytest.mark.database, pytest.mark.usefixtures("plain_static"), pytest.mark.slow]
 
 # History
 

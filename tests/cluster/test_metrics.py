@@ -27,7 +27,8 @@ TAKEOVER_SECONDS = 9.0  # Six are promised; the rest is for a busy machine.
 
 async def watcher(stack: AsyncExitStack, cluster: Cluster, cookie: str, process: str | None = None) -> Client:
     client = await stack.enter_async_context(cluster.client("/ws/monitor/", process=process, cookie=cookie))
-    await client.request("join", topic="metrics")
+    joined = await client.request("join", topic="metrics")
+    assert joined["type"] == "ok", joined
     return client
 
 

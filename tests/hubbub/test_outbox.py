@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from hubbub import conf
 from hubbub.delivery.asgi_outbox import AsgiOutbox
-from hubbub.delivery.frames import Frames
+from hubbub.delivery.frames import Frames, wire_bytes
+from hubbub.delivery.outbox import RawOutbox
 
 
 class Socket:
@@ -119,3 +120,42 @@ async def test_a_frame_that_waits_to_be_replaced_can_be_dropped() -> None:
             while len(socket.sent) < 2:
                 await asyncio.sleep(0.001)
         assert socket.texts == ["first", "state of b"]
+
+
+class FullConnection:
+    """A connection of our server whose transport is full until `drain`."""
+
+    is_open = is_paused = True
+    buffered_bytes = 0
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.outbox = RawOutbox(self)
+
+    def attach(self, outbox: RawOutbox) -> None:
+        outbox.send_now = None
+
+    def write(self, frames: bytes) -> None:
+        self.written.append(frames)
+
+    def close(self, code: int, reason: str) -> None:
+        raise AssertionError("nothing closes it")
+
+    def abort(self) -> None:
+        raise AssertionError("nothing cuts it")
+
+    def drain(self) -> None:
+        self.is_paused = False
+        self.outbox.drained()
+
+
+def test_a_frame_that_waits_for_our_server_can_be_dropped() -> None:
+    connection = FullConnection()
+    outbox = connection.outbox
+    outbox.drop_latest("a")
+    outbox.put("first")
+    for latest in ("a", "b"):
+        outbox.put_frames(Frames(f"state of {latest}"), latest)
+    outbox.drop_latest("a")
+    connection.drain()
+    assert connection.written == [wire_bytes("first"), wire_bytes("state of b")]

@@ -15,7 +15,7 @@ from hubbub.protocol import ErrorCode, Refused
 from hubbub.topics.topic import _topics
 from tests.support.hubs import until
 from tests.support.polls.trials import ShelfTopic
-from tests.support.topic_page import in_thread, opened
+from tests.support.topic_page import Page, in_thread, opened
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -29,6 +29,7 @@ class DoorTopic(ShelfTopic, name="door", key=int):
 
     calls: list[str] = []
     refusal: Refused | None = None
+    refusal_of_viewer: Refused | None = None
     held = threading.Event()
     fails = False
 
@@ -36,6 +37,10 @@ class DoorTopic(ShelfTopic, name="door", key=int):
         if self.refusal is not None:
             raise self.refusal
         return []
+
+    def viewer(self, user: Any) -> Any:
+        if self.refusal_of_viewer is not None:
+            raise self.refusal_of_viewer
 
     def on_join(self, user: Any) -> None:
         assert DoorTopic.held.wait(20)
@@ -140,3 +145,82 @@ async def test_a_hook_that_fails_stops_no_other(
     assert calls == ["alice in 1", "alice in 2", "alice out 1", "alice out 2"]
     assert caplog.text.count("topic door/1: on_join failed") == 1
     assert "no such door" in caplog.text
+
+
+async def test_a_join_past_the_deadline_is_followed_by_its_leave(
+    alice: Any, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "ANSWER_SECONDS", 1.0)
+    DoorTopic.held.clear()
+    async with opened(alice, DoorConsumer) as page:
+        assert (await page.ask("join", topic="door/1"))["type"] == "ok"
+        await page.ask("leave", topic="door/1")
+        await asyncio.sleep(2.5)  # The deadlines of both calls pass.
+        assert calls == []
+        DoorTopic.held.set()
+        await until(lambda: calls == ["alice in 1", "alice out 1"])
+
+
+async def test_a_join_that_no_thread_takes_in_time_is_called_later(
+    alice: Any, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "ANSWER_SECONDS", 1.0)
+    DoorTopic.held.clear()
+    async with opened(alice, DoorConsumer) as first, opened(alice, DoorConsumer) as second:
+        assert (await first.ask("join", topic="door/1"))["type"] == "ok"
+        assert (await second.ask("join", topic="door/2"))["type"] == "ok"
+        await asyncio.sleep(2.5)  # The only writer is busy, and the deadlines of both calls pass.
+        assert calls == []
+        DoorTopic.held.set()
+        await until(lambda: calls == ["alice in 1", "alice in 2"])
+    assert sorted(calls[2:]) == ["alice out 1", "alice out 2"]
+
+
+async def test_a_rejoin_that_is_refused_for_its_user_alone_ends_the_membership(
+    alice: Any, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(alice, DoorConsumer) as other, opened(alice, DoorConsumer) as page:
+        await other.ask("join", topic="door/1")
+        await page.ask("join", topic="door/1")
+        monkeypatch.setattr(DoorTopic, "refusal_of_viewer", Refused(ErrorCode.INVALID, "not now"))
+        assert (await page.ask("join", topic="door/1"))["code"] == "invalid"
+        await until(lambda: calls == ["alice in 1", "alice in 1", "alice out 1"])
+        await in_thread(DoorTopic(1).tell)({"type": "rung"})
+        await other.next("rung")
+        assert (await page.ask("ping"))["type"] == "pong"
+        assert page.unread() == []
+
+
+async def let_states_wait(page: Page, other: Page) -> None:
+    """Change the state for a page that does not read: the last frame waits to be replaced."""
+    for reader in (other, page):
+        await reader.ask("join", topic="door/1")
+    page.reads.clear()
+    await in_thread(DoorTopic(1).tell)({"type": "rung"})  # Its send waits, and all later frames behind it.
+    await other.next("rung")
+    for _ in range(2):
+        await in_thread(DoorTopic(1).changed)()
+        await other.next("changed")
+
+
+async def test_a_state_that_waits_is_not_sent_behind_the_answer_to_a_rejoin(alice: Any, calls: list[str]) -> None:
+    async with opened(alice, DoorConsumer) as other, opened(alice, DoorConsumer) as page:
+        await let_states_wait(page, other)
+        ref = page.send_frame("join", topic="door/1")
+        await until(lambda: calls.count("alice in 1") == 3)
+        page.reads.set()
+        while (await page.next()).get("ref") != ref:
+            pass
+        assert (await page.ask("ping"))["type"] == "pong"
+        assert page.unread() == []
+
+
+async def test_a_state_that_waits_is_not_sent_behind_the_last_frame(alice: Any, calls: list[str]) -> None:
+    async with opened(alice, DoorConsumer) as other, opened(alice, DoorConsumer) as page:
+        await let_states_wait(page, other)
+        await in_thread(DoorTopic(1).close)("ended")
+        await until(lambda: calls.count("alice out 1") == 2)
+        page.reads.set()
+        await page.next("closed")
+        assert (await page.ask("ping"))["type"] == "pong"
+        assert page.unread() == []

@@ -22,6 +22,7 @@ from tests.support.polls.models import Diary
 from tests.support.topic_page import in_thread, opened
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.django_db(transaction=True),
     pytest.mark.database,
     pytest.mark.usefixtures("ended_threads", "declared"),

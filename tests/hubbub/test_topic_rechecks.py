@@ -1,22 +1,19 @@
-"""Re-checks of members: of topics that fail, that are slow, beside hints, and of tokens with fewer scopes."""
+"""Re-checks of members: of topics that fail, that are slow, and of tokens with fewer scopes."""
 
-import asyncio
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
 
-from hubbub.auth.member_revocation import MemberRevoker
 from hubbub.auth.tokens import create_token
-from hubbub.delivery.recovery import Recovery
 from hubbub.models import AccessToken
-from hubbub.protocol import Refused
-from hubbub.topics import access, calls, recovery
-from tests.support.hubs import until
+from hubbub.protocol import Refused, read_frame
+from hubbub.topics import access, calls, reading, recovery
 from tests.support.polls.consumers import TrialConsumer
 from tests.support.polls.topics import PollTopic
-from tests.support.polls.trials import ShelfTopic
+from tests.support.polls.trials import DrawerTopic, ShelfTopic
 from tests.support.topic_page import in_thread, opened
 
 pytestmark = [
@@ -69,6 +66,39 @@ def test_a_question_for_all_that_raises_is_asked_about_each(
     assert "no such column" in caplog.text
 
 
+@pytest.mark.parametrize("answer", [[1], {1: None}], ids=["no mapping", "no users"])
+def test_a_wrong_answer_for_all_is_asked_about_each(
+    alice: Any, bob: Any, answer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ShelfTopic, "viewers_allowed", classmethod(lambda cls, keys: answer))
+    ids = [str(user.pk) for user in (alice, bob)]
+    assert access.denied([(ShelfTopic(1000), ids)])[0] == {"shelf/1000": {ids[1]: "not_found"}}
+
+
+def test_an_answer_by_hand_that_raises_is_asked_about_each(
+    alice: Any, bob: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ids = [str(user.pk) for user in (alice, bob)]
+
+    def denied(cls: Any, users: Any) -> Any:
+        if ids[0] in users.get((1, "a"), ()):
+            raise ValueError("no such row")
+        return {key: dict.fromkeys(user_ids, "banned") for key, user_ids in users.items() if key == (2, "a")}
+
+    monkeypatch.setattr(DrawerTopic, "denied", classmethod(denied))
+    users = {f"t:{address}": {*ids} for address in ("drawer/1/a", "drawer/2/a", "drawer/3/a", "shelf/1000")}
+    found, rest = reading.find_denied(recovery.find, users)
+    codes = {(group, user_id): read_frame(text)["code"] for group in found for user_id, text in found[group].items()}
+    assert codes == {
+        ("t:drawer/1/a", ids[0]): "not_found",
+        ("t:drawer/2/a", ids[0]): "banned",
+        ("t:drawer/2/a", ids[1]): "banned",
+        ("t:shelf/1000", ids[1]): "not_found",
+    }
+    assert rest == {}
+    assert caplog.text.count("DrawerTopic: authorization re-check failed: ValueError('no such row')") == 1
+
+
 async def test_slow_checks_are_done_in_parts_and_evict_after_each(
     alice: Any, bob: Any, one_by_one: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -77,7 +107,7 @@ async def test_slow_checks_are_done_in_parts_and_evict_after_each(
         return bool(user.get_username() == "alice")
 
     monkeypatch.setattr(ShelfTopic, "may_view", may_view)
-    monkeypatch.setattr(access.denied, "__defaults__", (0.1,))
+    monkeypatch.setattr(access, "CHECK_SECONDS", 0.1)
     users = {f"t:shelf/{key}": {str(alice.pk), str(bob.pk)} for key in range(10)}
     parts = [part async for part in recovery._find_revoked(users)]
     assert len(parts) >= 5
@@ -85,92 +115,51 @@ async def test_slow_checks_are_done_in_parts_and_evict_after_each(
     assert denied == {(group, str(bob.pk)) for group in users}
 
 
-class Groups:
-    """Two groups with the users 1 and 2 in each, and checks that the test lets go on."""
+async def test_a_slow_answer_for_many_is_asked_for_once(alice: Any, bob: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
 
-    def __init__(self) -> None:
-        self.user_ids = {"1", "2"}
-        self.recovery: Any = Recovery(self.fail, self.fail, self.find_revoked)
-        self.answers: list[tuple[dict[str, set[str]], asyncio.Future[Any]]] = []
-        self.closed: list[tuple[str, set[str]]] = []
-        self.revoker = MemberRevoker(lambda: {"a": self.named("a"), "b": self.named("b")}, lambda user_id: {"a", "b"})
+    def viewers_allowed(cls: Any, keys: Any) -> Any:
+        asked.append(len(keys))
+        time.sleep(0.1)
+        return dict.fromkeys(keys, ())
 
-    async def fail(self, *_: Any) -> Any:
-        raise AssertionError
-
-    async def find_revoked(self, users: dict[str, set[str]]) -> Any:
-        for group in sorted(users):
-            answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-            self.answers.append(({group: users[group]}, answer))
-            yield {group: await answer}
-
-    def named(self, name: str) -> Any:
-        groups = self
-
-        class Group:
-            user_ids = groups.user_ids
-            recovery = groups.recovery
-
-            def close(self, text: str, user_ids: set[str]) -> None:
-                groups.closed.append((name, user_ids))
-
-        return Group()
-
-    async def next(self) -> tuple[dict[str, set[str]], Any]:
-        await until(lambda: bool(self.answers))
-        return self.answers.pop(0)
+    monkeypatch.setattr(ShelfTopic, "viewers_allowed", classmethod(viewers_allowed))
+    monkeypatch.setattr(access, "CHECK_SECONDS", 0.05)
+    users = {f"t:shelf/{key}": {str(alice.pk), str(bob.pk)} for key in range(10)}
+    [part] = [part async for part in recovery._find_revoked(users)]
+    assert {group: {*frames} for group, frames in part.items()} == users
+    assert asked == [10]
 
 
-async def test_a_hint_does_not_wait_for_a_sweep_and_voids_what_was_read_before_it() -> None:
-    groups = Groups()
-    revoker = groups.revoker
-    running = [asyncio.create_task(each.run()) for each in (revoker.recheck, revoker.recheck_users, revoker.sweep)]
-    try:
-        revoker.sweep.request(None)
-        asked, sweep = await groups.next()
-        assert asked == {"a": {"1", "2"}}
-        # The user 1 is granted access again; the sweep has read the time before.
-        revoker.users_changed(["1"])
-        asked, hint = await groups.next()
-        assert asked == {"a": {"1"}}
-        sweep.set_result({"1": "out", "2": "out"})
-        await until(lambda: groups.closed == [("a", {"2"})])
-        hint.set_result({})
-        # The second part of the sweep is read after the hint.
-        for _ in range(2):
-            asked, answer = await groups.next()
-            answer.set_result(dict.fromkeys(asked["b"], "out") if asked["b"] == {"1", "2"} else {})
-        await until(lambda: groups.closed == [("a", {"2"}), ("b", {"1", "2"})])
+async def test_slow_checks_of_many_classes_share_the_time_of_a_job(
+    alice: Any, one_by_one: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]  # A clock that only checks turn.
+    asked: list[str] = []
 
-        revoker.sweep.request(None)
-        _, sweep = await groups.next()
-        revoker.access_changed("a")
-        sweep.set_result({"1": "out"})
-        asked, answer = await groups.next()
-        while asked != {"a": {"1", "2"}}:
-            answer.set_result({})
-            asked, answer = await groups.next()
-        assert len(groups.closed) == 2
-        answer.set_result({"1": "out"})
-        await until(lambda: groups.closed[2:] == [("a", {"1"})])
-    finally:
-        for task in running:
-            task.cancel()
+    def may_view(self: Any, user: Any) -> bool:
+        now[0] += 0.25
+        asked.append(self.address)
+        return False
 
-
-async def test_what_is_evicted_by_a_failing_sweep_stays_evicted() -> None:
-    groups = Groups()
-    sweep = asyncio.create_task(groups.revoker.sweep.run())
-    try:
-        groups.revoker.check_all()
-        _, first = await groups.next()
-        first.set_result({"1": "out"})
-        _, second = await groups.next()
-        second.set_exception(OSError("the database is away"))
-        await until(lambda: groups.closed == [("a", {"1"})])
-        assert (await groups.next())[0] == {"a": {"1", "2"}}  # Once more.
-    finally:
-        sweep.cancel()
+    monkeypatch.setattr(DrawerTopic, "viewers_allowed", classmethod(lambda cls, keys: None))
+    for topic in (ShelfTopic, DrawerTopic):
+        monkeypatch.setattr(topic, "may_view", may_view)
+    users = {f"t:{kind}": {str(alice.pk)} for key in range(5) for kind in (f"shelf/{key}", f"drawer/{key}/a")}
+    jobs, rest, found = 0, users, set[str]()
+    with monkeypatch.context() as patched:
+        clock = SimpleNamespace(monotonic=lambda: now[0])
+        patched.setattr(access, "time", clock)
+        patched.setattr(reading, "time", clock)
+        while rest:
+            began = now[0]
+            part, rest = await in_thread(reading.find_denied)(recovery.find, rest)
+            jobs += 1
+            found |= {*part}
+            assert now[0] - began <= access.CHECK_SECONDS + 0.25
+    assert found == {*users}
+    assert len(asked) == 10
+    assert jobs == 4
 
 
 def test_a_token_that_lost_a_scope_writes_no_more(bob: Any) -> None:

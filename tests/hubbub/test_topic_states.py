@@ -29,6 +29,7 @@ from tests.support.polls.trials import ShelfTopic
 from tests.support.topic_page import Page, in_thread, opened
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.django_db(transaction=True),
     pytest.mark.database,
     pytest.mark.usefixtures("ended_threads"),

@@ -72,7 +72,7 @@ test("events of one answer are counted by messages: a new one that has changed s
   assert.deepEqual(bodies(state), ["edited", "edited too", "words 3"]);
 });
 
-test("after an absence too long to be told of, what is later than the last known message is new", () => {
+test("a state after a long absence: messages after the last known one are new", () => {
   const before = run(joinedWith([message(1), message(2)]), { type: "away" });
   const latest = [message(2), message(800), message(801)];
   const state = run(before, page(latest, { more: true, isAnew: false }), joined());

@@ -35,7 +35,7 @@ def test_every_import_resolves_to_a_hashed_file(collected: Path) -> None:
 
 def test_a_page_imports_the_connection_of_the_engine(collected: Path) -> None:
     (room,) = [path for path in hashed_modules(collected) if path.name.startswith("room.")]
-    assert any("hubbub/js/socket." in target for target in imports(room))
+    assert any("hubbub/js/hub." in target for target in imports(room))
 
 
 def imports(module: Path) -> list[str]:

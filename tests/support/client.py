@@ -58,10 +58,14 @@ class Client:
 
     async def event(self, kind: str, seconds: float = SECONDS) -> Frame:
         """The next event of this type. Earlier frames are dropped."""
-        async with asyncio.timeout(seconds):
-            while (frame := await self.receive(seconds))["type"] != kind:
-                pass
-            return frame
+        others: list[Frame] = []
+        try:
+            async with asyncio.timeout(seconds):
+                while (frame := await self.receive(seconds))["type"] != kind:
+                    others.append(frame)
+                return frame
+        except TimeoutError:
+            raise TimeoutError(f"no {kind} within {seconds} s, but {others[-5:]}") from None
 
     async def closed(self, seconds: float = SECONDS) -> tuple[int, str]:
         """Wait for the close, keep the frames before it, and return code and reason."""

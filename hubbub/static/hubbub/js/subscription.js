@@ -234,7 +234,8 @@ export class Subscription {
    * @param {boolean} isJoin
    */
   #failed(error, isJoin) {
-    if (RETRIED.has(error.code)) {
+    // With a time to wait, by any code: the server has kept the membership.
+    if (error.retryAfterMs !== null || RETRIED.has(error.code)) {
       this.#isStale ||= isJoin;
       const waitMs = Math.max(error.retryAfterMs ?? 0, MIN_RETRY_MS);
       if (error.code === "rate_limited") this.#host.lane.pause(waitMs);
