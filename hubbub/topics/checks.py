@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib.auth import get_permission_codename
 from django.contrib.auth.models import Permission
 from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseError
 from django.db import connections, router
 from django.utils.module_loading import autodiscover_modules, import_string
@@ -111,7 +112,7 @@ def _unreachable() -> list[type[Topic]]:
     if missing and (application := getattr(settings, "ASGI_APPLICATION", None)):
         try:
             import_string(application)
-        except ImportError:
+        except (ImportError, ImproperlyConfigured):
             pass  # The server reports it.
         missing = _without_consumer()
     return missing
