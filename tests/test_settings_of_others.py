@@ -193,6 +193,27 @@ def test_a_server_refuses_wrong_settings_in_one_line(tmp_path: Path, module: str
     assert (ran.returncode, ran.stderr) == (1, f"{line}\n")
 
 
+TWINS = """
+from django.core.asgi import get_asgi_application
+get_asgi_application()
+from hubbub import SIGNED_IN, Topic, live
+def make():
+    class Bell(Topic, name="bell"):
+        permission = SIGNED_IN
+        def state(self): return 1
+    return Bell
+application = live(make(), make())
+"""
+
+
+def test_our_server_names_two_topics_of_one_name_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "application.py").write_text(TWINS)
+    ran = run(tmp_path, WHOLE | ENGINE, (SERVE + RUN).format(module="hubbub.server"))
+    bell = "application.make.<locals>.Bell"
+    line = f"LiveConsumer: two topics have the name 'bell': {bell} and {bell}; each topic has its own"
+    assert (ran.returncode, ran.stderr) == (1, f"{line}\n")
+
+
 @pytest.mark.parametrize(
     ("wrong", "line"),
     [

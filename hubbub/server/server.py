@@ -39,6 +39,7 @@ from hubbub.server.http import HttpFactory, Request
 from hubbub.server.websocket import WebSocketProtocol
 from hubbub.server.websocket_connection import FAST_TRANSPORTS, Connection
 from hubbub.site.lease import REFUSALS, claim_at_start
+from hubbub.topics.commands import BadDeclaration
 
 logger = logging.getLogger(__name__)
 
@@ -207,7 +208,7 @@ class Cli(CommandLineInterface):  # type: ignore[misc]
         sys.path.insert(0, ".")
         try:
             self.load_asgi_app(arguments.application)
-        except ImproperlyConfigured as error:
+        except (BadDeclaration, ImproperlyConfigured) as error:
             sys.exit(str(error))
         if line := start_refusal():
             sys.exit(line)

@@ -1,11 +1,9 @@
 """The dictionaries of settings: keys, values, defaults, and one line for each fault."""
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
-from channels.layers import get_channel_layer
 from django.conf import settings as django_settings
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
@@ -13,9 +11,7 @@ from django.core.management import CommandError, call_command
 
 from chat.conf import settings as chat_settings
 from hubbub import conf
-from hubbub.asgi import with_services
 from hubbub.checks import require_settings, start_refusal
-from hubbub.process.metrics import COUNTERS
 
 
 def errors() -> list[str]:
@@ -225,57 +221,3 @@ def test_settings_that_other_libraries_read_are_left_alone(settings: Any) -> Non
     settings.REDIS_URL, settings.TRUSTED_PROXIES, settings.VAR_DIR = "redis://elsewhere", ["x"], "/tmp"
     assert errors() == []
     assert conf.settings().redis_url != "redis://elsewhere"
-
-
-# Servers
-
-
-async def never(scope: Any, receive: Any, send: Any) -> None:
-    raise AssertionError(scope)
-
-
-async def startup(application: Any) -> dict[str, Any]:
-    """The answer to the start that servers with a lifespan announce."""
-    received: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-    sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-    received.put_nowait({"type": "lifespan.startup"})
-    serving = asyncio.create_task(application({"type": "lifespan"}, received.get, sent.put))
-    try:
-        return await sent.get()
-    finally:
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(serving, *others, return_exceptions=True)
-
-
-async def test_a_server_with_a_lifespan_refuses_a_layer_in_memory(settings: Any) -> None:
-    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
-    answer = await startup(with_services(never, []))
-    assert answer["type"] == "lifespan.startup.failed"
-    assert answer["message"] == "The channel layer in memory connects no processes: servers refuse to start."
-
-
-def test_an_application_is_not_composed_of_wrong_settings(settings: Any) -> None:
-    """A server without a lifespan imports the application: it ends by one line, without a traceback."""
-    settings.HUBBUB = settings.HUBBUB | {"MAX_SOCKET": 1}
-    with pytest.raises(SystemExit) as refused:
-        with_services(never, [])
-    assert refused.value.code == 'HUBBUB["MAX_SOCKET"] is unknown: did you mean MAX_SOCKETS?'
-
-
-# The layer
-
-
-async def test_the_layer_needs_no_config(settings: Any) -> None:
-    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "hubbub.layer.RedisPubSubLayer"}}
-    settings.HUBBUB = settings.HUBBUB | {"REDIS_URL": "redis://redis.example.org:7000", "LAYER_CAPACITY": 100}
-    layer = get_channel_layer()
-    loop_layer = layer._get_layer()
-    assert [shard.host["address"] for shard in loop_layer._shards] == ["redis://redis.example.org:7000"]
-    loop_layer.channels["full"] = asyncio.Queue(loop_layer._capacity)
-    for _ in range(100):
-        loop_layer.deliver("full", b"\0" * 8 + b"x")
-    before = COUNTERS.layer_overflows
-    loop_layer.deliver("full", b"\0" * 8 + b"x")
-    assert COUNTERS.layer_overflows == before + 1
