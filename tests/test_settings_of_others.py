@@ -36,8 +36,6 @@ WHOLE = {
 ENGINE = {
     "INSTALLED_APPS": "['hubbub', 'django.contrib.auth', 'django.contrib.contenttypes', 'django.contrib.sessions']"
 }
-# Never imported by an engine on SQLite on another server.
-ABSENT = ("psycopg", "daphne", "twisted", "autobahn", "psutil", "websockets", "dj_database_url", "whitenoise")
 
 
 def run(folder: Path, settings: dict[str, str], code: str) -> subprocess.CompletedProcess[str]:
@@ -231,30 +229,3 @@ def test_our_server_refuses_what_cannot_work_in_one_line(tmp_path: Path, wrong: 
     (tmp_path / "application.py").write_text(APPLICATION)
     ran = run(tmp_path, WHOLE | ENGINE | wrong, (SERVE + RUN).format(module="hubbub.server"))
     assert (ran.returncode, ran.stderr) == (1, f"{line}\n")
-
-
-def test_an_engine_on_sqlite_imports_nothing_that_it_does_not_use(tmp_path: Path) -> None:
-    code = f"""
-import importlib, importlib.abc, pkgutil, sys
-class Absent(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {ABSENT!r}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-sys.meta_path.insert(0, Absent())
-import django
-django.setup()
-from django.core.management import call_command
-call_command("check")
-call_command("migrate", verbosity=0)
-import hubbub
-for one in pkgutil.walk_packages(hubbub.__path__, "hubbub."):
-    if not one.name.startswith(("hubbub.server", "hubbub.admin", "hubbub.supervisor")):
-        importlib.import_module(one.name)
-import asyncio
-from hubbub import threads
-from django.contrib.auth import get_user_model
-print(asyncio.run(threads.read(get_user_model().objects.count)))
-threads.close()
-"""
-    ran = run(tmp_path, WHOLE | ENGINE, code)
-    assert ran.stdout.splitlines()[-1:] == ["0"], ran.stderr
