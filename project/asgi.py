@@ -3,7 +3,6 @@
 import os
 
 from channels.routing import ProtocolTypeRouter, URLRouter
-from django.conf import settings
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
@@ -18,6 +17,7 @@ from hubbub.asgi import (  # noqa: E402
     with_true_client,
     with_upgrade_required,
 )
+from hubbub.checks import require_settings  # noqa: E402
 from project.accounts.expired_sessions import clear_expired_sessions  # noqa: E402
 from project.preload import read_pages  # noqa: E402
 
@@ -29,5 +29,5 @@ routes = ProtocolTypeRouter(
     }
 )
 services = [*monitor.routing.services, clear_expired_sessions]
-application = with_services(with_true_client(routes, settings.TRUSTED_PROXIES), services=services)
+application = with_services(with_true_client(routes, require_settings().trusted_proxies), services=services)
 read_pages()

@@ -39,9 +39,9 @@ DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DI
     "OPTIONS": {"transaction_mode": "IMMEDIATE"}}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
-STATIC_URL, STATIC_ROOT, VAR_DIR = "static/", BASE_DIR / "collected", BASE_DIR / "var"
-REDIS_URL = os.environ["REDIS_URL"]
-CHANNEL_LAYERS = {"default": {"BACKEND": "hubbub.delivery.layer.RedisPubSubLayer"}}
+STATIC_URL, STATIC_ROOT = "static/", BASE_DIR / "collected"
+HUBBUB = {"REDIS_URL": os.environ["REDIS_URL"]}
+CHANNEL_LAYERS = {"default": {"BACKEND": "hubbub.layer.RedisPubSubLayer"}}
 ASGI_APPLICATION = "asgi.application"
 """
 ADDRESSES = """

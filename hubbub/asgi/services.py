@@ -7,6 +7,7 @@ from typing import Any
 
 from hubbub import publish, site
 from hubbub.asgi import probes
+from hubbub.checks import require_settings, start_refusal
 from hubbub.limits.usage_sync import exchange_limits
 from hubbub.process.metrics import measure_loop_lag
 from hubbub.process.this_process import PROCESS
@@ -26,12 +27,18 @@ def with_services(application: Application, services: Sequence[Service]) -> Appl
     """Wrap `application` so that its first connection starts `services` in its event loop, once.
 
     The first connection starts them because daphne and some other ASGI servers send no lifespan event.
+
+    Raises:
+        CannotServe: the settings have an unknown key or a wrong value.
     """
+    require_settings()
     tasks: dict[asyncio.AbstractEventLoop, list[asyncio.Task[None]]] = {}
 
     async def wrapped(scope: Any, receive: Any, send: Any) -> None:
         loop = asyncio.get_running_loop()
         if loop not in tasks:
+            if scope["type"] != "lifespan" and (line := start_refusal()):
+                logger.error("%s", line)  # This server has not asked before its start.
             site.is_served = True
             publish.send_from(loop)
             tasks[loop] = [asyncio.create_task(_keep_running(service)) for service in (*OWN_SERVICES, *services)]
@@ -66,6 +73,9 @@ async def _answer_lifespan(receive: Any, send: Any) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
+            if line := start_refusal():
+                await send({"type": "lifespan.startup.failed", "message": line})
+                continue
             try:
                 await asyncio.to_thread(lease.claim_at_start)
             except lease.REFUSALS as error:

@@ -10,6 +10,7 @@ from hubbub.consumers.consumer import HubbubConsumer
 from hubbub.consumers.topic_commands import TopicCommands
 from hubbub.protocol import Malformed, Ping, decoder_of, parse
 from hubbub.topics.commands import CommandSpec
+from hubbub.topics.declarations import by_name
 from hubbub.topics.frames import Envelope, Join, Leave
 from hubbub.topics.topic import Topic, serve
 
@@ -36,8 +37,8 @@ class TopicDecoding(HubbubConsumer):
 
     def __init_subclass__(cls, **rest: Any) -> None:
         super().__init_subclass__(**rest)
+        cls._by_name = by_name(cls.__name__, cls.topics, Topic)
         serve(cls.topics)
-        cls._by_name = {topic.name: topic for topic in cls.topics}
         cls._batched = frozenset(
             topic.name for topic in cls.topics if any(spec.batch for spec in topic.commands.values())
         )

@@ -10,7 +10,6 @@ from django.test import Client
 from django.urls import reverse
 
 from project.accounts import login_throttle, reset_mail
-from project.accounts.conf import Accounts
 from tests.support.mail_server import MailServer
 from tests.support.personas import make_user
 from tests.support.reset_links import use
@@ -115,7 +114,7 @@ def test_mails_to_one_address_are_limited(mail: MailServer, mailed: Any, caplog:
 def test_more_mails_than_can_wait_are_refused(
     mail: MailServer, mailed: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.ACCOUNTS = Accounts(reset_mails_waiting=2, reset_mails_per_email=1000)
+    settings.ACCOUNTS = {"RESET_MAILS_WAITING": 2, "RESET_MAILS_PER_EMAIL": 1000}
     monkeypatch.setattr(reset_mail, "_jobs", None)
     mail.is_held.set()
     answers = []
