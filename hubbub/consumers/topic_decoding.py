@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 import msgspec
 
 from hubbub.consumers.commands import AnyCommandQueue
-from hubbub.consumers.consumer import HubbubConsumer
+from hubbub.consumers.consumer import Consumer
 from hubbub.consumers.topic_commands import TopicCommands
 from hubbub.protocol import Malformed, Ping, decoder_of, parse
-from hubbub.topics.commands import CommandSpec
+from hubbub.topics.commands import BadDeclaration, CommandSpec
 from hubbub.topics.frames import Envelope, Join, Leave
 from hubbub.topics.topic import Topic, serve
 
@@ -27,7 +27,7 @@ class TopicCommand(msgspec.Struct, frozen=True):
     arguments: msgspec.Struct
 
 
-class TopicDecoding(HubbubConsumer):
+class TopicDecoding(Consumer):
     """The part of a `TopicConsumer` that decodes."""
 
     topics: ClassVar[Iterable[type[Topic]]] = ()
@@ -36,6 +36,7 @@ class TopicDecoding(HubbubConsumer):
 
     def __init_subclass__(cls, **rest: Any) -> None:
         super().__init_subclass__(**rest)
+        _check_topics(cls)
         serve(cls.topics)
         cls._by_name = {topic.name: topic for topic in cls.topics}
         cls._batched = frozenset(
@@ -75,3 +76,17 @@ class TopicDecoding(HubbubConsumer):
 
     def _make_queue(self, max_in_flight: int) -> AnyCommandQueue:
         return TopicCommands(self, max_in_flight)
+
+
+def _check_topics(cls: type[TopicDecoding]) -> None:
+    """Raises BadDeclaration: an entry of `topics` is no declared topic, or a name is there twice."""
+    names: dict[str, type[Topic]] = {}
+    for topic in cls.topics:
+        if not (isinstance(topic, type) and issubclass(topic, Topic) and topic.name):
+            raise BadDeclaration(
+                f"{cls.__name__}: topics: {topic!r} is none: name classes of topics, such as PollTopic"
+            )
+        if topic.name in names:
+            both = f"{names[topic.name].__qualname__} and {topic.__qualname__}"
+            raise BadDeclaration(f"{cls.__name__}: topics: {both} have the name {topic.name!r}: each has its own")
+        names[topic.name] = topic

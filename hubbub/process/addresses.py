@@ -63,7 +63,7 @@ def is_loopback(address: str | None) -> bool:
 
 def is_shared(address: str | None) -> bool:
     """Whether the address may be a proxy's: with no trusted proxy set, clients behind a local proxy all share it."""
-    return not getattr(settings, "TRUSTED_PROXIES", ()) and is_loopback(address)
+    return not trusted_proxies() and is_loopback(address)
 
 
 def counted_address(peer: str | None) -> str | None:
@@ -72,7 +72,7 @@ def counted_address(peer: str | None) -> str | None:
     Returns:
         None where many clients share the peer: a UNIX socket, a trusted proxy, and this machine if a proxy is trusted.
     """
-    proxies = tuple(getattr(settings, "TRUSTED_PROXIES", ()))
+    proxies = trusted_proxies()
     if peer is None or (proxies and (is_loopback(peer) or peer in _trusted(proxies))):
         return None
     return network_of(peer)
@@ -91,3 +91,8 @@ def network_of(address: str | None) -> str:
     if isinstance(parsed, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((parsed, IPV6_PREFIX), strict=False))
     return address
+
+
+def trusted_proxies() -> tuple[str, ...]:
+    """The proxies of the settings whose forwarding headers are trusted: addresses, networks and `unix`."""
+    return tuple(getattr(settings, "TRUSTED_PROXIES", ()))
