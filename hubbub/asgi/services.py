@@ -1,9 +1,12 @@
 """Background services that run in a server process beside its sockets."""
 
 import asyncio
+import inspect
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
 
 from hubbub import publish, site
 from hubbub.asgi import probes
@@ -50,6 +53,16 @@ def with_services(application: Application, services: Sequence[Service]) -> Appl
             await application(scope, receive, send)
 
     return wrapped
+
+
+def check_services(services: Any) -> None:
+    """Raise ImproperlyConfigured if these are no coroutine functions."""
+    if not isinstance(services, list | tuple):
+        raise ImproperlyConfigured(f"hubbub.asgi.application: services={services!r} is no list of coroutine functions.")
+    for service in services:
+        if not inspect.iscoroutinefunction(service):
+            hint = "a service is a coroutine function without arguments: async def report(): …"
+            raise ImproperlyConfigured(f"hubbub.asgi.application: services: {service!r} is none: {hint}.")
 
 
 async def _listen() -> None:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from hubbub.consumers.commands import AnyCommandQueue
-from hubbub.consumers.consumer import HubbubConsumer
+from hubbub.consumers.consumer import Consumer
 from hubbub.consumers.topic_commands import TopicCommands
 from hubbub.protocol import Malformed, Ping, decoder_of, parse
 from hubbub.topics.commands import CommandSpec
@@ -28,7 +28,7 @@ class TopicCommand(msgspec.Struct, frozen=True):
     arguments: msgspec.Struct
 
 
-class TopicDecoding(HubbubConsumer):
+class TopicDecoding(Consumer):
     """The part of a `TopicConsumer` that decodes."""
 
     topics: ClassVar[Iterable[type[Topic]]] = ()

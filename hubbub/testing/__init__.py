@@ -15,11 +15,11 @@ With pytest-asyncio, use `transactional_db`: a coroutine's queries run in anothe
 Within the blocks nothing is sent to Redis.
 """
 
-import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
+from hubbub.protocol import from_json
 from hubbub.publish.messages import LastFrame, Message, OneFrame, Reached, SeveralFrames, Told
 from hubbub.testing.capture import commits, received
 from hubbub.testing.page import Frame, Page
@@ -69,9 +69,9 @@ def published(*addresses: str) -> Iterator[list[Frame]]:
             case Reached(position=position):
                 frames.append({"type": "changed", "topic": address, "position": position})
             case OneFrame(text=text) | Told(text=text) | LastFrame(text=text):
-                frames.append(json.loads(text))
+                frames.append(from_json(text))
             case SeveralFrames(frames=several):
-                frames.extend(json.loads(text) for _, text in several)
+                frames.extend(from_json(text) for _, text in several)
 
     with received(receive), commits():
         yield frames

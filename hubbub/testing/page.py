@@ -1,7 +1,6 @@
 """A client in a test: what it sees of a topic, and its commands."""
 
 import asyncio
-import json
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -9,7 +8,7 @@ from uuid import uuid4
 from asgiref.sync import sync_to_async
 
 from hubbub import users
-from hubbub.protocol import Malformed, Person, parse, to_json
+from hubbub.protocol import Malformed, Person, from_json, parse, to_json
 from hubbub.publish.messages import LastFrame, Message, OneFrame, Reached, Recheck, SeveralFrames, Told
 from hubbub.testing.capture import commits
 from hubbub.topics import access, calls, reading
@@ -145,12 +144,12 @@ class Page:
                 self._is_stale = True
             case LastFrame(text=text, evicted=evicted):
                 if evicted == "all" or users.id_of(self.user) in evicted:
-                    self._closed = json.loads(text)["code"]
+                    self._closed = from_json(text)["code"]
             case OneFrame(text=text) | Told(text=text):
-                self._keep(json.loads(text))
+                self._keep(from_json(text))
             case SeveralFrames(frames=frames):
                 for _, text in frames:
-                    self._keep(json.loads(text))
+                    self._keep(from_json(text))
 
     def _keep(self, frame: Frame) -> None:
         self.frames.append(frame)
@@ -205,4 +204,4 @@ def _again(topic: Topic) -> Topic:
 
 
 def _decoded(text: Any) -> Any:
-    return json.loads(bytes(text))
+    return from_json(bytes(text))

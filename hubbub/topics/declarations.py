@@ -70,7 +70,7 @@ def by_name(where: str, served: Iterable[Any], base: Any) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for topic in served:
-        is_topic = isinstance(topic, type) and issubclass(topic, base)
+        is_topic = isinstance(topic, type) and issubclass(topic, base) and bool(topic.name)  # type: ignore[attr-defined]
         if not is_topic:
             raise BadDeclaration(f"{where}: topics={topic!r}: subclasses of Topic are allowed")
         if (other := found.setdefault(topic.name, topic)) is not topic:
