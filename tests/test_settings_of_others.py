@@ -58,6 +58,27 @@ def check(folder: Path, settings: dict[str, str]) -> list[str]:
     return identifiers
 
 
+REDIS = "'REDIS_URL': 'redis://localhost', 'TOKEN_SCOPES': {}"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "found"),
+    [
+        ({"HUBBUB": f"{{{REDIS}, 'MAX_SOCKET': 5, 'GAP_MS': 'x', 'READER_THREADS': 0}}"}, ["hubbub.E020"] * 3),
+        ({"HUBBUB": f"{{{REDIS}, 'AUTHENTICATE': 'shop.SignIn'}}"}, ["hubbub.E021"]),
+        ({"HUBBUB": f"{{{REDIS}, 'PROGRAMS': {{'a': ['no_such_command']}}}}"}, ["hubbub.E021"]),
+        ({"HUBBUB": "{'REDIS_URL': 5, 'TOKEN_SCOPES': {}}"}, ["hubbub.E020"]),
+        ({"HUBBUB": "[]"}, ["hubbub.E010", "hubbub.E020"]),
+        ({"CHAT": "{'BODY_CHARS': 0}"}, ["chat.E002"]),
+        ({"MONITOR": "{'SAMPLE': 1}"}, ["monitor.E002"]),
+        ({"TOKEN_SCOPES": "{}", "REDIS_PREFIX": "'mine'"}, ["hubbub.E022"] * 2),
+        ({"REDIS_URL": "'redis://elsewhere'", "VAR_DIR": "'elsewhere'"}, []),
+    ],
+)
+def test_each_fault_of_a_dictionary_is_one_line(tmp_path: Path, wrong: dict[str, str], found: list[str]) -> None:
+    assert sorted(check(tmp_path, WHOLE | wrong)) == found
+
+
 def test_a_complete_project_passes_all_checks(tmp_path: Path) -> None:
     assert check(tmp_path, WHOLE) == []
     assert check(tmp_path, WHOLE | ENGINE) == []
