@@ -18,7 +18,7 @@ FAST := not slow and not cluster and not browser and not soak
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check coverage package matrix bench lock screenshots
+.PHONY: help run test soak check coverage package release-package matrix bench lock screenshots
 .PHONY: test-slow test-fast check-ruff check-format check-mypy check-imports check-biome check-tsc check-migrations
 
 help: ## List the targets
@@ -78,11 +78,17 @@ coverage: .venv/.installed-dev ## Show how much of each file the unit tests run,
 package: .venv/.installed-dev ## Build the package into dist/, install it into a fresh environment, and try it there
 	@rm -rf dist var/package
 	@$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist
+	@$(BIN)/python -m scripts.package_check dist
 	@$(BIN)/python -m venv var/package
 	@var/package/bin/python -m pip install --quiet --disable-pip-version-check "$$(echo dist/*.whl)[server]"
 	@$(BIN)/python -m scripts.bundled_redis
 	@SMOKE_PYTHON=var/package/bin/python $(BIN)/python -m pytest -q tests/test_package.py
 	@ls dist/*
+
+release-package: .venv/.installed-dev ## Check that the tree is ready for a release, and build the package (VERSION)
+	@$(BIN)/python -m scripts.release_package ready $(VERSION)
+	@$(MAKE) --no-print-directory package
+	@$(BIN)/python -m scripts.release_package next $(VERSION)
 
 matrix: .venv/.installed-dev ## Try the package on each Python and Django, and on old libraries; var/matrix.md (ONLY)
 	@$(BIN)/python -m scripts.bundled_redis
