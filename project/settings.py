@@ -7,7 +7,7 @@ from chat.conf import Chat
 from hubbub.conf import Hubbub
 from hubbub.supervisor.private_redis import socket_path
 from monitor.conf import Monitor
-from project import env
+from project import env, mail
 from project.accounts.conf import Accounts
 from project.tunables import check_known, env_names, from_env
 
@@ -127,10 +127,7 @@ PASSWORD_RESET_TIMEOUT = ACCOUNTS["RESET_LINK_SECONDS"]
 SITE_URL = env.read_site_url("HUBBUB_SITE_URL")
 EMAIL = env.read_mail_server("HUBBUB_EMAIL_URL", SITE_URL)
 EMAIL_HOST_IS_SET = bool(EMAIL)
-EMAIL_HOST, EMAIL_PORT = EMAIL.get("host", ""), EMAIL.get("port", 25)
-EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = EMAIL.get("user", ""), EMAIL.get("password", "")
-EMAIL_USE_SSL, EMAIL_USE_TLS = EMAIL.get("ssl", False), EMAIL.get("starttls", False)
-EMAIL_TIMEOUT = 10
+globals().update(mail.mail_settings(EMAIL))
 DEFAULT_FROM_EMAIL = os.environ.get("HUBBUB_EMAIL_FROM", "hubbub@localhost")
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "lobby"
