@@ -77,7 +77,24 @@ def decode(token, key, algorithms, options):
     return claims
 """,
     "site_topics.py": """
-from hubbub import SIGNED_IN, Topic, TopicConsumer, command
+from hubbub import PUBLIC, SIGNED_IN, VIEW, Topic, TopicConsumer, command
+
+class NewsTopic(Topic, name="news"):
+    permission = PUBLIC
+
+    def state(self):
+        return "new"
+
+    @command(permission=PUBLIC)
+    def like(self, user):
+        return user.get_username()
+
+    @command(permission=VIEW)
+    def write(self, user):
+        pass
+
+class NewsConsumer(TopicConsumer):
+    topics = [NewsTopic]
 
 class OfficeTopic(Topic, name="office"):
     permission = SIGNED_IN
@@ -109,7 +126,7 @@ from hubbub import threads
 from hubbub.auth import credentials_changed
 from hubbub.runtime import runtime
 from tests.support.topic_page import handshaken
-from site_topics import OfficeConsumer
+from site_topics import NewsConsumer, OfficeConsumer
 
 alice = User.objects.create_user("alice")
 
@@ -182,6 +199,29 @@ async def conversation():
 run(conversation)
 """
 
+VISITORS = JWT.replace(
+    "run(conversation)",
+    """
+async def visit(page):
+    assert (await page.next("hello"))["user"] == {"id": None, "name": ""}
+    assert (await page.ask("join", topic="news"))["state"] == "new"
+    assert (await page.ask("like", topic="news"))["result"] == ""
+    assert (await page.ask("write", topic="news"))["code"] == "forbidden"
+
+async def conversation_with_visitors():
+    async with handshaken(NewsConsumer) as page:
+        await visit(page)
+    async with handshaken(NewsConsumer, cookie=f"jwt={token(60, '3')}") as page:
+        assert (await page.next("hello"))["user"]["name"] == "alice"
+    async with handshaken(NewsConsumer, origin=None) as page:
+        await page.next("auth.required")
+        page.put(json.dumps({"type": "auth", "token": ""}))
+        await visit(page)
+
+run(conversation_with_visitors)
+""",
+)
+
 
 def blocks() -> dict[str, str]:
     """The Python files of the page, by the path that their first line names."""
@@ -210,8 +250,12 @@ def run(site: Path, authenticate: str, *arguments: str) -> str:
 
 @pytest.mark.parametrize(
     ("authenticate", "conversation"),
-    [("accounts.sign_in.TokenSignIn", TOKENS), ("accounts.jwt_sign_in.JwtSignIn", JWT)],
-    ids=["tokens", "jwt"],
+    [
+        ("accounts.sign_in.TokenSignIn", TOKENS),
+        ("accounts.jwt_sign_in.JwtSignIn", JWT),
+        ("accounts.visitor_sign_in.VisitorSignIn", VISITORS),
+    ],
+    ids=["tokens", "jwt", "visitors"],
 )
 def test_an_example_of_the_page_runs(site: Path, authenticate: str, conversation: str) -> None:
     assert run(site, authenticate, "-c", START + conversation) == "done\n"
