@@ -4,7 +4,7 @@ Synchronous; each function is one thread hop. Nothing here writes.
 """
 
 from collections.abc import Collection, Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,21 +15,31 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from hubbub import users
+from hubbub.auth import own_sign_in
+from hubbub.auth.authenticator import SignIn, Visitor
+from hubbub.auth.own_sign_in import Expiry, Unchanged
 from hubbub.auth.sessions import StoredSession, is_signed_in, proof_of, read_sessions
 from hubbub.auth.tokens import find_usable_token, scopes_of
 from hubbub.models import AccessToken
+from hubbub.process.security_log import Kind, log_event
+from hubbub.protocol import Person
 from hubbub.queries import read_users, rows_by
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A user and the credential that admits them. `permitted`: the user may use the endpoint."""
+    """A user and the credential that admits them. `permitted`: the user may use the endpoint.
+
+    An anonymous visitor has the user id "", and no credential.
+    """
 
     user_id: str
     name: str
     permitted: bool
-    session_key: str | None = None
+    session_key: str | None = field(default=None, repr=False)
     token_id: int | None = None
+    # Of a sign-in of the project's own; "": it lives by its expiry alone.
+    credential: str | None = field(default=None, repr=False)
     # Of the token; None: all scopes, as for a session.
     scopes: frozenset[str] | None = None
     # When the session or token expires; None: never.
@@ -38,13 +48,30 @@ class Identity:
     # None: validity may depend on more than these.
     proof: int | None = None
 
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether it is an anonymous visitor."""
+        return not self.user_id
+
+    @property
+    def person(self) -> Person:
+        """As others see the user; a visitor has no id."""
+        return Person(self.user_id or None, self.name)
+
     def has_any_scope(self, scopes: Set[str]) -> bool:
         """Whether it has one of `scopes`; True if `scopes` is empty."""
         return self.scopes is None or not scopes or not scopes.isdisjoint(self.scopes)
 
+    def has_expired(self, now: datetime) -> bool:
+        """Whether its credential has expired."""
+        return self.expires_at is not None and self.expires_at <= now
+
     def covers(self, other: "Identity") -> bool:
         """Whether it has all scopes of `other`."""
         return self.scopes is None or (other.scopes is not None and other.scopes <= self.scopes)
+
+
+VISITOR = Identity(user_id="", name="", permitted=True)
 
 
 @sensitive_variables()
@@ -87,6 +114,42 @@ def identify_token(text: str, permission: str | None) -> Identity | None:
     )
 
 
+@sensitive_variables()
+def identify_own(method: str, argument: Any, permission: str | None) -> Identity | None:
+    """Find the user by the project's own sign-in; VISITOR for a visitor. None: not signed in.
+
+    Args:
+        method: `from_request` or `from_token`.
+        argument: of the method.
+        permission: of the endpoint.
+
+    Raises:
+        Refused, DatabaseError: see `own_sign_in.ask`.
+    """
+    answer = own_sign_in.ask(method, argument)
+    if answer is None:
+        return None
+    if isinstance(answer, Visitor):
+        return replace(VISITOR, permitted=permission is None)
+    if not users.is_active(answer.user):
+        detail = f"{method} returned an inactive user"
+        log_event(Kind.TOKEN_REFUSED, user=users.id_of(answer.user), detail=detail)
+        return None
+    identity = _identity(answer.user, permission, **_own_credential(answer))
+    if identity.session_key is not None:
+        return revalidate([identity], {identity.user_id: answer.user})[identity]
+    return None if identity.has_expired(timezone.now()) else identity
+
+
+def _own_credential(answer: SignIn) -> dict[str, Any]:
+    return {
+        "session_key": answer.session_key,
+        "credential": None if answer.session_key else answer.credential,
+        "expires_at": own_sign_in.time_of(answer.expires_at),
+        "scopes": None if answer.scopes is None else frozenset(answer.scopes),
+    }
+
+
 # Sockets that are already admitted
 
 
@@ -103,7 +166,9 @@ def renew(identities: Collection[Identity], permission: str | None) -> dict[Iden
 
 @sensitive_variables()
 def revalidate(identities: Collection[Identity], people: Mapping[str, Any]) -> dict[Identity, Identity | None]:
-    """As `renew`, without permissions, for callers that have read the users already. At most two queries.
+    """As `renew`, without permissions, for callers that have read the users already.
+
+    At most two queries, and those of the project's own `renew`.
 
     A service calls it within its transaction, so a revocation takes effect with its commit.
 
@@ -113,18 +178,26 @@ def revalidate(identities: Collection[Identity], people: Mapping[str, Any]) -> d
 
     Returns:
         Each identity with its present state; None: the credential is not valid any more.
+
+    Raises:
+        Refused: `unavailable`: the project's own `renew` has failed.
     """
     sessions = read_sessions({identity.session_key for identity in identities if identity.session_key})
     token_ids = {identity.token_id for identity in identities if identity.token_id}
     tokens = {token.pk: token for token in rows_by(AccessToken, pk=token_ids)}
+    valid = own_sign_in.still_valid({identity.credential for identity in identities if identity.credential})
     now = timezone.now()
     renewed: dict[Identity, Identity | None] = {}
     for identity in identities:
         user = people.get(identity.user_id)
-        if user is None or not users.is_active(user):
+        if identity.is_anonymous:
+            renewed[identity] = identity
+        elif user is None or not users.is_active(user):
             renewed[identity] = None
         elif identity.session_key is not None:
             renewed[identity] = _by_session(identity, user, sessions.get(identity.session_key))
+        elif identity.credential is not None:
+            renewed[identity] = _by_credential(identity, valid, now)
         else:
             renewed[identity] = _by_token(identity, user, tokens.get(identity.token_id or 0), now)
     return renewed
@@ -141,6 +214,16 @@ def _by_session(identity: Identity, user: Any, session: StoredSession | None) ->
     if (session.expires_at, proof) == (identity.expires_at, identity.proof):
         return identity
     return replace(identity, expires_at=session.expires_at, proof=proof)
+
+
+def _by_credential(identity: Identity, valid: Mapping[str, Expiry], now: datetime) -> Identity | None:
+    if identity.credential:
+        if identity.credential not in valid:
+            return None
+        expires_at = valid[identity.credential]
+        if not isinstance(expires_at, Unchanged) and expires_at != identity.expires_at:
+            identity = replace(identity, expires_at=expires_at)
+    return None if identity.has_expired(now) else identity
 
 
 def _by_token(identity: Identity, user: Any, token: AccessToken | None, now: datetime) -> Identity | None:

@@ -12,18 +12,20 @@ from typing import Any
 from django.utils import timezone
 
 from hubbub import conf, threads
+from hubbub.auth import hook_threads
 from hubbub.auth.identity import Identity, renew
 from hubbub.auth.member_revocation import MemberRevoker
 from hubbub.auth.revalidator import Revalidator
 from hubbub.auth.revocable import Group, Member, Socket
 from hubbub.process.pacing import slices
 from hubbub.process.security_log import Kind, address_of, log_event
-from hubbub.protocol import CloseCode, Person, PersonChanged, encode
+from hubbub.protocol import CloseCode, Person, PersonChanged, Refused, encode
 from hubbub.publish.group_names import shown
 
 logger = logging.getLogger(__name__)
 
 BATCH_SOCKETS = 500  # Sockets per job: other jobs run in the reader threads between batches.
+RETRY_OWN_SECONDS = 2.0  # After a failure of the project's own sign-in.
 
 
 class SocketRevoker:
@@ -70,13 +72,30 @@ class SocketRevoker:
 
     async def _check_batch(self, sockets: Collection[Socket]) -> None:
         by_permission: dict[str | None, list[Socket]] = {}
+        own: dict[str | None, list[Socket]] = {}
         for socket in sockets:
-            by_permission.setdefault(socket.permission, []).append(socket)
+            batches = by_permission if socket.identity.credential is None else own
+            batches.setdefault(socket.permission, []).append(socket)
         for permission, batch in by_permission.items():
             # Sockets of one session share an identity.
-            renewed = await threads.read(renew, {socket.identity for socket in batch}, permission)
-            for socket in batch:
-                self._apply(socket, renewed.get(socket.identity, socket.identity))
+            self._apply_all(batch, await threads.read(renew, {socket.identity for socket in batch}, permission))
+        for permission, batch in own.items():
+            await self._check_own(batch, permission)
+
+    async def _check_own(self, sockets: Collection[Socket], permission: str | None) -> None:
+        """Check sockets by the project's own sign-in, whose failure must not delay the checks of others."""
+        identities = {socket.identity for socket in sockets}
+        try:
+            renewed = await hook_threads.run("renew", lambda: renew(identities, permission))
+        except Refused:  # Logged. The sockets stay as they are, until they expire.
+            user_ids = {identity.user_id for identity in identities}
+            asyncio.get_running_loop().call_later(RETRY_OWN_SECONDS, self.recheck.request, user_ids)
+            renewed = {identity: None for identity in identities if identity.has_expired(timezone.now())}
+        self._apply_all(sockets, renewed)
+
+    def _apply_all(self, sockets: Collection[Socket], renewed: Mapping[Identity, Identity | None]) -> None:
+        for socket in sockets:
+            self._apply(socket, renewed.get(socket.identity, socket.identity))
 
     def _apply(self, socket: Socket, now: Identity | None) -> None:
         if socket.outbox.is_closing:

@@ -240,11 +240,10 @@ class Consumer(Handshake):
 
     def _is_over_limit(self, command: Command) -> bool:
         """Whether the user has sent too many commands; if so, the error has been answered."""
-        user_id = self.identity.user_id
-        if (refused := quotas().refuse(user_id, is_post=self._is_write(command))) is None:
+        if (refused := quotas().refuse(self.counted_as, is_post=self._is_write(command))) is None:
             return False
         self._refuse(command, refused)
-        if quotas().is_flooding(user_id, address_of(self.scope), self.connection):
+        if quotas().is_flooding(self.counted_as, address_of(self.scope), self.connection):
             self.outbox.close(CloseCode.RATE_LIMITED, "Rate limited")
         return True
 

@@ -30,6 +30,7 @@ class Socket(AsyncConsumer):  # type: ignore[misc]
     connection: str
     outbox: Outbox
     identity: Identity
+    counted_as: str  # By the limits on commands: the user id, or the network of a visitor.
     _tunables: conf.Hubbub
     _receive: Any
     _bad_frames: Strikes | None

@@ -8,15 +8,10 @@ import msgspec
 from hubbub.consumers.topic_decoding import TopicCommand, TopicDecoding
 from hubbub.consumers.topic_joins import TopicJoins
 from hubbub.process.metrics import COUNTERS
-from hubbub.protocol import (
-    ErrorCode,
-    Ok,
-    Person,
-    Refused,
-)
+from hubbub.protocol import ErrorCode, Ok, Refused
 from hubbub.topics import access, batches, calls, pools
 from hubbub.topics.access import not_found
-from hubbub.topics.commands import CommandSpec
+from hubbub.topics.commands import PUBLIC, CommandSpec
 from hubbub.topics.frames import Done, Join, Leave
 from hubbub.topics.topic import Topic, topic_at
 
@@ -65,8 +60,9 @@ class TopicConsumer(TopicDecoding, TopicJoins):
         if COUNTERS.lags_ms and COUNTERS.lags_ms[-1] > BUSY_MS:
             COUNTERS.limited["told"] += 1
             raise Refused(ErrorCode.RATE_LIMITED, "the server is busy", retry_after_ms=RETRY_BUSY_MS)
-        person = Person(self.identity.user_id, self.identity.name)
-        spec.method(topic, person, **{name: getattr(arguments, name) for name in spec.argument_names})
+        if self.identity.is_anonymous and spec.permission is not PUBLIC:
+            raise access.forbidden_command(spec)
+        spec.method(topic, self.identity.person, **{name: getattr(arguments, name) for name in spec.argument_names})
         return Done(topic=topic.address)
 
 

@@ -9,7 +9,7 @@ from hubbub.consumers.commands import AnyCommandQueue
 from hubbub.consumers.consumer import Consumer
 from hubbub.consumers.topic_commands import TopicCommands
 from hubbub.protocol import Malformed, Ping, decoder_of, parse
-from hubbub.topics.commands import CommandSpec
+from hubbub.topics.commands import PUBLIC, CommandSpec
 from hubbub.topics.declarations import by_name
 from hubbub.topics.frames import Envelope, Join, Leave
 from hubbub.topics.topic import Topic, serve
@@ -39,6 +39,7 @@ class TopicDecoding(Consumer):
         super().__init_subclass__(**rest)
         cls._by_name = by_name(cls.__name__, cls.topics, Topic)
         serve(cls.topics)
+        cls.admits_visitors = cls.permission is None and any(topic.permission is PUBLIC for topic in cls.topics)
         cls._batched = frozenset(
             topic.name for topic in cls.topics if any(spec.batch for spec in topic.commands.values())
         )

@@ -145,7 +145,7 @@ class TopicJoins(Consumer):
         return viewer, joined, page.position, page.epoch
 
     def _entered(self, topic: Topic) -> None:
-        if has_hooks(topic):
+        if has_hooks(topic) and not self.identity.is_anonymous:
             self._hooks = self._hooks or TopicHooks(self)
             self._hooks.joined(topic)
 

@@ -17,7 +17,7 @@ from hubbub.delivery.recovery import Recovery
 from hubbub.delivery.sequence import Deliverable, Sequence, Spawn
 from hubbub.presence.topic_presence import People
 from hubbub.process.pacing import WriteBudget
-from hubbub.protocol import CloseCode, Person
+from hubbub.protocol import CloseCode
 
 NO_VERSION = -1
 
@@ -139,7 +139,7 @@ class Group:
                 member.outbox.put_frames(frames)
         member.sent_position = position
         if self.people is not None:
-            self.people.enter(Person(member.user_id, member.user_name))
+            self.people.enter(member.person)
         if sequence is not None and sequence.position is None:
             self._delivered = position
             sequence.begin(position)

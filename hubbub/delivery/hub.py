@@ -26,7 +26,7 @@ from hubbub.presence.tracker import Tracker
 from hubbub.process.log_once import LogOnce
 from hubbub.process.metrics import COUNTERS
 from hubbub.process.pacing import WriteBudget, give_turn
-from hubbub.protocol import Person, Presence
+from hubbub.protocol import Presence
 from hubbub.publish import USERS_GROUP
 from hubbub.publish.messages import (
     LastFrame,
@@ -160,12 +160,12 @@ class Hub:
         Without names if they would take more than `max_bytes` of a frame.
         """
         people = self._subscriptions[name].group.people
-        return None if people is None else people.presence_for(Person(member.user_id, member.user_name), max_bytes)
+        return None if people is None else people.presence_for(member.person, max_bytes)
 
     def presence_bytes(self, name: str, member: Member) -> int:
         """An upper bound of the bytes of `presence` in a frame."""
         people = self._subscriptions[name].group.people
-        return 0 if people is None else people.size_for(Person(member.user_id, member.user_name))
+        return 0 if people is None else people.size_for(member.person)
 
     def is_active(self, name: str) -> bool:
         """Whether the group has members here and its subscription is active."""

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from hubbub import conf
 from hubbub.delivery.frames import Frames
 from hubbub.delivery.outbox import Outbox
+from hubbub.protocol import Person
 
 # The position of an event without one: always sent.
 ALWAYS = sys.maxsize
@@ -27,7 +28,7 @@ class Member:
     """Pending until `Group.go_live`; until then frames go into its backlog."""
 
     outbox: Outbox
-    user_id: str | None = None
+    user_id: str | None = None  # "" for an anonymous visitor.
     user_name: str = ""
     socket: MemberSocket | None = None
     # (position, frames); None: it is live.
@@ -39,6 +40,11 @@ class Member:
     sent_position: int = 0
     # Evicted from the group; a live member was sent the last frame.
     is_evicted: bool = False
+
+    @property
+    def person(self) -> Person:
+        """The user, as presence shows it; without an id for an anonymous visitor, who is not present."""
+        return Person(self.user_id or None, self.user_name)
 
     def keep(self, position: int, frames: Frames) -> None:
         """Add frames to the backlog of a pending member; ignored for a live one."""

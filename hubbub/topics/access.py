@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
+from django.contrib.auth.models import AnonymousUser
 from django.db import Error as DatabaseError
 
 from hubbub import users
@@ -34,9 +35,14 @@ def current_user(user_id: str, identity: Identity | None) -> Any:
         user_id: of the user.
         identity: the session or token of the call; None: it came by neither.
 
+    Returns:
+        The user's row; for an anonymous visitor Django's AnonymousUser.
+
     Raises:
         Refused: `unauthorized`: the account, the session or the token is not valid any more.
     """
+    if identity is not None and identity.is_anonymous:
+        return AnonymousUser()
     key = users.key_of(user_id)
     user = None if key is None else read_users([key]).get(key)
     if user is None or not users.is_active(user):
@@ -51,10 +57,10 @@ def current_user(user_id: str, identity: Identity | None) -> Any:
 def refusal_of_key(topic: type[LiveTopic], identity: Identity) -> Refused:
     """The answer for a key that no topic of the class can have: users without its permission are not told so."""
     user = current_user(identity.user_id, identity)
-    return not_found() if has(user, topic.permission) else _forbidden(topic)
+    return not_found() if has(user, topic.permission) else forbidden(topic)
 
 
-def _forbidden(topic: LiveTopic | type[LiveTopic]) -> Refused:
+def forbidden(topic: LiveTopic | type[LiveTopic]) -> Refused:
     return Refused(ErrorCode.FORBIDDEN, f"you have no permission to see {topic.name}")
 
 
@@ -65,7 +71,7 @@ def check_view(topic: LiveTopic, user: Any) -> None:
         Refused: `forbidden` by the class, before the key is looked at; `not_found` by `may_view`.
     """
     if not has(user, topic.permission):
-        raise _forbidden(topic)
+        raise forbidden(topic)
     if not topic.may_view(user):
         raise not_found()
 
@@ -74,11 +80,25 @@ def check_command(topic: LiveTopic, spec: CommandSpec, user: Any) -> None:
     """Check that the user may see the topic and run the command. Raises Refused as `check_view`, or `forbidden`."""
     check_view(topic, user)
     if not has(user, spec.permission):
-        raise Refused(ErrorCode.FORBIDDEN, f"you have no permission for {spec.name}")
+        raise forbidden_command(spec)
+    if spec.once and is_anonymous(user):
+        raise Refused(ErrorCode.INVALID, f"{spec.name} has an id, which counts by user: sign in to use it")
+
+
+def forbidden_command(spec: CommandSpec) -> Refused:
+    """The answer to a user without the permission of a command."""
+    return Refused(ErrorCode.FORBIDDEN, f"you have no permission for {spec.name}")
+
+
+def is_anonymous(user: Any) -> bool:
+    """Whether it is Django's AnonymousUser, or one like it."""
+    return not getattr(user, "is_authenticated", True)
 
 
 def has(user: Any, permission: str | Access | None) -> bool:
-    """Whether the user has the permission; each user has those of `Access`."""
+    """Whether the user has the permission; each user has those of `Access`, an anonymous visitor PUBLIC alone."""
+    if is_anonymous(user):
+        return permission is Access.PUBLIC
     return permission is None or isinstance(permission, Access) or users.has_perm(user, permission)
 
 
@@ -107,7 +127,11 @@ def denied(topics: Topics, seconds: float = CHECK_SECONDS) -> tuple[dict[str, di
     check = _Check(topics)
     if check.by_hand is not None:
         check.log.recovered()
-        return check.by_hand, []
+        visitors = {topic.address: {"": code} for topic, ids in topics if "" in ids and (code := check.code(topic, ""))}
+        return {
+            address: check.by_hand.get(address, {}) | visitors.get(address, {})
+            for address in check.by_hand.keys() | visitors.keys()
+        }, []
     # Not before the answers for many: those that are slow would be asked for again for each user.
     until = time.monotonic() + seconds if check.asks_each else math.inf
     found: dict[str, dict[str, str]] = {}
@@ -142,7 +166,7 @@ class _Check:
 
     def _read(self, topics: Topics) -> None:
         first = topics[0][0]
-        all_ids = {user_id for _, user_ids in topics for user_id in user_ids}
+        all_ids = {user_id for _, user_ids in topics for user_id in user_ids if user_id}
         keys = {user_id: key for user_id in all_ids if (key := users.key_of(user_id)) is not None}
         rows = read_users({*keys.values()})
         self._people = {
@@ -175,6 +199,10 @@ class _Check:
             return ErrorCode.NOT_FOUND
 
     def _code(self, topic: LiveTopic, user_id: str) -> str | None:
+        if not user_id:  # Anonymous visitors: answers for many take rows of users.
+            if topic.permission is not Access.PUBLIC:
+                return ErrorCode.FORBIDDEN
+            return None if topic.may_view(AnonymousUser()) else ErrorCode.NOT_FOUND
         if self._is_by_hand:
             answer = _answer_by_hand([(topic, [user_id])])
             return ErrorCode.NOT_FOUND if answer is None else answer.get(topic.address, {}).get(user_id)
@@ -200,7 +228,7 @@ class _Check:
 
 
 def _answer_by_hand(topics: Topics) -> dict[str, dict[str, str]] | None:
-    answer = topics[0][0].denied({topic.key: {*user_ids} for topic, user_ids in topics})
+    answer = topics[0][0].denied({topic.key: {*user_ids} - {""} for topic, user_ids in topics})
     if answer is None:
         return None
     return {topic.address: dict(answer[topic.key]) for topic, _ in topics if topic.key in answer}

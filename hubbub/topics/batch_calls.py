@@ -126,7 +126,7 @@ def _run_together(spec: CommandSpec, calls: Sequence[Call], *, shorten: bool = F
 
 def _checked(spec: CommandSpec, call: Call) -> Call | Refused:
     if spec.permission is Access.BY_METHOD or call.user is not None:
-        return call
+        return call if call.user_id else access.forbidden_command(spec)  # An anonymous visitor has no row.
     try:
         user = access.current_user(call.user_id, call.identity)
         access.check_command(call.topic, spec, user)

@@ -14,6 +14,7 @@ from hubbub.process.log_once import LogOnce
 from hubbub.protocol import ErrorCode, Refused, encode, to_json
 from hubbub.topics import access, positions
 from hubbub.topics.addresses import address_of_group
+from hubbub.topics.commands import PUBLIC
 from hubbub.topics.frames import Closed, max_bytes
 from hubbub.topics.interface import Find, LiveTopic
 
@@ -58,6 +59,8 @@ def enter(topic: LiveTopic, identity: Identity) -> msgspec.Raw:
     Raises:
         Refused: `unauthorized`, `forbidden` or `not_found`.
     """
+    if identity.is_anonymous and topic.permission is not PUBLIC:
+        raise access.forbidden(topic)  # Here, since a topic may have an `enter` of its own.
     return msgspec.Raw(to_json(topic.enter(identity)))
 
 

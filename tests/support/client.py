@@ -114,14 +114,19 @@ async def opened(
     token: str | None = None,
     origin: str | None = None,
     unix_socket: str | None = None,
+    headers: dict[str, str] | None = None,
     wait_for_hello: bool = True,
 ) -> AsyncIterator[Client]:
     """Connect to `url` (http://host:port), by session cookie with the site's Origin, or by token.
 
     Args:
         unix_socket: Path of a process's private socket, to reach that process.
+        headers: More headers.
     """
-    headers = {} if cookie is None else {"Cookie": f"sessionid={cookie}", "Origin": origin or url}
+    headers = {
+        **(headers or {}),
+        **({} if cookie is None else {"Cookie": f"sessionid={cookie}", "Origin": origin or url}),
+    }
     if cookie is None and origin is not None:
         headers["Origin"] = origin
     address = url.replace("http", "ws", 1) + path

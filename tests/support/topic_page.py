@@ -71,24 +71,24 @@ class Page:
 
 
 @asynccontextmanager
-async def opened(user: Any, consumer: type[TopicConsumer] | None = None) -> AsyncIterator[Page]:
-    """A socket of the user, signed in by a session, until the end of the block. Without a consumer: of `polls`."""
-    if consumer is None:
-        from tests.support.polls.consumers import PollsConsumer as consumer  # An app that other sites do not have.
-    client = Client()
-    await sync_to_async(client.force_login)(user)
+async def handshaken(
+    consumer: type[TopicConsumer],
+    *,
+    cookie: str | None = None,
+    origin: str | None = f"http://{HOST}",
+    authorization: str | None = None,
+    address: str = "127.0.0.1",
+    **scope: Any,
+) -> AsyncIterator[Page]:
+    """A socket that has sent its handshake, until the end of the block. `scope`: more of the ASGI scope."""
     page = Page()
-    cookie = client.cookies["sessionid"].value
-    headers = [
-        (b"host", HOST.encode()),
-        (b"origin", f"http://{HOST}".encode()),
-        (b"cookie", f"sessionid={cookie}".encode()),
-    ]
-    scope = {"type": "websocket", "path": "/ws/", "headers": headers, "client": ("127.0.0.1", 1), "extensions": {}}
+    optional = {"cookie": cookie, "origin": origin, "authorization": authorization}
+    headers = [(b"host", HOST.encode())]
+    headers += [(name.encode(), value.encode()) for name, value in optional.items() if value is not None]
+    more = {"path": "/ws/", "headers": headers, "client": (address, 1), "extensions": {}, **scope}
     page.inbox.put_nowait({"type": "websocket.connect"})
-    socket = asyncio.create_task(consumer()(scope, page.inbox.get, page.send))
+    socket = asyncio.create_task(consumer()({"type": "websocket", **more}, page.inbox.get, page.send))
     try:
-        await page.next("hello")
         yield page
     finally:
         page.reads.set()
@@ -96,3 +96,15 @@ async def opened(user: Any, consumer: type[TopicConsumer] | None = None) -> Asyn
         await asyncio.wait([socket], timeout=8)
         assert socket.done()
         socket.result()
+
+
+@asynccontextmanager
+async def opened(user: Any, consumer: type[TopicConsumer] | None = None) -> AsyncIterator[Page]:
+    """A socket of the user, signed in by a session, until the end of the block. Without a consumer: of `polls`."""
+    if consumer is None:
+        from tests.support.polls.consumers import PollsConsumer as consumer  # An app that other sites do not have.
+    client = Client()
+    await sync_to_async(client.force_login)(user)
+    async with handshaken(consumer, cookie=f"sessionid={client.cookies['sessionid'].value}") as page:
+        await page.next("hello")
+        yield page

@@ -76,3 +76,16 @@ class Diary(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+
+class ApiToken(models.Model):
+    """A token as Django REST framework has it."""
+
+    key = models.CharField(max_length=40, primary_key=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+
+    class Meta:
+        app_label = "polls"
+
+    def __str__(self) -> str:
+        return f"token of {self.user}"
