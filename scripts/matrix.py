@@ -1,7 +1,8 @@
 """Tries the package on each supported Python, Django and library: `make matrix`, or `make matrix ONLY=py313-django61`.
 
 Each combination gets an environment below var/matrix with the wheel and the tests' requirements. The fast tests run
-there on the checkout, then the smoke test on the wheel, and a poll on two processes. var/matrix.md gets the table.
+there on the checkout, then the smoke test on the wheel, and a poll on two processes, on SQLite and on PostgreSQL.
+var/matrix.md gets the table.
 """
 
 import argparse
@@ -18,14 +19,17 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from hubbub.supervisor.private_redis import find_binary
+from scripts.pythons import find_pythons
 
 ROOT = Path(__file__).resolve().parent.parent
 UV = Path(sys.executable).with_name("uv")
 PYTHONS = ("3.11", "3.12", "3.13")
 FAST = "not slow and not cluster and not browser and not soak"
+POLL = "test_a_vote_on_one_process_reaches_a_page_on_the_other"
 REAL = (
     "tests/test_package.py",
-    "tests/cluster/test_topics.py::test_a_vote_on_one_process_reaches_a_page_on_the_other",
+    f"tests/cluster/test_topics.py::{POLL}",
+    f"tests/database/test_topics_on_postgresql.py::{POLL}",
 )
 SHOWN = ("Django", "channels", "channels-redis", "redis", "psycopg", "daphne")
 HEADINGS = ("combination", "Python", *SHOWN, "passed", "failed", "skipped", "seconds")
@@ -113,35 +117,6 @@ def main() -> None:
 
 def say(text: str) -> None:
     print(text, flush=True)  # noqa: T201 - lines of make's
-
-
-# Pythons
-
-
-def find_pythons(wanted: set[str]) -> dict[str, Path]:
-    """The interpreters of these versions that are on PATH or in pyenv and run."""
-    found = {}
-    for version in wanted:
-        named = shutil.which(f"python{version}")
-        root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-        in_pyenv = sorted((root / "versions").glob(f"{version}.*/bin/python"), key=_numbers, reverse=True)
-        for path in [*([Path(named)] if named else []), *in_pyenv]:
-            if _runs(path, version):
-                found[version] = path
-                break
-    return found
-
-
-def _runs(path: Path, version: str) -> bool:
-    """Whether this is a Python of the version: pyenv has programs on PATH for versions that are switched off."""
-    try:
-        return run([path, "-c", "import sys; print('{}.{}'.format(*sys.version_info))"]).strip() == version
-    except Failed:
-        return False
-
-
-def _numbers(path: Path) -> list[int]:
-    return [int(number) for number in re.findall(r"\d+", path.parent.parent.name)]
 
 
 # Environments

@@ -40,6 +40,12 @@ def test_a_combination_has_a_name_and_a_range() -> None:
     assert len({each.name for each in COMBINATIONS}) == len(COMBINATIONS)
 
 
+def test_the_tests_on_real_processes_exist() -> None:
+    for name in matrix.REAL:
+        path, _, test = name.partition("::")
+        assert test in (ROOT / path).read_text()
+
+
 def test_the_tests_bring_no_django_of_their_own() -> None:
     names = matrix.site_and_test_requirements()
     assert {"pytest>=8", "channels>=4.3,<5", "whitenoise>=6.9"} <= {*names}
