@@ -8,6 +8,7 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSession
 from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 REQUIRED_APPS = ("django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions")
@@ -110,6 +111,25 @@ def check_scopes(**_: Any) -> list[CheckMessage]:
             id="hubbub.W012",
         )
     ]
+
+
+@register("hubbub")
+def check_sign_in(**_: Any) -> list[CheckMessage]:
+    if missing_apps():
+        return []  # E011 reports it.
+    from hubbub.auth import own_sign_in  # Imports models, and checks are registered before them.
+
+    try:
+        own_sign_in.authenticator()
+    except ImproperlyConfigured as error:
+        return [
+            Error(
+                f"{error}.",
+                hint="See docs/sign-in.md; remove it for sessions and access tokens alone.",
+                id="hubbub.E020",
+            )
+        ]
+    return []
 
 
 @register("hubbub")

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from hubbub import conf
 from hubbub.auth import Authenticator, SignIn, credentials_changed, own_sign_in
 from hubbub.auth.identity import identify_own, renew
+from hubbub.checks.site import check_sign_in
 from hubbub.protocol import Refused
 from tests.support.polls.models import ApiToken
 from tests.support.polls.walls import OfficeConsumer
@@ -163,4 +164,6 @@ def test_a_wrong_setting_is_one_line(settings: Any, path: Any, words: str) -> No
     text = str(caught.value)
     assert text.startswith(f"HUBBUB['AUTHENTICATE']={path!r}: ")
     assert words in text
+    [message] = check_sign_in()
+    assert (message.id, message.msg) == ("hubbub.E020", f"{text}.")
     assert "\n" not in text
