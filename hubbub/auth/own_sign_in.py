@@ -49,10 +49,9 @@ def _load(path: str) -> Authenticator:
     where = f'HUBBUB["AUTHENTICATE"]={path!r}'
     try:
         found = import_string(path)
-    except ImportError as error:
-        raise ImproperlyConfigured(f"{where}: {error}") from None
-    except AttributeError:
-        raise ImproperlyConfigured(f"{where}: a dotted path is needed, such as 'accounts.sign_in.SignIn'") from None
+    except Exception as error:  # noqa: BLE001 - the module may fail by any error
+        cause = " ".join(str(error).split()) or type(error).__name__
+        raise ImproperlyConfigured(f"{where} cannot be imported: {cause}") from None
     if not (isinstance(found, type) and issubclass(found, Authenticator)):
         raise ImproperlyConfigured(f"{where}: it is no subclass of hubbub.auth.Authenticator")
     for name in METHODS:

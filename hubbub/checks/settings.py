@@ -7,10 +7,10 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import get_commands
-from django.utils.module_loading import import_string
 
 from hubbub import conf
 from hubbub.checks.redis import check_channel_layer, check_redis_url
+from hubbub.checks.site import missing_apps
 from hubbub.conf.reading import SECTIONS
 
 # Settings of earlier versions that no other library reads, with their keys in HUBBUB.
@@ -36,7 +36,7 @@ def check_keys(**_: Any) -> list[CheckMessage]:
 def check_names(**_: Any) -> list[CheckMessage]:
     return [
         Error(line, hint="Correct the name, or install the package or app that has it.", id="hubbub.E021")
-        for line in (*_bad_paths(), *_bad_programs())
+        for line in (*_bad_sign_in(), *_bad_programs())
     ]
 
 
@@ -77,15 +77,15 @@ def start_refusal() -> str:
     return lines[0] if lines else ""
 
 
-def _bad_paths() -> Iterator[str]:
-    path = conf.settings.usable().authenticate
-    if not path:
-        return
+def _bad_sign_in() -> Iterator[str]:
+    if missing_apps() or conf.settings.problems():
+        return  # E011 and E020 report it.
+    from hubbub.auth import own_sign_in  # Imports models, and checks are registered before them.
+
     try:
-        import_string(path)
-    except Exception as error:  # noqa: BLE001 - the module may fail by any error
-        cause = " ".join(str(error).split()) or type(error).__name__
-        yield f"{conf.settings.named('authenticate')}={path!r} cannot be imported: {cause}."
+        own_sign_in.authenticator()
+    except ImproperlyConfigured as error:
+        yield f"{error}."
 
 
 def _bad_programs() -> Iterator[str]:

@@ -147,6 +147,13 @@ class Hubbub(Tunables, frozen=True, kw_only=True):
         int,
         bounds(1, 1_000_000, "The same from one address or IPv6 /64; loopback counts only behind a trusted proxy."),
     ] = 50
+    max_visitors: Annotated[
+        int, bounds(1, 1_000_000, "Sockets of anonymous visitors of one process; more get 503.")
+    ] = 5_000
+    max_visitors_per_address: Annotated[
+        int,
+        bounds(1, 1_000_000, "The same from one address or IPv6 /64; loopback counts only behind a trusted proxy."),
+    ] = 50
     max_groups_per_socket: Annotated[
         int,
         bounds(1, 100_000, "Topics, such as chat's rooms, that a socket may join at once; one more is `too_many`."),

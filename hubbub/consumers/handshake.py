@@ -14,7 +14,7 @@ from hubbub.auth.sessions import session_key_of
 from hubbub.consumers.socket import Socket
 from hubbub.delivery.asgi_outbox import AsgiOutbox, send_denial
 from hubbub.limits.client_addresses import is_shared
-from hubbub.limits.quotas import RETRY_SECONDS, Slot, quotas
+from hubbub.limits.quotas import RETRY_SECONDS, Slot, VisitorSlot, quotas
 from hubbub.process.addresses import network_of
 from hubbub.process.security_log import address_of
 from hubbub.protocol import (
@@ -74,7 +74,8 @@ class Handshake(Socket):
         except Refused as refused:
             problem = refused
         if problem is None and (identity is None or identity.is_anonymous):
-            self._slot = quotas().take_unknown_slot(address)
+            take_slot = quotas().take_unknown_slot if identity is None else quotas().take_visitor_slot
+            self._slot = take_slot(address)
             if self._slot is None:
                 await self._deny_full(send)
                 return False
@@ -116,13 +117,16 @@ class Handshake(Socket):
         return identity
 
     async def _take_place(self, address: str | None) -> None:
-        """Count the socket by its user. A visitor keeps the place of a socket without a user."""
+        """Count the socket by its user, or as a visitor, in place of one that is not authenticated yet."""
         if self.identity.is_anonymous:
             self.counted_as = f"visitor {self.connection if is_shared(address) else network_of(address)}"
-            return
-        self.counted_as = self.identity.user_id
-        quotas().leave(self._slot)
-        self._slot = quotas().take_user_slot(self.counted_as, address, self.connection)
+            if not isinstance(self._slot, VisitorSlot):  # Else by the handshake.
+                quotas().leave(self._slot)
+                self._slot = quotas().take_visitor_slot(address)
+        else:
+            self.counted_as = self.identity.user_id
+            quotas().leave(self._slot)
+            self._slot = quotas().take_user_slot(self.counted_as, address, self.connection)
         if self._slot is None:
             await self._end(CloseCode.TOO_MANY, "Too many connections")
 

@@ -7,10 +7,11 @@ import functools
 import heapq
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from hubbub import conf
 from hubbub.limits.client_addresses import is_shared
@@ -63,7 +64,14 @@ class UnknownSlot:
     network: str
 
 
-# A socket is counted by its user id, or by its network while it has no user.
+@dataclass(frozen=True, slots=True)
+class VisitorSlot(UnknownSlot):
+    """The slot of anonymous visitors of a network."""
+
+
+S = TypeVar("S", bound=UnknownSlot)
+
+# A socket is counted by its user id, or by its network where it has no user.
 Slot = str | UnknownSlot
 
 
@@ -79,7 +87,7 @@ class Quotas:
         self._tunables = tunables
         # Sockets by slot; the network "" is for addresses that many clients share.
         self._slots: dict[Slot, int] = {}
-        self._unknown = 0
+        self._without_user: Counter[type[UnknownSlot]] = Counter()
         # Users with many sockets here are reported: from a tenth of the limit, so they are few.
         self._min_reported = max(2, tunables.max_sockets_per_user // 10)
         self._many: dict[str, int] = {}
@@ -120,15 +128,21 @@ class Quotas:
 
     def take_unknown_slot(self, address: str | None) -> UnknownSlot | None:
         """Take a slot for an unauthenticated socket, to give back by `leave`. None: the limit is reached."""
-        network = "" if is_shared(address) else network_of(address)
-        slot = UnknownSlot(network)
-        if self._unknown >= self._tunables.max_unauthenticated:
-            self._refused("max_unauthenticated", "", address=address)
+        return self._take_slot(UnknownSlot(_counted_network(address)), "max_unauthenticated", address)
+
+    def take_visitor_slot(self, address: str | None) -> VisitorSlot | None:
+        """As `take_unknown_slot`, for a socket of an anonymous visitor."""
+        return self._take_slot(VisitorSlot(_counted_network(address)), "max_visitors", address)
+
+    def _take_slot(self, slot: S, limit: str, address: str | None) -> S | None:
+        if self._without_user[type(slot)] >= getattr(self._tunables, limit):
+            self._refused(limit, "", address=address)
             return None
-        if network and self._slots.get(slot, 0) >= self._tunables.max_unauthenticated_per_address:
-            self._refused("max_unauthenticated_per_address", network, address=address)
+        per_address = f"{limit}_per_address"
+        if slot.network and self._slots.get(slot, 0) >= getattr(self._tunables, per_address):
+            self._refused(per_address, slot.network, address=address)
             return None
-        self._unknown += 1
+        self._without_user[type(slot)] += 1
         self._slots[slot] = self._slots.get(slot, 0) + 1
         return slot
 
@@ -151,7 +165,7 @@ class Quotas:
         if count:
             self._slots[slot] = count
         if isinstance(slot, UnknownSlot):
-            self._unknown -= 1
+            self._without_user[type(slot)] -= 1
         elif slot in self._many:
             if count >= self._min_reported:
                 self._many[slot] = count
@@ -185,6 +199,10 @@ class Quotas:
         """Log the event, at most once a minute for the same kind and subject. The other arguments: see `log_event`."""
         if not self._log_lines.take((kind, subject)):
             log_event(kind, address=address, user=user, connection=connection, detail=detail)
+
+
+def _counted_network(address: str | None) -> str:
+    return "" if is_shared(address) else network_of(address)
 
 
 def _largest(counts: dict[str, int]) -> dict[str, int]:

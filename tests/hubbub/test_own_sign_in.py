@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
 from django.db import ProgrammingError
+from django.utils.functional import SimpleLazyObject
 
 from hubbub import threads
 from hubbub.auth import Authenticator, SignIn
@@ -118,7 +119,7 @@ async def test_the_user_of_a_middleware_and_a_session_is_accepted(alice: Any, sc
     await in_thread(client.force_login)(alice)
     answering(scripted, lambda request: SignIn(request.user, session_key=request.scope["key"]))
     key = client.cookies["sessionid"].value
-    async with handshaken(OfficeConsumer, user=alice, key=key) as page:
+    async with handshaken(OfficeConsumer, user=SimpleLazyObject(lambda: alice), key=key) as page:
         assert await outcome(page) == str(alice.pk)
         await page.ask("join", topic="office")  # Opens the hub.
         await in_thread(client.logout)()

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from hubbub.auth import Authenticator, SignIn, credentials_changed, own_sign_in
 from hubbub.auth.identity import identify_own, renew
+from hubbub.checks.settings import check_keys, check_names
 from hubbub.protocol import Refused
 from tests.support.polls.models import ApiToken
 from tests.support.polls.walls import OfficeConsumer
@@ -159,6 +160,9 @@ def test_a_wrong_setting_is_one_line(settings: Any, path: Any, words: str) -> No
     with pytest.raises(ImproperlyConfigured) as caught:
         own_sign_in.authenticator()
     text = str(caught.value)
-    assert text.startswith(f'HUBBUB["AUTHENTICATE"]={path!r}: ')
+    assert text.startswith(f'HUBBUB["AUTHENTICATE"]={path!r}')
     assert words in text
+    [message] = [*check_keys(), *check_names()]
+    assert message.id in ("hubbub.E020", "hubbub.E021")
+    assert message.msg.rstrip(".") == text.rstrip(".")
     assert "\n" not in text

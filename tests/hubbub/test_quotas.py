@@ -54,7 +54,13 @@ def test_each_refusal_is_counted_by_its_limit(clock: Clock, monkeypatch: pytest.
     monkeypatch.setattr(COUNTERS, "limited", Counter())
     monkeypatch.setattr(COUNTERS, "sockets", 3)
     quotas = quotas_of(
-        clock, max_sockets=2, max_sockets_per_user=3, max_unauthenticated=5, max_unauthenticated_per_address=4
+        clock,
+        max_sockets=2,
+        max_sockets_per_user=3,
+        max_unauthenticated=5,
+        max_unauthenticated_per_address=4,
+        max_visitors=3,
+        max_visitors_per_address=2,
     )
     posted(quotas, ALICE, 37)
     for _ in range(208):
@@ -64,7 +70,9 @@ def test_each_refusal_is_counted_by_its_limit(clock: Clock, monkeypatch: pytest.
     seats = [quotas.take_user_slot(ALICE, None, "web-1:1") for _ in range(5)]
     seats += [quotas.take_unknown_slot("203.0.113.7") for _ in range(7)]
     seats += [quotas.take_unknown_slot(f"198.51.100.{number}") for number in range(5)]
-    assert seats.count(None) == 2 + 3 + 4
+    seats += [quotas.take_visitor_slot("203.0.113.7") for _ in range(3)]
+    seats += [quotas.take_visitor_slot(f"198.51.100.{number}") for number in range(5)]
+    assert seats.count(None) == 2 + 3 + 4 + 1 + 4
     with pytest.raises(Refused):
         quotas.check_groups({str(number) for number in range(101)})
     assert COUNTERS.limited == {
@@ -75,6 +83,8 @@ def test_each_refusal_is_counted_by_its_limit(clock: Clock, monkeypatch: pytest.
         "max_sockets_per_user": 2,
         "max_unauthenticated_per_address": 3,
         "max_unauthenticated": 4,
+        "max_visitors_per_address": 1,
+        "max_visitors": 4,
         "max_groups_per_socket": 1,
     }
 
@@ -163,7 +173,7 @@ def test_a_user_whose_id_reads_like_an_address_takes_no_place_of_that_address(qu
     assert quotas.take_user_slot("", None, "web-1:2") == ""
     quotas.leave("203.0.113.8")
     quotas.leave("")
-    assert quotas._unknown == 50
+    assert quotas._without_user[UnknownSlot] == 50
 
 
 def test_a_network_of_ipv6_is_one_address(quotas: Quotas, proxied: None) -> None:
@@ -192,7 +202,7 @@ def test_nothing_is_left_of_sockets_that_have_gone(quotas: Quotas, proxied: None
         quotas.leave(slot)
     assert quotas._slots == {}
     assert quotas.many_sockets() == {}
-    assert quotas._unknown == 0
+    assert quotas._without_user[UnknownSlot] == 0
 
 
 def test_a_full_process_says_so(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:

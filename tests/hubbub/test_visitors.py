@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from hubbub import conf
 from hubbub.auth.tokens import create_token
 from hubbub.limits import quotas as quotas_module
-from hubbub.limits.quotas import Quotas, UnknownSlot
+from hubbub.limits.quotas import Quotas, VisitorSlot
 from hubbub.protocol import Refused
 from hubbub.runtime import runtime
 from hubbub.topics import access
@@ -146,15 +146,32 @@ async def test_a_token_without_the_scope_does_less_than_a_visitor_and_a_visitor_
 
 
 async def test_visitors_are_counted_by_network(limits: Any) -> None:
-    quotas = limits(max_unauthenticated_per_address=2, commands_burst=3, commands_per_second=1)
+    quotas = limits(max_visitors_per_address=2, commands_burst=3, commands_per_second=1)
     async with visiting("2001:db8:1:2::1") as page, visiting("2001:db8:1:2::2") as other:
         async with handshaken(WallConsumer, address="2001:db8:1:2::3") as third:
             assert await third.next() == {"type": "close"}  # Before accept.
-        assert quotas._slots == {UnknownSlot("2001:db8:1:2::/64"): 2}
+        assert quotas._slots == {VisitorSlot("2001:db8:1:2::/64"): 2}
         answers = [await each.ask("ping") for each in (page, other, page, other)]
         assert [answer["type"] for answer in answers] == ["pong"] * 3 + ["error"]
         async with visiting("2001:db8:1:3::1") as elsewhere:
             assert (await elsewhere.ask("ping"))["type"] == "pong"
+    assert quotas._slots == {}
+
+
+async def test_visitors_take_no_place_of_sockets_that_sign_in(limits: Any, alice: Any) -> None:
+    quotas = limits(max_visitors=1, max_unauthenticated=1)
+    async with visiting() as page:
+        async with handshaken(WallConsumer) as second:
+            assert await second.next() == {"type": "close"}
+        # By the first message: the place of a socket without a user is given back.
+        async with by_token("", WallConsumer) as third:
+            assert await outcome(third) == 4009
+        async with by_token(make_jwt(str(alice.pk), 60), WallConsumer) as other:
+            assert await outcome(other) == str(alice.pk)
+        assert (await page.ask("ping"))["type"] == "pong"
+    async with by_token("", WallConsumer) as page:
+        assert await outcome(page) is None
+        assert [*quotas._slots.values()] == [1]
     assert quotas._slots == {}
 
 
