@@ -66,6 +66,7 @@ async def test_a_visitor_sees_a_public_topic_and_runs_its_public_commands(alice:
         assert (await page.ask("write", topic="wall/a", text="Hello"))["result"] == "AnonymousUser"
         for each in (page, other):
             assert (await each.next("changed"))["state"] == ["Hello"]
+        assert (await page.ask("add", topic="wall/a", text="Batched"))["result"] == "AnonymousUser"
         assert (await page.ask("wave", topic="wall/a"))["type"] == "ok"
         assert (await other.next("waved"))["id"] is None
 
@@ -81,8 +82,16 @@ async def test_a_visitor_is_refused_all_else_and_learns_no_keys() -> None:
             "sign has an id, which counts by user: sign in to use it",
         )
         assert WallTopic.lines == []
+        assert (await page.ask("carve", topic="wall/a", text="x"))["code"] == "forbidden"
+        assert WallTopic.lines == []
         # A topic for users is forbidden, also by its public command; a wrong key does not show.
-        for kind, topic in (("join", "office"), ("knock", "office"), ("join", "board/plan"), ("join", "board/0")):
+        for kind, topic in (
+            ("join", "office"),
+            ("join", "vault"),
+            ("knock", "office"),
+            ("join", "board/plan"),
+            ("join", "board/0"),
+        ):
             assert (await page.ask(kind, topic=topic))["code"] == "forbidden"
         assert (await page.ask("note.add", topic="board/plan", id="1", text="x"))["code"] == "forbidden"
         assert (await page.ask("join", topic="nothing"))["code"] == "not_found"
