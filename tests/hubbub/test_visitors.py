@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
 from msgspec.structs import replace
 
 from hubbub import conf
@@ -13,6 +14,7 @@ from hubbub.limits import quotas as quotas_module
 from hubbub.limits.quotas import Quotas, VisitorSlot
 from hubbub.protocol import Refused
 from hubbub.runtime import runtime
+from hubbub.testing import connect
 from hubbub.topics import access
 from tests.support.polls.walls import OfficeConsumer, OfficeTopic, WallConsumer, WallTopic
 from tests.support.scripted_sign_in import ELSEWHERE, SITE, by_token, outcome
@@ -206,8 +208,40 @@ def test_a_topic_that_answers_by_hand_is_not_asked_about_visitors(alice: Any, mo
     assert found == {"wall/a": {str(alice.pk): "banned"}, "wall/b": {"": "not_found"}}
 
 
-def test_a_view_cannot_call_a_command_for_nobody() -> None:
-    from django.contrib.auth.models import AnonymousUser
+def test_a_view_calls_public_commands_for_a_visitor(alice: Any) -> None:
+    nobody = AnonymousUser()
+    assert WallTopic("a").write(nobody, "x") == "AnonymousUser"
+    assert WallTopic("a").add(nobody, text="y") == "AnonymousUser"
+    assert WallTopic.lines == ["x", "y"]
+    WallTopic.closed.add("b")
+    refusals = {
+        "forbidden": WallTopic("a").scrub,
+        "not_found": lambda user: WallTopic("b").write(user, "x"),
+        "invalid": lambda user: WallTopic("a").sign(user, id="1"),
+        "unauthorized": OfficeTopic().knock,
+    }
+    for code, call in refusals.items():
+        with pytest.raises(Refused) as refused:
+            call(nobody)
+        assert refused.value.code == code
+    for call in (lambda user: WallTopic("a").unchecked().write(user, "x"), WallTopic("a").unchecked().scrub):
+        with pytest.raises(Refused, match="signed out"):
+            call(nobody)
 
-    with pytest.raises(Refused):
-        WallTopic("a").write(AnonymousUser(), "x")
+
+async def test_a_test_has_pages_of_visitors(alice: Any) -> None:
+    nobody = AnonymousUser()
+    async with connect(WallTopic, "a", user=nobody) as page, connect(WallTopic, "a", user=alice) as other:
+        assert page.viewer == {"is_visitor": True}
+        assert await page.write(text="x") == "AnonymousUser"
+        assert (await other.changed()) == ["x"]
+        await page.wave()
+        assert (await other.event("waved"))["id"] is None
+        with pytest.raises(Refused, match="no permission for scrub"):
+            await page.scrub()
+        WallTopic.closed.add("a")
+        await in_thread(WallTopic("a").access_changed)()
+        assert await page.closed() == "not_found"
+    with pytest.raises(Refused, match="no permission to see office"):
+        async with connect(OfficeTopic, user=nobody):
+            pass
