@@ -30,7 +30,7 @@ OWN_PREFIX = f"{tokens.TOKEN_PREFIX}_"
 
 
 def is_from_own_page(scope: dict[str, Any], connection: str) -> bool:
-    """Whether a handshake with a session cookie comes from a page of this site. A foreign origin is logged."""
+    """Whether a handshake that would be of a user comes from a page of this site. A foreign origin is logged."""
     is_own = is_own_origin(scope)
     if not is_own:
         origin = origin_of(scope)
@@ -62,6 +62,7 @@ def token_of(scope: dict[str, Any]) -> str | None:
     return None
 
 
+@sensitive_variables("scope")
 async def identify_by_request(scope: dict[str, Any], permission: str | None) -> Identity | None:
     """Find the user of a handshake by the project's own sign-in.
 

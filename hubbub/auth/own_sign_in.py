@@ -86,6 +86,7 @@ def ask(method: str, argument: Any) -> Answer:
     return _logged(method, lambda own: _checked(method, getattr(own, method)(argument), own))
 
 
+@sensitive_variables()
 def still_valid(credentials: Collection[str]) -> Mapping[str, Expiry]:
     """Ask which credentials are still valid.
 
@@ -161,6 +162,7 @@ def _checked(method: str, answer: Any, own: Authenticator) -> Answer:
     return answer
 
 
+@sensitive_variables()
 def _expiries(answer: Any) -> dict[str, Expiry]:
     if answer is None or isinstance(answer, str):
         raise TypeError(f"renew returned {_type_of(answer)}: a collection of the valid credentials is needed")

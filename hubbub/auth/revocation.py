@@ -6,7 +6,8 @@ be lost, and bulk updates send none: a sweep re-checks everything every half min
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from django.utils import timezone
@@ -25,7 +26,6 @@ from hubbub.publish.group_names import shown
 logger = logging.getLogger(__name__)
 
 BATCH_SOCKETS = 500  # Sockets per job: other jobs run in the reader threads between batches.
-RETRY_OWN_SECONDS = 2.0  # After a failure of the project's own sign-in.
 
 
 class SocketRevoker:
@@ -39,6 +39,8 @@ class SocketRevoker:
         self._by_user: dict[str, list[Socket]] = {}
         self._on_rename = on_rename
         self.recheck: Revalidator[str] = Revalidator(self._check)
+        # Beside it: a project's own sign-in may be slow, or fail.
+        self.recheck_own: Revalidator[str] = Revalidator(self._check_own, sweeps=False)
 
     def add(self, socket: Socket, requests_before: int) -> None:
         """Add an admitted socket. `requests_before`: `recheck.requests` before its session or token was read."""
@@ -61,37 +63,34 @@ class SocketRevoker:
         """The groups that the user's sockets in this process are in."""
         return {group for socket in self._by_user.get(user_id, ()) for group in socket.groups}
 
-    async def _check(self, user_ids: set[str] | None) -> None:
-        sockets = [
+    def _sockets_of(self, user_ids: set[str] | None) -> list[Socket]:
+        return [
             socket
             for user_id in ([*self._by_user] if user_ids is None else user_ids)
             for socket in self._by_user.get(user_id, [])
         ]
-        for batch in slices(sockets, BATCH_SOCKETS):
-            await self._check_batch(batch)
 
-    async def _check_batch(self, sockets: Collection[Socket]) -> None:
-        by_permission: dict[str | None, list[Socket]] = {}
-        own: dict[str | None, list[Socket]] = {}
-        for socket in sockets:
-            batches = by_permission if socket.identity.credential is None else own
-            batches.setdefault(socket.permission, []).append(socket)
-        for permission, batch in by_permission.items():
+    async def _check(self, user_ids: set[str] | None) -> None:
+        sockets = self._sockets_of(user_ids)
+        if own := {socket.identity.user_id for socket in sockets if _is_own(socket)}:
+            self.recheck_own.request(own)
+        for permission, batch in _batches([socket for socket in sockets if not _is_own(socket)]):
             # Sockets of one session share an identity.
             self._apply_all(batch, await threads.read(renew, {socket.identity for socket in batch}, permission))
-        for permission, batch in own.items():
-            await self._check_own(batch, permission)
 
-    async def _check_own(self, sockets: Collection[Socket], permission: str | None) -> None:
-        """Check sockets by the project's own sign-in, whose failure must not delay the checks of others."""
-        identities = {socket.identity for socket in sockets}
+    async def _check_own(self, user_ids: set[str] | None) -> None:
+        """Check sockets by the project's own sign-in. Raises Refused if it fails: they are checked again."""
+        sockets = [socket for socket in self._sockets_of(user_ids) if _is_own(socket)]
         try:
-            renewed = await hook_threads.run("renew", lambda: renew(identities, permission))
-        except Refused:  # Logged. The sockets stay as they are, until they expire.
-            user_ids = {identity.user_id for identity in identities}
-            asyncio.get_running_loop().call_later(RETRY_OWN_SECONDS, self.recheck.request, user_ids)
-            renewed = {identity: None for identity in identities if identity.has_expired(timezone.now())}
-        self._apply_all(sockets, renewed)
+            for permission, batch in _batches(sockets):
+                identities = {socket.identity for socket in batch}
+                self._apply_all(batch, await hook_threads.run("renew", partial(renew, identities, permission)))
+        except Refused:
+            now = timezone.now()
+            for socket in sockets:
+                if socket.identity.has_expired(now):
+                    self._apply(socket, None)
+            raise
 
     def _apply_all(self, sockets: Collection[Socket], renewed: Mapping[Identity, Identity | None]) -> None:
         for socket in sockets:
@@ -129,6 +128,21 @@ class SocketRevoker:
                 loop.call_later(max(0.0, seconds) + 0.05, self.recheck.request, [socket.identity.user_id])
 
 
+def _is_own(socket: Socket) -> bool:
+    """Whether the project's own sign-in admitted the socket."""
+    return socket.identity.credential is not None
+
+
+def _batches(sockets: Sequence[Socket]) -> Iterator[tuple[str | None, list[Socket]]]:
+    """Batches of sockets by the permission of their endpoints."""
+    by_permission: dict[str | None, list[Socket]] = {}
+    for socket in sockets:
+        by_permission.setdefault(socket.permission, []).append(socket)
+    for permission, group in by_permission.items():
+        for batch in slices(group, BATCH_SOCKETS):
+            yield permission, [*batch]
+
+
 class Revocation:
     """The revokers of one event loop; the hub's `AccessWatcher`.
 
@@ -148,6 +162,7 @@ class Revocation:
             revalidator.run()
             for revalidator in (
                 self.sockets.recheck,
+                self.sockets.recheck_own,
                 self.members.recheck,
                 self.members.recheck_users,
                 self.members.sweep,

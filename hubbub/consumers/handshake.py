@@ -49,6 +49,7 @@ class Handshake(Socket):
         """The groups that the socket is in."""
         raise NotImplementedError
 
+    @sensitive_variables()
     async def _admit(self, send: Any) -> bool:
         """Authenticate and count the socket.
 
@@ -93,6 +94,7 @@ class Handshake(Socket):
             runtime().revocation.sockets.add(self, requests_before)
         return True
 
+    @sensitive_variables()
     async def _identify_by_page(self) -> Identity | None:
         """Find the user by what a browser sends with the handshakes of a page; None: not signed in by these.
 

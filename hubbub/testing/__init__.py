@@ -36,7 +36,7 @@ async def connect(topic: type[Topic], key: Any = None, *, user: Any) -> AsyncIte
     Args:
         topic: the class.
         key: of the topic; None for a topic without keys.
-        user: of the site's user model, saved.
+        user: of the site's user model, saved; or Django's AnonymousUser: a visitor of a public topic.
 
     Raises:
         Refused: the user may not see it, or the topic refuses its state.

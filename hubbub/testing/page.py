@@ -35,6 +35,7 @@ class Page:
     def __init__(self, topic: Topic, user: Any) -> None:
         self.topic = topic
         self.user = user
+        self._user_id = "" if access.is_anonymous(user) else users.id_of(user)
         self.state: Any = None
         self.position = 0
         self.viewer: Any = None
@@ -103,8 +104,10 @@ class Page:
         """Check that the user may see the topic, and read it."""
 
         def enter() -> None:
-            _check_user(self.user)
-            user = access.current_user(users.id_of(self.user), None)
+            user = self.user
+            if not access.is_anonymous(user):
+                _check_user(user)
+                user = access.current_user(users.id_of(user), None)
             access.check_view(self.topic, user)
             self.viewer = _decoded(to_json(self.topic.viewer(user)))
 
@@ -122,7 +125,7 @@ class Page:
             with commits():
                 if spec.told:
                     given = {name: getattr(decoded, name) for name in spec.argument_names}
-                    return spec.method(topic, Person(users.id_of(self.user), users.name_of(self.user)), **given)
+                    return spec.method(topic, Person(self._user_id or None, users.name_of(self.user)), **given)
                 return calls.run_from_python(topic, spec, self.user, (), arguments)
 
         result = await sync_to_async(run)()
@@ -143,7 +146,7 @@ class Page:
             case Reached():
                 self._is_stale = True
             case LastFrame(text=text, evicted=evicted):
-                if evicted == "all" or users.id_of(self.user) in evicted:
+                if evicted == "all" or self._user_id in evicted:
                     self._closed = from_json(text)["code"]
             case OneFrame(text=text) | Told(text=text):
                 self._keep(from_json(text))
@@ -167,7 +170,7 @@ class Page:
             self._keep({"type": "changed", "topic": self.topic.address, "state": self.state})
 
     def _denied(self) -> str | None:
-        user_id = users.id_of(self.user)
+        user_id = self._user_id
         denied, _ = access.denied([(_again(self.topic), [user_id])])
         return denied.get(self.topic.address, {}).get(user_id)
 

@@ -10,7 +10,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import Error as DatabaseError
 
 from hubbub import users
-from hubbub.auth.identity import Identity, revalidate, with_permission
+from hubbub.auth.identity import VISITOR, Identity, revalidate, with_permission
 from hubbub.process.log_once import LogOnce
 from hubbub.protocol import ErrorCode, Refused
 from hubbub.queries import read_users
@@ -52,6 +52,21 @@ def current_user(user_id: str, identity: Identity | None) -> Any:
         if now is None or not now.covers(identity):  # Also a token that has lost a scope.
             raise signed_out()
     return user
+
+
+def caller_from_python(topic: LiveTopic, user: Any) -> tuple[str, Identity | None]:
+    """The caller of a command in Django code: the user id, and for an anonymous visitor of a public topic VISITOR.
+
+    Raises:
+        Refused: `unauthorized`: the user is not signed in.
+    """
+    if user is None:
+        raise signed_out()
+    if not is_anonymous(user):
+        return users.id_of(user), None
+    if topic.permission is not Access.PUBLIC or not topic._is_checked:
+        raise signed_out()
+    return "", VISITOR
 
 
 def refusal_of_key(topic: type[LiveTopic], identity: Identity) -> Refused:

@@ -39,7 +39,7 @@ def run_from_wire(
     """
     named = {name: getattr(arguments, name) for name in spec.argument_names}
     client_id = getattr(arguments, "id", None)
-    result: msgspec.Raw | None = _run(topic, spec, identity.user_id, identity, named, client_id)
+    result: msgspec.Raw | None = _run(topic, spec, identity.user_id, identity, named, client_id, is_from_wire=True)
     return result
 
 
@@ -60,9 +60,8 @@ def run_from_python(
     given = {name: given[name] for name in spec.argument_names if name in given}
     if topic._is_checked:
         given = _converted(topic, spec, given)
-    if user is None or not getattr(user, "is_authenticated", True):
-        raise access.signed_out()
-    result = _run(topic, spec, users.id_of(user), None, given, client_id, user=None if topic._is_checked else user)
+    user_id, identity = access.caller_from_python(topic, user)
+    result = _run(topic, spec, user_id, identity, given, client_id, user=None if topic._is_checked else user)
     # With an id: the answer as it is kept, the same at each call.
     return from_json(result) if isinstance(result, msgspec.Raw) else result
 
@@ -73,13 +72,12 @@ def _run_alone(
     """Run a call of a command with a batch from Django code. Its arguments are the fields of the struct."""
     assert spec.struct is not None
     given = inspect.signature(spec.struct).bind(*positional, **named).arguments
-    if user is None or not getattr(user, "is_authenticated", True):
-        raise access.signed_out()
+    user_id, identity = access.caller_from_python(topic, user)
     try:
         arguments = msgspec.convert({"type": spec.name, "ref": 0, "topic": topic.address, **given}, spec.arguments)
     except msgspec.ValidationError as error:
         raise Malformed(str(error)) from None
-    call = batch_calls.Call(topic, users.id_of(user), None, arguments, None if topic._is_checked else user)
+    call = batch_calls.Call(topic, user_id, identity, arguments, None if topic._is_checked else user)
     [result] = batch_calls.run(spec, [call])
     if isinstance(result, Refused):
         raise result
@@ -131,11 +129,12 @@ def _run(
     named: Mapping[str, Any],
     client_id: str | None,
     user: Any = None,
+    is_from_wire: bool = False,
 ) -> Any:
     """Run it, once more after a deadlock. `user`: of trusted code; None: read and check.
 
     Returns:
-        The JSON of the result for a client (`identity`) and for a `client_id`, else the result.
+        The JSON of the result for a client and for a `client_id`, else the result.
     """
 
     def attempt() -> Any:
@@ -144,11 +143,11 @@ def _run(
             caller = access.current_user(user_id, identity)
             access.check_command(topic, spec, caller)
         if spec.told:
-            return spec.method(topic, Person(user_id, users.name_of(caller)), **named)
+            return spec.method(topic, Person(user_id or None, users.name_of(caller)), **named)
         if client_id is not None:
             return once.run(topic, spec, user_id, client_id, named, lambda: spec.method(topic, caller, **named))
         result = spec.method(topic, caller, **named)
-        return result if identity is None or result is None else msgspec.Raw(result_json(spec.name, result))
+        return result if not is_from_wire or result is None else msgspec.Raw(result_json(spec.name, result))
 
     if not spec.is_write:
         return attempt()

@@ -9,6 +9,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
 from django.db import ProgrammingError
 from django.utils.functional import SimpleLazyObject
+from django.views.debug import ExceptionReporter
 
 from hubbub import threads
 from hubbub.auth import Authenticator, SignIn
@@ -170,6 +171,24 @@ async def test_a_wrong_answer_has_a_line_and_a_close_code(
             assert (await page.next())["type"] == "auth.required"
         else:
             assert await outcome(page) == code
+
+
+async def test_a_report_of_a_failure_shows_no_secret(
+    scripted: Any, caplog: pytest.LogCaptureFixture, settings: Any
+) -> None:
+    settings.DEBUG = False
+    secret = "s3cret" * 6
+    answering(scripted, lambda token: {}[7])
+    for handshake in ({"authorization": f"Bearer {secret}"}, {"cookie": f"jwt={secret}"}):
+        async with handshaken(OfficeConsumer, **handshake) as page:
+            assert await outcome(page) == 1011
+    reports = [record.exc_info for record in caplog.records if record.exc_info]
+    assert len(reports) == 2
+    for report in reports:
+        assert report is not None
+        frames = ExceptionReporter(None, *report).get_traceback_frames()
+        assert "_logged" in {frame["function"] for frame in frames}
+        assert secret not in str([frame["vars"] for frame in frames])
 
 
 async def test_an_inactive_user_is_not_signed_in(alice: Any, settings: Any, caplog: pytest.LogCaptureFixture) -> None:

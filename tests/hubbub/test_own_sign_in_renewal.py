@@ -1,5 +1,6 @@
 """Sign-in of a project's own, its second half: renewal of many at once, expiry, revocation; and the setting."""
 
+import threading
 import time
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from hubbub.auth import Authenticator, SignIn, credentials_changed, own_sign_in
 from hubbub.auth.identity import identify_own, renew
 from hubbub.checks.settings import check_keys, check_names
 from hubbub.protocol import Refused
+from hubbub.runtime import runtime
 from tests.support.polls.models import ApiToken
 from tests.support.polls.walls import OfficeConsumer
 from tests.support.scripted_sign_in import SITE, TOKENS, Scripted, answering, by_token, errors, outcome
@@ -138,6 +140,35 @@ async def test_a_sweep_finds_a_revoked_token_and_a_failing_renewal_delays_no_ses
         assert (await page.ask("join", topic="office"))["type"] == "ok"
         scripted.renewed = lambda credentials: []
         assert (await page.next("close"))["code"] == 4003
+
+
+async def test_a_renewal_that_hangs_delays_no_hint_about_a_session(
+    alice: Any, bob: Any, scripted: Any, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = threading.Event()
+    asked = threading.Event()
+
+    def hang(credentials: Collection[str]) -> Any:
+        asked.set()
+        return release.wait(10) and credentials
+
+    await in_thread(client.force_login)(bob)
+    answering(scripted, lambda token: SignIn(alice, credential="1") if token == "x" else None)
+    scripted.renewed = hang
+    cookie = f"sessionid={client.cookies['sessionid'].value}"
+    try:
+        async with by_token("x") as page, handshaken(OfficeConsumer, cookie=cookie) as session:
+            assert await outcome(page) == str(alice.pk)
+            assert await outcome(session) == str(bob.pk)
+            await session.ask("join", topic="office")  # Opens the hub.
+            runtime().revocation.check_all()
+            assert await in_thread(asked.wait)(5)
+            began = time.monotonic()
+            await in_thread(client.logout)()
+            assert (await session.next("close"))["code"] == 4003
+            assert time.monotonic() - began < 2
+    finally:
+        release.set()
 
 
 # The setting

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
 from msgspec.structs import replace
 
 from hubbub import conf
@@ -13,6 +14,7 @@ from hubbub.limits import quotas as quotas_module
 from hubbub.limits.quotas import Quotas, VisitorSlot
 from hubbub.protocol import Refused
 from hubbub.runtime import runtime
+from hubbub.testing import connect
 from hubbub.topics import access
 from tests.support.polls.walls import OfficeConsumer, OfficeTopic, WallConsumer, WallTopic
 from tests.support.scripted_sign_in import ELSEWHERE, SITE, by_token, outcome
@@ -66,6 +68,7 @@ async def test_a_visitor_sees_a_public_topic_and_runs_its_public_commands(alice:
         assert (await page.ask("write", topic="wall/a", text="Hello"))["result"] == "AnonymousUser"
         for each in (page, other):
             assert (await each.next("changed"))["state"] == ["Hello"]
+        assert (await page.ask("add", topic="wall/a", text="Batched"))["result"] == "AnonymousUser"
         assert (await page.ask("wave", topic="wall/a"))["type"] == "ok"
         assert (await other.next("waved"))["id"] is None
 
@@ -81,8 +84,16 @@ async def test_a_visitor_is_refused_all_else_and_learns_no_keys() -> None:
             "sign has an id, which counts by user: sign in to use it",
         )
         assert WallTopic.lines == []
+        assert (await page.ask("carve", topic="wall/a", text="x"))["code"] == "forbidden"
+        assert WallTopic.lines == []
         # A topic for users is forbidden, also by its public command; a wrong key does not show.
-        for kind, topic in (("join", "office"), ("knock", "office"), ("join", "board/plan"), ("join", "board/0")):
+        for kind, topic in (
+            ("join", "office"),
+            ("join", "vault"),
+            ("knock", "office"),
+            ("join", "board/plan"),
+            ("join", "board/0"),
+        ):
             assert (await page.ask(kind, topic=topic))["code"] == "forbidden"
         assert (await page.ask("note.add", topic="board/plan", id="1", text="x"))["code"] == "forbidden"
         assert (await page.ask("join", topic="nothing"))["code"] == "not_found"
@@ -197,8 +208,40 @@ def test_a_topic_that_answers_by_hand_is_not_asked_about_visitors(alice: Any, mo
     assert found == {"wall/a": {str(alice.pk): "banned"}, "wall/b": {"": "not_found"}}
 
 
-def test_a_view_cannot_call_a_command_for_nobody() -> None:
-    from django.contrib.auth.models import AnonymousUser
+def test_a_view_calls_public_commands_for_a_visitor(alice: Any) -> None:
+    nobody = AnonymousUser()
+    assert WallTopic("a").write(nobody, "x") == "AnonymousUser"
+    assert WallTopic("a").add(nobody, text="y") == "AnonymousUser"
+    assert WallTopic.lines == ["x", "y"]
+    WallTopic.closed.add("b")
+    refusals = {
+        "forbidden": WallTopic("a").scrub,
+        "not_found": lambda user: WallTopic("b").write(user, "x"),
+        "invalid": lambda user: WallTopic("a").sign(user, id="1"),
+        "unauthorized": OfficeTopic().knock,
+    }
+    for code, call in refusals.items():
+        with pytest.raises(Refused) as refused:
+            call(nobody)
+        assert refused.value.code == code
+    for call in (lambda user: WallTopic("a").unchecked().write(user, "x"), WallTopic("a").unchecked().scrub):
+        with pytest.raises(Refused, match="signed out"):
+            call(nobody)
 
-    with pytest.raises(Refused):
-        WallTopic("a").write(AnonymousUser(), "x")
+
+async def test_a_test_has_pages_of_visitors(alice: Any) -> None:
+    nobody = AnonymousUser()
+    async with connect(WallTopic, "a", user=nobody) as page, connect(WallTopic, "a", user=alice) as other:
+        assert page.viewer == {"is_visitor": True}
+        assert await page.write(text="x") == "AnonymousUser"
+        assert (await other.changed()) == ["x"]
+        await page.wave()
+        assert (await other.event("waved"))["id"] is None
+        with pytest.raises(Refused, match="no permission for scrub"):
+            await page.scrub()
+        WallTopic.closed.add("a")
+        await in_thread(WallTopic("a").access_changed)()
+        assert await page.closed() == "not_found"
+    with pytest.raises(Refused, match="no permission to see office"):
+        async with connect(OfficeTopic, user=nobody):
+            pass

@@ -2,8 +2,14 @@
 
 from typing import Any, ClassVar
 
-from hubbub import PUBLIC, SIGNED_IN, VIEW, Topic, TopicConsumer, command
+from msgspec import Struct
+
+from hubbub import BY_METHOD, PUBLIC, SIGNED_IN, VIEW, Topic, TopicConsumer, command
 from tests.support.polls.topics import BoardTopic
+
+
+class Line(Struct):
+    text: str
 
 
 class WallTopic(Topic, name="wall", key=str):
@@ -49,6 +55,30 @@ class WallTopic(Topic, name="wall", key=str):
     def nod(self, user: Any) -> None:
         self.tell({"type": "nodded", "id": user.id})
 
+    @command(permission=PUBLIC, batch=10, arguments=Line)
+    @classmethod
+    def add(cls, calls: Any) -> Any:
+        cls.lines.extend(call.arguments.text for call in calls)
+        return [str(call.user) for call in calls]
+
+    @command(permission=BY_METHOD, batch=10, arguments=Line)
+    @classmethod
+    def carve(cls, calls: Any) -> Any:
+        cls.lines.extend(call.arguments.text for call in calls)
+        return [None for _ in calls]
+
+
+class VaultTopic(Topic, name="vault"):
+    """A topic for users, with an `enter` of its own."""
+
+    permission = SIGNED_IN
+
+    def state(self) -> Any:
+        return "gold"
+
+    def enter(self, identity: Any) -> Any:
+        return None
+
 
 class OfficeTopic(Topic, name="office"):
     permission = SIGNED_IN
@@ -62,7 +92,7 @@ class OfficeTopic(Topic, name="office"):
 
 
 class WallConsumer(TopicConsumer):
-    topics = [WallTopic, OfficeTopic, BoardTopic]
+    topics = [WallTopic, OfficeTopic, VaultTopic, BoardTopic]
 
 
 class OfficeConsumer(TopicConsumer):
