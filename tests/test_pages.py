@@ -189,7 +189,10 @@ def test_check_has_nothing_to_say_about_settings_as_the_page_on_deploying_has_th
 
 def test_a_block_of_python_is_on_a_page_that_a_test_runs() -> None:
     with_code = {path.stem for path in DOCS.glob("*.md") if re.search("^```python", path.read_text(), re.MULTILINE)}
-    assert with_code == {*PAGES, *FOLLOWED, "topics"}  # tests/test_topics_page.py has its own.
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__))
+    others = {page for page in with_code if f'"{page}.md"' in tests}  # Each has a test of its own.
+    assert with_code == {*PAGES, *others}
+    assert {*FOLLOWED, "topics"} <= others
 
 
 def test_the_code_of_pages_and_examples_imports_public_names_only() -> None:

@@ -45,7 +45,9 @@ async def test_five_minutes_lead_to_a_live_page(browser: Browser, walkthrough: W
     walkthrough.shell(
         "python3 -m venv .venv\npip install 'django-hubbub[server]'\npython -m django startproject mysite ."
     )
-    assert NO_ISSUES in walkthrough.follow(FIVE_MINUTES)
+    output = walkthrough.follow(FIVE_MINUTES)
+    assert NO_ISSUES in output
+    assert "WARNING" not in output
     address = walkthrough.url("http://127.0.0.1:8000/")
     [(name, password)] = re.findall(r"sign in +(\S+) / (\S+)", walkthrough.output)
 
@@ -79,6 +81,7 @@ async def test_the_tutorial_leads_to_a_poll_on_two_processes(browser: Browser, w
     output = walkthrough.follow(TUTORIAL)
     assert NO_ISSUES in output
     assert "Ran 2 tests" in output
+    assert "WARNING" not in output
     pages = []
     for url, name in (("http://127.0.0.1:8001/", "alice"), ("http://127.0.0.1:8002/", "bob")):
         page = await open_page(browser, walkthrough.url(url), name, "tea-at-five")
