@@ -18,7 +18,7 @@ FAST := not slow and not cluster and not browser and not soak
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check coverage package release-package matrix bench lock screenshots
+.PHONY: help run test soak check coverage package release-package matrix docs bench lock screenshots
 .PHONY: test-slow test-fast check-ruff check-format check-mypy check-imports check-biome check-tsc check-migrations
 
 help: ## List the targets
@@ -31,6 +31,7 @@ run: .venv/.installed ## Run everything on this machine (HOST, PORT, PROCESSES)
 test: ## Install the tests' programs, and run all tests, also in a browser and on PostgreSQL (WORKERS)
 	@PYTHON=$(PYTHON) scripts/setup.sh
 	@$(MAKE) --no-print-directory .venv/.installed-dev node_modules/.installed
+	@$(MAKE) --no-print-directory docs
 	@node --test tests/js/*.test.js
 	@$(MAKE) --no-print-directory --jobs 2 --keep-going test-slow test-fast
 
@@ -94,6 +95,10 @@ matrix: .venv/.installed-dev ## Try the package on each Python and Django, and o
 	@$(BIN)/python -m scripts.bundled_redis
 	@$(BIN)/python -m scripts.matrix --workers $(WORKERS) $(if $(ONLY),--only $(ONLY))
 
+docs: .venv-docs/.installed ## Build the documents as a site into var/site; a link that leads nowhere stops it
+	@.venv-docs/bin/mkdocs build --quiet --strict
+	@echo "Built var/site/index.html"
+
 bench: .venv/.installed .venv-bench/.installed ## Measure this server and its peers side by side, in half an hour (ROUNDS)
 	@command -v npm >/dev/null && npm ci --silent --no-audit --no-fund --prefix $(SOCKETIO) || true
 	@$(BIN)/python -m bench --rounds $(ROUNDS)
@@ -102,6 +107,7 @@ lock: .venv/.installed-dev ## Pin the newest allowed versions of all requirement
 	@$(LOCK) --upgrade requirements.in -o requirements.txt
 	@$(LOCK) --upgrade requirements-dev.in -o requirements-dev.txt
 	@$(LOCK) --upgrade requirements-bench.in -o requirements-bench.txt
+	@$(LOCK) --upgrade requirements-docs.in -o requirements-docs.txt
 
 screenshots: .venv/.installed-dev ## Make the pictures of the README anew
 	@$(BIN)/python -m scripts.screenshots
@@ -129,6 +135,12 @@ node_modules/.installed: package-lock.json
 	@echo "Installing the benchmark's peers into .venv-bench …"
 	@$(BIN)/python -m venv .venv-bench
 	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
+	@touch $@
+
+.venv-docs/.installed: requirements-docs.txt | .venv/bin/python
+	@echo "Installing MkDocs into .venv-docs …"
+	@$(BIN)/python -m venv .venv-docs
+	@.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-docs.txt
 	@touch $@
 
 .venv/bin/python:

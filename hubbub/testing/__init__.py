@@ -10,7 +10,8 @@
     assert [frame["type"] for frame in frames] == ["changed"]
 
 They run in Django's TestCase and TransactionTestCase, in pytest-django and in pytest-asyncio, on SQLite and PostgreSQL.
-In a TestCase all queries run on the connection of the test, and hooks of commits run when a command or the block ends.
+In a TestCase all queries run on the connection of the test. Hooks of commits run when a command or a block of
+`published` ends, and when a page waits for a change or an event.
 With pytest-asyncio, use `transactional_db`: a coroutine's queries run in another thread, which sees only commits.
 Within the blocks nothing is sent to Redis.
 """

@@ -10,7 +10,7 @@ from asgiref.sync import sync_to_async
 from hubbub import users
 from hubbub.protocol import Malformed, Person, from_json, parse, to_json
 from hubbub.publish.messages import LastFrame, Message, OneFrame, Reached, Recheck, SeveralFrames, Told
-from hubbub.testing.capture import commits
+from hubbub.testing.capture import commits, count_hooks, run_hooks
 from hubbub.topics import access, calls, reading
 from hubbub.topics.commands import CommandSpec
 from hubbub.topics.topic import Topic
@@ -44,6 +44,7 @@ class Page:
         self._is_stale = False
         self._must_check = False
         self._closed: str | None = None
+        self._hooks: dict[str, int] = {}
         self._loop = asyncio.get_running_loop()
         self._arrived = asyncio.Event()
 
@@ -110,6 +111,7 @@ class Page:
                 user = access.current_user(users.id_of(user), None)
             access.check_view(self.topic, user)
             self.viewer = _decoded(to_json(self.topic.viewer(user)))
+            self._hooks = count_hooks()
 
         await sync_to_async(enter)()
         await self._read()
@@ -160,6 +162,7 @@ class Page:
 
     async def _catch_up(self) -> None:
         """Read the state if it changed, and check access if that may have changed."""
+        await sync_to_async(run_hooks)(self._hooks)  # Of rows that the test itself has saved.
         self._arrived.clear()
         if self._must_check:
             self._must_check = False
