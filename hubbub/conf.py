@@ -9,6 +9,8 @@ from typing import Annotated
 import msgspec
 from django.core.exceptions import ImproperlyConfigured
 
+__all__ = ["Hubbub", "Tunables", "bounds", "settings"]
+
 
 def bounds(low: float, high: float, reason: str) -> msgspec.Meta:
     """Annotate a tunable: a number from `low` to `high`, with the reason for its value."""

@@ -14,6 +14,19 @@ from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import EmailField, Field, Q
 
+__all__ = [
+    "active",
+    "find_by_name",
+    "has_perm",
+    "id_of",
+    "id_of_key",
+    "is_active",
+    "key_of",
+    "name_lookup",
+    "name_of",
+    "name_searches",
+]
+
 # Cached keys, some hundred bytes each.
 MAX_CACHED_KEYS = 4096
 

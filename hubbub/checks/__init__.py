@@ -2,7 +2,7 @@
 
 from hubbub.checks.redis import LAYERS
 from hubbub.checks.serving import check_address, check_descriptors, is_public
-from hubbub.checks.site import missing_apps, missing_for_pages
+from hubbub.checks.site import missing_apps
 
 __all__ = [
     "LAYERS",
@@ -10,5 +10,4 @@ __all__ = [
     "check_descriptors",
     "is_public",
     "missing_apps",
-    "missing_for_pages",
 ]

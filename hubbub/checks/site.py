@@ -8,14 +8,9 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSession
 from django.core.checks import CheckMessage, Error, Warning, register
-from django.utils.module_loading import import_string
 
 REQUIRED_APPS = ("django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions")
-PAGES_APP = "django.contrib.staticfiles"
-PAGES_MIDDLEWARE = (
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-)
+STATIC_APP = "django.contrib.staticfiles"
 
 
 @register("hubbub")
@@ -114,7 +109,7 @@ def check_scopes(**_: Any) -> list[CheckMessage]:
 
 @register("hubbub")
 def check_static_root(**_: Any) -> list[CheckMessage]:
-    if settings.STATIC_ROOT or not apps.is_installed(PAGES_APP):
+    if settings.STATIC_ROOT or not apps.is_installed(STATIC_APP):
         return []
     return [
         Warning(
@@ -130,18 +125,6 @@ def missing_apps() -> list[str]:
     return [name for name in REQUIRED_APPS if not apps.is_installed(name)]
 
 
-def missing_for_pages() -> list[str]:
-    """Return one line for each app and middleware that pages of signed-in users need and settings lack."""
-    lines = [] if apps.is_installed(PAGES_APP) else [f"INSTALLED_APPS lacks {PAGES_APP!r}."]
-    installed = [_imported(name) for name in settings.MIDDLEWARE]
-    for name in PAGES_MIDDLEWARE:
-        required = _imported(name)
-        # If the app itself is missing, E011 reports it.
-        if required and not any(isinstance(item, type) and issubclass(item, required) for item in installed):
-            lines.append(f"MIDDLEWARE lacks {name!r}.")
-    return lines
-
-
 def _known_scopes() -> Collection[str] | None:
     """The scopes of topics and of TOKEN_SCOPES; None: there are no topics, and TOKEN_SCOPES is not set."""
     if missing_apps():
@@ -150,11 +133,3 @@ def _known_scopes() -> Collection[str] | None:
 
     scopes = known_scopes()
     return scopes if scopes or hasattr(settings, "TOKEN_SCOPES") else None
-
-
-def _imported(name: str) -> Any:
-    """The imported object; None where it does not exist, which Django reports itself."""
-    try:
-        return import_string(name)
-    except (ImportError, RuntimeError):
-        return None
