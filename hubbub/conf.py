@@ -13,7 +13,7 @@ __all__ = ["Hubbub", "Tunables", "bounds", "settings"]
 
 
 def bounds(low: float, high: float, reason: str) -> msgspec.Meta:
-    """Annotate a tunable: a number from `low` to `high`, with the reason for its value."""
+    """Make the annotation of a tunable: a number from `low` to `high`, with the `reason` for its value."""
     return msgspec.Meta(ge=low, le=high, description=reason)
 
 

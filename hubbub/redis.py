@@ -89,7 +89,7 @@ def claim() -> None:
 
 @asynccontextmanager
 async def holding() -> AsyncIterator[None]:
-    """Hold the site's prefix within the block, for a program beside the web processes, which hold it themselves.
+    """A context that holds the site's prefix, for a program beside the web processes, which hold it themselves.
 
     The block is entered at once. Until the database has been read, calls to Redis raise.
     """

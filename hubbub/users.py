@@ -43,7 +43,7 @@ def id_of_key(key: Any) -> str:
 
 @functools.lru_cache(MAX_CACHED_KEYS)
 def key_of(user_id: str | None) -> Any:
-    """The primary key of a user id; None: not a valid key of this model."""
+    """The primary key of a `user_id`; None: not a valid key of this model."""
     return key_from_text(_pk(), user_id)
 
 
@@ -63,7 +63,7 @@ def key_from_text(field: "Field[Any, Any]", text: object) -> Any:
 
 
 def name_of(user: Any) -> str:
-    """The visible name: the value of USERNAME_FIELD, which may be an e-mail address or a number."""
+    """The visible name of the user: the value of USERNAME_FIELD, which may be an e-mail address or a number."""
     return str(user.get_username())
 
 
@@ -116,7 +116,7 @@ def name_lookup(relation: str = "") -> str:
 
 
 def name_searches(relation: str) -> list[str]:
-    """As `name_lookup`, for `ModelAdmin.search_fields`; empty if the name is a foreign key."""
+    """As `name_lookup` by `relation`, for `ModelAdmin.search_fields`; empty if the name is a foreign key."""
     users: Any = get_user_model()
     return [] if users._meta.get_field(users.USERNAME_FIELD).is_relation else [name_lookup(relation)]
 

@@ -103,7 +103,7 @@ def renew(identities: Collection[Identity], permission: str | None) -> dict[Iden
 
 @sensitive_variables()
 def revalidate(identities: Collection[Identity], people: Mapping[str, Any]) -> dict[Identity, Identity | None]:
-    """As `renew`, without permissions, for callers that have read the users already. At most two queries.
+    """Read the credentials of sockets again, for callers that have read the users already. At most two queries.
 
     A service calls it within its transaction, so a revocation takes effect with its commit.
 
