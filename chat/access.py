@@ -3,7 +3,6 @@
 Call functions with `lock=True` inside a transaction: the row stays locked until its end.
 """
 
-import threading
 from collections.abc import Collection, Iterable, Set
 from typing import Any
 
@@ -13,12 +12,11 @@ from django.utils import timezone
 
 from chat.models import Membership, Message, Room
 from hubbub import users
-from hubbub.auth.identity import Identity, revalidate, with_permission
-from hubbub.limits.token_buckets import Buckets
-from hubbub.process.security_log import Kind, log_event
+from hubbub.auth import Identity, revalidate, with_permission
+from hubbub.process import Kind, log_event
 from hubbub.protocol import ErrorCode, Refused
 from hubbub.queries import parameter, read_users, rows_by
-from hubbub.text.confusables import name_key
+from hubbub.text import name_key
 
 # The scope that a token needs to write.
 WRITE = frozenset({"chat.write"})
@@ -36,8 +34,7 @@ ENTER_ROOM = f"""
 """  # noqa: S608 - only names of our own tables
 
 
-_logged_reads = Buckets(per_second=1 / 60, burst=1)
-_logged_reads_lock = threading.Lock()  # Rooms are read in several threads.
+QUIET_SECONDS = 60.0  # Between two log lines of a reader's reads of one room.
 
 
 def rooms_for(user_id: str) -> QuerySet[Room]:
@@ -75,10 +72,7 @@ def enter_room(user_id: str, slug: str) -> tuple[Room, str]:
     if found is None:
         raise room_not_found()
     if found[1] == READER:
-        with _logged_reads_lock:
-            is_first = not _logged_reads.take((user_id, slug))
-        if is_first:
-            log_event(Kind.ROOM_READ, user=user_id, detail=slug)
+        log_event(Kind.ROOM_READ, user=user_id, detail=slug, quiet_seconds=QUIET_SECONDS)
     return found
 
 

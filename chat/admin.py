@@ -23,8 +23,7 @@ from chat.membership_admin import MembershipAdmin, MembershipInline, remove_memb
 from chat.message_admin import MessageAdmin
 from chat.models import Membership, Message, Room
 from hubbub import users
-from hubbub.admin_services.base import ServiceAdmin
-from hubbub.admin_services.links import link_to_list
+from hubbub.admin_services import ServiceAdmin, link_to_list
 
 INLINE_MEMBERS = 100  # More would exceed Django's limit of 1000 fields in a form; the membership list shows all.
 FROM_LOBBY = "from_lobby"  # A query parameter of the page for a new room: return to the lobby.

@@ -22,10 +22,9 @@ from django.utils.html import format_html
 from chat import access, bans
 from chat.models import BAD_END, BAN_REASON_CHARS, Membership, Room
 from hubbub import users
-from hubbub.admin_services.base import has_user_search
-from hubbub.admin_services.bulk import OtherResult
+from hubbub.admin_services import OtherResult, has_user_search
 from hubbub.queries import read_users
-from hubbub.text.names import validate_name
+from hubbub.text import validate_name
 
 MAY_BAN = "chat.change_membership"
 SPANS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1)}

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.checks import CheckMessage, Error, register
 
 from chat import conf
-from hubbub.checks import missing_for_pages
+from hubbub.auth import missing_for_pages
 
 
 @register("chat")

@@ -4,7 +4,7 @@ from django.db import transaction
 
 from chat.models import Message, Room
 from hubbub import users
-from hubbub.process.steps import step_with_pause
+from hubbub.process import step_with_pause
 
 MESSAGES_PER_STEP = 1_000  # In one transaction of about 20 ms.
 

@@ -13,9 +13,8 @@ from chat import access, conf
 from chat.models import Message, Room
 from chat.protocol import History, MessageEvent, MessageState, RoomChanged, RoomPage, frame_size
 from chat.serializers import message_change, message_state, room_change, room_state
-from hubbub.delivery.recovery import StreamPosition
 from hubbub.protocol import ErrorCode, Refused
-from hubbub.topics.reading import page_bytes
+from hubbub.topics import StreamPosition, page_bytes
 
 # Bytes of a page of older messages beside them: field names, numbers, and a `ref` of 64 characters, each of which may
 # take 12 bytes.

@@ -19,9 +19,14 @@ from chat.ban_admin import SPANS, ReasonForm, ban_many, log_ban
 from chat.list_filters import PrivateRoomFilter, RoomFilter
 from chat.models import Membership, Message
 from hubbub import users
-from hubbub.admin_services.base import ServiceAdmin, user_search_fields, user_widget
-from hubbub.admin_services.bulk import OtherResult
-from hubbub.admin_services.links import link_to, link_to_list
+from hubbub.admin_services import (
+    OtherResult,
+    ServiceAdmin,
+    link_to,
+    link_to_list,
+    user_search_fields,
+    user_widget,
+)
 
 FIELDS = ["role", "banned_until", "ban_reason"]
 

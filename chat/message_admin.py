@@ -16,9 +16,7 @@ from chat.ban_admin import MAY_BAN, SPANS, ReasonForm, ban_many, ban_page
 from chat.list_filters import RoomFilter
 from chat.models import Message
 from hubbub import users
-from hubbub.admin_services.base import ServiceAdmin
-from hubbub.admin_services.bulk import NAMED_ROWS, OtherResult
-from hubbub.admin_services.links import link_to
+from hubbub.admin_services import NAMED_ROWS, OtherResult, ServiceAdmin, link_to
 
 EXCERPT_CHARS = 80
 FIELDS = ["room", "seq", "author", "body", "at", "edited_at", "deleted_at", "position", "client_id"]

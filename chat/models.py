@@ -15,7 +15,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from hubbub.text.names import validate_name
+from hubbub.text import validate_name
 
 SLUG_CHARS = 50
 TITLE_CHARS = 80

@@ -19,7 +19,7 @@ from chat.protocol import Posted
 from chat.serializers import message_change, room_topic
 from chat.validators import accepted, cleaned
 from hubbub import users
-from hubbub.auth.identity import Identity
+from hubbub.auth import Identity
 from hubbub.protocol import Refused
 from hubbub.queries import rows_by
 

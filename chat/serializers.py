@@ -13,9 +13,9 @@ from chat.protocol import (
     RoomChanged,
     RoomState,
 )
-from hubbub import users
+from hubbub import Topic, users
 from hubbub.protocol import Person
-from hubbub.topics.topic import Topic, topics
+from hubbub.topics import topics
 
 GONE = "deleted user"
 

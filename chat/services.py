@@ -19,9 +19,9 @@ from chat.protocol import Changed
 from chat.serializers import room_change, room_topic
 from chat.validators import accepted, cleaned
 from hubbub import users
-from hubbub.auth.identity import Identity
+from hubbub.auth import Identity
 from hubbub.protocol import ErrorCode, Refused
-from hubbub.text.names import normalize_name
+from hubbub.text import normalize_name
 
 # Rooms whose change of access waits for the commit of the transaction of this thread.
 _transaction = threading.local()

@@ -8,9 +8,8 @@ from django.db.models.signals import post_delete, post_save, pre_save
 from chat import access, services
 from chat.models import Membership, Room
 from chat.serializers import room_topic
-from hubbub.protocol import Person, PersonChanged, encode
-from hubbub.publish import publish
 from hubbub.signals import epochs_renewed, user_renamed
+from hubbub.topics import person_changed
 
 
 def connect() -> None:
@@ -44,9 +43,7 @@ def _room_deleted(instance: Room, **_: object) -> None:
 
 
 def _user_renamed(user_id: str, name: str, **_: object) -> None:
-    event = encode(PersonChanged(user=Person(user_id, name)))
-    for slug in access.rooms_showing(user_id):
-        publish(room_topic(slug).group, event)
+    person_changed(map(room_topic, access.rooms_showing(user_id)), user_id, name)
 
 
 def _epochs_renewed(**_: object) -> str:

@@ -7,8 +7,8 @@ from chat import access, conf, history, posting, revocation, services
 from chat.models import Room
 from chat.protocol import HISTORY_DEFAULT, Changed, History, Limit, MessagePost, Number, Posted, RoomPage, Slug, Viewer
 from hubbub import BY_METHOD, SIGNED_IN, VIEW, Call, Refused, Topic, command, users
-from hubbub.auth.identity import Identity
-from hubbub.delivery.recovery import StreamPosition
+from hubbub.auth import Identity
+from hubbub.topics import StreamPosition
 
 BATCH_POSTS = 100  # Longer batches save little, and the first post of a batch waits for the last.
 

@@ -5,7 +5,7 @@ import unicodedata
 
 from chat import conf
 from hubbub.protocol import ErrorCode, Refused
-from hubbub.text.marks import MAX_MARKS, has_endless_marks
+from hubbub.text import MAX_MARKS, has_endless_marks
 
 # White space, control characters, default-ignorable ones (zero-width marks, fillers, bidi controls, tags), and
 # letters without ink. static/chat/js/body.js has the same ranges; a test compares them.

@@ -8,6 +8,19 @@ from typing import Annotated, Any
 
 import msgspec
 
+__all__ = [
+    "VERSION",
+    "CloseCode",
+    "Command",
+    "ErrorCode",
+    "Event",
+    "Ok",
+    "Person",
+    "Ping",
+    "Presence",
+    "Refused",
+]
+
 VERSION = 2
 
 # Allowed values of `ref`. JavaScript's numbers are exact up to 2**53.

@@ -10,6 +10,8 @@ from django.contrib.auth import get_user_model
 from django.db import connection, models
 from django.views.decorators.debug import sensitive_variables
 
+__all__ = ["parameter", "read_users", "rows_by"]
+
 PLAIN_FIELDS: set[type] = {models.AutoField, models.BigAutoField, models.IntegerField, models.BigIntegerField}
 PLAIN_FIELDS |= {models.CharField, models.SlugField, models.EmailField, models.TextField}
 

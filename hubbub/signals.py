@@ -22,6 +22,8 @@ from hubbub.auth import sessions
 from hubbub.models import AccessToken
 from hubbub.publish import publish_users_changed
 
+__all__ = ["epochs_renewed", "user_renamed"]
+
 # Sent with `user_id` and `name` after the commit of a changed user name.
 user_renamed = Signal()
 

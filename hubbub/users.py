@@ -14,6 +14,19 @@ from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import EmailField, Field, Q
 
+__all__ = [
+    "active",
+    "find_by_name",
+    "has_perm",
+    "id_of",
+    "id_of_key",
+    "is_active",
+    "key_of",
+    "name_lookup",
+    "name_of",
+    "name_searches",
+]
+
 # Cached keys, some hundred bytes each.
 MAX_CACHED_KEYS = 4096
 
@@ -30,7 +43,7 @@ def id_of_key(key: Any) -> str:
 
 @functools.lru_cache(MAX_CACHED_KEYS)
 def key_of(user_id: str | None) -> Any:
-    """The primary key of a user id; None: not a valid key of this model."""
+    """The primary key of a `user_id`; None: not a valid key of this model."""
     return key_from_text(_pk(), user_id)
 
 
@@ -50,7 +63,7 @@ def key_from_text(field: "Field[Any, Any]", text: object) -> Any:
 
 
 def name_of(user: Any) -> str:
-    """The visible name: the value of USERNAME_FIELD, which may be an e-mail address or a number."""
+    """The visible name of the user: the value of USERNAME_FIELD, which may be an e-mail address or a number."""
     return str(user.get_username())
 
 
@@ -103,7 +116,7 @@ def name_lookup(relation: str = "") -> str:
 
 
 def name_searches(relation: str) -> list[str]:
-    """As `name_lookup`, for `ModelAdmin.search_fields`; empty if the name is a foreign key."""
+    """As `name_lookup` by `relation`, for `ModelAdmin.search_fields`; empty if the name is a foreign key."""
     users: Any = get_user_model()
     return [] if users._meta.get_field(users.USERNAME_FIELD).is_relation else [name_lookup(relation)]
 

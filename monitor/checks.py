@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Error, register
 
-from hubbub.checks import missing_for_pages
+from hubbub.auth import missing_for_pages
 from hubbub.process.extras import missing
 from monitor import conf
 

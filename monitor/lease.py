@@ -6,7 +6,7 @@ from typing import Any
 
 from redis.exceptions import WatchError
 
-from hubbub.process.redis_keys import delete_on_wrong_kind
+from hubbub.redis import delete_on_wrong_kind
 
 MAX_LEASE_MS = 60_000  # The bound of MONITOR["LEASE_SECONDS"]: other publishers may use longer leases.
 NO_END = -1  # The answer of PTTL for a key without an expiry.

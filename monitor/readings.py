@@ -9,9 +9,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from hubbub.process.host import digest
-from hubbub.process.metrics import COUNTERS
-from hubbub.process.this_process import PROCESS
+from hubbub.process import COUNTERS, PROCESS
 from monitor.protocol import Host, Network, Process, Usage
 
 LOOPBACK = "lo"
@@ -65,8 +63,7 @@ class HostReader:
 
     def __init__(self, source: str, name: str = "") -> None:
         """A `name` other than this host's makes another host on the dashboard."""
-        self._name = name or PROCESS.host.name
-        self._id = PROCESS.host.id if self._name == PROCESS.host.name else digest(PROCESS.host.id, name)
+        self._host = PROCESS.host.renamed(name) if name else PROCESS.host
         self._cpu = CPU_SOURCES[source]()
         self._network = _network_bytes()
         self._read_at = time.monotonic()
@@ -88,8 +85,8 @@ class HostReader:
         memory, disk = psutil.virtual_memory(), psutil.disk_usage("/")
         load_1, load_5, load_15 = os.getloadavg()
         return Host(
-            id=self._id,
-            name=self._name,
+            id=self._host.id,
+            name=self._host.name,
             cpu_percent=total,
             cores_percent=cores,
             memory_bytes=Usage(memory.total - memory.available, memory.total),

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from redis.exceptions import RedisError
 
-from hubbub.process.redis_errors import cause_of
+from hubbub.redis import cause_of
 from monitor.clock import steady
 
 logger = logging.getLogger(__name__)

@@ -9,12 +9,9 @@ from typing import Any
 
 from redis.exceptions import ResponseError, WatchError
 
-from hubbub import conf as hubbub_conf
-from hubbub import site
-from hubbub.process import redis_client
-from hubbub.process.per_loop import PerLoop
-from hubbub.process.redis_keys import delete_on_wrong_kind, is_wrong_kind
-from hubbub.site.lease import on_connect
+from hubbub import redis
+from hubbub.process import PerLoop
+from hubbub.redis import delete_on_wrong_kind, is_wrong_kind
 from monitor.lease import Lease
 from monitor.protocol import Host, Process, Reading, decode_reading, encode, is_sample
 
@@ -154,9 +151,7 @@ class Store:
 
 def connect() -> Any:
     """A Redis client with time limits. It retries once: pooled connections break at each restart of Redis."""
-    return redis_client.connect(
-        hubbub_conf.settings().redis_url, seconds=TIMEOUT_SECONDS, retries=1, on_connect=on_connect
-    )
+    return redis.connect(seconds=TIMEOUT_SECONDS, retries=1)
 
 
 # The store of the running event loop.
@@ -164,7 +159,7 @@ store = PerLoop(lambda: Store(connect()))
 
 
 def _key(name: str) -> str:
-    return site.key(f"{PREFIX}:{name}")
+    return redis.key(f"{PREFIX}:{name}")
 
 
 def _name_of(reading: Reading) -> str:

@@ -1,7 +1,7 @@
 """The dashboard's topic: the recent samples at a join, then each new one."""
 
 from hubbub import Topic, Versioned
-from hubbub.process.per_loop import PerLoop
+from hubbub.process import PerLoop
 from monitor.history import History
 from monitor.store import store
 

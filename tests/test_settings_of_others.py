@@ -190,7 +190,7 @@ def test_up_names_missing_parts_in_one_line(tmp_path: Path, wrong: dict[str, str
 APPLICATION = """
 from django.core.asgi import get_asgi_application
 http = get_asgi_application()
-from hubbub.asgi import with_services
+from hubbub.asgi.services import with_services
 application = with_services(http, services=[])
 """
 SERVE = "import sys, runpy; sys.argv = [{module!r}, '-p', '0', 'application:application']; sys.path.insert(0, '.'); "

@@ -13,7 +13,7 @@ http = get_asgi_application()
 
 from bench.topics_site.topics import CounterTopic, MineTopic  # noqa: E402
 from hubbub import live  # noqa: E402
-from hubbub.asgi import with_services  # noqa: E402
+from hubbub.asgi.services import with_services  # noqa: E402
 
 sockets = URLRouter([path("ws/topics/", live(CounterTopic, MineTopic).as_asgi())])
 

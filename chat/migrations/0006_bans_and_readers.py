@@ -1,6 +1,6 @@
 from django.db import migrations, models
 
-import hubbub.text.names
+import hubbub.text
 
 
 class Migration(migrations.Migration):
@@ -37,7 +37,7 @@ class Migration(migrations.Migration):
                 default="",
                 help_text="For the staff. The banned user is not shown it.",
                 max_length=200,
-                validators=[hubbub.text.names.validate_name],
+                validators=[hubbub.text.validate_name],
                 verbose_name="reason of the ban",
             ),
         ),

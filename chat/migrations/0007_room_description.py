@@ -1,6 +1,6 @@
 from django.db import migrations, models
 
-import hubbub.text.names
+import hubbub.text
 
 
 class Migration(migrations.Migration):
@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
             model_name="room",
             name="topic",
             field=models.CharField(
-                blank=True, db_column="topic", max_length=200, validators=[hubbub.text.names.validate_name]
+                blank=True, db_column="topic", max_length=200, validators=[hubbub.text.validate_name]
             ),
         ),
         migrations.RenameField(model_name="room", old_name="topic", new_name="description"),

@@ -1,4 +1,4 @@
-import hubbub.text.names
+import hubbub.text
 from django.db import migrations, models
 
 
@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='membership',
             name='ban_reason',
-            field=models.CharField(blank=True, db_default='', default='', help_text='Shown to staff only, never to the banned user.', max_length=200, validators=[hubbub.text.names.validate_name], verbose_name='reason of the ban'),
+            field=models.CharField(blank=True, db_default='', default='', help_text='Shown to staff only, never to the banned user.', max_length=200, validators=[hubbub.text.validate_name], verbose_name='reason of the ban'),
         ),
         migrations.AlterField(
             model_name='membership',

@@ -63,7 +63,7 @@ def user_widget(of: Any, field: Any) -> dict[str, Any]:
 
 
 def has_user_search(site: Any, request: HttpRequest) -> bool:
-    """Whether this user may search for users in the admin."""
+    """Whether the user of the request may search for users in the admin `site`."""
     return _has_search(site) and bool(site.get_model_admin(get_user_model()).has_view_permission(request))
 
 

@@ -202,14 +202,14 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return self.action_page(request, "admin/hubbub/progress.html", context)
 
     def fields_for(self, keys: Sequence[Any], request: HttpRequest, **more: str) -> list[tuple[str, str]]:
-        """Return the hidden fields of a form that continues an action with these rows."""
+        """Return the hidden fields of a form that continues an action with these `keys` of rows, and with `more`."""
         repeated = {name: request.POST[name] for name in request.POST if name not in NOT_REPEATED} | more
         row_fields = [(ROWS_FIELD, ",".join(str(quote(key)) for key in keys))]
         # Django requires at least one checkbox.
         return [*repeated.items(), *row_fields, *((ACTION_CHECKBOX_NAME, str(key)) for key in keys[:1])]
 
     def action_page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> TemplateResponse:
-        """Render `template`, a confirmation or the progress of an action, with `context` added to the admin's own."""
+        """Return the page of `template`, a confirmation or a progress, with `context` added to the admin's own."""
         request.current_app = self.admin_site.name
         shared = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media}
         return TemplateResponse(request, template, {**shared, **context})

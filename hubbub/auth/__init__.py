@@ -1,5 +1,40 @@
-"""Sign-in of a project's own; docs/sign-in.md shows how. All else in this package is private."""
+"""Sign-in of a project's own, identities of sockets and programs, and permissions of many users at once.
 
-from hubbub.auth.authenticator import ANONYMOUS, Authenticator, SignIn, SignInRequest, credentials_changed
+The names are loaded when they are used first: some need models.
+"""
 
-__all__ = ["ANONYMOUS", "Authenticator", "SignIn", "SignInRequest", "credentials_changed"]
+from typing import TYPE_CHECKING
+
+from hubbub.process.lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from hubbub.auth.authenticator import ANONYMOUS, Authenticator, SignIn, SignInRequest, credentials_changed
+    from hubbub.auth.identity import Identity, revalidate, with_permission
+    from hubbub.auth.pages import missing_for_pages
+
+__all__ = [
+    "ANONYMOUS",
+    "Authenticator",
+    "Identity",
+    "SignIn",
+    "SignInRequest",
+    "credentials_changed",
+    "missing_for_pages",
+    "revalidate",
+    "with_permission",
+]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "ANONYMOUS": "hubbub.auth.authenticator",
+        "Authenticator": "hubbub.auth.authenticator",
+        "Identity": "hubbub.auth.identity",
+        "SignIn": "hubbub.auth.authenticator",
+        "SignInRequest": "hubbub.auth.authenticator",
+        "credentials_changed": "hubbub.auth.authenticator",
+        "missing_for_pages": "hubbub.auth.pages",
+        "revalidate": "hubbub.auth.identity",
+        "with_permission": "hubbub.auth.identity",
+    },
+)

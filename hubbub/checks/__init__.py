@@ -3,7 +3,7 @@
 from hubbub.checks.redis import LAYERS
 from hubbub.checks.serving import check_address, check_descriptors, check_serving, is_public
 from hubbub.checks.settings import require_settings, start_refusal
-from hubbub.checks.site import missing_apps, missing_for_pages
+from hubbub.checks.site import missing_apps
 
 __all__ = [
     "LAYERS",
@@ -12,7 +12,6 @@ __all__ = [
     "check_serving",
     "is_public",
     "missing_apps",
-    "missing_for_pages",
     "require_settings",
     "start_refusal",
 ]

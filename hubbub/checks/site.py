@@ -8,16 +8,11 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSession
 from django.core.checks import CheckMessage, Error, Warning, register
-from django.utils.module_loading import import_string
 
 from hubbub import conf
 
 REQUIRED_APPS = ("django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions")
-PAGES_APP = "django.contrib.staticfiles"
-PAGES_MIDDLEWARE = (
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-)
+STATIC_APP = "django.contrib.staticfiles"
 
 
 @register("hubbub")
@@ -115,7 +110,7 @@ def check_scopes(**_: Any) -> list[CheckMessage]:
 
 @register("hubbub")
 def check_static_root(**_: Any) -> list[CheckMessage]:
-    if settings.STATIC_ROOT or not apps.is_installed(PAGES_APP):
+    if settings.STATIC_ROOT or not apps.is_installed(STATIC_APP):
         return []
     return [
         Warning(
@@ -131,18 +126,6 @@ def missing_apps() -> list[str]:
     return [name for name in REQUIRED_APPS if not apps.is_installed(name)]
 
 
-def missing_for_pages() -> list[str]:
-    """Return one line for each app and middleware that pages of signed-in users need and settings lack."""
-    lines = [] if apps.is_installed(PAGES_APP) else [f"INSTALLED_APPS lacks {PAGES_APP!r}."]
-    installed = [_imported(name) for name in settings.MIDDLEWARE]
-    for name in PAGES_MIDDLEWARE:
-        required = _imported(name)
-        # If the app itself is missing, E011 reports it.
-        if required and not any(isinstance(item, type) and issubclass(item, required) for item in installed):
-            lines.append(f"MIDDLEWARE lacks {name!r}.")
-    return lines
-
-
 def _known_scopes() -> Collection[str] | None:
     """The scopes of topics and of TOKEN_SCOPES; None: there are no topics, and TOKEN_SCOPES is not set."""
     if missing_apps() or conf.settings.problems():
@@ -150,11 +133,3 @@ def _known_scopes() -> Collection[str] | None:
     from hubbub.auth.tokens import known_scopes  # Imports models, and checks are registered before them.
 
     return known_scopes() or conf.settings().token_scopes
-
-
-def _imported(name: str) -> Any:
-    """The imported object; None where it does not exist, which Django reports itself."""
-    try:
-        return import_string(name)
-    except (ImportError, RuntimeError):
-        return None

@@ -91,6 +91,11 @@ class Consumer(Handshake):
         A live membership lasts until then, and a second join reads the state again. See `Hub.join`. Where a client must
         not learn that a group exists, use `join_uncounted`.
 
+        Args:
+            group: its name.
+            recovery: reads missed changes; None: events have no positions.
+            announce: makes the frame for users who came and went; None: the group has no presence.
+
         Raises:
             Refused: the socket is in too many groups.
         """
@@ -100,11 +105,16 @@ class Consumer(Handshake):
     async def join_uncounted(
         self, group: str, recovery: Recovery | None, announce: Announce | None, make_feed: MakeFeed | None = None
     ) -> None:
-        """As `join`, without the limit on groups. `make_feed`: for a group that has a state."""
+        """As `join`, without the limit on groups.
+
+        Args:
+            group, recovery, announce: as for `join`.
+            make_feed: for a group that has a state.
+        """
         await self._memberships.join(group, self.identity, recovery, announce, make_feed)
 
     def check_number(self, group: str) -> None:
-        """Raises Refused if the socket would be in too many groups with this one."""
+        """Raises Refused if the socket would be in too many groups with this `group`."""
         self._memberships.check_number(group)
 
     def is_active(self, group: str) -> bool:
@@ -117,11 +127,14 @@ class Consumer(Handshake):
         return iter(self._memberships)
 
     def presence(self, group: str, max_bytes: int | None = None) -> Presence | None:
-        """The presence to send to this pending member right before `go_live`. See `Hub.presence`."""
+        """The presence of the group, to send to this pending member right before `go_live`.
+
+        It names users up to `max_bytes`, and counts the others.
+        """
         return self._memberships.presence(group, max_bytes)
 
     def must_read_again(self, group: str, position: int) -> bool:
-        """Whether events above `position`, where the state was read, were lost: join and read the state again."""
+        """Whether events of the group above `position`, where the state was read, were lost: join and read it again."""
         return not runtime().hub.has_everything_after(group, self._memberships.pending(group), position)
 
     def is_evicted(self, group: str) -> bool:
@@ -140,7 +153,7 @@ class Consumer(Handshake):
         self._memberships.go_live(group, position, epoch, self.identity.name)
 
     def abandon(self, group: str) -> None:
-        """Cancel a `join`; an earlier live membership stays."""
+        """Cancel a `join` of the group; an earlier live membership stays."""
         self._memberships.abandon(group)
 
     def leave(self, group: str) -> None:
@@ -151,7 +164,7 @@ class Consumer(Handshake):
         """Called when the hub has evicted the socket from the group."""
 
     def answer(self, command: Command, answer: Ok) -> None:
-        """Queue the answer now, for a `handle` that acts after it and returns None."""
+        """Queue the answer to the command now, for a `handle` that acts after it and returns None."""
         self.send_frame(answer_text(command.ref, answer))
 
     # The socket's life

@@ -55,13 +55,18 @@ class RedisPubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]
         self._get_layer().watchers.append(watcher)
 
     async def group_add(self, group: str, channel: str) -> None:
-        """Subscribe. Returns when Redis has confirmed it or cannot be reached; then it takes effect later."""
+        """Subscribe the `channel` to the `group`. Returns when Redis has confirmed it.
+
+        It returns also when Redis cannot be reached: it takes effect when Redis is back.
+        """
         await self._get_layer().group_add(_checked(group), channel)
 
     async def group_discard(self, group: str, channel: str) -> None:
+        """End the subscription of the `channel` to the `group`."""
         await self._get_layer().group_discard(_checked(group), channel)
 
     async def group_send(self, group: str, message: dict[str, Any]) -> None:
+        """Send the message to all channels of the group. Raises the errors of redis-py while Redis is away."""
         await self._get_layer().group_send(_checked(group), message)
 
     async def group_send_together(self, messages: Sequence[Message]) -> int:
@@ -69,7 +74,7 @@ class RedisPubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]
         return await self._get_layer().group_send_together(messages)
 
     async def receive_payload(self, channel: str) -> bytes | dict[str, Any]:
-        """As `receive`, but plain MessagePack is returned undecoded."""
+        """As `receive` from this channel, but plain MessagePack is returned undecoded."""
         return await self._get_layer().receive_payload(channel)
 
     @property

@@ -22,6 +22,10 @@ class Host:
     id: str
     name: str
 
+    def renamed(self, name: str) -> "Host":
+        """Return this host, or under another `name` a host with an id of its own, for a trial with several hosts."""
+        return self if name == self.name else Host(digest(self.id, name), name)
+
 
 # Set by `store_in`; None: nothing is stored.
 _folder: Path | None = None

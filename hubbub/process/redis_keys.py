@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 def is_wrong_kind(error: BaseException) -> bool:
-    """Whether a key has a value of an unexpected type, so that a retry cannot succeed."""
+    """Whether the error says that a key has a value of an unexpected type, so that a retry cannot succeed."""
     return isinstance(error, ResponseError) and any(sign in str(error) for sign in WRONG_KINDS)
 
 
@@ -22,7 +22,7 @@ def is_wrong_kind(error: BaseException) -> bool:
 async def delete_on_wrong_kind(redis: Any, *keys: str) -> AsyncIterator[None]:
     """A context that deletes `keys` after a command met an unexpected type: their data may be lost at any time.
 
-    The error is still raised; a retry then finds the keys gone.
+    The error is still raised; a retry then finds the keys gone. `redis`: an asyncio client.
     """
     try:
         yield

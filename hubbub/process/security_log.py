@@ -4,10 +4,11 @@ Never pass a token, a cookie, a password or text that a user wrote.
 """
 
 import logging
+import math
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -17,6 +18,7 @@ logger = logging.getLogger("hubbub.security")
 
 # Per kind: a flood must neither fill the disk nor hide events of other kinds.
 LINES_PER_SECOND = 20
+MAX_REMEMBERED = 10_000  # Events that are not repeated for a while; past that the oldest are forgotten.
 MAX_CHARS = 200  # Per value: attackers choose some of them.
 
 
@@ -53,12 +55,23 @@ def log_event(
     user: str | int | None = None,
     connection: str | None = None,
     detail: str = "",
+    quiet_seconds: float = 0.0,
 ) -> None:
     """Count the event and log `kind address=… user=… connection=… 'detail'`, with `-` for unknown values.
 
-    Thread-safe. Past LINES_PER_SECOND of a kind events are only counted; the next line has the number.
+    Thread-safe. Past twenty lines of a kind in a second events are only counted; the next line has the number.
+
+    Args:
+        kind: of the event.
+        address: of the client; None: unknown.
+        user: the id of the user.
+        connection: the name of the socket.
+        detail: facts of the event, without secrets and without text that a user wrote. At most 200 characters are kept.
+        quiet_seconds: an event that is equal in all of these within this time is neither counted nor logged.
     """
     with _lock:
+        if quiet_seconds and _is_repeated((kind, address, user, connection, detail), quiet_seconds):
+            return
         COUNTERS.security_events[kind] += 1
         skipped = _lines.setdefault(kind, _Lines()).take()
     if skipped is None:
@@ -100,6 +113,20 @@ class _Lines:
 
 _lock = threading.Lock()
 _lines: dict[Kind, _Lines] = {}
+# When events that may not be repeated were logged; the oldest are first.
+_logged_at: dict[Hashable, float] = {}
+
+
+def _is_repeated(event: Hashable, quiet_seconds: float) -> bool:
+    """Whether the event was logged within this time; else note that it is now."""
+    now = time.monotonic()
+    if now - _logged_at.get(event, -math.inf) < quiet_seconds:
+        return True
+    _logged_at.pop(event, None)  # So that the order is by time.
+    _logged_at[event] = now
+    if len(_logged_at) > MAX_REMEMBERED:
+        del _logged_at[next(iter(_logged_at))]
+    return False
 
 
 def _forget_parents_lock() -> None:

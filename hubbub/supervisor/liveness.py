@@ -109,7 +109,7 @@ async def read_readiness(path: Path, host: str) -> tuple[int, str]:
     if status == 200:
         return status, ""
     if status == 404:
-        return status, "/readyz is not found: wrap the application in hubbub.asgi.with_services"
+        return status, "/readyz is not found: make the application by hubbub.asgi.application"
     if status != 503:
         return status, f"/readyz returns {status} for the host {host}"
     readiness = json.loads(body)

@@ -55,13 +55,14 @@ class Page:
         raise AttributeError(f"{self.topic.address} has no command {name!r}")
 
     async def send(self, type: str, /, **arguments: Any) -> Any:
-        """Send a command by its name on the wire.
+        """Send a command by its `type`, its name on the wire, with its arguments.
 
         Returns:
             Its result, decoded; None: there is none.
 
         Raises:
-            Refused: by the checks, for arguments of a wrong type, or by the command.
+            Refused: by the checks, or by the command. Malformed, a subclass: there is no such command, or an argument
+                has a wrong type.
         """
         spec = self.topic.commands.get(type)
         if spec is None:
@@ -69,7 +70,7 @@ class Page:
         return await self._call(spec, **arguments)
 
     async def changed(self, seconds: float = SECONDS) -> Any:
-        """Wait for a change. Returns the new state; several changes before it are one.
+        """Wait at most `seconds` for a change. Returns the new state; several changes before it are one.
 
         Raises:
             AssertionError: there was none, or the topic was closed.
@@ -77,7 +78,11 @@ class Page:
         return (await self.event("changed", seconds))["state"]
 
     async def event(self, type: str, seconds: float = SECONDS) -> Frame:
-        """Wait for the next event of this type. Others before it are dropped. Raises AssertionError as `changed`."""
+        """Wait at most `seconds` for the next event of this type, and return it. Others before it are dropped.
+
+        Raises:
+            AssertionError: there was none, or the topic was closed.
+        """
         deadline = self._loop.time() + seconds
         while True:
             await self._catch_up()
@@ -90,7 +95,11 @@ class Page:
                 raise AssertionError(f"{self.topic.address}: no {type!r} within {seconds:g} s; there came {came}")
 
     async def closed(self, seconds: float = SECONDS) -> str:
-        """Wait until the topic is closed for this user. Returns the code. Raises AssertionError: it stayed open."""
+        """Wait at most `seconds` until the topic is closed for this user. Returns the code.
+
+        Raises:
+            AssertionError: it stayed open.
+        """
         deadline = self._loop.time() + seconds
         while True:
             await self._catch_up()

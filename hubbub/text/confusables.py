@@ -35,14 +35,14 @@ def is_ignorable(character: str) -> bool:
 
 
 def fold_name(text: str) -> str:
-    """Remove differences of case and compatibility, and ignorable characters: toNFKC_Casefold."""
+    """Return the text without differences of case and compatibility, and ignorable characters: toNFKC_Casefold."""
     return unicodedata.normalize("NFKC", _IGNORABLE.sub("", unicodedata.normalize("NFKC", text)).casefold())
 
 
 def name_key(text: str) -> str:
     """Return the key that names have in common if they look alike in any case.
 
-    The name is folded, and each character replaced by its prototype. The key of a key is the key itself. Keys are not
+    The text is folded, and each character replaced by its prototype. The key of a key is the key itself. Keys are not
     for display, and not comparable between versions of the tables.
     """
     for _ in range(MAX_STEPS):
@@ -53,7 +53,7 @@ def name_key(text: str) -> str:
 
 
 def shown_key(text: str) -> str:
-    """Return the key of the name as it looks in its own case.
+    """Return the key of the text as it looks in its own case.
 
     It differs from `name_key` where a capital looks like another letter than its small form: ΑΝΝΑ, αννα.
     """

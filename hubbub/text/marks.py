@@ -12,7 +12,7 @@ _SUSPICIOUS = re.compile(rf"\W{{{MAX_MARKS + 1},}}")
 
 
 def has_endless_marks(text: str) -> bool:
-    """Whether more than MAX_MARKS combining marks follow one another. No language needs as many."""
+    """Whether more than MAX_MARKS combining marks follow one another in the text. No language needs as many."""
     for run in _SUSPICIOUS.finditer(text):
         marks = 0
         for character in run[0]:

@@ -74,7 +74,7 @@ def normalize_name(text: str) -> str:
 
 
 def validate_name(text: str) -> None:
-    """Validate a title or a description. For `validators` of a field.
+    """Validate the text of a title or a description. For `validators` of a field.
 
     Raises:
         ValidationError: without a letter or digit, with an invisible character, or with a word that mixes scripts.
@@ -86,7 +86,7 @@ def validate_name(text: str) -> None:
 
 
 def validate_user_name(text: str) -> None:
-    """Validate the name of a user, normalized to NFKC: as `validate_name`, with letters, digits and PUNCTUATION only.
+    """Validate a text, in NFKC, as the name of a user: as `validate_name`, with letters, digits and @ . + - _ only.
 
     Raises:
         ValidationError: for a name that breaks a rule.

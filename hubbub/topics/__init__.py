@@ -1,1 +1,28 @@
-"""Topics: a feature declares its state, its events and its commands once. Features import from `hubbub` alone."""
+"""Topics beyond their declaration: positions of one's own, all topics by name, and names of users that change.
+
+`Topic` and `command` are in `hubbub`. The names are loaded when they are used first: some need models.
+"""
+
+from typing import TYPE_CHECKING
+
+from hubbub.process.lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from hubbub.delivery.recovery import StreamPosition
+    from hubbub.topics.commands import BadDeclaration
+    from hubbub.topics.marks import person_changed
+    from hubbub.topics.reading import page_bytes
+    from hubbub.topics.topic import topics
+
+__all__ = ["BadDeclaration", "StreamPosition", "page_bytes", "person_changed", "topics"]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "BadDeclaration": "hubbub.topics.commands",
+        "StreamPosition": "hubbub.delivery.recovery",
+        "page_bytes": "hubbub.topics.reading",
+        "person_changed": "hubbub.topics.marks",
+        "topics": "hubbub.topics.topic",
+    },
+)

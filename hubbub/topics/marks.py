@@ -11,6 +11,7 @@ from django.db import connections, transaction
 from django.db.transaction import TransactionManagementError
 
 from hubbub import publish as publisher
+from hubbub.protocol import Person, PersonChanged, encode
 from hubbub.publish.commits import after_commit, open_transactions
 from hubbub.topics import positions
 from hubbub.topics.frames import Closed, event_text
@@ -126,6 +127,19 @@ def publish_many(topic: LiveTopic, changes: Iterable[tuple[int, Any]]) -> None:
 def tell(topic: LiveTopic, event: Any) -> None:
     """See `Topic.tell`."""
     publisher.publish_told(topic.group, event_text(topic.address, event))
+
+
+def person_changed(topics: Iterable[LiveTopic], user_id: str, name: str) -> None:
+    """Send a user's new name to the members of these topics, after the commit: `person.changed`, encoded once.
+
+    Args:
+        topics: those that show the name. Receivers of `hubbub.signals.user_renamed` find them.
+        user_id: of the user, as from `users.id_of`.
+        name: the new one.
+    """
+    text = encode(PersonChanged(user=Person(user_id, name)))
+    for topic in topics:
+        publisher.publish(topic.group, text)
 
 
 def close(topic: LiveTopic, code: str) -> None:

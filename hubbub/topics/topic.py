@@ -121,11 +121,11 @@ class Topic:
         raise NotImplementedError
 
     def changes(self, after: int, limit: int) -> Iterable[tuple[int, Any]]:
-        """Of a log: at most `limit` changes above position `after`, as (position, event) in rising order."""
+        """Of a log: return at most `limit` changes above position `after`, as (position, event) in rising order."""
         raise NotImplementedError
 
     def can_resume(self, after: int) -> bool:
-        """Of a log: whether a client that has reached `after` is sent the changes since; else it gets the state.
+        """Of a log: return whether a client that has reached `after` is sent the changes since; else it gets the state.
 
         False where they are not on record any more, or more than a client wants.
         """
@@ -153,19 +153,19 @@ class Topic:
         positions.renew_epoch(cls.database)
 
     def viewer(self, user: Any) -> Any:
-        """What only this user is told, with the answer to the join."""
+        """Return the facts that only this user is told, with the answer to the join."""
         return None
 
     def on_join(self, user: Any) -> None:
         """Called in a transaction after a socket of the user has joined."""
 
     def on_leave(self, user: Any) -> None:
-        """Called in a transaction after such a socket has left, or has gone."""
+        """Called in a transaction after a socket of the user has left, or has gone."""
 
     # By hand, for a topic that has rows of its own or must save queries
 
     def enter(self, identity: Identity) -> Any:
-        """Check that the user of a socket may see the topic, and return `viewer`. Called at each join, before reads.
+        """Check that the `identity` of a socket may see the topic, and return `viewer`. Called before a join reads.
 
         Raises:
             Refused: `unauthorized`, `forbidden` or `not_found`.
@@ -176,7 +176,7 @@ class Topic:
 
     @classmethod
     def read_positions(cls, keys: Collection[Any]) -> Mapping[Any, StreamPosition]:
-        """Of a log whose rows have positions of their own: those of these topics by key, without topics that ended.
+        """Of a log whose rows have positions of their own: return those of `keys`, without topics that ended.
 
         Such a topic takes its positions itself, under a lock, and raises the version of `access` where one changes.
         """
@@ -213,7 +213,7 @@ class Topic:
         marks.changed([self])
 
     def next_position(self) -> int:
-        """Of a log: take the position of the next change, in the transaction that stores the change.
+        """Of a log: take and return the position of the next change, in the transaction that stores it.
 
         Raises:
             TransactionManagementError: no transaction is open on the topic's database.

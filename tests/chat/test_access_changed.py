@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from chat import access, bans, services
 from chat.models import Membership, Room
+from hubbub.testing import published
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
 
@@ -65,3 +66,15 @@ def test_a_room_that_only_bans_a_user_does_not_hear_the_name(
     services.set_membership(room_id=lounge.pk, user_id=charlie.pk)
     assert access.rooms_showing(str(charlie.pk)) == ["lounge"]
     assert access.rooms_showing(str(alice.pk)) == ["attic"]
+
+
+def test_a_renamed_user_is_announced_in_the_rooms_that_show_the_name(charlie: Any, lounge: Room, attic: Room) -> None:
+    services.set_membership(room_id=lounge.pk, user_id=charlie.pk)
+    with published() as frames:
+        charlie.username = "charlotte"
+        charlie.save()
+    assert frames == [{"type": "person.changed", "user": {"id": str(charlie.pk), "name": "charlotte"}}]
+    with published("room/attic") as elsewhere:
+        charlie.username = "charlie"
+        charlie.save()
+    assert elsewhere == []

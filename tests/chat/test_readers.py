@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from chat import access, bans, history, posting, revocation, services
 from chat.models import Room
-from hubbub.limits.token_buckets import Buckets
+from hubbub.process import security_log
 from hubbub.protocol import Refused
 from tests.support.joins import join
 from tests.support.personas import make_user
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.database, pytest.mark.usefixtures("plain_static")]
 
 @pytest.fixture
 def reader(monkeypatch: pytest.MonkeyPatch, db: None) -> Any:
-    monkeypatch.setattr(access, "_logged_reads", Buckets(per_second=1 / 60, burst=1))
+    monkeypatch.setattr(security_log, "_logged_at", {})
     return staff_with("read_any_room", "view_room")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hubbub.process import host
-from hubbub.process.host import host_id, this_host
+from hubbub.process.host import Host, host_id, this_host
 from hubbub.process.this_process import PROCESS
 
 
@@ -52,3 +52,12 @@ def test_a_name_can_be_given(monkeypatch: pytest.MonkeyPatch) -> None:
     assert named.id == PROCESS.host.id
     assert PROCESS.host.name == socket.gethostname()
     assert PROCESS.id == f"{PROCESS.host.id}:{PROCESS.name}:{os.getpid()}"
+
+
+def test_a_host_under_another_name_has_another_id() -> None:
+    host = Host("0a1b2c3d4e5f", "first")
+    other = host.renamed("second")
+    assert (other.name, len(other.id)) == ("second", len(host.id))
+    assert other.id != host.id
+    assert host.renamed("second") == other
+    assert host.renamed("first") is host

@@ -164,7 +164,7 @@ async def test_an_application_without_the_services_is_an_error_with_the_remedy(t
         status, problem = await liveness.read_readiness(tmp_path / "web.sock", "localhost")
     assert (status, problem) == (
         404,
-        "/readyz is not found: wrap the application in hubbub.asgi.with_services",
+        "/readyz is not found: make the application by hubbub.asgi.application",
     )
 
 

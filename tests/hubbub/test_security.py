@@ -74,6 +74,25 @@ def test_a_flood_of_events_does_not_fill_the_log_nor_hide_others(caplog: Any, cl
     assert "only counted" not in lines(caplog)[-1]
 
 
+def test_an_event_that_is_not_to_be_repeated_is_logged_again_when_its_time_is_over(
+    caplog: Any, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(security_log, "_logged_at", {})
+    monkeypatch.setattr(security_log, "MAX_REMEMBERED", 2)
+
+    def read(user: str) -> int:
+        log_event(Kind.ROOM_READ, user=user, detail="attic", quiet_seconds=60)
+        return len(lines(caplog))
+
+    assert [read("1"), read("1"), read("2"), read("1")] == [1, 1, 2, 2]
+    assert COUNTERS.security_events == {"room_read": 2}
+    clock[0] += 61
+    assert [read("1"), read("1")] == [3, 3]
+    assert [read("2"), read("3"), read("1")] == [4, 5, 6]  # Past the bound the oldest is forgotten.
+    log_event(Kind.ROOM_READ, user="1", detail="attic")
+    assert len(lines(caplog)) == 7
+
+
 def test_events_of_many_threads_are_all_counted() -> None:
     def log_many() -> None:
         for _ in range(500):

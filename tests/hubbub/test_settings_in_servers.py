@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from channels.layers import get_channel_layer
 
-from hubbub.asgi import services, with_services
+from hubbub.asgi import services
+from hubbub.asgi.services import with_services
 from hubbub.process.metrics import COUNTERS
 
 

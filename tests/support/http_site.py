@@ -9,7 +9,8 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 site = get_asgi_application()
 
-from hubbub.asgi import with_bounded_requests, with_services  # noqa: E402
+from hubbub.asgi.request_limits import with_bounded_requests  # noqa: E402
+from hubbub.asgi.services import with_services  # noqa: E402
 
 SLOW_SECONDS = 3.0
 PART = b"x" * 65_536

@@ -15,7 +15,7 @@ import psutil  # noqa: E402
 from django.urls import path  # noqa: E402
 
 import chat.routing  # noqa: E402
-from hubbub.asgi import with_services  # noqa: E402
+from hubbub.asgi.services import with_services  # noqa: E402
 from hubbub.consumers import Consumer  # noqa: E402
 from hubbub.process.metrics import COUNTERS  # noqa: E402
 from hubbub.protocol import Command, Ok, Ping, Refused  # noqa: E402

@@ -12,7 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 site = get_asgi_application()
 
 from hubbub import threads  # noqa: E402
-from hubbub.asgi import with_services  # noqa: E402
+from hubbub.asgi.services import with_services  # noqa: E402
 
 BIG_BYTES = 16 << 20  # More than the kernel takes for a client that does not read.
 STUCK_SECONDS = 60

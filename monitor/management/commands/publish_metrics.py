@@ -7,9 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from hubbub import site
-from hubbub.process.this_process import PROCESS
-from hubbub.site.lease import REFUSALS, claim_at_start, hold
+from hubbub.process import PROCESS
+from hubbub.redis import RedisRefused, claim, holding
 from monitor import conf
 from monitor.publisher import Publisher
 from monitor.readings import CPU_SOURCES, HostReader
@@ -43,16 +42,14 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, source: str, interval: float, host: str, **options: Any) -> None:
         try:
-            claim_at_start()
-        except REFUSALS as error:
+            claim()
+        except RedisRefused as error:
             raise CommandError(str(error)) from None
         asyncio.run(_publish(HostReader(source, host), interval))
 
 
 async def _publish(host: HostReader, interval: float) -> None:
-    site.is_served = True
-    async with connect() as redis:
-        holding = asyncio.create_task(hold())
+    async with connect() as redis, holding():
         publisher = Publisher(Store(redis), host, interval=interval)
         running, stopped = asyncio.create_task(publisher.run()), asyncio.Event()
         running.add_done_callback(lambda _: stopped.set())
@@ -62,7 +59,6 @@ async def _publish(host: HostReader, interval: float) -> None:
         if running.done():
             running.result()  # Raises its error: a bug.
         await cancel(running)
-        await cancel(holding)
         await publisher.end()
 
 

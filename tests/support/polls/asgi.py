@@ -11,7 +11,7 @@ http = get_asgi_application()
 
 from django.urls import path, re_path  # noqa: E402
 
-from hubbub.asgi import with_services  # noqa: E402
+from hubbub.asgi.services import with_services  # noqa: E402
 from tests.support.polls.consumers import PollsConsumer  # noqa: E402
 
 PAGE = b"""<!doctype html>

@@ -10,7 +10,7 @@ http = get_asgi_application()
 
 from django.urls import path  # noqa: E402
 
-from hubbub.asgi import with_services  # noqa: E402
+from hubbub.asgi.services import with_services  # noqa: E402
 from tests.support.polls.walls import WallConsumer  # noqa: E402
 
 application = with_services(
