@@ -1,7 +1,9 @@
 """Template tags of Hubbub: `{% load hubbub %}`."""
 
 from django import template
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.shortcuts import resolve_url
 from django.urls import URLPattern, get_script_prefix
 from django.urls.resolvers import RoutePattern
 
@@ -33,6 +35,12 @@ def socket_path(name: str) -> str:
     if not _is_fixed(route):
         raise ImproperlyConfigured(f"socket_path {name!r}: the path {str(route.pattern)!r} takes arguments.")
     return get_script_prefix() + str(route.pattern)
+
+
+@register.simple_tag
+def login_path() -> str:
+    """Return the address of the sign-in page, from LOGIN_URL: a path, an address or a URL name."""
+    return resolve_url(settings.LOGIN_URL)
 
 
 def _is_fixed(route: URLPattern) -> bool:
