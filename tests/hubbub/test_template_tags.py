@@ -1,5 +1,7 @@
 """`{% socket_path %}`: the address of a socket route, and the names that it refuses."""
 
+from typing import Any
+
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.template import Context, Template
@@ -52,3 +54,9 @@ def test_an_unknown_name_is_refused_with_the_known_names() -> None:
 def test_a_path_with_arguments_is_refused(name: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=rf"\Asocket_path '{name}': the path '.*' takes arguments\.\Z"):
         rendered(name)
+
+
+@pytest.mark.parametrize("login_url", ["chat:lobby", "/"])
+def test_the_sign_in_page_is_found_by_name_or_path(settings: Any, login_url: str) -> None:
+    settings.LOGIN_URL = login_url
+    assert Template("{% load hubbub %}{% login_path %}").render(Context()) == "/"
