@@ -64,7 +64,7 @@ class RoomAdmin(BansOfRooms, ServiceAdmin):
         return [MembershipInline] if obj is None or obj.memberships.count() <= INLINE_MEMBERS else []
 
     def view_on_site(self, obj: Room) -> str:
-        return reverse("room", args=[obj.slug])
+        return reverse("chat:room", args=[obj.slug])
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         room: Room | None = kwargs.get("obj")
@@ -114,7 +114,7 @@ class RoomAdmin(BansOfRooms, ServiceAdmin):
             return HttpResponseRedirect(reverse("admin:chat_room_change", args=[obj.pk]))
         if FROM_LOBBY in request.GET:
             may_enter = access.find_room(users.id_of(request.user), obj.slug) is not None
-            return HttpResponseRedirect(reverse("room", args=[obj.slug]) if may_enter else reverse("lobby"))
+            return HttpResponseRedirect(reverse("chat:room", args=[obj.slug]) if may_enter else reverse("chat:lobby"))
         return response
 
     @admin.display(description="members", ordering="member_count")

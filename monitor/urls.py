@@ -4,4 +4,5 @@ from django.urls import path
 
 from monitor import views
 
+app_name = "monitor"
 urlpatterns = [path("", views.dashboard, name="dashboard")]

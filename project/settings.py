@@ -130,7 +130,7 @@ EMAIL_HOST_IS_SET = bool(EMAIL)
 globals().update(mail.mail_settings(EMAIL))
 DEFAULT_FROM_EMAIL = os.environ.get("HUBBUB_EMAIL_FROM", "hubbub@localhost")
 LOGIN_URL = "sign-in"
-LOGIN_REDIRECT_URL = "lobby"
+LOGIN_REDIRECT_URL = "chat:lobby"
 LOGOUT_REDIRECT_URL = "sign-in"
 
 # Messages end with the session. In a cookie, Django's default, the next user of the browser could see them.

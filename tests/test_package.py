@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tarfile
 import tomllib
-import venv
 import zipfile
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 import hubbub
 from scripts.package_check import problems
 from tests.support.client import opened
+from tests.support.packages import built_package, environment_with
 from tests.support.servers import ROOT, START_SECONDS, free_port
 from tests.support.typed_team import MISTAKES, TYPED
 
@@ -66,12 +66,7 @@ print(create_token(user=get_user_model().objects.create(username="alice"), name=
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The wheel (".whl") and the sources (".gz"), built from a clone as by `make package`."""
-    folder = tmp_path_factory.mktemp("package")
-    subprocess.run(["git", "clone", "--quiet", "--depth=1", ROOT.as_uri(), folder / "clone"], check=True)
-    uv = Path(sys.executable).with_name("uv")
-    command = [uv, "build", "--quiet", "--no-build-isolation", "--python", sys.executable, "--out-dir", folder / "dist"]
-    subprocess.run([*command, folder / "clone"], check=True)
-    return {path.suffix: path for path in (folder / "dist").glob("django_hubbub-*")}
+    return built_package(tmp_path_factory.mktemp("package"))
 
 
 @pytest.fixture(scope="module")
@@ -81,18 +76,7 @@ def wheel(built: dict[str, Path]) -> Path:
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Path:
-    """The Python of an environment in which the wheel is installed; `make package` makes a real one."""
-    if "SMOKE_PYTHON" in os.environ:
-        return Path(os.environ["SMOKE_PYTHON"]).absolute()
-    folder = tmp_path_factory.mktemp("environment") / "venv"
-    venv.create(folder)
-    [packages] = (folder / "lib").glob("python3.*/site-packages")
-    # The dependencies are those that the tests run with; the repository itself is not among them.
-    there = next(path for path in sys.path if path.endswith("site-packages"))
-    (packages / "dependencies.pth").write_text(there)
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(packages)
-    return folder / "bin" / "python"
+    return environment_with(wheel, tmp_path_factory.mktemp("environment") / "venv")
 
 
 class Project:

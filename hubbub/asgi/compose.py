@@ -6,10 +6,11 @@ from typing import Any
 from channels.routing import ProtocolTypeRouter, URLRouter
 
 from hubbub.asgi.request_limits import with_bounded_requests
-from hubbub.asgi.routes import check_routes, refuse_unknown_path, remember, with_upgrade_required
+from hubbub.asgi.routes import check_routes, refuse_unknown_path, with_upgrade_required
 from hubbub.asgi.services import Application, Service, check_services, with_services
 from hubbub.asgi.true_client import with_true_client
 from hubbub.checks import require_settings
+from hubbub.process.route_names import remember
 
 
 def application(http: Application, routes: Sequence[Any], *, services: Sequence[Service] = ()) -> Application:

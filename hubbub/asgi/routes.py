@@ -1,24 +1,20 @@
-"""The routes of sockets: their checks, their names, unknown paths, and page requests to the address of a socket."""
+"""The routes of sockets: their checks, unknown paths, and page requests to the address of a socket."""
 
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import URLPattern, URLResolver, re_path
-from django.utils.module_loading import import_string
 
 from hubbub.delivery.asgi_outbox import send_denial
+from hubbub.process.route_names import socket_routes as socket_routes  # Public as hubbub.asgi.socket_routes.
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 UPGRADE = b"This is the address of a WebSocket: send the header Upgrade: websocket (RFC 6455).\n"
 SOCKETS = "ws/"  # The prefix of all socket paths.
 EXAMPLE = 'path("ws/polls/", live(PollTopic).as_asgi(), name="polls")'
-
-# Those of `hubbub.asgi.application` by name; None: it has not been called.
-_named: dict[str, URLPattern] | None = None
 
 
 async def _refuse_path(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -58,38 +54,6 @@ async def _require_upgrade(scope: Any, send: Any) -> None:
     ]
     await send({"type": "http.response.start", "status": 426, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else UPGRADE})
-
-
-# Names
-
-
-def socket_routes() -> dict[str, URLPattern]:
-    """Return the routes of sockets by name. If no application is composed yet, load settings.ASGI_APPLICATION.
-
-    Returns:
-        By name: the route; `str(route.pattern)` is its path, without a leading slash. Routes without a name, and those
-        within a nested `URLRouter`, are left out.
-
-    Raises:
-        ImproperlyConfigured: ASGI_APPLICATION is not set, or cannot be loaded.
-    """
-    if _named is None:
-        path = getattr(settings, "ASGI_APPLICATION", None)
-        if not path:
-            raise ImproperlyConfigured(
-                "ASGI_APPLICATION is not set, and it has the routes: ASGI_APPLICATION = 'mysite.asgi.application'."
-            )
-        try:
-            import_string(path)
-        except ImportError as error:
-            raise ImproperlyConfigured(f"ASGI_APPLICATION={path!r} cannot be loaded: {error}.") from error
-    return dict(_named or {})
-
-
-def remember(routes: Sequence[Any]) -> None:
-    """Keep the routes for `socket_routes`, beside those of an application that was composed before."""
-    global _named
-    _named = {**(_named or {}), **{route.name: route for route in routes if route.name}}
 
 
 # Checks

@@ -20,7 +20,7 @@ ADMINS = "/admin/password_change/"
 def test_the_page_needs_a_sign_in_and_is_linked_beside_the_name(client: Client, owner: Any) -> None:
     assert client.get(ACCOUNT).headers["Location"] == f"{reverse('sign-in')}?next={ACCOUNT}"
     client.force_login(owner)
-    assert f'href="{ACCOUNT}"' in client.get(reverse("lobby")).text
+    assert f'href="{ACCOUNT}"' in client.get(reverse("chat:lobby")).text
     # Whose page it is, and where a new name is shown.
     page = client.get(ACCOUNT)
     assert f'data-own-id="{owner.pk}"' in page.text

@@ -63,7 +63,7 @@ def test_a_session_of_before_the_list_is_in_it_once_it_is_seen(owner: Any, monke
     session.save()
     BrowserSession.objects.all().delete()
     monkeypatch.setattr(browsers, "_recorded", Buckets(per_second=1 / 3600, burst=1))
-    assert old.get(reverse("lobby")).status_code == 200
+    assert old.get(reverse("chat:lobby")).status_code == 200
     [note] = BrowserSession.objects.all()
     assert (note.user, note.address, note.signed_in_at) == (owner, THERE, None)
     assert len(signed_in("alice").get(ACCOUNT).context["browsers"]) == 2
@@ -73,7 +73,7 @@ def test_a_page_costs_no_query_for_the_list(owner: Any) -> None:
     here = Client()
     here.force_login(owner)
     with CaptureQueriesContext(connection) as seen:
-        here.get(reverse("lobby"))
+        here.get(reverse("chat:lobby"))
     assert not [query["sql"] for query in seen if "browsersession" in query["sql"]]
 
 

@@ -26,7 +26,7 @@ def test_a_session_is_written_down_once_an_hour_by_all_processes(owner: Any, mon
     def queries(process: int) -> list[str]:
         monkeypatch.setattr(browsers, "_recorded", buckets[process])
         with CaptureQueriesContext(connection) as seen:
-            here.get(reverse("lobby"))
+            here.get(reverse("chat:lobby"))
         return [query["sql"].split()[0] for query in seen if "browsersession" in query["sql"]]
 
     # Noted half an hour ago, by a third one.

@@ -54,7 +54,7 @@ CAUSES = {
 }
 
 
-@pytest.mark.parametrize("opens", ["lobby", "sign-in"])
+@pytest.mark.parametrize("opens", ["chat:lobby", "sign-in"])
 @pytest.mark.parametrize("act", CAUSES, ids=lambda act: act.__name__)
 def test_a_browser_that_was_signed_out_elsewhere_shows_the_reason(owner: Any, act: Any, opens: str) -> None:
     here, there = signed_in("alice"), signed_in("alice", THERE)
@@ -70,15 +70,15 @@ def test_of_two_pages_at_once_the_one_that_comes_later_does_not_replace_the_reas
     here, there = signed_in("alice"), signed_in("alice", THERE)
     cookie = there.cookies[django_settings.SESSION_COOKIE_NAME].value
     sign_out_others(here)
-    assert there.get(reverse("lobby")).status_code == 302
+    assert there.get(reverse("chat:lobby")).status_code == 302
     there.cookies[django_settings.SESSION_COOKIE_NAME] = cookie  # As when it was sent before the first answer came.
-    assert CAUSES[sign_out_others] in there.get(reverse("lobby"), follow=True).text
+    assert CAUSES[sign_out_others] in there.get(reverse("chat:lobby"), follow=True).text
 
 
 def test_the_notice_is_shown_until_the_next_sign_in(owner: Any) -> None:
     here, there = signed_in("alice"), signed_in("alice", THERE)
     sign_out_others(here)
-    assert SAID in there.get(reverse("lobby"), follow=True).text
+    assert SAID in there.get(reverse("chat:lobby"), follow=True).text
     assert SAID not in sign_in("alice", "wrong", THERE, there).text
     assert sign_in("alice", PASSWORD, THERE, there).status_code == 302
     assert SAID not in there.get(SIGN_IN).text
@@ -89,13 +89,13 @@ def test_the_notice_is_shown_until_the_next_sign_in(owner: Any) -> None:
 def test_a_browser_that_signed_out_itself_gets_no_notice(owner: Any) -> None:
     here = signed_in("alice")
     here.post(reverse("sign-out"))
-    assert SAID not in here.get(reverse("lobby"), follow=True).text
+    assert SAID not in here.get(reverse("chat:lobby"), follow=True).text
     here = signed_in("alice")
     sign_out_everywhere(here)
     assert SAID not in here.get(SIGN_IN).text
     here = signed_in("alice")
     set_password(here)
-    assert here.get(reverse("lobby")).status_code == 200
+    assert here.get(reverse("chat:lobby")).status_code == 200
 
 
 def test_a_new_password_after_signing_out_others_shows_the_reason_password(owner: Any) -> None:
@@ -104,7 +104,7 @@ def test_a_new_password_after_signing_out_others_shows_the_reason_password(owner
     sign_out_others(here)
     there = signed_in("alice", THERE)
     set_password(there)
-    assert CAUSES[set_password] in here.get(reverse("lobby"), follow=True).text
+    assert CAUSES[set_password] in here.get(reverse("chat:lobby"), follow=True).text
 
 
 def test_a_session_of_the_release_before_ends_with_the_reason_changed(owner: Any) -> None:
@@ -113,7 +113,7 @@ def test_a_session_of_the_release_before_ends_with_the_reason_changed(owner: Any
     del session[ended.SALT_OF_SESSION]
     session.save()
     set_password(here)
-    assert ended.NOTICES["changed"] in there.get(reverse("lobby"), follow=True).text
+    assert ended.NOTICES["changed"] in there.get(reverse("chat:lobby"), follow=True).text
 
 
 def test_a_visitor_with_an_anonymous_session_gets_no_notice(client: Client) -> None:
@@ -121,7 +121,7 @@ def test_a_visitor_with_an_anonymous_session_gets_no_notice(client: Client) -> N
     session["anything"] = 1
     session.save()
     client.cookies[django_settings.SESSION_COOKIE_NAME] = session.session_key
-    assert SAID not in client.get(reverse("lobby"), follow=True).text
+    assert SAID not in client.get(reverse("chat:lobby"), follow=True).text
 
 
 def test_a_reason_that_is_not_signed_is_not_believed(client: Client) -> None:

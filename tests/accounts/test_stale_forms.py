@@ -153,7 +153,7 @@ def test_a_next_on_another_site_is_not_followed(browser: Client) -> None:
     first, second = open_tab(browser), open_tab(browser)
     send(browser, first, username="alice", password=PASSWORD)
     answer = send(browser, second, username="alice", password=PASSWORD, next="https://evil.example/")
-    assert answer.headers["Location"] == reverse("lobby")
+    assert answer.headers["Location"] == reverse("chat:lobby")
 
 
 def test_an_unreadable_form_of_the_admin_is_refused_as_before(browser: Client, root: Any) -> None:

@@ -33,7 +33,7 @@ def signed_in(client: Client) -> bool:
 def test_sign_up_makes_an_account_and_signs_it_in(client: Client, site_hashers: None) -> None:
     response = sign_up(client)
     assert response.status_code == 302
-    assert response.headers["Location"] == reverse("lobby")
+    assert response.headers["Location"] == reverse("chat:lobby")
     assert signed_in(client)
     assert get_user_model().objects.get(username="dora").check_password(PASSWORD)
 
@@ -113,9 +113,9 @@ def test_sign_up_can_be_closed(client: Client, settings: Any) -> None:
 def test_sign_in_goes_where_one_was_going(client: Client, alice: Any) -> None:
     alice.set_password(PASSWORD)
     alice.save()
-    wanted = client.get(reverse("room", args=["lounge"]))
+    wanted = client.get(reverse("chat:room", args=["lounge"]))
     response = client.post(wanted.headers["Location"], {"username": "alice", "password": PASSWORD})
-    assert response.headers["Location"] == reverse("room", args=["lounge"])
+    assert response.headers["Location"] == reverse("chat:room", args=["lounge"])
 
 
 @pytest.mark.parametrize("name", ["sign-in", "sign-up"])
@@ -128,7 +128,7 @@ def test_open_redirect_by_next(client: Client, alice: Any, name: str, where: str
     fields = {"sign-in": {"username": "alice", "password": PASSWORD}, "sign-up": {"username": "dora"}}[name]
     given = {"password1": PASSWORD, "password2": PASSWORD, **fields, "next": where}
     assert where not in client.get(reverse(name), {"next": where}).text
-    assert client.post(reverse(name), given).headers["Location"] == reverse("lobby")
+    assert client.post(reverse(name), given).headers["Location"] == reverse("chat:lobby")
 
 
 @pytest.mark.parametrize("word", ["x", "room", "lobby"])

@@ -42,7 +42,7 @@ def refusal(do: Any, **arguments: Any) -> str:
 
 def test_a_reader_opens_a_private_room_on_page_and_socket(client: Any, reader: Any, attic: Room) -> None:
     client.force_login(reader)
-    page = client.get(reverse("room", args=["attic"]))
+    page = client.get(reverse("chat:room", args=["attic"]))
     assert page.status_code == 200
     assert "You are not a member: you can read, but not write." in page.text
     assert 'data-role-here="reader"' in page.text
@@ -116,7 +116,7 @@ def test_each_opening_is_one_line_of_the_log(
 ) -> None:
     caplog.set_level(logging.WARNING, "hubbub.security")
     client.force_login(reader)
-    client.get(reverse("room", args=["attic"]))
+    client.get(reverse("chat:room", args=["attic"]))
     join(reader, attic)
     join(alice, attic)
     lines = [line for line in caplog.messages if line.startswith("room_read")]
@@ -127,7 +127,7 @@ def test_view_on_site_is_shown_to_permitted_readers(client: Any, reader: Any, lo
     def is_shown(user: Any, room: Room) -> bool:
         client.force_login(user)
         page = client.get(reverse("admin:chat_room_change", args=[room.pk])).content.decode()
-        return reverse("room", args=[room.slug]) in page
+        return reverse("chat:room", args=[room.slug]) in page
 
     other = staff_with("view_room")
     assert is_shown(reader, attic)
@@ -147,11 +147,13 @@ def test_new_room_stands_in_the_lobby_for_staff_who_may_make_one(client: Any, al
     address = f"{reverse('admin:chat_room_add')}?from_lobby=1"
     assert address in client.get("/").text
     fields = {"title": "Garden", "slug": "garden", "memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}
-    assert client.post(address, {**fields, "_save": "Save"}).headers["Location"] == reverse("room", args=["garden"])
+    assert client.post(address, {**fields, "_save": "Save"}).headers["Location"] == reverse(
+        "chat:room", args=["garden"]
+    )
     fields |= {"slug": "shed", "is_private": "on"}
     # Nobody's list of rooms has it yet: its page in the admin says so.
     shed = client.post(address, {**fields, "_save": "Save"}).headers["Location"]
     assert shed == reverse("admin:chat_room_change", args=[Room.objects.get(slug="shed").pk])
     maker.user_permissions.set(Permission.objects.filter(codename="add_room"))
     fields |= {"slug": "barn"}
-    assert client.post(address, {**fields, "_save": "Save"}).headers["Location"] == reverse("lobby")
+    assert client.post(address, {**fields, "_save": "Save"}).headers["Location"] == reverse("chat:lobby")

@@ -35,8 +35,8 @@ def test_lobby_shows_permitted_rooms_with_their_last_message(
 ) -> None:
     post(alice, attic, "an old word")
     post(bob, attic, "the last word")
-    page = visit(client, alice, "lobby").text
-    assert reverse("room", args=["lounge"]) in page
+    page = visit(client, alice, "chat:lobby").text
+    assert reverse("chat:room", args=["lounge"]) in page
     assert "the last word" in page
     assert "an old word" not in page
     assert 'aria-label="private"' in page
@@ -44,7 +44,11 @@ def test_lobby_shows_permitted_rooms_with_their_last_message(
 
 def test_outsider_learns_nothing_of_a_private_room(client: Client, charlie: Any, alice: Any, attic: Room) -> None:
     post(alice, attic, "a secret")
-    for path in (reverse("lobby"), reverse("room", args=["attic"]), reverse("room", args=["no-such-room"])):
+    for path in (
+        reverse("chat:lobby"),
+        reverse("chat:room", args=["attic"]),
+        reverse("chat:room", args=["no-such-room"]),
+    ):
         client.force_login(charlie)
         response = client.get(path)
         assert "a secret" not in response.text
@@ -58,7 +62,7 @@ def test_lobby_marks_deleted_messages_and_keeps_messages_of_deleted_users(
     services.delete_message(user_id=alice.pk, slug="lounge", seq=post(alice, lounge, "regretted"))
     post(bob, attic, "stays")
     bob.delete()
-    page = visit(client, alice, "lobby").text
+    page = visit(client, alice, "chat:lobby").text
     assert "message deleted" in page
     assert "regretted" not in page
     assert "deleted user" in page
@@ -67,12 +71,12 @@ def test_lobby_marks_deleted_messages_and_keeps_messages_of_deleted_users(
 
 def test_lobby_marks_archived_rooms(client: Client, alice: Any, lounge: Room) -> None:
     services.change_room(room_id=lounge.pk, is_archived=True)
-    assert "archived" in visit(client, alice, "lobby").text
+    assert "archived" in visit(client, alice, "chat:lobby").text
 
 
 def test_lobby_without_rooms_says_so(client: Client, alice: Any) -> None:
     Room.objects.all().delete()
-    assert "No rooms yet" in visit(client, alice, "lobby").text
+    assert "No rooms yet" in visit(client, alice, "chat:lobby").text
 
 
 def test_lobby_costs_the_same_for_many_rooms(
@@ -92,14 +96,14 @@ def test_lobby_costs_the_same_for_many_rooms(
 def test_markup_in_titles_topics_and_words_is_text(client: Client, alice: Any, lounge: Room) -> None:
     services.change_room(room_id=lounge.pk, title=SCRIPT, description=SCRIPT)
     post(alice, lounge, SCRIPT)
-    for page in (visit(client, alice, "lobby").text, visit(client, alice, "room", "lounge").text):
+    for page in (visit(client, alice, "chat:lobby").text, visit(client, alice, "chat:room", "lounge").text):
         assert SCRIPT not in page
         assert "&lt;script&gt;" in page
 
 
 def test_room_page_is_a_shell_that_allows_no_inline_script_or_style(client: Client, alice: Any, lounge: Room) -> None:
     post(alice, lounge, "comes by the socket")
-    response = visit(client, alice, "room", "lounge")
+    response = visit(client, alice, "chat:room", "lounge")
     assert "comes by the socket" not in response.text
     assert " style=" not in response.text
     assert "<script>" not in response.text

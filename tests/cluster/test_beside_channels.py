@@ -95,7 +95,7 @@ async def test_a_socket_on_an_unknown_path_gets_404_beside_them(place: Place) ->
 def test_the_sockets_of_the_site_have_names_outside_of_its_servers(tmp_path: Path) -> None:
     names = Site(tmp_path).shell(
         """
-        from hubbub.asgi.routes import socket_routes
+        from hubbub.asgi import socket_routes
         print(*(f"{name}={route.pattern}" for name, route in socket_routes().items()))
         """
     )

@@ -103,7 +103,7 @@ async def check_rolling_release(site: Cluster) -> None:
         assert visitors.failures == []
         assert "second-release" in page
         new = {name.split(".")[0] for name in visitors.files - first}
-        assert {"/static/project/css/base", "/static/project/css/second", "/static/chat/js/room"} <= new
+        assert {"/static/hubbub/css/base", "/static/project/css/second", "/static/chat/js/room"} <= new
         report = await talk.whole()
         assert report.recoveries  # Each socket was moved, and resumed.
         assert site.shell("from chat.models import Message; print(Message.objects.filter(mood='').exists())") == "True"
@@ -116,11 +116,14 @@ def release_two(root: Path) -> None:
     change(root / "chat" / "models.py", body, f"{body}    mood = {NEW_FIELD}\n")
     css = root / "project" / "static" / "project" / "css"
     (css / "second.css").write_text(".second-release { color: red; }\n")
-    (css / "base.css").write_text((css / "base.css").read_text() + "\n.second { color: red; }\n")
+    base = root / "hubbub" / "static" / "hubbub" / "css" / "base.css"
+    base.write_text(base.read_text() + "\n.second { color: red; }\n")
     room = root / "chat" / "static" / "chat" / "js" / "room.js"
     room.write_text(room.read_text() + "\n// second\n")
     link = '<link rel="stylesheet" data-release="second-release" href="{% static \'project/css/second.css\' %}">'
-    change(root / "project" / "templates" / "base.html", "  {% block head %}", f"  {link}\n  {{% block head %}}")
+    change(
+        root / "hubbub" / "templates" / "hubbub" / "base.html", "  {% block head %}", f"  {link}\n  {{% block head %}}"
+    )
 
 
 async def check_stop_during_release(site: Cluster) -> None:

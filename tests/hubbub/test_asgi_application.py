@@ -14,8 +14,8 @@ from django.urls import include, path, re_path
 
 import hubbub.asgi
 from hubbub import Topic, live
-from hubbub.asgi import routes as routes_module
-from hubbub.asgi.routes import socket_routes
+from hubbub.process import route_names as routes_module
+from hubbub.process.route_names import socket_routes
 from hubbub.topics.commands import BadDeclaration
 from tests.support.declarations import declare
 from tests.support.polls.topics import PollTopic

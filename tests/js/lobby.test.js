@@ -24,16 +24,12 @@ class Lobby {
   /** @param {string} selector */
   querySelector(selector) {
     if (selector === "main .column") return this.column;
+    if (selector === "[data-own-id]") return { dataset: { ownId: this.user } };
     return selector === "[data-own-name]" ? this.name : null;
   }
 
   querySelectorAll() {
     return [];
-  }
-
-  /** @param {string} id */
-  getElementById(id) {
-    return id === "sign-out" ? { dataset: { user: this.user } } : null;
   }
 
   /**

@@ -30,7 +30,7 @@ def test_a_page_request_under_a_new_key_keeps_the_session_of_the_open_sockets(
     socket = identify_session(key, None)
     assert socket is not None
     rotate(settings)
-    assert client.get(reverse("lobby")).status_code == 200
+    assert client.get(reverse("chat:lobby")).status_code == 200
     assert client.cookies["sessionid"].value == key
     assert [session.pk for session in Session.objects.all()] == [key]
     now = renew([socket], None)[socket]
@@ -43,9 +43,9 @@ def test_a_session_is_signed_anew_so_that_the_former_key_can_be_dropped(
 ) -> None:
     client.force_login(alice)
     rotate(settings)
-    client.get(reverse("lobby"))
+    client.get(reverse("chat:lobby"))
     settings.SECRET_KEY_FALLBACKS = []
-    assert client.get(reverse("lobby")).status_code == 200
+    assert client.get(reverse("chat:lobby")).status_code == 200
     assert client.session[HASH_SESSION_KEY] == alice.get_session_auth_hash()
 
 
@@ -55,15 +55,15 @@ def test_two_requests_at_once_under_a_new_key_are_both_signed_in(client: Client,
     other = Client()
     other.cookies["sessionid"] = client.session.session_key or ""
     rotate(settings)
-    assert client.get(reverse("lobby")).status_code == 200
-    assert other.get(reverse("lobby")).status_code == 200
+    assert client.get(reverse("chat:lobby")).status_code == 200
+    assert other.get(reverse("chat:lobby")).status_code == 200
 
 
 def test_a_session_under_a_key_that_is_no_fallback_is_signed_out(client: Client, alice: Any, settings: Any) -> None:
     client.force_login(alice)
     settings.SECRET_KEY = "another key, made for this test only"
     settings.SECRET_KEY_FALLBACKS = ["one that was never used"]
-    assert client.get(reverse("lobby")).status_code == 302
+    assert client.get(reverse("chat:lobby")).status_code == 302
 
 
 def test_a_sign_in_while_keys_change_still_gets_another_session_key(client: Client, alice: Any, settings: Any) -> None:
@@ -78,4 +78,4 @@ def test_a_sign_in_while_keys_change_still_gets_another_session_key(client: Clie
     client.cookies["sessionid"] = before or ""
     client.post(reverse("sign-in"), {"username": "alice", "password": PASSWORD})
     assert client.session.session_key != before
-    assert client.get(reverse("lobby")).status_code == 200
+    assert client.get(reverse("chat:lobby")).status_code == 200

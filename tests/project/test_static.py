@@ -59,4 +59,4 @@ def test_templates_have_no_inline_styles_or_scripts() -> None:
 
 def test_icons_of_the_tab_exist() -> None:
     for name in ("favicon", "favicon-unread"):
-        assert finders.find(f"project/img/{name}.svg")
+        assert finders.find(f"hubbub/img/{name}.svg")

@@ -32,6 +32,8 @@ class Cluster(Site):
     an administrator.
     """
 
+    python = sys.executable
+
     def __init__(
         self,
         folder: Path,
@@ -66,7 +68,7 @@ class Cluster(Site):
             fill(self.folder, "hubbub.sqlite3", self._filled_by)
         # Bound to this process: a killed test run leaves no processes behind.
         self.up = subprocess.Popen(
-            bound_to_parent([sys.executable, "manage.py", "up", *self._arguments]),
+            bound_to_parent([self.python, "manage.py", "up", *self._arguments]),
             cwd=self.root,
             env=self.env,
             stdin=subprocess.DEVNULL,

@@ -2,7 +2,7 @@
 
 import { timers } from "../../hubbub/js/browser.js";
 import { pageAt } from "../../hubbub/js/fetched.js";
-import { showOwnName } from "../../hubbub/js/own-name.js";
+import { ownIdOf, showOwnName } from "../../hubbub/js/own-name.js";
 import { poll } from "./polling.js";
 import { clockTime, dayName, fullTime, shortDay } from "./times.js";
 
@@ -36,12 +36,12 @@ async function refresh() {
   if (page === null) return false;
   const next = page.querySelector("main .column");
   const name = page.querySelector("[data-own-name]");
-  if (column === null || next === null || name === null) return false;
-  if (userOf(page) !== userOf(document)) {
+  if (column === null || next === null) return false;
+  if (ownIdOf(page) !== ownIdOf(document)) {
     location.reload(); // Another user has signed in with this browser: this page shows the rooms of the former one.
     return true;
   }
-  showOwnName(name.textContent ?? "");
+  if (name !== null) showOwnName(name.textContent ?? "");
   if (next.outerHTML === shown) return true;
   shown = next.outerHTML;
   const { activeElement } = document;
@@ -54,13 +54,4 @@ async function refresh() {
     link?.focus();
   }
   return true;
-}
-
-/**
- * The id of the user whom the page's sign-out dialog names.
- *
- * @param {Document} page
- */
-function userOf(page) {
-  return page.getElementById("sign-out")?.dataset.user;
 }

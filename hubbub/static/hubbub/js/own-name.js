@@ -22,8 +22,12 @@ export function takeOwnName(page) {
   if (here !== undefined && here === there && name !== null) showOwnName(name.textContent ?? "");
 }
 
-/** @param {Document} page */
-function ownIdOf(page) {
+/**
+ * The id of the user whom the header of the page names.
+ *
+ * @param {Document} page
+ */
+export function ownIdOf(page) {
   /** @type {HTMLElement | null} */
   const element = page.querySelector("[data-own-id]");
   return element?.dataset.ownId;

@@ -1,0 +1,41 @@
+"""The routes of the sockets that this process serves, by name."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import URLPattern
+from django.utils.module_loading import import_string
+
+# Those of `hubbub.asgi.application`; None: it has not been called.
+_named: dict[str, URLPattern] | None = None
+
+
+def socket_routes() -> dict[str, URLPattern]:
+    """Return the routes of sockets by name. If no application is composed yet, load settings.ASGI_APPLICATION.
+
+    Returns:
+        By name: the route; `str(route.pattern)` is its path, without a leading slash. Routes without a name, and those
+        within a nested `URLRouter`, are left out.
+
+    Raises:
+        ImproperlyConfigured: ASGI_APPLICATION is not set, or cannot be loaded.
+    """
+    if _named is None:
+        path = getattr(settings, "ASGI_APPLICATION", None)
+        if not path:
+            raise ImproperlyConfigured(
+                "ASGI_APPLICATION is not set, and it has the routes: ASGI_APPLICATION = 'mysite.asgi.application'."
+            )
+        try:
+            import_string(path)
+        except ImportError as error:
+            raise ImproperlyConfigured(f"ASGI_APPLICATION={path!r} cannot be loaded: {error}.") from error
+    return dict(_named or {})
+
+
+def remember(routes: Sequence[Any]) -> None:
+    """Keep the routes for `socket_routes`, beside those of an application that was composed before."""
+    global _named
+    _named = {**(_named or {}), **{route.name: route for route in routes if route.name}}

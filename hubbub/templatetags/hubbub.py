@@ -1,0 +1,47 @@
+"""Template tags of Hubbub: `{% load hubbub %}`."""
+
+from django import template
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.shortcuts import resolve_url
+from django.urls import URLPattern, get_script_prefix
+from django.urls.resolvers import RoutePattern
+
+from hubbub.process.route_names import socket_routes
+
+register = template.Library()
+
+
+@register.simple_tag
+def socket_path(name: str) -> str:
+    """Return the path of a socket route, below the script prefix of the request.
+
+        <div data-socket-path="{% socket_path 'polls' %}">
+
+    Args:
+        name: of a route that `hubbub.asgi.application` has, as in `path("ws/polls/", …, name="polls")`.
+
+    Returns:
+        The path with a leading slash: `/ws/polls/`, or `/team/ws/polls/` for a site below `/team`.
+
+    Raises:
+        ImproperlyConfigured: no route has this name, its path takes arguments, or ASGI_APPLICATION cannot be loaded.
+    """
+    routes = socket_routes()
+    route = routes.get(name)
+    if route is None:
+        known = ", ".join(repr(known) for known in sorted(routes)) or "none"
+        raise ImproperlyConfigured(f"socket_path {name!r}: no socket route has this name. Known names: {known}.")
+    if not _is_fixed(route):
+        raise ImproperlyConfigured(f"socket_path {name!r}: the path {str(route.pattern)!r} takes arguments.")
+    return get_script_prefix() + str(route.pattern)
+
+
+@register.simple_tag
+def login_path() -> str:
+    """Return the address of the sign-in page, from LOGIN_URL: a path, an address or a URL name."""
+    return resolve_url(settings.LOGIN_URL)
+
+
+def _is_fixed(route: URLPattern) -> bool:
+    return isinstance(route.pattern, RoutePattern) and not route.pattern.converters
