@@ -66,11 +66,11 @@ class Polls:
 
 
 @contextmanager
-def serving_polls(folder: Path, **settings: str) -> Iterator[Polls]:
+def serving_polls(folder: Path, kind: str = "hubbub", count: int = 2, **settings: str) -> Iterator[Polls]:
     with OwnRedis(folder / "redis.sock") as redis:
         redis.start()
-        site = Site(folder, DJANGO_SETTINGS_MODULE="tests.support.settings", REDIS_URL=redis.url, **settings)
-        with site.serving("hubbub", 2, APPLICATION) as servers:
+        site = Site(folder, **({"DJANGO_SETTINGS_MODULE": "tests.support.settings", "REDIS_URL": redis.url} | settings))
+        with site.serving(kind, count, APPLICATION) as servers:
             yield Polls(site, servers, redis)
 
 

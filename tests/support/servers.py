@@ -54,7 +54,18 @@ KINDS = {
         *("-m", "uvicorn", "--host", "127.0.0.1", "--port", "{port}", "--log-level", "warning"),
         *("--ws", "websockets-sansio", "{application}"),
     ],
+    "gunicorn": [
+        *("-m", "gunicorn", "-k", "uvicorn.workers.UvicornWorker", "-b", "127.0.0.1:{port}", "--log-level", "warning"),
+        *("--no-control-socket", "{application}"),
+    ],
+    "hypercorn": ["-m", "hypercorn", "-b", "127.0.0.1:{port}", "--log-level", "warning", "{application}"],
+    "granian": [
+        *("-m", "granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", "{port}", "--log-level", "warning"),
+        "{application}",
+    ],
 }
+for _kind in ("uvicorn", "gunicorn", "hypercorn", "granian"):
+    KINDS[f"{_kind} with 2 workers"] = [*KINDS[_kind][:-1], "--workers", "2", KINDS[_kind][-1]]
 
 # The same as `ulimit -n 300` and `ulimit -Sn 256` before the command.
 _LIMITED = """
