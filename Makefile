@@ -18,11 +18,11 @@ FAST := not slow and not cluster and not browser and not soak
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check coverage package bench lock screenshots
+.PHONY: help run test soak check coverage package release-package matrix docs bench lock screenshots
 .PHONY: test-slow test-fast check-ruff check-format check-mypy check-imports check-biome check-tsc check-migrations
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/.installed ## Run everything on this machine (HOST, PORT, PROCESSES)
 	@$(BIN)/python -m scripts.bundled_redis
@@ -31,6 +31,7 @@ run: .venv/.installed ## Run everything on this machine (HOST, PORT, PROCESSES)
 test: ## Install the tests' programs, and run all tests, also in a browser and on PostgreSQL (WORKERS)
 	@PYTHON=$(PYTHON) scripts/setup.sh
 	@$(MAKE) --no-print-directory .venv/.installed-dev node_modules/.installed
+	@$(MAKE) --no-print-directory docs
 	@node --test tests/js/*.test.js
 	@$(MAKE) --no-print-directory --jobs 2 --keep-going test-slow test-fast
 
@@ -78,11 +79,25 @@ coverage: .venv/.installed-dev ## Show how much of each file the unit tests run,
 package: .venv/.installed-dev ## Build the package into dist/, install it into a fresh environment, and try it there
 	@rm -rf dist var/package
 	@$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist
+	@$(BIN)/python -m scripts.package_check dist
 	@$(BIN)/python -m venv var/package
 	@var/package/bin/python -m pip install --quiet --disable-pip-version-check "$$(echo dist/*.whl)[server]"
 	@$(BIN)/python -m scripts.bundled_redis
 	@SMOKE_PYTHON=var/package/bin/python $(BIN)/python -m pytest -q tests/test_package.py
 	@ls dist/*
+
+release-package: .venv/.installed-dev ## Check that the tree is ready for a release, and build the package (VERSION)
+	@$(BIN)/python -m scripts.release_package ready $(VERSION)
+	@$(MAKE) --no-print-directory package
+	@$(BIN)/python -m scripts.release_package next $(VERSION)
+
+matrix: .venv/.installed-dev ## Try the package on each Python and Django, and on old libraries; var/matrix.md (ONLY)
+	@$(BIN)/python -m scripts.bundled_redis
+	@$(BIN)/python -m scripts.matrix --workers $(WORKERS) $(if $(ONLY),--only $(ONLY))
+
+docs: .venv-docs/.installed ## Build the documents as a site into var/site; a link that leads nowhere stops it
+	@.venv-docs/bin/mkdocs build --quiet --strict
+	@echo "Built var/site/index.html"
 
 bench: .venv/.installed .venv-bench/.installed ## Measure this server and its peers side by side, in half an hour (ROUNDS)
 	@command -v npm >/dev/null && npm ci --silent --no-audit --no-fund --prefix $(SOCKETIO) || true
@@ -92,6 +107,7 @@ lock: .venv/.installed-dev ## Pin the newest allowed versions of all requirement
 	@$(LOCK) --upgrade requirements.in -o requirements.txt
 	@$(LOCK) --upgrade requirements-dev.in -o requirements-dev.txt
 	@$(LOCK) --upgrade requirements-bench.in -o requirements-bench.txt
+	@$(LOCK) --upgrade requirements-docs.in -o requirements-docs.txt
 
 screenshots: .venv/.installed-dev ## Make the pictures of the README anew
 	@$(BIN)/python -m scripts.screenshots
@@ -119,6 +135,12 @@ node_modules/.installed: package-lock.json
 	@echo "Installing the benchmark's peers into .venv-bench …"
 	@$(BIN)/python -m venv .venv-bench
 	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
+	@touch $@
+
+.venv-docs/.installed: requirements-docs.txt | .venv/bin/python
+	@echo "Installing MkDocs into .venv-docs …"
+	@$(BIN)/python -m venv .venv-docs
+	@.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-docs.txt
 	@touch $@
 
 .venv/bin/python:

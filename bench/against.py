@@ -37,7 +37,7 @@ NOT_COMPARED = {
     ("hubbub", "alone_us"),
 }
 # Not source of a checkout, or made anew.
-NOT_COPIED = (".git", ".venv", ".venv-bench", "var", "node_modules", "__pycache__", "bench")
+NOT_COPIED = (".git", ".venv", ".venv-bench", ".venv-docs", "var", "node_modules", "__pycache__", "bench")
 NAMES = ("old", "new")
 
 

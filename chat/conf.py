@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from hubbub.conf import Tunables, bounds
+from hubbub.conf import Section, Tunables, bounds
 
 
 class Chat(Tunables, frozen=True, kw_only=True):
@@ -18,9 +18,4 @@ class Chat(Tunables, frozen=True, kw_only=True):
     ] = 300
 
 
-def settings() -> Chat:
-    """Chat's tunables in force: `settings.CHAT`, or the defaults."""
-    from django.conf import settings as django_settings
-
-    configured: Chat = getattr(django_settings, "CHAT", None) or Chat()
-    return configured
+settings = Section("CHAT", Chat)

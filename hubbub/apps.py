@@ -2,6 +2,9 @@ from django.apps import AppConfig
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import autodiscover_modules
 
+from hubbub import conf
+from hubbub.process import host
+
 
 class HubbubConfig(AppConfig):
     name = "hubbub"
@@ -12,6 +15,7 @@ class HubbubConfig(AppConfig):
         # Without these apps no model can be imported and no check can run; `check` reports the others.
         if missing := [name for name in missing_apps() if name != "django.contrib.sessions"]:
             raise ImproperlyConfigured(f"hubbub needs {' and '.join(map(repr, missing))} in INSTALLED_APPS.")
+        host.store_in(conf.settings.usable().var_dir)  # Wrong settings are reported by `check` and by servers.
         super().import_models()
 
     def ready(self) -> None:

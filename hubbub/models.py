@@ -23,7 +23,7 @@ class AccessToken(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="access_tokens")
     name = models.CharField(max_length=80, help_text="Its purpose: the name distinguishes it from other tokens.")
     scopes = models.CharField(
-        max_length=400, default="", help_text="Its permissions: names from settings.TOKEN_SCOPES, separated by spaces."
+        max_length=400, default="", help_text="Its permissions: names of scopes, separated by spaces."
     )
     secret_sha256 = models.CharField(max_length=64, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)

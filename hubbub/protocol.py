@@ -182,7 +182,7 @@ def to_json(value: Any, *, is_sorted: bool = False) -> bytes:
     return (_sorted_encoder if is_sorted else _encoder).encode(value)
 
 
-def from_json(text: bytes | msgspec.Raw) -> Any:
+def from_json(text: str | bytes | msgspec.Raw) -> Any:
     """Decode a value of a feature."""
     return msgspec.json.decode(text)
 

@@ -5,8 +5,23 @@ from typing import Any
 from django.core.checks import CheckMessage, Error, register
 
 from hubbub.checks import missing_for_pages
+from hubbub.process.extras import missing
+from monitor import conf
 
 
 @register("monitor")
 def check_pages(**_: Any) -> list[CheckMessage]:
     return [Error(line, hint="The monitor pages need it.", id="monitor.E001") for line in missing_for_pages()]
+
+
+@register("monitor")
+def check_psutil(**_: Any) -> list[CheckMessage]:
+    hint = "The readings of hosts and processes come from it."
+    line = missing("monitor", "psutil", "monitor")
+    return [] if line is None else [Error(line, hint=hint, id="monitor.E003")]
+
+
+@register("monitor")
+def check_settings(**_: Any) -> list[CheckMessage]:
+    hint = "The page Settings lists every key with its default and its bounds."
+    return [Error(line, hint=hint, id="monitor.E002") for line in conf.settings.problems()]

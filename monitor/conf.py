@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from hubbub.conf import Tunables, bounds
+from hubbub.conf import Section, Tunables, bounds
 
 
 class Monitor(Tunables, frozen=True, kw_only=True):
@@ -18,9 +18,4 @@ class Monitor(Tunables, frozen=True, kw_only=True):
     ] = 5.0
 
 
-def settings() -> Monitor:
-    """The monitor's tunables in force: `settings.MONITOR`, or the defaults."""
-    from django.conf import settings as django_settings
-
-    configured: Monitor = getattr(django_settings, "MONITOR", None) or Monitor()
-    return configured
+settings = Section("MONITOR", Monitor)

@@ -8,7 +8,7 @@ from redis.exceptions import WatchError
 
 from hubbub.process.redis_keys import delete_on_wrong_kind
 
-MAX_LEASE_MS = 60_000  # The bound of HUBBUB_LEASE_SECONDS: other publishers may use longer leases.
+MAX_LEASE_MS = 60_000  # The bound of MONITOR["LEASE_SECONDS"]: other publishers may use longer leases.
 NO_END = -1  # The answer of PTTL for a key without an expiry.
 
 

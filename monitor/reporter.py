@@ -1,7 +1,6 @@
 """Runs in each server process: reports the reading of the process once per interval."""
 
 from monitor import conf
-from monitor.readings import ProcessReader
 from monitor.schedule import repeat
 from monitor.store import store
 
@@ -11,6 +10,8 @@ AHEAD = 0.25
 
 async def run() -> None:
     """Report until cancelled."""
+    from monitor.readings import ProcessReader  # It needs psutil; the route beside this service does not.
+
     reader = ProcessReader()
     interval = conf.settings().sample_seconds
 

@@ -7,9 +7,9 @@ import logging
 import math
 from typing import Any
 
-from django.conf import settings
 from redis.exceptions import ResponseError, WatchError
 
+from hubbub import conf as hubbub_conf
 from hubbub import site
 from hubbub.process import redis_client
 from hubbub.process.per_loop import PerLoop
@@ -154,7 +154,9 @@ class Store:
 
 def connect() -> Any:
     """A Redis client with time limits. It retries once: pooled connections break at each restart of Redis."""
-    return redis_client.connect(settings.REDIS_URL, seconds=TIMEOUT_SECONDS, retries=1, on_connect=on_connect)
+    return redis_client.connect(
+        hubbub_conf.settings().redis_url, seconds=TIMEOUT_SECONDS, retries=1, on_connect=on_connect
+    )
 
 
 # The store of the running event loop.

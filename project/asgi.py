@@ -1,33 +1,21 @@
-"""The ASGI application: pages by Django, sockets by Channels."""
+"""The ASGI application: pages by Django, sockets by their routes."""
 
 import os
 
-from channels.routing import ProtocolTypeRouter, URLRouter
-from django.conf import settings
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 http = get_asgi_application()  # Sets up Django; the imports below need models.
 
 import chat.routing  # noqa: E402
+import hubbub.asgi  # noqa: E402
 import monitor.routing  # noqa: E402
-from hubbub.asgi import (  # noqa: E402
-    refuse_unknown_path,
-    with_bounded_requests,
-    with_services,
-    with_true_client,
-    with_upgrade_required,
-)
 from project.accounts.expired_sessions import clear_expired_sessions  # noqa: E402
 from project.preload import read_pages  # noqa: E402
 
-sockets = [*chat.routing.websocket_urlpatterns, *monitor.routing.websocket_urlpatterns]
-routes = ProtocolTypeRouter(
-    {
-        "http": with_upgrade_required(with_bounded_requests(http), sockets),
-        "websocket": URLRouter([*sockets, refuse_unknown_path]),
-    }
+application = hubbub.asgi.application(
+    http,
+    [*chat.routing.websocket_urlpatterns, *monitor.routing.websocket_urlpatterns],
+    services=[*monitor.routing.services, clear_expired_sessions],
 )
-services = [*monitor.routing.services, clear_expired_sessions]
-application = with_services(with_true_client(routes, settings.TRUSTED_PROXIES), services=services)
 read_pages()

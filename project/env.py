@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
-from hubbub.process.addresses import TrustedProxies
+from hubbub.conf.engine import PREFIX_PATTERN, is_proxy
 
 SQLITE_BUSY_SECONDS = 2  # A post has a deadline of 4 s: a longer wait for the write lock would exceed it.
 # A silent PostgreSQL is given up within the same deadline.
@@ -89,13 +89,19 @@ def read_proxies(name: str) -> list[str]:
     """Read addresses and networks of proxies, and `unix`."""
     proxies = read_list(name, [])
     for proxy in proxies:
-        try:
-            TrustedProxies([proxy])
-        except ValueError:
+        if not is_proxy(proxy):
             raise ImproperlyConfigured(
                 f"{name}: {proxy!r} is not an address, a network such as 10.0.0.0/8 (without host bits), or unix."
-            ) from None
+            )
     return proxies
+
+
+def read_prefix(name: str) -> str:
+    """Read the prefix of names in Redis; empty if it is not set."""
+    text = os.environ.get(name, "")
+    if not re.fullmatch(PREFIX_PATTERN, text):
+        raise ImproperlyConfigured(f"{name}={text!r} is invalid: use 1 to 40 letters, digits or hyphens.")
+    return text
 
 
 def read_secret_key(path: Path) -> str:

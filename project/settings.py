@@ -7,7 +7,7 @@ from chat.conf import Chat
 from hubbub.conf import Hubbub
 from hubbub.supervisor.private_redis import socket_path
 from monitor.conf import Monitor
-from project import env
+from project import env, mail
 from project.accounts.conf import Accounts
 from project.tunables import check_known, env_names, from_env
 
@@ -19,11 +19,24 @@ SECRET_KEY_FALLBACKS = env.read_former_keys("SECRET_KEY_FALLBACKS")
 DEBUG = env.read_bool("DEBUG", False)
 ALLOWED_HOSTS = env.read_hosts("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.read_origins("CSRF_TRUSTED_ORIGINS")
-TRUSTED_PROXIES = env.read_proxies("HUBBUB_TRUSTED_PROXIES")
 SIGN_UP_OPEN = env.read_bool("HUBBUB_SIGN_UP", True)
-FIRST_ADMIN = env.read_bool("HUBBUB_FIRST_ADMIN", True)
 
-HUBBUB = from_env(Hubbub, os.environ)
+HUBBUB = from_env(Hubbub, os.environ) | {
+    # The default is the private Redis that `manage.py up` and `runserver` start.
+    "REDIS_URL": env.read_redis_url("REDIS_URL", f"unix://{socket_path(VAR_DIR)}"),
+    # Of channels and keys in Redis; without it, an id in the database.
+    "PREFIX": env.read_prefix("HUBBUB_PREFIX"),
+    "TRUSTED_PROXIES": env.read_proxies("HUBBUB_TRUSTED_PROXIES"),
+    # With their descriptions in the admin.
+    "TOKEN_SCOPES": {
+        "chat.read": "Read rooms and their messages.",
+        "chat.write": "Post, edit and delete messages.",
+        "monitor.read": "Watch the dashboard, if its user may.",
+    },
+    "PROGRAMS": {"publisher": ["publish_metrics"]},
+    "FIRST_ADMIN": env.read_bool("HUBBUB_FIRST_ADMIN", True),
+    "VAR_DIR": VAR_DIR,
+}
 CHAT = from_env(Chat, os.environ)
 MONITOR = from_env(Monitor, os.environ)
 ACCOUNTS = from_env(Accounts, os.environ)
@@ -73,9 +86,6 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
 
-# Management commands that `manage.py up` runs beside the web processes.
-HUBBUB_PROGRAMS = {"publisher": ["publish_metrics"]}
-
 ROOT_URLCONF = "project.urls"
 ASGI_APPLICATION = "project.asgi.application"
 
@@ -96,13 +106,7 @@ TEMPLATES = [
 DATABASES = {"default": env.read_database("DATABASE_URL", VAR_DIR / "hubbub.sqlite3")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# The default is the private Redis that `manage.py up` and `runserver` start.
-REDIS_URL = env.read_redis_url("REDIS_URL", f"unix://{socket_path(VAR_DIR)}")
-# The prefix of channels and keys; without it, an id in the database.
-REDIS_PREFIX = os.environ.get("HUBBUB_PREFIX")
-CHANNEL_LAYERS = {
-    "default": {"BACKEND": "hubbub.delivery.layer.RedisPubSubLayer", "CONFIG": {"capacity": HUBBUB.layer_capacity}},
-}
+CHANNEL_LAYERS = {"default": {"BACKEND": "hubbub.layer.RedisPubSubLayer"}}
 
 AUTH_USER_MODEL = "accounts.User"
 # Django's hashers, with a limit on concurrent hashes.
@@ -118,21 +122,12 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
-# The scopes of access tokens, with their descriptions in the admin.
-TOKEN_SCOPES = {
-    "chat.read": "Read rooms and their messages.",
-    "chat.write": "Post, edit and delete messages.",
-    "monitor.read": "Watch the dashboard, if its user may.",
-}
 CSRF_FAILURE_VIEW = "project.accounts.stale_forms.form_refused"
-PASSWORD_RESET_TIMEOUT = ACCOUNTS.reset_link_seconds
+PASSWORD_RESET_TIMEOUT = ACCOUNTS["RESET_LINK_SECONDS"]
 SITE_URL = env.read_site_url("HUBBUB_SITE_URL")
 EMAIL = env.read_mail_server("HUBBUB_EMAIL_URL", SITE_URL)
 EMAIL_HOST_IS_SET = bool(EMAIL)
-EMAIL_HOST, EMAIL_PORT = EMAIL.get("host", ""), EMAIL.get("port", 25)
-EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = EMAIL.get("user", ""), EMAIL.get("password", "")
-EMAIL_USE_SSL, EMAIL_USE_TLS = EMAIL.get("ssl", False), EMAIL.get("starttls", False)
-EMAIL_TIMEOUT = 10
+globals().update(mail.mail_settings(EMAIL))
 DEFAULT_FROM_EMAIL = os.environ.get("HUBBUB_EMAIL_FROM", "hubbub@localhost")
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "lobby"

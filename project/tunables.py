@@ -1,16 +1,15 @@
-"""Tunables from the environment: each is read from the variable `HUBBUB_<FIELD>`."""
+"""Dictionaries of settings from the environment: each tunable is read from the variable `HUBBUB_<FIELD>`."""
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any
 
-import msgspec
 from django.core.exceptions import ImproperlyConfigured
 
 from hubbub.conf import Tunables
+from hubbub.conf.declaring import numbers_of
+from hubbub.conf.reading import convert
 
 ENV_PREFIX = "HUBBUB_"
-
-T = TypeVar("T", bound=Tunables)
 
 # Variables of earlier versions, with their new names.
 RENAMED = {
@@ -38,20 +37,26 @@ RENAMED = {
 }
 
 
-def from_env(cls: type[T], environ: Mapping[str, str]) -> T:
-    """Read an instance of `cls` from `environ`.
+def from_env(cls: type[Tunables], environ: Mapping[str, str]) -> dict[str, Any]:
+    """Read the tunables of `cls` from `environ`.
+
+    Returns:
+        All of them by key: a dictionary for Django's settings.
 
     Raises:
         ImproperlyConfigured: for a value out of bounds, with the variable and the allowed values.
     """
     values = {}
-    for field in msgspec.structs.fields(cls):
-        if (text := environ.get(env_name(field.name))) is not None:
+    for field in numbers_of(cls):
+        if (text := environ.get(name := env_name(field.name))) is not None:
             try:
-                values[field.name] = msgspec.convert(text, field.type, strict=False)
-            except msgspec.ValidationError:
-                raise ImproperlyConfigured(f"{env_name(field.name)}={text!r}: {allowed(field)} is allowed.") from None
-    return cls(**values)
+                values[field.name] = convert(text, field, strict=False)
+            except ImproperlyConfigured as error:
+                raise ImproperlyConfigured(f"{name}{error}") from None
+    read = cls(**values)
+    for problem in read.problems(env_name):
+        raise ImproperlyConfigured(problem)
+    return {field.name.upper(): getattr(read, field.name) for field in numbers_of(cls)}
 
 
 def check_known(environ: Mapping[str, str], known: set[str]) -> None:
@@ -72,17 +77,4 @@ def env_name(field: str) -> str:
 
 
 def env_names(*classes: type[Tunables]) -> set[str]:
-    return {env_name(field.name) for cls in classes for field in msgspec.structs.fields(cls)}
-
-
-def limits_of(field: msgspec.structs.FieldInfo) -> msgspec.Meta:
-    """Return the bounds and the reason of a field."""
-    meta: msgspec.Meta = field.type.__metadata__[0]
-    return meta
-
-
-def allowed(field: msgspec.structs.FieldInfo) -> str:
-    """Return the allowed values of a field as text: `a whole number from 1 to 64`."""
-    kind = "a whole number" if field.type.__origin__ is int else "a number"
-    limits = limits_of(field)
-    return f"{kind} from {limits.ge} to {limits.le}"
+    return {env_name(field.name) for cls in classes for field in numbers_of(cls)}

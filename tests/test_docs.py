@@ -4,15 +4,14 @@ import ast
 import re
 from pathlib import Path
 
-import msgspec
-
 from chat.conf import Chat
 from hubbub.conf import Hubbub
+from hubbub.conf.declaring import allowed, fields_of, meta_of, numbers_of
 from hubbub.process.metrics import report
 from hubbub.process.security_log import Kind
 from monitor.conf import Monitor
 from project.accounts.conf import Accounts
-from project.tunables import env_name, limits_of
+from project.tunables import env_name
 from tests.support.documents import ROOT, names_in, table
 
 SETTINGS = (ROOT / "docs" / "settings.md").read_text()
@@ -28,11 +27,21 @@ def test_every_tunable_is_documented_with_default_bounds_and_reason() -> None:
     expected = [
         f"| `{env_name(field.name)}` | {field.default} | {limits.ge} to {limits.le} | {limits.description} |"
         for tunables in (Hubbub, Chat, Monitor, Accounts)
-        for field in msgspec.structs.fields(tunables)
-        for limits in [limits_of(field)]
+        for field in numbers_of(tunables)
+        for limits in [meta_of(field)]
     ]
     # A tunable that is new or has changed: put the line that stands here into docs/settings.md.
     assert [line for line in SETTINGS.splitlines() if line.startswith("| `HUBBUB_") and " to " in line] == expected
+
+
+def test_every_key_that_is_not_a_number_is_documented() -> None:
+    rows = {row[0].strip("`"): row[2:] for row in table(SETTINGS, "key")}
+    numbers = [field.name for field in numbers_of(Hubbub)]
+    assert rows == {
+        key: [allowed(field), meta_of(field).description]
+        for key, field in fields_of(Hubbub).items()
+        if field.name not in numbers
+    }
 
 
 def test_every_other_variable_is_documented_with_its_default() -> None:

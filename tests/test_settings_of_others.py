@@ -28,17 +28,14 @@ WHOLE = {
     "USE_TZ": "True",
     "STATIC_URL": "'static/'",
     "STATIC_ROOT": "'static'",
-    "REDIS_URL": "'redis://127.0.0.1:6379'",
-    "CHANNEL_LAYERS": "{'default': {'BACKEND': 'hubbub.delivery.layer.RedisPubSubLayer'}}",
-    "VAR_DIR": "'var'",
+    "BASE_DIR": "__import__('pathlib').Path(__file__).parent",
+    "HUBBUB": "{'REDIS_URL': 'redis://127.0.0.1:6379', 'TOKEN_SCOPES': {'chat.read': ''}}",
+    "CHANNEL_LAYERS": "{'default': {'BACKEND': 'hubbub.layer.RedisPubSubLayer'}}",
     "ASGI_APPLICATION": "'site.asgi.application'",
-    "TOKEN_SCOPES": "{'chat.read': '', 'chat.write': '', 'monitor.read': ''}",
 }
 ENGINE = {
     "INSTALLED_APPS": "['hubbub', 'django.contrib.auth', 'django.contrib.contenttypes', 'django.contrib.sessions']"
 }
-# Never imported by an engine on SQLite on another server.
-ABSENT = ("psycopg", "daphne", "twisted", "autobahn", "psutil", "websockets", "dj_database_url", "whitenoise")
 
 
 def run(folder: Path, settings: dict[str, str], code: str) -> subprocess.CompletedProcess[str]:
@@ -61,6 +58,27 @@ def check(folder: Path, settings: dict[str, str]) -> list[str]:
     return identifiers
 
 
+REDIS = "'REDIS_URL': 'redis://localhost', 'TOKEN_SCOPES': {}"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "found"),
+    [
+        ({"HUBBUB": f"{{{REDIS}, 'MAX_SOCKET': 5, 'GAP_MS': 'x', 'READER_THREADS': 0}}"}, ["hubbub.E020"] * 3),
+        ({"HUBBUB": f"{{{REDIS}, 'AUTHENTICATE': 'shop.SignIn'}}"}, ["hubbub.E021"]),
+        ({"HUBBUB": f"{{{REDIS}, 'PROGRAMS': {{'a': ['no_such_command']}}}}"}, ["hubbub.E021"]),
+        ({"HUBBUB": "{'REDIS_URL': 5, 'TOKEN_SCOPES': {}}"}, ["hubbub.E020"]),
+        ({"HUBBUB": "[]"}, ["hubbub.E010", "hubbub.E020"]),
+        ({"CHAT": "{'BODY_CHARS': 0}"}, ["chat.E002"]),
+        ({"MONITOR": "{'SAMPLE': 1}"}, ["monitor.E002"]),
+        ({"TOKEN_SCOPES": "{}", "REDIS_PREFIX": "'mine'"}, ["hubbub.E022"] * 2),
+        ({"REDIS_URL": "'redis://elsewhere'", "VAR_DIR": "'elsewhere'"}, []),
+    ],
+)
+def test_each_fault_of_a_dictionary_is_one_line(tmp_path: Path, wrong: dict[str, str], found: list[str]) -> None:
+    assert sorted(check(tmp_path, WHOLE | wrong)) == found
+
+
 def test_a_complete_project_passes_all_checks(tmp_path: Path) -> None:
     assert check(tmp_path, WHOLE) == []
     assert check(tmp_path, WHOLE | ENGINE) == []
@@ -70,10 +88,9 @@ def test_a_complete_project_passes_all_checks(tmp_path: Path) -> None:
     ("name", "found"),
     [
         ("CHANNEL_LAYERS", ["hubbub.E001"]),
-        ("REDIS_URL", ["hubbub.E010"]),
-        ("VAR_DIR", ["hubbub.W010"]),
+        ("HUBBUB", ["hubbub.E010"]),
+        ("BASE_DIR", ["hubbub.W010"]),
         ("ASGI_APPLICATION", ["hubbub.W011"]),
-        ("TOKEN_SCOPES", []),  # Topics declare theirs.
         ("STATIC_ROOT", ["hubbub.W013"]),
         ("ALLOWED_HOSTS", ["hubbub.W014"]),
         ("MIDDLEWARE", ["chat.E001", "chat.E001", "monitor.E001", "monitor.E001"]),
@@ -83,7 +100,7 @@ def test_each_setting_that_is_missing_is_one_line(tmp_path: Path, name: str, fou
     assert check(tmp_path, {key: value for key, value in WHOLE.items() if key != name}) == found
 
 
-LAYER = "hubbub.delivery.layer.RedisPubSubLayer"
+LAYER = "hubbub.layer.RedisPubSubLayer"
 
 
 @pytest.mark.parametrize(
@@ -92,9 +109,9 @@ LAYER = "hubbub.delivery.layer.RedisPubSubLayer"
         (f"'{LAYER}'", ["hubbub.E001"]),
         ("None", ["hubbub.E001"]),
         (f"{{'default': '{LAYER}'}}", ["hubbub.E001"]),
-        ("{'default': {'BACKEND': 'channels.layers.InMemoryChannelLayer'}}", ["hubbub.E001"]),
+        ("{'default': {'BACKEND': 'channels.layers.InMemoryChannelLayer'}}", ["hubbub.W030"]),
         (f"{{'default': {{'BACKEND': '{LAYER}', 'CONFIG': None}}}}", []),
-        (f"{{'default': {{'BACKEND': '{LAYER}', 'CONFIG': {{'hosts': [REDIS_URL]}}}}}}", []),
+        (f"{{'default': {{'BACKEND': '{LAYER}', 'CONFIG': {{'hosts': ['redis://127.0.0.1:6379']}}}}}}", []),
         (f"{{'default': {{'BACKEND': '{LAYER}', 'CONFIG': {{'hosts': [('127.0.0.1', 6380)]}}}}}}", ["hubbub.W015"]),
     ],
 )
@@ -142,41 +159,94 @@ def test_pages_without_static_files_are_a_line_for_each_app(tmp_path: Path) -> N
 
 
 def test_scopes_of_topics_need_no_setting(tmp_path: Path) -> None:
-    scopes = {"TOKEN_SCOPES": "{'chat.read': ''}"}
-    assert check(tmp_path, WHOLE | scopes) == []
+    no_scopes = {"HUBBUB": "{'REDIS_URL': 'redis://127.0.0.1:6379'}"}
+    assert check(tmp_path, WHOLE | no_scopes) == []
+    assert check(tmp_path, WHOLE | ENGINE | no_scopes) == ["hubbub.W012"]
 
 
-@pytest.mark.parametrize("name", ["VAR_DIR", "ASGI_APPLICATION"])
-def test_up_names_missing_parts_in_one_line(tmp_path: Path, name: str) -> None:
-    settings = {key: value for key, value in (WHOLE | ENGINE).items() if key != name}
-    settings["INSTALLED_APPS"] = settings["INSTALLED_APPS"].replace("['hubbub',", "['hubbub', 'hubbub.supervisor',")
-    ran = run(tmp_path, settings, "from django.core.management import execute_from_command_line as go; go(['', 'up'])")
+UP = "from django.core.management import execute_from_command_line as go; go(['', 'up', *{more!r}])"
+SUPERVISED = ENGINE["INSTALLED_APPS"].replace("['hubbub',", "['hubbub', 'hubbub.supervisor',")
+IN_MEMORY = "{'default': {'BACKEND': 'channels.layers.InMemoryChannelLayer'}}"
+NO_FOLDER = 'Neither HUBBUB["VAR_DIR"] nor BASE_DIR is set: `up` and `runserver` refuse to start.'
+
+
+@pytest.mark.parametrize(
+    ("wrong", "line"),
+    [
+        ({"BASE_DIR": "None"}, NO_FOLDER),
+        ({"ASGI_APPLICATION": "None"}, "ASGI_APPLICATION is not set: `up` and `runserver` refuse to start."),
+        ({"CHANNEL_LAYERS": IN_MEMORY}, "The channel layer in memory connects no processes: servers refuse to start."),
+        ({"HUBBUB": "{}"}, 'HUBBUB["REDIS_URL"] is not set.'),
+        ({"HUBBUB": "{'MAX_SOCKET': 1}"}, 'HUBBUB["MAX_SOCKET"] is unknown: did you mean MAX_SOCKETS?'),
+    ],
+)
+def test_up_names_missing_parts_in_one_line(tmp_path: Path, wrong: dict[str, str], line: str) -> None:
+    settings = WHOLE | {"INSTALLED_APPS": SUPERVISED} | wrong
+    ran = run(tmp_path, settings, UP.format(more=["--skip-checks"]))
     assert ran.returncode == 1
-    assert ran.stderr.splitlines()[-1] == f"CommandError: {name} is not set: see manage.py check."
+    assert ran.stderr == f"CommandError: {line}\n"
 
 
-def test_an_engine_on_sqlite_imports_nothing_that_it_does_not_use(tmp_path: Path) -> None:
-    code = f"""
-import importlib, importlib.abc, pkgutil, sys
-class Absent(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {ABSENT!r}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-sys.meta_path.insert(0, Absent())
-import django
-django.setup()
-from django.core.management import call_command
-call_command("check")
-call_command("migrate", verbosity=0)
-import hubbub
-for one in pkgutil.walk_packages(hubbub.__path__, "hubbub."):
-    if not one.name.startswith(("hubbub.server", "hubbub.admin", "hubbub.supervisor")):
-        importlib.import_module(one.name)
-import asyncio
-from hubbub import threads
-from django.contrib.auth import get_user_model
-print(asyncio.run(threads.read(get_user_model().objects.count)))
-threads.close()
+APPLICATION = """
+from django.core.asgi import get_asgi_application
+http = get_asgi_application()
+from hubbub.asgi import with_services
+application = with_services(http, services=[])
 """
-    ran = run(tmp_path, WHOLE | ENGINE, code)
-    assert ran.stdout.splitlines()[-1:] == ["0"], ran.stderr
+SERVE = "import sys, runpy; sys.argv = [{module!r}, '-p', '0', 'application:application']; sys.path.insert(0, '.'); "
+RUN = "runpy.run_module({module!r}, run_name='__main__')"
+
+
+@pytest.mark.parametrize("module", ["hubbub.server", "daphne"])
+@pytest.mark.parametrize(
+    ("wrong", "line"),
+    [
+        ("{'MAX_SOCKET': 1}", 'HUBBUB["MAX_SOCKET"] is unknown: did you mean MAX_SOCKETS?'),
+        ("{'GAP_MS': 'x'}", "HUBBUB[\"GAP_MS\"]='x': a whole number from 0 to 5000 is allowed."),
+        ("5", "HUBBUB=5: a dictionary of settings is allowed."),
+    ],
+)
+def test_a_server_refuses_wrong_settings_in_one_line(tmp_path: Path, module: str, wrong: str, line: str) -> None:
+    (tmp_path / "application.py").write_text(APPLICATION)
+    ran = run(tmp_path, WHOLE | ENGINE | {"HUBBUB": wrong}, (SERVE + RUN).format(module=module))
+    assert (ran.returncode, ran.stderr) == (1, f"{line}\n")
+
+
+TWINS = """
+from django.core.asgi import get_asgi_application
+get_asgi_application()
+from hubbub import SIGNED_IN, Topic, live
+def make():
+    class Bell(Topic, name="bell"):
+        permission = SIGNED_IN
+        def state(self): return 1
+    return Bell
+application = live(make(), make())
+"""
+
+
+def test_our_server_names_two_topics_of_one_name_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "application.py").write_text(TWINS)
+    ran = run(tmp_path, WHOLE | ENGINE, (SERVE + RUN).format(module="hubbub.server"))
+    bell = "application.make.<locals>.Bell"
+    line = f"LiveConsumer: two topics have the name 'bell': {bell} and {bell}; each topic has its own"
+    assert (ran.returncode, ran.stderr) == (1, f"{line}\n")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "line"),
+    [
+        ({"CHANNEL_LAYERS": IN_MEMORY}, "The channel layer in memory connects no processes: servers refuse to start."),
+        ({"CHANNEL_LAYERS": "{}"}, "CHANNEL_LAYERS has no default channel layer."),
+        ({"HUBBUB": "{}"}, 'HUBBUB["REDIS_URL"] is not set.'),
+        (
+            {"HUBBUB": "{'REDIS_URL': 'redis://localhost', 'AUTHENTICATE': 'a.b'}"},
+            "HUBBUB[\"AUTHENTICATE\"]='a.b' cannot be imported: No module named 'a'.",
+        ),
+        ({"REDIS_PREFIX": "'mine'"}, 'The setting REDIS_PREFIX is not read any more: set HUBBUB["PREFIX"].'),
+    ],
+)
+def test_our_server_refuses_what_cannot_work_in_one_line(tmp_path: Path, wrong: dict[str, str], line: str) -> None:
+    (tmp_path / "application.py").write_text(APPLICATION)
+    ran = run(tmp_path, WHOLE | ENGINE | wrong, (SERVE + RUN).format(module="hubbub.server"))
+    assert (ran.returncode, ran.stderr) == (1, f"{line}\n")

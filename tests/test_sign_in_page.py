@@ -27,9 +27,8 @@ DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DI
     "OPTIONS": {"transaction_mode": "IMMEDIATE"}}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
-REDIS_URL = os.environ["REDIS_URL"]
-CHANNEL_LAYERS = {"default": {"BACKEND": "hubbub.delivery.layer.RedisPubSubLayer"}}
-HUBBUB_AUTHENTICATE = os.environ["AUTHENTICATE"]
+HUBBUB = {"REDIS_URL": os.environ["REDIS_URL"], "AUTHENTICATE": os.environ["AUTHENTICATE"]}
+CHANNEL_LAYERS = {"default": {"BACKEND": "hubbub.layer.RedisPubSubLayer"}}
 """
 
 # Beside the examples: their tables, and the parts of the two packages that they use.
@@ -262,7 +261,7 @@ def test_an_example_of_the_page_runs(site: Path, authenticate: str, conversation
 
 
 def test_the_setting_of_the_page_is_the_first_example() -> None:
-    [path] = re.findall(r'HUBBUB_AUTHENTICATE = "(.*)"', PAGE)
+    [path] = re.findall(r'HUBBUB = {"AUTHENTICATE": "(.*)"}', PAGE)
     assert path == "accounts.sign_in.TokenSignIn"
     assert "class TokenSignIn" in blocks()["accounts/sign_in.py"]
 

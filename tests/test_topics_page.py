@@ -30,9 +30,9 @@ DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DI
     "OPTIONS": {"transaction_mode": "IMMEDIATE"}}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
-STATIC_URL, STATIC_ROOT, VAR_DIR = "static/", BASE_DIR / "collected", BASE_DIR / "var"
-REDIS_URL = os.environ["REDIS_URL"]
-CHANNEL_LAYERS = {"default": {"BACKEND": "hubbub.delivery.layer.RedisPubSubLayer"}}
+STATIC_URL, STATIC_ROOT = "static/", BASE_DIR / "collected"
+HUBBUB = {"REDIS_URL": os.environ["REDIS_URL"]}
+CHANNEL_LAYERS = {"default": {"BACKEND": "hubbub.layer.RedisPubSubLayer"}}
 ASGI_APPLICATION = "site_asgi.application"
 """
 
@@ -41,15 +41,20 @@ ASGI = """
 from channels.routing import URLRouter
 from django.urls import path
 from climate.topics import ThermometerTopic
+import hubbub.asgi
 from hubbub import live
 from journals.topics import JournalTopic
 from notices.topics import BoardTopic
 from polls.consumers import PollConsumer
 from quizzes.topics import QuizTopic
 
-{route}
+async def http(scope, receive, send):
+    raise RuntimeError("no page is asked for")
+
+{application}
 LiveConsumer = live(BoardTopic, ThermometerTopic, QuizTopic, JournalTopic)
-application = URLRouter([*sockets, path("ws/", LiveConsumer.as_asgi())])
+# Without the services of a process, which need Redis.
+application = URLRouter([hubbub.asgi.socket_routes()["polls"], path("ws/", LiveConsumer.as_asgi())])
 urlpatterns = []
 """
 
@@ -246,9 +251,9 @@ def site(tmp_path: Path) -> Path:
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).parent.joinpath("__init__.py").touch()
         (tmp_path / path).write_text(text)
-    [route] = re.findall(r"^    (sockets = .*)$", PAGE, re.MULTILINE)
+    [application] = re.findall(r"^    (application = .*)$", PAGE, re.MULTILINE)
     (tmp_path / "site_settings.py").write_text(SETTINGS)
-    (tmp_path / "site_asgi.py").write_text(ASGI.format(route=route))
+    (tmp_path / "site_asgi.py").write_text(ASGI.format(application=application))
     return tmp_path
 
 

@@ -7,7 +7,7 @@ forms with more than a thousand fields.
 import copy
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any, cast
 
@@ -62,20 +62,22 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         return super().changelist_view(request, describe_scope(self, request) | (extra_context or {}))
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *more: Any) -> HttpResponse | None:
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Any], *more: Any, **place: Any
+    ) -> HttpResponse | None:
         """Run the action on the rows of the field ROWS_FIELD, if the form has it."""
         if ROWS_FIELD in request.POST:
             form = request.POST.copy()
             keys = str(form[ROWS_FIELD]).split(",")
             form.setlist(ACTION_CHECKBOX_NAME, [unquote(key) for key in keys if key])
             request.POST = form  # type: ignore[assignment]
-        return super().response_action(request, queryset, *more)
+        return super().response_action(request, queryset, *more, **place)
 
-    def get_actions(self, request: HttpRequest) -> Any:
-        actions: Any = super().get_actions(request)
+    def get_actions(self, request: HttpRequest, action_location: Any = None) -> Any:
+        place = {} if action_location is None else {"action_location": action_location}  # Since Django 6.1.
+        actions: Any = super().get_actions(request, **place)
         if "delete_selected" in actions:
-            _, name, description = actions["delete_selected"]
-            actions["delete_selected"] = (_delete_selected, name, description)
+            actions["delete_selected"] = _with_function(actions["delete_selected"], _delete_selected)
         return actions
 
     @method_decorator(csrf_protect)
@@ -249,6 +251,11 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if protected:
             raise ValidationError("protected rows belong to it")
         self.delete_model(request, row)
+
+
+def _with_function(action: Any, function: Any) -> Any:
+    """The action with another function: an `Action` of Django 6.1, or the tuple of older ones."""
+    return (function, *action[1:]) if isinstance(action, tuple) else replace(action, func=function)
 
 
 def _delete_selected(of: BulkAdmin, request: HttpRequest, rows: QuerySet[Any]) -> HttpResponse | None:

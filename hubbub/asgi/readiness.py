@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from django.conf import settings
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from redis.exceptions import ResponseError
 
-from hubbub import site, threads
+from hubbub import conf, site, threads
 from hubbub.process import redis_client
 from hubbub.process.draining import is_draining
 from hubbub.process.per_loop import PerLoop
@@ -121,7 +120,7 @@ class Probe:
         """Write a key, and check that Redis is not a cluster."""
         if self.redis is None:
             self.redis = redis_client.connect(
-                settings.REDIS_URL, seconds=CHECK_SECONDS, retries=1, on_connect=on_connect
+                conf.settings().redis_url, seconds=CHECK_SECONDS, retries=1, on_connect=on_connect
             )
         async with self.redis.pipeline(transaction=False) as pipe:
             pipe.info("cluster")
@@ -190,8 +189,9 @@ async def _check_disk() -> str:
 
 def disk_problem() -> str:
     """Return `ok`, or which folder of the site is on a full disk."""
-    # Without VAR_DIR the engine stores nothing on disk: see the check W010.
-    folders = {"the data folder": Path(settings.VAR_DIR)} if getattr(settings, "VAR_DIR", None) else {}
+    var_dir = conf.settings().var_dir
+    # A folder that is not there yet stores nothing, neither does a site without one: see the check W010.
+    folders = {"the data folder": var_dir} if var_dir is not None and var_dir.exists() else {}
     if connection.vendor == "sqlite":
         folders["the database's folder"] = Path(str(connection.settings_dict["NAME"])).parent
     for name, folder in folders.items():

@@ -74,7 +74,7 @@ def requests() -> Requests:
 
 
 def with_bounded_requests(application: Application) -> Application:
-    """Wrap `application` so that at most HUBBUB_MAX_REQUESTS_IN_FLIGHT requests are served at once.
+    """Wrap `application` so that at most HUBBUB["MAX_REQUESTS_IN_FLIGHT"] requests are served at once.
 
     A streamed answer counts until its first part: the client decides how fast it reads the rest.
     """

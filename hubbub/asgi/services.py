@@ -1,12 +1,16 @@
 """Background services that run in a server process beside its sockets."""
 
 import asyncio
+import inspect
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
+
 from hubbub import publish, site
 from hubbub.asgi import probes
+from hubbub.checks import require_settings, start_refusal
 from hubbub.limits.usage_sync import exchange_limits
 from hubbub.process.metrics import measure_loop_lag
 from hubbub.process.this_process import PROCESS
@@ -26,12 +30,18 @@ def with_services(application: Application, services: Sequence[Service]) -> Appl
     """Wrap `application` so that its first connection starts `services` in its event loop, once.
 
     The first connection starts them because daphne and some other ASGI servers send no lifespan event.
+
+    Raises:
+        CannotServe: the settings have an unknown key or a wrong value.
     """
+    require_settings()
     tasks: dict[asyncio.AbstractEventLoop, list[asyncio.Task[None]]] = {}
 
     async def wrapped(scope: Any, receive: Any, send: Any) -> None:
         loop = asyncio.get_running_loop()
         if loop not in tasks:
+            if scope["type"] != "lifespan" and (line := start_refusal()):
+                logger.error("%s", line)  # This server has not asked before its start.
             site.is_served = True
             publish.send_from(loop)
             tasks[loop] = [asyncio.create_task(_keep_running(service)) for service in (*OWN_SERVICES, *services)]
@@ -43,6 +53,16 @@ def with_services(application: Application, services: Sequence[Service]) -> Appl
             await application(scope, receive, send)
 
     return wrapped
+
+
+def check_services(services: Any) -> None:
+    """Raise ImproperlyConfigured if these are no coroutine functions."""
+    if not isinstance(services, list | tuple):
+        raise ImproperlyConfigured(f"hubbub.asgi.application: services={services!r} is no list of coroutine functions.")
+    for service in services:
+        if not inspect.iscoroutinefunction(service):
+            hint = "a service is a coroutine function without arguments: async def report(): …"
+            raise ImproperlyConfigured(f"hubbub.asgi.application: services: {service!r} is none: {hint}.")
 
 
 async def _listen() -> None:
@@ -66,6 +86,9 @@ async def _answer_lifespan(receive: Any, send: Any) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
+            if line := start_refusal():
+                await send({"type": "lifespan.startup.failed", "message": line})
+                continue
             try:
                 await asyncio.to_thread(lease.claim_at_start)
             except lease.REFUSALS as error:

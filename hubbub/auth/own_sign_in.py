@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.views.decorators.debug import sensitive_variables
 
-from hubbub import users
+from hubbub import conf, users
 from hubbub.auth.authenticator import ANONYMOUS, Answer, Authenticator, SignIn
 from hubbub.process.log_once import LogOnce
 from hubbub.protocol import ErrorCode, Refused
@@ -35,7 +35,7 @@ Expiry = datetime | None | Unchanged
 
 def configured_path() -> str | None:
     """The dotted path in the settings; None: there is no sign-in of the project's own."""
-    return getattr(settings, "HUBBUB_AUTHENTICATE", None)
+    return conf.settings().authenticate or None
 
 
 def authenticator() -> Authenticator | None:
@@ -46,13 +46,12 @@ def authenticator() -> Authenticator | None:
 
 @functools.cache
 def _load(path: str) -> Authenticator:
-    where = f"HUBBUB['AUTHENTICATE']={path!r}"
+    where = f'HUBBUB["AUTHENTICATE"]={path!r}'
     try:
         found = import_string(path)
-    except ImportError as error:
-        raise ImproperlyConfigured(f"{where}: {error}") from None
-    except AttributeError:
-        raise ImproperlyConfigured(f"{where}: a dotted path is needed, such as 'accounts.sign_in.SignIn'") from None
+    except Exception as error:  # noqa: BLE001 - the module may fail by any error
+        cause = " ".join(str(error).split()) or type(error).__name__
+        raise ImproperlyConfigured(f"{where} cannot be imported: {cause}") from None
     if not (isinstance(found, type) and issubclass(found, Authenticator)):
         raise ImproperlyConfigured(f"{where}: it is no subclass of hubbub.auth.Authenticator")
     for name in METHODS:

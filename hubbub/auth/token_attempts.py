@@ -5,8 +5,9 @@ import functools
 from collections import Counter, deque
 
 from hubbub import conf
+from hubbub.limits.client_addresses import is_shared
 from hubbub.limits.token_buckets import Buckets
-from hubbub.process.addresses import is_shared, network_of
+from hubbub.process.addresses import network_of
 
 
 class TokenAttempts:

@@ -6,14 +6,13 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.debug import sensitive_variables
 
-from hubbub import users
+from hubbub import conf, users
 from hubbub.models import AccessToken
 from hubbub.publish import publish_users_changed
 
@@ -29,13 +28,13 @@ _declared: dict[str, str] = {}
 
 
 def declare_scope(name: str, description: str) -> None:
-    """Add a scope that a feature declares; `settings.TOKEN_SCOPES` may describe it in other words."""
+    """Add a scope that a feature declares; `HUBBUB["TOKEN_SCOPES"]` may describe it in other words."""
     _declared[name] = description
 
 
 def known_scopes() -> dict[str, str]:
-    """The scopes that features declare and those of `settings.TOKEN_SCOPES`, each with what it allows."""
-    return {**_declared, **getattr(settings, "TOKEN_SCOPES", {})}
+    """The scopes that features declare and those of `HUBBUB["TOKEN_SCOPES"]`, each with what it allows."""
+    return {**_declared, **(conf.settings().token_scopes or {})}
 
 
 @sensitive_variables()

@@ -7,32 +7,36 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
+from hubbub import conf
 from hubbub.checks.serving import is_public
 
 IN_MEMORY = "channels.layers.InMemoryChannelLayer"
-LAYERS = '{"default": {"BACKEND": "hubbub.delivery.layer.RedisPubSubLayer"}}'
+LAYERS = '{"default": {"BACKEND": "hubbub.layer.RedisPubSubLayer"}}'
 
 
 @register("hubbub")
 def check_channel_layer(**_: Any) -> list[CheckMessage]:
     layer = _layers().get("default", {})
     backend = layer.get("BACKEND")
-    if not backend or backend == IN_MEMORY:
+    hint = f"Set CHANNEL_LAYERS = {LAYERS}."
+    if not backend:
+        return [Error("CHANNEL_LAYERS has no default channel layer.", hint=hint, id="hubbub.E001")]
+    if is_in_memory():
         return [
-            Error(
-                "The channel layer connects no processes." if backend else "No channel layer is configured.",
-                hint=f"Events reach only sockets of the process that publishes them. Set CHANNEL_LAYERS = {LAYERS}.",
-                id="hubbub.E001",
+            Warning(
+                "The channel layer in memory connects no processes: servers refuse to start.",
+                hint=f"Events reach only sockets of the process that publishes them. {hint}",
+                id="hubbub.W030",
             )
         ]
     hosts = _hosts_of(layer)
-    if not hosts or [_address(host) for host in hosts] == [getattr(settings, "REDIS_URL", "")]:
+    if not hosts or [_address(host) for host in hosts] == [conf.settings.usable().redis_url]:
         return []
     return [
         Warning(
-            "The channel layer uses another Redis than REDIS_URL.",
-            hint="/readyz checks REDIS_URL alone and misses an outage of the other Redis. "
-            "Remove `hosts` from CHANNEL_LAYERS: the layer then uses REDIS_URL.",
+            'The channel layer uses another Redis than HUBBUB["REDIS_URL"].',
+            hint="/readyz misses an outage of that other Redis. "
+            'Remove `hosts` from CHANNEL_LAYERS: the layer then uses HUBBUB["REDIS_URL"].',
             id="hubbub.W015",
         )
     ]
@@ -54,23 +58,35 @@ def check_redis(**_: Any) -> list[CheckMessage]:
 
 @register("hubbub")
 def check_redis_url(**_: Any) -> list[CheckMessage]:
-    if getattr(settings, "REDIS_URL", ""):
+    if conf.settings.usable().redis_url or is_in_memory() or _is_wrong("REDIS_URL"):
         return []
+    unread = "The setting REDIS_URL outside of HUBBUB is not read. " if hasattr(settings, "REDIS_URL") else ""
     return [
         Error(
-            "REDIS_URL is not set.",
-            hint="The channel layer, presence, limits and /readyz need it. Set REDIS_URL = 'redis://…', or use the "
-            "private Redis of `manage.py up`: from hubbub.supervisor.private_redis import socket_path; "
-            "REDIS_URL = f'unix://{socket_path(VAR_DIR)}'.",
+            'HUBBUB["REDIS_URL"] is not set.',
+            hint=f"{unread}The channel layer, presence, limits and /readyz need it. "
+            "Set HUBBUB = {'REDIS_URL': 'redis://localhost'}, or use the private Redis of `manage.py up`: "
+            "from hubbub.supervisor.private_redis import socket_path; "
+            "HUBBUB = {'REDIS_URL': f'unix://{socket_path(BASE_DIR / \"var\")}'}.",
             id="hubbub.E010",
         )
     ]
 
 
+def is_in_memory() -> bool:
+    """Whether the default channel layer is the one of Channels in memory."""
+    return _layers().get("default", {}).get("BACKEND") == IN_MEMORY
+
+
+def _is_wrong(key: str) -> bool:
+    """Whether the key of HUBBUB has a wrong value, which another check reports."""
+    return any(key in line for line in conf.settings.problems())
+
+
 def _redis_hosts() -> Iterator[tuple[str, bool]]:
     """Yield (host, has a password) of each Redis on a network; a UNIX socket has permissions instead."""
     hosts = [host for layer in _layers().values() for host in _hosts_of(layer)]
-    for configured in [getattr(settings, "REDIS_URL", ""), *hosts]:
+    for configured in [conf.settings.usable().redis_url, *hosts]:
         # The forms of channels_redis: a URL, (host, port), or a dict of connection options.
         options = configured if isinstance(configured, dict) else {"address": configured}
         match options:

@@ -5,7 +5,6 @@ import re
 import resource
 import stat
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -37,7 +36,7 @@ def check_daphne(**_: Any) -> list[CheckMessage]:
 @register("hubbub")
 def check_descriptors(**_: Any) -> list[CheckMessage]:
     """The server raises the soft limit itself; the hard limit is set by its environment."""
-    tunables = conf.settings()
+    tunables = conf.settings.usable()
     wanted = required_descriptors(sockets=tunables.max_sockets, connections=tunables.max_connections)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if hard == resource.RLIM_INFINITY or hard >= wanted:
@@ -45,8 +44,8 @@ def check_descriptors(**_: Any) -> list[CheckMessage]:
     return [
         Warning(
             f"The limit of {hard} file descriptors is too low: the configured connections need {wanted}.",
-            hint="New connections wait at the limit. Raise it (ulimit -Hn, LimitNOFILE), or lower HUBBUB_MAX_SOCKETS "
-            "and HUBBUB_MAX_CONNECTIONS.",
+            hint="New connections wait at the limit. Raise it (ulimit -Hn, LimitNOFILE), or lower "
+            'HUBBUB["MAX_SOCKETS"] and HUBBUB["MAX_CONNECTIONS"].',
             id="hubbub.W006",
         )
     ]
@@ -54,9 +53,9 @@ def check_descriptors(**_: Any) -> list[CheckMessage]:
 
 @register("hubbub")
 def check_data_folder(**_: Any) -> list[CheckMessage]:
-    folder = Path(getattr(settings, "VAR_DIR", "") or "/nonexistent")
+    folder = conf.settings.usable().var_dir
     try:
-        mode = stat.S_IMODE(folder.stat().st_mode)
+        mode = stat.S_IMODE(folder.stat().st_mode) if folder else 0
     except OSError:
         return []  # Not created yet: it is created for its owner only.
     if not mode & 0o077:
@@ -74,9 +73,10 @@ def check_data_folder(**_: Any) -> list[CheckMessage]:
 def check_serving(**_: Any) -> list[CheckMessage]:
     """Settings that `up` and `runserver` need, and other ASGI servers do not."""
     found: list[CheckMessage] = []
-    if not getattr(settings, "VAR_DIR", None):
-        hint = "Set a folder for sockets and the lock of a run: VAR_DIR = BASE_DIR / 'var'."
-        found.append(Warning("VAR_DIR is not set: `up` and `runserver` refuse to start.", hint=hint, id="hubbub.W010"))
+    if conf.settings.usable().var_dir is None:
+        line = 'Neither HUBBUB["VAR_DIR"] nor BASE_DIR is set: `up` and `runserver` refuse to start.'
+        hint = "Set BASE_DIR, or a folder for sockets and the lock of a run: HUBBUB = {'VAR_DIR': '/var/lib/mysite'}."
+        found.append(Warning(line, hint=hint, id="hubbub.W010"))
     if not getattr(settings, "ASGI_APPLICATION", None):
         hint = "Set the application that routes sockets: ASGI_APPLICATION = 'mysite.asgi.application'."
         found.append(

@@ -8,8 +8,9 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSession
 from django.core.checks import CheckMessage, Error, Warning, register
-from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
+
+from hubbub import conf
 
 REQUIRED_APPS = ("django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions")
 PAGES_APP = "django.contrib.staticfiles"
@@ -62,13 +63,12 @@ def check_empty_hosts(**_: Any) -> list[CheckMessage]:
 
 @register("hubbub")
 def check_proxies(**_: Any) -> list[CheckMessage]:
-    proxies: list[str] = getattr(settings, "TRUSTED_PROXIES", [])
-    if proxies or not settings.SECURE_SSL_REDIRECT:
+    if conf.settings.usable().trusted_proxies or not settings.SECURE_SSL_REDIRECT:
         return []
     return [
         Warning(
-            "The site redirects to https, but HUBBUB_TRUSTED_PROXIES is empty.",
-            hint="Every request is redirected to https in a loop. Set HUBBUB_TRUSTED_PROXIES to the proxy's address.",
+            'The site redirects to https, but HUBBUB["TRUSTED_PROXIES"] is empty.',
+            hint="Every request is redirected to https in a loop. List the proxy there: ['127.0.0.1'].",
             id="hubbub.W005",
         )
     ]
@@ -106,30 +106,11 @@ def check_scopes(**_: Any) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            "TOKEN_SCOPES is not set, and no topic declares scopes: endpoints with a scope refuse all access tokens.",
-            hint="List each scope with a description: TOKEN_SCOPES = {'hands.raise': 'Raise a hand.'}, or {} for none.",
+            'HUBBUB["TOKEN_SCOPES"] is not set, and no topic declares scopes: endpoints with a scope refuse tokens.',
+            hint="List each scope with a description: {'hands.raise': 'Raise a hand.'}, or {} for none.",
             id="hubbub.W012",
         )
     ]
-
-
-@register("hubbub")
-def check_sign_in(**_: Any) -> list[CheckMessage]:
-    if missing_apps():
-        return []  # E011 reports it.
-    from hubbub.auth import own_sign_in  # Imports models, and checks are registered before them.
-
-    try:
-        own_sign_in.authenticator()
-    except ImproperlyConfigured as error:
-        return [
-            Error(
-                f"{error}.",
-                hint="See docs/sign-in.md; remove it for sessions and access tokens alone.",
-                id="hubbub.E020",
-            )
-        ]
-    return []
 
 
 @register("hubbub")
@@ -164,12 +145,11 @@ def missing_for_pages() -> list[str]:
 
 def _known_scopes() -> Collection[str] | None:
     """The scopes of topics and of TOKEN_SCOPES; None: there are no topics, and TOKEN_SCOPES is not set."""
-    if missing_apps():
-        return ()  # E011 reports it, and tokens have no table.
+    if missing_apps() or conf.settings.problems():
+        return ()  # E011 and E020 report it.
     from hubbub.auth.tokens import known_scopes  # Imports models, and checks are registered before them.
 
-    scopes = known_scopes()
-    return scopes if scopes or hasattr(settings, "TOKEN_SCOPES") else None
+    return known_scopes() or conf.settings().token_scopes
 
 
 def _imported(name: str) -> Any:

@@ -30,7 +30,7 @@ def _deadline_log(name: str) -> LogOnce:
 
 
 class CommandSocket(Protocol):
-    """The socket of a `CommandQueue`; `HubbubConsumer` describes the methods."""
+    """The socket of a `CommandQueue`; `Consumer` describes the methods."""
 
     connection: str
     identity: Identity

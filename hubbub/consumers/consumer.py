@@ -1,4 +1,4 @@
-"""HubbubConsumer, the life of one socket: admission, dispatch, answers, and cleanup that always runs.
+"""Consumer, the life of one socket: admission, dispatch, answers, and cleanup that always runs.
 
 Subclasses declare and handle commands; they never touch the socket, the channel layer or a thread.
 """
@@ -47,7 +47,7 @@ from hubbub.runtime import runtime
 logger = logging.getLogger(__name__)
 
 
-class HubbubConsumer(Handshake):
+class Consumer(Handshake):
     """One WebSocket. Set `commands` and `permission`, override `opened` and `handle`.
 
     It has no layer channel of its own, unlike Channels' consumers: broadcasts come from the hub of the process.

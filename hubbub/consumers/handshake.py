@@ -13,8 +13,9 @@ from hubbub.auth.origin import is_own_origin
 from hubbub.auth.sessions import session_key_of
 from hubbub.consumers.socket import Socket
 from hubbub.delivery.asgi_outbox import AsgiOutbox, send_denial
+from hubbub.limits.client_addresses import is_shared
 from hubbub.limits.quotas import RETRY_SECONDS, Slot, VisitorSlot, quotas
-from hubbub.process.addresses import is_shared, network_of
+from hubbub.process.addresses import network_of
 from hubbub.process.security_log import address_of
 from hubbub.protocol import (
     CLOSE_CODES,

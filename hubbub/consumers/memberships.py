@@ -41,7 +41,7 @@ class Memberships:
         announce: Announce | None,
         make_feed: MakeFeed | None = None,
     ) -> None:
-        """See `HubbubConsumer.join`."""
+        """See `Consumer.join`."""
         self.abandon(group)
         self._pending[group] = await runtime().hub.join(
             group, self._outbox, recovery, user.user_id, user.name, announce, self._socket, make_feed
@@ -57,7 +57,7 @@ class Memberships:
         return self._pending[group]
 
     def go_live(self, group: str, position: int | None, epoch: str, name: str) -> None:
-        """Replace a live membership in the group by the pending one. See `HubbubConsumer.go_live`."""
+        """Replace a live membership in the group by the pending one. See `Consumer.go_live`."""
         if (before := self._live.pop(group, None)) is not None:
             runtime().hub.leave(group, before)
         member = self._live[group] = self._pending.pop(group)

@@ -24,7 +24,7 @@ class Disconnected(Exception):
 
 
 class Socket(AsyncConsumer):  # type: ignore[misc]
-    """The base of `HubbubConsumer`. Knows no groups and no features."""
+    """The base of `Consumer`. Knows no groups and no features."""
 
     scope: dict[str, Any]
     connection: str

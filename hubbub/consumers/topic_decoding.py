@@ -6,10 +6,11 @@ from typing import Any, ClassVar
 import msgspec
 
 from hubbub.consumers.commands import AnyCommandQueue
-from hubbub.consumers.consumer import HubbubConsumer
+from hubbub.consumers.consumer import Consumer
 from hubbub.consumers.topic_commands import TopicCommands
 from hubbub.protocol import Malformed, Ping, decoder_of, parse
 from hubbub.topics.commands import PUBLIC, CommandSpec
+from hubbub.topics.declarations import by_name
 from hubbub.topics.frames import Envelope, Join, Leave
 from hubbub.topics.topic import Topic, serve
 
@@ -27,7 +28,7 @@ class TopicCommand(msgspec.Struct, frozen=True):
     arguments: msgspec.Struct
 
 
-class TopicDecoding(HubbubConsumer):
+class TopicDecoding(Consumer):
     """The part of a `TopicConsumer` that decodes."""
 
     topics: ClassVar[Iterable[type[Topic]]] = ()
@@ -36,8 +37,8 @@ class TopicDecoding(HubbubConsumer):
 
     def __init_subclass__(cls, **rest: Any) -> None:
         super().__init_subclass__(**rest)
+        cls._by_name = by_name(cls.__name__, cls.topics, Topic)
         serve(cls.topics)
-        cls._by_name = {topic.name: topic for topic in cls.topics}
         cls.admits_visitors = cls.permission is None and any(topic.permission is PUBLIC for topic in cls.topics)
         cls._batched = frozenset(
             topic.name for topic in cls.topics if any(spec.batch for spec in topic.commands.values())

@@ -6,7 +6,7 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from hubbub.consumers.consumer import HubbubConsumer
+from hubbub.consumers.consumer import Consumer
 from hubbub.consumers.topic_hooks import TopicHooks, has_hooks
 from hubbub.delivery.feed import Feed, FeedReceiver
 from hubbub.delivery.sequence import Spawn
@@ -29,7 +29,7 @@ JOIN_ATTEMPTS = 3
 MAX_RESUMING = 100
 
 
-class TopicJoins(HubbubConsumer):
+class TopicJoins(Consumer):
     """The part of a `TopicConsumer` that joins and leaves topics."""
 
     # Partial answers sent for each topic since its last complete one.

@@ -10,9 +10,8 @@ from functools import partial
 from typing import Any
 
 from channels.layers import get_channel_layer
-from django.conf import settings
 
-from hubbub import site
+from hubbub import conf, site
 from hubbub.delivery.access_watcher import AccessWatcher
 from hubbub.delivery.feed import Feed, MakeFeed
 from hubbub.delivery.group import Group
@@ -65,7 +64,7 @@ class Hub:
         self._tasks: set[asyncio.Task[None]] = set()
         self._budget = WriteBudget()
         self.service = ServiceState()
-        self._tracker = Tracker(self._send_current, url=settings.REDIS_URL)
+        self._tracker = Tracker(self._send_current, url=conf.settings().redis_url)
         self._undecodable = LogOnce("hub: undecodable message dropped")
         self._access: AccessWatcher | None = None
 

@@ -13,7 +13,6 @@ from typing import Any, Protocol
 from channels_redis.pubsub import RedisPubSubChannelLayer, RedisPubSubLoopLayer
 from channels_redis.serializers import MsgPackSerializer
 from channels_redis.utils import _wrap_close, decode_hosts
-from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 
 from hubbub import conf, site
@@ -44,8 +43,9 @@ class Watcher(Protocol):
 class RedisPubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]
     """Channel layer for `CHANNEL_LAYERS`.
 
-    Options are those of channels_redis, and `capacity`: messages per receive queue. Without `hosts` it uses
-    settings.REDIS_URL. The option `prefix` is ignored: the prefix is the site's (hubbub.site).
+    Options are those of channels_redis, and `capacity`: messages per receive queue, by default
+    HUBBUB["LAYER_CAPACITY"]. Without `hosts` it uses
+    HUBBUB["REDIS_URL"]. The option `prefix` is ignored: the prefix is the site's (hubbub.site).
 
     Subscribing does not raise while Redis is away: it takes effect when Redis is back. Sending raises.
     """
@@ -91,10 +91,10 @@ class RedisPubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]
 class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]
     """The layer of one event loop."""
 
-    def __init__(self, hosts: Any = None, *, capacity: int = 10_000, **options: Any) -> None:
+    def __init__(self, hosts: Any = None, *, capacity: int | None = None, **options: Any) -> None:
         hosts = hosts or _default_hosts()
         super().__init__(hosts, **options)
-        self._capacity = capacity
+        self._capacity = conf.settings().layer_capacity if capacity is None else capacity
         self._is_foreign_logged = False
         self._shards = [Shard(host, self) for host in decode_hosts(hosts)]
         self._lost: set[Shard] = set()
@@ -196,11 +196,11 @@ class LoopLayer(RedisPubSubLoopLayer):  # type: ignore[misc]
 
 
 def _default_hosts() -> list[dict[str, Any]]:
-    """The Redis of settings.REDIS_URL, with time limits: redis-py's default of 5 s would end idle connections."""
-    url = getattr(django_settings, "REDIS_URL", "")
+    """The Redis of HUBBUB["REDIS_URL"], with time limits: redis-py's default of 5 s would end idle connections."""
+    engine = conf.settings()
+    url, seconds = engine.redis_url, engine.layer_timeout_seconds
     if not url:
-        raise ImproperlyConfigured("CHANNEL_LAYERS has no hosts and REDIS_URL is not set: set one of them.")
-    seconds = conf.settings().layer_timeout_seconds
+        raise ImproperlyConfigured('HUBBUB["REDIS_URL"] is not set, and CHANNEL_LAYERS has no hosts: set one of them.')
     return [{"address": url, "socket_timeout": seconds, "socket_connect_timeout": seconds}]
 
 

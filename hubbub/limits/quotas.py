@@ -14,8 +14,9 @@ from operator import itemgetter
 from typing import Any, TypeVar
 
 from hubbub import conf
+from hubbub.limits.client_addresses import is_shared
 from hubbub.limits.token_buckets import Buckets
-from hubbub.process.addresses import is_shared, network_of
+from hubbub.process.addresses import network_of
 from hubbub.process.metrics import COUNTERS
 from hubbub.process.security_log import Kind, log_event
 from hubbub.protocol import ErrorCode, Refused

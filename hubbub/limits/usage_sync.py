@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import msgspec
-from django.conf import settings
 
-from hubbub import site
+from hubbub import conf, site
 from hubbub.limits.quotas import Quotas, quotas
 from hubbub.process.log_once import LogOnce
 from hubbub.process.pacing import Pace
@@ -126,7 +125,7 @@ class Exchange:
 
 async def exchange_limits() -> None:
     """Run the exchange of a server process until cancelled."""
-    redis = connect(settings.REDIS_URL, seconds=TIMEOUT_SECONDS, on_connect=on_connect)
+    redis = connect(conf.settings().redis_url, seconds=TIMEOUT_SECONDS, on_connect=on_connect)
     try:
         await Exchange(redis, quotas()).run()
     finally:

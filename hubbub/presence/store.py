@@ -28,8 +28,8 @@ TIMEOUT_SECONDS = 2.0
 MAX_CHANGES = 1_000
 # Expiry of shared keys; each process renews it every second.
 SHARED_MS = 600_000
-# The bound of HUBBUB_PRESENCE_LEASE_SECONDS. A lease has more left only after Redis' clock was set back; that of a dead
-# process would last too long and is shortened.
+# The bound of HUBBUB["PRESENCE_LEASE_SECONDS"]. A lease has more left only after Redis' clock was set back; that of a
+# dead process would last too long and is shortened.
 MAX_LEASE_MS = 600_000
 
 # Other members of the set are not ours and are removed.

@@ -1,15 +1,12 @@
-"""Client addresses: parsing, trusted proxies, and the key that per-address limits count by. A leaf."""
+"""Client addresses: parsing and trusted proxies. A leaf."""
 
-import functools
 import ipaddress
 import re
 from collections.abc import Iterable
 
-from django.conf import settings
-
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# Peers on a UNIX socket have no address; this word in TRUSTED_PROXIES trusts them.
+# Peers on a UNIX socket have no address; this word among the trusted proxies trusts them.
 UNIX = "unix"
 FORWARDED = frozenset(
     {b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-proto", b"x-real-ip"}
@@ -59,28 +56,6 @@ def is_loopback(address: str | None) -> bool:
     """Whether the peer is on this machine; None (a UNIX socket) is."""
     parsed = parse_address(address) if address else None
     return address is None or (parsed is not None and parsed.is_loopback)
-
-
-def is_shared(address: str | None) -> bool:
-    """Whether the address may be a proxy's: with no trusted proxy set, clients behind a local proxy all share it."""
-    return not getattr(settings, "TRUSTED_PROXIES", ()) and is_loopback(address)
-
-
-def counted_address(peer: str | None) -> str | None:
-    """The key of `peer` for limits on connections.
-
-    Returns:
-        None where many clients share the peer: a UNIX socket, a trusted proxy, and this machine if a proxy is trusted.
-    """
-    proxies = tuple(getattr(settings, "TRUSTED_PROXIES", ()))
-    if peer is None or (proxies and (is_loopback(peer) or peer in _trusted(proxies))):
-        return None
-    return network_of(peer)
-
-
-@functools.lru_cache(maxsize=8)
-def _trusted(proxies: tuple[str, ...]) -> TrustedProxies:
-    return TrustedProxies(proxies)
 
 
 def network_of(address: str | None) -> str:

@@ -14,6 +14,10 @@ def missing(extra: str, module: str, part: str) -> str | None:
     Returns:
         The line; None: it is installed.
     """
-    if find_spec(module) is not None:
+    try:
+        is_installed = find_spec(module) is not None
+    except ValueError:
+        is_installed = False  # Blocked: `sys.modules` has None in its place.
+    if is_installed:
         return None
     return f'{part} needs {module}: pip install "django-hubbub[{extra}]"'

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from django.conf import settings
-
 ID_FILE = "host_id"
 ID_CHARS = 12
 MAX_NAME_CHARS = 64
@@ -25,12 +23,21 @@ class Host:
     name: str
 
 
+# Set by `store_in`; None: nothing is stored.
+_folder: Path | None = None
+
+
+def store_in(folder: Path | None) -> None:
+    """Store the id of this host in `folder`, the data folder of the site. Call it before the first `this_host`."""
+    global _folder
+    _folder = folder
+
+
 @cache
 def this_host() -> Host:
     """This host, with the name of HUBBUB_HOST_NAME or its own."""
     name = os.environ.get("HUBBUB_HOST_NAME") or socket.gethostname() or "localhost"
-    folder = getattr(settings, "VAR_DIR", None)
-    return Host(host_id(Path(folder) if folder else None), name[:MAX_NAME_CHARS])
+    return Host(host_id(_folder), name[:MAX_NAME_CHARS])
 
 
 def host_id(folder: Path | None) -> str:

@@ -10,8 +10,8 @@ from itertools import islice
 from typing import Any, Protocol
 
 from hubbub import conf
+from hubbub.limits.client_addresses import counted_address
 from hubbub.limits.token_buckets import Buckets
-from hubbub.process.addresses import counted_address
 from hubbub.process.metrics import COUNTERS
 from hubbub.process.security_log import Kind, log_event
 

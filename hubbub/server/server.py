@@ -25,10 +25,11 @@ from daphne import cli
 from daphne.access import AccessLogGenerator
 from daphne.cli import CommandLineInterface
 from daphne.server import Server as DaphneServer
+from django.core.exceptions import ImproperlyConfigured
 from twisted.internet import defer, interfaces, reactor, unix
 
 from hubbub import conf
-from hubbub.checks import check_address, check_descriptors
+from hubbub.checks import check_address, check_descriptors, start_refusal
 from hubbub.delivery.outbox import CLOSE_SECONDS, EXTENSION
 from hubbub.process.descriptors import DescriptorGuard, raise_limit, required_descriptors
 from hubbub.process.ports import BACKLOG
@@ -38,6 +39,7 @@ from hubbub.server.http import HttpFactory, Request
 from hubbub.server.websocket import WebSocketProtocol
 from hubbub.server.websocket_connection import FAST_TRANSPORTS, Connection
 from hubbub.site.lease import REFUSALS, claim_at_start
+from hubbub.topics.commands import BadDeclaration
 
 logger = logging.getLogger(__name__)
 
@@ -204,7 +206,12 @@ class Cli(CommandLineInterface):  # type: ignore[misc]
         arguments = self.parser.parse_args(args)
         # The application sets Django's settings module. daphne imports it later, and then finds it imported.
         sys.path.insert(0, ".")
-        self.load_asgi_app(arguments.application)
+        try:
+            self.load_asgi_app(arguments.application)
+        except (BadDeclaration, ImproperlyConfigured) as error:
+            sys.exit(str(error))
+        if line := start_refusal():
+            sys.exit(line)
         tunables = conf.settings()
         # For both directions and any consumer; frames to consumers of this package are limited to `frame_bytes`.
         max_bytes = max(tunables.frame_bytes, tunables.sent_frame_bytes)

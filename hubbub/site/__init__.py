@@ -1,6 +1,6 @@
 """The identity of this site on a shared Redis: the prefix of its channels and keys.
 
-The prefix is the setting REDIS_PREFIX or comes from an id in the database. A copied database has the same id, so a
+The prefix is HUBBUB["PREFIX"] or comes from an id in the database. A copied database has the same id, so a
 lease holds the database's fingerprint under the prefix (`lease`). Every name in Redis comes from this module, which
 raises a RedisError while Redis must not be used.
 """
@@ -9,23 +9,20 @@ import asyncio
 import hashlib
 import logging
 import os
-import re
 import secrets
 import threading
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseError
 from django.db import connections, router
 from django.db.models import F
 from redis.exceptions import RedisError
 
+from hubbub import conf
+
 logger = logging.getLogger(__name__)
 
-# No underscore, dot or colon: these separate the prefix from the rest of a name.
-VALID_PREFIX = re.compile(r"[A-Za-z0-9-]{1,40}")
 MARK_BYTES = 8
 NO_MARK = bytes(MARK_BYTES)
 RETRY_SECONDS = 0.5
@@ -47,7 +44,7 @@ class PrefixTaken(PrefixError):
     """Another database holds the lease of the prefix."""
 
     def __init__(self, name: str) -> None:
-        remedy = "another HUBBUB_PREFIX" if configured_prefix() else 'an id of its own with "manage.py renew_site"'
+        remedy = 'another HUBBUB["PREFIX"]' if configured_prefix() else 'an id of its own with "manage.py renew_site"'
         super().__init__(
             f"another database uses Redis under this site's prefix {name}. If it is a copy, give it {remedy}; if it "
             "was moved, stop the old processes"
@@ -81,11 +78,8 @@ os.register_at_fork(after_in_child=_forget_parents_lock)
 
 
 def configured_prefix() -> str:
-    """The setting REDIS_PREFIX, or empty. Raises ImproperlyConfigured if it is invalid."""
-    text = str(getattr(settings, "REDIS_PREFIX", "") or "")
-    if text and not VALID_PREFIX.fullmatch(text):
-        raise ImproperlyConfigured(f"HUBBUB_PREFIX={text!r} is invalid: use 1 to 40 letters, digits or hyphens.")
-    return text
+    """Return HUBBUB["PREFIX"], or an empty text."""
+    return conf.settings().prefix
 
 
 def current() -> Site:

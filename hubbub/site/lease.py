@@ -11,12 +11,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connections
 from redis.exceptions import RedisError, ResponseError
 
-from hubbub import site, threads
+from hubbub import conf, site, threads
 from hubbub.process import redis_client
 from hubbub.process.log_once import LogOnce
 from hubbub.process.periodic import Periodic
@@ -34,10 +33,10 @@ KEY = "site"
 
 
 class ClusterRefused(RedisError):
-    """REDIS_URL is a Redis Cluster."""
+    """The configured Redis is a Redis Cluster."""
 
     def __init__(self) -> None:
-        super().__init__(f"REDIS_URL cannot be used: {CLUSTER}.")
+        super().__init__(f'HUBBUB["REDIS_URL"] cannot be used: {CLUSTER}.')
 
 
 # Errors that refuse a start; each text is one sentence.
@@ -110,7 +109,7 @@ def _key(own: Site) -> str:
 
 async def hold() -> None:
     """The service of a server process: identify the site once the database is up, then renew the lease."""
-    redis = redis_client.connect(settings.REDIS_URL, seconds=TIMEOUT_SECONDS)
+    redis = redis_client.connect(conf.settings().redis_url, seconds=TIMEOUT_SECONDS)
     redis.connection_pool.connection_kwargs["db"] = 0
     try:
         while not site.is_identified():
@@ -159,7 +158,7 @@ def claim_at_start(say: Callable[[str], None] = logger.warning) -> None:
 
     Raises:
         PrefixTaken: living processes of another database use the prefix.
-        ClusterRefused: REDIS_URL is a Redis Cluster.
+        ClusterRefused: the configured Redis is a Redis Cluster.
     """
     try:
         identified: Site | None = site.identify()
@@ -167,7 +166,7 @@ def claim_at_start(say: Callable[[str], None] = logger.warning) -> None:
         identified = None
     finally:
         connections.close_all()
-    client = redis_client.connect_sync(settings.REDIS_URL, seconds=TIMEOUT_SECONDS, retries=3)
+    client = redis_client.connect_sync(conf.settings().redis_url, seconds=TIMEOUT_SECONDS, retries=3)
     client.connection_pool.connection_kwargs["db"] = 0
     with client:
         try:

@@ -3,11 +3,10 @@
 import secrets
 from collections.abc import Callable
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import connections
 
-from hubbub import users
+from hubbub import conf, users
 from hubbub.supervisor.release_lock import Busy, release_lock
 
 NAME = "admin"
@@ -16,9 +15,8 @@ BY_HAND = "create the first user: manage.py createsuperuser"
 
 
 def is_needed() -> bool:
-    """Whether the site has no user yet, and the setting FIRST_ADMIN is not False."""
-    is_on: bool = getattr(settings, "FIRST_ADMIN", True)
-    return is_on and not get_user_model()._default_manager.exists()
+    """Whether the site has no user yet, and HUBBUB["FIRST_ADMIN"] is true."""
+    return conf.settings().first_admin and not get_user_model()._default_manager.exists()
 
 
 def create_admin(report: Callable[[str], None]) -> str:

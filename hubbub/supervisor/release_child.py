@@ -58,7 +58,7 @@ class ReleaseChild:
                 end = await child.ended()
         except TimeoutError:
             await child.stop(STOP_SECONDS)
-            return f"the release took longer than {self._seconds:g} s and was ended (see HUBBUB_RELEASE_SECONDS)"
+            return f'the release took longer than {self._seconds:g} s and was ended (see HUBBUB["RELEASE_SECONDS"])'
         finally:
             self._child = None
         return "" if end == "exit code 0" else find_reason(lines) or end

@@ -10,16 +10,17 @@
     assert [frame["type"] for frame in frames] == ["changed"]
 
 They run in Django's TestCase and TransactionTestCase, in pytest-django and in pytest-asyncio, on SQLite and PostgreSQL.
-In a TestCase all queries run on the connection of the test, and hooks of commits run when a command or the block ends.
+In a TestCase all queries run on the connection of the test. Hooks of commits run when a command or a block of
+`published` ends, and when a page waits for a change or an event.
 With pytest-asyncio, use `transactional_db`: a coroutine's queries run in another thread, which sees only commits.
 Within the blocks nothing is sent to Redis.
 """
 
-import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
+from hubbub.protocol import from_json
 from hubbub.publish.messages import LastFrame, Message, OneFrame, Reached, SeveralFrames, Told
 from hubbub.testing.capture import commits, received
 from hubbub.testing.page import Frame, Page
@@ -69,9 +70,9 @@ def published(*addresses: str) -> Iterator[list[Frame]]:
             case Reached(position=position):
                 frames.append({"type": "changed", "topic": address, "position": position})
             case OneFrame(text=text) | Told(text=text) | LastFrame(text=text):
-                frames.append(json.loads(text))
+                frames.append(from_json(text))
             case SeveralFrames(frames=several):
-                frames.extend(json.loads(text) for _, text in several)
+                frames.extend(from_json(text) for _, text in several)
 
     with received(receive), commits():
         yield frames

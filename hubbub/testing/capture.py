@@ -1,6 +1,6 @@
 """Messages that are given to tests instead of Redis, and the hooks of commits of their transactions."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -44,12 +44,22 @@ def _give_recheck(group: str, user_ids: Any) -> None:
 @contextmanager
 def commits() -> Iterator[None]:
     """In the transaction of a TestCase: run the hooks of commits that the block has added, at its end."""
-    before = {
+    before = count_hooks()
+    yield
+    run_hooks(before)
+
+
+def count_hooks() -> dict[str, int]:
+    """The hooks that wait for the commit of each open transaction, by alias of its database."""
+    return {
         connection.alias: len(connection.run_on_commit)
         for connection in connections.all(initialized_only=True)
         if connection.in_atomic_block
     }
-    yield
+
+
+def run_hooks(before: Mapping[str, int]) -> None:
+    """Run the hooks that were added since `count_hooks`, and remove them."""
     for alias, count in before.items():
         connection = connections[alias]
         while len(connection.run_on_commit) > count:

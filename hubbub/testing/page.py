@@ -1,7 +1,6 @@
 """A client in a test: what it sees of a topic, and its commands."""
 
 import asyncio
-import json
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -9,9 +8,9 @@ from uuid import uuid4
 from asgiref.sync import sync_to_async
 
 from hubbub import users
-from hubbub.protocol import Malformed, Person, parse, to_json
+from hubbub.protocol import Malformed, Person, from_json, parse, to_json
 from hubbub.publish.messages import LastFrame, Message, OneFrame, Reached, Recheck, SeveralFrames, Told
-from hubbub.testing.capture import commits
+from hubbub.testing.capture import commits, count_hooks, run_hooks
 from hubbub.topics import access, calls, reading
 from hubbub.topics.commands import CommandSpec
 from hubbub.topics.topic import Topic
@@ -45,6 +44,7 @@ class Page:
         self._is_stale = False
         self._must_check = False
         self._closed: str | None = None
+        self._hooks: dict[str, int] = {}
         self._loop = asyncio.get_running_loop()
         self._arrived = asyncio.Event()
 
@@ -111,6 +111,7 @@ class Page:
                 user = access.current_user(users.id_of(user), None)
             access.check_view(self.topic, user)
             self.viewer = _decoded(to_json(self.topic.viewer(user)))
+            self._hooks = count_hooks()
 
         await sync_to_async(enter)()
         await self._read()
@@ -148,12 +149,12 @@ class Page:
                 self._is_stale = True
             case LastFrame(text=text, evicted=evicted):
                 if evicted == "all" or self._user_id in evicted:
-                    self._closed = json.loads(text)["code"]
+                    self._closed = from_json(text)["code"]
             case OneFrame(text=text) | Told(text=text):
-                self._keep(json.loads(text))
+                self._keep(from_json(text))
             case SeveralFrames(frames=frames):
                 for _, text in frames:
-                    self._keep(json.loads(text))
+                    self._keep(from_json(text))
 
     def _keep(self, frame: Frame) -> None:
         self.frames.append(frame)
@@ -161,6 +162,7 @@ class Page:
 
     async def _catch_up(self) -> None:
         """Read the state if it changed, and check access if that may have changed."""
+        await sync_to_async(run_hooks)(self._hooks)  # Of rows that the test itself has saved.
         self._arrived.clear()
         if self._must_check:
             self._must_check = False
@@ -208,4 +210,4 @@ def _again(topic: Topic) -> Topic:
 
 
 def _decoded(text: Any) -> Any:
-    return json.loads(bytes(text))
+    return from_json(bytes(text))

@@ -8,16 +8,22 @@ from django.conf import settings
 from django.contrib.auth import get_permission_codename
 from django.contrib.auth.models import Permission
 from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseError
 from django.db import connections, router
 from django.utils.module_loading import autodiscover_modules, import_string
 
+from hubbub.topics.commands import BadDeclaration
 from hubbub.topics.positions import NOW_MS
 from hubbub.topics.topic import Topic, served_topics, topics
 
 
 @register("hubbub")
 def check_consumers(**_: Any) -> list[CheckMessage]:
+    try:
+        unreachable = _unreachable()
+    except BadDeclaration as error:
+        return [Error(f"{error}.", hint="Correct the declaration of the consumer or topic.", id="hubbub.E023")]
     return [
         Warning(
             f"{topic.__module__}.{topic.__name__}: no consumer has this topic, so no client reaches it.",
@@ -25,7 +31,7 @@ def check_consumers(**_: Any) -> list[CheckMessage]:
             f"or to a route of ASGI_APPLICATION: live({topic.__name__}).as_asgi().",
             id="hubbub.W016",
         )
-        for topic in _unreachable()
+        for topic in unreachable
     ]
 
 
@@ -111,7 +117,7 @@ def _unreachable() -> list[type[Topic]]:
     if missing and (application := getattr(settings, "ASGI_APPLICATION", None)):
         try:
             import_string(application)
-        except ImportError:
+        except (ImportError, ImproperlyConfigured):
             pass  # The server reports it.
         missing = _without_consumer()
     return missing

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -55,6 +55,28 @@ def check_topic(cls: Any, base: Any, others: Mapping[str, Any]) -> None:
     _check_follows(cls)
     if cls.key_type is not None:
         _check_key(cls)
+
+
+def by_name(where: str, served: Iterable[Any], base: Any) -> dict[str, Any]:
+    """The topics of a consumer by name.
+
+    Args:
+        where: the name of the consumer.
+        served: its topics.
+        base: `Topic`.
+
+    Raises:
+        BadDeclaration: two of them have one name, or it is no topic.
+    """
+    found: dict[str, Any] = {}
+    for topic in served:
+        is_topic = isinstance(topic, type) and issubclass(topic, base) and bool(topic.name)  # type: ignore[attr-defined]
+        if not is_topic:
+            raise BadDeclaration(f"{where}: topics={topic!r}: subclasses of Topic are allowed")
+        if (other := found.setdefault(topic.name, topic)) is not topic:
+            both = " and ".join(f"{cls.__module__}.{cls.__qualname__}" for cls in (other, topic))
+            raise BadDeclaration(f"{where}: two topics have the name {topic.name!r}: {both}; each topic has its own")
+    return found
 
 
 def _check_name(cls: Any, others: Mapping[str, Any]) -> None:

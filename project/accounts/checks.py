@@ -3,14 +3,21 @@
 from itertools import chain, islice
 from typing import Any
 
-from django.core.checks import CheckMessage, Tags, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import Error as DatabaseError
 
+from project.accounts import conf
 from project.accounts.models import User
 from project.accounts.name_keys import look_alikes, with_other_keys
 
 MAX_NAMES_SHOWN = 20
 MAX_KEYS_COMPARED = 100_000  # Of the newest users: takes a second in each `migrate`.
+
+
+@register("accounts")
+def check_settings(**_: Any) -> list[CheckMessage]:
+    hint = "docs/settings.md lists every key with its default and its bounds."
+    return [Error(line, hint=hint, id="accounts.E001") for line in conf.settings.problems()]
 
 
 @register(Tags.database)

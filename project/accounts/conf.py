@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from hubbub.conf import Tunables, bounds
+from hubbub.conf import Section, Tunables, bounds
 
 
 class Accounts(Tunables, frozen=True, kw_only=True):
@@ -73,9 +73,4 @@ class Accounts(Tunables, frozen=True, kw_only=True):
     )
 
 
-def settings() -> Accounts:
-    """The accounts' tunables in force: `settings.ACCOUNTS`, or the defaults."""
-    from django.conf import settings as django_settings
-
-    configured: Accounts = getattr(django_settings, "ACCOUNTS", None) or Accounts()
-    return configured
+settings = Section("ACCOUNTS", Accounts)

@@ -12,9 +12,9 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from redis.exceptions import RedisError, ResponseError
 
+from hubbub import conf as hubbub_conf
 from hubbub import site
 from hubbub.limits.token_buckets import Buckets
 from hubbub.process import redis_client
@@ -183,7 +183,7 @@ def _count(limit: Limit, amount: int) -> tuple[int, int] | None:
         # In one transaction: a count without an expiry would lock a user out forever.
         with _lock:
             # Under the lock: two threads at once would otherwise create a client each.
-            client = _redis(settings.REDIS_URL)
+            client = _redis(hubbub_conf.settings().redis_url)
         count, seconds_left = _count_in(client, name, amount, limit.seconds)
     except RedisError as error:
         _away_until = time.monotonic() + AWAY_SECONDS

@@ -16,7 +16,7 @@ def no_tries(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Sign-in attempts are forgotten, in Redis and in this process."""
     monkeypatch.setattr(login_throttle, "_away_until", float("-inf"))
     login_throttle._local.cache_clear()
-    with redis.Redis.from_url(settings.REDIS_URL) as client:
+    with redis.Redis.from_url(settings.HUBBUB["REDIS_URL"]) as client:
         for key in client.scan_iter(f"hubbub:{login_throttle.PREFIX}:*"):
             client.delete(key)
     yield

@@ -8,7 +8,6 @@ from django.test import Client
 from django.urls import reverse
 
 from project.accounts import passwords
-from project.accounts.conf import Accounts
 from project.accounts.hashing import Busy
 from tests.support.account_page import ACCOUNT, change, main_of, make_token, session_of, usable
 from tests.support.signing_in import NEW, PASSWORD, THERE, is_signed_in, sign_in, signed_in
@@ -159,7 +158,7 @@ def test_without_a_mail_server_there_is_no_email_field(owner: Any) -> None:
 
 def test_setting_an_email_address_needs_the_password(owner: Any, settings: Any) -> None:
     settings.EMAIL_HOST_IS_SET = True
-    settings.ACCOUNTS = Accounts(password_attempts=2)
+    settings.ACCOUNTS = {"PASSWORD_ATTEMPTS": 2}
     here = signed_in("alice")
     form = {"form": "email", "email": "alice@example.org"}
     for _ in range(2):

@@ -8,7 +8,6 @@ from django.test import Client
 from django.urls import reverse
 
 from project.accounts import known_browsers, login_throttle, passwords
-from project.accounts.conf import Accounts
 from tests.support.personas import make_user
 from tests.support.signing_in import HERE, NEW, PASSWORD, THERE, sign_in, signed_in
 
@@ -165,8 +164,8 @@ def test_blanks_before_the_name_give_no_more_tries(owner: Any) -> None:
 
 @pytest.mark.usefixtures("plain_static")
 def test_without_redis_a_known_browser_stays_free_as_well(owner: Any, settings: Any, tmp_path: Any) -> None:
-    settings.REDIS_URL = f"unix://{tmp_path}/nothing.sock"
-    settings.ACCOUNTS = Accounts(login_attempts_per_account=20)
+    settings.HUBBUB = settings.HUBBUB | {"REDIS_URL": f"unix://{tmp_path}/nothing.sock"}
+    settings.ACCOUNTS = {"LOGIN_ATTEMPTS_PER_ACCOUNT": 20}
     known = signed_in("alice", THERE)
     assert guess_from_everywhere(21) == [200] * 20 + [429]
     assert sign_in("alice", PASSWORD, "198.51.100.10").status_code == 429
@@ -174,7 +173,7 @@ def test_without_redis_a_known_browser_stays_free_as_well(owner: Any, settings: 
 
 
 def test_a_refused_try_is_counted_nowhere(owner: Any, settings: Any) -> None:
-    settings.ACCOUNTS = Accounts(login_attempts_per_account=2)
+    settings.ACCOUNTS = {"LOGIN_ATTEMPTS_PER_ACCOUNT": 2}
     for number in range(10):
         login_throttle.try_sign_in("alice", f"192.0.2.{number}")
     assert [login_throttle.try_sign_in(f"user-{number}", "192.0.2.5") for number in range(50)] == [0.0] * 50

@@ -20,7 +20,6 @@ from hubbub import site
 from hubbub.process import redis_client
 from hubbub.process.metrics import COUNTERS
 from project.accounts import login_throttle
-from project.accounts.conf import Accounts
 from project.accounts.forms import SignInForm
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
@@ -31,13 +30,13 @@ HERE, THERE = "203.0.113.7", "198.51.100.9"
 
 @pytest.fixture(autouse=True)
 def tunables(settings: Any) -> None:
-    settings.ACCOUNTS = Accounts(
-        login_attempts_per_account_and_address=3,
-        login_attempts_per_address=6,
-        login_attempts_per_account=9,
-        sign_up_attempts_per_address=2,
-        login_attempts_seconds=120,
-    )
+    settings.ACCOUNTS = {
+        "LOGIN_ATTEMPTS_PER_ACCOUNT_AND_ADDRESS": 3,
+        "LOGIN_ATTEMPTS_PER_ADDRESS": 6,
+        "LOGIN_ATTEMPTS_PER_ACCOUNT": 9,
+        "SIGN_UP_ATTEMPTS_PER_ADDRESS": 2,
+        "LOGIN_ATTEMPTS_SECONDS": 120,
+    }
 
 
 @pytest.fixture
@@ -180,7 +179,7 @@ def test_clients_of_a_local_proxy_do_not_share_its_limit(alice: Any) -> None:
 
 @pytest.mark.slow
 def test_the_time_that_a_limit_lasts_is_set_and_ends(alice: Any, settings: Any) -> None:
-    settings.ACCOUNTS = Accounts(login_attempts_per_account=1, login_attempts_seconds=3)
+    settings.ACCOUNTS = {"LOGIN_ATTEMPTS_PER_ACCOUNT": 1, "LOGIN_ATTEMPTS_SECONDS": 3}
     assert [sign_in("alice").status_code, sign_in("alice").status_code] == [200, 429]
     deadline = time.monotonic() + 20
     while sign_in("alice", PASSWORD).status_code == 429:
@@ -191,7 +190,7 @@ def test_the_time_that_a_limit_lasts_is_set_and_ends(alice: Any, settings: Any) 
 def test_every_count_expires(alice: Any) -> None:
     sign_in("alice")
     sign_in("alice", PASSWORD)
-    with redis.Redis.from_url(django_settings.REDIS_URL) as client:
+    with redis.Redis.from_url(django_settings.HUBBUB["REDIS_URL"]) as client:
         keys = [*client.scan_iter(f"hubbub:{login_throttle.PREFIX}:*")]
         assert len(keys) == 3
         assert all(0 < client.ttl(key) <= 120 for key in keys)
@@ -237,7 +236,7 @@ def test_the_tries_are_counted(alice: Any) -> None:
 
 
 def test_with_redis_away_users_sign_in_and_guesses_are_limited(alice: Any, settings: Any, tmp_path: Path) -> None:
-    settings.REDIS_URL = f"unix://{tmp_path}/nothing.sock"
+    settings.HUBBUB = settings.HUBBUB | {"REDIS_URL": f"unix://{tmp_path}/nothing.sock"}
     assert sign_in("alice", PASSWORD).status_code == 302
     assert [sign_in("alice").status_code for _ in range(4)] == [200, 200, 200, 429]
 
@@ -246,7 +245,7 @@ def test_with_redis_away_users_sign_in_and_guesses_are_limited(alice: Any, setti
 def hanging(settings: Any) -> Iterator[None]:
     """A Redis that takes connections and never answers."""
     with create_server(("127.0.0.1", 0)) as listener:
-        settings.REDIS_URL = f"redis://127.0.0.1:{listener.getsockname()[1]}"
+        settings.HUBBUB = settings.HUBBUB | {"REDIS_URL": f"redis://127.0.0.1:{listener.getsockname()[1]}"}
         yield
 
 
@@ -274,8 +273,8 @@ STRAYS: dict[str, Any] = {
 
 @pytest.mark.parametrize("put", STRAYS.values(), ids=STRAYS.keys())
 def test_foreign_data_in_place_of_a_count_is_counted_anew(alice: Any, put: Any, caplog: Any, settings: Any) -> None:
-    settings.ACCOUNTS = Accounts(login_attempts_per_account=3, login_attempts_seconds=120)
-    with redis.Redis.from_url(django_settings.REDIS_URL) as client:
+    settings.ACCOUNTS = {"LOGIN_ATTEMPTS_PER_ACCOUNT": 3, "LOGIN_ATTEMPTS_SECONDS": 120}
+    with redis.Redis.from_url(django_settings.HUBBUB["REDIS_URL"]) as client:
         key = site.key(f"{login_throttle.PREFIX}:sign-in:account:{login_throttle._digest('alice')}")
         client.delete(key)
         put(client, key)

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from project.accounts import login_throttle, reset_mail
-from project.accounts.conf import Accounts
+from project.mail import mail_settings
 from tests.support.mail_server import MailServer
 from tests.support.personas import make_user
 from tests.support.reset_links import use
@@ -27,12 +27,17 @@ def test_without_a_mail_server_no_mail_is_offered(owner: Any) -> None:
     assert Client().post(FORGOTTEN, {"email": "alice@example.org"}).status_code == 404
 
 
+def mail_by(settings: Any, address: tuple[str, int]) -> None:
+    """Let the site send mails by the server at this address."""
+    settings.EMAIL_HOST_IS_SET = True
+    for name, value in mail_settings({"host": address[0], "port": address[1]}).items():
+        setattr(settings, name, value)
+
+
 @pytest.fixture
 def mail(settings: Any) -> Iterator[MailServer]:
     with MailServer() as server:
-        settings.EMAIL_HOST_IS_SET = True
-        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-        settings.EMAIL_HOST, settings.EMAIL_PORT = server.address
+        mail_by(settings, server.address)
         settings.SITE_URL = "http://testserver"
         yield server
 
@@ -115,7 +120,7 @@ def test_mails_to_one_address_are_limited(mail: MailServer, mailed: Any, caplog:
 def test_more_mails_than_can_wait_are_refused(
     mail: MailServer, mailed: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.ACCOUNTS = Accounts(reset_mails_waiting=2, reset_mails_per_email=1000)
+    settings.ACCOUNTS = {"RESET_MAILS_WAITING": 2, "RESET_MAILS_PER_EMAIL": 1000}
     monkeypatch.setattr(reset_mail, "_jobs", None)
     mail.is_held.set()
     answers = []
@@ -131,9 +136,7 @@ def test_more_mails_than_can_wait_are_refused(
 def test_a_mail_server_that_is_away_is_one_line_without_an_address(mailed: Any, settings: Any, caplog: Any) -> None:
     with MailServer() as server:
         address = server.address
-    settings.EMAIL_HOST_IS_SET = True
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = address
+    mail_by(settings, address)
     assert ask().status_code == 200
     tries_left = 500
     while "reset mail: not sent" not in caplog.text:

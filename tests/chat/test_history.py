@@ -5,9 +5,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from msgspec.structs import replace
 
-from chat import conf, history, services
+from chat import history, services
 from chat.models import Message, Room
 from chat.protocol import History
 from hubbub.presence.topic_presence import MAX_NAMED, MAX_NAMES_BYTES
@@ -120,7 +119,7 @@ def test_history_around_a_message_has_that_message_however_long_the_others_are(
 
 
 def test_a_page_has_at_least_one_message_of_any_size(alice: Any, lounge: Room, settings: Any) -> None:
-    settings.CHAT = replace(conf.settings(), body_chars=20_000)
+    settings.CHAT = settings.CHAT | {"BODY_CHARS": 20_000}
     post(alice, lounge, 3, body="\U0001f642" * 20_000)
     assert seqs(join(alice, lounge)) == [3]
     part = join(alice, lounge, after=0, epoch=lounge.epoch)

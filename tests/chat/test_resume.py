@@ -3,9 +3,8 @@
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
-from chat import conf, services
+from chat import services
 from chat.models import Room
 from hubbub.topics import log_reading
 from tests.support.joins import PAGE_BYTES, JoinAnswer, join, post, seqs
@@ -60,7 +59,7 @@ def test_a_position_before_purged_messages_starts_afresh(alice: Any, lounge: Roo
 
 
 def test_too_many_changes_start_afresh(alice: Any, lounge: Room, settings: Any) -> None:
-    settings.CHAT = replace(conf.settings(), resume_changes=10)
+    settings.CHAT = settings.CHAT | {"RESUME_CHANGES": 10}
     post(alice, lounge, 11)
     assert join(alice, lounge, after=1, epoch=lounge.epoch).complete
     assert not join(alice, lounge, after=0, epoch=lounge.epoch).complete

@@ -138,7 +138,7 @@ def test_two_sites_with_the_same_prefix_get_an_error_with_the_setting(tmp_path: 
     first = make_site(tmp_path / "first", own_redis.url, HUBBUB_PREFIX="shared")
     second = make_site(tmp_path / "second", own_redis.url, HUBBUB_PREFIX="shared")
     with first.serving("hubbub", 1):
-        assert "give it another HUBBUB_PREFIX" in refusal(second, "manage.py", "up", "--port", "0")
+        assert 'give it another HUBBUB["PREFIX"]' in refusal(second, "manage.py", "up", "--port", "0")
 
 
 def test_a_site_that_moved_starts_once_the_lease_of_its_old_processes_has_ended(

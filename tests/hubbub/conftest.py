@@ -10,10 +10,9 @@ import pytest
 from asgiref.sync import SyncToAsync
 from channels.layers import get_channel_layer
 from django.db import connections
-from msgspec.structs import replace
 from redis import Redis
 
-from hubbub import conf, threads
+from hubbub import threads
 from hubbub.delivery.hub import Hub
 from hubbub.process.ports import lock_folder
 from hubbub.runtime import Runtime
@@ -96,7 +95,7 @@ def redis(path: Path) -> Iterator[Redis]:
 @pytest.fixture
 async def sides(path: Path, settings: Any) -> AsyncIterator[Any]:
     """Make sides, and end them after the test."""
-    settings.HUBBUB = replace(conf.settings(), presence_grace_seconds=GRACE, presence_lease_seconds=LEASE)
+    settings.HUBBUB = settings.HUBBUB | {"PRESENCE_GRACE_SECONDS": GRACE, "PRESENCE_LEASE_SECONDS": LEASE}
     made: list[Side] = []
 
     def make() -> Side:

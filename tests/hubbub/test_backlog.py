@@ -5,9 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
-from hubbub import conf
 from hubbub.delivery.backlog import Backlog
 from hubbub.server.inbox import MAX_UNREAD, UNREAD_BYTES, Inbox
 
@@ -25,7 +23,7 @@ class Waiting:
 
 @pytest.fixture
 def bound(settings: Any) -> int:
-    settings.HUBBUB = replace(conf.settings(), backlog_bytes=4 * MIB)
+    settings.HUBBUB = settings.HUBBUB | {"BACKLOG_BYTES": 4 * MIB}
     return 4 * MIB
 
 

@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 
 from hubbub import checks
 
-LAYER = "hubbub.delivery.layer.RedisPubSubLayer"
+LAYER = "hubbub.layer.RedisPubSubLayer"
 
 
 def check_ids() -> list[str]:
@@ -27,12 +27,20 @@ def test_this_project_passes() -> None:
     assert check_ids() == []
 
 
-@pytest.mark.parametrize("wrong", [{}, {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}])
-def test_a_layer_that_connects_no_processes(settings: Any, wrong: Any) -> None:
-    settings.CHANNEL_LAYERS = wrong
+def test_a_site_without_a_layer(settings: Any) -> None:
+    settings.CHANNEL_LAYERS = {}
     assert check_ids() == ["hubbub.E001"]
     with pytest.raises(CommandError, match=r"hubbub\.E001"):
         call_command("check")
+
+
+def test_a_layer_that_connects_no_processes_is_for_trials(settings: Any) -> None:
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+    assert check_ids() == ["hubbub.W030"]
+    call_command("check")
+    assert checks.start_refusal() == "The channel layer in memory connects no processes: servers refuse to start."
+    settings.HUBBUB = settings.HUBBUB | {"REDIS_URL": ""}
+    assert check_ids() == ["hubbub.W030"]  # Such a site has no Redis.
 
 
 @pytest.mark.parametrize(
@@ -99,9 +107,9 @@ def test_connections_that_nobody_uses_again(
     ],
 )
 def test_a_redis_elsewhere_without_a_password(settings: Any, address: str, expected: list[str]) -> None:
-    settings.REDIS_URL = address
+    settings.HUBBUB = settings.HUBBUB | {"REDIS_URL": address}
     assert check_ids() == expected
-    settings.REDIS_URL = "unix:///run/redis.sock"
+    settings.HUBBUB = settings.HUBBUB | {"REDIS_URL": "unix:///run/redis.sock"}
     for host in (address, {"address": address}):
         settings.CHANNEL_LAYERS = layers(host)
         assert [message for message in check_ids() if message != ANOTHER_REDIS] == expected
@@ -135,7 +143,8 @@ def test_a_redis_elsewhere_that_is_named_otherwise_than_by_its_url(
     [(True, [], ["hubbub.W005"]), (True, ["127.0.0.1"], []), (False, [], [])],
 )
 def test_a_redirect_for_ever(settings: Any, redirect: bool, proxies: list[str], expected: list[str]) -> None:
-    settings.SECURE_SSL_REDIRECT, settings.TRUSTED_PROXIES = redirect, proxies
+    settings.SECURE_SSL_REDIRECT = redirect
+    settings.HUBBUB = settings.HUBBUB | {"TRUSTED_PROXIES": proxies}
     assert check_ids() == expected
 
 

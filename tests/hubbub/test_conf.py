@@ -1,13 +1,15 @@
-"""Tunables and environment variables: a bad value stops the start with its name and its bounds."""
+"""Settings from environment variables: a bad value stops the start with its name and its bounds."""
 
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from chat.conf import Chat
+from hubbub import conf
 from hubbub.conf import Hubbub
 from monitor.conf import Monitor
 from project import env, tunables
@@ -16,8 +18,22 @@ from project.accounts.conf import Accounts
 
 def test_a_tunable_is_read_from_its_variable_and_else_has_its_default() -> None:
     read = tunables.from_env(Hubbub, {"HUBBUB_AUTH_SECONDS": "2.5", "HUBBUB_READER_THREADS": "7"})
-    assert (read.auth_seconds, read.reader_threads) == (2.5, 7)
-    assert read.frame_bytes == Hubbub().frame_bytes == 64 * 1024
+    assert (read["AUTH_SECONDS"], read["READER_THREADS"]) == (2.5, 7)
+    assert read["FRAME_BYTES"] == Hubbub().frame_bytes == 64 * 1024
+
+
+def test_what_is_read_are_settings(settings: Any) -> None:
+    settings.HUBBUB = tunables.from_env(Hubbub, {"HUBBUB_AUTH_SECONDS": "2.5"})
+    assert conf.settings.problems() == []
+    assert conf.settings().auth_seconds == 2.5
+
+
+def test_a_prefix_separates_the_names_of_sites(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert env.read_prefix("HUBBUB_OTHER_PREFIX") == ""
+    for text in ("a_b", "a.b", "a:b", "x" * 41, "a\n"):
+        monkeypatch.setenv("HUBBUB_PREFIX", text)
+        with pytest.raises(ImproperlyConfigured, match=r"HUBBUB_PREFIX=.* is invalid: use 1 to 40 letters"):
+            env.read_prefix("HUBBUB_PREFIX")
 
 
 @pytest.mark.parametrize("text", ["", "soon", "1s", "nan", "-1", "0", "1e9"])

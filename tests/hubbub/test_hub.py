@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from channels.layers import get_channel_layer
-from msgspec.structs import replace
 
 from hubbub import conf
 from hubbub.delivery.frames import Frames
@@ -96,7 +95,7 @@ async def test_a_member_ahead_of_the_hub_gets_nothing_twice(hub: Hub, truth: Tru
 
 
 async def test_a_join_with_an_overflowing_backlog_is_marked(hub: Hub, truth: Truth, settings: Any) -> None:
-    settings.HUBBUB = replace(conf.settings(), pending_events=16)
+    settings.HUBBUB = settings.HUBBUB | {"PENDING_EVENTS": 16}
     first, _ = await live_member(hub, truth)
     await confirmed(hub, first)
     joining = Listener()

@@ -5,9 +5,7 @@ import itertools
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
-from hubbub import conf
 from hubbub.delivery.hub import Hub
 from hubbub.delivery.recovery import Changes, Recovery, StreamPosition
 from tests.support.hubs import GROUP, Listener, confirmed, live_member, send, until
@@ -51,7 +49,7 @@ class SlowRecord:
 
 @pytest.fixture
 def record(settings: Any) -> SlowRecord:
-    settings.HUBBUB = replace(conf.settings(), gap_ms=5, reconcile_seconds=60)
+    settings.HUBBUB = settings.HUBBUB | {"GAP_MS": 5, "RECONCILE_SECONDS": 60}
     return SlowRecord()
 
 

@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 from channels.layers import get_channel_layer
-from msgspec.structs import replace
 
-from hubbub import conf
 from hubbub.delivery.hub import Hub
 from hubbub.runtime import Runtime
 from tests.support.hubs import GROUP, Listener, Truth, confirmed, live_member, send, until
@@ -16,7 +14,7 @@ from tests.support.hubs import GROUP, Listener, Truth, confirmed, live_member, s
 
 @pytest.fixture
 def often(settings: Any) -> None:
-    settings.HUBBUB = replace(conf.settings(), reconcile_seconds=0.1)
+    settings.HUBBUB = settings.HUBBUB | {"RECONCILE_SECONDS": 0.1}
 
 
 @pytest.mark.slow
@@ -39,7 +37,7 @@ async def test_all_groups_are_compared_by_one_read(hub: Hub, truth: Truth, often
 
 @pytest.mark.slow
 async def test_late_frames_are_not_read_from_the_database(hub: Hub, truth: Truth, settings: Any) -> None:
-    settings.HUBBUB = replace(conf.settings(), reconcile_seconds=0.1, gap_ms=2000)
+    settings.HUBBUB = settings.HUBBUB | {"RECONCILE_SECONDS": 0.1, "GAP_MS": 2000}
     listener, _ = await live_member(hub, truth)
     await confirmed(hub, listener)
     for position in range(1, 60):

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from hubbub import conf
 from hubbub.auth.identity import Identity
@@ -19,7 +18,7 @@ ALICE = Identity("1", "alice", True)
 
 @pytest.fixture
 def memberships(runtime: Runtime, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Memberships:
-    settings.HUBBUB = replace(conf.settings(), max_groups_per_socket=2)
+    settings.HUBBUB = settings.HUBBUB | {"MAX_GROUPS_PER_SOCKET": 2}
     few = quotas.Quotas(conf.settings())
     monkeypatch.setattr("hubbub.consumers.memberships.quotas", lambda: few)
     monkeypatch.setattr("hubbub.consumers.memberships.runtime", lambda: runtime)

@@ -8,9 +8,8 @@ import msgpack
 import msgspec
 import pytest
 from channels.layers import InMemoryChannelLayer, get_channel_layer
-from msgspec.structs import replace
 
-from hubbub import conf, site
+from hubbub import site
 from hubbub.delivery.hub import Hub
 from hubbub.delivery.out_of_order import MAX_FRAMES
 from hubbub.process.metrics import COUNTERS
@@ -96,7 +95,7 @@ async def test_a_thousand_stray_messages_are_one_line_of_the_log_and_are_counted
 async def test_an_unknown_position_is_dropped_after_few_reads(
     hub: Hub, truth: Truth, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings.HUBBUB = replace(conf.settings(), gap_ms=5)
+    settings.HUBBUB = settings.HUBBUB | {"GAP_MS": 5}
     listener, _ = await live_member(hub, truth)
     await confirmed(hub, listener)
     await send(2**62, text="stray")
@@ -114,7 +113,7 @@ async def test_an_unknown_position_is_dropped_after_few_reads(
 
 @pytest.mark.slow
 async def test_frames_behind_a_missing_position_are_bounded_and_complete(hub: Hub, truth: Truth, settings: Any) -> None:
-    settings.HUBBUB = replace(conf.settings(), gap_ms=100)
+    settings.HUBBUB = settings.HUBBUB | {"GAP_MS": 100}
     listener, _ = await live_member(hub, truth)
     await confirmed(hub, listener)
     truth.position = MAX_FRAMES + 500

@@ -6,9 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
-from hubbub import conf
 from hubbub.delivery.asgi_outbox import AsgiOutbox
 from hubbub.delivery.frames import Frames, wire_bytes
 from hubbub.delivery.outbox import RawOutbox
@@ -62,7 +60,7 @@ async def test_frames_go_out_in_order_and_the_close_comes_last() -> None:
 
 
 async def test_a_slow_reader_is_closed_and_holds_no_more_than_the_bound(settings: Any) -> None:
-    settings.HUBBUB = replace(conf.settings(), outbox_bytes=64 * 1024)
+    settings.HUBBUB = settings.HUBBUB | {"OUTBOX_BYTES": 64 * 1024}
     socket = Socket()
     socket.open.clear()
     async with running(socket) as (outbox, writer):
@@ -80,7 +78,7 @@ async def test_a_slow_reader_is_closed_and_holds_no_more_than_the_bound(settings
 
 @pytest.mark.slow
 async def test_a_reader_that_never_reads_is_cut(settings: Any) -> None:
-    settings.HUBBUB = replace(conf.settings(), outbox_bytes=64 * 1024)
+    settings.HUBBUB = settings.HUBBUB | {"OUTBOX_BYTES": 64 * 1024}
     socket = Socket()
     socket.open.clear()
     async with running(socket) as (outbox, _):

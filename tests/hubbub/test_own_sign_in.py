@@ -47,7 +47,7 @@ class WithoutRenew(Authenticator):
 
 
 async def test_a_token_of_a_table_signs_in_from_any_origin(alice: Any, settings: Any) -> None:
-    settings.HUBBUB_AUTHENTICATE = TOKENS
+    settings.HUBBUB = settings.HUBBUB | {"AUTHENTICATE": TOKENS}
     await in_thread(ApiToken.objects.create)(key="k" * 40, user=alice)
     async with by_token("k" * 40) as page:
         assert await outcome(page) == str(alice.pk)
@@ -74,7 +74,7 @@ async def test_a_wrong_token_is_refused_with_4001(scripted: Any) -> None:
 
 
 async def test_built_in_sessions_and_tokens_go_on_beside(alice: Any, bob: Any, settings: Any, client: Any) -> None:
-    settings.HUBBUB_AUTHENTICATE = SITE
+    settings.HUBBUB = settings.HUBBUB | {"AUTHENTICATE": SITE}
     _, text = await in_thread(create_token)(user=bob, name="x", expires_at=None)
     async with by_token(text) as page:
         assert await outcome(page) == str(bob.pk)
@@ -86,7 +86,7 @@ async def test_built_in_sessions_and_tokens_go_on_beside(alice: Any, bob: Any, s
     # Before it comes a token in the header: no cookie counts then.
     async with handshaken(OfficeConsumer, cookie=cookie, authorization=f"Bearer {text}") as page:
         assert await outcome(page) == str(bob.pk)
-    settings.HUBBUB_AUTHENTICATE = None
+    settings.HUBBUB = settings.HUBBUB | {"AUTHENTICATE": ""}
     async with handshaken(OfficeConsumer, origin=None, authorization=f"Bearer {text}") as page:
         assert await outcome(page) == str(bob.pk)
     # A header that a proxy has added for others is of no use to the site.
@@ -97,7 +97,7 @@ async def test_built_in_sessions_and_tokens_go_on_beside(alice: Any, bob: Any, s
 async def test_a_jwt_in_a_cookie_counts_from_the_own_origin_alone(
     alice: Any, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings.HUBBUB_AUTHENTICATE = SITE
+    settings.HUBBUB = settings.HUBBUB | {"AUTHENTICATE": SITE}
     cookie = f"jwt={make_jwt(str(alice.pk), 60)}"
     async with handshaken(OfficeConsumer, cookie=cookie) as page:
         assert await outcome(page) == str(alice.pk)
@@ -206,7 +206,7 @@ async def test_a_report_of_a_failure_shows_no_secret(
 
 
 async def test_an_inactive_user_is_not_signed_in(alice: Any, settings: Any, caplog: pytest.LogCaptureFixture) -> None:
-    settings.HUBBUB_AUTHENTICATE = TOKENS
+    settings.HUBBUB = settings.HUBBUB | {"AUTHENTICATE": TOKENS}
     await in_thread(ApiToken.objects.create)(key="k", user=alice)
     alice.is_active = False
     await in_thread(alice.save)()
@@ -216,7 +216,7 @@ async def test_an_inactive_user_is_not_signed_in(alice: Any, settings: Any, capl
 
 
 async def test_a_credential_needs_a_second_half(alice: Any, settings: Any, caplog: pytest.LogCaptureFixture) -> None:
-    settings.HUBBUB_AUTHENTICATE = f"{__name__}.WithoutRenew"
+    settings.HUBBUB = settings.HUBBUB | {"AUTHENTICATE": f"{__name__}.WithoutRenew"}
     async with by_token("x") as page:
         assert await outcome(page) == 1011
     assert "the class has no `renew`" in errors(caplog)[0]

@@ -13,7 +13,7 @@ from tests.support.servers import ROOT
 pytestmark = pytest.mark.slow
 
 # Without models, so a settings module or a script may import them before Django is set up.
-EARLY = ["BY_METHOD", "PUBLIC", "SIGNED_IN", "VIEW", "ErrorCode", "Refused", "command"]
+EARLY = ["BY_METHOD", "PUBLIC", "SIGNED_IN", "VIEW", "ErrorCode", "Refused", "__version__", "command"]
 
 
 def run(code: str, folder: Path) -> str:
@@ -58,10 +58,10 @@ def test_every_name_is_there_when_django_is_set_up(tmp_path: Path) -> None:
 
 
 def test_each_name_is_the_object_of_its_module() -> None:
-    for name in hubbub.__all__:
+    for name, module in hubbub._MODULES.items():
         value = getattr(hubbub, name)
-        assert value is getattr(sys.modules[hubbub._MODULES[name]], name)
-    assert set(hubbub.__all__) == set(hubbub._MODULES)
+        assert value is getattr(sys.modules[module], name)
+    assert set(hubbub.__all__) == {*hubbub._MODULES, "__version__"}
 
 
 def test_another_name_is_an_attribute_error_and_modules_are_found_as_ever() -> None:

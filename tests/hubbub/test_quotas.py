@@ -153,7 +153,7 @@ def test_of_very_many_users_the_heaviest_are_reported(clock: Clock) -> None:
 @pytest.fixture
 def proxied(settings: Any) -> None:
     """Addresses are clients' own, those of this machine too."""
-    settings.TRUSTED_PROXIES = ["unix"]
+    settings.HUBBUB = settings.HUBBUB | {"TRUSTED_PROXIES": ["unix"]}
 
 
 def seated(quotas: Quotas, address: str | None, times: int) -> int:
@@ -181,7 +181,7 @@ def test_a_network_of_ipv6_is_one_address(quotas: Quotas, proxied: None) -> None
 
 
 def test_this_machine_may_be_a_proxy_and_all_together_are_limited_still(quotas: Quotas, settings: Any) -> None:
-    settings.TRUSTED_PROXIES = []
+    settings.HUBBUB = settings.HUBBUB | {"TRUSTED_PROXIES": []}
     assert seated(quotas, "127.0.0.1", 600) + seated(quotas, None, 600) == 1000
     assert seated(quotas, "203.0.113.8", 1) == 0
 

@@ -117,7 +117,7 @@ async def test_a_release_that_hangs_is_ended_and_said(make_run) -> None:  # type
         await until(run.supervisor._restart.done)
         assert run.has(
             "refused, all processes keep running: the release took longer than 0.5 s and was ended "
-            "(see HUBBUB_RELEASE_SECONDS)"
+            '(see HUBBUB["RELEASE_SECONDS"])'
         )
         assert run.script.child is old
 
@@ -154,10 +154,10 @@ async def test_a_release_that_cannot_be_started_is_refused(make_run) -> None:  #
             [
                 "SystemCheckError: System check identified some issues:",
                 "ERRORS:",
-                "?: (hubbub.E010) REDIS_URL is not set.",
+                '?: (hubbub.E010) HUBBUB["REDIS_URL"] is not set.',
                 "HINT",
             ],
-            "?: (hubbub.E010) REDIS_URL is not set.",
+            '?: (hubbub.E010) HUBBUB["REDIS_URL"] is not set.',
         ),
         (["", "  "], ""),
     ],

@@ -71,6 +71,12 @@ class InATransaction(TestCase):
     async def test_a_vote_reaches_both(self) -> None:
         await vote_on_two_pages(self.alice, self.bob, self.poll, self.option)
 
+    async def test_a_row_that_the_test_saves_is_shown(self) -> None:
+        async with connect(PollTopic, self.poll.pk, user=self.alice) as page:
+            self.poll.question = "Coffee?"
+            await self.poll.asave()
+            assert (await page.changed(0.5))["question"] == "Coffee?"
+
     def test_a_change_by_django_is_published(self) -> None:
         with published(f"poll/{self.poll.pk}") as frames:
             self.poll.save()

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, OperationalError, connection, connections
-from msgspec.structs import replace
 
-from hubbub import conf, threads
+from hubbub import threads
 from hubbub.process.metrics import COUNTERS
 from hubbub.protocol import Refused
 from tests.support.cluster import until
@@ -95,7 +94,7 @@ async def test_writes_come_one_after_another() -> None:
 
 
 async def test_more_than_may_wait_is_refused_at_once_and_frees_its_place(settings: Any) -> None:
-    settings.HUBBUB = replace(conf.settings(), max_queued_jobs=10)
+    settings.HUBBUB = settings.HUBBUB | {"MAX_QUEUED_JOBS": 10}
     begun, release = threading.Event(), threading.Event()
     running = asyncio.create_task(threads.write(hold, begun, release))
     await until(begun.is_set)

@@ -14,6 +14,7 @@ from django.db import connections
 from hubbub import PUBLIC, SIGNED_IN, VIEW, Topic, TopicConsumer, command, live
 from hubbub.auth import tokens
 from hubbub.topics import topic as registry
+from hubbub.topics.commands import BadDeclaration
 from tests.support.polls.models import Poll
 
 
@@ -87,6 +88,26 @@ def test_a_consumer_that_only_the_application_has_is_found(asgi: Path) -> None:
     )
     assert found() == []
     assert topic.name == "lamp"
+
+
+def test_two_topics_of_one_name_on_one_endpoint_are_an_error(asgi: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    twins = [declare(served=False), declare(served=False)]
+    line = f"LiveConsumer: two topics have the name 'lamp': {__name__}.LampTopic and {__name__}.LampTopic"
+    with pytest.raises(BadDeclaration, match=f"^{line}; each topic has its own$"):
+        live(*twins)
+    monkeypatch.setattr(registry, "twins", twins, raising=False)
+    asgi.write_text("from hubbub import live\nfrom hubbub.topics.topic import twins\napplication = live(*twins)\n")
+    [error] = run_checks(tags=["hubbub"])
+    assert (error.id, error.msg) == ("hubbub.E023", f"{line}; each topic has its own.")
+
+
+def test_an_endpoint_has_topics_and_nothing_else() -> None:
+    topic = declare()
+    live(topic, topic)
+    with pytest.raises(
+        BadDeclaration, match=r"^LiveConsumer: topics=\[.*LampTopic'>\]: subclasses of Topic are allowed$"
+    ):
+        live([topic])  # type: ignore[arg-type]
 
 
 def test_an_application_that_cannot_be_imported_serves_no_topic(asgi: Path) -> None:
@@ -202,9 +223,9 @@ class Elsewhere:
 
 
 def test_scopes_of_topics_need_no_setting(settings: Any) -> None:
-    del settings.TOKEN_SCOPES
+    settings.HUBBUB = {key: value for key, value in settings.HUBBUB.items() if key != "TOKEN_SCOPES"}
     assert found() == ["hubbub.W012"]
     declare()
     assert "hubbub.W012" not in found()
-    settings.TOKEN_SCOPES = {}
+    settings.HUBBUB = settings.HUBBUB | {"TOKEN_SCOPES": {}}
     assert "hubbub.W012" not in found()

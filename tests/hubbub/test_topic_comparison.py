@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.management import call_command
-from msgspec.structs import replace
 
 from hubbub import conf, publish
 from hubbub.models import TopicPosition
@@ -33,7 +32,7 @@ def viewers(alice: Any, bob: Any) -> None:
 
 @pytest.fixture
 def often(settings: Any) -> None:
-    settings.HUBBUB = replace(conf.settings(), reconcile_seconds=0.3)
+    settings.HUBBUB = settings.HUBBUB | {"RECONCILE_SECONDS": 0.3}
 
 
 @pytest.fixture

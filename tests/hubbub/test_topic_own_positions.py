@@ -8,9 +8,8 @@ import pytest
 from django.core.management import call_command
 from django.db import transaction
 from django.db.models import F
-from msgspec.structs import replace
 
-from hubbub import Topic, conf, publish
+from hubbub import Topic, publish
 from hubbub.delivery.recovery import StreamPosition
 from hubbub.models import TopicPosition
 from hubbub.topics import reading, recovery
@@ -39,7 +38,7 @@ def read_by(alice: Any, bob: Any) -> None:
 
 @pytest.fixture
 def often(settings: Any) -> None:
-    settings.HUBBUB = replace(conf.settings(), reconcile_seconds=0.3)
+    settings.HUBBUB = settings.HUBBUB | {"RECONCILE_SECONDS": 0.3}
 
 
 def add(text: str, slug: str = "work", *, is_published: bool = True) -> None:

@@ -6,9 +6,7 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
-from msgspec.structs import replace
 
-from hubbub import conf
 from hubbub.protocol import Refused
 from hubbub.topics import access
 from tests.support.polls.consumers import TrialConsumer
@@ -107,7 +105,7 @@ async def test_a_user_who_is_deactivated_without_a_hint_can_do_nothing_more(alic
 async def test_a_change_of_access_is_found_when_its_hint_is_lost(
     alice: Any, bob: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.HUBBUB = replace(conf.settings(), reconcile_seconds=0.3)
+    settings.HUBBUB = settings.HUBBUB | {"RECONCILE_SECONDS": 0.3}
     async with opened(bob, TrialConsumer) as page:
         await page.ask("join", topic="shelf/1")
         monkeypatch.setattr("hubbub.publish.publish_access_changed", lambda *_: None)

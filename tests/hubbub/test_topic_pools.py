@@ -5,16 +5,16 @@ import threading
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
-from hubbub import conf, threads
+from hubbub import threads
 from hubbub.protocol import Refused
 from hubbub.topics.pools import SharedPool
 from tests.support.hubs import until
+from tests.support.tunables import set_beyond_bounds
 
 
 async def test_jobs_that_are_cancelled_leave_their_place_in_the_queue(settings: object) -> None:
-    settings.HUBBUB = replace(conf.settings(), max_queued_jobs=2)  # type: ignore[attr-defined]
+    set_beyond_bounds(settings, max_queued_jobs=2)
     pool = threads.Pool("test", 2)
     shared, begun, end = SharedPool(pool), threading.Event(), threading.Event()
 

@@ -13,9 +13,8 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.db import transaction
-from msgspec.structs import replace
 
-from hubbub import conf, threads
+from hubbub import threads
 from hubbub.models import TopicPosition
 from hubbub.protocol import ErrorCode, Refused
 from hubbub.runtime import runtime
@@ -27,6 +26,7 @@ from tests.support.polls.models import Note
 from tests.support.polls.topics import BoardTopic, ThermometerTopic
 from tests.support.polls.trials import ShelfTopic
 from tests.support.topic_page import Page, in_thread, opened
+from tests.support.tunables import set_beyond_bounds
 
 pytestmark = [
     pytest.mark.slow,
@@ -165,7 +165,7 @@ async def test_names_and_viewer_take_no_more_than_the_room_beside_the_state(
     monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     limit = 5_000
-    settings.HUBBUB = replace(conf.settings(), sent_frame_bytes=limit)
+    set_beyond_bounds(settings, sent_frame_bytes=limit)
     create = sync_to_async(get_user_model().objects.create_user)
     monkeypatch.setattr(BoardTopic, "viewer", lambda self, user: None)
     async with AsyncExitStack() as stack:

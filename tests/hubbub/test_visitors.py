@@ -32,7 +32,7 @@ NOBODY = {"id": None, "name": ""}
 
 @pytest.fixture(autouse=True)
 def walls(settings: Any) -> Iterator[None]:
-    settings.HUBBUB_AUTHENTICATE = SITE
+    settings.HUBBUB = settings.HUBBUB | {"AUTHENTICATE": SITE}
     yield
     for kept in (WallTopic.lines, WallTopic.closed, WallTopic.joined):
         kept.clear()  # type: ignore[attr-defined]

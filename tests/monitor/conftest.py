@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from monitor.conf import Monitor
 from monitor.protocol import Host, Network, Process, Usage
 from monitor.publisher import Publisher
 from monitor.readings import HostReader
@@ -100,7 +99,7 @@ def published(monkeypatch):
 
 @pytest.fixture
 def make_publisher(store, settings, clock):
-    settings.MONITOR = Monitor(lease_seconds=60)  # The clock of Redis goes on, the test's does not.
+    settings.MONITOR = {"LEASE_SECONDS": 60}  # The clock of Redis goes on, the test's does not.
 
     def make(name="alpha", ahead=0.0):
         return Publisher(store, HostReader("demo", name), interval=2.0, clock=lambda: clock.now + ahead)
@@ -110,4 +109,4 @@ def make_publisher(store, settings, clock):
 
 @pytest.fixture
 def short_lease(make_publisher, settings):
-    settings.MONITOR = Monitor(lease_seconds=0.5)
+    settings.MONITOR = {"LEASE_SECONDS": 0.5}

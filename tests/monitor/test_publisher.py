@@ -7,7 +7,6 @@ from datetime import datetime
 import pytest
 
 from hubbub.supervisor import private_redis
-from monitor.conf import Monitor
 from monitor.lease import Hold
 from monitor.publisher import Publisher
 from monitor.readings import HostReader
@@ -74,7 +73,7 @@ async def test_another_leads_when_the_lease_ends_with_a_greater_epoch_and_no_sec
 
 
 async def test_a_stopping_publisher_hands_over_at_once(make_publisher, published, settings, store):
-    settings.MONITOR = Monitor(lease_seconds=60)
+    settings.MONITOR = {"LEASE_SECONDS": 60}
     first = Publisher(store, HostReader("demo", "alpha"), interval=0.1)
     second = Publisher(store, HostReader("demo", "beta"), interval=0.1)
     await first.beat()
@@ -228,8 +227,8 @@ async def test_a_lease_has_one_holder_at_a_time(store):
 
 @pytest.mark.slow
 async def test_samples_come_again_when_redis_does(published, settings, tmp_path):
-    settings.REDIS_URL = f"unix://{tmp_path}/redis.sock"
-    settings.MONITOR = Monitor(lease_seconds=0.5)
+    settings.HUBBUB = settings.HUBBUB | {"REDIS_URL": f"unix://{tmp_path}/redis.sock"}
+    settings.MONITOR = {"LEASE_SECONDS": 0.5}
     async with connect() as redis:
         publisher = Publisher(Store(redis), HostReader("demo", "alpha"), interval=0.1)
         running = asyncio.create_task(publisher.run())

@@ -5,7 +5,6 @@ import asyncio
 import msgspec
 import pytest
 
-from monitor.conf import Monitor
 from monitor.history import History
 from monitor.protocol import encode
 from monitor.publisher import Publisher
@@ -85,7 +84,7 @@ STRAYS = {
 
 @pytest.mark.parametrize("stray", STRAYS)
 async def test_foreign_data_does_not_stop_the_samples(store, published, settings, stray):
-    settings.MONITOR = Monitor(lease_seconds=0.5)
+    settings.MONITOR = {"LEASE_SECONDS": 0.5}
     publisher = Publisher(store, HostReader("demo", "alpha"), interval=0.1)
     running = asyncio.create_task(publisher.run())
     try:

@@ -1,10 +1,15 @@
 """The address of the mail server, as an operator gives it: read in parts, or refused without showing its password."""
 
+from typing import Any
+
+import django.core.mail
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.core.mail import get_connection
 
-from project import env
+from project import env, mail
 
+mailers: Any = getattr(django.core.mail, "mailers", None)  # Since Django 6.1.
 NAME = "HUBBUB_EMAIL_URL"
 SITE_NAME = "HUBBUB_SITE_URL"
 SITE = "https://chat.example.org"
@@ -21,6 +26,16 @@ SITE = "https://chat.example.org"
 def test_the_parts_of_the_address(monkeypatch: pytest.MonkeyPatch, url: str, parts: tuple[object, ...]) -> None:
     monkeypatch.setenv(NAME, url)
     assert tuple(env.read_mail_server(NAME, SITE).values()) == parts
+
+
+def test_the_parts_are_settings_of_this_django(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Django 6.1 takes MAILERS, and warns of the names before."""
+    monkeypatch.setenv(NAME, "smtps://me:pw@mail.example.org")
+    for name, value in mail.mail_settings(env.read_mail_server(NAME, SITE)).items():
+        setattr(settings, name, value)
+    server = mailers.default if mailers else get_connection()
+    assert (server.host, server.port, server.username, server.password) == ("mail.example.org", 465, "me", "pw")
+    assert (server.use_ssl, server.use_tls, server.timeout) == (True, False, mail.TIMEOUT_SECONDS)
 
 
 @pytest.mark.parametrize("text", [None, ""])

@@ -16,7 +16,7 @@ from django.urls import path  # noqa: E402
 
 import chat.routing  # noqa: E402
 from hubbub.asgi import with_services  # noqa: E402
-from hubbub.consumers import HubbubConsumer  # noqa: E402
+from hubbub.consumers import Consumer  # noqa: E402
 from hubbub.process.metrics import COUNTERS  # noqa: E402
 from hubbub.protocol import Command, Ok, Ping, Refused  # noqa: E402
 from hubbub.runtime import runtime  # noqa: E402
@@ -47,7 +47,7 @@ class Held(Ok, tag="ok", kw_only=True):
 cleaned_up = 0
 
 
-class TroubleConsumer(HubbubConsumer):
+class TroubleConsumer(Consumer):
     commands = Ping | TroubleRaise | TroubleHang | InnerAsk
 
     async def opened(self) -> None:

@@ -40,7 +40,7 @@ def quiet(caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.fixture
 def scripted(settings: Any) -> Iterator[type[Scripted]]:
-    settings.HUBBUB_AUTHENTICATE = SCRIPTED
+    settings.HUBBUB = settings.HUBBUB | {"AUTHENTICATE": SCRIPTED}
     before = Scripted.answer, Scripted.renewed
     yield Scripted
     Scripted.answer, Scripted.renewed = before  # type: ignore[method-assign]

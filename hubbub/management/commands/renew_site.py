@@ -16,5 +16,5 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         prefix = site.renew()
         if configured := site.configured_prefix():
-            self.stderr.write(f"HUBBUB_PREFIX={configured} is set and replaces the new id.")
+            self.stderr.write(f'HUBBUB["PREFIX"]={configured!r} is set and replaces the new id.')
         self.stdout.write(f"From the next start, this site's channels and keys in Redis have the prefix {prefix}.")

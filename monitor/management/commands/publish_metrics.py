@@ -31,9 +31,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--interval",
             type=_seconds,
-            default=conf.settings().sample_seconds,
+            default=conf.settings.usable().sample_seconds,
             metavar="SECONDS",
-            help="Time between two samples. Default: HUBBUB_SAMPLE_SECONDS.",
+            help='Time between two samples. Default: MONITOR["SAMPLE_SECONDS"].',
         )
         parser.add_argument(
             "--host",

@@ -2,14 +2,14 @@
 
 import contextlib
 import os
-from pathlib import Path
 from typing import Any
 
 from daphne.management.commands.runserver import Command as DaphneCommand
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
-from hubbub.checks import check_address
+from hubbub import conf
+from hubbub.checks import check_address, start_refusal
 from hubbub.process.ports import InUse, lock_folder
 from hubbub.supervisor import private_redis
 
@@ -21,6 +21,8 @@ class Command(DaphneCommand):  # type: ignore[misc]
             super().handle(*args, **options)
             return
         with contextlib.ExitStack() as stack:
+            if line := start_refusal():
+                raise CommandError(line)
             if not os.environ.get("REDIS_URL"):
                 start_redis(stack)
             if not settings.DEBUG:
@@ -36,9 +38,9 @@ class Command(DaphneCommand):  # type: ignore[misc]
 
 def start_redis(stack: contextlib.ExitStack) -> None:
     """Run the private Redis until `stack` ends, unless another run on the same data has started it."""
-    if not getattr(settings, "VAR_DIR", None):
-        raise CommandError("VAR_DIR is not set: see manage.py check. Or set REDIS_URL in the environment.")
-    var_dir = Path(settings.VAR_DIR)
+    var_dir = conf.settings().var_dir
+    if var_dir is None:
+        raise CommandError('HUBBUB["VAR_DIR"] is not set: see manage.py check. Or set REDIS_URL in the environment.')
     try:
         path = private_redis.make_run_dir(var_dir) / "redis.sock"
         lock = lock_folder(var_dir)

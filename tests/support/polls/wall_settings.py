@@ -2,4 +2,4 @@
 
 from tests.support.settings import *  # noqa: F403
 
-HUBBUB_AUTHENTICATE = "tests.support.sign_ins.SiteSignIn"
+HUBBUB = HUBBUB | {"AUTHENTICATE": "tests.support.sign_ins.SiteSignIn"}  # noqa: F405

@@ -4,18 +4,18 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import redis
 from django.conf import settings
-from django.core.management import BaseCommand, CommandError, CommandParser, get_commands
+from django.core.management import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 from django.db import connections
 
 from hubbub import conf
-from hubbub.checks import check_address
+from hubbub.checks import check_address, check_serving, start_refusal
 from hubbub.process.extras import missing
 from hubbub.process.ports import InUse, claim_port, lock_folder
 from hubbub.process.redis_errors import cause_of
@@ -39,7 +39,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Command(BaseCommand):
-    help = "Run the site on this machine: Redis, web processes on one port, and the programs of HUBBUB_PROGRAMS."
+    help = 'Run the site on this machine: Redis, web processes on one port, and the programs of HUBBUB["PROGRAMS"].'
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--processes", type=int, default=3, help="Web processes that share the port (3).")
@@ -54,16 +54,16 @@ class Command(BaseCommand):
             raise CommandError(f"--port {port}: must be 0 to 65535.")
         if (line := missing("server", "daphne", "manage.py up")) is not None:
             raise CommandError(line)
-        for name in ("VAR_DIR", "ASGI_APPLICATION", "REDIS_URL"):
-            if not getattr(settings, name, None):
-                raise CommandError(f"{name} is not set: see manage.py check.")
+        for line in (start_refusal(), *(message.msg for message in check_serving())):
+            if line:
+                raise CommandError(line)
         for warning in check_address(host):
             self.stderr.write(str(warning), self.style.WARNING)
         for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_DFL)  # No child runs yet that must be stopped in order.
         os.umask(0o077)  # Files that this run and its children create are for this user only.
         try:
-            run_dir, lock = claim(Path(settings.VAR_DIR))
+            run_dir, lock = claim(data_folder())
         except (InUse, OSError) as error:
             raise CommandError(str(error)) from None
         try:
@@ -73,19 +73,19 @@ class Command(BaseCommand):
         finally:
             for number in STOP_SIGNALS:
                 signal.signal(number, signal.SIG_IGN)  # All is stopped: a second Ctrl-C must not show a traceback.
-            private_redis.remove_run_dir(run_dir, Path(settings.VAR_DIR))
+            private_redis.remove_run_dir(run_dir, data_folder())
 
     def _run(self, run_dir: Path, lock: int, processes: int, host: str, port: int, *, migrate: bool) -> None:
         port = claim_port(host, port)
         for leftover in run_dir.glob("*.sock"):
             leftover.unlink(missing_ok=True)  # From a run that was killed together with its processes.
-        # A private Redis is started only if REDIS_URL names its socket.
-        private = f"unix://{private_redis.socket_path(Path(settings.VAR_DIR))}"
-        binary = find_redis() if private == settings.REDIS_URL else None
+        # A private Redis is started only where the settings name its socket.
+        private = f"unix://{private_redis.socket_path(data_folder())}"
+        binary = find_redis() if private == conf.settings().redis_url else None
 
         def leave(number: int, frame: object) -> None:
             # An exception could be swallowed where it is raised, or shown as a traceback.
-            private_redis.remove_run_dir(run_dir, Path(settings.VAR_DIR))
+            private_redis.remove_run_dir(run_dir, data_folder())
             os._exit(128 + number)
 
         had_terminal = has_terminal()
@@ -163,7 +163,7 @@ def claim(var_dir: Path) -> tuple[Path, int]:
     try:
         lock_folder(var_dir)  # Until this process ends.
     except InUse:
-        raise InUse(f"Another run uses {var_dir}. Stop it first, or set HUBBUB_VAR.") from None
+        raise InUse(f'Another run uses {var_dir}. Stop it first, or set another HUBBUB["VAR_DIR"].') from None
     run_dir = private_redis.make_run_dir(var_dir)
     try:
         return run_dir, lock_folder(run_dir, wait_seconds=EARLIER_RUN_SECONDS)
@@ -200,7 +200,7 @@ def plan_stages(
     host: str,
     port: int,
 ) -> list[list[ManagedProgram]]:
-    """The programs to start, in stages: the private Redis, if any; then the web processes and HUBBUB_PROGRAMS."""
+    """The programs to start, in stages: the private Redis, if any; then the web processes and the commands."""
     environ, folder = environment(), site_folder()
     module, _, name = settings.ASGI_APPLICATION.rpartition(".")
     # Probes use a UNIX socket, and still need a Host header that ALLOWED_HOSTS accepts.
@@ -233,35 +233,23 @@ def plan_stages(
         for number in range(1, processes + 1)
     ]
     last_stage += [
-        ManagedCommand(name=name, console=console, environ=environ, folder=folder, lock=lock, command=command)
-        for name, command in programs().items()
+        ManagedCommand(name=name, console=console, environ=environ, folder=folder, lock=lock, command=[*command])
+        for name, command in conf.settings().programs.items()
     ]
     stages.append(last_stage)
     return stages
 
 
-def programs() -> dict[str, list[str]]:
-    """The management commands that run beside the web processes: `settings.HUBBUB_PROGRAMS`, by name.
-
-    Raises:
-        CommandError: for a malformed setting, and for an unknown command.
-    """
-    setting: Any = getattr(settings, "HUBBUB_PROGRAMS", {})
-    known = get_commands()
-    if not isinstance(setting, Mapping):
-        raise CommandError("HUBBUB_PROGRAMS must be a dict of commands by name: {'publisher': ['publish_metrics']}.")
-    for name, command in setting.items():
-        if not name or isinstance(command, str) or not all(isinstance(word, str) for word in [name, *command]):
-            raise CommandError(f"HUBBUB_PROGRAMS[{name!r}] must be a list of words: ['publish_metrics'].")
-        if not command or command[0] not in known:
-            missing = next(iter(command), "")
-            raise CommandError(f"HUBBUB_PROGRAMS[{name!r}]: no installed app has the command {missing!r}.")
-    return {name: [*command] for name, command in setting.items()}
+def data_folder() -> Path:
+    """The folder of this site's data, which `check_serving` has found to be set."""
+    folder = conf.settings().var_dir
+    assert folder is not None
+    return folder
 
 
 def environment() -> dict[str, str]:
     """The environment of each child."""
-    return {**os.environ, "REDIS_URL": settings.REDIS_URL, "PYTHONUNBUFFERED": "1"}
+    return {**os.environ, "REDIS_URL": conf.settings().redis_url, "PYTHONUNBUFFERED": "1"}
 
 
 def site_folder() -> Path:
@@ -289,7 +277,7 @@ def database_name() -> str:
 
 def redis_name(binary: private_redis.Binary | None) -> str:
     try:
-        with redis.from_url(settings.REDIS_URL, socket_timeout=5) as client:
+        with redis.from_url(conf.settings().redis_url, socket_timeout=5) as client:
             info: dict[str, Any] = client.info("server")
     except redis.RedisError as error:
         return f"UNAVAILABLE ({cause_of(error)}): events arrive seconds late until it is back"

@@ -1,26 +1,24 @@
-"""Tunables: each is declared once, with its default, bounds and reason.
+"""The engine's settings: the keys of the dictionary HUBBUB."""
 
-An app declares a subclass of Tunables; the settings module makes an instance of it. Must not import Django's settings
-at import time: the settings module imports this.
-"""
+import ipaddress
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
 
-from typing import Annotated
+from django.conf import settings as django_settings
+from msgspec import Meta
 
-import msgspec
-from django.core.exceptions import ImproperlyConfigured
+from hubbub.conf.declaring import Tunables, bounds, key
 
-
-def bounds(low: float, high: float, reason: str) -> msgspec.Meta:
-    """Annotate a tunable: a number from `low` to `high`, with the reason for its value."""
-    return msgspec.Meta(ge=low, le=high, description=reason)
-
-
-class Tunables(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Fields of `Annotated[int or float, bounds(…)]`, each with a default."""
+# Peers on a UNIX socket have no address; this word in TRUSTED_PROXIES trusts them.
+UNIX = "unix"
+# No underscore, dot or colon: these separate the prefix from the rest of a name.
+PREFIX_PATTERN = r"^[A-Za-z0-9-]{0,40}\Z"
 
 
 class Hubbub(Tunables, frozen=True, kw_only=True):
-    """The engine's tunables. Times in seconds, sizes in bytes, unless the name has another unit."""
+    """The engine's settings. Times in seconds, sizes in bytes, unless the name has another unit."""
 
     auth_seconds: Annotated[
         float, bounds(0.1, 60, "A socket without a valid session sends its token within this time.")
@@ -32,7 +30,7 @@ class Hubbub(Tunables, frozen=True, kw_only=True):
         int, bounds(1, 300, "A socket that has sent nothing for this long gets a WebSocket ping.")
     ] = 20
     ping_timeout_seconds: Annotated[
-        int, bounds(1, 300, "A socket without a pong within this time is cut; at most HUBBUB_PING_SECONDS.")
+        int, bounds(1, 300, "A socket without a pong within this time is cut; at most PING_SECONDS.")
     ] = 15
     frame_bytes: Annotated[
         int,
@@ -215,19 +213,80 @@ class Hubbub(Tunables, frozen=True, kw_only=True):
     layer_capacity: Annotated[
         int, bounds(100, 1_000_000, "Frames that wait for Redis in one process; the others are left to the database.")
     ] = 10_000
+    redis_url: Annotated[
+        str,
+        key(
+            "redis://…, rediss://… or unix://…",
+            "The Redis of the channel layer, of presence and of limits.",
+            pattern="^((redis|rediss|unix)://.*)?$",
+            is_secret=True,
+        ),
+    ] = ""
+    prefix: Annotated[
+        str,
+        key(
+            "a text of at most 40 letters, digits and hyphens",
+            "The prefix of channels and keys in Redis; without it an id that is kept in the database.",
+            pattern=PREFIX_PATTERN,
+        ),
+    ] = ""
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        key(
+            "a list of addresses, networks and `unix`",
+            "Proxies whose X-Forwarded-For and X-Forwarded-Proto count.",
+        ),
+    ] = ()
+    token_scopes: Annotated[
+        dict[str, str] | None,
+        key("a dictionary of descriptions by scope", "Scopes of access tokens, beside those that topics declare."),
+    ] = None
+    programs: Annotated[
+        dict[Annotated[str, Meta(min_length=1)], Annotated[tuple[str, ...], Meta(min_length=1)]],
+        key(
+            "a dictionary of commands by name, such as {'publisher': ['publish_metrics']}",
+            "Management commands that `manage.py up` runs beside the web processes.",
+        ),
+    ] = {}
+    first_admin: Annotated[
+        bool, key("True or False", "Whether `manage.py up` makes an administrator on a site without users.")
+    ] = True
+    var_dir: Annotated[
+        Path | None,
+        key("a path", "The folder for sockets and the lock of a run; `var` in BASE_DIR where that is set."),
+    ] = None
+    authenticate: Annotated[
+        str,
+        key(
+            "the dotted path of a class",
+            "The sign-in of sockets; without it sessions and access tokens.",
+            pattern=r"^(\w+(\.\w+)+)?$",
+        ),
+    ] = ""
 
-    def __post_init__(self) -> None:
+    def problems(self, named: Callable[[str], str]) -> Iterator[str]:
         if self.ping_timeout_seconds > self.ping_seconds:
             # Otherwise the next ping would take the place of the unanswered one, and a healthy client would be cut.
-            raise ImproperlyConfigured(
-                f"HUBBUB_PING_TIMEOUT_SECONDS={self.ping_timeout_seconds} is above "
-                f"HUBBUB_PING_SECONDS={self.ping_seconds}: it must be at most as long."
+            yield (
+                f"{named('ping_timeout_seconds')}={self.ping_timeout_seconds} is above "
+                f"{named('ping_seconds')}={self.ping_seconds}: it must be at most as long."
             )
+        for proxy in self.trusted_proxies:
+            if not is_proxy(proxy):
+                yield (
+                    f"{named('trusted_proxies')}: {proxy!r} is not an address, a network such as 10.0.0.0/8 "
+                    "(without host bits), or unix."
+                )
+
+    @classmethod
+    def site_defaults(cls) -> dict[str, Any]:
+        base_dir = getattr(django_settings, "BASE_DIR", None)
+        return {"var_dir": Path(base_dir) / "var"} if isinstance(base_dir, str | os.PathLike) else {}
 
 
-def settings() -> Hubbub:
-    """Return the engine's tunables: `settings.HUBBUB`, or the defaults."""
-    from django.conf import settings as django_settings
-
-    configured: Hubbub = getattr(django_settings, "HUBBUB", None) or Hubbub()
-    return configured
+def is_proxy(word: str) -> bool:
+    """Whether `word` is an address, a network or `unix`."""
+    try:
+        return word == UNIX or ipaddress.ip_network(word) is not None
+    except ValueError:
+        return False

@@ -1,0 +1,23 @@
+"""The ASGI application: one socket for all topics, and one for raw frames."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+from django.urls import path
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "example_site.settings")
+http = get_asgi_application()  # Sets Django up: the imports below need models.
+
+import hubbub.asgi  # noqa: E402
+from bell.topics import BellTopic  # noqa: E402
+from cursors.topics import CursorsTopic  # noqa: E402
+from echo.consumers import EchoConsumer  # noqa: E402
+from hubbub import live  # noqa: E402
+from orders.topics import OrdersTopic  # noqa: E402
+from polls.topics import PollTopic  # noqa: E402
+
+routes = [
+    path("ws/echo/", EchoConsumer.as_asgi(), name="echo"),
+    path("ws/live/", live(BellTopic, CursorsTopic, OrdersTopic, PollTopic).as_asgi(), name="live"),
+]
+application = hubbub.asgi.application(http, routes)
