@@ -67,8 +67,9 @@ class SignInRequest:
 
     @cached_property
     def cookies(self) -> dict[str, str]:
-        """The cookies by name."""
-        return parse_cookie("; ".join(value.decode("latin-1") for value in headers_of(self.scope, b"cookie")))
+        """The cookies by name, without those that have control characters: a database may raise for one."""
+        found = parse_cookie("; ".join(value.decode("latin-1") for value in headers_of(self.scope, b"cookie")))
+        return {name: value for name, value in found.items() if value.isprintable()}
 
     @property
     def user(self) -> Any:
@@ -98,7 +99,7 @@ class Authenticator:
         """The user of a token of the first message, or of `Authorization: Bearer` or `Token`, from any Origin.
 
         Args:
-            token: from the client, of any length and content, perhaps empty. Never one that begins with `hub_`.
+            token: from the client, perhaps long or empty. It is printable, and does not begin with `hub_`.
 
         Returns:
             As `from_request`; None: the token is not valid.

@@ -74,7 +74,7 @@ def _log_of(path: str | None, method: str) -> LogOnce:
 
 @sensitive_variables()
 def ask(method: str, argument: Any) -> Answer:
-    """Call a method of the first half.
+    """Call a method of the first half. A token with control characters is none: a database may raise for one.
 
     Returns:
         Its answer; of a valid form.
@@ -83,6 +83,8 @@ def ask(method: str, argument: Any) -> Answer:
         Refused: by the method; `internal` after any other exception and for a wrong answer, which is logged.
         DatabaseError: the database is away.
     """
+    if isinstance(argument, str) and not argument.isprintable():
+        return None
     return _logged(method, lambda own: _checked(method, getattr(own, method)(argument), own))
 
 

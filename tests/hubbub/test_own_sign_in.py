@@ -57,8 +57,14 @@ async def test_a_token_of_a_table_signs_in_from_any_origin(alice: Any, settings:
             assert await outcome(page) == str(alice.pk)
 
 
-async def test_a_wrong_token_is_refused_with_4001(settings: Any) -> None:
-    settings.HUBBUB = settings.HUBBUB | {"AUTHENTICATE": TOKENS}
+async def test_a_wrong_token_is_refused_with_4001(scripted: Any) -> None:
+    def look_up(token: Any) -> Any:
+        if not isinstance(token, str):
+            return None  # A handshake.
+        assert token.isprintable()
+        return ApiToken.objects.filter(key=token).first()
+
+    answering(scripted, look_up)
     for token in ("k" * 40, "", "\x00", "hub_1_x", "k" * 10_000):
         async with by_token(token) as page:
             assert (await page.next("error"))["code"] == "unauthorized"
@@ -103,6 +109,14 @@ async def test_a_jwt_in_a_cookie_counts_from_the_own_origin_alone(
     # Without a right to act as the user it may ask for a token.
     async with handshaken(OfficeConsumer, cookie="jwt=x.y.z", origin=ELSEWHERE) as page:
         assert (await page.next())["type"] == "auth.required"
+
+
+async def test_a_cookie_with_control_characters_is_left_out(scripted: Any) -> None:
+    seen: list[dict[str, str]] = []
+    answering(scripted, lambda request: seen.append(request.cookies))
+    async with handshaken(OfficeConsumer, cookie=r'good=x; jwt="\000"; other="a\012b"') as page:
+        assert (await page.next())["type"] == "auth.required"
+    assert seen == [{"good": "x"}]
 
 
 async def test_a_header_that_browsers_send_by_themselves_needs_the_own_origin(alice: Any, scripted: Any) -> None:
