@@ -5,7 +5,6 @@ from typing import Any
 from django.core.checks import CheckMessage, Error, register
 
 from hubbub.auth import missing_for_pages
-from hubbub.process.extras import missing
 from monitor import conf
 
 
@@ -16,9 +15,12 @@ def check_pages(**_: Any) -> list[CheckMessage]:
 
 @register("monitor")
 def check_psutil(**_: Any) -> list[CheckMessage]:
-    hint = "The readings of hosts and processes come from it."
-    line = missing("monitor", "psutil", "monitor")
-    return [] if line is None else [Error(line, hint=hint, id="monitor.E003")]
+    try:
+        import psutil  # noqa: F401
+    except ImportError:
+        line = 'monitor needs psutil: pip install "django-hubbub[monitor]"'
+        return [Error(line, hint="The readings of hosts and processes come from it.", id="monitor.E003")]
+    return []
 
 
 @register("monitor")

@@ -63,7 +63,7 @@ class Identity:
         return self.scopes is None or not scopes or not scopes.isdisjoint(self.scopes)
 
     def has_expired(self, now: datetime) -> bool:
-        """Whether its credential has expired."""
+        """Whether its credential has expired at the time `now`."""
         return self.expires_at is not None and self.expires_at <= now
 
     def covers(self, other: "Identity") -> bool:

@@ -27,7 +27,7 @@ class Tunables(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def bounds(low: float, high: float, reason: str) -> msgspec.Meta:
-    """Annotate a tunable: a number from `low` to `high`, with the reason for its value."""
+    """Make the annotation of a tunable: a number from `low` to `high`, with the `reason` for its value."""
     return msgspec.Meta(ge=low, le=high, description=reason)
 
 
