@@ -125,6 +125,17 @@ def site_hashers(settings: Any) -> None:
     settings.PASSWORD_HASHERS = SITE_HASHERS
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the last lines of each cluster of a test that fails: its processes say what went wrong."""
+    report = yield
+    if report.failed:
+        for name, value in getattr(item, "funcargs", {}).items():
+            if isinstance(value, Cluster):
+                report.sections.append((f"log of {name}", "\n".join(value.output[-60:])))
+    return report
+
+
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """The whole site by `manage.py up`, two processes, shared by all tests. Leave it unchanged."""

@@ -51,11 +51,13 @@ class StuckReader:
 
     def read_all(self, until: bytes) -> list[str]:
         """Every text frame up to the one that contains `until`."""
-        while until not in self.received:
+        while True:
+            # The bytes may be there before the end of their frame.
+            if until in self.received and any(until.decode() in text for text in frames_of(self.received)):
+                return list(frames_of(self.received))
             chunk = self.socket.recv(MIB)
             assert chunk, "cut"
             self.received += chunk
-        return list(frames_of(self.received))
 
     def _until(self, mark: bytes) -> None:
         while mark not in self.received:
