@@ -119,6 +119,14 @@ def new_line_limits() -> None:
     security_log._lines.clear()
 
 
+@pytest.fixture(autouse=True)
+def new_quotas() -> None:
+    """Each test has quotas by its own settings: they are made once in a process, by the settings of the first test."""
+    from hubbub.limits.quotas import quotas
+
+    quotas.cache_clear()
+
+
 @pytest.fixture
 def site_hashers(settings: Any) -> None:
     """The password hashers of the site, for a test of them."""

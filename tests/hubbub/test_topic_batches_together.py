@@ -12,7 +12,6 @@ from django.db import OperationalError
 
 from hubbub import command, threads
 from hubbub.auth.identity import Identity
-from hubbub.limits.quotas import quotas
 from hubbub.protocol import Refused, from_json
 from hubbub.topics import batches
 from hubbub.topics.batch_calls import Call
@@ -62,12 +61,9 @@ def queued(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
-def many_posts(settings: Any) -> Iterator[None]:
+def many_posts(settings: Any) -> None:
     """A user may send more than 32 at once."""
     settings.HUBBUB = settings.HUBBUB | {"POSTS_BURST": 100}
-    quotas.cache_clear()
-    yield
-    quotas.cache_clear()
 
 
 async def until_queued(queued: list[str], count: int) -> None:

@@ -37,11 +37,16 @@ class Page:
 
     async def next(self, kind: str | None = None) -> dict[str, Any]:
         """The next frame, of this type; frames of other types before it are dropped."""
-        async with asyncio.timeout(8):
-            while True:
-                frame = await self.frames.get()
-                if kind is None or frame["type"] == kind:
-                    return frame
+        dropped: list[dict[str, Any]] = []
+        try:
+            async with asyncio.timeout(8):
+                while True:
+                    frame = await self.frames.get()
+                    if kind is None or frame["type"] == kind:
+                        return frame
+                    dropped.append(frame)
+        except TimeoutError:
+            raise TimeoutError(f"no frame {kind}; instead {dropped[-3:]}") from None
 
     def put(self, text: str) -> None:
         """Send a text frame."""
