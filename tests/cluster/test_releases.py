@@ -66,7 +66,7 @@ def test_a_release_that_is_not_python_is_refused(changing: Cluster) -> None:
 
 
 def test_a_release_whose_style_sheet_names_a_missing_file_is_refused(changing: Cluster) -> None:
-    path = changing.root / "project" / "static" / "project" / "css" / "base.css"
+    path = changing.root / "hubbub" / "static" / "hubbub" / "css" / "base.css"
     text = path.read_text()
     path.write_text(text + "\n.x { background: url(gone.png); }\n")
     assert "static files failed: " in (said := refusal(changing))
