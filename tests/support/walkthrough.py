@@ -138,7 +138,9 @@ class Walkthrough:
         [port] = re.findall(r"(?:--port|-p|--noreload) (\d+)", line)
         log = self.folder.with_suffix(f".{len(self._logs)}.log")
         with log.open("wb") as output:
-            command = ["bash", "-c", f"{PRELUDE}\nexec {self._with_free_ports(line)}\n"]
+            # As in a terminal, also where the tests run in the background, which ignores Ctrl-C.
+            started = f"exec env --default-signal=INT {self._with_free_ports(line)}"
+            command = ["bash", "-c", f"{PRELUDE}\n{started}\n"]
             server = subprocess.Popen(command, env=self._env, cwd=self.folder, stdout=output, stderr=output)
         self._servers[port] = server
         self._logs.append(log)
