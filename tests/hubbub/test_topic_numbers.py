@@ -22,7 +22,6 @@ from tests.support.topic_page import Page, in_thread, opened
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.database,
     pytest.mark.slow,
     pytest.mark.usefixtures("ended_threads"),
 ]
@@ -53,6 +52,7 @@ async def test_a_thousand_topics_on_one_socket_each_get_their_change(alice: Any)
         assert page.unread() == []
 
 
+@pytest.mark.database
 async def test_a_thousand_changes_in_a_burst_become_few_frames_and_the_last_is_the_newest(alice: Any, bob: Any) -> None:
     def write() -> None:
         for number in range(1000):
@@ -76,6 +76,7 @@ async def test_a_thousand_changes_in_a_burst_become_few_frames_and_the_last_is_t
             assert len(frames) <= 2 + (asyncio.get_running_loop().time() - began) / 0.05
 
 
+@pytest.mark.database
 async def test_three_states_that_hang_leave_other_topics_handshakes_and_positions_alone(
     alice: Any, bob: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,6 +114,7 @@ async def test_topics_of_5000_users_share_few_groups_and_each_gets_its_own_chang
         assert page.unread() == []
 
 
+@pytest.mark.database
 def test_a_view_under_atomic_requests_publishes_after_its_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
 
