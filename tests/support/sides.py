@@ -15,7 +15,7 @@ GROUP = "room.general"
 ALICE, BOB, CHARLIE = (Person(user_id, name) for user_id, name in (("1", "alice"), ("2", "bob"), ("3", "charlie")))
 INTERVAL = 0.05
 GRACE = 1.0
-LEASE = 2.5
+LEASE = 3.0
 
 
 class Page:
