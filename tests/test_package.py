@@ -150,8 +150,9 @@ async def test_an_installed_engine_carries_a_feature_of_another_project(project:
                     await asyncio.sleep(0.05)
         writer.close()
         async with opened(f"http://127.0.0.1:{port}", "/ws/hands/", token=token) as alice:
-            assert (await alice.request("join", topic="hands"))["type"] == "ok"
-            assert (await alice.request("hand.raise", topic="hands", subject="Lunch"))["type"] == "ok"
+            for kind, fields in (("join", {}), ("hand.raise", {"subject": "Lunch"})):
+                answer = await alice.request(kind, topic="hands", **fields)
+                assert answer["type"] == "ok", answer
             assert (await alice.event("hand.raised"))["user"]["name"] == "alice"
     finally:
         server.terminate()
