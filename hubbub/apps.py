@@ -1,20 +1,33 @@
+from typing import Any
+
 from django.apps import AppConfig
-from django.core.exceptions import ImproperlyConfigured
+from django.conf import settings
 from django.utils.module_loading import autodiscover_modules
 
 from hubbub import conf
 from hubbub.process import host
+from hubbub.process.extras import missing
+from hubbub.process.refusals import CannotServe
+
+POSTGRESQL = "django.db.backends.postgresql"
 
 
 class HubbubConfig(AppConfig):
     name = "hubbub"
 
+    def __init__(self, app_name: str, app_module: Any) -> None:
+        super().__init__(app_name, app_module)
+        # Before any model is imported: Django imports the driver for the first one.
+        for alias, database in settings.DATABASES.items():
+            if database.get("ENGINE") == POSTGRESQL and (line := _missing_driver(alias)):
+                raise CannotServe(line)
+
     def import_models(self) -> None:
         from hubbub.checks import missing_apps
 
         # Without these apps no model can be imported and no check can run; `check` reports the others.
-        if missing := [name for name in missing_apps() if name != "django.contrib.sessions"]:
-            raise ImproperlyConfigured(f"hubbub needs {' and '.join(map(repr, missing))} in INSTALLED_APPS.")
+        if absent := [name for name in missing_apps() if name != "django.contrib.sessions"]:
+            raise CannotServe(f"hubbub needs {' and '.join(map(repr, absent))} in INSTALLED_APPS.")
         host.store_in(conf.settings.usable().var_dir)  # Wrong settings are reported by `check` and by servers.
         super().import_models()
 
@@ -29,3 +42,10 @@ class HubbubConfig(AppConfig):
             signals.connect()
             autodiscover_modules("topics")  # Those that the apps declare.
             follows.connect()
+
+
+def _missing_driver(alias: str) -> str | None:
+    """The line for a database whose driver is not installed. Django takes psycopg2, too."""
+    if missing("postgres", "psycopg2", "") is None:
+        return None
+    return missing("postgres", "psycopg", f"DATABASES[{alias!r}]")

@@ -12,7 +12,8 @@ from urllib.parse import unquote, urlsplit
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
-from hubbub.conf.engine import PREFIX_PATTERN, is_proxy
+from hubbub.conf.engine import PREFIX_PATTERN
+from hubbub.conf.values import is_proxy
 
 SQLITE_BUSY_SECONDS = 2  # A post has a deadline of 4 s: a longer wait for the write lock would exceed it.
 # A silent PostgreSQL is given up within the same deadline.

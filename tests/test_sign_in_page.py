@@ -174,6 +174,21 @@ async def conversation():
 run(conversation)
 """
 
+ISSUED = """
+from accounts.build_token import renew_build_token
+first = renew_build_token(alice)
+
+async def conversation():
+    async with handshaken(OfficeConsumer, authorization=f"Bearer {first}", origin=None) as page:
+        await admitted(page)
+        await asyncio.to_thread(renew_build_token, alice)
+        assert (await page.next("close"))["code"] == 4003
+    await refused(first)
+    assert [token.state for token in alice.access_tokens.order_by("pk")] == ["revoked", "usable"]
+
+run(conversation)
+"""
+
 JWT = """
 import jwt
 from accounts.models import RevokedJwt
@@ -250,11 +265,12 @@ def run(site: Path, authenticate: str, *arguments: str) -> str:
 @pytest.mark.parametrize(
     ("authenticate", "conversation"),
     [
+        ("", ISSUED),
         ("accounts.sign_in.TokenSignIn", TOKENS),
         ("accounts.jwt_sign_in.JwtSignIn", JWT),
         ("accounts.visitor_sign_in.VisitorSignIn", VISITORS),
     ],
-    ids=["tokens", "jwt", "visitors"],
+    ids=["issued", "tokens", "jwt", "visitors"],
 )
 def test_an_example_of_the_page_runs(site: Path, authenticate: str, conversation: str) -> None:
     assert run(site, authenticate, "-c", START + conversation) == "done\n"

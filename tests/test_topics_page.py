@@ -284,7 +284,7 @@ def test_the_message_that_the_page_quotes_is_the_real_one(site: Path) -> None:
     path.write_text(path.read_text().replace('    permission = "polls.view_poll"\n', ""))
     with pytest.raises(AssertionError) as failed:
         run(site, "-m", "django", "check")
-    [quoted] = re.findall(r"^    (BadDeclaration: .*)$", PAGE, re.MULTILINE)
+    [quoted] = re.findall(r"^    (PollTopic: permission=.*)$", PAGE, re.MULTILINE)
     assert quoted in str(failed.value)
 
 

@@ -1,4 +1,4 @@
-"""Sign-in of a project's own, identities of sockets and programs, and permissions of many users at once.
+"""Sign-in of a project's own, access tokens, identities of sockets, and permissions of many users at once.
 
 The names are loaded when they are used first: some need models.
 """
@@ -10,6 +10,7 @@ from hubbub.process.lazy_names import lazy_names
 if TYPE_CHECKING:
     from hubbub.auth.authenticator import ANONYMOUS, Authenticator, SignIn, SignInRequest, credentials_changed
     from hubbub.auth.identity import Identity, revalidate, with_permission
+    from hubbub.auth.issuing import create_token, revoke_token
     from hubbub.auth.pages import missing_for_pages
 
 __all__ = [
@@ -18,9 +19,11 @@ __all__ = [
     "Identity",
     "SignIn",
     "SignInRequest",
+    "create_token",
     "credentials_changed",
     "missing_for_pages",
     "revalidate",
+    "revoke_token",
     "with_permission",
 ]
 
@@ -32,9 +35,11 @@ __getattr__ = lazy_names(
         "Identity": "hubbub.auth.identity",
         "SignIn": "hubbub.auth.authenticator",
         "SignInRequest": "hubbub.auth.authenticator",
+        "create_token": "hubbub.auth.issuing",
         "credentials_changed": "hubbub.auth.authenticator",
         "missing_for_pages": "hubbub.auth.pages",
         "revalidate": "hubbub.auth.identity",
+        "revoke_token": "hubbub.auth.issuing",
         "with_permission": "hubbub.auth.identity",
     },
 )

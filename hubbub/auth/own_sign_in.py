@@ -1,7 +1,6 @@
 """The configured `Authenticator`: loads it, calls it, and checks its answers. For threads, unless it says otherwise."""
 
 import functools
-import inspect
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -11,17 +10,15 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseError
 from django.utils import timezone
-from django.utils.module_loading import import_string
 from django.views.decorators.debug import sensitive_variables
 
 from hubbub import conf, users
 from hubbub.auth.authenticator import ANONYMOUS, Answer, Authenticator, SignIn
+from hubbub.auth.sign_in_loading import load_authenticator
 from hubbub.process.log_once import LogOnce
 from hubbub.protocol import ErrorCode, Refused
 
 T = TypeVar("T")
-
-METHODS = ("from_request", "from_token", "renew")
 
 
 class Unchanged:
@@ -41,25 +38,7 @@ def configured_path() -> str | None:
 def authenticator() -> Authenticator | None:
     """The configured one; None: there is none. Raises ImproperlyConfigured, with one line. Also for the event loop."""
     path = configured_path()
-    return None if path is None else _load(path)
-
-
-@functools.cache
-def _load(path: str) -> Authenticator:
-    where = f'HUBBUB["AUTHENTICATE"]={path!r}'
-    try:
-        found = import_string(path)
-    except Exception as error:  # noqa: BLE001 - the module may fail by any error
-        cause = " ".join(str(error).split()) or type(error).__name__
-        raise ImproperlyConfigured(f"{where} cannot be imported: {cause}") from None
-    if not (isinstance(found, type) and issubclass(found, Authenticator)):
-        raise ImproperlyConfigured(f"{where}: it is no subclass of hubbub.auth.Authenticator")
-    for name in METHODS:
-        if inspect.iscoroutinefunction(getattr(found, name)):
-            raise ImproperlyConfigured(f"{where}: {name} runs in a thread: write `def` instead of `async def`")
-    if all(getattr(found, name) is getattr(Authenticator, name) for name in METHODS[:2]):
-        raise ImproperlyConfigured(f"{where}: it has neither from_request nor from_token")
-    return found()
+    return None if path is None else load_authenticator(path)
 
 
 def log_of(method: str) -> LogOnce:

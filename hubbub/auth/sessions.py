@@ -50,7 +50,11 @@ def model() -> Any:
 
 @functools.cache
 def _model_of(engine: str) -> Any:
-    find = getattr(import_module(engine).SessionStore, "get_model_class", None)
+    try:
+        store = import_module(engine).SessionStore
+    except (ImportError, AttributeError):
+        return None  # E003 reports it.
+    find = getattr(store, "get_model_class", None)
     return find() if find is not None else None
 
 

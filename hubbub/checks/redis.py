@@ -1,6 +1,6 @@
 """System checks of Redis and the channel layer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,6 +9,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 
 from hubbub import conf
 from hubbub.checks.serving import is_public
+from hubbub.process.importing import CannotImport, load
 
 IN_MEMORY = "channels.layers.InMemoryChannelLayer"
 LAYERS = '{"default": {"BACKEND": "hubbub.layer.RedisPubSubLayer"}}'
@@ -17,10 +18,9 @@ LAYERS = '{"default": {"BACKEND": "hubbub.layer.RedisPubSubLayer"}}'
 @register("hubbub")
 def check_channel_layer(**_: Any) -> list[CheckMessage]:
     layer = _layers().get("default", {})
-    backend = layer.get("BACKEND")
     hint = f"Set CHANNEL_LAYERS = {LAYERS}."
-    if not backend:
-        return [Error("CHANNEL_LAYERS has no default channel layer.", hint=hint, id="hubbub.E001")]
+    if problem := _problem_of_layer(layer):
+        return [Error(problem, hint=hint, id="hubbub.E001")]
     if is_in_memory():
         return [
             Warning(
@@ -58,7 +58,7 @@ def check_redis(**_: Any) -> list[CheckMessage]:
 
 @register("hubbub")
 def check_redis_url(**_: Any) -> list[CheckMessage]:
-    if conf.settings.usable().redis_url or is_in_memory() or _is_wrong("REDIS_URL"):
+    if conf.settings.usable().redis_url or is_in_memory() or _is_given("REDIS_URL"):
         return []
     unread = "The setting REDIS_URL outside of HUBBUB is not read. " if hasattr(settings, "REDIS_URL") else ""
     return [
@@ -78,9 +78,10 @@ def is_in_memory() -> bool:
     return _layers().get("default", {}).get("BACKEND") == IN_MEMORY
 
 
-def _is_wrong(key: str) -> bool:
-    """Whether the key of HUBBUB has a wrong value, which another check reports."""
-    return any(key in line for line in conf.settings.problems())
+def _is_given(key: str) -> bool:
+    """Whether HUBBUB has the key, or is no dictionary. If its value, or another one, is wrong, E020 reports that."""
+    given = getattr(settings, "HUBBUB", None) or {}
+    return not isinstance(given, Mapping) or bool(given.get(key))
 
 
 def _redis_hosts() -> Iterator[tuple[str, bool]]:
@@ -106,9 +107,29 @@ def _layers() -> dict[str, dict[str, Any]]:
     return {name: layer for name, layer in layers.items() if isinstance(layer, dict)}
 
 
+def _problem_of_layer(layer: dict[str, Any]) -> str:
+    """The reason why Channels cannot make the default channel layer; empty: it can."""
+    backend, config = layer.get("BACKEND"), layer.get("CONFIG", {})
+    if not backend:
+        return "CHANNEL_LAYERS has no default channel layer."
+    where = 'CHANNEL_LAYERS["default"]'
+    if not isinstance(backend, str) or "." not in backend:
+        return f"{where}: BACKEND={backend!r} is no dotted path."
+    if not isinstance(config, dict):
+        return f"{where}: CONFIG is of type {type(config).__name__}, and no dictionary."
+    try:
+        load(f"{where}: BACKEND={backend!r}", *backend.rsplit(".", 1))(**config)
+    except CannotImport as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001 - a layer may raise any for its CONFIG
+        return f"{where}: {' '.join(str(error).split()).rstrip('.') or type(error).__name__}."
+    return ""
+
+
 def _hosts_of(layer: dict[str, Any]) -> list[Any]:
-    hosts = (layer.get("CONFIG") or {}).get("hosts") or ()
-    return [hosts] if isinstance(hosts, str) else list(hosts)
+    config = layer.get("CONFIG")
+    hosts = config.get("hosts") if isinstance(config, dict) else None
+    return list(hosts) if isinstance(hosts, list | tuple) else []
 
 
 def _address(host: Any) -> Any:

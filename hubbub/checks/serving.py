@@ -12,6 +12,8 @@ from django.core.checks import CheckMessage, Error, Warning, register
 
 from hubbub import conf
 from hubbub.process.descriptors import required_descriptors
+from hubbub.process.importing import CannotImport, application_for_a_check
+from hubbub.process.refusals import BadDeclaration, CannotServe
 
 MIN_DAPHNE = (4, 2)  # hubbub.server relies on internals of this version and later.
 
@@ -83,6 +85,15 @@ def check_serving(**_: Any) -> list[CheckMessage]:
             Warning("ASGI_APPLICATION is not set: `up` and `runserver` refuse to start.", hint=hint, id="hubbub.W011")
         )
     return found
+
+
+def application_refusal() -> str:
+    """Return the line for an ASGI_APPLICATION that cannot be imported; empty if it can."""
+    try:
+        application_for_a_check()
+    except (BadDeclaration, CannotImport, CannotServe) as error:
+        return str(error)
+    return ""
 
 
 def check_address(host: str) -> list[CheckMessage]:

@@ -12,6 +12,7 @@ from hubbub import conf
 from hubbub.checks.redis import check_channel_layer, check_redis_url
 from hubbub.checks.site import missing_apps
 from hubbub.conf.reading import SECTIONS
+from hubbub.process.refusals import CannotServe
 
 # Settings of earlier versions that no other library reads, with their keys in HUBBUB.
 FORMER = {
@@ -21,10 +22,6 @@ FORMER = {
     "TOKEN_SCOPES": "TOKEN_SCOPES",
 }
 LIST = "The page Settings lists every key with its default and its allowed values."
-
-
-class CannotServe(SystemExit, ImproperlyConfigured):
-    """A server cannot start with these settings. Where nothing handles it, Python prints its line and exits."""
 
 
 @register("hubbub")

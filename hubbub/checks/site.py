@@ -1,7 +1,6 @@
 """System checks of Django's settings: apps, sessions, hosts, databases, scopes and static files."""
 
 from collections.abc import Collection
-from importlib import import_module
 from typing import Any
 
 from django.apps import apps
@@ -10,6 +9,7 @@ from django.contrib.sessions.backends.db import SessionStore as DatabaseSession
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from hubbub import conf
+from hubbub.process.importing import CannotImport, load
 
 REQUIRED_APPS = ("django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions")
 STATIC_APP = "django.contrib.staticfiles"
@@ -17,11 +17,16 @@ STATIC_APP = "django.contrib.staticfiles"
 
 @register("hubbub")
 def check_session_engine(**_: Any) -> list[CheckMessage]:
-    if issubclass(import_module(settings.SESSION_ENGINE).SessionStore, DatabaseSession):
-        return []
+    engine = settings.SESSION_ENGINE
+    try:
+        if issubclass(load(f"SESSION_ENGINE={engine!r}", engine, "SessionStore"), DatabaseSession):
+            return []
+        problem = f"SESSION_ENGINE {engine} does not store sessions in the database."
+    except CannotImport as error:
+        problem = str(error)
     return [
         Error(
-            f"SESSION_ENGINE {settings.SESSION_ENGINE} does not store sessions in the database.",
+            problem,
             hint="The sessions of open sockets are re-checked in the database, all in one query. "
             'Set SESSION_ENGINE to "django.contrib.sessions.backends.db" or "….cached_db".',
             id="hubbub.E003",

@@ -1,6 +1,5 @@
 """The engine's settings: the keys of the dictionary HUBBUB."""
 
-import ipaddress
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,9 +9,8 @@ from django.conf import settings as django_settings
 from msgspec import Meta
 
 from hubbub.conf.declaring import Tunables, bounds, key
+from hubbub.conf.values import OWN_PROGRAM, SCOPE, is_proxy, is_url
 
-# Peers on a UNIX socket have no address; this word in TRUSTED_PROXIES trusts them.
-UNIX = "unix"
 # No underscore, dot or colon: these separate the prefix from the rest of a name.
 PREFIX_PATTERN = r"^[A-Za-z0-9-]{0,40}\Z"
 
@@ -271,6 +269,15 @@ class Hubbub(Tunables, frozen=True, kw_only=True):
                 f"{named('ping_timeout_seconds')}={self.ping_timeout_seconds} is above "
                 f"{named('ping_seconds')}={self.ping_seconds}: it must be at most as long."
             )
+        if not is_url(self.redis_url):
+            # Not the URL: it may have a password.
+            yield f"{named('redis_url')} is no URL: percent-encode the special characters of its user and password."
+        for scope in self.token_scopes or {}:
+            if not SCOPE.fullmatch(scope):
+                yield f"{named('token_scopes')}: {scope!r} is no scope: up to 80 ASCII characters without a space."
+        for name in self.programs:
+            if OWN_PROGRAM.fullmatch(name):
+                yield f"{named('programs')}: {name!r} is a name of `up` itself: rename the program."
         for proxy in self.trusted_proxies:
             if not is_proxy(proxy):
                 yield (
@@ -282,11 +289,3 @@ class Hubbub(Tunables, frozen=True, kw_only=True):
     def site_defaults(cls) -> dict[str, Any]:
         base_dir = getattr(django_settings, "BASE_DIR", None)
         return {"var_dir": Path(base_dir) / "var"} if isinstance(base_dir, str | os.PathLike) else {}
-
-
-def is_proxy(word: str) -> bool:
-    """Whether `word` is an address, a network or `unix`."""
-    try:
-        return word == UNIX or ipaddress.ip_network(word) is not None
-    except ValueError:
-        return False

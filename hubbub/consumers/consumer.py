@@ -24,6 +24,7 @@ from hubbub.limits.quotas import Slot, quotas
 from hubbub.limits.token_buckets import Strikes
 from hubbub.presence.topic_presence import Announce
 from hubbub.process.metrics import COUNTERS
+from hubbub.process.refusals import BadDeclaration
 from hubbub.process.security_log import address_of
 from hubbub.process.this_process import new_connection_name
 from hubbub.protocol import (
@@ -43,6 +44,7 @@ from hubbub.protocol import (
     parse,
 )
 from hubbub.runtime import runtime
+from hubbub.topics.commands import is_permission
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +59,12 @@ class Consumer(Handshake):
     command_scopes: ClassVar[Mapping[type, str]] = {}  # A token also needs this scope for that command.
     posts: ClassVar[tuple[type[Command], ...]] = ()  # Counted by the tighter quota for posts.
     _decoders: ClassVar[dict[type, "msgspec.json.Decoder[Any]"]] = {}
+
+    def __init_subclass__(cls, **rest: Any) -> None:
+        super().__init_subclass__(**rest)
+        if not (cls.permission is None or (isinstance(cls.permission, str) and is_permission(cls.permission))):
+            allowed = "an endpoint has 'app.codename', or None: any user"
+            raise BadDeclaration(f"{cls.__name__}: permission={cls.permission!r}: {allowed}")
 
     # For subclasses
 

@@ -8,6 +8,7 @@ import msgspec
 from hubbub.consumers.commands import AnyCommandQueue
 from hubbub.consumers.consumer import Consumer
 from hubbub.consumers.topic_commands import TopicCommands
+from hubbub.process.refusals import BadDeclaration
 from hubbub.protocol import Malformed, Ping, decoder_of, parse
 from hubbub.topics.commands import PUBLIC, CommandSpec
 from hubbub.topics.declarations import by_name
@@ -34,6 +35,13 @@ class TopicDecoding(Consumer):
     topics: ClassVar[Iterable[type[Topic]]] = ()
     _by_name: ClassVar[dict[str, type[Topic]]] = {}
     _batched: ClassVar[frozenset[str]] = frozenset()  # Names of topics with a batch.
+
+    @classmethod
+    def as_asgi(cls, **initkwargs: Any) -> Any:
+        """As in Channels. Raises BadDeclaration: the consumer has no topics."""
+        if not cls.topics:
+            raise BadDeclaration(f"{cls.__name__}: topics={cls.topics!r}: an endpoint has at least one topic")
+        return super().as_asgi(**initkwargs)
 
     def __init_subclass__(cls, **rest: Any) -> None:
         super().__init_subclass__(**rest)

@@ -16,6 +16,7 @@ from channels_redis.utils import _wrap_close, decode_hosts
 from django.core.exceptions import ImproperlyConfigured
 
 from hubbub import conf, site
+from hubbub.delivery.layer_options import check_options
 from hubbub.delivery.shard import Shard
 from hubbub.process.metrics import COUNTERS
 from hubbub.process.redis_errors import cause_of
@@ -48,7 +49,14 @@ class RedisPubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]
     HUBBUB["REDIS_URL"]. The option `prefix` is ignored: the prefix is the site's (hubbub.site).
 
     Subscribing does not raise while Redis is away: it takes effect when Redis is back. Sending raises.
+
+    Raises:
+        ImproperlyConfigured: a wrong option.
     """
+
+    def __init__(self, **options: Any) -> None:
+        check_options(options)
+        super().__init__(**options)
 
     def watch(self, watcher: Watcher) -> None:
         """Notify `watcher` from now on, for this event loop."""

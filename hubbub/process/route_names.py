@@ -6,7 +6,9 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import URLPattern
-from django.utils.module_loading import import_string
+
+from hubbub.process.importing import load_application
+from hubbub.process.refusals import BadDeclaration, CannotServe
 
 # Those of `hubbub.asgi.application`; None: it has not been called.
 _named: dict[str, URLPattern] | None = None
@@ -23,15 +25,14 @@ def socket_routes() -> dict[str, URLPattern]:
         ImproperlyConfigured: ASGI_APPLICATION is not set, or cannot be loaded.
     """
     if _named is None:
-        path = getattr(settings, "ASGI_APPLICATION", None)
-        if not path:
+        if not getattr(settings, "ASGI_APPLICATION", None):
             raise ImproperlyConfigured(
                 "ASGI_APPLICATION is not set, and it has the routes: ASGI_APPLICATION = 'mysite.asgi.application'."
             )
         try:
-            import_string(path)
-        except ImportError as error:
-            raise ImproperlyConfigured(f"ASGI_APPLICATION={path!r} cannot be loaded: {error}.") from error
+            load_application()
+        except (BadDeclaration, CannotServe) as error:
+            raise ImproperlyConfigured(str(error)) from error
     return dict(_named or {})
 
 

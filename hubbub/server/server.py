@@ -17,7 +17,7 @@ import threading
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import hubbub.server.event_loop  # noqa: F401 - before daphne is imported  # isort: skip
 
@@ -25,21 +25,21 @@ from daphne import cli
 from daphne.access import AccessLogGenerator
 from daphne.cli import CommandLineInterface
 from daphne.server import Server as DaphneServer
-from django.core.exceptions import ImproperlyConfigured
 from twisted.internet import defer, interfaces, reactor, unix
 
 from hubbub import conf
 from hubbub.checks import check_address, check_descriptors, start_refusal
 from hubbub.delivery.outbox import CLOSE_SECONDS, EXTENSION
 from hubbub.process.descriptors import DescriptorGuard, raise_limit, required_descriptors
+from hubbub.process.importing import CannotImport, checked_application, load
 from hubbub.process.ports import BACKLOG
+from hubbub.process.refusals import REFUSED, BadDeclaration, CannotServe
 from hubbub.server.connection_limits import SWEEP_SECONDS
 from hubbub.server.drain import drain
 from hubbub.server.http import HttpFactory, Request
 from hubbub.server.websocket import WebSocketProtocol
 from hubbub.server.websocket_connection import FAST_TRANSPORTS, Connection
 from hubbub.site.lease import REFUSALS, claim_at_start
-from hubbub.topics.commands import BadDeclaration
 
 logger = logging.getLogger(__name__)
 
@@ -174,6 +174,12 @@ class Server(DaphneServer):  # type: ignore[misc]
         return arriving or any(isinstance(writer, FAST_TRANSPORTS) for writer in reactor.getWriters())
 
 
+def _refuse(line: str) -> NoReturn:
+    """End with the line, and with a status that says: a restart does not help (`up`, systemd's RestartPrevent…)."""
+    sys.stderr.write(f"{line}\n")
+    sys.exit(REFUSED)
+
+
 def _exit_now() -> None:
     logger.warning("shutdown: threads still running, exiting without them")
     os._exit(0)
@@ -208,10 +214,10 @@ class Cli(CommandLineInterface):  # type: ignore[misc]
         sys.path.insert(0, ".")
         try:
             self.load_asgi_app(arguments.application)
-        except (BadDeclaration, ImproperlyConfigured) as error:
-            sys.exit(str(error))
+        except (BadDeclaration, CannotImport, CannotServe) as error:
+            _refuse(str(error))
         if line := start_refusal():
-            sys.exit(line)
+            _refuse(line)
         tunables = conf.settings()
         # For both directions and any consumer; frames to consumers of this package are limited to `frame_bytes`.
         max_bytes = max(tunables.frame_bytes, tunables.sent_frame_bytes)
@@ -231,6 +237,13 @@ class Cli(CommandLineInterface):  # type: ignore[misc]
         except REFUSALS as error:
             sys.exit(str(error))
         super().run(args)
+
+    def load_asgi_app(self, asgi_app_path: str) -> Any:
+        """As daphne's: return the application of `module:name`. Raises CannotImport, with one line."""
+        module, _, name = asgi_app_path.partition(":")
+        if not module or not name:
+            raise CannotImport(f"{asgi_app_path!r} is no application: write mysite.asgi:application.")
+        return checked_application(asgi_app_path, load(asgi_app_path, module, name))
 
     def _hosts(self, arguments: Namespace) -> Iterator[str]:
         """The hosts of the command line; none for the default, 127.0.0.1, and for inherited sockets."""

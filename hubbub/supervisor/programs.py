@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hubbub.process.refusals import REFUSED
 from hubbub.supervisor.child import Child, Console
 
 BACK_OFF_SECONDS = 0.5
@@ -14,6 +15,7 @@ MAX_BACK_OFF_SECONDS = 10.0
 SETTLED_SECONDS = 30.0  # A child that lived longer resets the back-off.
 MAX_FAILED_STARTS = 5  # In a row, without being ready.
 ORDERLY_END = "exit code 0"
+REFUSED_END = f"exit code {REFUSED}"
 PROBE_SECONDS = 0.1
 SLOW_PROBE_SECONDS = 2.0  # A misconfigured child logs each probe, and its answer does not change.
 REPLACEMENT_SECONDS = 30.0
@@ -100,7 +102,7 @@ class ManagedProgram:
         """Keep a child running until `stop`.
 
         Raises:
-            CannotStart: after MAX_FAILED_STARTS failed starts in a row.
+            CannotStart: after MAX_FAILED_STARTS failed starts in a row, or when the first child refuses the settings.
         """
         failed_starts = 0
         delay = BACK_OFF_SECONDS
@@ -130,6 +132,8 @@ class ManagedProgram:
                 # After an orderly end, connections that wait on its socket are served by the next child.
                 if not self.ready.is_set() or end != ORDERLY_END:
                     self.on_crash()
+            if end == REFUSED_END and self.restarts == 0:
+                raise CannotStart(child.last_lines[-1] if child.last_lines else end)
             self.restarts += 1
             failed_starts = 0 if self.did_start(lived) else failed_starts + 1
             self.ready.clear()

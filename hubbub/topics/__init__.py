@@ -9,7 +9,7 @@ from hubbub.process.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from hubbub.delivery.recovery import StreamPosition
-    from hubbub.topics.commands import BadDeclaration
+    from hubbub.process.refusals import BadDeclaration
     from hubbub.topics.marks import person_changed
     from hubbub.topics.reading import page_bytes
     from hubbub.topics.topic import topics
@@ -19,7 +19,7 @@ __all__ = ["BadDeclaration", "StreamPosition", "page_bytes", "person_changed", "
 __getattr__ = lazy_names(
     __name__,
     {
-        "BadDeclaration": "hubbub.topics.commands",
+        "BadDeclaration": "hubbub.process.refusals",
         "StreamPosition": "hubbub.delivery.recovery",
         "page_bytes": "hubbub.topics.reading",
         "person_changed": "hubbub.topics.marks",

@@ -4,26 +4,40 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.apps import apps
-from django.conf import settings
 from django.contrib.auth import get_permission_codename
 from django.contrib.auth.models import Permission
 from django.core.checks import CheckMessage, Error, Warning, register
-from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseError
 from django.db import connections, router
-from django.utils.module_loading import autodiscover_modules, import_string
+from django.utils.module_loading import module_has_submodule
 
-from hubbub.topics.commands import BadDeclaration
+from hubbub.process.importing import CannotImport, application_for_a_check, load
+from hubbub.process.refusals import BadDeclaration, CannotServe
 from hubbub.topics.positions import NOW_MS
 from hubbub.topics.topic import Topic, served_topics, topics
+
+# Modules of apps that declare consumers, and that nothing may have imported yet.
+CONSUMER_MODULES = ("consumers", "routing")
 
 
 @register("hubbub")
 def check_consumers(**_: Any) -> list[CheckMessage]:
+    """The application comes first: a route of it may be the only consumer of a topic."""
+    try:
+        application_for_a_check()
+    except CannotImport as error:
+        hint = "Correct the setting or the module. Servers refuse to start without it."
+        return [Error(str(error), hint=hint, id="hubbub.E015")]
+    except CannotServe:
+        return []  # E020 reports it.
+    except BadDeclaration as error:
+        return [_bad(error)]
     try:
         unreachable = _unreachable()
+    except CannotImport as error:
+        return [Error(str(error), hint="Correct the module.", id="hubbub.E024")]
     except BadDeclaration as error:
-        return [Error(f"{error}.", hint="Correct the declaration of the consumer or topic.", id="hubbub.E023")]
+        return [_bad(error)]
     return [
         Warning(
             f"{topic.__module__}.{topic.__name__}: no consumer has this topic, so no client reaches it.",
@@ -75,6 +89,10 @@ def check_followed_models(**_: Any) -> list[CheckMessage]:
     ]
 
 
+def _bad(error: BadDeclaration) -> Error:
+    return Error(f"{error}.", hint="Correct the declaration of the consumer or topic.", id="hubbub.E023")
+
+
 def _messages_of(alias: str, names: str) -> Iterator[CheckMessage]:
     if alias not in connections.settings:
         yield Error(
@@ -109,18 +127,14 @@ def _messages_of(alias: str, names: str) -> Iterator[CheckMessage]:
 
 
 def _unreachable() -> list[type[Topic]]:
-    """The topics on no consumer. Consumers are declared in modules that a command may not have imported yet."""
-    missing = _without_consumer()
-    if missing:
-        autodiscover_modules("consumers", "routing")
-        missing = _without_consumer()
-    if missing and (application := getattr(settings, "ASGI_APPLICATION", None)):
-        try:
-            import_string(application)
-        except (ImportError, ImproperlyConfigured):
-            pass  # The server reports it.
-        missing = _without_consumer()
-    return missing
+    """The topics on no consumer. Raises CannotImport, BadDeclaration: a module with consumers cannot be imported."""
+    if not _without_consumer():
+        return []
+    for config in apps.get_app_configs():
+        for name in CONSUMER_MODULES:
+            if config.module is not None and module_has_submodule(config.module, name):
+                load(f"{config.name}.{name}", f"{config.name}.{name}")
+    return _without_consumer()
 
 
 def _without_consumer() -> list[type[Topic]]:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from hubbub.process.refusals import BadDeclaration
 from hubbub.protocol import Ref, decoder_of
 from hubbub.topics.argument_types import TYPES_ALLOWED, undecodable
 
@@ -39,10 +40,6 @@ MAX_BATCH = 1000
 
 # PostgreSQL stores no NUL, and no database a lone surrogate.
 ClientId = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\x00\ud800-\udfff]*$")]
-
-
-class BadDeclaration(TypeError):
-    """A topic or a command is declared in a way that cannot work. Raised at import."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +190,9 @@ def commands_of(cls: type) -> dict[str, CommandSpec]:
         spec = _with_struct(cls, declared) if declared.batch else _with_arguments(cls, declared)
         if spec.name in specs:
             names = f"{specs[spec.name].method.__name__} and {spec.method.__name__}"
-            raise BadDeclaration(f"{cls.__name__}: {names} are both the command {spec.name!r}; each name is used once")
+            raise BadDeclaration(
+                f"{cls.__name__}: {names} are both the command {spec.name!r}; each name is used once", spec.method
+            )
         specs[spec.name] = spec
     return specs
 
@@ -204,38 +203,51 @@ def _with_struct(cls: type, declared: CommandSpec) -> CommandSpec:
     struct = declared.struct
     assert struct is not None
     if [*inspect.signature(declared.method).parameters] != ["cls", "calls"]:
-        raise BadDeclaration(f"{where}: the arguments of a command with a batch are `cls` and `calls`")
+        raise BadDeclaration(f"{where}: the arguments of a command with a batch are `cls` and `calls`", declared.method)
     if struct.__struct_config__.array_like or struct.__struct_config__.tag is not None:
-        raise BadDeclaration(f"{where}: arguments={struct!r}: a struct of arguments has neither `array_like` nor `tag`")
+        raise BadDeclaration(
+            f"{where}: arguments={struct!r}: a struct of arguments has neither `array_like` nor `tag`", declared.method
+        )
     hints = typing.get_type_hints(struct, include_extras=True)
     for name, sent_as in zip(struct.__struct_fields__, struct.__struct_encode_fields__, strict=True):
         if sent_as in RESERVED - {"id"}:
-            raise BadDeclaration(f"{where}: field {sent_as!r}: rename it; each frame has own fields of this name")
+            raise BadDeclaration(
+                f"{where}: field {sent_as!r}: rename it; each frame has own fields of this name", declared.method
+            )
         if problem := undecodable(hints[name]):
-            raise BadDeclaration(f"{where}: field {name!r} is {hints[name]!r}: {problem}; {TYPES_ALLOWED}")
-    frame = _frame(where, declared.name, [("ref", Ref), ("topic", str)], bases=(struct,))
+            raise BadDeclaration(
+                f"{where}: field {name!r} is {hints[name]!r}: {problem}; {TYPES_ALLOWED}", declared.method
+            )
+    frame = _frame(where, declared, [("ref", Ref), ("topic", str)], bases=(struct,))
     names = struct.__struct_fields__
     return replace(declared, arguments=frame, decoder=decoder_of(frame), argument_names=names)
 
 
-def _frame(where: str, tag: str, fields: list[Any], bases: tuple[type[msgspec.Struct], ...] = ()) -> Any:
+def _frame(where: str, declared: CommandSpec, fields: list[Any], bases: tuple[type[msgspec.Struct], ...] = ()) -> Any:
     try:
         return msgspec.defstruct(
-            where, fields, bases=bases, tag_field="type", tag=tag, forbid_unknown_fields=True, frozen=True, kw_only=True
+            where,
+            fields,
+            bases=bases,
+            tag_field="type",
+            tag=declared.name,
+            forbid_unknown_fields=True,
+            frozen=True,
+            kw_only=True,
         )
     except TypeError as error:
-        raise BadDeclaration(f"{where}: {error}") from None
+        raise BadDeclaration(f"{where}: {error}", declared.method) from None
 
 
 def _with_arguments(cls: type, declared: CommandSpec) -> CommandSpec:
     where = f"{cls.__name__}.{declared.method.__name__}"
     parameters = [*inspect.signature(declared.method).parameters.values()]
     if [parameter.name for parameter in parameters[:2]] != ["self", "user"]:
-        raise BadDeclaration(f"{where}: the first two arguments of a command are `self` and `user`")
+        raise BadDeclaration(f"{where}: the first two arguments of a command are `self` and `user`", declared.method)
     arguments = parameters[2:]
     for argument in arguments:
         if problem := _problem_of(argument):
-            raise BadDeclaration(f"{where}: {problem}")
+            raise BadDeclaration(f"{where}: {problem}", declared.method)
     hints = _hints(where, declared.method, [argument.name for argument in arguments])
     fields: list[Any] = [("ref", Ref), ("topic", str)]
     if declared.once:
@@ -243,14 +255,16 @@ def _with_arguments(cls: type, declared: CommandSpec) -> CommandSpec:
     for argument in arguments:
         hint = hints[argument.name]
         if problem := undecodable(hint):
-            raise BadDeclaration(f"{where}: argument {argument.name!r} is {hint!r}: {problem}; {TYPES_ALLOWED}")
+            raise BadDeclaration(
+                f"{where}: argument {argument.name!r} is {hint!r}: {problem}; {TYPES_ALLOWED}", declared.method
+            )
         default = () if argument.default is argument.empty else (argument.default,)
         fields.append((argument.name, hint, *default))
-    frame = _frame(where, declared.name, fields)
+    frame = _frame(where, declared, fields)
     try:
         decoder = decoder_of(frame)
     except TypeError as error:
-        raise BadDeclaration(f"{where}: {error}") from None
+        raise BadDeclaration(f"{where}: {error}", declared.method) from None
     names = tuple(argument.name for argument in arguments)
     return replace(declared, arguments=frame, decoder=decoder, argument_names=names)
 
@@ -274,5 +288,5 @@ def _hints(where: str, method: Any, names: list[str]) -> dict[str, Any]:
         return typing.get_type_hints(holder, method.__globals__, include_extras=True)
     except NameError as error:
         raise BadDeclaration(
-            f"{where}: annotations {annotations!r}: {error}; import it outside TYPE_CHECKING"
+            f"{where}: annotations {annotations!r}: {error}; import it outside TYPE_CHECKING", method
         ) from None

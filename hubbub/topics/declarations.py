@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 from django.db.models import Model
 
+from hubbub.process.refusals import BadDeclaration
 from hubbub.topics.addresses import VALID_NAME, is_composite
-from hubbub.topics.commands import Access, BadDeclaration, is_permission
+from hubbub.topics.commands import Access, is_permission
 
 KINDS = ("state", "log", "newest")
 
@@ -68,6 +69,8 @@ def by_name(where: str, served: Iterable[Any], base: Any) -> dict[str, Any]:
     Raises:
         BadDeclaration: two of them have one name, or it is no topic.
     """
+    if not isinstance(served, Iterable):
+        raise BadDeclaration(f"{where}: topics={served!r}: a list of subclasses of Topic is allowed")
     found: dict[str, Any] = {}
     for topic in served:
         is_topic = isinstance(topic, type) and issubclass(topic, base) and bool(topic.name)  # type: ignore[attr-defined]

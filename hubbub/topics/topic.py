@@ -10,11 +10,12 @@ from django.db.models import Model
 from hubbub.auth.identity import Identity
 from hubbub.auth.tokens import declare_scope
 from hubbub.delivery.recovery import StreamPosition
+from hubbub.process.refusals import BadDeclaration
 from hubbub.protocol import ErrorCode
 from hubbub.publish.group_names import PERSONAL_PREFIX, TOPIC_PREFIX
 from hubbub.topics import access, calls, marks, positions
 from hubbub.topics.addresses import MAX_ADDRESS_CHARS, check_key, key_text, read_key
-from hubbub.topics.commands import Access, BadDeclaration, CommandSpec, commands_of
+from hubbub.topics.commands import Access, CommandSpec, commands_of
 from hubbub.topics.declarations import check_topic
 
 # All declared topics by name.

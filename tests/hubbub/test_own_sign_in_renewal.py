@@ -177,8 +177,8 @@ async def test_a_renewal_that_hangs_delays_no_hint_about_a_session(
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("nowhere.Nothing", "No module named 'nowhere'"),
-        ("tests.support.sign_ins.Nothing", 'does not define a "Nothing"'),
+        ("nowhere.Nothing", "there is no module 'nowhere'"),
+        ("tests.support.sign_ins.Nothing", "has no 'Nothing'"),
         ("nothing", "the dotted path of a class is allowed"),
         (7, "the dotted path of a class is allowed"),
         ("tests.support.sign_ins.make_jwt", "no subclass of hubbub.auth.Authenticator"),

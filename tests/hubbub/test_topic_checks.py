@@ -19,8 +19,9 @@ from tests.support.polls.models import Poll
 
 
 @pytest.fixture(autouse=True)
-def declared(monkeypatch: pytest.MonkeyPatch) -> dict[str, type[Topic]]:
+def declared(monkeypatch: pytest.MonkeyPatch, settings: Any) -> dict[str, type[Topic]]:
     """Only the topics of the test."""
+    settings.ASGI_APPLICATION = "tests.support.declarations.application"
     monkeypatch.setattr(registry, "_topics", {})
     monkeypatch.setattr(tokens, "_declared", {})
     return registry._topics
@@ -61,7 +62,7 @@ def asgi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iter
 
 
 def test_a_topic_on_no_consumer_is_found(asgi: Path) -> None:
-    asgi.write_text("application = None\n")
+    asgi.write_text("application = print\n")
     declare(served=False)
     assert found() == ["hubbub.W016"]
     assert f"{__name__}.LampTopic: no consumer has this topic" in messages()
@@ -93,27 +94,40 @@ def test_a_consumer_that_only_the_application_has_is_found(asgi: Path) -> None:
 def test_two_topics_of_one_name_on_one_endpoint_are_an_error(asgi: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     twins = [declare(served=False), declare(served=False)]
     line = f"LiveConsumer: two topics have the name 'lamp': {__name__}.LampTopic and {__name__}.LampTopic"
-    with pytest.raises(BadDeclaration, match=f"^{line}; each topic has its own$"):
+    with pytest.raises(BadDeclaration, match=rf"^{line}; each topic has its own \({__name__}, line \d+\)$"):
         live(*twins)
     monkeypatch.setattr(registry, "twins", twins, raising=False)
     asgi.write_text("from hubbub import live\nfrom hubbub.topics.topic import twins\napplication = live(*twins)\n")
     [error] = run_checks(tags=["hubbub"])
-    assert (error.id, error.msg) == ("hubbub.E023", f"{line}; each topic has its own.")
+    assert (error.id, error.msg) == ("hubbub.E023", f"{line}; each topic has its own (lamp_asgi, line 3).")
 
 
 def test_an_endpoint_has_topics_and_nothing_else() -> None:
     topic = declare()
     live(topic, topic)
     with pytest.raises(
-        BadDeclaration, match=r"^LiveConsumer: topics=\[.*LampTopic'>\]: subclasses of Topic are allowed$"
+        BadDeclaration,
+        match=r"^LiveConsumer: topics=\[.*LampTopic'>\]: subclasses of Topic are allowed \(\S+, line \d+\)$",
     ):
         live([topic])  # type: ignore[arg-type]
 
 
-def test_an_application_that_cannot_be_imported_serves_no_topic(asgi: Path) -> None:
-    declare(served=False)
+@pytest.mark.parametrize("served", [True, False])
+def test_an_application_that_cannot_be_imported_is_one_error(asgi: Path, served: bool) -> None:
+    """Whether its topics have a consumer is not known then."""
+    topic = declare(served=served)
     assert not asgi.exists()
-    assert found() == ["hubbub.W016"]
+    assert messages().splitlines()[0] == (
+        "?: (hubbub.E015) ASGI_APPLICATION='lamp_asgi.application': there is no module 'lamp_asgi'."
+    )
+    assert found() == ["hubbub.E015"]
+    assert topic.name == "lamp"
+
+
+def test_warnings_of_the_application_are_left_to_servers(asgi: Path) -> None:
+    asgi.write_text("import warnings\nwarnings.warn('no folder of static files')\napplication = print\n")
+    declare()
+    assert found() == []
 
 
 # Permissions

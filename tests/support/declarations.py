@@ -1,5 +1,6 @@
 """Declares topics and commands in tests, and forgets them after each."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -34,10 +35,16 @@ def declare_with(method: Callable[..., Any], name: Any = None, *, permission: An
 
 
 def refusal(declaration: Callable[[], Any]) -> str:
-    """The message of the refused declaration."""
+    """The message of the refused declaration, without its place."""
     with pytest.raises(BadDeclaration) as refused:
         declaration()
-    return str(refused.value)
+    message, place = str(refused.value).rsplit(" (", 1)
+    assert re.fullmatch(r"[\w.]+, line \d+\)", place), place
+    return message
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    """An ASGI application without routes, for ASGI_APPLICATION of checks."""
 
 
 def nothing(self: Any, user: Any) -> None:

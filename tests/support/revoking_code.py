@@ -14,7 +14,7 @@ from django.contrib.auth.models import Group, Permission
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 from hubbub.models import AccessToken
-from hubbub.auth.tokens import revoke_token
+from hubbub.auth import revoke_token
 from chat import services
 from chat.models import Membership, Room
 from hubbub.publish import flush, publish

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from hubbub import conf
-from hubbub.checks import check_address, start_refusal
+from hubbub.checks import application_refusal, check_address, start_refusal
 from hubbub.process.ports import InUse, lock_folder
 from hubbub.supervisor import private_redis
 
@@ -21,7 +21,7 @@ class Command(DaphneCommand):  # type: ignore[misc]
             super().handle(*args, **options)
             return
         with contextlib.ExitStack() as stack:
-            if line := start_refusal():
+            if line := start_refusal() or application_refusal():
                 raise CommandError(line)
             if not os.environ.get("REDIS_URL"):
                 start_redis(stack)

@@ -15,7 +15,7 @@ from django.db import Error as DatabaseError
 from django.db import connections
 
 from hubbub import conf
-from hubbub.checks import check_address, check_serving, start_refusal
+from hubbub.checks import application_refusal, check_address, check_serving, start_refusal
 from hubbub.process.extras import missing
 from hubbub.process.ports import InUse, claim_port, lock_folder
 from hubbub.process.redis_errors import cause_of
@@ -54,7 +54,7 @@ class Command(BaseCommand):
             raise CommandError(f"--port {port}: must be 0 to 65535.")
         if (line := missing("server", "daphne", "manage.py up")) is not None:
             raise CommandError(line)
-        for line in (start_refusal(), *(message.msg for message in check_serving())):
+        for line in (start_refusal(), *(message.msg for message in check_serving()), application_refusal()):
             if line:
                 raise CommandError(line)
         for warning in check_address(host):
