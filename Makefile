@@ -18,6 +18,8 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no
 # Tests that start no program, and wait for no real time. Every other test has one of these marks.
 FAST := not slow and not cluster and not browser and not soak
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+# Takes 15 s where pip takes 40. uv reads no pip.conf: where it finds no index, pip installs.
+UV_INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes --python $(BIN)/python
 
 .DEFAULT_GOAL := help
 .PHONY: help run test soak check coverage package release-package matrix docs bench lock screenshots
@@ -117,7 +119,9 @@ screenshots: .venv/.installed-dev ## Make the pictures of the README anew
 
 .venv/.installed-dev: requirements-dev.txt | .venv/bin/python
 	@echo "Installing the packages of its tests into .venv …"
-	@$(INSTALL) -r requirements-dev.txt
+	@awk '/^uv==/,!/\\$$/' $< >.venv/uv.txt
+	@$(INSTALL) -r .venv/uv.txt
+	@$(UV_INSTALL) -r $< || $(INSTALL) -r $<
 	@touch $@ .venv/.installed
 
 # Without install scripts: biome and TypeScript are binaries, and need none.
