@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from tests.conftest import LONGEST_FILES
+
 PROGRAM = [sys.executable, "-c", ""]
 
 
@@ -22,3 +24,7 @@ async def test_a_fast_test_that_starts_a_program_in_an_event_loop_is_refused() -
 @pytest.mark.slow
 def test_a_slow_test_may_start_a_program() -> None:
     assert subprocess.run(PROGRAM).returncode == 0
+
+
+def test_files_that_begin_first_exist() -> None:
+    assert [path for path in LONGEST_FILES if not path.is_file()] == []

@@ -8,6 +8,7 @@ tests/hubbub/test_server.py fails when an upgrade changes one of them.
 """
 
 import asyncio
+import gc
 import logging
 import os
 import re
@@ -236,6 +237,7 @@ class Cli(CommandLineInterface):  # type: ignore[misc]
             claim_at_start()
         except REFUSALS as error:
             sys.exit(str(error))
+        gc.enable()  # Disabled in __main__.
         super().run(args)
 
     def load_asgi_app(self, asgi_app_path: str) -> Any:

@@ -5,7 +5,6 @@ import itertools
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -40,8 +39,9 @@ if os.environ.get("HUBBUB_PROCESS") == "publisher":
 """
 
 
-@contextmanager
-def with_a_clock(folder: Path) -> Iterator[Cluster]:
+@pytest.fixture(scope="module")
+def with_a_clock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    folder = tmp_path_factory.mktemp("clock")
     (folder / "sitecustomize.py").write_text(CLOCK.format(file=str(folder / "ahead")))
     with Cluster(folder, processes=2, **QUICK, PYTHONPATH=f"{folder}{os.pathsep}{ROOT}") as cluster:
         yield cluster
@@ -58,25 +58,25 @@ async def opened(browser: Browser, cluster: Cluster, cookie: str) -> Page:
 
 
 @pytest.mark.parametrize("seconds", [-600, 3600])
-async def test_the_charts_go_on_when_the_clock_is_set(browser: Browser, tmp_path: Path, seconds: int) -> None:
-    with with_a_clock(tmp_path) as cluster:
-        cookie = (await asyncio.to_thread(cluster.make_user, "mona", "view_dashboard"))["cookie"]
-        async with cluster.client("/ws/monitor/", cookie=cookie) as client:
-            await client.request("join", topic="metrics")
-            before = await opened(browser, cluster, cookie)
-            await samples_pass(before, 4)
-            (tmp_path / "ahead").write_text(str(seconds))
-            await samples_pass(before, 8)
-            after = await opened(browser, cluster, cookie)
-            await samples_pass(after, 4)
-            for page in (before, after):
-                await becomes(page, "live")
-                await holds(page, f"() => ({COLOURED_CANVASES})() === 4")
-            samples = [await client.event("metrics.sampled") for _ in range(15)]
-        times = [datetime.fromisoformat(sample["at"]).timestamp() for sample in samples]
-        assert all(later > earlier for earlier, later in itertools.pairwise(times))
-        versions = [(sample["epoch"], sample["seq"]) for sample in samples]
-        assert versions == [(versions[0][0], versions[0][1] + number) for number in range(15)]
+async def test_the_charts_go_on_when_the_clock_is_set(browser: Browser, with_a_clock: Cluster, seconds: int) -> None:
+    cluster = with_a_clock
+    cookie = (await asyncio.to_thread(cluster.make_user, "mona", "view_dashboard"))["cookie"]
+    async with cluster.client("/ws/monitor/", cookie=cookie) as client:
+        await client.request("join", topic="metrics")
+        before = await opened(browser, cluster, cookie)
+        await samples_pass(before, 4)
+        (cluster.folder / "ahead").write_text(str(seconds))
+        await samples_pass(before, 8)
+        after = await opened(browser, cluster, cookie)
+        await samples_pass(after, 4)
+        for page in (before, after):
+            await becomes(page, "live")
+            await holds(page, f"() => ({COLOURED_CANVASES})() === 4")
+        samples = [await client.event("metrics.sampled") for _ in range(15)]
+    times = [datetime.fromisoformat(sample["at"]).timestamp() for sample in samples]
+    assert all(later > earlier for earlier, later in itertools.pairwise(times))
+    versions = [(sample["epoch"], sample["seq"]) for sample in samples]
+    assert versions == [(versions[0][0], versions[0][1] + number) for number in range(15)]
 
 
 async def test_two_machines_with_one_host_name_are_two_cards(browser: Browser, tmp_path: Path) -> None:
