@@ -110,6 +110,19 @@ class WhoMayTests(TestCase):
         async with connect(InboxTopic, self.alice.pk, user=self.alice) as page:
             self.assertEqual(page.state, {"unread": 0})
 """
+# A mistake that the page on testing warns of.
+UNSEEN = """
+import pytest
+
+from hubbub.testing import connect
+from polls.topics import PollTopic
+
+
+async def test_a_row_that_another_thread_does_not_see_is_said(db, admin_user):
+    with pytest.raises(RuntimeError, match="use `transactional_db`"):
+        async with connect(PollTopic, 1, user=admin_user):
+            pass
+"""
 IMPORT = "import sys, django, importlib; django.setup(); [importlib.import_module(name) for name in sys.argv[1:]]"
 
 
@@ -161,12 +174,26 @@ def test_the_code_of_a_page_is_imported(site: Path, page: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_tests_of_the_page_on_testing_pass(site: Path) -> None:
-    write_python(site, "testing")
-    [ini] = [block for language, block in blocks((DOCS / "testing.md").read_text()) if language == "ini"]
-    write(site, ini)
-    assert "Ran 7 tests" in run(site, "manage.py", "test", "polls")
-    assert "9 passed" in run(site, "-W", "error", "-m", "pytest", "-q", "polls", "-p", "no:cacheprovider")
+def test_the_page_on_testing_goes_on_with_the_project_of_the_tutorial(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    run(site, "-m", "django", "startproject", "mysite", ".", settings="")
+    run(site, "manage.py", "startapp", "polls", settings="mysite.settings")
+    for language, text in blocks((DOCS / "tutorial.md").read_text()):
+        if language in ("python", "html"):
+            write(site, text)
+    run(site, "manage.py", "makemigrations", "polls", settings="mysite.settings")
+    (site / "polls" / "test_unseen.py").write_text(UNSEEN)
+    outputs = []
+    for language, text in blocks((DOCS / "testing.md").read_text()):
+        if language != "sh":
+            write(site, text)
+        elif not text.startswith("pip "):
+            outputs.append(run(site, "-W", "error", *text.removeprefix("python ").split(), settings="mysite.settings"))
+    # With its database in a file, by the last block.
+    outputs.append(run(site, "-W", "error", "-m", "pytest", settings="mysite.settings"))
+    counts = [re.findall(r"(?:Ran \d+ tests|\d+ passed)", output) for output in outputs]
+    assert counts == [["Ran 7 tests"], ["13 passed"], ["13 passed"]]
 
 
 @pytest.mark.slow
