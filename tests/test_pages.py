@@ -110,11 +110,12 @@ class WhoMayTests(TestCase):
         async with connect(InboxTopic, self.alice.pk, user=self.alice) as page:
             self.assertEqual(page.state, {"unread": 0})
 """
-# A mistake that the page on testing warns of.
-UNSEEN = """
+# A mistake that the page on testing warns of, and one that the tutorial does not make.
+MISTAKES = """
 import pytest
 
 from hubbub.testing import connect
+from polls.models import Poll
 from polls.topics import PollTopic
 
 
@@ -122,6 +123,12 @@ async def test_a_row_that_another_thread_does_not_see_is_said(db, admin_user):
     with pytest.raises(RuntimeError, match="use `transactional_db`"):
         async with connect(PollTopic, 1, user=admin_user):
             pass
+
+
+def test_the_page_names_its_topic_also_with_separators(admin_client, settings):
+    settings.USE_THOUSAND_SEPARATOR = True
+    Poll.objects.create(pk=1234, question="Tea?")
+    assert b'data-topic="poll/1234"' in admin_client.get("/1234/").content
 """
 IMPORT = "import sys, django, importlib; django.setup(); [importlib.import_module(name) for name in sys.argv[1:]]"
 
@@ -183,7 +190,7 @@ def test_the_page_on_testing_goes_on_with_the_project_of_the_tutorial(tmp_path: 
         if language in ("python", "html"):
             write(site, text)
     run(site, "manage.py", "makemigrations", "polls", settings="mysite.settings")
-    (site / "polls" / "test_unseen.py").write_text(UNSEEN)
+    (site / "polls" / "test_mistakes.py").write_text(MISTAKES)
     outputs = []
     for language, text in blocks((DOCS / "testing.md").read_text()):
         if language != "sh":
@@ -193,7 +200,7 @@ def test_the_page_on_testing_goes_on_with_the_project_of_the_tutorial(tmp_path: 
     # With its database in a file, by the last block.
     outputs.append(run(site, "-W", "error", "-m", "pytest", settings="mysite.settings"))
     counts = [re.findall(r"(?:Ran \d+ tests|\d+ passed)", output) for output in outputs]
-    assert counts == [["Ran 7 tests"], ["13 passed"], ["13 passed"]]
+    assert counts == [["Ran 7 tests"], ["14 passed"], ["14 passed"]]
 
 
 @pytest.mark.slow
