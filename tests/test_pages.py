@@ -206,6 +206,7 @@ def test_the_page_on_testing_goes_on_with_the_project_of_the_tutorial(tmp_path: 
 @pytest.mark.slow
 @pytest.mark.parametrize(("page", "tests", "count"), [("publishing", PUBLISHING, 4), ("who-may", WHO_MAY, 2)])
 def test_the_code_of_a_page_does_what_it_says(site: Path, page: str, tests: str, count: int) -> None:
+    make_project(site)
     write_python(site, page)
     (site / "polls" / "tests.py").write_text(tests)
     assert f"Ran {count} tests" in run(site, "manage.py", "test", "polls")
