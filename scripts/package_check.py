@@ -1,13 +1,15 @@
 """Checks the built package: `python -m scripts.package_check dist`, a part of `make package`.
 
-Metadata must be what an index accepts, both kinds must have the same version, and the wheel must be whole: each file
-with its hash in RECORD, the marker `py.typed`, and the licence of each vendored library.
+Metadata must be what an index accepts, with a description that has no relative link. Both kinds must have the same
+version, and the wheel must be whole: each file with its hash in RECORD, the marker `py.typed`, and the licence of each
+vendored library.
 """
 
 import base64
 import csv
 import hashlib
 import io
+import re
 import sys
 import tarfile
 import zipfile
@@ -20,6 +22,9 @@ from trove_classifiers import classifiers as known_classifiers
 
 NAME = canonicalize_name("django-hubbub")
 EXTRAS = {"server", "postgres", "monitor", "client"}
+CODE = re.compile(r"^```.*?^```$|`[^`\n]+`", re.DOTALL | re.MULTILINE)
+# The target of a link or picture: in the text, by reference, in HTML.
+TARGET = re.compile(r"\]\(\s*([^)\s]*)|^ {0,3}\[[^]]+\]:\s*(\S+)|\b(?:src|href)\s*=\s*[\"']?([^\"'\s>]+)", re.MULTILINE)
 
 
 def main() -> None:
@@ -60,10 +65,18 @@ def check_metadata(text: bytes, of: str, version: Version) -> list[str]:
         found.append(f"{of}: its metadata are of {metadata.name} {metadata.version}")
     if not (metadata.description and metadata.description_content_type == "text/markdown"):
         found.append(f"{of}: it has no description in Markdown")
+    if links := relative_links(metadata.description or ""):
+        found.append(f"{of}: its description has {len(links)} relative links, such as {links[0]}; see hatch_build.py")
     if {*(metadata.provides_extra or [])} != EXTRAS:
         found.append(f"{of}: its extras are not {', '.join(sorted(EXTRAS))}")
     unknown = {*(metadata.classifiers or [])} - known_classifiers
     return [*found, *(f"{of}: no index knows the classifier {name!r}" for name in sorted(unknown))]
+
+
+def relative_links(markdown: str) -> list[str]:
+    """The links and pictures that lead nowhere on the page of a package index."""
+    targets = ["".join(found) for found in TARGET.findall(CODE.sub("", markdown))]
+    return [target for target in dict.fromkeys(targets) if not re.match(r"https?://|mailto:", target)]
 
 
 def check_record(archive: zipfile.ZipFile, info: str) -> list[str]:

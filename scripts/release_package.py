@@ -7,6 +7,8 @@ import argparse
 import re
 import subprocess
 import sys
+import tomllib
+from datetime import date
 from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
@@ -16,6 +18,7 @@ NEXT = """django-hubbub {version} is built and tried. Next, with the account of 
   git push origin v{version}
   twine upload {names}
 """
+WITHOUT_LINKS = "The package's page has no links to the documents: pyproject.toml has no file-url and picture-url.\n"
 
 
 class NotReady(Exception):
@@ -35,6 +38,8 @@ def main() -> None:
     if options.step == "next":
         names = [str(path.relative_to(root)) for path in sorted((root / "dist").glob(f"django_hubbub-{version}*"))]
         sys.stdout.write(NEXT.format(version=version, names=" ".join(names)))
+        if not has_addresses(root):
+            sys.stdout.write(WITHOUT_LINKS)
 
 
 def check_ready(root: Path, wanted: str = "") -> str:
@@ -56,13 +61,23 @@ def check_ready(root: Path, wanted: str = "") -> str:
         raise NotReady(f"VERSION={wanted}, and hubbub/__init__.py has {version}: change one of them")
     if _git(root, "tag", "--list", f"v{version}"):
         raise NotReady(f"the tag v{version} exists: raise __version__ in hubbub/__init__.py")
-    newest = _newest_section(root)
+    newest, day = _newest_section(root)
+    heading = f'give the changes the heading "## {version} - YYYY-MM-DD", with the day of the release'
     if newest != version:
+        found = newest or "of no version"
         raise NotReady(
-            f"the newest section of CHANGELOG.md is {newest or 'of no version'}, and hubbub/__init__.py has {version}:"
-            f' give the changes the heading "## {version}"'
+            f"the newest section of CHANGELOG.md is {found}, and hubbub/__init__.py has {version}: {heading}"
         )
+    if not _is_day(day):
+        raise NotReady(f"the section {version} of CHANGELOG.md has {day or 'no date'}: {heading}")
     return version
+
+
+def has_addresses(root: Path) -> bool:
+    """Whether pyproject.toml has the addresses of the repository's files, for links of the package page."""
+    configured = tomllib.loads((root / "pyproject.toml").read_text())
+    hook = configured["tool"]["hatch"]["metadata"]["hooks"]["custom"]
+    return bool(hook["file-url"] and hook["picture-url"])
 
 
 def _version_of_code(root: Path) -> str:
@@ -76,14 +91,21 @@ def _version_of_code(root: Path) -> str:
     raise NotReady(f"hubbub/__init__.py has the version {text!r}: such as 1.2.0 is allowed")
 
 
-def _newest_section(root: Path) -> str:
-    """The version of the first section that has a version and changes; an empty "Unreleased" may be above it."""
+def _newest_section(root: Path) -> tuple[str, str]:
+    """The version and the date of the first section that has changes; an empty "Unreleased" may be above it."""
     for section in re.split(r"^## ", (root / "CHANGELOG.md").read_text(), flags=re.MULTILINE)[1:]:
         title, _, content = section.partition("\n")
         if content.strip():
-            found = re.match(r"\[?(\d[^\s\]]*)", title)
-            return found[1] if found else ""
-    return ""
+            found = re.match(r"(?P<version>\d\S*)(?: - )?(?P<day>.*)", title)
+            return (found["version"], found["day"].strip()) if found else ("", "")
+    return "", ""
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def _git(root: Path, *arguments: str) -> str:

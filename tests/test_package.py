@@ -176,8 +176,9 @@ def test_the_package_is_the_engine_and_all_of_it(built: dict[str, Path]) -> None
     assert licences == {"LICENSE", *(name for name in tracked("monitor") if name.endswith("/LICENSE"))}
     with tarfile.open(built[".gz"]) as archive:
         sources = {name.partition("/")[2] for name in archive.getnames()}
-    assert tracked("hubbub", "chat", "monitor") <= sources
-    assert {name.split("/")[0] for name in sources} <= {"hubbub", "chat", "monitor", "pyproject.toml", "PKG-INFO"} | {
+    folders = {"hubbub", "chat", "monitor", "docs", "examples"}
+    assert tracked(*folders) <= sources
+    assert {name.split("/")[0] for name in sources} <= {*folders, "PKG-INFO"} | {
         name for name in tracked() if "/" not in name
     }
 

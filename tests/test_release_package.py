@@ -16,7 +16,8 @@ from scripts.package_check import problems
 from scripts.release_package import NotReady, check_ready
 from tests.support.servers import ROOT
 
-CHANGES = "# Changelog\n\n## Unreleased\n\n## 1.2.0 (2026-11-27)\n\n- Polls.\n\n## 1.1.0\n\n- Rooms.\n"
+HOOK = '[tool.hatch.metadata.hooks.custom]\nfile-url = "{0}"\npicture-url = "{0}"\n'
+CHANGES = "# Changelog\n\n## Unreleased\n\n## 1.2.0 - 2026-11-27\n\n- Polls.\n\n## 1.1.0\n\n- Rooms.\n"
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -30,6 +31,7 @@ def checkout(tmp_path: Path) -> Path:
     (tmp_path / "hubbub").mkdir()
     (tmp_path / "hubbub" / "__init__.py").write_text('"""Topics."""\n\n__version__ = "1.2.0"\n')
     (tmp_path / "CHANGELOG.md").write_text(CHANGES)
+    (tmp_path / "pyproject.toml").write_text(HOOK.format(""))
     git(tmp_path, "init")
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "--message", "all")
@@ -45,8 +47,6 @@ def commit(folder: Path, name: str, text: str) -> None:
 @pytest.mark.slow
 def test_a_tree_that_is_ready_gives_its_version(checkout: Path) -> None:
     assert check_ready(checkout) == check_ready(checkout, "1.2.0") == "1.2.0"
-    commit(checkout, "CHANGELOG.md", CHANGES.replace("## 1.2.0 (2026-11-27)", "## [1.2.0]"))
-    assert check_ready(checkout) == "1.2.0"
 
 
 @pytest.mark.slow
@@ -70,8 +70,27 @@ def test_a_tag_that_exists_is_refused(checkout: Path) -> None:
     [("## Unreleased 1.2.0", "of no version"), ("## 1.2.01", "1.2.01"), ("## 1.3.0", "1.3.0"), ("Polls", "1.1.0")],
 )
 def test_a_changelog_without_the_section_is_refused(checkout: Path, heading: str, newest: str) -> None:
-    commit(checkout, "CHANGELOG.md", CHANGES.replace("## Unreleased\n", "").replace("## 1.2.0 (2026-11-27)", heading))
+    commit(checkout, "CHANGELOG.md", CHANGES.replace("## Unreleased\n", "").replace("## 1.2.0 - 2026-11-27", heading))
     with pytest.raises(NotReady, match=rf"newest section of CHANGELOG.md is {newest}, and .* has 1.2.0"):
+        check_ready(checkout)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("heading", "day"),
+    [
+        ("## 1.2.0", "no date"),
+        ("## 1.2.0 - soon", "soon"),
+        ("## 1.2.0 - 2026-02-30", "2026-02-30"),
+        ("## 1.2.0 - 20261127", "20261127"),
+        ("## 1.2.0 (2026-11-27)", r"\(2026-11-27\)"),
+    ],
+)
+def test_a_section_without_the_day_of_the_release_is_refused(checkout: Path, heading: str, day: str) -> None:
+    commit(checkout, "CHANGELOG.md", CHANGES.replace("## 1.2.0 - 2026-11-27", heading))
+    with pytest.raises(
+        NotReady, match=rf'CHANGELOG.md has {day}: give the changes the heading "## 1.2.0 - YYYY-MM-DD"'
+    ):
         check_ready(checkout)
 
 
@@ -125,6 +144,9 @@ def test_a_refusal_is_one_line_and_the_next_steps_are_printed(checkout: Path) ->
     assert code == 0
     assert 'git tag -a v1.2.0 -m "django-hubbub 1.2.0"' in printed
     assert "twine upload dist/django_hubbub-1.2.0-py3-none-any.whl" in printed
+    assert "no links to the documents" in printed
+    commit(checkout, "pyproject.toml", HOOK.format("https://git.example.org/{path}"))
+    assert "no links" not in run("next")[1]
 
 
 # The built package
@@ -218,6 +240,11 @@ def test_a_whole_package_has_no_problem(build: Build) -> None:
         (
             {f"{INFO}/METADATA": METADATA.replace("# Hubbub\n", "")},
             "django_hubbub-1.2.0-py3-none-any.whl: it has no description in Markdown",
+        ),
+        (
+            {f"{INFO}/METADATA": f"{METADATA}[All](https://git.example.org), [topics](docs/topics.md), ![a](a.png)\n"},
+            "django_hubbub-1.2.0-py3-none-any.whl: its description has 2 relative links, such as docs/topics.md;"
+            " see hatch_build.py",
         ),
     ],
 )

@@ -1,7 +1,7 @@
 """A bell rings for its user, and is not there for others."""
 
 from django.contrib.auth import get_user_model
-from django.test import TestCase
+from django.test import TestCase, override_settings
 from django.urls import reverse
 
 from bell.models import Notification
@@ -27,6 +27,14 @@ class BellTests(TestCase):
             async with connect(BellTopic, self.bob.pk, user=self.alice):
                 pass
         self.assertEqual(refused.exception.code, "not_found")
+
+    @override_settings(USE_THOUSAND_SEPARATOR=True)
+    def test_the_page_names_its_topic_and_the_users(self) -> None:
+        charlie = get_user_model().objects.create(pk=1234, username="charlie")
+        self.client.force_login(charlie)
+        page = self.client.get(reverse("bell"))
+        self.assertContains(page, 'data-topic="bell/1234"')
+        self.assertContains(page, '<option value="1234">')
 
     def test_the_form_rings_at_the_user_whom_it_names(self) -> None:
         self.client.force_login(self.alice)

@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
 from bell.models import Notification
+from bell.topics import BellTopic
 
 
 @login_required
@@ -15,4 +16,4 @@ def notify(request: HttpRequest) -> HttpResponse:
         user = get_object_or_404(users, pk=request.POST.get("user"))
         Notification.objects.create(user=user, text=request.POST.get("text", "")[:200])
         return redirect("bell")
-    return render(request, "bell/bell.html", {"users": users})
+    return render(request, "bell/bell.html", {"users": users, "topic": BellTopic(request.user.pk).address})

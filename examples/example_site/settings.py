@@ -54,7 +54,7 @@ DATABASES = {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": VAR_DIR / "examples.sqlite3",
         "OPTIONS": {"transaction_mode": "IMMEDIATE"},
-        "TEST": {"NAME": VAR_DIR / "test.sqlite3"},  # In memory, threads would not share it.
+        "TEST": {"NAME": VAR_DIR / "test.sqlite3"},  # In memory, threads would not wait for each other.
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -1,7 +1,8 @@
 """What users see of a poll. They run in milliseconds, without server, Redis and browser."""
 
 from django.contrib.auth import get_user_model
-from django.test import TestCase
+from django.test import TestCase, override_settings
+from django.urls import reverse
 
 from hubbub import Refused
 from hubbub.testing import connect, published
@@ -40,6 +41,12 @@ class PollTests(TestCase):
         with self.assertRaisesMessage(Refused, "there is no such poll"):
             async with connect(PollTopic, 0, user=self.alice):
                 pass
+
+    @override_settings(USE_THOUSAND_SEPARATOR=True)
+    def test_the_page_names_its_topic(self) -> None:
+        self.client.force_login(self.alice)
+        poll = Poll.objects.create(pk=1234, question="Milk?")
+        self.assertContains(self.client.get(reverse("poll", args=[poll.pk])), 'data-topic="poll/1234"')
 
     def test_a_question_that_the_admin_saves_is_published(self) -> None:
         with published(f"poll/{self.poll.pk}") as frames:

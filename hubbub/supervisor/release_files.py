@@ -33,6 +33,7 @@ STAGE = "new"
 SOURCE = "source"  # The fingerprint of the sources of the installed files.
 RETAINED_RELEASES = 2
 COMPRESSED = (".gz", ".br")
+FOLDER_MODE = 0o755
 
 _locks: dict[str, int] = {}
 
@@ -59,7 +60,8 @@ def install_static_files(*, wait_seconds: float) -> None:
         raise ImproperlyConfigured("STATIC_ROOT is not set")
     root = Path(staticfiles_storage.location)
     lists = root / LISTS
-    lists.mkdir(parents=True, exist_ok=True)
+    _make_folder(root, root)
+    lists.mkdir(exist_ok=True)
     lock = lock_folder(lists, wait_seconds=wait_seconds)
     stage = lists / STAGE
     try:
@@ -145,11 +147,19 @@ def _move(stage: Path, root: Path, moved: Set[str], names: Set[str]) -> None:
         source, target = stage / name, root / name
         # An unchanged file keeps its modification time, and with it its ETag in running processes.
         if not target.is_file() or not filecmp.cmp(source, target, shallow=False):
-            target.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(target.parent, root)
             source.replace(target)
         for ending in COMPRESSED:
             if not name.endswith(COMPRESSED) and name + ending not in names:
                 (root / (name + ending)).unlink(missing_ok=True)  # Compressed from older content.
+
+
+def _make_folder(folder: Path, root: Path) -> None:
+    """Make a folder in `root`, or `root` itself, also for the proxy: it is another user, and `up` has a umask."""
+    missing = [path for path in (folder, *folder.parents) if path.is_relative_to(root) and not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in missing:
+        path.chmod(getattr(staticfiles_storage, "directory_permissions_mode", None) or FOLDER_MODE)
 
 
 # Lists of releases

@@ -6,9 +6,10 @@ from typing import Any
 from uuid import uuid4
 
 from asgiref.sync import sync_to_async
+from django.db import OperationalError
 
 from hubbub import users
-from hubbub.protocol import Malformed, Person, from_json, parse, to_json
+from hubbub.protocol import Malformed, Person, Refused, from_json, parse, to_json
 from hubbub.publish.messages import LastFrame, Message, OneFrame, Reached, Recheck, SeveralFrames, Told
 from hubbub.testing.capture import commits, count_hooks, run_hooks
 from hubbub.topics import access, calls, reading
@@ -178,8 +179,12 @@ class Page:
             self._closed = self._closed or await sync_to_async(self._denied)()
         if self._is_stale and self._closed is None:
             self._is_stale = False
-            await self._read()
-            self._keep({"type": "changed", "topic": self.topic.address, "state": self.state})
+            try:
+                await self._read()
+            except Refused as refused:  # As on the wire: a state that is refused after a change closes the topic.
+                self._closed = refused.code
+            else:
+                self._keep({"type": "changed", "topic": self.topic.address, "state": self.state})
 
     def _denied(self) -> str | None:
         user_id = self._user_id
@@ -206,7 +211,11 @@ class Page:
 
 def _check_user(user: Any) -> None:
     """Raises RuntimeError: the thread of the queries does not see the user's row."""
-    if not type(user)._base_manager.filter(pk=user.pk).exists():
+    try:
+        is_there = type(user)._base_manager.filter(pk=user.pk).exists()
+    except OperationalError:  # Of SQLite in memory: an open transaction of another thread locks its tables.
+        is_there = False
+    if not is_there:
         raise RuntimeError(
             f"{user!r} has no row that this thread sees: queries of a coroutine run in a thread. "
             "With pytest-asyncio use `transactional_db` in place of `db`"

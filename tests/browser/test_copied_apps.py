@@ -2,9 +2,7 @@
 
 import asyncio
 import os
-import re
 import subprocess
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,13 +15,12 @@ from tests.support.packages import built_package, environment_with
 from tests.support.redis_server import OwnRedis
 from tests.support.servers import ROOT
 from tests.support.visitor import TIMEOUT_MS, visiting
+from tests.support.walkthrough import blocks, write
 
 pytestmark = [pytest.mark.browser, pytest.mark.cluster]
 
 ADA, BEN = "ada@example.org", "ben@example.org"
 DOCUMENT = (ROOT / "docs" / "chat-and-monitor.md").read_text()
-BLOCKS = re.findall(r"^   ```python\n(.*?)^   ```", DOCUMENT, re.DOTALL | re.MULTILINE)
-SETTINGS, URLS, ASGI = (textwrap.dedent(block) for block in BLOCKS)
 
 MODELS = """
 import uuid
@@ -63,7 +60,7 @@ class CopiedSite(Cluster):
         super().__init__(folder / "var", root=folder / "mysite", is_new=True)
         ours = ("HUBBUB_", "PYTHON", "DJANGO_")
         self.env = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-        self.env["DJANGO_SETTINGS_MODULE"] = "mysite.settings"
+        self.env |= {"DJANGO_SETTINGS_MODULE": "mysite.settings", "REDIS_URL": redis_url}
         self.python = str(python)
         for made in (self.folder, self.root):
             made.mkdir()
@@ -75,9 +72,9 @@ class CopiedSite(Cluster):
         self._run("-m", "hubbub", "copy", "chat", "monitor")
         with (self.root / "mysite" / "settings.py").open("a") as file:
             file.write('INSTALLED_APPS += ["people"]\nAUTH_USER_MODEL = "people.Person"\n')
-            file.write(SETTINGS.replace("redis://localhost", redis_url))
-        (self.root / "mysite" / "urls.py").write_text(URLS)
-        (self.root / "mysite" / "asgi.py").write_text(ASGI)
+        for language, text in blocks(DOCUMENT):
+            if language != "sh":
+                write(self.root, text)
         self._run("manage.py", "makemigrations", "people", "-v0")
         self._run("manage.py", "check", "--fail-level", "WARNING")
         self._run("manage.py", "migrate", "-v0")

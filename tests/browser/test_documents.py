@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from tests.support.chat_page import MESSAGE, post
 from tests.support.servers import ROOT
 from tests.support.visitor import TIMEOUT_MS
 from tests.support.walkthrough import Walkthrough
@@ -18,6 +19,7 @@ __all__ = ["built", "wheel"]  # Fixtures.
 
 FIVE_MINUTES = (ROOT / "docs" / "five-minutes.md").read_text()
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
+CHAT_AND_MONITOR = (ROOT / "docs" / "chat-and-monitor.md").read_text()
 NO_ISSUES = "System check identified no issues (0 silenced)."
 
 
@@ -31,6 +33,17 @@ async def open_page(browser: Browser, url: str, name: str, password: str) -> Pag
     await page.locator("[type=submit]").click()
     await page.wait_for_url(url)
     return page
+
+
+async def add_bob(page: Page, address: str) -> None:
+    """Add a user in the admin, in another tab of the administrator's browser."""
+    admin = await page.context.new_page()
+    await admin.goto(f"{address}admin/auth/user/add/")
+    await admin.locator("input[name=username]").fill("bob")
+    for field in ("password1", "password2"):
+        await admin.locator(f"input[name={field}]").fill("tea-at-five")
+    await admin.locator("input[name=_save]").click()
+    await admin.wait_for_url("**/change/")
 
 
 @pytest.fixture
@@ -58,12 +71,7 @@ async def test_five_minutes_lead_to_a_live_page(browser: Browser, walkthrough: W
     for page in (first, second):
         await expect(page.locator("#waves li")).to_have_text(["admin waves"])
 
-    admin = await first.context.new_page()
-    await admin.goto(f"{address}admin/auth/user/add/")
-    await admin.locator("input[name=username]").fill("bob")
-    for field in ("password1", "password2"):
-        await admin.locator(f"input[name={field}]").fill("tea-at-five")
-    await admin.locator("input[name=_save]").click()
+    await add_bob(first, address)
     for page in (first, second):
         await expect(page.locator("#count")).to_have_text("2")
         await expect(page.locator("#newest")).to_have_text("bob, admin")
@@ -110,3 +118,29 @@ async def test_the_tutorial_leads_to_a_poll_on_two_processes(browser: Browser, w
     walkthrough.shell("python -m hubbub.server -p 8002 mysite.asgi:application")
     await expect(bob.locator("#bars button")).to_have_text(["Yes: 2", "No: 0"])
     await expect(bob.locator("#problem")).to_have_text("")
+
+
+async def test_chat_and_monitor_are_copied_and_two_users_talk(browser: Browser, walkthrough: Walkthrough) -> None:
+    walkthrough.shell(
+        "python3 -m venv .venv\npip install 'django-hubbub[server]'\npython -m django startproject mysite ."
+    )
+    output = walkthrough.follow(CHAT_AND_MONITOR)
+    assert NO_ISSUES in output
+    assert "WARNING" not in output
+    address = walkthrough.url("http://127.0.0.1:8000/")
+    [(name, password)] = re.findall(r"sign in +(\S+) / (\S+)", walkthrough.output)
+
+    admin = await open_page(browser, address, name, password)
+    await add_bob(admin, address)
+    bob = await open_page(browser, address, "bob", "tea-at-five")
+    for page in (admin, bob):
+        await page.get_by_role("link", name="General").click()
+        await page.wait_for_selector("html[data-state=open]")
+    await post(bob, "Tea is ready.")
+    for page in (admin, bob):
+        await expect(page.locator(MESSAGE)).to_have_text(["Tea is ready."])
+
+    await admin.goto(f"{address}monitor/")
+    await admin.wait_for_selector("#dashboard[data-freshness=live]")
+    await bob.get_by_role("button", name="Sign out").click()
+    await expect(bob.get_by_role("heading")).to_have_text("Sign in")

@@ -51,6 +51,24 @@ def holds() -> Iterator[None]:
     release_files._locks.clear()
 
 
+@pytest.fixture
+def umask_of_up() -> Iterator[None]:
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("umask_of_up")
+def test_a_proxy_of_another_user_can_read_the_files_that_up_installs(root: Path) -> None:
+    script = root.parent / "source" / "polls" / "js" / "page.js"
+    script.parent.mkdir(parents=True)
+    script.write_text("page")
+    install_static_files(wait_seconds=5)
+    modes = {name: (root / name).stat().st_mode & 0o777 for name in (".", "polls", "polls/js", "polls/js/page.js")}
+    assert modes == {".": 0o755, "polls": 0o755, "polls/js": 0o755, "polls/js/page.js": 0o644}
+    assert root.parent.stat().st_mode & 0o777 == 0o700
+
+
 def manifest(root: Path) -> dict[str, str]:
     paths: dict[str, str] = json.loads((root / "staticfiles.json").read_text())["paths"]
     return paths

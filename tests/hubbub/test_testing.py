@@ -112,6 +112,14 @@ async def test_a_transaction_that_cannot_be_seen_is_said(db: None, alice: Any) -
             pass
 
 
+async def test_a_state_that_is_refused_after_a_change_closes_the_page(transactional_db: None) -> None:
+    alice = await in_thread(make_voter)("alice")
+    poll, _ = await in_thread(make_poll)()
+    async with connect(PollTopic, poll.pk, user=alice) as page:
+        await poll.adelete()
+        assert await page.closed() == "not_found"
+
+
 async def test_a_log_its_events_and_what_is_told(transactional_db: None) -> None:
     alice = await in_thread(make_voter)("alice")
     async with connect(BoardTopic, "plan", user=alice) as page:
