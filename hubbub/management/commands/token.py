@@ -2,7 +2,7 @@
 
 import sys
 from argparse import ArgumentParser
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
@@ -12,6 +12,7 @@ from django.utils import timezone
 from hubbub import users
 from hubbub.auth.tokens import TOKEN_PREFIX, create_token, known_scopes, revoke_token
 from hubbub.models import AccessToken
+from hubbub.process.times import utc
 
 MAX_DAYS = 3650
 MAX_DIGITS = 18  # Of a token's number: the integers of every database hold them.
@@ -113,4 +114,4 @@ def _user(username: str) -> Any:
 
 
 def _when(moment: datetime | None) -> str:
-    return "never" if moment is None else moment.strftime("%Y-%m-%d %H:%M UTC")
+    return "never" if moment is None else utc(moment).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
