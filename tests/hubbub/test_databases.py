@@ -11,7 +11,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
-from django.db import connections, transaction
+from django.db import OperationalError, connections, transaction
 from django.db.models import QuerySet
 from django.test import Client
 from django.utils import timezone
@@ -22,7 +22,7 @@ from chat.topics import RoomTopic
 from hubbub import publish, threads
 from hubbub.auth import tokens
 from hubbub.auth.identity import Identity, identify_session, identify_token, renew, with_permission
-from hubbub.models import AccessToken
+from hubbub.models import AccessToken, SiteIdentity
 from hubbub.process import primary_reads
 from hubbub.protocol import Refused
 from hubbub.queries import database_of, read_users, rows_by
@@ -226,3 +226,30 @@ def test_a_failed_service_of_the_chat_undoes_its_write(ada: Any, monkeypatch: py
         services.change_room(room_id=room.pk, title="Coffee")
     assert Room.objects.using(PEOPLE).get().title == "Tea"
     assert not connections[PEOPLE].in_atomic_block
+
+
+# Probes
+
+
+class Engine:
+    """A router that puts the engine's tables into a second database."""
+
+    def db_for_write(self, model: Any, **_: Any) -> str | None:
+        return PEOPLE if model._meta.app_label == "hubbub" else None
+
+
+def test_a_probe_asks_the_databases_of_the_engine_and_of_the_users(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert threads.databases() == ["default", PEOPLE]
+    threads._select_one()
+
+    def fail() -> None:
+        raise OperationalError("away")
+
+    monkeypatch.setattr(connections[PEOPLE], "cursor", fail)
+    with pytest.raises(OperationalError, match="away"):
+        threads._select_one()
+    settings.DATABASE_ROUTERS = ["tests.hubbub.test_databases.Engine"]
+    assert threads.databases() == [PEOPLE, "default"]
+    assert database_of(SiteIdentity) == PEOPLE
