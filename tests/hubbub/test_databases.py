@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -11,6 +12,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
+from django.core.management import call_command
 from django.db import OperationalError, connections, transaction
 from django.db.models import QuerySet
 from django.test import Client
@@ -77,7 +79,9 @@ def test_a_session_and_a_token_of_the_second_database_sign_in(ada: Any) -> None:
     assert (identity.user_id, identity.permitted) == (str(ada.pk), True)
     token, text = tokens.create_token(user=ada, name="test", expires_at=None, scopes=[])
     assert token._state.db == PEOPLE
-    assert not AccessToken.objects.using(REPLICA).exists()
+    assert not AccessToken.objects.exists()  # In the replica.
+    call_command("token", "list", stdout=(printed := StringIO()))
+    assert str(token.pk) in printed.getvalue()
     by_token = identify_token(text, None)
     assert by_token is not None
     assert by_token.user_id == str(ada.pk)

@@ -28,6 +28,7 @@ from hubbub.models import AccessToken
 from hubbub.process import as_stored, utc
 from hubbub.protocol import Refused, to_json
 from hubbub.topics.frames import event_text
+from monitor.snapshot import make_sample
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -125,6 +126,11 @@ def test_times_of_a_message_are_in_utc(alice: Any) -> None:
     assert topic.read_position() is not None
     [again] = json.loads(to_json(topic.state()))["messages"]
     assert again["at"] == state["at"]
+
+
+def test_a_sample_of_the_dashboard_is_in_utc() -> None:
+    sample = make_sample([], epoch=1, seq=1, at=datetime(2026, 7, 1, 16, tzinfo=UTC).timestamp(), stale_seconds=5)
+    assert json.loads(event_text("metrics", sample))["at"] == "2026-07-01T16:00:00Z"
 
 
 # Expiries

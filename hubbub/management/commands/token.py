@@ -12,6 +12,7 @@ from django.utils import timezone
 from hubbub import users
 from hubbub.auth.tokens import TOKEN_PREFIX, create_token, known_scopes, revoke_token
 from hubbub.models import AccessToken
+from hubbub.process import primary_reads
 from hubbub.process.times import utc
 
 MAX_DAYS = 3650
@@ -39,13 +40,14 @@ class Command(BaseCommand):
         revoke.add_argument("token", metavar="ID", help="The token's number, or hub_<number>.")
 
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
-        match verb:
-            case "create":
-                self._create(options["username"], options["days"], options["name"], options["scope"])
-            case "list":
-                self._list(options["username"])
-            case "revoke":
-                self._revoke(options["token"])
+        with primary_reads.reading():
+            match verb:
+                case "create":
+                    self._create(options["username"], options["days"], options["name"], options["scope"])
+                case "list":
+                    self._list(options["username"])
+                case "revoke":
+                    self._revoke(options["token"])
 
     def _create(self, username: str, days: int, name: str, scopes: list[str] | None) -> None:
         if not 1 <= days <= MAX_DAYS:
