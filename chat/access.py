@@ -6,11 +6,11 @@ Call functions with `lock=True` inside a transaction: the row stays locked until
 from collections.abc import Collection, Iterable, Set
 from typing import Any
 
-from django.db import connection
+from django.db import connections
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from chat.models import Membership, Message, Room
+from chat.models import Membership, Message, Room, database
 from hubbub import users
 from hubbub.auth import Identity, revalidate, with_permission
 from hubbub.process import Kind, log_event
@@ -82,9 +82,10 @@ def find_room(user_id: str, slug: str) -> tuple[Room, str] | None:
     Raw SQL: when many clients reconnect at once, most of the time is spent here. Building the query with the ORM costs
     ten times as much as running it.
     """
-    now = connection.ops.adapt_datetimefield_value(timezone.now())
+    alias = database()
+    now = connections[alias].ops.adapt_datetimefield_value(timezone.now())
     member = parameter(Membership, "user", users.key_of(user_id))
-    found: list[Any] = list(Room.objects.raw(ENTER_ROOM, [now, member, slug]))
+    found: list[Any] = list(Room.objects.using(alias).raw(ENTER_ROOM, [now, member, slug]))
     for room in found:
         if room.is_banned:
             return None
@@ -119,7 +120,7 @@ def locked_rooms_for(wanted: Iterable[tuple[Any, str]]) -> dict[tuple[Any, str],
     Rows are locked in the order of primary keys: two batches cannot deadlock.
     """
     wanted = list(wanted)
-    lock = " ORDER BY id FOR UPDATE" if connection.features.has_select_for_update else ""
+    lock = " ORDER BY id FOR UPDATE" if connections[database()].features.has_select_for_update else ""
     rooms = {room.slug: room for room in rows_by(Room, lock, slug={slug for _, slug in wanted})}
     if not rooms:
         return {}
@@ -172,7 +173,7 @@ def check_writable(room: Room) -> None:
 
 def message_in(room: Room, seq: int) -> Message:
     """The message with this seq. Raises Refused `not_found`. Access to the room is not checked."""
-    message = Message.objects.select_related("author").filter(room=room, seq=seq).first()
+    message = Message.objects.using(database()).select_related("author").filter(room=room, seq=seq).first()
     if message is None:
         raise Refused(ErrorCode.NOT_FOUND, "message not found")
     return message

@@ -23,6 +23,7 @@ from chat import access, bans
 from chat.models import BAD_END, BAN_REASON_CHARS, Membership, Room
 from hubbub import users
 from hubbub.admin_services import OtherResult, has_user_search
+from hubbub.process import as_stored, utc
 from hubbub.queries import read_users
 from hubbub.text import validate_name
 
@@ -86,9 +87,9 @@ class BanForm(forms.Form):
         self.fields["user"].label = "Another user" if choices else "User"
         if not self.is_bound and not self.initial.get("until"):
             proposed = timezone.now() + DEFAULT_SPAN
-            self.initial["until"] = timezone.localtime(proposed)
+            self.initial["until"] = timezone.localtime(utc(proposed))
             # The script shows it in the browser's time zone.
-            self.fields["until"].widget.attrs["data-proposed"] = proposed.isoformat()
+            self.fields["until"].widget.attrs["data-proposed"] = utc(proposed).isoformat()
 
     def clean_user(self) -> str:
         """The user's id; empty if none is chosen."""
@@ -133,8 +134,7 @@ class BanForm(forms.Form):
         span = SPANS.get(self.cleaned_data["span"])
         if span is not None:
             return timezone.now() + span
-        end: datetime = self.cleaned_data["until_utc"] or self.cleaned_data["until"]
-        return end
+        return as_stored(self.cleaned_data["until_utc"] or self.cleaned_data["until"])
 
 
 class BansOfRooms(ModelAdmin):  # type: ignore[type-arg]

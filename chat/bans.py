@@ -9,8 +9,9 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from chat import access, services
-from chat.models import BAD_END, Membership
+from chat.models import BAD_END, Membership, database
 from hubbub import users
+from hubbub.process import utc
 
 BAN_FIELDS = {"banned_until", "ban_reason"}
 RELOAD = "Reload the page to see the current state."
@@ -53,7 +54,7 @@ def lift_ban(*, room_id: int, user_id: str, seen: Collection[str] | None = None)
     Raises:
         ValidationError: There is a newer ban.
     """
-    with transaction.atomic():
+    with transaction.atomic(using=database()):
         membership = access.membership_of(room_id, user_id, lock=True)
         if membership is None or membership.banned_until is None:
             return None
@@ -80,7 +81,7 @@ def change_membership(
         ValidationError: A value is not allowed, or there is a newer ban.
         Membership.DoesNotExist: The entry was deleted.
     """
-    with transaction.atomic():
+    with transaction.atomic(using=database()):
         before = access.membership_of(room_id, user_id, lock=True)
         if before is None:
             raise Membership.DoesNotExist
@@ -96,7 +97,7 @@ def add_membership(
     *, room_id: int, user_id: str, role: str = Membership.Role.MEMBER, by: str | None = None, **ban: Any
 ) -> Membership:
     """Add a user to a room. Raises ValidationError for a member and for a banned user: it does not lift bans."""
-    with transaction.atomic():
+    with transaction.atomic(using=database()):
         before = access.membership_of(room_id, user_id, lock=True)
         if before is not None and before.is_banned:
             raise newer_ban(before, RELOAD)
@@ -108,7 +109,7 @@ def add_membership(
 
 def remove_membership(*, room_id: int, user_id: str, seen_until: datetime | None) -> Membership | None:
     """Delete the membership and ban. Returns the entry, if there was one. `seen_until`: see `change_membership`."""
-    with transaction.atomic():
+    with transaction.atomic(using=database()):
         before = access.membership_of(room_id, user_id, lock=True)
         if before is None:
             return None
@@ -128,7 +129,7 @@ def check_ban(*, user_id: str, until: datetime, by: str | None) -> None:
 
 def version_of(ban: Membership) -> str:
     """The version of a ban: it changes with the end of the ban."""
-    return f"{ban.pk}-{'' if ban.banned_until is None else ban.banned_until.timestamp()}"
+    return f"{ban.pk}-{'' if ban.banned_until is None else utc(ban.banned_until).timestamp()}"
 
 
 def end_of(ban: Membership) -> str:
@@ -137,7 +138,7 @@ def end_of(ban: Membership) -> str:
 
 
 def text_of(until: datetime) -> str:
-    return f"{timezone.localtime(until):%Y-%m-%d %H:%M %Z}"
+    return f"{timezone.localtime(utc(until)):%Y-%m-%d %H:%M %Z}"
 
 
 def newer_ban(ban: Membership, remedy: str) -> ValidationError:
@@ -152,7 +153,7 @@ def newer_ban(ban: Membership, remedy: str) -> ValidationError:
 def _ban(
     room_id: int, user_id: str, until: datetime, reason: str, keep_longer: bool, seen: Collection[str] | None
 ) -> Membership:
-    with transaction.atomic():
+    with transaction.atomic(using=database()):
         before = access.membership_of(room_id, user_id, lock=True)
         role = Membership.Role.NONE if before is None else before.role
         if before is not None and before.banned_until is not None and before.is_banned:

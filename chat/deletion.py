@@ -2,7 +2,7 @@
 
 from django.db import transaction
 
-from chat.models import Message, Room
+from chat.models import Message, Room, database
 from hubbub import users
 from hubbub.process import step_with_pause
 
@@ -13,13 +13,13 @@ def delete_room(*, room_id: int) -> None:
     """Delete a room and its messages, the oldest first. Raises Room.DoesNotExist."""
     seqs = Message.objects.filter(room=room_id).order_by("seq").values_list("seq", flat=True)
     while (rest := seqs[MESSAGES_PER_STEP : MESSAGES_PER_STEP + 1].first()) is not None:
-        with step_with_pause(), transaction.atomic():
+        with step_with_pause(database()), transaction.atomic(using=database()):
             room = Room.objects.select_for_update().get(pk=room_id)
             # Clients that resume from an older position load the latest page.
             room.purged_position = room.position
             room.save(update_fields=["purged_position"])
             Message.objects.filter(room=room, seq__lt=rest).delete()
-    with transaction.atomic():
+    with transaction.atomic(using=database()):
         Room.objects.select_for_update().get(pk=room_id).delete()
 
 
@@ -27,5 +27,5 @@ def disown_messages(*, user_id: str) -> None:
     """Detach the messages of an account before its deletion. The last ones lose their author with the row."""
     mine = Message.objects.filter(author=users.key_of(user_id)).order_by("pk")
     while (rest := mine.values_list("pk", flat=True)[MESSAGES_PER_STEP : MESSAGES_PER_STEP + 1].first()) is not None:
-        with step_with_pause():
+        with step_with_pause(database()):
             Message.objects.filter(author=users.key_of(user_id), pk__lt=rest).update(author=None)

@@ -6,7 +6,7 @@ Every durable change of a room takes the room's next `position` in its transacti
 import secrets
 import uuid
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -15,6 +15,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from hubbub.process import utc
+from hubbub.queries import database_of
 from hubbub.text import validate_name
 
 SLUG_CHARS = 50
@@ -24,6 +26,11 @@ MAX_BAN = timedelta(days=36_525)  # A hundred years. Times near the year 9999 ov
 
 
 BAD_END = "bad_end"  # The code of errors about the end of a ban.
+
+
+def database() -> str:
+    """The alias of the database that has all models of the chat."""
+    return database_of(Room)
 
 
 def new_epoch() -> str:
@@ -161,3 +168,8 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.room.slug} #{self.seq}"
+
+    @property
+    def at_utc(self) -> datetime:
+        """`at` with its time zone, also on a site with USE_TZ off."""
+        return utc(self.at)

@@ -10,11 +10,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import connections, transaction
 from django.utils import timezone
 
 from chat import access
-from chat.models import Message, Room
+from chat.models import Message, Room, database
 from chat.protocol import Posted
 from chat.serializers import message_change, room_topic
 from chat.validators import accepted, cleaned
@@ -58,7 +58,7 @@ def post_message(*, user_id: str, slug: str, client_id: UUID, body: str) -> Post
 
 def post_messages(posts: Sequence[Post]) -> list[Posted | Refused]:
     """Save messages in one transaction, for scripts and views. Returns as `save_posts`."""
-    with transaction.atomic():
+    with transaction.atomic(using=database()):
         return save_posts(posts)
 
 
@@ -129,6 +129,7 @@ def _already_posted(posts: Sequence[Post], rooms: dict[tuple[Any, str], Room]) -
 
 
 def _insert(messages: Sequence[Message]) -> None:
+    connection = connections[database()]
     rows = [
         [field.get_db_prep_save(getattr(message, field.attname), connection) for field in INSERT_FIELDS]
         for message in messages
@@ -139,7 +140,7 @@ def _insert(messages: Sequence[Message]) -> None:
 
 
 def _save_positions(room: Room) -> None:
-    with connection.cursor() as cursor:
+    with connections[database()].cursor() as cursor:
         cursor.execute(SAVE_POSITIONS, [room.position, room.last_seq, room.pk])
 
 

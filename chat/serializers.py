@@ -14,6 +14,7 @@ from chat.protocol import (
     RoomState,
 )
 from hubbub import Topic, users
+from hubbub.process import utc
 from hubbub.protocol import Person
 from hubbub.topics import topics
 
@@ -36,8 +37,8 @@ def message_state(message: Message) -> MessageState:
         id=message.client_id,
         user=Person(users.id_of(author), users.name_of(author)) if author else Person(None, GONE),
         body=message.body,
-        at=message.at,
-        edited_at=message.edited_at,
+        at=utc(message.at),
+        edited_at=None if message.edited_at is None else utc(message.edited_at),
         deleted=message.deleted_at is not None,
     )
 

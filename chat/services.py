@@ -13,7 +13,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from chat import access
-from chat.models import Membership, Message, Room, new_epoch
+from chat.models import Membership, Message, Room, database, new_epoch
 from chat.posting import publish_messages
 from chat.protocol import Changed
 from chat.serializers import room_change, room_topic
@@ -39,7 +39,7 @@ def edit_message(*, user_id: str, slug: str, seq: int, body: str, by: Identity |
         Refused: `not_found`, `forbidden` for another user's message, `conflict` for a deleted message.
     """
     text = cleaned(body)
-    with transaction.atomic():
+    with transaction.atomic(using=database()):
         room = access.writable_room_for(user_id, slug)
         access.check_identity(by, user_id)
         message = access.message_in(room, seq)
@@ -56,7 +56,7 @@ def edit_message(*, user_id: str, slug: str, seq: int, body: str, by: Identity |
 
 def delete_message(*, user_id: str, slug: str, seq: int, by: Identity | None = None) -> Changed:
     """Empty a message of the user, or of any user if the user is a moderator. Raises Refused."""
-    with transaction.atomic():
+    with transaction.atomic(using=database()):
         room = access.writable_room_for(user_id, slug)
         access.check_identity(by, user_id)
         message = access.message_in(room, seq)
@@ -68,9 +68,9 @@ def delete_message(*, user_id: str, slug: str, seq: int, by: Identity | None = N
 
 def moderate_message(*, message_id: int) -> None:
     """Empty any message, also in an archived room, for the admin."""
-    with transaction.atomic():
+    with transaction.atomic(using=database()):
         room = Room.objects.select_for_update().get(messages=message_id)
-        message = Message.objects.select_related("author").get(pk=message_id)
+        message = Message.objects.using(database()).select_related("author").get(pk=message_id)
         _delete(room, message)
 
 
@@ -94,7 +94,7 @@ def change_room(*, room_id: int, **changes: Any) -> Room:
     if unknown:
         raise ValueError(f"not changeable: {', '.join(sorted(unknown))}")
     changes |= {name: normalize_name(changes[name]) for name in ("title", "description") if name in changes}
-    with transaction.atomic():
+    with transaction.atomic(using=database()):
         room = Room.objects.select_for_update().get(pk=room_id)
         changed = {name: value for name, value in changes.items() if getattr(room, name) != value}
         if not changed:
@@ -121,7 +121,7 @@ def renew_epochs() -> int:
     Returns:
         The number of rooms.
     """
-    rooms = Room.objects.all()
+    rooms = Room.objects.using(database()).all()
     for room in rooms:
         room.epoch = new_epoch()
         room.save(update_fields=["epoch"])
@@ -144,7 +144,7 @@ def set_membership(
     Raises:
         ValidationError: The role, the end or the reason of the ban is not allowed.
     """
-    with transaction.atomic():
+    with transaction.atomic(using=database()):
         key = users.key_of(user_id)
         membership = Membership.objects.select_for_update().filter(room=room_id, user=key).first()
         membership = membership or Membership(room_id=room_id, user_id=key)
@@ -176,19 +176,19 @@ def note_access_changed(room_id: int) -> None:
             noted.add(room_id)
             _publish_access_changed(room_id)
 
-    transaction.on_commit(publish_once, robust=True)
+    transaction.on_commit(publish_once, using=database(), robust=True)
 
 
 def note_move(membership: Membership) -> None:
     """Before a membership is saved with another room: the members of its old room are checked as well."""
     if membership.pk is not None:
-        for room_id in Membership.objects.filter(pk=membership.pk).values_list("room_id", flat=True):
+        for room_id in Membership.objects.using(database()).filter(pk=membership.pk).values_list("room_id", flat=True):
             if room_id != membership.room_id:
                 note_access_changed(room_id)
 
 
 def _publish_access_changed(room_id: int) -> None:
-    slug = Room.objects.filter(pk=room_id).values_list("slug", flat=True).first()
+    slug = Room.objects.using(database()).filter(pk=room_id).values_list("slug", flat=True).first()
     if slug is not None:
         # Before the version: its update may wait for a lock.
         room_topic(slug).access_changed()

@@ -5,6 +5,7 @@ from typing import Any
 
 from chat import access, conf, history, posting, revocation, services
 from chat.models import Room
+from chat.models import database as database_of_chat
 from chat.protocol import HISTORY_DEFAULT, Changed, History, Limit, MessagePost, Number, Posted, RoomPage, Slug, Viewer
 from hubbub import BY_METHOD, SIGNED_IN, VIEW, Call, Refused, Topic, command, users
 from hubbub.auth import Identity
@@ -17,6 +18,7 @@ class RoomTopic(Topic, name="room", key=Slug):
     """`room/<slug>`: its messages and its changes, in order. Its position is in the room's row."""
 
     kind = "log"
+    database = database_of_chat()
     permission = SIGNED_IN
     presence = True
     read_scope, write_scope = "chat.read", "chat.write"

@@ -17,6 +17,7 @@ from hubbub.admin_services.base import ServiceAdmin
 from hubbub.admin_services.links import link_to
 from hubbub.auth.tokens import TOKEN_PREFIX, create_token, known_scopes, revoke_token
 from hubbub.models import AccessToken
+from hubbub.process.times import now, utc
 
 EXPIRY = timedelta(days=30)  # The default in the form.
 
@@ -33,7 +34,7 @@ class AccessTokenForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean_expires_at(self) -> Any:
         expires_at = self.cleaned_data["expires_at"]
-        if expires_at is not None and expires_at <= timezone.now():
+        if expires_at is not None and utc(expires_at) <= now():
             raise ValidationError("This time is in the past: the token would never be valid.")
         return expires_at
 

@@ -4,8 +4,8 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.utils.module_loading import autodiscover_modules
 
-from hubbub import conf
-from hubbub.process import host
+from hubbub import conf, protocol
+from hubbub.process import host, primary_reads, times
 from hubbub.process.extras import missing
 from hubbub.process.refusals import CannotServe
 
@@ -32,6 +32,8 @@ class HubbubConfig(AppConfig):
         super().import_models()
 
     def ready(self) -> None:
+        times.connect(protocol.prepare_by)
+        primary_reads.install()
         from hubbub import checks  # Registers the checks.
 
         if not checks.missing_apps():  # Else importing the models would fail before the checks report it.

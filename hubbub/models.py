@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from hubbub import users
+from hubbub.process.times import now, utc
 
 
 class AccessTokenQuerySet(models.QuerySet["AccessToken"]):
@@ -41,14 +42,14 @@ class AccessToken(models.Model):
 
     def is_usable(self, at: datetime) -> bool:
         """Whether the token is valid at this time, apart from its user. No query."""
-        return self.revoked_at is None and (self.expires_at is None or self.expires_at > at)
+        return self.revoked_at is None and (self.expires_at is None or utc(self.expires_at) > utc(at))
 
     @property
     def state(self) -> str:
         """`usable`, or why the token is not valid. Reads the user."""
         if self.revoked_at is not None:
             return "revoked"
-        if self.expires_at is not None and self.expires_at <= timezone.now():
+        if self.expires_at is not None and utc(self.expires_at) <= now():
             return "expired"
         return "usable" if users.is_active(self.user) else "user not active"
 

@@ -4,7 +4,7 @@ A hint only names users to re-check: see `auth.revocation`. Its sweep finds chan
 """
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -15,11 +15,11 @@ from django.db import transaction
 from django.db.models import Model
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
 from django.dispatch import Signal
-from django.utils import timezone
 
 from hubbub import conf, users
 from hubbub.auth import sessions
 from hubbub.models import AccessToken
+from hubbub.process.times import now, utc
 from hubbub.publish import publish_users_changed
 
 __all__ = ["epochs_renewed", "user_renamed"]
@@ -62,63 +62,62 @@ def _models_of_users(user: Any) -> list[type[Model]]:
     return [model for model in apps.get_models() if issubclass(model, user) or model in parents]
 
 
-def _hint(user_ids: Collection[str] | None) -> None:
-    transaction.on_commit(lambda: publish_users_changed(user_ids), robust=True)
+def _hint(user_ids: Collection[str] | None, using: str) -> None:
+    transaction.on_commit(lambda: publish_users_changed(user_ids), using=using, robust=True)
 
 
-def _before_user_save(instance: Any, raw: bool, update_fields: Collection[str] | None, **_: object) -> None:
+def _before_user_save(instance: Any, raw: bool, update_fields: Collection[str] | None, using: str, **_: object) -> None:
     instance.__dict__.pop("_name_before", None)
     if not raw and not instance._state.adding and (update_fields is None or users.name_lookup() in update_fields):
-        instance.__dict__["_name_before"] = users.current_name(instance.pk)
+        instance.__dict__["_name_before"] = users.current_name(instance.pk, using)
 
 
-def _user_saved(instance: Any, created: bool, update_fields: Collection[str] | None, **_: object) -> None:
+def _user_saved(instance: Any, created: bool, update_fields: Collection[str] | None, using: str, **_: object) -> None:
     if not created and not (update_fields and set(update_fields) <= IRRELEVANT_FIELDS):
-        _hint([users.id_of_key(instance.pk)])
+        _hint([users.id_of_key(instance.pk)], using)
     # Read from the database: the instance may be of another model that shares the users' rows.
     before = instance.__dict__.pop("_name_before", None)
-    if before is not None and (name := users.current_name(instance.pk)) not in (None, before):
+    if before is not None and (name := users.current_name(instance.pk, using)) not in (None, before):
         send = partial(user_renamed.send, type(instance), user_id=users.id_of_key(instance.pk), name=name)
         # After the commit: receivers run queries, and a writer should not wait for them.
-        transaction.on_commit(send, robust=True)
+        transaction.on_commit(send, using=using, robust=True)
 
 
-def _user_deleted(instance: Any, **_: object) -> None:
-    _hint([users.id_of_key(instance.pk)])
+def _user_deleted(instance: Any, using: str, **_: object) -> None:
+    _hint([users.id_of_key(instance.pk)], using)
 
 
-def _token_changed(instance: AccessToken, created: bool = False, **_: object) -> None:
+def _token_changed(instance: AccessToken, using: str, created: bool = False, **_: object) -> None:
     if not created:
-        _hint([users.id_of_key(instance.user_id)])
+        _hint([users.id_of_key(instance.user_id)], using)
 
 
-def _session_saved(instance: Any, created: bool, **_: object) -> None:
+def _session_saved(instance: Any, created: bool, using: str, **_: object) -> None:
     # Sessions are saved at many requests; only one that ends before the next sweeps needs a hint.
-    if not created and instance.expire_date <= timezone.now() + timedelta(
-        seconds=2 * conf.settings().revalidate_seconds
-    ):
-        _hint_user_of(instance)
+    if not created and utc(instance.expire_date) <= now() + timedelta(seconds=2 * conf.settings().revalidate_seconds):
+        _hint_user_of(instance, using)
 
 
-def _session_deleted(instance: Any, **_: object) -> None:
-    expires_at: datetime = instance.expire_date
-    if expires_at > timezone.now():  # Else it had expired: no socket depends on it.
-        _hint_user_of(instance)
+def _session_deleted(instance: Any, using: str, **_: object) -> None:
+    if utc(instance.expire_date) > now():  # Else it had expired: no socket depends on it.
+        _hint_user_of(instance, using)
 
 
-def _hint_user_of(session: Any) -> None:
+def _hint_user_of(session: Any, using: str) -> None:
     user_id = session.get_decoded().get(SESSION_KEY)
     if user_id is not None:
-        _hint([str(user_id)])
+        _hint([str(user_id)], using)
 
 
-def _permissions_changed(instance: Any, action: str, pk_set: set[Any] | None, reverse: bool, **_: object) -> None:
+def _permissions_changed(
+    instance: Any, action: str, pk_set: set[Any] | None, reverse: bool, using: str, **_: object
+) -> None:
     if action.startswith("post_"):
         # Reversed, `pk_set` has user keys; it is None after `clear()`: any user.
         keys = pk_set if reverse else {instance.pk}
-        _hint([users.id_of_key(key) for key in keys] if keys else None)
+        _hint([users.id_of_key(key) for key in keys] if keys else None, using)
 
 
-def _all_permissions_changed(action: str = "post_delete", **_: object) -> None:
+def _all_permissions_changed(using: str, action: str = "post_delete", **_: object) -> None:
     if action.startswith("post_"):
-        _hint(None)
+        _hint(None, using)

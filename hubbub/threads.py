@@ -12,14 +12,17 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
-from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connection, connections, transaction
+from django.apps import apps
+from django.contrib.auth import get_user_model
 from django.db import Error as DatabaseError
+from django.db import InterfaceError, OperationalError, connections, transaction
 
 from hubbub import conf
 from hubbub.process import thread_connections
 from hubbub.process.log_once import LogOnce
 from hubbub.process.metrics import COUNTERS
 from hubbub.protocol import ErrorCode, Refused
+from hubbub.queries import database_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -224,7 +227,7 @@ def topic_readers() -> Pool:
 @functools.cache
 def topic_writers() -> Pool:
     """The threads for commands of topics. On SQLite the one writer: several would only wait for one another."""
-    if connections[DEFAULT_DB_ALIAS].vendor == "sqlite":
+    if connections[databases()[0]].vendor == "sqlite":
         return _writer()
     return Pool("topic-writers", conf.settings().topic_writer_threads)
 
@@ -243,8 +246,13 @@ async def write(fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     return await _writer().run(fn, *args, **kwargs)
 
 
+def databases() -> list[str]:
+    """The aliases of the databases that every process needs: the engine's first, then the users', if it is another."""
+    return [*dict.fromkeys(map(database_of, (apps.get_model("hubbub", "SiteIdentity"), get_user_model())))]
+
+
 async def check() -> None:
-    """Check that the database answers; after a failed write, also that it can be written.
+    """Check that the databases answer; after a failed write, also that the engine's can be written.
 
     Raises:
         Refused: `unavailable`.
@@ -272,11 +280,12 @@ def close() -> None:
 
 
 def _select_one() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+    for alias in databases():
+        with connections[alias].cursor() as cursor:
+            cursor.execute("SELECT 1")
 
 
 def _lock_for_writing() -> None:
     # SQLite takes its write lock at the start of a transaction.
-    with transaction.atomic():
+    with transaction.atomic(using=databases()[0]):
         _select_one()

@@ -11,7 +11,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import PermissionsMixin
 from django.core.exceptions import FieldDoesNotExist, ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, router, transaction
 from django.db.models import EmailField, Field, Q
 
 __all__ = [
@@ -121,16 +121,16 @@ def name_searches(relation: str) -> list[str]:
     return [] if users._meta.get_field(users.USERNAME_FIELD).is_relation else [name_lookup(relation)]
 
 
-def current_name(key: Any) -> str | None:
-    """The name of a user in the database, by primary key; None: no such user."""
-    user = get_user_model()._base_manager.filter(pk=key).first()
+def current_name(key: Any, using: str) -> str | None:
+    """The name of a user in the database `using`, by primary key; None: no such user."""
+    user = get_user_model()._base_manager.using(using).filter(pk=key).first()
     return None if user is None else name_of(user)
 
 
 def find_by_name(name: str) -> Any:
     """The user of this name, found as at sign-in. Raises the model's DoesNotExist."""
     users: Any = get_user_model()
-    manager = users._default_manager
+    manager = users._default_manager.db_manager(router.db_for_write(users))
     try:
         if (find := getattr(manager, "get_by_natural_key", None)) is not None:
             return find(name)
@@ -162,7 +162,7 @@ def create_superuser(name: str, password: str) -> Any:
     if create is None:
         return None
     try:
-        with transaction.atomic():
+        with transaction.atomic(using=router.db_for_write(users)):
             return create(**{users.USERNAME_FIELD: _as_name(name)}, password=password)
     except (TypeError, ValueError, ValidationError, IntegrityError):
         return None

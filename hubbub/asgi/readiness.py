@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from django.db import connection
+from django.db import connections
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from redis.exceptions import ResponseError
@@ -166,7 +166,7 @@ def _database_cause(error: BaseException) -> str:
 
 def pending_migrations() -> str:
     """Return the first unapplied migration and the count of others, as text; empty if all are applied."""
-    applied = MigrationRecorder(connection).applied_migrations().keys()
+    applied = MigrationRecorder(connections[threads.databases()[0]]).applied_migrations().keys()
     missing = sorted(_newest_migrations() - applied)
     more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
     return f"{'.'.join(missing[0])} is not applied{more}" if missing else ""
@@ -192,8 +192,10 @@ def disk_problem() -> str:
     var_dir = conf.settings().var_dir
     # A folder that is not there yet stores nothing, neither does a site without one: see the check W010.
     folders = {"the data folder": var_dir} if var_dir is not None and var_dir.exists() else {}
-    if connection.vendor == "sqlite":
-        folders["the database's folder"] = Path(str(connection.settings_dict["NAME"])).parent
+    files = [connections[alias] for alias in threads.databases() if connections[alias].vendor == "sqlite"]
+    for connection in files:
+        name = "the database's folder" if connection is files[0] else f"the folder of the database {connection.alias}"
+        folders[name] = Path(str(connection.settings_dict["NAME"])).parent
     for name, folder in folders.items():
         try:
             status = os.statvfs(folder)

@@ -9,9 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, SESSION_KEY, load_backend
+from django.contrib.auth import BACKEND_SESSION_KEY, SESSION_KEY, get_user_model, load_backend
 from django.contrib.auth.backends import ModelBackend
-from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from hubbub import users
@@ -22,8 +21,10 @@ from hubbub.auth.sessions import StoredSession, is_signed_in, proof_of, read_ses
 from hubbub.auth.tokens import find_usable_token, scopes_of
 from hubbub.models import AccessToken
 from hubbub.process.security_log import Kind, log_event
+from hubbub.process.times import now as utc_now
+from hubbub.process.times import utc
 from hubbub.protocol import Person
-from hubbub.queries import read_users, rows_by
+from hubbub.queries import database_of, read_users, rows_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Identity:
     credential: str | None = field(default=None, repr=False)
     # Of the token; None: all scopes, as for a session.
     scopes: frozenset[str] | None = None
-    # When the session or token expires; None: never.
+    # When the session or token expires, with its time zone; None: never.
     expires_at: datetime | None = None
     # A hash of the session and the password: while it is the same, the session need not be decoded again.
     # None: validity may depend on more than these.
@@ -109,7 +110,7 @@ def identify_token(text: str, permission: str | None) -> Identity | None:
         user,
         permission,
         token_id=token.pk,
-        expires_at=token.expires_at,
+        expires_at=_expiry_of(token),
         scopes=scopes_of(token),
     )
 
@@ -138,7 +139,7 @@ def identify_own(method: str, argument: Any, permission: str | None) -> Identity
     identity = _identity(answer.user, permission, **_own_credential(answer))
     if identity.session_key is not None:
         return revalidate([identity], {identity.user_id: answer.user})[identity]
-    return None if identity.has_expired(timezone.now()) else identity
+    return None if identity.has_expired(utc_now()) else identity
 
 
 def _own_credential(answer: SignIn) -> dict[str, Any]:
@@ -186,7 +187,7 @@ def revalidate(identities: Collection[Identity], people: Mapping[str, Any]) -> d
     token_ids = {identity.token_id for identity in identities if identity.token_id}
     tokens = {token.pk: token for token in rows_by(AccessToken, pk=token_ids)}
     valid = own_sign_in.still_valid({identity.credential for identity in identities if identity.credential})
-    now = timezone.now()
+    now = utc_now()
     renewed: dict[Identity, Identity | None] = {}
     for identity in identities:
         user = people.get(identity.user_id)
@@ -229,7 +230,11 @@ def _by_credential(identity: Identity, valid: Mapping[str, Expiry], now: datetim
 def _by_token(identity: Identity, user: Any, token: AccessToken | None, now: datetime) -> Identity | None:
     if token is None or token.user_id != user.pk or not token.is_usable(now):
         return None
-    return replace(identity, expires_at=token.expires_at, scopes=scopes_of(token))
+    return replace(identity, expires_at=_expiry_of(token), scopes=scopes_of(token))
+
+
+def _expiry_of(token: AccessToken) -> datetime | None:
+    return None if token.expires_at is None else utc(token.expires_at)
 
 
 def with_permission(ids: Set[str], permission: str) -> Collection[str]:
@@ -247,7 +252,8 @@ def _permitted(people: Mapping[str, Any], permission: str | None) -> Collection[
         # Includes inactive users, which `revalidate` drops: not every user table has a column for that.
         is_active: Any = None
         pks = [user.pk for user in people.values()]
-        keys = set(backend.with_perm(permission, is_active=is_active).filter(pk__in=pks).values_list("pk", flat=True))
+        found = backend.with_perm(permission, is_active=is_active).using(database_of(get_user_model()))
+        keys = set(found.filter(pk__in=pks).values_list("pk", flat=True))
         return {user_id for user_id, user in people.items() if user.pk in keys}
     return {user_id for user_id, user in people.items() if users.has_perm(user, permission)}
 

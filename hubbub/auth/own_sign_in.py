@@ -5,17 +5,16 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseError
-from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from hubbub import conf, users
 from hubbub.auth.authenticator import ANONYMOUS, Answer, Authenticator, SignIn
 from hubbub.auth.sign_in_loading import load_authenticator
 from hubbub.process.log_once import LogOnce
+from hubbub.process.times import utc
 from hubbub.protocol import ErrorCode, Refused
 
 T = TypeVar("T")
@@ -88,16 +87,14 @@ def still_valid(credentials: Collection[str]) -> Mapping[str, Expiry]:
 
 
 def time_of(expires_at: Any) -> datetime | None:
-    """An `expires_at` as `timezone.now()` has it. Raises TypeError, ValueError, OverflowError."""
+    """An `expires_at` with its time zone. Raises TypeError, ValueError, OverflowError."""
     if expires_at is None:
         return None
     if isinstance(expires_at, int | float) and not isinstance(expires_at, bool):
         expires_at = datetime.fromtimestamp(expires_at, UTC)
     if not isinstance(expires_at, datetime):
         raise TypeError(f"expires_at is of type {_type_of(expires_at)}: a datetime, or seconds since 1970, is needed")
-    if settings.USE_TZ:
-        return timezone.make_aware(expires_at) if timezone.is_naive(expires_at) else expires_at
-    return timezone.make_naive(expires_at) if timezone.is_aware(expires_at) else expires_at
+    return utc(expires_at)
 
 
 def _logged(method: str, call: Callable[[Authenticator], T]) -> T:

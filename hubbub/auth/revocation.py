@@ -10,8 +10,6 @@ from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, 
 from functools import partial
 from typing import Any
 
-from django.utils import timezone
-
 from hubbub import conf, threads
 from hubbub.auth import hook_threads
 from hubbub.auth.identity import Identity, renew
@@ -20,6 +18,7 @@ from hubbub.auth.revalidator import Revalidator
 from hubbub.auth.revocable import Group, Member, Socket
 from hubbub.process.pacing import slices
 from hubbub.process.security_log import Kind, address_of, log_event
+from hubbub.process.times import now
 from hubbub.protocol import CloseCode, Person, PersonChanged, Refused, encode
 from hubbub.publish.group_names import shown
 
@@ -86,9 +85,9 @@ class SocketRevoker:
                 identities = {socket.identity for socket in batch}
                 self._apply_all(batch, await hook_threads.run("renew", partial(renew, identities, permission)))
         except Refused:
-            now = timezone.now()
+            present = now()
             for socket in sockets:
-                if socket.identity.has_expired(now):
+                if socket.identity.has_expired(present):
                     self._apply(socket, None)
             raise
 
@@ -122,7 +121,7 @@ class SocketRevoker:
         """Schedule a re-check if the credential expires before the next sweep; later expiries need no timer."""
         expires_at = socket.identity.expires_at
         if expires_at is not None:
-            seconds = (expires_at - timezone.now()).total_seconds()
+            seconds = (expires_at - now()).total_seconds()
             if seconds < conf.settings().revalidate_seconds * 1.5:
                 loop = asyncio.get_running_loop()
                 loop.call_later(max(0.0, seconds) + 0.05, self.recheck.request, [socket.identity.user_id])

@@ -11,12 +11,12 @@ from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import parse_cookie
-from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.debug import sensitive_variables
 
 from hubbub import users
 from hubbub.auth.origin import headers_of
+from hubbub.process.times import now, utc
 from hubbub.queries import rows_by
 
 
@@ -69,11 +69,11 @@ def read_sessions(keys: Collection[str]) -> dict[str, StoredSession]:
         return _load_one_by_one(keys)
     # Django makes no other keys; a database may reject them.
     valid = [key for key in keys if key.isascii() and key.isalnum()]
-    now = timezone.now()
+    present = now()
     return {
-        row.session_key: StoredSession(row.session_data, row.expire_date)
+        row.session_key: StoredSession(row.session_data, expires_at)
         for row in rows_by(session_model, session_key=valid)
-        if row.expire_date > now
+        if (expires_at := utc(row.expire_date)) > present
     }
 
 

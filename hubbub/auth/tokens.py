@@ -14,7 +14,9 @@ from django.views.decorators.debug import sensitive_variables
 
 from hubbub import conf, users
 from hubbub.models import AccessToken
+from hubbub.process.times import as_stored, now, utc
 from hubbub.publish import publish_users_changed
+from hubbub.queries import database_of
 
 TOKEN_PREFIX = "hub"  # noqa: S105 - not a secret: the word that tokens begin with
 TOKEN_CHARS = 200
@@ -46,7 +48,7 @@ def create_token(
     Args:
         user: its owner.
         name: for people.
-        expires_at: None: never.
+        expires_at: None: never. On a site with USE_TZ off a naive time is in TIME_ZONE.
         scopes: None: all known scopes.
 
     Returns:
@@ -60,7 +62,11 @@ def create_token(
         raise ValueError(f"unknown token scope: {', '.join(sorted(unknown))}")
     secret = secrets.token_urlsafe(32)
     token = AccessToken.objects.create(
-        user=user, name=name, expires_at=expires_at, secret_sha256=_sha256(secret), scopes=" ".join(sorted(given))
+        user=user,
+        name=name,
+        expires_at=None if expires_at is None else as_stored(expires_at),
+        secret_sha256=_sha256(secret),
+        scopes=" ".join(sorted(given)),
     )
     return token, f"{TOKEN_PREFIX}_{token.pk}_{secret}"
 
@@ -68,13 +74,13 @@ def create_token(
 def revoke_token(token: AccessToken) -> None:
     """Revoke the token at once. A second call keeps the first time."""
     AccessToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now())
-    transaction.on_commit(lambda: publish_users_changed([users.id_of_key(token.user_id)]), robust=True)
+    _hint(users.id_of_key(token.user_id))
 
 
 def revoke_tokens_of(user: Any) -> int:
     """Revoke all tokens of the user. Returns how many were not revoked yet."""
     count = AccessToken.objects.filter(user=user, revoked_at=None).update(revoked_at=timezone.now())
-    transaction.on_commit(lambda: publish_users_changed([users.id_of(user)]), robust=True)
+    _hint(users.id_of(user))
     return count
 
 
@@ -94,15 +100,15 @@ def find_usable_token(text: str) -> AccessToken | None:
     All of these cases take the same steps: the response time must not tell them apart.
     """
     secret = text[: TOKEN_CHARS + 1].partition("_")[2].partition("_")[2]
-    tokens = AccessToken.objects.filter(pk=token_id_of(text)).order_by()
+    tokens = AccessToken.objects.using(database_of(AccessToken)).filter(pk=token_id_of(text)).order_by()
     active = ["user__is_active"] if users.is_active_a_column() else []
     row = tokens.values_list("secret_sha256", "expires_at", "revoked_at", *active).first()
     stored_hash, expires_at, revoked_at, is_active = (*row, True)[:4] if row else (NO_SHA256, None, None, False)
     is_right = constant_time_compare(_sha256(secret), stored_hash)
-    is_usable = revoked_at is None and is_active and (expires_at is None or expires_at > timezone.now())
+    is_usable = revoked_at is None and is_active and (expires_at is None or utc(expires_at) > now())
     if not (is_right and is_usable):
         return None
-    return AccessToken.objects.filter(pk=token_id_of(text)).first()
+    return tokens.first()
 
 
 def scopes_of(token: AccessToken) -> frozenset[str]:
@@ -112,10 +118,14 @@ def scopes_of(token: AccessToken) -> frozenset[str]:
 
 def note_token_use(token_id: int) -> None:
     """Save the time of use, at most once a minute: reconnecting clients must not write each time."""
-    now = timezone.now()
-    AccessToken.objects.filter(Q(last_used_at=None) | Q(last_used_at__lt=now - NOTE_USE_EVERY), pk=token_id).update(
-        last_used_at=now
-    )
+    used_at = timezone.now()
+    is_due = Q(last_used_at=None) | Q(last_used_at__lt=used_at - NOTE_USE_EVERY)
+    AccessToken.objects.filter(is_due, pk=token_id).update(last_used_at=used_at)
+
+
+def _hint(user_id: str) -> None:
+    using = database_of(AccessToken)
+    transaction.on_commit(lambda: publish_users_changed([user_id]), using=using, robust=True)
 
 
 def _sha256(secret: str) -> str:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Iterable, Set
 from typing import Any, ClassVar, NoReturn
 
-from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from hubbub.auth import admission
@@ -17,6 +16,7 @@ from hubbub.limits.client_addresses import is_shared
 from hubbub.limits.quotas import RETRY_SECONDS, Slot, VisitorSlot, quotas
 from hubbub.process.addresses import network_of
 from hubbub.process.security_log import address_of
+from hubbub.process.times import now
 from hubbub.protocol import (
     CLOSE_CODES,
     AuthRequired,
@@ -189,6 +189,6 @@ class Handshake(Socket):
                 state=runtime().hub.service.state,
                 heartbeat_ms=round(tunables.heartbeat_seconds * 1000),
                 limits=Limits(frame_bytes=tunables.frame_bytes),
-                server_time=timezone.now(),
+                server_time=now(),
             )
         )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hubbub.process.security_log import Kind, log_event
     from hubbub.process.steps import step_with_pause
     from hubbub.process.this_process import PROCESS, Process
+    from hubbub.process.times import as_stored, utc
 
 __all__ = [
     "COUNTERS",
@@ -23,8 +24,10 @@ __all__ = [
     "Kind",
     "PerLoop",
     "Process",
+    "as_stored",
     "log_event",
     "step_with_pause",
+    "utc",
 ]
 
 __getattr__ = lazy_names(
@@ -37,7 +40,9 @@ __getattr__ = lazy_names(
         "Kind": "hubbub.process.security_log",
         "PerLoop": "hubbub.process.per_loop",
         "Process": "hubbub.process.this_process",
+        "as_stored": "hubbub.process.times",
         "log_event": "hubbub.process.security_log",
         "step_with_pause": "hubbub.process.steps",
+        "utc": "hubbub.process.times",
     },
 )

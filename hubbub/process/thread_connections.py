@@ -14,6 +14,8 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
+from hubbub.process import primary_reads
+
 # PostgreSQL has no default limits. The last one frees rows that a stopped process has locked.
 # Longer than PostgreSQL's deadlock_timeout of 1 s: else both transactions of a deadlock may end by the first limit,
 # and neither as a deadlock, after which one is run again.
@@ -29,7 +31,8 @@ _connections: dict[int, Any] = {}
 
 
 def limit() -> None:
-    """Limit the PostgreSQL connections that this thread opens from now on."""
+    """Limit the PostgreSQL connections that this thread opens from now on; it reads from the primary databases."""
+    primary_reads.in_this_thread()
     _local.is_limited = True
 
 

@@ -10,6 +10,7 @@ from django.db import OperationalError, connections, transaction
 
 from hubbub import users
 from hubbub.auth.identity import Identity
+from hubbub.process import primary_reads
 from hubbub.protocol import ErrorCode, Malformed, Person, Refused, from_json
 from hubbub.queries import read_users
 from hubbub.topics import access, batch_calls, marks, once
@@ -61,7 +62,8 @@ def run_from_python(
     if topic._is_checked:
         given = _converted(topic, spec, given)
     user_id, identity = access.caller_from_python(topic, user)
-    result = _run(topic, spec, user_id, identity, given, client_id, user=None if topic._is_checked else user)
+    with primary_reads.reading():
+        result = _run(topic, spec, user_id, identity, given, client_id, user=None if topic._is_checked else user)
     # With an id: the answer as it is kept, the same at each call.
     return from_json(result) if isinstance(result, msgspec.Raw) else result
 
@@ -78,7 +80,8 @@ def _run_alone(
     except msgspec.ValidationError as error:
         raise Malformed(str(error)) from None
     call = batch_calls.Call(topic, user_id, identity, arguments, None if topic._is_checked else user)
-    [result] = batch_calls.run(spec, [call])
+    with primary_reads.reading():
+        [result] = batch_calls.run(spec, [call])
     if isinstance(result, Refused):
         raise result
     return None if result is None else from_json(result)

@@ -4,13 +4,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.apps import apps
-from django.contrib.auth import get_permission_codename
+from django.contrib.auth import get_permission_codename, get_user_model
 from django.contrib.auth.models import Permission
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.db import Error as DatabaseError
 from django.db import connections, router
+from django.db.models import Model
 from django.utils.module_loading import module_has_submodule
 
+from hubbub.models import AccessToken, SiteIdentity, TopicEpoch, TopicOnce, TopicPosition
 from hubbub.process.importing import CannotImport, application_for_a_check, load
 from hubbub.process.refusals import BadDeclaration, CannotServe
 from hubbub.topics.positions import NOW_MS
@@ -86,6 +88,50 @@ def check_followed_models(**_: Any) -> list[CheckMessage]:
         for topic in topics().values()
         for model in topic.follows
         if (alias := router.db_for_write(model)) != topic.database
+    ]
+
+
+@register("hubbub")
+def check_tables(**_: Any) -> list[CheckMessage]:
+    """Tables of the engine in databases where it does not find them, or where they cannot work."""
+    users = get_user_model()
+    needed: list[tuple[type[Model], str, str]] = [
+        (AccessToken, router.db_for_write(users), "beside the users, to whom tokens refer")
+    ]
+    needed += [(SiteIdentity, router.db_for_write(SiteIdentity), "where the routers send it")]
+    for topic in topics().values():
+        if topic.kind != "newest" and topic.database in connections.settings:
+            used = [TopicPosition, TopicEpoch, *([TopicOnce] if any(s.once for s in topic.commands.values()) else [])]
+            needed += [(model, topic.database, f"by {topic.__name__}") for model in used if not topic.has_own_positions]
+    return [
+        Error(
+            f"DATABASE_ROUTERS keep {model._meta.label} out of the database {alias!r}, where it is needed {reason}.",
+            hint=f"Let the routers send it there and answer True to allow_migrate({alias!r}, 'hubbub', "
+            f"model_name={model._meta.model_name!r}). Then run: manage.py migrate --database {alias}.",
+            id="hubbub.E014",
+        )
+        for (model, alias), reason in {(model, alias): reason for model, alias, reason in reversed(needed)}.items()
+        if not router.allow_migrate_model(alias, model)
+        or (model is AccessToken and router.db_for_write(model) != alias)
+    ]
+
+
+@register("hubbub")
+def check_foreign_keys(**_: Any) -> list[CheckMessage]:
+    users: Any = get_user_model()
+    alias = router.db_for_write(users)
+    return [
+        Warning(
+            f"{field.model._meta.label}.{field.name}: refers to users of database {alias!r} from database {own!r}.",
+            hint="No database keeps such a key, and the deletion of a user fails. Route the model to the users' "
+            "database, or store the key of the user in a field without a relation.",
+            id="hubbub.W021",
+        )
+        for relation in users._meta.get_fields(include_hidden=True)
+        if relation.auto_created and not relation.concrete and not relation.many_to_many
+        if (field := relation.field).db_constraint
+        and field.model is not AccessToken  # E014 reports it.
+        and (own := router.db_for_write(field.model)) != alias
     ]
 
 

@@ -233,6 +233,42 @@ class Elsewhere:
         return "elsewhere" if model is Poll else None
 
 
+class Apart:
+    """A router that puts users, but not their tokens, into another database."""
+
+    def db_for_write(self, model: Any, **_: Any) -> str | None:
+        return "elsewhere" if model._meta.app_label in {"accounts", "auth"} else None
+
+
+class Closed:
+    """A router that lets the engine's tables into no database but one that is not used."""
+
+    def allow_migrate(self, db: str, app_label: str, **_: Any) -> bool | None:
+        return db == "elsewhere" if app_label == "hubbub" else None
+
+
+def test_tokens_and_other_keys_in_another_database_than_the_users_are_found(settings: Any) -> None:
+    declare()
+    settings.DATABASE_ROUTERS = ["tests.hubbub.test_topic_checks.Apart"]
+    ids = found()
+    assert ids.count("hubbub.E014") == 1
+    assert "keep hubbub.AccessToken out of the database 'elsewhere', where it is needed beside the users" in messages()
+    # Of models with a foreign key to users: votes, readers of diaries, members, messages, log entries.
+    assert {*ids} == {"hubbub.E014", "hubbub.W021"}
+    assert "polls.Vote.user: refers to users of database 'elsewhere' from database 'default'" in messages()
+    assert "polls.Diary_readers.user" in messages()
+    assert "AccessToken.user" not in messages()
+
+
+def test_tables_that_the_routers_keep_out_of_the_database_of_a_topic_are_found(settings: Any) -> None:
+    settings.DATABASE_ROUTERS = ["tests.hubbub.test_topic_checks.Closed"]
+    assert found() == ["hubbub.E014"] * 2  # The tokens and the id of the site; a site without topics has no positions.
+    declare(raise_lamp=command(permission=SIGNED_IN, once=True)(named_vote))
+    for model in ("TopicPosition", "TopicEpoch", "TopicOnce"):
+        assert f"keep hubbub.{model} out of the database 'default', where it is needed by LampTopic" in messages()
+    assert found() == ["hubbub.E014"] * 5
+
+
 # Scopes
 
 

@@ -122,7 +122,7 @@ class Server:
         ]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                command, cwd=ROOT, env=site.env | settings | {"HUBBUB_PROCESS": name}, stdout=log, stderr=log
+                command, cwd=site.root, env=site.env | settings | {"HUBBUB_PROCESS": name}, stdout=log, stderr=log
             )
 
     def wait_until_ready(self) -> None:

@@ -2,7 +2,7 @@
 
 import sys
 from argparse import ArgumentParser
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
@@ -12,6 +12,8 @@ from django.utils import timezone
 from hubbub import users
 from hubbub.auth.tokens import TOKEN_PREFIX, create_token, known_scopes, revoke_token
 from hubbub.models import AccessToken
+from hubbub.process import primary_reads
+from hubbub.process.times import utc
 
 MAX_DAYS = 3650
 MAX_DIGITS = 18  # Of a token's number: the integers of every database hold them.
@@ -38,13 +40,14 @@ class Command(BaseCommand):
         revoke.add_argument("token", metavar="ID", help="The token's number, or hub_<number>.")
 
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
-        match verb:
-            case "create":
-                self._create(options["username"], options["days"], options["name"], options["scope"])
-            case "list":
-                self._list(options["username"])
-            case "revoke":
-                self._revoke(options["token"])
+        with primary_reads.reading():
+            match verb:
+                case "create":
+                    self._create(options["username"], options["days"], options["name"], options["scope"])
+                case "list":
+                    self._list(options["username"])
+                case "revoke":
+                    self._revoke(options["token"])
 
     def _create(self, username: str, days: int, name: str, scopes: list[str] | None) -> None:
         if not 1 <= days <= MAX_DAYS:
@@ -113,4 +116,4 @@ def _user(username: str) -> Any:
 
 
 def _when(moment: datetime | None) -> str:
-    return "never" if moment is None else moment.strftime("%Y-%m-%d %H:%M UTC")
+    return "never" if moment is None else utc(moment).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
