@@ -7,11 +7,13 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSession
 from django.core.checks import CheckMessage, Error, Warning, register
+from django.db import DEFAULT_DB_ALIAS
 
-from hubbub import conf
+from hubbub import conf, threads
 from hubbub.process.importing import CannotImport, load
 
 REQUIRED_APPS = ("django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions")
+PSYCOPG_POOL_SIZE = 4  # The default of psycopg_pool.
 STATIC_APP = "django.contrib.staticfiles"
 
 
@@ -75,16 +77,23 @@ def check_proxies(**_: Any) -> list[CheckMessage]:
 
 
 @register("hubbub")
-def check_connections(**_: Any) -> list[CheckMessage]:
+def check_database_pool(**_: Any) -> list[CheckMessage]:
+    pool = settings.DATABASES[DEFAULT_DB_ALIAS].get("OPTIONS", {}).get("pool")
+    if not pool:
+        return []
+    options = pool if isinstance(pool, dict) else {}
+    size = options.get("max_size") or options.get("min_size", PSYCOPG_POOL_SIZE)
+    held = threads.held_connections()
+    if size > held:
+        return []
     return [
         Warning(
-            f"DATABASES[{alias!r}]: CONN_MAX_AGE is {database['CONN_MAX_AGE']}, which leaks connections under ASGI.",
-            hint="Each page request has its own thread, and its connection is never reused. "
-            "Set CONN_MAX_AGE to 0; on PostgreSQL use the pool in OPTIONS. Sockets have database threads of their own.",
-            id="hubbub.W002",
+            f"DATABASES['default']: the pool has at most {size} connections, and the sockets of a process keep {held}.",
+            hint="Pages and sockets then wait for one, and fail. Set OPTIONS['pool']['max_size'] to at least "
+            f"{held + 1}, such as {held + 6}, or lower HUBBUB's READER_THREADS, TOPIC_READER_THREADS and "
+            "TOPIC_WRITER_THREADS.",
+            id="hubbub.W021",
         )
-        for alias, database in settings.DATABASES.items()
-        if database.get("CONN_MAX_AGE", 0) != 0
     ]
 
 

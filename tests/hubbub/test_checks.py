@@ -82,13 +82,25 @@ def test_any_host_with_cookies(settings: Any) -> None:
     assert check_ids() == ["hubbub.W001"]
 
 
-@pytest.mark.parametrize(("age", "expected"), [(0, []), (60, ["hubbub.W002"]), (None, ["hubbub.W002"])])
-def test_connections_that_nobody_uses_again(
-    settings: Any, monkeypatch: pytest.MonkeyPatch, age: int | None, expected: list[str]
+@pytest.mark.parametrize(
+    ("pool", "expected"),
+    [
+        (False, []),
+        (True, ["hubbub.W021"]),
+        ({"max_size": 10}, ["hubbub.W021"]),
+        ({"max_size": 11}, []),
+        ({"min_size": 11}, []),
+    ],
+)
+def test_a_pool_that_the_threads_of_sockets_use_up(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, pool: Any, expected: list[str]
 ) -> None:
     # Not `settings.DATABASES = …`: connections are made of it.
-    monkeypatch.setitem(settings.DATABASES["default"], "CONN_MAX_AGE", age)
+    database = settings.DATABASES["default"]
+    monkeypatch.setitem(database, "OPTIONS", database["OPTIONS"] | {"pool": pool})
     assert check_ids() == expected
+    settings.HUBBUB = settings.HUBBUB | {"TOPIC_READER_THREADS": 2}
+    assert check_ids() == (expected if pool is True else [])
 
 
 @pytest.mark.parametrize(
