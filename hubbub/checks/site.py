@@ -1,4 +1,4 @@
-"""System checks of Django's settings: apps, sessions, hosts, databases, scopes and static files."""
+"""System checks of Django's settings: apps, sessions, hosts, scopes and static files."""
 
 from collections.abc import Collection
 from typing import Any
@@ -7,13 +7,11 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSession
 from django.core.checks import CheckMessage, Error, Warning, register
-from django.db import DEFAULT_DB_ALIAS
 
-from hubbub import conf, threads
+from hubbub import conf
 from hubbub.process.importing import CannotImport, load
 
 REQUIRED_APPS = ("django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions")
-PSYCOPG_POOL_SIZE = 4  # The default of psycopg_pool.
 STATIC_APP = "django.contrib.staticfiles"
 
 
@@ -72,27 +70,6 @@ def check_proxies(**_: Any) -> list[CheckMessage]:
             'The site redirects to https, but HUBBUB["TRUSTED_PROXIES"] is empty.',
             hint="Every request is redirected to https in a loop. List the proxy there: ['127.0.0.1'].",
             id="hubbub.W005",
-        )
-    ]
-
-
-@register("hubbub")
-def check_database_pool(**_: Any) -> list[CheckMessage]:
-    pool = settings.DATABASES[DEFAULT_DB_ALIAS].get("OPTIONS", {}).get("pool")
-    if not pool:
-        return []
-    options = pool if isinstance(pool, dict) else {}
-    size = options.get("max_size") or options.get("min_size", PSYCOPG_POOL_SIZE)
-    held = threads.held_connections()
-    if size > held:
-        return []
-    return [
-        Warning(
-            f"DATABASES['default']: the pool has at most {size} connections, and the sockets of a process keep {held}.",
-            hint="Pages and sockets then wait for one, and fail. Set OPTIONS['pool']['max_size'] to at least "
-            f"{held + 1}, such as {held + 6}, or lower HUBBUB's READER_THREADS, TOPIC_READER_THREADS and "
-            "TOPIC_WRITER_THREADS.",
-            id="hubbub.W021",
         )
     ]
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from hubbub import checks
 
@@ -86,8 +87,8 @@ def test_any_host_with_cookies(settings: Any) -> None:
     ("pool", "expected"),
     [
         (False, []),
-        (True, ["hubbub.W021"]),
-        ({"max_size": 10}, ["hubbub.W021"]),
+        (True, ["hubbub.W025"]),
+        ({"max_size": 10}, ["hubbub.W025"]),
         ({"max_size": 11}, []),
         ({"min_size": 11}, []),
     ],
@@ -101,6 +102,13 @@ def test_a_pool_that_the_threads_of_sockets_use_up(
     assert check_ids() == expected
     settings.HUBBUB = settings.HUBBUB | {"TOPIC_READER_THREADS": 2}
     assert check_ids() == (expected if pool is True else [])
+
+
+@pytest.mark.database
+@pytest.mark.django_db
+def test_more_connections_than_postgresql_allows() -> None:
+    found = [message.id for processes in (1, 1000) for message in checks.check_server_connections(processes)]
+    assert found == (["hubbub.W026"] if connection.vendor == "postgresql" else [])
 
 
 @pytest.mark.parametrize(
