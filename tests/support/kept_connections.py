@@ -4,4 +4,4 @@ from project.settings import *  # noqa: F403
 from project.settings import DATABASES
 
 DATABASES["default"]["CONN_MAX_AGE"] = 600
-del DATABASES["default"]["OPTIONS"]["pool"]
+DATABASES["default"]["OPTIONS"].pop("pool", None)  # SQLite, of which the static files are made, has none.
