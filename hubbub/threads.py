@@ -232,6 +232,12 @@ def topic_writers() -> Pool:
     return Pool("topic-writers", conf.settings().topic_writer_threads)
 
 
+def held_connections() -> int:
+    """The connections that these threads keep on PostgreSQL, once each has had a job."""
+    tunables = conf.settings.usable()
+    return tunables.reader_threads + 1 + tunables.topic_reader_threads + tunables.topic_writer_threads
+
+
 async def read(fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run `fn`, which only reads the database, in a reader thread. Raises as `Pool.run`."""
     return await _readers().run(fn, *args, **kwargs)

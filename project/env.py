@@ -4,6 +4,7 @@ import ipaddress
 import os
 import re
 import secrets
+import socket
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,6 @@ POSTGRESQL_CONNECTION = {
 }
 POSTGRESQL_POOL = {
     "min_size": 1,
-    "max_size": 16,
     "timeout": 3,
     # Then the next request reconnects at once. Otherwise the pool doubles its pauses, up to two minutes.
     "reconnect_timeout": 2,
@@ -138,8 +138,8 @@ def read_former_keys(name: str) -> list[str]:
     return keys
 
 
-def read_database(name: str, default_file: Path) -> dict[str, Any]:
-    """Read Django's database configuration from a URL.
+def read_database(name: str, default_file: Path, *, connections: int) -> dict[str, Any]:
+    """Read Django's database configuration from a URL, with at most `connections` of a process on PostgreSQL.
 
     `sqlite:///path` or `postgres://user:password@host:port/name`. Errors do not show the URL: it may have a password.
     """
@@ -162,7 +162,12 @@ def read_database(name: str, default_file: Path) -> dict[str, Any]:
         case "django.db.backends.postgresql":
             # Under ASGI each request has a new thread, which would open a new connection: the pool reuses them.
             database["CONN_MAX_AGE"] = 0
-            database["OPTIONS"] = POSTGRESQL_CONNECTION | database.get("OPTIONS", {}) | {"pool": POSTGRESQL_POOL}
+            database["OPTIONS"] = (
+                POSTGRESQL_CONNECTION
+                | {"application_name": _application_name()}
+                | database.get("OPTIONS", {})
+                | {"pool": POSTGRESQL_POOL | {"max_size": connections}}
+            )
             # Detects pooled connections that ended while the server restarted.
             database["CONN_HEALTH_CHECKS"] = True
             # PgBouncer in transaction mode may switch the server connection, and lose the cursor, between two reads.
@@ -170,6 +175,12 @@ def read_database(name: str, default_file: Path) -> dict[str, Any]:
         case _:
             raise ImproperlyConfigured(f"{name} must be sqlite:///path or postgres://user:password@host:port/name.")
     return database
+
+
+def _application_name() -> str:
+    """Host and process, for pg_stat_activity and the log of PostgreSQL, which cuts it at 63 bytes."""
+    host = os.environ.get("HUBBUB_HOST_NAME") or socket.gethostname()
+    return f"hubbub {host}/{os.environ.get('HUBBUB_PROCESS') or os.getpid()}"
 
 
 def read_redis_url(name: str, default: str) -> str:

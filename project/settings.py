@@ -46,7 +46,7 @@ check_known(
     | {"HUBBUB_VAR", "HUBBUB_SIGN_UP", "HUBBUB_TLS", "HUBBUB_HSTS_SECONDS", "HUBBUB_HSTS_SUBDOMAINS", "HUBBUB_PROCESS"}
     | {"HUBBUB_TRUSTED_PROXIES", "HUBBUB_RESTARTS", "HUBBUB_SILENT_RESTARTS", "HUBBUB_HOST_NAME"}
     | {"HUBBUB_PREFIX", "HUBBUB_LOG_FORMAT", "HUBBUB_FIRST_ADMIN", "HUBBUB_EMAIL_URL", "HUBBUB_EMAIL_FROM"}
-    | {"HUBBUB_SITE_URL"},
+    | {"HUBBUB_SITE_URL", "HUBBUB_DATABASE_CONNECTIONS"},
 )
 
 # The project's apps come first: their templates and commands (runserver) replace those of Django and daphne.
@@ -103,7 +103,9 @@ TEMPLATES = [
     },
 ]
 
-DATABASES = {"default": env.read_database("DATABASE_URL", VAR_DIR / "hubbub.sqlite3")}
+# A process keeps 10 of them for its sockets, by default; pages share the rest.
+DATABASE_CONNECTIONS = env.read_int("HUBBUB_DATABASE_CONNECTIONS", 16, low=2, high=1000)
+DATABASES = {"default": env.read_database("DATABASE_URL", VAR_DIR / "hubbub.sqlite3", connections=DATABASE_CONNECTIONS)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CHANNEL_LAYERS = {"default": {"BACKEND": "hubbub.layer.RedisPubSubLayer"}}

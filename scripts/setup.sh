@@ -29,6 +29,11 @@ has_postgresql() {
     return 1
 }
 
+# Debian keeps it off the PATH of users.
+has_pgbouncer() {
+    found pgbouncer || [ -x "${PGBOUNCER:-/usr/sbin/pgbouncer}" ]
+}
+
 # The packages of Debian and Ubuntu that are missing.
 missing() {
     [ -x .venv/bin/python ] || has_python || printf ' python3 python3-venv'
@@ -37,6 +42,7 @@ missing() {
     found redis-server || found valkey-server || printf ' redis-server'
     has_chromium || printf ' chromium'
     has_postgresql || printf ' postgresql'
+    has_pgbouncer || printf ' pgbouncer'
 }
 
 # The same under the names of another package manager.

@@ -15,7 +15,7 @@ from scripts import bundled_redis
 ROOT = Path(__file__).resolve().parent.parent
 # Programs that the script itself calls; its path has no others.
 TOOLS = ("sh", "env", "id", "sed", "printf", "cat", "touch", "chmod", "true")
-ALL = "python3 python3-venv nodejs npm redis-server chromium postgresql"
+ALL = "python3 python3-venv nodejs npm redis-server chromium postgresql pgbouncer"
 
 
 class Machine:
@@ -39,7 +39,7 @@ class Machine:
         path.chmod(0o755)
 
     def is_whole(self) -> None:
-        for name in ("node", "npm", "redis-server", "chromium", "initdb"):
+        for name in ("node", "npm", "redis-server", "chromium", "initdb", "pgbouncer"):
             self.has(name)
         (self.bin / "python3").symlink_to(sys.executable)
 
@@ -48,7 +48,7 @@ class Machine:
         self.has(
             "apt-get",
             f"""[ "$1" = update ] && exit 0
-            for name in node npm redis-server chromium initdb; do
+            for name in node npm redis-server chromium initdb pgbouncer; do
                 printf '#!/bin/sh\\n' > {self.bin}/$name; chmod +x {self.bin}/$name
             done
             printf '#!/bin/sh\\nexec {sys.executable} "$@"\\n' > {self.bin}/python3; chmod +x {self.bin}/python3""",
@@ -59,7 +59,10 @@ class Machine:
         ran = subprocess.run(
             [ROOT / "scripts" / "setup.sh"],
             cwd=self.cwd,
-            env={"PATH": str(self.bin), "HOME": str(self.cwd), "POSTGRESQL_FOLDERS": str(self.cwd)},
+            env={
+                **{"PATH": str(self.bin), "HOME": str(self.cwd), "POSTGRESQL_FOLDERS": str(self.cwd)},
+                "PGBOUNCER": str(self.cwd / "pgbouncer"),
+            },
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -166,6 +169,13 @@ def test_a_missing_npm_is_named(machine: Machine, manager: str, says: str) -> No
     code, [line] = machine.run()
     assert code == 1
     assert line.endswith(says)
+
+
+@pytest.mark.slow
+def test_a_pgbouncer_off_the_path_will_do(machine: Machine) -> None:
+    machine.is_whole()
+    (machine.bin / "pgbouncer").rename(machine.cwd / "pgbouncer")
+    assert machine.run() == (0, [])
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from typing import Any
 
 from channels.routing import ProtocolTypeRouter, URLRouter
 
+from hubbub.asgi.page_connections import with_closed_connections
 from hubbub.asgi.request_limits import with_bounded_requests
 from hubbub.asgi.routes import check_routes, refuse_unknown_path, with_upgrade_required
 from hubbub.asgi.services import Application, Service, check_services, with_services
@@ -36,7 +37,7 @@ def application(http: Application, routes: Sequence[Any], *, services: Sequence[
     """
     routes = check_routes(http, routes)
     check_services(services)
-    pages = with_upgrade_required(with_bounded_requests(http), routes)
+    pages = with_upgrade_required(with_bounded_requests(with_closed_connections(http)), routes)
     both = ProtocolTypeRouter({"http": pages, "websocket": URLRouter([*routes, refuse_unknown_path])})
     composed = with_services(with_true_client(both, require_settings().trusted_proxies), services=services)
     remember(routes)

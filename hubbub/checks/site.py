@@ -1,4 +1,4 @@
-"""System checks of Django's settings: apps, sessions, hosts, databases, scopes and static files."""
+"""System checks of Django's settings: apps, sessions, hosts, scopes and static files."""
 
 from collections.abc import Collection
 from typing import Any
@@ -71,20 +71,6 @@ def check_proxies(**_: Any) -> list[CheckMessage]:
             hint="Every request is redirected to https in a loop. List the proxy there: ['127.0.0.1'].",
             id="hubbub.W005",
         )
-    ]
-
-
-@register("hubbub")
-def check_connections(**_: Any) -> list[CheckMessage]:
-    return [
-        Warning(
-            f"DATABASES[{alias!r}]: CONN_MAX_AGE is {database['CONN_MAX_AGE']}, which leaks connections under ASGI.",
-            hint="Each page request has its own thread, and its connection is never reused. "
-            "Set CONN_MAX_AGE to 0; on PostgreSQL use the pool in OPTIONS. Sockets have database threads of their own.",
-            id="hubbub.W002",
-        )
-        for alias, database in settings.DATABASES.items()
-        if database.get("CONN_MAX_AGE", 0) != 0
     ]
 
 

@@ -3,10 +3,13 @@
 A leaf. `hubbub.threads` calls it.
 """
 
+import functools
+import logging
 import os
 import select
 import socket
 import threading
+import weakref
 from contextlib import suppress
 from typing import Any
 
@@ -16,18 +19,29 @@ from django.db.backends.signals import connection_created
 
 from hubbub.process import primary_reads
 
+logger = logging.getLogger(__name__)
+
 # PostgreSQL has no default limits. The last one frees rows that a stopped process has locked.
 # Longer than PostgreSQL's deadlock_timeout of 1 s: else both transactions of a deadlock may end by the first limit,
 # and neither as a deadlock, after which one is run again.
-POSTGRESQL_LIMITS = (
-    "SET lock_timeout = '1500ms'; SET statement_timeout = '4s'; SET idle_in_transaction_session_timeout = '5s'"
+POSTGRESQL_LIMITS = {"lock_timeout": "1500ms", "statement_timeout": "4s", "idle_in_transaction_session_timeout": "5s"}
+
+# A pooler has process ids of its own. Behind one, a session's limits would stay with a server connection, and cancel
+# statements of other clients. The statement then changes nothing, and returns the limits of the server connection.
+SET_LIMITS = "SELECT " + ", ".join(
+    f"CASE pg_backend_pid() WHEN %s THEN set_config('{name}', '{value}', false) ELSE current_setting('{name}') END"
+    for name, value in POSTGRESQL_LIMITS.items()
 )
+RESET_LIMITS = "; ".join(f"RESET {name}" for name in POSTGRESQL_LIMITS)
+UNLIMITED = "0"
 
 IDLE = 0  # PQTRANS_IDLE of libpq: no transaction.
 
 _local = threading.local()
 # By ident of our threads: the psycopg connection.
 _connections: dict[int, Any] = {}
+# The psycopg connections with our limits. A pool of Django hands them on, also to the threads of pages.
+_limited: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def limit() -> None:
@@ -80,11 +94,35 @@ def _shut_down(database: Any) -> None:
         duplicate.shutdown(socket.SHUT_RDWR)
 
 
-def _set_limits(connection: BaseDatabaseWrapper, **_: object) -> None:
-    if connection.vendor == "postgresql" and getattr(_local, "is_limited", False):
-        _connections[threading.get_ident()] = connection.connection
+def _on_connection(connection: BaseDatabaseWrapper, **_: object) -> None:
+    if connection.vendor != "postgresql":
+        return
+    database = connection.connection
+    if getattr(_local, "is_limited", False):
+        _connections[threading.get_ident()] = database
+        if database not in _limited:
+            _set_limits(connection)
+    elif database in _limited:
+        _limited.discard(database)
         with connection.cursor() as cursor:
-            cursor.execute(POSTGRESQL_LIMITS)
+            cursor.execute(RESET_LIMITS)
 
 
-connection_created.connect(_set_limits, dispatch_uid="hubbub.threads")
+def _set_limits(connection: BaseDatabaseWrapper) -> None:
+    database: Any = connection.connection
+    with connection.cursor() as cursor:
+        cursor.execute(SET_LIMITS, [database.info.backend_pid] * len(POSTGRESQL_LIMITS))
+        limits = dict(zip(POSTGRESQL_LIMITS, cursor.fetchone(), strict=True))
+    if limits == POSTGRESQL_LIMITS:
+        _limited.add(database)
+    elif missing := [name for name, value in limits.items() if value == UNLIMITED]:
+        _warn_of_pooler(", ".join(missing))
+
+
+@functools.cache
+def _warn_of_pooler(missing: str) -> None:
+    """Once per process."""
+    logger.warning("database: pooler without %s, set them by its connect_query or on the role", missing)
+
+
+connection_created.connect(_on_connection, dispatch_uid="hubbub.threads")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from hubbub import checks
 
@@ -82,13 +83,32 @@ def test_any_host_with_cookies(settings: Any) -> None:
     assert check_ids() == ["hubbub.W001"]
 
 
-@pytest.mark.parametrize(("age", "expected"), [(0, []), (60, ["hubbub.W002"]), (None, ["hubbub.W002"])])
-def test_connections_that_nobody_uses_again(
-    settings: Any, monkeypatch: pytest.MonkeyPatch, age: int | None, expected: list[str]
+@pytest.mark.parametrize(
+    ("pool", "expected"),
+    [
+        (False, []),
+        (True, ["hubbub.W025"]),
+        ({"max_size": 10}, ["hubbub.W025"]),
+        ({"max_size": 11}, []),
+        ({"min_size": 11}, []),
+    ],
+)
+def test_a_pool_that_the_threads_of_sockets_use_up(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, pool: Any, expected: list[str]
 ) -> None:
     # Not `settings.DATABASES = …`: connections are made of it.
-    monkeypatch.setitem(settings.DATABASES["default"], "CONN_MAX_AGE", age)
+    database = settings.DATABASES["default"]
+    monkeypatch.setitem(database, "OPTIONS", database["OPTIONS"] | {"pool": pool})
     assert check_ids() == expected
+    settings.HUBBUB = settings.HUBBUB | {"TOPIC_READER_THREADS": 2}
+    assert check_ids() == (expected if pool is True else [])
+
+
+@pytest.mark.database
+@pytest.mark.django_db
+def test_more_connections_than_postgresql_allows() -> None:
+    found = [message.id for processes in (1, 1000) for message in checks.check_server_connections(processes)]
+    assert found == (["hubbub.W026"] if connection.vendor == "postgresql" else [])
 
 
 @pytest.mark.parametrize(

@@ -86,15 +86,23 @@ def test_a_switch_is_on_or_off(monkeypatch: pytest.MonkeyPatch, text: str) -> No
 def test_a_database_url_says_what_is_allowed(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("DATABASE_URL", url)
     with pytest.raises(ImproperlyConfigured, match="DATABASE_URL must be sqlite:///path or postgres://"):
-        env.read_database("DATABASE_URL", Path("unused"))
+        env.read_database("DATABASE_URL", Path("unused"), connections=20)
 
 
 def test_nothing_of_a_postgresql_connection_outlives_its_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
     """As behind a pooler: no cursor of the server (Django prepares no statements by itself)."""
     monkeypatch.setenv("DATABASE_URL", "postgres://db.example.org/chat")
-    database = env.read_database("DATABASE_URL", Path("unused"))
+    database = env.read_database("DATABASE_URL", Path("unused"), connections=20)
     assert database["DISABLE_SERVER_SIDE_CURSORS"] is True
     assert "prepare_threshold" not in database["OPTIONS"]
+
+
+@pytest.mark.parametrize(("query", "name"), [("", f"hubbub blue/{os.getpid()}"), ("?application_name=chat", "chat")])
+def test_postgresql_shows_the_process_of_a_connection(monkeypatch: pytest.MonkeyPatch, query: str, name: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"postgres://db.example.org/chat{query}")
+    monkeypatch.setenv("HUBBUB_HOST_NAME", "blue")
+    options = env.read_database("DATABASE_URL", Path("unused"), connections=20)["OPTIONS"]
+    assert (options["application_name"], options["pool"]["max_size"]) == (name, 20)
 
 
 @pytest.mark.parametrize("url", ["localhost:6379", "http://localhost"])

@@ -10,7 +10,7 @@ from hubbub.supervisor import release
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
 
-NAMES = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+NAMES = tuple(POSTGRESQL_LIMITS)
 
 
 def asked(query: str) -> Any:
@@ -26,7 +26,7 @@ def test_a_migration_goes_by_its_own_limits_on_a_connection_that_posts_had(monke
 
     def migrate(*_: Any, **__: Any) -> None:
         with connection.cursor() as cursor:
-            cursor.execute(POSTGRESQL_LIMITS)
+            cursor.execute("; ".join(f"SET {name} = '{value}'" for name, value in POSTGRESQL_LIMITS.items()))
         try:
             with connection.schema_editor(atomic=True):
                 statements.append([asked(f"SHOW {name}") for name in NAMES])

@@ -11,6 +11,7 @@ from django.db import IntegrityError, OperationalError, connection, connections
 
 from hubbub import threads
 from hubbub.process.metrics import COUNTERS
+from hubbub.process.thread_connections import POSTGRESQL_LIMITS
 from hubbub.protocol import Refused
 from tests.support.cluster import until
 
@@ -217,16 +218,43 @@ async def test_a_connection_that_the_server_ended_is_replaced_before_it_is_used(
     assert await threads.write(own_pid) != pid
 
 
-async def test_postgresql_gives_up_in_time() -> None:
-    def limits() -> list[str]:
-        with connection.cursor() as cursor:
-            names = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
-            return [cursor.execute(f"SHOW {name}").fetchone()[0] for name in names]
+def limits() -> list[str]:
+    with connection.cursor() as cursor:
+        return [cursor.execute(f"SHOW {name}").fetchone()[0] for name in POSTGRESQL_LIMITS]
 
+
+async def test_postgresql_gives_up_in_time() -> None:
     if connection.vendor == "postgresql":
         assert await threads.write(limits) == ["1500ms", "4s", "5s"]
     else:
         assert connection.settings_dict["OPTIONS"]["timeout"] == 2
+
+
+async def test_a_page_that_gets_a_connection_of_a_job_from_the_pool_has_no_limits() -> None:
+    used = []
+
+    def job() -> list[str]:
+        connection.ensure_connection()
+        used.append(connection.connection)
+        return limits()
+
+    def page() -> list[str]:
+        connection.ensure_connection()
+        while connection.connection is not used[0]:  # The pool hands out the one that has waited longest.
+            connection.close()
+            connection.ensure_connection()
+        try:
+            return limits()
+        finally:
+            connection.close()
+
+    if connection.vendor != "postgresql":
+        return
+    for _ in range(2):
+        assert await threads.write(job) == ["1500ms", "4s", "5s"]
+        threads.close()
+        assert await asyncio.to_thread(page) == ["0", "0", "0"]
+        used.clear()
 
 
 async def test_a_job_wakes_the_loop_once_for_its_result_and_its_publications() -> None:

@@ -27,7 +27,8 @@ class PostgreSQL:
     def __init__(self) -> None:
         self._binaries = find_binaries()
         is_root = os.getuid() == 0
-        self._account: dict[str, Any] = (
+        # For subprocess.Popen.
+        self.account: dict[str, Any] = (
             {"user": account(), "group": pwd.getpwnam(account()).pw_gid, "extra_groups": []} if is_root else {}
         )
         # Short, since a socket lies in it, and open to that account.
@@ -46,7 +47,7 @@ class PostgreSQL:
                 capture_output=True,
                 text=True,
                 timeout=60,
-                **self._account,
+                **self.account,
             )
             self.start()
         except BaseException:
@@ -73,7 +74,7 @@ class PostgreSQL:
                 stderr=log,
                 # Ends with this process. The tether of the site's own children is not readable for that account.
                 preexec_fn=end_with_parent,
-                **self._account,
+                **self.account,
             )
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
@@ -104,6 +105,10 @@ class PostgreSQL:
     def create(self, name: str) -> str:
         """A new database; its URL."""
         self._run("createdb", name)
+        return self.url_of(name)
+
+    def url_of(self, name: str) -> str:
+        """The URL of a database."""
         return f"{self.url.removesuffix('postgres')}{name}"
 
     def copy(self, name: str, copy: str) -> str:

@@ -15,7 +15,13 @@ from django.db import Error as DatabaseError
 from django.db import connections
 
 from hubbub import conf
-from hubbub.checks import application_refusal, check_address, check_serving, start_refusal
+from hubbub.checks import (
+    application_refusal,
+    check_address,
+    check_server_connections,
+    check_serving,
+    start_refusal,
+)
 from hubbub.process.extras import missing
 from hubbub.process.ports import InUse, claim_port, lock_folder
 from hubbub.process.redis_errors import cause_of
@@ -98,7 +104,7 @@ class Command(BaseCommand):
         for number in STOP_SIGNALS:
             signal.signal(number, leave)  # Until the supervisor takes over.
         signal.signal(signal.SIGHUP, hang_up)
-        self._prepare(migrate=migrate)
+        self._prepare(processes, migrate=migrate)
         if binary is None:
             # Reported here in one line, instead of five times by each process.
             try:
@@ -117,10 +123,12 @@ class Command(BaseCommand):
         )
         asyncio.run(supervisor.run())
 
-    def _prepare(self, *, migrate: bool) -> None:
+    def _prepare(self, processes: int, *, migrate: bool) -> None:
         try:
             release(migrate=migrate, report=self.stderr.write)
             self._needs_admin = first_admin.is_needed()
+            for warning in check_server_connections(processes):
+                self.stderr.write(str(warning), self.style.WARNING)
         except ReleaseFailed as failed:
             raise CommandError(str(failed)) from failed
         except DatabaseError as error:
