@@ -19,12 +19,12 @@ MEMORY_SOCKETS = 1000
 # The columns of the document, by quantity.
 HEADS = {
     "joined": "joins a second",
-    "p50_ms": "lone message, p50, ms",
-    "p99_ms": "p99, ms",
-    "alone_us": "CPU time of its delivery, µs",
-    "rate": "burst, deliveries a second",
-    "cpu_us": "CPU time of its delivery, µs",
-    "kib": "KiB of an idle socket",
+    "p50_ms": "lone message: p50, ms",
+    "p99_ms": "lone message: p99, ms",
+    "alone_us": "lone message: CPU µs a delivery",
+    "rate": "burst: deliveries a second",
+    "cpu_us": "burst: CPU µs a delivery",
+    "kib": "KiB an idle socket",
 }
 
 
@@ -33,7 +33,7 @@ def servers(ground: Ground, rounds: int, say: Say, only: Sequence[str] = (), soc
     table = Table("servers", f"The chat on each server, one process, {sockets:,} sockets", "rate")
     kinds = installed(KINDS, say, with_ours(only))
     # A burst fills the memory of a process, so new processes are measured.
-    grown = {kind.name: grown_kib(kind(ground), sockets * MEMORY_SOCKETS // SOCKETS) for kind in kinds}
+    grown = {kind.name: _grown(kind(ground), sockets * MEMORY_SOCKETS // SOCKETS) for kind in kinds}
     say(f"  {table.title}: memory is measured")
     with lanes(ground, kinds, sockets, say, room="") as running:
         table.rows += [lane.row for lane in running]
@@ -48,8 +48,19 @@ def servers(ground: Ground, rounds: int, say: Say, only: Sequence[str] = (), soc
                 burst(lane, sockets)
             say(f"  {table.title}, round {number + 1} of {rounds}: {latest(table, 'rate')}")
     for row in table.rows:
-        row.add(kib=grown[row.name])
+        found = grown[row.name]
+        row.samples |= found.samples
+        row.problems += found.problems
     return table
+
+
+def _grown(side: OnServer, sockets: int) -> Row:
+    row = side.row()
+    try:
+        row.add(kib=grown_kib(side, sockets))
+    except (Broken, ConnectionError) as problem:
+        row.problems.append(f"memory: {problem}")
+    return row
 
 
 def _join(lane: Lane, count: int) -> None:
