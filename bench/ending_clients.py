@@ -164,7 +164,7 @@ class Follower:
 
 
 class Author:
-    """Posts on the first of `sides`, until closed; then posts there on the second what has no answer.
+    """Posts on the first of `sides`, until closed; after `may_repeat`, on the second, all that has no answer.
 
     `sent`: when each post was sent first, by id. `answered`: the ids with an answer.
     """
@@ -178,6 +178,7 @@ class Author:
         self.acknowledged: set[str] = set()
         self.answered_before_close: set[str] = set()
         self.is_closed = False
+        self.may_repeat = asyncio.Event()
 
     async def post(self, body: str = "Hello") -> None:
         """Post, unless closed."""
@@ -198,6 +199,7 @@ class Author:
             self.is_closed = True
         self.answered_before_close = set(self.answered)
         self.line.close()
+        await self.may_repeat.wait()
         while waiting := [message_id for message_id in self.sent if message_id not in self.acknowledged]:
             self.line = Line()
             try:

@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Container, Iterator, Sequence
 
 from bench import machine, report
 from bench.asgi_servers import KINDS, OnServer, with_ours
@@ -40,11 +40,12 @@ ENDING_HEADS = {
     "spread_s": "first to last close, s",
     "back_s": "all back after, s",
     "away_s": "longest without a connection, s",
-    "unanswered": "unanswered of {in_flight} received commands",
-    "lost": "lost acknowledged posts",
+    "unanswered": "posts of the rush without an answer, of {in_flight}",
+    "saved_only": "of these saved",
+    "lost": "acknowledged posts lost",
     "missing": "missing at readers",
 }
-COUNTS = ("unanswered", "lost", "missing")
+COUNTS = ("unanswered", "saved_only", "lost", "missing")
 SLOW_HEADS = {"grown_mib": "growth of memory for each socket, MiB"}
 END, SLOW = "end ", "slow "  # Quantities that begin so count sockets by their close.
 
@@ -104,13 +105,17 @@ async def _end(row: Row, sides: Sequence[OnServer], sockets: int) -> None:
                     await author.post()
             signal_at = time.perf_counter()
             row.add(process_s=await _terminate(sides[0]))
+            saved_there, _ = _saved(sides[0])
+            for author in authors:
+                author.may_repeat.set()
             async with asyncio.timeout(END_SECONDS):
                 await asyncio.gather(*writing)
                 while not all(follower.back_at for follower in followers):  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
         saved, position = _saved(sides[0])
         await _until_caught_up(followers, position)
-    _note(row, signal_at, followers, authors, saved)
+    note(row, signal_at, followers)
+    note_posts(row, signal_at, authors, saved_there, saved)
     for follower in followers:
         follower.line.close()
 
@@ -163,28 +168,41 @@ async def _until_caught_up(followers: Sequence[Follower], position: int) -> None
         follower.missing += max(0, position - follower.position)
 
 
-def _note(
-    row: Row, signal_at: float, followers: Sequence[Follower], authors: Sequence[Author], saved: set[str]
-) -> None:
+def note(row: Row, signal_at: float, followers: Sequence[Follower]) -> None:
+    """Add the figures of the members of one end."""
     closes = [follower.closed_at for follower in followers]
-    in_flight = unanswered = lost = 0
-    for author in authors:
-        # Answers of before the signal are read by now: the process has ended.
-        received = {message_id for message_id, at in author.sent.items() if at <= signal_at}
-        rush = sorted(received, key=author.sent.__getitem__)[-RUSH:]
-        in_flight += len(rush)
-        unanswered += len(received - author.answered_before_close)
-        lost += sum(message_id.replace("-", "") not in saved for message_id in author.acknowledged)
     row.add(
         spread_s=max(closes) - min(closes),
         back_s=max(follower.back_at for follower in followers) - signal_at,
         away_s=max(follower.back_at - follower.closed_at for follower in followers),
-        in_flight=in_flight,
-        unanswered=unanswered,
-        lost=lost,
         missing=sum(follower.missing for follower in followers),
     )
     count_closes(row, END, [follower.closed for follower in followers])
+
+
+def note_posts(
+    row: Row, signal_at: float, authors: Sequence[Author], saved_there: Container[str], saved: Container[str]
+) -> None:
+    """Add the figures of the posts of one end.
+
+    Args:
+        saved_there: ids in the database when the process has ended, before any post is repeated; without hyphens.
+        saved: ids in the database at the end.
+    """
+    in_flight = unanswered = saved_only = lost = 0
+    for author in authors:
+        received = [message_id for message_id, at in author.sent.items() if at <= signal_at]
+        silent = [message_id for message_id in received if message_id not in author.answered_before_close]
+        in_flight += len(received[-RUSH:])
+        unanswered += len(silent)
+        saved_only += sum(stored(message_id) in saved_there for message_id in silent)
+        lost += sum(stored(message_id) not in saved for message_id in author.acknowledged)
+    row.add(in_flight=in_flight, unanswered=unanswered, saved_only=saved_only, lost=lost)
+
+
+def stored(message_id: str) -> str:
+    """As SQLite has it."""
+    return message_id.replace("-", "")
 
 
 def count_closes(row: Row, kind: str, closes: Sequence[Closed | None]) -> None:

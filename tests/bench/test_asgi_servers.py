@@ -10,7 +10,7 @@ from bench import asgi_servers, ratios
 from bench.__main__ import main
 from bench.asgi_servers import DEVELOPMENT, KINDS, Gunicorn, Ours
 from bench.ending_clients import Author, Closed, Follower, closed_by
-from bench.environment import Ground, prepared
+from bench.environment import ROOT, Ground, prepared
 from bench.scenarios import endings, fanout, servers
 from bench.stats import Row, Table
 
@@ -99,8 +99,8 @@ def test_the_text_of_endings_counts_the_closes() -> None:
     endings.count_closes(row, endings.END, [Closed(1012, "Restart"), Closed(1012, "Restart")])
     endings.count_closes(row, endings.SLOW, [Closed(1006, ""), None, Closed(4101, "Slow reader")])
     text = endings.as_markdown(Table("endings", "Endings", "back_s", [row]))
-    assert "| ours | all 1012 Restart | – | – | 1.50 | – | 7 | 1 | – |" in text
-    assert "unanswered of 80 received commands" in text
+    assert "| ours | all 1012 Restart | – | – | 1.50 | – | 7 | – | 1 | – |" in text
+    assert "without an answer, of 80" in text
     assert "| ours | 1 × 1006, 1 × 4101 Slow reader, 1 × open | 1.25 |" in text
 
 
@@ -131,6 +131,31 @@ def test_an_author_tells_answers_from_acknowledgements(bare_ground: Ground) -> N
     author.line.close()
 
 
+def test_unanswered_and_lost_posts_are_counted(bare_ground: Ground) -> None:
+    sides = [Ours(bare_ground)]
+    author, follower, row = Author(sides, 0), Follower(sides, 0), Row("hubbub", "ours")
+    author.sent = {"a-1": 1.0, "a-2": 2.0, "a-3": 2.1, "a-4": 9.0}
+    author.answered_before_close, author.acknowledged = {"a-1"}, {"a-1", "a-2", "a-3", "a-4"}
+    follower.closed, follower.closed_at, follower.back_at = Closed(1012, "Restart"), 3.0, 5.0
+    endings.note(row, 2.5, [follower])
+    endings.note_posts(row, 2.5, [author], {"a1", "a3"}, {"a1", "a3", "a4"})
+    counted = {name: row.median(name) for name in ("in_flight", "unanswered", "saved_only", "lost")}
+    assert counted == {"in_flight": 3, "unanswered": 2, "saved_only": 1, "lost": 1}
+    assert (row.median("missing"), row.median("end 1012 Restart")) == (0, 1)
+    assert (row.median("back_s"), row.median("away_s"), row.median("spread_s")) == (2.5, 2.0, 0.0)
+    author.line.close()
+    follower.line.close()
+
+
+def test_the_document_has_each_server_and_each_measured_column() -> None:
+    text = (ROOT / "docs" / "servers.md").read_text()
+    for name in asgi_servers.NAMES[1:]:
+        rows = [line for line in text.splitlines() if line.startswith(f"| {name} ")]
+        assert len(rows) == 5, name  # Of the tests, figures, ratios, closes, and slow readers.
+    heads = [*servers.HEADS.values(), *endings.ENDING_HEADS.values(), *endings.SLOW_HEADS.values()]
+    assert [head for head in heads if head.partition("{")[0] not in text] == []
+
+
 @pytest.fixture(scope="module")
 def ground() -> Iterator[Ground]:
     with prepared() as made:
@@ -150,13 +175,19 @@ def test_a_small_run_measures_two_servers(ground: Ground) -> None:
 
 
 @pytest.mark.cluster
-def test_a_small_run_ends_two_servers_and_no_acknowledged_post_is_lost(ground: Ground) -> None:
+def test_a_small_run_ends_two_servers_and_no_acknowledged_post_is_lost(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = {"WARM_POSTS": 10, "BIG_POSTS": 50, "CALM_SECONDS": 0.5, "GIVEN_UP_SECONDS": 0.1, "QUIET_SECONDS": 0.5}
+    for name, value in small.items():
+        monkeypatch.setattr(endings, name, value)
     table = endings.endings(ground, 1, nothing, ["uvicorn"], sockets=SOCKETS)
     assert [(row.name, row.problems) for row in table.rows] == [("hubbub", []), ("uvicorn", [])]
     ours, other = table.rows
     assert ours.samples["end 1012 Restart"] == other.samples["end 1012"] == [SOCKETS]
-    assert (ours.median("unanswered"), ours.median("in_flight")) == (0, endings.AUTHORS * endings.RUSH)
+    assert ours.median("saved_only") == 0
     for row in table.rows:
         assert (row.median("lost"), row.median("missing")) == (0, 0)
+        assert row.median("in_flight") == endings.AUTHORS * endings.RUSH
         assert 0 < row.median("away_s") <= row.median("back_s") < endings.END_SECONDS
         assert not math.isnan(row.median("grown_mib"))
