@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _problem(options: argparse.Namespace) -> str | None:
-    """What is wrong with the options, in one line."""
+    """One line on a wrong option; None if all are right."""
     if options.rounds < 1:
         return f"--rounds {options.rounds}: at least 1"
     if options.case in BY_NAME:

@@ -7,7 +7,8 @@ import sqlite3
 import subprocess
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Container, Iterator, Sequence
+from collections.abc import AsyncIterator, Container, Coroutine, Iterator, Sequence
+from typing import Any
 
 from bench import machine, report
 from bench.asgi_servers import KINDS, OnServer, with_ours
@@ -51,6 +52,7 @@ END, SLOW = "end ", "slow "  # Quantities that begin so count sockets by their c
 
 
 def endings(ground: Ground, rounds: int, say: Say, only: Sequence[str] = (), sockets: int = SOCKETS) -> Table:
+    """One server after the other, two processes of each; a round has each server once."""
     table = Table("endings", f"SIGTERM with {sockets:,} sockets, and {STUCK} sockets that do not read", "back_s")
     kinds = installed(KINDS, say, with_ours(only))
     for number in range(rounds):
@@ -121,8 +123,8 @@ async def _end(row: Row, sides: Sequence[OnServer], sockets: int) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _running(works: Sequence[object]) -> AsyncIterator[None]:
-    tasks = [asyncio.ensure_future(work) for work in works]  # type: ignore[call-overload]
+async def _running(works: Sequence[Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(work) for work in works]
     try:
         yield
     finally:

@@ -13,7 +13,7 @@ from bench.stats import Row, Table, latest
 
 SOCKETS = 200
 JOINS = 300
-JOIN_ROOM = "bench-40"  # Its members come and go: the others must not hear of them.
+JOIN_ROOM = "bench-40"  # Its members come and go: the other sockets get no frames of it.
 MEMORY_SOCKETS = 1000
 
 # The columns of the document, by quantity.

@@ -18,7 +18,7 @@ SOCKETS = 10
 
 
 def nothing(text: str) -> None:
-    """Nobody is there to be told."""
+    """Print nothing."""
 
 
 @pytest.fixture
