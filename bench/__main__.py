@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from bench import against, chart, machine, report
+from bench import against, asgi_servers, chart, machine, report
 from bench.environment import ROOT, Ground, prepared
-from bench.scenarios import capacity, fanout, processes, state, topics
+from bench.scenarios import capacity, endings, fanout, processes, servers, state, topics
 from bench.stats import Table
 
 Case = Callable[[Ground, int, fanout.Say, Sequence[str]], Table]
@@ -28,6 +28,11 @@ CASES: dict[str, Case] = {
     "state": state.state,
     "comparison": topics.comparison,
 }
+# Run by name only: not part of `all`. Each has a text of its own for docs/servers.md, and results of its own.
+BY_NAME: dict[str, tuple[Case, Callable[[Table], str]]] = {
+    "servers": (servers.servers, servers.as_markdown),
+    "endings": (endings.endings, endings.as_markdown),
+}
 BUSY = 0.1  # Above this share of the machine, other programs disturb the measurement.
 RESULTS = ROOT / "var" / "bench.json"
 AGAINST = ROOT / "var" / "against.json"
@@ -38,6 +43,8 @@ PICTURE = ROOT / "docs" / "images" / "performance.svg"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
+    if (problem := _problem(options)) is not None:
+        raise SystemExit(f"python -m bench {options.case}: {problem}")
     if options.case == "document":
         return _document(options.json or RESULTS)
     if options.against is not None:
@@ -53,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             is_same_client=options.same_client,
         )
         return 0
+    if options.case in BY_NAME:
+        options.json = options.json or RESULTS.with_name(f"{options.case}.json")
     options.json = options.json or RESULTS
     machine.raise_descriptor_limit()
     began = time.monotonic()
@@ -63,15 +72,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(name, flush=True)
             tables.append(run(ground, options.rounds, _say, options.side))
             report.save(options.json, machine.describe(), _command(options), tables)  # The next case may fail.
+    if options.case in BY_NAME:
+        text = BY_NAME[options.case][1](tables[0])
+        print(f"\n{report.measured_with(machine.describe(), _command(options))}\n\n{text}")
+        print(f"\n{time.monotonic() - began:.0f} s. Results: {options.json}")
+        return 0
     print("\n" + report.terminal(tables))
     options.json.with_suffix(".svg").write_text(chart.chart(tables))
     print(f"\n{time.monotonic() - began:.0f} s. Results: {options.json} and {options.json.with_suffix('.svg').name}")
     return 0
 
 
+def _problem(options: argparse.Namespace) -> str | None:
+    """One line on a wrong option; None if all are right."""
+    if options.rounds < 1:
+        return f"--rounds {options.rounds}: at least 1"
+    if options.case in BY_NAME:
+        if options.against is not None:
+            return "--against compares two checkouts; this case compares servers"
+        return asgi_servers.unknown_names(options.side)
+    return None
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    names = ["all", "fanout", *CASES, "document"]
+    names = ["all", "fanout", *CASES, *BY_NAME, "document"]
     parser.add_argument("case", nargs="?", default="all", choices=names, help="document: write docs from the results")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each side")
     parser.add_argument("--sockets", type=int, action="append", help="sockets of fanout; can be repeated")
@@ -83,6 +108,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _command(options: argparse.Namespace) -> str:
+    if options.case in BY_NAME:
+        return f"python -m bench {options.case} --rounds {options.rounds}"
     is_all = options.case == "all" and not options.side and not options.sockets
     return f"make bench ROUNDS={options.rounds}" if is_all else f"python -m bench {options.case}"
 
@@ -92,6 +119,8 @@ def _chosen(options: argparse.Namespace) -> dict[str, Case]:
     if options.case in ("all", "fanout"):
         for sockets in options.sockets or FANOUT_SOCKETS:
             chosen[f"fanout, {sockets:,} sockets"] = _fanout(sockets)
+    if options.case in BY_NAME:
+        return {options.case: BY_NAME[options.case][0]}
     return chosen | {name: case for name, case in CASES.items() if options.case in ("all", name)}
 
 

@@ -50,9 +50,10 @@ class Hubbub(Side):
         cookies = self.ground.cookies
         return {"Cookie": f"sessionid={cookies[index % len(cookies)]}", "Origin": f"http://127.0.0.1:{self.port}"}
 
-    def join(self, index: int) -> Dialog:
+    def join(self, index: int, room: str = "") -> Dialog:
+        """`room`: another one than the side's."""
         yield from self.enter(index)
-        answer = yield client_frame(f'{{"type":"join","ref":1,"topic":"room/{self.room}"}}')
+        answer = yield client_frame(f'{{"type":"join","ref":1,"topic":"room/{room or self.room}"}}')
         while (kind := kind_of(answer)) != "ok":
             if kind == "error":
                 raise Broken(f"not joined: {answer[:200]!r}")

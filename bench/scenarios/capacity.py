@@ -40,7 +40,7 @@ def connections(ground: Ground, rounds: int, say: Say, only: Sequence[str] = ())
         ways: list[tuple[Row, Side, Callable[[int], Dialog]]] = []
         for kind in installed(CONNECTING_SIDES, say, only):
             side: Side = kind(ground)
-            stack.enter_context(_started([side]))
+            stack.enter_context(started([side]))
             side.halt()
             if isinstance(side, Hubbub):
                 ways.append((replace(side.row(), label="Hubbub, until `hello`"), side, side.enter))
@@ -53,7 +53,7 @@ def connections(ground: Ground, rounds: int, say: Say, only: Sequence[str] = ())
         for number in range(-1, rounds):
             for row, side, dialog in ways:
                 with side.turn():
-                    _connect(row, side, dialog, CONNECTIONS if number >= 0 else 100)
+                    connect_once(row, side, dialog, CONNECTIONS if number >= 0 else 100)
                 if number < 0:
                     row.samples.clear()  # To warm up.
             if number >= 0:
@@ -63,7 +63,8 @@ def connections(ground: Ground, rounds: int, say: Say, only: Sequence[str] = ())
     return table
 
 
-def _connect(row: Row, side: Side, dialog: Callable[[int], Dialog], count: int) -> None:
+def connect_once(row: Row, side: Side, dialog: Callable[[int], Dialog], count: int) -> None:
+    """Connect `count` sockets through their dialogs, measure it, and close them."""
     server, client = machine.cpu_seconds(side.pid), time.process_time()
     began = time.perf_counter()
     sockets = connect(("127.0.0.1", side.port), count, dialog)
@@ -88,16 +89,22 @@ def memory(ground: Ground, rounds: int, say: Say, only: Sequence[str] = ()) -> T
                 table.rows.append(replace(side.row(), saves=""))
             row = table.row(kind.name)
             assert row is not None
-            with _started([side]):
-                side.members(50).close()  # Modules loaded by the first connections do not count.
-                time.sleep(1.0)
-                before = machine.resident_bytes(side.pid)
-                members = side.members(MEMORY_SOCKETS)
-                time.sleep(1.0)
-                row.add(kib=(machine.resident_bytes(side.pid) - before) / MEMORY_SOCKETS / 1024)
-                members.close()
+            row.add(kib=grown_kib(side, MEMORY_SOCKETS))
         say(f"  {table.title}, round {number + 1} of {rounds}: {latest(table, 'kib')}")
     return table
+
+
+def grown_kib(side: Side, sockets: int) -> float:
+    """Start the server and let so many members join; return the growth of its memory for each."""
+    with started([side]):
+        side.members(50).close()  # Modules loaded by the first connections do not count.
+        time.sleep(1.0)
+        before = machine.resident_bytes(side.pid)
+        members = side.members(sockets)
+        time.sleep(1.0)
+        grown = machine.resident_bytes(side.pid) - before
+        members.close()
+    return grown / sockets / 1024
 
 
 def posts(ground: Ground, rounds: int, say: Say, only: Sequence[str] = ()) -> Table:
@@ -107,7 +114,7 @@ def posts(ground: Ground, rounds: int, say: Say, only: Sequence[str] = ()) -> Ta
         ways: list[tuple[Row, Side, list[socket.socket], Callable[[bytes], None]]] = []
         for kind in installed((Hubbub, TutorialPubsub), say, only):
             side: Side = kind(ground, "bench-33")
-            stack.enter_context(_started([side]))
+            stack.enter_context(started([side]))
             if isinstance(side, Tutorial):
                 label = "A transaction per post, stock Channels"
                 row = replace(side.row(), name="transactions", label=label, saves="SQLite")
@@ -188,7 +195,7 @@ def lag(ground: Ground, rounds: int, say: Say, only: Sequence[str] = ()) -> Tabl
         for kind in installed((Hubbub, FastApi), say, only):
             side: Side = kind(ground, room="bench-34")
             side.wrapped = "yes"
-            stack.enter_context(_started([side]))
+            stack.enter_context(started([side]))
             members = side.members(LAG_SOCKETS)
             stack.callback(members.close)
             table.rows.append(side.row())
@@ -219,7 +226,7 @@ def _delays_ms(side: Side) -> list[float]:
 
 
 @contextlib.contextmanager
-def _started(sides: Iterable[Side]) -> Iterator[None]:
+def started(sides: Iterable[Side]) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         for side in sides:
             stack.callback(side.stop)

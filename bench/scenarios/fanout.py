@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from bench import machine
 from bench.environment import Ground
@@ -25,6 +26,7 @@ from bench.servers import (
 from bench.stats import Row, Table, latest, percentile
 
 Say = Callable[[str], None]
+Kind = TypeVar("Kind", bound=Side)
 
 # The sides at each number of sockets. The others would add minutes and nothing new.
 FANOUT_SIDES: dict[int, tuple[type[Side], ...]] = {
@@ -113,7 +115,7 @@ def lanes(
                 lane.settle()
 
 
-def installed(kinds: Iterable[type[Side]], say: Say, only: Sequence[str] = ()) -> list[type[Side]]:
+def installed(kinds: Iterable[type[Kind]], say: Say, only: Sequence[str] = ()) -> list[type[Kind]]:
     """Those of `only`, or all, that this machine can run; the others are named, with the command that installs them."""
     found = []
     for kind in kinds:
@@ -131,20 +133,24 @@ def fanout(ground: Ground, sockets: int, rounds: int, say: Say, only: Sequence[s
     with lanes(ground, kinds, sockets, say, room=f"bench-{sockets // 200}", only=only) as running:
         table = Table(f"fanout-{sockets}", f"Fan-out to {sockets:,} sockets", "rate", [lane.row for lane in running])
         for lane in running:
-            for _ in range(2):
-                # The first warms up the side, and gives the number of messages for a burst of enough length.
-                rate = _burst(lane, sockets)
-                lane.messages = max(2, min(MAX_MESSAGES, int(rate * BURST_SECONDS / sockets)))
-            lane.row.samples.clear()
+            warm_up(lane, sockets)
         for number in range(rounds):
             for lane in running:
-                _burst(lane, sockets)
-                _alone(lane, sockets)
+                burst(lane, sockets)
+                alone(lane, sockets)
             say(f"  {table.title}, round {number + 1} of {rounds}: {latest(table, 'rate')}")
     return table
 
 
-def _burst(lane: Lane, sockets: int) -> float:
+def warm_up(lane: Lane, sockets: int) -> None:
+    """Warm up the side, and find the number of messages for a burst of enough length."""
+    for _ in range(2):
+        rate = burst(lane, sockets)
+        lane.messages = max(2, min(MAX_MESSAGES, int(rate * BURST_SECONDS / sockets)))
+    lane.row.samples.clear()
+
+
+def burst(lane: Lane, sockets: int) -> float:
     """Deliveries per second; 1 when the burst does not count."""
     rate = 1.0
     with lane.counted():
@@ -153,18 +159,18 @@ def _burst(lane: Lane, sockets: int) -> float:
         numbers = lane.numbers(lane.messages)
         deliveries = len(numbers) * sockets
         server, client = machine.cpu_seconds(lane.side.pid), time.process_time()
-        burst = lane.members.burst(lane.sender, numbers)
+        sent = lane.members.burst(lane.sender, numbers)
         client = time.process_time() - client
         server = machine.cpu_seconds(lane.side.pid) - server
-        if burst.problem is not None:
-            raise Broken(burst.problem)
-        lane.check(burst.payloads, numbers)
-        rate = deliveries / burst.seconds
+        if sent.problem is not None:
+            raise Broken(sent.problem)
+        lane.check(sent.payloads, numbers)
+        rate = deliveries / sent.seconds
         lane.row.add(rate=rate, cpu_us=server / deliveries * 1e6, client_us=client / deliveries * 1e6)
     return rate
 
 
-def _alone(lane: Lane, sockets: int) -> None:
+def alone(lane: Lane, sockets: int) -> None:
     """Messages one at a time, each sent when the last one has arrived everywhere: nothing can be sent together."""
     messages = max(ALONE_MESSAGES, ALONE_DELIVERIES // sockets)
     seconds = 0.0
@@ -173,11 +179,11 @@ def _alone(lane: Lane, sockets: int) -> None:
         server = machine.cpu_seconds(lane.side.pid)
         for _ in range(messages):
             numbers = lane.numbers(1)
-            burst = lane.members.burst(lane.sender, numbers)
-            if burst.problem is not None:
-                raise Broken(burst.problem)
-            lane.check(burst.payloads, numbers)
-            seconds += burst.last_at - lane.sender.sent_at()
+            sent = lane.members.burst(lane.sender, numbers)
+            if sent.problem is not None:
+                raise Broken(sent.problem)
+            lane.check(sent.payloads, numbers)
+            seconds += sent.last_at - lane.sender.sent_at()
         time.sleep(REST_SECONDS)
         server = machine.cpu_seconds(lane.side.pid) - server
         deliveries = messages * sockets
@@ -192,7 +198,7 @@ def latency(ground: Ground, rounds: int, say: Say, only: Sequence[str] = ()) -> 
         )
         for number in range(-1, rounds):
             for lane in running:
-                _latency(lane)
+                latency_once(lane)
                 if number < 0:
                     lane.row.samples.clear()  # To warm up.
             if number >= 0:
@@ -200,7 +206,8 @@ def latency(ground: Ground, rounds: int, say: Say, only: Sequence[str] = ()) -> 
     return table
 
 
-def _latency(lane: Lane) -> None:
+def latency_once(lane: Lane) -> None:
+    """Messages one at a time, and when each member had each."""
     waits: list[float] = []
     lasts: list[float] = []
     with lane.counted():

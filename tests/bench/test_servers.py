@@ -150,8 +150,8 @@ def test_a_foreign_message_on_the_sides_channel_is_an_error_of_its_round(ground:
         try:
             foreign.begin(range(1))
             wait_for_bytes(posted)
-            fanout._burst(posted, MEMBERS)
-            fanout._burst(published, MEMBERS)
+            fanout.burst(posted, MEMBERS)
+            fanout.burst(published, MEMBERS)
         finally:
             foreign.close()
     assert posted.row.problems[0].startswith(f"strays: {MEMBERS} members had")
