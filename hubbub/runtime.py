@@ -9,7 +9,13 @@ from hubbub.process.per_loop import PerLoop
 
 
 class Runtime:
-    """The runtime of one event loop."""
+    """The runtime of one event loop.
+
+    Attributes:
+        is_served: whether the services of the process run in the loop; without them a socket would get nothing.
+    """
+
+    is_served = False
 
     def __init__(self) -> None:
         self.hub = Hub()

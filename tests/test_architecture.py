@@ -29,6 +29,7 @@ JSON_MODULES = {"json", "orjson", "simplejson", "ujson", "msgspec.json"}
 # Reads what another process's /readyz says, before any socket: not the wire.
 MAY_USE_JSON = {"hubbub.supervisor.liveness"}
 LAYER_USERS = {"hubbub.publish.sender", "hubbub.publish.process_sender", "hubbub.delivery.hub"}
+LAYER_USERS |= {"hubbub.testing.services"}  # In place of Redis.
 SENDERS = {"hubbub.publish.sender", "hubbub.delivery.layer"}
 
 

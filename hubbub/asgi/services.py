@@ -42,7 +42,7 @@ def with_services(application: Application, services: Sequence[Service]) -> Appl
         if loop not in tasks:
             if scope["type"] != "lifespan" and (line := start_refusal()):
                 logger.error("%s", line)  # This server has not asked before its start.
-            site.is_served = True
+            site.is_served = runtime().is_served = True
             publish.send_from(loop)
             tasks[loop] = [asyncio.create_task(_keep_running(service)) for service in (*OWN_SERVICES, *services)]
         if probes.is_probe(scope):

@@ -1,7 +1,9 @@
 """The handshake: find the user of a socket by session cookie, or by a first frame with a token."""
 
 import asyncio
+import logging
 from collections.abc import Iterable, Set
+from functools import cache
 from typing import Any, ClassVar, NoReturn
 
 from django.views.decorators.debug import sensitive_variables
@@ -30,6 +32,8 @@ from hubbub.protocol import (
     parse_auth,
 )
 from hubbub.runtime import runtime
+
+logger = logging.getLogger(__name__)
 
 
 class ForeignOrigin(Exception):
@@ -60,6 +64,10 @@ class Handshake(Socket):
             Disconnected: the socket was opened and closed again, or the client disconnected.
         """
         await self._receive()  # websocket.connect
+        if not runtime().is_served:
+            log_not_served()
+            await send_denial(self.scope, send, 500)
+            return False
         address = address_of(self.scope)
         if quotas().is_full():
             await self._deny_full(send)
@@ -192,3 +200,12 @@ class Handshake(Socket):
                 server_time=now(),
             )
         )
+
+
+@cache
+def log_not_served() -> None:
+    """Log the cause and the remedy, once per process."""
+    logger.error(
+        "socket: refused, as nothing receives from Redis in this process: in asgi.py wrap the application in "
+        "hubbub.asgi.application(http, routes); in a test use hubbub.testing.served()"
+    )

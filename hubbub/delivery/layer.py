@@ -62,6 +62,20 @@ class RedisPubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]
         """Notify `watcher` from now on, for this event loop."""
         self._get_layer().watchers.append(watcher)
 
+    # Outside of a server that runs the services the first call reads the prefix of the site: in a view under WSGI, in a
+    # script, in a router without `hubbub.asgi.application`.
+
+    async def new_channel(self, prefix: str = "specific.") -> str:
+        """Return the name of a new channel, which begins with the site's prefix and `prefix`. Raises PrefixUnknown."""
+        await site.ready_to_publish()
+        name: str = await self._get_layer().new_channel(prefix)
+        return name
+
+    async def send(self, channel: str, message: dict[str, Any]) -> None:
+        """Send the message to the channel. Raises the errors of redis-py while Redis is away."""
+        await site.ready_to_publish()
+        await self._get_layer().send(channel, message)
+
     async def group_add(self, group: str, channel: str) -> None:
         """Subscribe the `channel` to the `group`. Returns when Redis has confirmed it.
 
@@ -75,6 +89,7 @@ class RedisPubSubLayer(RedisPubSubChannelLayer):  # type: ignore[misc]
 
     async def group_send(self, group: str, message: dict[str, Any]) -> None:
         """Send the message to all channels of the group. Raises the errors of redis-py while Redis is away."""
+        await site.ready_to_publish()
         await self._get_layer().group_send(_checked(group), message)
 
     async def group_send_together(self, messages: Sequence[Message]) -> int:

@@ -13,9 +13,11 @@ from collections.abc import Callable, Collection
 from multiprocessing.util import Finalize
 
 from channels.layers import get_channel_layer
+from django.db import Error as DatabaseError
 
 from hubbub import conf, site
 from hubbub.process.metrics import COUNTERS
+from hubbub.publish.ending import SenderLoop, send_here
 from hubbub.publish.messages import Message, UserId
 from hubbub.publish.sender import Sender
 
@@ -84,7 +86,7 @@ _lock = threading.RLock()
 _lost = _lost_reported = 0
 # Per thread: `_lost` at its last flush, or at its first publish.
 _seen = threading.local()
-_is_forked = _is_exiting = False
+_is_forked = _is_exiting = _is_failing_here = False
 # The parent's sender: collecting it here would remove its connections from the parent's selector.
 _inherited: list[Sender | None] = []
 
@@ -115,13 +117,25 @@ def _with_sender(use: Callable[[Sender], None]) -> None:
             sender = _sender()
             use(sender)
     except RuntimeError:  # No thread can be started: the interpreter exits.
-        _count_lost(1)
-        logger.exception("publish: message not sent")
+        _send_here(use)
         return
     if sender.thread is not None and _must_wait() and not sender.is_failing:
         sender.wait_until_sent(_max_wait())
     if _is_exiting:
         _send_rest()
+
+
+def _send_here(use: Callable[[Sender], None]) -> None:
+    """Send in this thread, for want of another. With Redis away only the first message waits."""
+    global _is_failing_here
+    if _is_failing_here:
+        _count_lost(1)
+        return
+    try:
+        _is_failing_here = not send_here(use, _count_lost, _max_wait())
+    except (RuntimeError, DatabaseError):
+        _count_lost(1)
+        logger.exception("publish: message not sent")
 
 
 def _must_wait() -> bool:
@@ -150,10 +164,14 @@ def _sender() -> Sender:
     with _lock:
         if _current is None or _current.loop.is_closed():
             get_channel_layer()  # Imported in this thread: a child forked during an import could never finish it.
-            loop = asyncio.new_event_loop()
+            loop = SenderLoop()
             thread = threading.Thread(target=_run, args=[loop], name="publisher", daemon=True)
             sender = Sender(loop, _count_lost, thread)
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError:
+                loop.close()
+                raise
             # Children of multiprocessing run finalizers, but no atexit handlers.
             Finalize(None, _send_rest, exitpriority=-100)
             _current = sender

@@ -123,7 +123,7 @@ class Sender:
         try:
             async with asyncio.timeout(conf.settings().layer_timeout_seconds):
                 await site.ready_to_publish()
-                sent = await _send_together(layer, messages)
+                sent = await send_together(layer, messages)
         except Exception as error:  # noqa: BLE001 - logged; the database has the data
             self._failed(error, messages)
         else:
@@ -192,10 +192,10 @@ def _resolve(markers: "Iterable[Future[None]]") -> None:
             marker.set_result(None)
 
 
-async def _send_together(layer: Any, messages: list[Message]) -> int:
+async def send_together(layer: Any, messages: list[Message]) -> int:
     """Send messages. Returns how many; invalid ones are logged. Raises the errors of Redis."""
-    if (send_together := getattr(layer, "group_send_together", None)) is not None:
-        sent: int = await send_together(messages)
+    if (send_all := getattr(layer, "group_send_together", None)) is not None:
+        sent: int = await send_all(messages)
         return sent
     sent = 0
     for message in messages:  # Another layer, such as Channels' in-memory layer.

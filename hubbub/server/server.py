@@ -36,6 +36,7 @@ from hubbub.process.importing import CannotImport, checked_application, load
 from hubbub.process.ports import BACKLOG
 from hubbub.process.refusals import REFUSED, BadDeclaration, CannotServe
 from hubbub.server.connection_limits import SWEEP_SECONDS
+from hubbub.server.console import log_to_console
 from hubbub.server.drain import drain
 from hubbub.server.http import HttpFactory, Request
 from hubbub.server.websocket import WebSocketProtocol
@@ -219,6 +220,7 @@ class Cli(CommandLineInterface):  # type: ignore[misc]
             _refuse(str(error))
         if line := start_refusal():
             _refuse(line)
+        log_to_console(arguments.verbosity, arguments.log_fmt)
         tunables = conf.settings()
         # For both directions and any consumer; frames to consumers of this package are limited to `frame_bytes`.
         max_bytes = max(tunables.frame_bytes, tunables.sent_frame_bytes)

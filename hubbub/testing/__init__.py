@@ -13,7 +13,7 @@ They run in Django's TestCase and TransactionTestCase, in pytest-django and in p
 In a TestCase all queries run on the connection of the test. Hooks of commits run when a command or a block of
 `published` ends, and when a page waits for a change or an event.
 With pytest-asyncio, use `transactional_db`: a coroutine's queries run in another thread, which sees only commits.
-Within the blocks nothing is sent to Redis.
+Within the blocks nothing is sent to Redis. `served` is for tests that drive a consumer themselves.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -24,10 +24,11 @@ from hubbub.protocol import from_json
 from hubbub.publish.messages import LastFrame, Message, OneFrame, Reached, SeveralFrames, Told
 from hubbub.testing.capture import commits, received
 from hubbub.testing.page import Frame, Page
+from hubbub.testing.services import served
 from hubbub.topics.addresses import address_of_group
 from hubbub.topics.topic import Topic
 
-__all__ = ["Page", "connect", "published"]
+__all__ = ["Page", "connect", "published", "served"]
 
 
 @asynccontextmanager

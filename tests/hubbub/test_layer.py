@@ -12,6 +12,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from hubbub import site
 from hubbub.delivery.layer import RedisPubSubLayer
 from hubbub.process.metrics import COUNTERS
 from hubbub.site import NO_MARK
@@ -165,3 +166,16 @@ async def test_a_name_that_is_none_is_refused(layer: Any, name: str) -> None:
         await layer.group_add(name, "channel")
     with pytest.raises(ValueError):
         await layer.group_send(name, {})
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("call", ["new_channel", "group_send"])
+async def test_a_program_without_services_reads_the_prefix_with_its_first_call(
+    layer: Any, redis: Any, settings: Any, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Such as a view under WSGI that sends to a group of Channels."""
+    settings.HUBBUB = settings.HUBBUB | {"PREFIX": ""}
+    monkeypatch.setattr(site, "_site", None)
+    monkeypatch.setattr(site, "is_served", False)
+    await getattr(layer, call)(*(("square", {"type": "x"}) if call == "group_send" else ()))
+    assert site.prefix().startswith("hubbub-")

@@ -150,13 +150,13 @@ def test_a_redis_that_is_away_neither_raises_nor_delays(tmp_path: Path, listens:
 
 async def test_waiting_frames_go_to_redis_together_and_in_order(heard: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     batches: list[int] = []
-    send = sender._send_together
+    send = sender.send_together
 
     async def watched(layer: Any, messages: list[Any]) -> int:
         batches.append(len(messages))
         return await send(layer, messages)
 
-    monkeypatch.setattr(sender, "_send_together", watched)
+    monkeypatch.setattr(sender, "send_together", watched)
     publishing.send_from(asyncio.get_running_loop())
     sent = COUNTERS.published
     for number in range(100):
@@ -182,7 +182,7 @@ def test_flush_keeps_its_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
             await asyncio.sleep(0.01)
         return len(messages)
 
-    monkeypatch.setattr(sender, "_send_together", hang)
+    monkeypatch.setattr(sender, "send_together", hang)
     monkeypatch.setattr(process_sender, "_current", None)
     began = time.monotonic()
     publish(GROUP, "stuck")
@@ -203,7 +203,7 @@ sent_slowly: list[Any] = []
 
 def test_flush_returns_after_all_earlier_publications_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     """From many threads at once, with rechecks among it, while others go on publishing."""
-    monkeypatch.setattr(sender, "_send_together", slow_send)
+    monkeypatch.setattr(sender, "send_together", slow_send)
     monkeypatch.setattr(process_sender, "_current", None)
     sent_slowly.clear()
     early: list[str] = []
@@ -255,7 +255,7 @@ def test_flush_in_the_moment_when_the_queue_runs_empty_is_not_early(monkeypatch:
             if text not in sent:
                 early.append(text)
 
-    monkeypatch.setattr(sender, "_send_together", send)
+    monkeypatch.setattr(sender, "send_together", send)
     monkeypatch.setattr(process_sender, "_current", None)
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
@@ -275,7 +275,7 @@ def test_flush_says_once_in_each_thread_that_something_was_lost(monkeypatch: pyt
             raise OSError("away")
         return len(messages)
 
-    monkeypatch.setattr(sender, "_send_together", send)
+    monkeypatch.setattr(sender, "send_together", send)
     monkeypatch.setattr(process_sender, "_current", None)
     with ThreadPoolExecutor(1) as earlier, ThreadPoolExecutor(1) as later:
         earlier.submit(publish, GROUP, "lost").result()

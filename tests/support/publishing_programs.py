@@ -136,6 +136,57 @@ PROGRAMS = {
         os.kill(os.getpid(), signal.SIGKILL)
     """,
 }
+# They have published nothing before they end.
+SHORT_PROGRAMS = {
+    "a line": """
+        say("line")
+        print("line")
+    """,
+    "an exit handler": """
+        atexit.register(say, "handler")
+        print("handler")
+    """,
+    "a thread that publishes when the main thread has ended": """
+        def work():
+            threading.main_thread().join()
+            say("thread")
+        threading.Thread(target=work).start()
+        print("thread")
+    """,
+    "a thread with a coroutine that publishes when the main thread has ended": """
+        async def main():
+            say("coroutine")
+        def work():
+            threading.main_thread().join()
+            asyncio.run(main())
+        threading.Thread(target=work).start()
+        print("coroutine")
+    """,
+    "a thread and an exit handler where no more threads start, as at the end of Python 3.12": """
+        def refuse(*_):
+            raise RuntimeError("can't create new thread at interpreter shutdown")
+        async def main():
+            say("coroutine")
+        def work():
+            threading.main_thread().join()
+            threading._start_new_thread = refuse
+            say("thread")
+            asyncio.run(main())
+        atexit.register(say, "handler")
+        threading.Thread(target=work).start()
+        print("thread coroutine handler")
+    """,
+    "an exit handler after a line, where no more threads start": """
+        def refuse(*_):
+            raise RuntimeError("can't create new thread at interpreter shutdown")
+        def end():
+            threading._start_new_thread = refuse
+            say("handler")
+        atexit.register(end)
+        say("line")
+        print("line handler")
+    """,
+}
 # Files, since multiprocessing starts a program's file again.
 CHILDREN = """
 def in_coroutine(name):

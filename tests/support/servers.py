@@ -67,6 +67,12 @@ KINDS = {
 for _kind in ("uvicorn", "gunicorn", "hypercorn", "granian"):
     KINDS[f"{_kind} with 2 workers"] = [*KINDS[_kind][:-1], "--workers", "2", KINDS[_kind][-1]]
 
+# Pages by WSGI: workers are forked before or after the import of the application.
+_PAGES = ["-m", "gunicorn", "-w", "2", "-b", "127.0.0.1:{port}", "--log-level", "warning", "--no-control-socket"]
+KINDS["gunicorn for pages"] = [*_PAGES, "{application}"]
+KINDS["gunicorn for pages, preloaded"] = [*_PAGES, "--preload", "{application}"]
+KINDS["gunicorn for pages, one request a worker"] = [*_PAGES, "--max-requests", "1", "{application}"]
+
 # The same as `ulimit -n 300` and `ulimit -Sn 256` before the command.
 _LIMITED = """
 import os, resource, sys

@@ -10,6 +10,7 @@ from asgiref.sync import sync_to_async
 from django.test import Client
 
 from hubbub import TopicConsumer
+from hubbub.runtime import runtime
 
 HOST = "testserver"
 
@@ -91,6 +92,7 @@ async def handshaken(
     headers = [(b"host", HOST.encode())]
     headers += [(name.encode(), value.encode()) for name, value in optional.items() if value is not None]
     more = {"path": "/ws/", "headers": headers, "client": (address, 1), "extensions": {}, **scope}
+    runtime().is_served = True  # The test has the services that it needs.
     page.inbox.put_nowait({"type": "websocket.connect"})
     socket = asyncio.create_task(consumer()({"type": "websocket", **more}, page.inbox.get, page.send))
     try:
