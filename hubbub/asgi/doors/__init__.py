@@ -3,10 +3,10 @@
 They stand beside Django, whose views would hold a thread and a database connection to the end of a stream.
 """
 
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+import msgspec
 from django.core.exceptions import ImproperlyConfigured
 
 import hubbub
@@ -25,11 +25,9 @@ from hubbub.asgi.doors.requests import (
     socket_scope,
 )
 from hubbub.asgi.doors.stream import Stream, StreamOutbox
-from hubbub.asgi.doors.virtual_socket import Receive
+from hubbub.asgi.doors.virtual_socket import Receive, envelope_of
 from hubbub.delivery.asgi_outbox import OUTBOX_EXTENSION
 from hubbub.protocol import ErrorCode, to_json
-
-logger = logging.getLogger(__name__)
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -49,16 +47,24 @@ def with_doors(pages: Application, topics: Sequence[Any], path: str) -> Applicat
         raise ImproperlyConfigured(f"hubbub.asgi.application: path={path!r}: write 'live/', without a leading slash.")
     if not topics:
         return pages
-    doors = Doors(hubbub.live(*topics).as_asgi())
-    methods = {f"{path}state": doors.state, f"{path}events": doors.events, f"{path}command": doors.command}
+    doors = Doors(topics)
+    # A page without TLS sends its Origin with a POST alone, and no Sec-Fetch-Site.
+    addresses = {
+        f"{path}state": (doors.state, ("GET",)),
+        f"{path}events": (doors.events, ("GET", "POST")),
+        f"{path}command": (doors.command, ("POST",)),
+    }
 
     async def wrapped(scope: Any, receive: Any, send: Any) -> None:
         address = scope["path"].removeprefix(scope.get("root_path", "")).lstrip("/")
-        if (answer := methods.get(address)) is None:
+        if (found := addresses.get(address)) is None:
             await pages(scope, receive, send)
             return
+        answer, allowed = found
         try:
-            check_method(scope, "POST" if address.endswith("command") else "GET")
+            if scope["method"] not in allowed:
+                names = ", ".join(allowed)
+                raise Problem(ErrorCode.INVALID, f"use {names}", status=405, headers=[(b"allow", names.encode())])
             await answer(scope, receive, send)
         except Problem as problem:
             await send_problem(send, problem)
@@ -66,17 +72,13 @@ def with_doors(pages: Application, topics: Sequence[Any], path: str) -> Applicat
     return wrapped
 
 
-def check_method(scope: Any, allowed: str) -> None:
-    """Raises Problem: the request has another method."""
-    if scope["method"] != allowed:
-        raise Problem(ErrorCode.INVALID, f"use {allowed}", status=405, headers=[(b"allow", allowed.encode())])
-
-
 class Doors:
-    """The three addresses. `consumer`: of all topics, as of a socket's route."""
+    """The three addresses of these topics."""
 
-    def __init__(self, consumer: Application) -> None:
-        self._consumer = consumer
+    def __init__(self, topics: Sequence[Any]) -> None:
+        self._consumer: Application = hubbub.live(*topics).as_asgi()
+        # Commands that only members may send, by the name of their topic.
+        self._told = {topic.name: {name for name, spec in topic.commands.items() if spec.told} for topic in topics}
 
     async def state(self, scope: Any, receive: Receive, send: Send) -> None:
         """`GET state?topic=poll/7`: the state with its position and epoch."""
@@ -90,7 +92,10 @@ class Doors:
         await read.run(socket_scope(scope, {}, may_read=True))
 
     async def command(self, scope: Any, receive: Receive, send: Send) -> None:
-        """`POST command`: one command as on the wire; its answer is the body."""
+        """`POST command`: one command as on the wire; its answer is the body.
+
+        With the name of a stream as `connection`, that stream runs joins, leaves, and commands that only members send.
+        """
         connection = query_of(scope, frozenset({"connection"})).get("connection", [])
         check_accepts(scope, "application/json")
         await check_write(scope)
@@ -98,11 +103,19 @@ class Doors:
         text = await read_body(scope, receive)
         if text is None:
             return
-        one = OneCommand(self._consumer, receive, send, text, connection[0] if connection else None)
+        stream = connection[0] if connection and self._is_for_stream(text) else None
+        one = OneCommand(self._consumer, receive, send, text, stream)
         await one.run(socket_scope(scope, {}, may_read=False))
 
+    def _is_for_stream(self, text: str) -> bool:
+        try:
+            command = envelope_of(text)
+        except msgspec.MsgspecError:
+            return False  # The consumer says what is wrong with it.
+        return command.type in ("join", "leave") or command.type in self._told.get(command.topic.partition("/")[0], ())
+
     async def events(self, scope: Any, receive: Receive, send: Send) -> None:
-        """`GET events?topic=poll/7&topic=room/general`: one stream of many topics."""
+        """`GET events?topic=poll/7&topic=room/general`: one stream of many topics. A POST does the same."""
         topics = [*dict.fromkeys(query_of(scope, frozenset({"topic"})).get("topic", []))]
         check_accepts(scope, "text/event-stream")
         limit = conf.settings().max_groups_per_socket

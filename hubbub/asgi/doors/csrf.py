@@ -5,6 +5,7 @@ from io import BytesIO
 from typing import Any, TypeVar
 
 from django.conf import settings
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.exceptions import DisallowedHost
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpResponse
@@ -12,7 +13,6 @@ from django.middleware.csrf import CsrfViewMiddleware, get_token
 
 from hubbub import threads
 from hubbub.asgi.doors.answers import Header
-from hubbub.auth.sessions import session_key_of, store
 
 T = TypeVar("T")
 
@@ -21,13 +21,17 @@ async def new_token(scope: dict[str, Any]) -> tuple[str, list[Header]]:
     """A token for the header `X-CSRFToken` of later requests, and the headers that set its cookie, if it is new."""
 
     def make() -> tuple[str, list[Header]]:
-        request, middleware = _request(scope)
-        token = get_token(request)
-        response = middleware.process_response(request, HttpResponse())
-        cookies = [morsel.OutputString().encode("latin-1") for morsel in response.cookies.values()]
-        if settings.CSRF_USE_SESSIONS and request.session.modified:
-            request.session.save()
-        return token, [(b"set-cookie", cookie) for cookie in cookies]
+        tokens: list[str] = []
+
+        def view(request: Any) -> HttpResponse:
+            tokens.append(get_token(request))
+            return HttpResponse()
+
+        answer: Any = CsrfViewMiddleware(view)
+        if settings.CSRF_USE_SESSIONS:
+            answer = SessionMiddleware(answer)
+        cookies = answer(_request(scope)).cookies.values()
+        return tokens[0], [(b"set-cookie", morsel.OutputString().encode("latin-1")) for morsel in cookies]
 
     return await _run(make)
 
@@ -36,8 +40,12 @@ async def is_valid(scope: dict[str, Any]) -> bool:
     """Whether the request has a token that belongs to its cookie, and comes from a page of this site."""
 
     def check() -> bool:
-        request, middleware = _request(scope)
+        request = _request(scope)
+        middleware = CsrfViewMiddleware(_view)
         try:
+            if settings.CSRF_USE_SESSIONS:
+                SessionMiddleware(_view).process_request(request)
+            middleware.process_request(request)
             return middleware.process_view(request, _view, (), {}) is None
         except DisallowedHost:
             return False
@@ -45,13 +53,8 @@ async def is_valid(scope: dict[str, Any]) -> bool:
     return await _run(check)
 
 
-def _request(scope: dict[str, Any]) -> tuple[Any, CsrfViewMiddleware]:
-    request: Any = ASGIRequest({**scope, "type": "http"}, BytesIO())
-    if settings.CSRF_USE_SESSIONS:
-        request.session = store()(session_key_of(scope))
-    middleware = CsrfViewMiddleware(lambda _: HttpResponse())
-    middleware.process_request(request)
-    return request, middleware
+def _request(scope: dict[str, Any]) -> Any:
+    return ASGIRequest({**scope, "type": "http"}, BytesIO())
 
 
 def _view(request: Any) -> HttpResponse:

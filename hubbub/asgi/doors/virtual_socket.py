@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from hubbub.asgi.doors.answers import Problem, Send, problem_of_close, send_problem
-from hubbub.protocol import ErrorCode, from_json
+from hubbub.protocol import ErrorCode, decoder_of, from_json
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -26,12 +26,13 @@ class Envelope(msgspec.Struct):
     retry_after_ms: int | None = None
 
 
-_envelope = msgspec.json.Decoder(Envelope)
+_envelope = decoder_of(Envelope)
 
 
 def envelope_of(text: str) -> Envelope:
     """Read a frame that the consumer sends."""
-    return _envelope.decode(text)
+    envelope: Envelope = _envelope.decode(text)
+    return envelope
 
 
 class VirtualSocket:
