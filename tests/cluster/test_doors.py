@@ -161,7 +161,7 @@ async def test_a_client_that_never_reads_is_cut_and_holds_no_memory(place: Place
         stuck.connect(("127.0.0.1", server.port))
         token = place.alice["token"]
         head = [f"GET /live/events?topic={ROOM} HTTP/1.1", "Host: 127.0.0.1", f"Authorization: Bearer {token}"]
-        stuck.sendall("\r\n".join([*head, "", ""]).encode())
+        stuck.sendall("\r\n".join([*head, "Connection: close", "", ""]).encode())
         memory = psutil.Process(server.process.pid)
         async with opened(server.url, token=place.bob["token"]) as client:
             await client.join("lounge")
