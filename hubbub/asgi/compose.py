@@ -51,5 +51,5 @@ def application(
     pages = with_doors(pages, topics, path)
     both = ProtocolTypeRouter({"http": pages, "websocket": URLRouter([*routes, refuse_unknown_path])})
     composed = with_services(with_true_client(both, require_settings().trusted_proxies), services=services)
-    remember(routes)
+    remember(routes, path if topics else "")
     return composed

@@ -22,7 +22,7 @@ def test_what_is_packed_is_unpacked(positions: dict[str, tuple[str, int]]) -> No
 @given(st.lists(st.text("abcdefgh/0123456789", min_size=1, max_size=200), max_size=80, unique=True))
 def test_the_positions_of_topics_that_fit_are_a_header(topics: list[str]) -> None:
     if fits(topics):
-        assert len(pack(dict.fromkeys(topics, ("f" * 32, 2 ** 63 - 1)))) <= MAX_BYTES
+        assert len(pack(dict.fromkeys(topics, ("f" * 32, 2**63 - 1)))) <= MAX_BYTES
 
 
 @pytest.mark.parametrize("text", ["42", "a:b", "a:b:c", "a:b:1,", ",", "a:b:1;c:d:2", "a b:c:1", "a:b:" + "1" * 20])
