@@ -5,6 +5,7 @@ from typing import Any
 
 from channels.routing import ProtocolTypeRouter, URLRouter
 
+from hubbub.asgi.doors import with_doors
 from hubbub.asgi.page_connections import with_closed_connections
 from hubbub.asgi.request_limits import with_bounded_requests
 from hubbub.asgi.routes import check_routes, refuse_unknown_path, with_upgrade_required
@@ -14,7 +15,14 @@ from hubbub.checks import require_settings
 from hubbub.process.route_names import remember
 
 
-def application(http: Application, routes: Sequence[Any], *, services: Sequence[Service] = ()) -> Application:
+def application(
+    http: Application,
+    routes: Sequence[Any],
+    *,
+    services: Sequence[Service] = (),
+    topics: Sequence[Any] = (),
+    path: str = "live/",
+) -> Application:
     """Compose the ASGI application of a site.
 
         application = hubbub.asgi.application(http, [path("ws/polls/", live(PollTopic).as_asgi(), name="polls")])
@@ -28,6 +36,8 @@ def application(http: Application, routes: Sequence[Any], *, services: Sequence[
             wrapped in a middleware such as `AuthMiddlewareStack`. The template tag `socket_path` finds them by `name`.
         services: coroutine functions that run in each server process beside its sockets. One that raises is logged and
             started again after a second.
+        topics: classes of topics that are also served by HTTP and server-sent events, for clients without WebSockets.
+        path: of their addresses `state`, `events` and `command`.
 
     Returns:
         The application for the server, as `ASGI_APPLICATION`.
@@ -38,7 +48,8 @@ def application(http: Application, routes: Sequence[Any], *, services: Sequence[
     routes = check_routes(http, routes)
     check_services(services)
     pages = with_upgrade_required(with_bounded_requests(with_closed_connections(http)), routes)
+    pages = with_doors(pages, topics, path)
     both = ProtocolTypeRouter({"http": pages, "websocket": URLRouter([*routes, refuse_unknown_path])})
     composed = with_services(with_true_client(both, require_settings().trusted_proxies), services=services)
-    remember(routes)
+    remember(routes, path if topics else "")
     return composed

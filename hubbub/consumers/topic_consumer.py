@@ -12,7 +12,7 @@ from hubbub.protocol import ErrorCode, Ok, Refused
 from hubbub.topics import access, batches, calls, pools
 from hubbub.topics.access import not_found
 from hubbub.topics.commands import PUBLIC, CommandSpec
-from hubbub.topics.frames import Done, Join, Leave
+from hubbub.topics.frames import Done, Join, Leave, State
 from hubbub.topics.topic import Topic, topic_at
 
 logger = logging.getLogger(__name__)
@@ -36,6 +36,8 @@ class TopicConsumer(TopicDecoding, TopicJoins):
                 raise await self._refusal(command.topic)
             case Join():
                 return await self._join(topic, command)
+            case State():
+                return await self._read(topic)
             case TopicCommand(spec=CommandSpec(told=True) as spec, arguments=arguments):
                 return self._tell(topic, spec, arguments)
             case TopicCommand(spec=CommandSpec(batch=batch) as spec, arguments=arguments) if batch:

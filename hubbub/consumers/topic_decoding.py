@@ -12,11 +12,11 @@ from hubbub.process.refusals import BadDeclaration
 from hubbub.protocol import Malformed, Ping, decoder_of, parse
 from hubbub.topics.commands import PUBLIC, CommandSpec
 from hubbub.topics.declarations import by_name
-from hubbub.topics.frames import Envelope, Join, Leave
+from hubbub.topics.frames import Envelope, Join, Leave, State
 from hubbub.topics.topic import Topic, serve
 
-OWN_TYPES = ("ping", "join", "leave")
-_own_commands = decoder_of(Ping | Join | Leave)
+OWN_TYPES = ("ping", "join", "leave", "state")
+_own_commands = decoder_of(Ping | Join | Leave | State)
 _envelope = decoder_of(Envelope)
 
 

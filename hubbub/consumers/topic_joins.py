@@ -118,6 +118,34 @@ class TopicJoins(Consumer):
             )
         return viewer, joined, version, ""
 
+    async def _read(self, topic: Topic) -> Joined:
+        """The state of the topic, for a client that does not join it."""
+        if topic.kind == "log":
+            viewer, page = await pools.readers().run(
+                topic.name,
+                log_reading.open_log,
+                topic,
+                self.identity,
+                None,
+                None,
+                may_be_partial=False,
+                present_bytes=0,
+                users_changed=runtime().revocation.changes_of_users,
+            )
+            assert page.state is not msgspec.UNSET
+            read = TopicState(page.epoch, page.position, page.state)
+        else:
+            viewer = await pools.readers().run(topic.name, reading.enter, topic, self.identity)
+            read = await _newest(topic)
+        return Joined(
+            topic=topic.address,
+            epoch=read.epoch,
+            position=read.position,
+            complete=False,
+            state=read.state,
+            viewer=reading.viewer_or_none(viewer),
+        )
+
     async def _open_log(self, topic: Topic, command: Join) -> tuple[msgspec.Raw, Joined, int, str]:
         parts = (self._parts or {}).get(topic.address, 0)
         viewer, page = await pools.readers().run(
@@ -166,7 +194,7 @@ class TopicJoins(Consumer):
 
 
 async def _newest(topic: Topic) -> TopicState:
-    """The state of a newest; one read serves all who join at the same time."""
+    """The state of a topic that is no log; one read serves all clients that ask at the same time."""
     if inspect.iscoroutinefunction(topic.state):
         return reading.versioned(topic, await topic.state())
     shared = _shared_reads().setdefault(topic.address, SharedRead(partial(_read_state, topic)))

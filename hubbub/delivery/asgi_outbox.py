@@ -20,6 +20,9 @@ REPLACED_CODES = {
     CloseCode.RESTART: CloseCode.OVERLOADED,
 }
 
+# The key of `scope["extensions"]` under which a stream over HTTP has the class of its outbox.
+OUTBOX_EXTENSION = "hubbub.outbox"
+
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
@@ -91,18 +94,24 @@ class AsgiOutbox(Outbox):
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._frames:
-                text, size = self._frames.popleft()
-                await self._send({"type": "websocket.send", "text": text})
-                # The queue may have been dropped during the send.
-                self._bytes = max(0, self._bytes - size)
-                BACKLOG.set(self, self._bytes)
-            while self._latest:
-                key = next(iter(self._latest))
-                await self._send({"type": "websocket.send", "text": self._latest.pop(key)})
+            await self._send_all()
             if self._closing is not None and not self._frames:
                 await send_close(self._send, *self._closing)
                 return
+
+    async def _send_all(self) -> None:
+        while self._frames:
+            text, size = self._frames.popleft()
+            await self._send({"type": "websocket.send", "text": text})
+            self._sent(size)
+        while self._latest:
+            key = next(iter(self._latest))
+            await self._send({"type": "websocket.send", "text": self._latest.pop(key)})
+
+    def _sent(self, size: int) -> None:
+        # The queue may have been dropped during the send.
+        self._bytes = max(0, self._bytes - size)
+        BACKLOG.set(self, self._bytes)
 
     def _abort(self) -> None:
         self._abort_socket()
@@ -128,6 +137,11 @@ async def send_denial(scope: dict[str, Any], send: Send, status: int, *headers: 
 
 
 def outbox_for(scope: dict[str, Any], send: Send, abort: Callable[[], object]) -> Outbox:
-    """Make the outbox of a socket: RawOutbox if the server offers its connection."""
-    connection = (scope.get("extensions") or {}).get(EXTENSION)
-    return RawOutbox(connection) if connection is not None else AsgiOutbox(send, abort)
+    """Make the outbox of a socket: RawOutbox if the server offers its connection, or one of an HTTP request's own."""
+    extensions = scope.get("extensions") or {}
+    if (connection := extensions.get(EXTENSION)) is not None:
+        return RawOutbox(connection)
+    if (make := extensions.get(OUTBOX_EXTENSION)) is not None:
+        outbox: Outbox = make(send, abort)
+        return outbox
+    return AsgiOutbox(send, abort)

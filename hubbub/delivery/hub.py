@@ -35,6 +35,7 @@ from hubbub.publish.messages import (
     Reached,
     Recheck,
     SeveralFrames,
+    StreamCommand,
     Told,
     Undecodable,
     decode,
@@ -67,6 +68,8 @@ class Hub:
         self._tracker = Tracker(self._send_current, url=conf.settings().redis_url)
         self._undecodable = LogOnce("hub: undecodable message dropped")
         self._access: AccessWatcher | None = None
+        # Streams over HTTP by name: each takes the user id and the text of a command.
+        self.streams: dict[str, Callable[[str, str], None]] = {}
 
     def watch(self, access: AccessWatcher) -> None:
         """Report access hints to `access`. Call it before `open`."""
@@ -235,12 +238,9 @@ class Hub:
 
     def regained(self) -> None:
         self.service.regained()
-        self._check_all()
+        self.overflowed()
 
     def overflowed(self) -> None:
-        self._check_all()
-
-    def _check_all(self) -> None:
         self._reconciler.compare_all()
         if self._access is not None:
             self._access.check_all()
@@ -275,6 +275,8 @@ class Hub:
         if message.group == USERS_GROUP:
             if isinstance(message, Recheck) and self._access is not None:
                 self._access.users_changed(None if message.recheck == "all" else message.recheck)
+            elif isinstance(message, StreamCommand) and (take := self.streams.get(message.connection)) is not None:
+                take(message.user_id, message.text)
             return
         if (subscription := self._subscriptions.get(message.group)) is not None:
             self._dispatch_to(subscription.group, message)

@@ -13,9 +13,11 @@ LAG_PROBES_KEPT = 100
 
 @dataclass(slots=True)
 class Counters:
-    """Counts since the process started; `sockets` is the number open now."""
+    """Counts since the process started; `sockets` and `streams` are the numbers open now."""
 
     sockets: int = 0
+    # Of them: streams over HTTP.
+    streams: int = 0
     frames_in: int = 0
     deliveries: int = 0
     published: int = 0

@@ -12,6 +12,7 @@ from hubbub.process.refusals import BadDeclaration, CannotServe
 
 # Those of `hubbub.asgi.application`; None: it has not been called.
 _named: dict[str, URLPattern] | None = None
+_live_path = ""
 
 
 def socket_routes() -> dict[str, URLPattern]:
@@ -36,7 +37,19 @@ def socket_routes() -> dict[str, URLPattern]:
     return dict(_named or {})
 
 
-def remember(routes: Sequence[Any]) -> None:
-    """Keep the routes for `socket_routes`, beside those of an application that was composed before."""
-    global _named
+def live_path() -> str:
+    """The path of the addresses for HTTP, without a leading slash; "" if there are none. Loads as `socket_routes`."""
+    socket_routes()
+    return _live_path
+
+
+def remember(routes: Sequence[Any], live_path: str = "") -> None:
+    """Keep the routes for `socket_routes`, beside those of an application that was composed before.
+
+    Args:
+        routes: of the sockets.
+        live_path: of the addresses for HTTP; "": there are none.
+    """
+    global _named, _live_path
+    _live_path = live_path or _live_path
     _named = {**(_named or {}), **{route.name: route for route in routes if route.name}}

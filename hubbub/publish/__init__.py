@@ -12,7 +12,7 @@ import msgspec
 from hubbub.protocol import encode
 from hubbub.publish import process_sender
 from hubbub.publish.commits import after_commit
-from hubbub.publish.messages import LastFrame, OneFrame, Reached, SeveralFrames, Told, UserId
+from hubbub.publish.messages import LastFrame, OneFrame, Reached, SeveralFrames, StreamCommand, Told, UserId
 from hubbub.publish.process_sender import flush, flushed, send_from
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "publish_end",
     "publish_in_order",
     "publish_reached",
+    "publish_stream_command",
     "publish_told",
     "publish_users_changed",
     "send_from",
@@ -92,6 +93,11 @@ def publish_end(
     evicted = "all" if user_ids is None else list(user_ids)
     last = LastFrame(group, encode(frame), evicted)  # type: ignore[arg-type]
     _send(partial(process_sender.put, last, now=now), now)
+
+
+def publish_stream_command(connection: str, user_id: UserId, text: str) -> None:
+    """Hand a command to the stream of this name, on whichever process it is. `user_id`: of the user that sent it."""
+    process_sender.put(StreamCommand(USERS_GROUP, connection, user_id, text), now=True)
 
 
 def publish_access_changed(group: str, *, now: bool = False) -> None:

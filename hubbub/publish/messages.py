@@ -68,7 +68,21 @@ class Told(_Message, tag="hubbub.told", frozen=True):
     text: Text
 
 
-Message = OneFrame | SeveralFrames | LastFrame | Recheck | Reached | Told
+class StreamCommand(_Message, tag="hubbub.stream", frozen=True):
+    """A command for a stream over HTTP that another process may hold.
+
+    Attributes:
+        connection: the name of the stream.
+        user_id: of the request; the stream must be of the same user.
+        text: the command, as on the wire.
+    """
+
+    connection: Name
+    user_id: UserId
+    text: Text
+
+
+Message = OneFrame | SeveralFrames | LastFrame | Recheck | Reached | Told | StreamCommand
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Message)

@@ -7,6 +7,7 @@ from django.shortcuts import resolve_url
 from django.urls import URLPattern, get_script_prefix
 from django.urls.resolvers import RoutePattern
 
+from hubbub.process import route_names
 from hubbub.process.route_names import socket_routes
 
 register = template.Library()
@@ -35,6 +36,24 @@ def socket_path(name: str) -> str:
     if not _is_fixed(route):
         raise ImproperlyConfigured(f"socket_path {name!r}: the path {str(route.pattern)!r} takes arguments.")
     return get_script_prefix() + str(route.pattern)
+
+
+@register.simple_tag
+def live_path() -> str:
+    """Return the path of the addresses for HTTP, below the script prefix of the request.
+
+        <div data-live-path="{% live_path %}">
+
+    A page gives it to `new Hubbub({ path, http })`, which uses it where WebSockets do not get through.
+
+    Returns:
+        The path with slashes: `/live/`; "" if `hubbub.asgi.application` was given no `topics`.
+
+    Raises:
+        ImproperlyConfigured: ASGI_APPLICATION cannot be loaded.
+    """
+    path = route_names.live_path()
+    return get_script_prefix() + path if path else ""
 
 
 @register.simple_tag

@@ -31,7 +31,7 @@ SIGNED_IN, PUBLIC, VIEW, BY_METHOD = Access.SIGNED_IN, Access.PUBLIC, Access.VIE
 
 # Fields of the envelope, and of joins.
 RESERVED = {"ref", "type", "topic", "id", "after", "epoch"}
-ENGINE_TYPES = {"join", "leave", "ping", "auth"}
+ENGINE_TYPES = {"join", "leave", "state", "ping", "auth"}
 COMMAND_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,59}")
 DJANGO_PERMISSION = re.compile(r"\w+\.[^\s.]+")
 PERMISSIONS_ALLOWED = "'app.codename', VIEW (each user with access to the topic), SIGNED_IN or PUBLIC"

@@ -24,6 +24,12 @@ class Leave(Command, tag="leave", frozen=True):
     topic: str
 
 
+class State(Command, tag="state", frozen=True):
+    """Reads a topic without joining it."""
+
+    topic: str
+
+
 class Envelope(msgspec.Struct, frozen=True):
     """The fields of every command; the others are those of its type."""
 
@@ -33,7 +39,7 @@ class Envelope(msgspec.Struct, frozen=True):
 
 
 class Joined(Ok, tag="ok", kw_only=True, frozen=True, omit_defaults=True):
-    """The answer to a join.
+    """The answer to a join, and to `state`.
 
     Attributes:
         complete: `events` are all changes since the client's position; else `state` replaces what the client has.

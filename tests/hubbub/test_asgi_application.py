@@ -73,6 +73,12 @@ def test_an_argument_that_cannot_work_is_refused_in_one_line(http: Any, routes: 
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("where", ["/live/", "live", "", None, 1])
+def test_a_path_of_doors_that_is_never_reached_is_refused(where: Any) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"application: path=.*: write 'live/', without a leading slash"):
+        hubbub.asgi.application(pages, [], topics=[PollTopic], path=where)
+
+
 @pytest.mark.usefixtures("declared")
 def test_two_topics_of_one_name_on_an_endpoint_are_refused() -> None:
     """Their declaration is refused already; a reload in development makes another class of the same name."""

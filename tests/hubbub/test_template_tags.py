@@ -60,3 +60,11 @@ def test_a_path_with_arguments_is_refused(name: str) -> None:
 def test_the_sign_in_page_is_found_by_name_or_path(settings: Any, login_url: str) -> None:
     settings.LOGIN_URL = login_url
     assert Template("{% load hubbub %}{% login_path %}").render(Context()) == "/"
+
+
+def test_the_path_of_the_addresses_for_http_is_empty_without_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    tag = Template("{% load hubbub %}{% live_path %}")
+    monkeypatch.setattr(routes_module, "_live_path", "")
+    assert tag.render(Context()) == ""
+    routes_module.remember([], "live/")
+    assert tag.render(Context()) == "/live/"

@@ -28,6 +28,14 @@ export class FakeBrowser {
     return socket;
   };
 
+  /** @param {string} path */
+  openStream = (path) => {
+    const socket = new FakeSocket(path);
+    socket.isStream = true;
+    this.sockets.push(socket);
+    return socket;
+  };
+
   signIn = () => {
     this.signIns += 1;
   };
@@ -108,6 +116,7 @@ export class FakeSocket {
   /** @type {any[]} the frames that the page sent */
   sent = [];
   closed = false;
+  isStream = false;
   bufferedAmount = 0;
   /** @type {WebSocketLike["onmessage"]} */
   onmessage = null;

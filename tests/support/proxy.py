@@ -4,6 +4,7 @@ It runs in its own thread, independent of the test's event loop.
 """
 
 import asyncio
+import re
 import socket
 import struct
 import threading
@@ -16,6 +17,7 @@ R = TypeVar("R")
 
 CHUNK_BYTES = 65_536
 SLOW_CHUNK_BYTES = 500
+UPGRADE = re.compile(rb"\r\nupgrade: websocket", re.IGNORECASE)
 NO_LINGER = struct.pack("ii", 1, 0)  # socket(7): closing discards what is unsent and sends RST.
 
 
@@ -33,6 +35,8 @@ class Proxy:
         self.delay_seconds = 0.0
         # Of a WebSocket, each way; None: as fast as they come.
         self.bytes_per_second: float | None = None
+        # As an old proxy: requests for a WebSocket lose the header that asks for it.
+        self.drops_upgrades = False
 
     def __enter__(self) -> "Proxy":
         self._thread.start()
@@ -212,6 +216,8 @@ class Link:
                 chunk = await reader.read(CHUNK_BYTES)
             except OSError:
                 chunk = b""
+            if self._proxy.drops_upgrades:
+                chunk = UPGRADE.sub(b"", chunk)
             self._is_websocket = self._is_websocket or b"upgrade: websocket" in chunk.lower()
             await chunks.put((asyncio.get_running_loop().time() + self._proxy.delay_seconds, chunk))
 

@@ -1,6 +1,6 @@
 // The line above the log: the state of the connection, and short notices.
 
-/** @import { CloseReason, ConnectionState } from "../../hubbub/js/types.js" */
+/** @import { ConnectionState, StateDetails } from "../../hubbub/js/types.js" */
 
 const NOTICE_MS = 2_000; // How long a notice is shown.
 const PATIENCE_MS = 1_500; // A connection that takes no longer than this needs no line.
@@ -11,6 +11,7 @@ export class ConnectionStrip {
   #timer;
   #wasLost = false;
   #isDegraded = false;
+  #isOverHttp = false;
 
   /** @param {(text: string, hasAgain?: boolean) => void} show  with the button "Connect again" or without */
   constructor(show) {
@@ -26,12 +27,13 @@ export class ConnectionStrip {
    * The connection changed.
    *
    * @param {ConnectionState} state
-   * @param {Partial<CloseReason>} why
+   * @param {StateDetails} why
    * @param {boolean} hasJoined  whether the room was open before
    */
   connection(state, why, hasJoined) {
     clearTimeout(this.#timer);
     if (state === "open") {
+      this.#isOverHttp = why.via === "http";
       if (this.#wasLost) this.notice("Connected again");
       else this.rest();
       this.#wasLost = false;
@@ -59,6 +61,7 @@ export class ConnectionStrip {
 
   /** Shows the line that stays while nothing else happens. */
   rest() {
-    this.#show(this.#isDegraded ? "Live updates are slow right now" : "");
+    if (this.#isDegraded) this.#show("Live updates are slow right now");
+    else this.#show(this.#isOverHttp ? "Connected over HTTP: this network blocks WebSockets" : "");
   }
 }

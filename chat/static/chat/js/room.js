@@ -34,6 +34,7 @@ const {
   title = "",
   description = "",
   socketPath = "",
+  livePath = "",
   lobby = "",
 } = root.dataset;
 const me = { id: userId, name: userName };
@@ -74,6 +75,7 @@ const env = browser();
 const hub = new Hubbub(
   {
     path: socketPath,
+    http: livePath || null,
     hello(frame) {
       // Another user signed in with this browser: the page and its unsent text belong to the former one.
       if (frame.user.id !== me.id) {

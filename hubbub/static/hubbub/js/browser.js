@@ -1,5 +1,7 @@
 // All that the connection needs of the browser, in one place, so that a test can replace it.
 
+import { StreamSocket } from "./stream-socket.js";
+
 /** @import { BrowserLike, Timers } from "./types.js" */
 
 /**
@@ -19,6 +21,14 @@ export function browser({ root = document.documentElement, signIn = leaveToSignI
       const url = new URL(path, location.href);
       url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
       return new WebSocket(url);
+    },
+    openStream(path) {
+      return new StreamSocket(new URL(path, location.href).href, {
+        fetch: (address, options) => fetch(address, options),
+        now: () => performance.now(),
+        isSecure: isSecureContext,
+        ...timers(),
+      });
     },
     onWake(wake) {
       const visible = () => document.visibilityState === "visible" && wake();

@@ -21,8 +21,8 @@ import { JoinLane } from "./join-lane.js";
 import { Socket } from "./socket.js";
 import { Subscription } from "./subscription.js";
 
-/** @import { BrowserLike, CloseReason, ConnectionState, EngineEvent, Frame, Hello } from "./types.js" */
-/** @import { HubOptions, Person, SendOptions, TopicEvent, TopicHandlers } from "./types.js" */
+/** @import { BrowserLike, ConnectionState, EngineEvent, Frame, Hello } from "./types.js" */
+/** @import { HubOptions, StateDetails, Person, SendOptions, TopicEvent, TopicHandlers } from "./types.js" */
 
 /**
  * A command that was sent while the hub connects.
@@ -77,6 +77,7 @@ export class Hubbub {
         state: (state, why) => this.#state(state, why),
       },
       env,
+      options.http === undefined ? "/live/" : options.http,
     );
     options.signal?.addEventListener("abort", () => this.close(), { signal: this.#end.signal });
     if (options.signal?.aborted) this.close();
@@ -179,7 +180,7 @@ export class Hubbub {
 
   /**
    * @param {ConnectionState} state
-   * @param {Partial<CloseReason>} why
+   * @param {StateDetails} why
    */
   #state(state, why) {
     this.#connection = state;

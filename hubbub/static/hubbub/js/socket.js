@@ -5,6 +5,7 @@
 //     event(frame) {},             // an event; unknown types must be ignored
 //     state(state, why) {},        // "connecting" | "open" | "offline"; also on <html data-state="…">
 //                                  // why: { code, reason, final, error? }; error: the server's last one before it closed
+//                                  // of "open": { via }, "socket" or "http"
 //   }, browser());
 //   socket.open();
 //   await socket.request({ type: "join", topic: "poll/7" });        // sent once; rejects with Refused or Lost
@@ -12,10 +13,11 @@
 import { backoffMs } from "./backoff.js";
 import { Lost, Refused } from "./errors.js";
 import { Heartbeat } from "./heartbeat.js";
+import { Ways } from "./ways.js";
 
 /**
  * @import {
- *   BrowserLike, CloseReason, ConnectionState, ErrorFrame, Frame, Hello, SocketHandlers, Timer, WebSocketLike
+ *   BrowserLike, ConnectionState, ErrorFrame, Frame, Hello, SocketHandlers, StateDetails, Timer, WebSocketLike
  * } from "./types.js"
  */
 
@@ -36,7 +38,7 @@ const CALM_MS = 5_000; // After 4102, before the back-off: the client did not sl
 const MAX_CALM_MS = 600_000; // Bound of the wait that the server asks for.
 
 export class Socket {
-  #path;
+  #ways;
   #handlers;
   #env;
   #heartbeat;
@@ -63,9 +65,10 @@ export class Socket {
    * @param {string} path  of the WebSocket on this host
    * @param {SocketHandlers} handlers
    * @param {BrowserLike} env
+   * @param {string | null} [http]  of the addresses for HTTP, where WebSockets do not get through; null: there are none
    */
-  constructor(path, handlers, env) {
-    this.#path = path;
+  constructor(path, handlers, env, http = null) {
+    this.#ways = new Ways(path, http, env);
     this.#handlers = handlers;
     this.#env = env;
     this.#heartbeat = new Heartbeat({
@@ -121,7 +124,7 @@ export class Socket {
     this.#env.clearTimeout(this.#timer);
     this.#report("connecting");
     this.#refusal = null;
-    const ws = this.#env.open(this.#path);
+    const ws = this.#ways.open();
     this.#ws = ws;
     // A connection that was given up may still send events.
     ws.onmessage = ({ data }) => ws === this.#ws && this.#receive(data);
@@ -132,6 +135,7 @@ export class Socket {
   /** @param {string} text */
   #receive(text) {
     this.#heartbeat.markAlive();
+    this.#ways.works();
     let frame;
     try {
       frame = JSON.parse(text);
@@ -170,7 +174,8 @@ export class Socket {
     this.#limits = hello.limits;
     this.#env.root.dataset.connection = hello.connection; // The id in the server's log.
     this.#heartbeat.start(hello.heartbeat_ms);
-    this.#report("open");
+    this.#report("open", { via: this.#ways.via });
+    this.#ways.watch(() => this.#lost({ code: RESTART, reason: "WebSockets get through" }));
     if (this.#handlers.hello?.(hello) === false) this.close();
   }
 
@@ -234,6 +239,7 @@ export class Socket {
     this.#helloAt = null;
     const ws = this.#ws;
     this.#ws = null;
+    if (ws !== null) this.#ways.ended();
     ws?.close();
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
@@ -248,7 +254,7 @@ export class Socket {
 
   /**
    * @param {ConnectionState} state
-   * @param {Partial<CloseReason>} why
+   * @param {StateDetails} why
    */
   #report(state, why = {}) {
     this.#env.root.dataset.state = state;

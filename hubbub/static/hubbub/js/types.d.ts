@@ -91,6 +91,12 @@ export interface CloseReason {
   error?: ErrorFrame;
 }
 
+/** How a page is connected: by a WebSocket, or over HTTP where none gets through. */
+export type Via = "socket" | "http";
+
+/** Of "open": `via`. Of "offline": why. Of "connecting": nothing. */
+export type StateDetails = Partial<CloseReason & { via: Via }>;
+
 export interface SocketHandlers {
   /** An access token for a page without a session; without it the browser leaves for the sign-in. */
   token?: string | undefined;
@@ -98,8 +104,8 @@ export interface SocketHandlers {
   hello?(frame: Hello): unknown;
   /** An event arrived; unknown types must be ignored. */
   event?(frame: EngineEvent | TopicEvent): void;
-  /** The state changed; `why` is empty except for `offline`. */
-  state?(state: ConnectionState, why: Partial<CloseReason>): void;
+  /** The state changed. */
+  state?(state: ConnectionState, why: StateDetails): void;
 }
 
 /** The result of `setTimeout`. */
@@ -122,11 +128,22 @@ export interface WebSocketLike {
   close(): void;
 }
 
+/** What a connection over HTTP needs of the browser. */
+export interface StreamEnv extends Timers {
+  fetch(address: string, options: RequestInit): Promise<Response>;
+  /** Milliseconds of a monotonic clock. */
+  now(): number;
+  /** Whether the browser says of each request, by Sec-Fetch-Site, from which site it comes. */
+  isSecure: boolean;
+}
+
 /** All that the connection needs of the browser, which tests replace. */
 export interface BrowserLike extends Timers {
   /** Shows the state of the connection in its `data-` attributes. */
   root: { dataset: DOMStringMap };
   open(path: string): WebSocketLike;
+  /** The same over HTTP. `path`: of its addresses, with a slash at its end. */
+  openStream(path: string): WebSocketLike;
   /** Leaves this page for the sign-in page. */
   signIn(): void;
   /** `wake` runs when the network returns and when the page becomes visible. */
@@ -230,6 +247,8 @@ export interface SendOptions {
 export interface HubOptions {
   /** Of the WebSocket: a path on this host, or an address. */
   path?: string;
+  /** Of the addresses for HTTP, `/live/` by default: used where WebSockets do not get through. Null: never. */
+  http?: string | null;
   /** An access token, `hub_…`. It is used only where the browser has no session. */
   token?: string;
   /** Closes the hub. */
@@ -239,7 +258,7 @@ export interface HubOptions {
   /** An event that belongs to no topic, such as `service.changed` and `person.changed`. */
   event?(event: EngineEvent): void;
   /** The state of the connection changed; after a final end the hub connects again by `open()`. */
-  state?(state: ConnectionState, why: Partial<CloseReason>): void;
+  state?(state: ConnectionState, why: StateDetails): void;
   /** No user is signed in, and there is no token. By default nothing happens; the hub is offline. */
   signIn?(): void;
 }

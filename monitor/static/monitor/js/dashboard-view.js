@@ -55,7 +55,8 @@ export class DashboardView {
     const madeAt = ageMs === null ? "" : timeOfDay(Date.now() - ageMs);
     fill(this.#part("detail"), detail(state, word, madeAt));
     fill(this.#part("age"), ageMs === null ? "–" : age(ageMs));
-    fill(this.#part("served-by"), state.servedBy ?? "–");
+    const way = state.why.via === "http" ? " over HTTP: this network blocks WebSockets" : "";
+    fill(this.#part("served-by"), state.servedBy === null ? "–" : state.servedBy + way);
     this.#part("empty").hidden = word !== "waiting";
     // Without new samples every number on the page is stale.
     const since = word === "live" ? "" : madeAt;

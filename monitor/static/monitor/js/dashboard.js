@@ -12,7 +12,7 @@ import { DashboardView } from "./dashboard-view.js";
 const TICK_MS = 250;
 
 const root = find(document, "#dashboard", HTMLElement);
-const { socketPath = "", staleMs, userId } = root.dataset;
+const { socketPath = "", livePath = "", staleMs, userId } = root.dataset;
 
 let state = initial({ staleMs: Number(staleMs) });
 const view = new DashboardView(root, { choose: (subject) => change({ type: "chosen", subject }) });
@@ -20,6 +20,7 @@ const view = new DashboardView(root, { choose: (subject) => change({ type: "chos
 const hub = new Hubbub(
   {
     path: socketPath,
+    http: livePath || null,
     hello(frame) {
       // Another user signed in with this browser: the page belongs to the former one.
       if (frame.user.id !== userId) {

@@ -1,7 +1,7 @@
 // The shapes that the monitor's scripts share: wire frames as `monitor/protocol.py` declares them, and the dashboard's
 // state. On the wire, `at` and `stale_since` are times as ISO 8601 in UTC.
 
-import type { CloseReason, ConnectionState, Hello } from "../../hubbub/js/types.js";
+import type { ConnectionState, Hello, StateDetails } from "../../hubbub/js/types.js";
 
 // Wire
 
@@ -96,7 +96,7 @@ export interface DashboardState {
   intervalMs: number;
   connection: ConnectionState;
   wasOpen: boolean;
-  why: Partial<CloseReason>;
+  why: StateDetails;
   /** The name of the process that serves this page. */
   servedBy: string | null;
   /** Oldest first. */
@@ -108,7 +108,7 @@ export interface DashboardState {
 
 /** The actions of `reduce`; `now` in milliseconds of the browser's monotonic clock. */
 export type DashboardAction =
-  | { type: "connection"; state: ConnectionState; why?: Partial<CloseReason> }
+  | { type: "connection"; state: ConnectionState; why?: StateDetails }
   | { type: "hello"; frame: Pick<Hello, "connection"> & Partial<Hello> }
   | { type: "history"; frame: MetricsHistory; now: number }
   | { type: "sample"; frame: MetricsSampled; now: number }

@@ -1,0 +1,73 @@
+"""The streams of one event loop: their heartbeats, their end with the process, and commands from other processes."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol
+
+from hubbub import conf
+from hubbub.process.draining import is_draining, on_drain
+from hubbub.process.metrics import COUNTERS
+from hubbub.process.pacing import in_slices
+from hubbub.process.per_loop import PerLoop
+from hubbub.runtime import runtime
+
+BEAT_SECONDS = 1.0  # For the comment of one stream, before that of the next.
+
+
+class AnyStream(Protocol):
+    """A stream whose user is signed in."""
+
+    name: str
+    has_written: bool
+
+    def take(self, user_id: str, text: str) -> None: ...
+
+    def drain(self) -> None: ...
+
+    async def beat(self) -> None: ...
+
+
+class Streams:
+    """One timer for all."""
+
+    def __init__(self) -> None:
+        self._streams: dict[str, AnyStream] = {}
+        self._beating: asyncio.Task[None] | None = None
+        on_drain(self._drain)
+
+    def add(self, stream: AnyStream) -> None:
+        """Add a stream that has begun."""
+        self._streams[stream.name] = stream
+        COUNTERS.streams += 1
+        runtime().hub.streams[stream.name] = stream.take
+        if self._beating is None:
+            self._beating = asyncio.create_task(self._beat())
+        if is_draining():
+            stream.drain()
+
+    def remove(self, stream: AnyStream) -> None:
+        """Remove a stream, if it is there."""
+        if self._streams.pop(stream.name, None) is not None:
+            COUNTERS.streams -= 1
+            runtime().hub.streams.pop(stream.name, None)
+
+    def _drain(self) -> None:
+        for stream in [*self._streams.values()]:
+            stream.drain()
+
+    async def _beat(self) -> None:
+        while self._streams:
+            await asyncio.sleep(conf.settings().heartbeat_seconds / 2)
+            async for part in in_slices([*self._streams.values()]):
+                for stream in part:
+                    if not stream.has_written:
+                        with suppress(TimeoutError):
+                            async with asyncio.timeout(BEAT_SECONDS):
+                                await stream.beat()
+                    stream.has_written = False
+        self._beating = None
+
+
+# Of the running event loop.
+streams: Callable[[], Streams] = PerLoop(Streams)

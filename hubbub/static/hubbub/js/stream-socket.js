@@ -1,0 +1,227 @@
+// A connection over HTTP that looks like a WebSocket: frames come as server-sent events, and commands go by POST.
+//
+// `docs/http.md` describes the addresses below `path`.
+
+/** @import { Frame, StreamEnv, Timer, WebSocketLike } from "./types.js" */
+
+/** @typedef {Frame & { ref?: number, topic?: string, token?: string }} Command */
+
+const ABNORMAL = 1006;
+const ANSWER_MS = 10_000; // Of a command that the stream runs; the server gives it four seconds.
+const ALIVE_MS = 25_000; // The server writes at least a comment every ten seconds.
+// By status of an answer that is no stream: the close code that a WebSocket would have had.
+/** @type {Record<number, number>} */
+const CLOSES = { 403: 4005, 429: 4102, 503: 4103 };
+
+/** @implements {WebSocketLike} */
+export class StreamSocket {
+  bufferedAmount = 0;
+  /** @type {WebSocketLike["onmessage"]} */
+  onmessage = null;
+  /** @type {WebSocketLike["onclose"]} */
+  onclose = null;
+  #path;
+  #env;
+  #end = new AbortController();
+  #isClosed = false;
+  #name = "";
+  #csrf = "";
+  #token = "";
+  #aliveAt = 0;
+  /** @type {Map<number, Timer>} by ref: until the answer is overdue */
+  #expected = new Map();
+  /** @type {Set<number>} refs of answers that came early */
+  #answered = new Set();
+  /** @type {Map<string, Promise<void>>} by topic: the last of its commands, which the next one waits for */
+  #lanes = new Map();
+
+  /**
+   * @param {string} path  of the addresses, with a slash at its end
+   * @param {StreamEnv} env
+   */
+  constructor(path, env) {
+    this.#path = path;
+    this.#env = env;
+    this.#read();
+  }
+
+  /** @param {string} text */
+  send(text) {
+    /** @type {Command} */
+    const command = JSON.parse(text);
+    if (command.type === "ping") this.#pong(command);
+    else if (command.type === "auth") {
+      this.#token = command.token ?? "";
+      this.#read();
+    } else {
+      const topic = command.topic ?? "";
+      const before = this.#lanes.get(topic) ?? Promise.resolve();
+      const lane = before.then(() => this.#post(text));
+      this.#lanes.set(topic, lane);
+      lane.then(() => this.#lanes.get(topic) === lane && this.#lanes.delete(topic));
+    }
+  }
+
+  close() {
+    this.#isClosed = true;
+    this.#end.abort();
+    for (const timer of this.#expected.values()) this.#env.clearTimeout(timer);
+  }
+
+  /** @param {Command} command */
+  #pong({ ref }) {
+    const isAlive = this.#env.now() - this.#aliveAt < ALIVE_MS;
+    if (isAlive) queueMicrotask(() => this.#deliver(JSON.stringify({ type: "pong", ref })));
+  }
+
+  async #read() {
+    try {
+      const answer = await this.#env.fetch(`${this.#path}events`, {
+        // A page without TLS is known by its Origin, which browsers send with a POST alone.
+        method: this.#env.isSecure ? "GET" : "POST",
+        headers: { Accept: "text/event-stream", ...this.#authorization },
+        signal: this.#end.signal,
+        cache: "no-store",
+      });
+      if (answer.ok && answer.body !== null) await this.#readBody(answer.body);
+      else await this.#refused(answer);
+    } catch {
+      this.#closed(ABNORMAL, "");
+    }
+  }
+
+  /** @param {ReadableStream<Uint8Array>} body */
+  async #readBody(body) {
+    const reader = body.pipeThrough(/** @type {any} */ (new TextDecoderStream())).getReader();
+    let rest = "";
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done || this.#isClosed) break;
+      this.#aliveAt = this.#env.now();
+      const blocks = (rest + value).split("\n\n");
+      rest = blocks.pop() ?? "";
+      for (const block of blocks) this.#take(block);
+    }
+    this.#closed(ABNORMAL, "");
+  }
+
+  /** @param {string} block */
+  #take(block) {
+    const data = /^data: (.*)$/m.exec(block)?.[1];
+    if (data === undefined) return; // A comment or an id: pages know their positions.
+    if (/^event: close$/m.test(block)) {
+      const { code, reason } = JSON.parse(data);
+      this.#closed(code, reason);
+    } else {
+      if (this.#name === "") {
+        const hello = JSON.parse(data);
+        this.#name = hello.connection;
+        this.#csrf = hello.csrf ?? "";
+      }
+      this.#noteAnswer(data);
+      this.#deliver(data);
+    }
+  }
+
+  /** @param {Response} answer  to the request for the stream */
+  async #refused(answer) {
+    const error = await readError(answer);
+    // Else it is of a proxy, or of a site without these addresses.
+    if (error === null) this.#closed(ABNORMAL, "");
+    else if (answer.status === 401 && this.#token === "")
+      this.#deliver(JSON.stringify({ type: "auth.required", within_ms: 60_000 }));
+    else {
+      this.#deliver(JSON.stringify(error));
+      this.#closed(answer.status === 401 ? 4001 : (CLOSES[answer.status] ?? ABNORMAL), error.detail);
+    }
+  }
+
+  /** @param {string} text */
+  async #post(text) {
+    if (this.#isClosed) return;
+    this.bufferedAmount += text.length;
+    try {
+      const answer = await this.#env.fetch(`${this.#path}command?connection=${encodeURIComponent(this.#name)}`, {
+        method: "POST",
+        headers: {
+          Accept: "application/json",
+          "Content-Type": "application/json",
+          ...(this.#csrf && { "X-CSRFToken": this.#csrf }),
+          ...this.#authorization,
+        },
+        body: text,
+        signal: this.#end.signal,
+      });
+      this.#aliveAt = this.#env.now();
+      if (answer.status === 202) {
+        this.#expect(JSON.parse(text).ref);
+        return;
+      }
+      const frame = answer.ok ? await answer.json() : await readError(answer);
+      // Signed out, or an old token: the next stream says which.
+      if (frame === null || frame.code === "csrf" || answer.status === 401) this.#closed(ABNORMAL, "");
+      else this.#deliver(JSON.stringify({ ref: JSON.parse(text).ref, ...frame }));
+    } catch {
+      this.#closed(ABNORMAL, "");
+    } finally {
+      this.bufferedAmount -= text.length;
+    }
+  }
+
+  /**
+   * The answer comes over the stream. It is lost where the stream has ended on its process.
+   *
+   * @param {number} ref
+   */
+  #expect(ref) {
+    if (this.#answered.delete(ref)) return;
+    this.#expected.set(
+      ref,
+      this.#env.setTimeout(() => this.#closed(ABNORMAL, "No answer"), ANSWER_MS),
+    );
+  }
+
+  /** @param {string} data */
+  #noteAnswer(data) {
+    const ref = Number(/^\{"type":"(?:ok|error)","ref":(\d+)/.exec(data)?.[1]);
+    if (Number.isNaN(ref)) return;
+    const timer = this.#expected.get(ref);
+    // Not expected yet: it came before the answer of the request.
+    if (timer === undefined) this.#answered.add(ref);
+    else this.#env.clearTimeout(timer);
+    this.#expected.delete(ref);
+  }
+
+  /** @returns {Record<string, string>} */
+  get #authorization() {
+    return this.#token === "" ? {} : { Authorization: `Bearer ${this.#token}` };
+  }
+
+  /** @param {string} data */
+  #deliver(data) {
+    if (!this.#isClosed) this.onmessage?.(/** @type {any} */ ({ data }));
+  }
+
+  /**
+   * @param {number} code
+   * @param {string} reason
+   */
+  #closed(code, reason) {
+    if (this.#isClosed) return;
+    this.close();
+    this.onclose?.(/** @type {any} */ ({ code, reason }));
+  }
+}
+
+/**
+ * @param {Response} answer
+ * @returns {Promise<any>} the error of the server; null: it is of something else on the way
+ */
+async function readError(answer) {
+  try {
+    const frame = await answer.json();
+    return frame?.type === "error" ? frame : null;
+  } catch {
+    return null;
+  }
+}
