@@ -3,7 +3,6 @@
 A leaf. `hubbub.threads` calls it.
 """
 
-import functools
 import logging
 import os
 import select
@@ -38,6 +37,9 @@ UNLIMITED = "0"
 IDLE = 0  # PQTRANS_IDLE of libpq: no transaction.
 
 _local = threading.local()
+# Limits that a pooler is known to lack.
+_warned: set[str] = set()
+_warned_lock = threading.Lock()
 # By ident of our threads: the psycopg connection.
 _connections: dict[int, Any] = {}
 # The psycopg connections with our limits. A pool of Django hands them on, also to the threads of pages.
@@ -119,9 +121,12 @@ def _set_limits(connection: BaseDatabaseWrapper) -> None:
         _warn_of_pooler(", ".join(missing))
 
 
-@functools.cache
 def _warn_of_pooler(missing: str) -> None:
-    """Once per process."""
+    """Once per process, also where several threads connect at once."""
+    with _warned_lock:
+        if missing in _warned:
+            return
+        _warned.add(missing)
     logger.warning("database: pooler without %s, set them by its connect_query or on the role", missing)
 
 

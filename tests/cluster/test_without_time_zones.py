@@ -18,7 +18,10 @@ from tests.support.servers import ROOT, Server
 pytestmark = pytest.mark.cluster
 
 DOCUMENT = (ROOT / "docs" / "chat-and-monitor.md").read_text()
-_, URLS, ASGI = (textwrap.dedent(block) for block in re.findall(r"^   ```python\n(.*?)^   ```", DOCUMENT, re.S | re.M))
+URLS, ASGI = (
+    re.search(rf"^```python\n(# mysite/{name}.py\n.*?)^```", DOCUMENT, re.S | re.M)[1]  # type: ignore[index]
+    for name in ("urls", "asgi")
+)
 SETTINGS = """
 INSTALLED_APPS += ["chat", "monitor"]
 USE_TZ = False

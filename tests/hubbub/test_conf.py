@@ -97,12 +97,12 @@ def test_nothing_of_a_postgresql_connection_outlives_its_transaction(monkeypatch
     assert "prepare_threshold" not in database["OPTIONS"]
 
 
-@pytest.mark.parametrize(("query", "name"), [("", f"hubbub blue/{os.getpid()}"), ("?application_name=chat", "chat")])
+@pytest.mark.parametrize(("query", "name"), [("", "hubbub blue/{pid}"), ("?application_name=chat", "chat")])
 def test_postgresql_shows_the_process_of_a_connection(monkeypatch: pytest.MonkeyPatch, query: str, name: str) -> None:
     monkeypatch.setenv("DATABASE_URL", f"postgres://db.example.org/chat{query}")
     monkeypatch.setenv("HUBBUB_HOST_NAME", "blue")
     options = env.read_database("DATABASE_URL", Path("unused"), connections=20)["OPTIONS"]
-    assert (options["application_name"], options["pool"]["max_size"]) == (name, 20)
+    assert (options["application_name"], options["pool"]["max_size"]) == (name.format(pid=os.getpid()), 20)
 
 
 @pytest.mark.parametrize("url", ["localhost:6379", "http://localhost"])
