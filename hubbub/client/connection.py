@@ -10,7 +10,7 @@ import msgspec
 
 from hubbub.client.errors import ConnectionEnded, ConnectionLost
 from hubbub.client.observer import Frame, Observer
-from hubbub.client.timing import LATE_SECONDS, PONG_SECONDS
+from hubbub.client.timing import CLOSE_SECONDS, LATE_SECONDS, PONG_SECONDS
 from hubbub.process.extras import missing
 from hubbub.protocol import VERSION, Auth, CloseCode, Error, ErrorCode, Refused, encode, read_frame, to_json
 
@@ -22,7 +22,7 @@ from websockets.exceptions import ConnectionClosed as ConnectionClosed
 from websockets.exceptions import InvalidHandshake as InvalidHandshake
 from websockets.exceptions import InvalidStatus as InvalidStatus
 
-CLOSE_SECONDS = 1.0
+NO_ANSWER = "the connection was lost before the answer"
 MAX_FRAME_BYTES = 8 << 20  # A site may set its largest frame to 4 MiB.
 
 Apply = Callable[[Frame, int], None]
@@ -151,7 +151,7 @@ class Connection:
         if len(text) > self.hello.get("limits", {}).get("frame_bytes", len(text)):
             raise too_long()
         if not self._is_open:
-            raise ConnectionLost
+            raise ConnectionLost(NO_ANSWER)
         due = self._due[ref] = Due(asyncio.get_running_loop().create_future(), len(text), apply)
         try:
             self._observer.sent(frame)
@@ -162,7 +162,7 @@ class Connection:
         finally:
             self._due.pop(ref, None)
         if answer is None:
-            raise ConnectionLost
+            raise ConnectionLost(NO_ANSWER)
         if answer["type"] == "error":
             raise Refused(answer["code"], answer["detail"], retry_after_ms=answer.get("retry_after_ms"))
         return answer

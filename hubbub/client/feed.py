@@ -138,10 +138,11 @@ class Feed:
         """Take an event of the topic, of `size` bytes."""
         match frame["type"]:
             case "closed":
+                closed = TopicClosed(self.address, frame["code"])
                 self._is_live = False
                 # During a join it is of the membership before, and the answer decides.
                 if not self._is_joining:
-                    self.end(TopicClosed(self.address, frame["code"]))
+                    self.end(closed)
                 return
             case "presence.changed":
                 self.present = present_after(self.present, frame)
@@ -197,7 +198,8 @@ class Feed:
     def _apply(self, answer: Frame, size: int) -> None:
         """Take the answer to a join: when it is read, so before the events that follow it."""
         joined = msgspec.convert(answer, Joined)
-        self._must_refresh = False
+        # Here, since the frames that follow are read before the task goes on.
+        self._is_joining = self._must_refresh = False
         self._is_live = not joined.partial
         if joined.complete:
             share = size // max(1, len(joined.events))

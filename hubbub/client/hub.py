@@ -11,7 +11,7 @@ from hubbub.client.errors import ConnectionLost, TopicClosed
 from hubbub.client.feed import Feed
 from hubbub.client.link import Connect, Link
 from hubbub.client.observer import Frame, Observer
-from hubbub.client.timing import MIN_RETRY_SECONDS, back_off
+from hubbub.client.timing import CLOSE_SECONDS, MIN_RETRY_SECONDS, back_off
 from hubbub.protocol import ErrorCode, Refused
 
 # The server reads nothing more of a socket with as many commands in flight.
@@ -87,6 +87,7 @@ class Hub:
                     try:
                         return (await self.link.request(command)).get("result")
                     except ConnectionLost:
+                        self.link.check_open()
                         if not repeats:
                             raise
                     except Refused as refused:
@@ -124,10 +125,11 @@ class Hub:
         return False
 
     async def leave(self, address: str) -> None:
-        """Leave a topic, if there is a connection."""
+        """Leave a topic, if there is a connection. Waits a second at most."""
         if self.link.connection is not None:
-            with suppress(ConnectionLost, Refused):
-                await self.link.request({"type": "leave", "topic": address})
+            with suppress(ConnectionLost, Refused, TimeoutError):
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await self.link.request({"type": "leave", "topic": address})
 
     def forget(self, feed: Feed) -> None:
         """The feed has ended, and its address may be opened again."""

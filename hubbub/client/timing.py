@@ -3,6 +3,7 @@
 from random import Random
 
 HELLO_SECONDS = 12.0  # From connecting to `hello`; a server that is silent for longer is tried again.
+CLOSE_SECONDS = 1.0  # For the answer to a leave, and for the close frame.
 PONG_SECONDS = 8.0
 LATE_SECONDS = 2.0  # A timer this late ran in a stopped program: frames may wait that nothing has read yet.
 STEADY_SECONDS = 5.0  # A connection that lasted this long resets the back-off.

@@ -1,0 +1,390 @@
+"""A subscription gives each event once and in order, whatever happens to its connection."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from hubbub.client import Client, ConnectionEnded, Subscription, TopicClosed
+from tests.support.scripted_server import EPOCH, SECONDS, TOPIC, Frame, Peer, event, scripted
+
+ALICE, BOB = {"id": "7", "name": "alice"}, {"id": "8", "name": "bob"}
+
+
+def client(url: str, **options: Any) -> Client:
+    return Client(url, token="hub_x", **options)
+
+
+async def take(subscription: Subscription, count: int) -> list[Frame]:
+    """The next events."""
+    async with asyncio.timeout(SECONDS):
+        return [await anext(subscription) for _ in range(count)]
+
+
+def positions(events: list[Frame]) -> list[int]:
+    return [event["position"] for event in events]
+
+
+async def test_the_state_comes_first_and_then_each_event_until_close() -> None:
+    async def conversation(peer: Peer) -> None:
+        await peer.admit()
+        assert await peer.joined(41, {"n": 1}, viewer={"role": "member"}) == {"type": "join", "ref": 1, "topic": TOPIC}
+        await peer.events(42, 43)
+        await peer.answer(await peer.command("leave"))
+        await peer.gone()
+
+    async with scripted(conversation) as url, client(url) as hub:
+        assert hub.user == ALICE
+        room = hub.topic(TOPIC)
+        state, *events = await take(room, 3)
+        assert state == {"type": "state", "topic": TOPIC, "epoch": EPOCH, "position": 41, "state": {"n": 1}}
+        assert events == [event(42), event(43)]
+        assert (room.state, room.viewer, room.position, room.epoch) == ({"n": 1}, {"role": "member"}, 43, EPOCH)
+        await room.close()
+        assert [event async for event in room] == []
+
+
+async def test_after_a_lost_socket_the_events_go_on_where_they_ended() -> None:
+    async def first(peer: Peer) -> None:
+        await peer.admit()
+        await peer.joined(1)
+        await peer.events(2, 3)
+        await asyncio.sleep(0.05)
+        peer.cut()
+
+    async def second(peer: Peer) -> None:
+        await peer.admit()
+        join = await peer.resumed(5, 4, 5)
+        assert (join["after"], join["epoch"]) == (3, EPOCH)
+        await peer.events(5, 6)  # One again.
+        peer.cut()
+
+    async def third(peer: Peer) -> None:
+        await peer.admit()
+        assert (await peer.resumed(8, 7))["after"] == 6
+        await peer.events(9)
+        await peer.gone()
+
+    async with scripted(first, second, third) as url, client(url) as hub:
+        assert positions(await take(hub.topic(TOPIC), 8)) == [1, 2, 3, 4, 5, 6, 7, 9]
+
+
+async def test_a_partial_answer_is_followed_by_the_next_part() -> None:
+    async def conversation(peer: Peer) -> None:
+        await peer.admit()
+        await peer.joined(1, present={"count": 1, "users": [ALICE]})
+        peer.cut()
+
+    async def parts(peer: Peer) -> None:
+        await peer.admit()
+        assert (await peer.resumed(3, 2, 3, partial=True))["after"] == 1
+        assert (await peer.resumed(4, 4, partial=True))["after"] == 3
+        assert (await peer.resumed(5, 5, present={"count": 2, "users": [ALICE, BOB]}))["after"] == 4
+        await peer.events(6)
+        await peer.gone()
+
+    async with scripted(conversation, parts) as url, client(url) as hub:
+        room = hub.topic(TOPIC)
+        assert positions(await take(room, 4)) == [1, 2, 3, 4]
+        assert room.present in ({"count": 1, "users": [ALICE]}, {"count": 2, "users": [ALICE, BOB]})
+        assert positions(await take(room, 2)) == [5, 6]
+        assert room.present == {"count": 2, "users": [ALICE, BOB]}
+
+
+async def test_where_a_resume_is_not_possible_a_new_state_says_so() -> None:
+    async def first(peer: Peer) -> None:
+        await peer.admit()
+        await peer.joined(7, "old")
+        await peer.events(8)
+        peer.cut()
+
+    async def second(peer: Peer) -> None:
+        await peer.admit()
+        await peer.joined(2, "new", epoch="e2")
+        await peer.events(3)
+        peer.cut()
+
+    async def third(peer: Peer) -> None:
+        await peer.admit()
+        join = await peer.resumed(3, epoch="e2")
+        assert (join["after"], join["epoch"]) == (3, "e2")
+        await peer.events(4)
+        await peer.gone()
+
+    async with scripted(first, second, third) as url, client(url) as hub:
+        room = hub.topic(TOPIC)
+        events = await take(room, 4)
+        assert [(event["type"], event["position"]) for event in events] == [
+            ("state", 7),
+            ("said", 8),
+            ("state", 2),
+            ("said", 3),
+        ]
+        assert (events[2]["state"], events[2]["epoch"], room.state) == ("new", "e2", "new")
+        assert positions(await take(room, 1)) == [4]
+        assert (room.position, room.epoch) == (4, "e2")
+
+
+async def test_a_program_resumes_from_the_position_that_it_has_kept() -> None:
+    async def conversation(peer: Peer) -> None:
+        await peer.admit()
+        join = await peer.resumed(11, 10, 11)
+        assert (join["after"], join["epoch"]) == (9, "e1")
+        await peer.gone()
+
+    async with scripted(conversation) as url, client(url) as hub:
+        assert await take(hub.topic(TOPIC, after=9, epoch="e1"), 2) == [event(10), event(11)]
+
+
+async def test_a_state_topic_gives_its_states_and_a_slow_reader_the_newest() -> None:
+    has_read = asyncio.Event()
+
+    def changed(position: int, state: Any, epoch: str = EPOCH) -> Frame:
+        return {"type": "changed", "topic": "poll/7", "epoch": epoch, "position": position, "state": state}
+
+    async def conversation(peer: Peer) -> None:
+        await peer.admit()
+        await peer.joined(1, "a")
+        await has_read.wait()
+        for frame in (changed(2, "b"), changed(2, "b again"), changed(4, "c"), changed(3, "late"), changed(5, "d")):
+            await peer.send(frame)
+        await peer.send(changed(1, "of another epoch", "e2"))
+        peer.cut()
+
+    async def back(peer: Peer) -> None:
+        await peer.admit()
+        assert await peer.resumed(1, epoch="e2")
+        await peer.gone()
+
+    async with scripted(conversation, back) as url, client(url) as hub:
+        poll = hub.topic("poll/7")
+        assert [event["state"] for event in await take(poll, 1)] == ["a"]
+        has_read.set()
+        await until(lambda: poll.state == "of another epoch")
+        assert [event["state"] for event in await take(poll, 1)] == ["of another epoch"]
+        await until(lambda: poll.is_joined)
+
+
+async def test_a_slow_reader_gets_every_event_and_delays_nothing_else() -> None:
+    """Past the buffer nothing is kept, and it is read again from the server when there is room."""
+    has_overflowed = asyncio.Event()
+
+    async def conversation(peer: Peer) -> None:
+        await peer.admit()
+        await peer.joined(0)
+        await peer.events(*range(1, 101))
+        has_overflowed.set()
+        # Nothing is read now, and commands are answered all the same.
+        await peer.answer(await peer.command("vote"), result="counted")
+        missing = await peer.command("join")
+        assert 10 < missing["after"] < 30
+        after = missing["after"]
+        await peer.events(101)  # Before the answer it is of the membership before.
+        first = [event(number, TOPIC) for number in range(after + 1, 61)]
+        await peer.answer(missing, epoch=EPOCH, position=60, complete=True, partial=True, events=first)
+        rest = await peer.command("join")
+        assert rest["after"] == 60
+        events = [event(number, TOPIC) for number in range(61, 102)]
+        await peer.answer(rest, epoch=EPOCH, position=101, complete=True, events=events)
+        await peer.gone()
+
+    async with scripted(conversation) as url, client(url, buffer_bytes=12_000) as hub:
+        room = hub.topic(TOPIC)
+        await has_overflowed.wait()
+        await until(lambda: not room.is_joined and room.position == 0)
+        assert await room.send("vote") == "counted"
+        assert positions(await take(room, 102)) == list(range(102))
+
+
+async def test_the_server_closes_one_topic_and_the_other_goes_on() -> None:
+    async def conversation(peer: Peer) -> None:
+        await peer.admit()
+        await peer.joined(1)
+        await peer.joined(1)
+        await peer.events(2, topic="room/a")
+        await peer.send({"type": "closed", "topic": "room/a", "code": "banned"})
+        await peer.events(3, topic="room/a")
+        await peer.events(2, topic="room/b")
+        await peer.joined(7)
+        await peer.gone()
+
+    async with scripted(conversation) as url, client(url) as hub:
+        rooms = [hub.topic(address) for address in ("room/a", "room/b")]
+        assert positions(await take(rooms[0], 2)) == [1, 2]
+        with pytest.raises(TopicClosed) as closed:
+            await take(rooms[0], 1)
+        assert (closed.value.topic, closed.value.code, str(closed.value)) == ("room/a", "banned", "room/a: banned")
+        assert positions(await take(rooms[1], 2)) == [1, 2]
+        assert positions(await take(hub.topic("room/a"), 1)) == [7]  # It may be opened again.
+
+
+async def test_a_refused_join_is_a_closed_topic() -> None:
+    async def conversation(peer: Peer) -> None:
+        await peer.admit()
+        await peer.refuse(await peer.command("join"), "not_found", "no such room")
+        await peer.refuse(await peer.command("join"), "forbidden", "no right")
+        await peer.gone()
+
+    async with scripted(conversation) as url, client(url) as hub:
+        with pytest.raises(TopicClosed, match="room/lounge: not_found: no such room"):
+            await take(hub.topic(TOPIC), 1)
+        with pytest.raises(TopicClosed, match="forbidden"):
+            async with hub.topic(TOPIC):
+                raise AssertionError("it was joined")
+
+
+async def test_a_join_that_is_refused_for_now_is_sent_again() -> None:
+    async def conversation(peer: Peer) -> None:
+        await peer.admit()
+        await peer.refuse(await peer.command("join"), "rate_limited", retry_after_ms=20)
+        await peer.refuse(await peer.command("join"), "unavailable")
+        await peer.refuse(await peer.command("join"), "too_many", retry_after_ms=10)
+        await peer.joined(3)
+        await peer.gone()
+
+    async with scripted(conversation) as url, client(url) as hub:
+        assert positions(await take(hub.topic(TOPIC), 1)) == [3]
+
+
+async def test_an_end_during_a_join_is_of_the_membership_before() -> None:
+    async def conversation(peer: Peer) -> None:
+        await peer.admit()
+        await peer.joined(1)
+        await peer.send({"type": "service.changed", "state": "degraded"})
+        await peer.send({"type": "service.changed", "state": "ok"})
+        join = await peer.command("join")
+        await peer.send({"type": "closed", "topic": TOPIC, "code": "removed"})
+        await peer.answer(join, epoch=EPOCH, position=2, complete=True, events=[event(2)])
+        await peer.events(3)
+        await peer.gone()
+
+    async with scripted(conversation) as url, client(url) as hub:
+        assert positions(await take(hub.topic(TOPIC), 3)) == [1, 2, 3]
+        assert hub.state == "ok"
+
+
+async def test_topics_are_joined_again_after_an_outage_unless_they_shall_not() -> None:
+    async def conversation(peer: Peer) -> None:
+        await peer.admit()
+        await peer.joined(1)
+        await peer.send({"type": "service.changed", "state": "ok"})
+        await peer.events(2)
+        assert await peer.gone() == []
+
+    async with scripted(conversation) as url, client(url, refreshes=False) as hub:
+        assert positions(await take(hub.topic(TOPIC), 2)) == [1, 2]
+
+
+async def test_the_users_present_are_known() -> None:
+    sends = asyncio.Event()
+
+    async def conversation(peer: Peer) -> None:
+        await peer.admit()
+        await peer.joined(1, present={"count": 1, "users": [ALICE]})
+        presence = {"type": "presence.changed", "topic": TOPIC}
+        await sends.wait()
+        await peer.send({**presence, "count": 2, "joined": [BOB], "left": []})
+        await peer.send({"type": "person.changed", "user": {"id": "7", "name": "alicia"}})
+        await peer.answer(await peer.command("vote"))
+        vote = await peer.command("vote")
+        await peer.send({**presence, "count": 1, "joined": [], "left": [BOB]})
+        await peer.answer(vote)
+        vote = await peer.command("vote")
+        await peer.send({**presence, "count": 900, "joined": None, "left": None})
+        await peer.answer(vote)
+        await peer.answer(await peer.command("leave"))
+        await peer.gone()
+
+    async with scripted(conversation) as url, client(url) as hub:
+        async with hub.topic(TOPIC) as room:
+            assert room.present == {"count": 1, "users": [ALICE]}
+            sends.set()
+            seen = []
+            for _ in range(3):
+                await room.send("vote")
+                seen.append(room.present and room.present["users"])
+            assert [each["type"] for each in await take(room, 4)] == ["state", *["presence.changed"] * 3]
+            assert room.present == {"count": 900, "users": None}
+        alicia = {"id": "7", "name": "alicia"}
+        assert seen == [[alicia, BOB], [alicia], None]
+        assert hub.user == alicia
+
+
+async def test_a_topic_is_open_once() -> None:
+    async def conversation(peer: Peer) -> None:
+        await peer.admit()
+        await peer.gone()
+
+    async with scripted(conversation) as url:
+        async with client(url) as hub:
+            hub.topic(TOPIC)
+            with pytest.raises(ValueError, match="open already"):
+                hub.topic(TOPIC)
+        with pytest.raises(ConnectionError, match="closed"):
+            hub.topic(TOPIC)
+    with pytest.raises(RuntimeError, match="enter"):
+        client(url).topic(TOPIC)
+
+
+async def test_iterations_of_other_tasks_end_with_the_client() -> None:
+    async def conversation(peer: Peer) -> None:
+        await peer.admit()
+        for _ in range(2):
+            await peer.joined(1)
+        await peer.gone()
+
+    async def read(room: Subscription) -> list[int]:
+        return [each["position"] async for each in room]
+
+    async with scripted(conversation) as url:
+        async with client(url) as hub:
+            rooms = [hub.topic(f"room/{name}") for name in "ab"]
+            tasks = [asyncio.create_task(read(room)) for room in rooms]
+            for room in rooms:
+                await room.joined()
+        async with asyncio.timeout(SECONDS):
+            assert await asyncio.gather(*tasks) == [[1], [1]]
+
+
+async def test_a_connection_that_ended_for_good_ends_the_iterations() -> None:
+    async def conversation(peer: Peer) -> None:
+        await peer.admit()
+        await peer.joined(1)
+        await peer.events(2)
+        await peer.socket.close(4003, "Session ended")
+
+    async with scripted(conversation) as url, client(url) as hub:
+        room = hub.topic(TOPIC)
+        assert positions(await take(room, 2)) == [1, 2]
+        with pytest.raises(ConnectionEnded) as ended:
+            await take(room, 1)
+        assert (ended.value.code, str(ended.value)) == (4003, "Session ended (4003)")
+        with pytest.raises(ConnectionEnded):
+            await room.send("message.post", id="x", body="y")
+
+
+async def test_a_reader_that_is_cancelled_loses_no_event() -> None:
+    sends = asyncio.Event()
+
+    async def conversation(peer: Peer) -> None:
+        await peer.admit()
+        await peer.joined(0)
+        await sends.wait()
+        await peer.events(1, 2)
+        await peer.gone()
+
+    async with scripted(conversation) as url, client(url) as hub:
+        room = hub.topic(TOPIC)
+        await take(room, 1)
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.01):
+                    await anext(room)
+        sends.set()
+        assert positions(await take(room, 2)) == [1, 2]
+
+
+async def until(condition: Any) -> None:
+    async with asyncio.timeout(SECONDS):
+        while not condition():
+            await asyncio.sleep(0.005)
