@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
 
 def token_of(path: Path | None) -> str:
     """The access token. Raises OSError, and UnicodeDecodeError, which is a ValueError."""
-    return os.environ.get("HUBBUB_TOKEN", "").strip() if path is None else path.read_text().strip()
+    return (path.read_text() if path is not None else os.environ.get("HUBBUB_TOKEN") or "").strip()
 
 
 def fields_of(texts: Sequence[str]) -> dict[str, Any]:

@@ -84,7 +84,7 @@ class Link:
         try:
             return await connection.request(command, apply)
         except ConnectionLost:
-            self._lose(connection)  # The next attempt waits for another one.
+            self._give_up(connection)  # The next attempt waits for another one.
             raise
 
     async def close(self) -> None:
@@ -157,17 +157,17 @@ class Link:
             raise
         finally:
             if connection is not None:
-                self._lose(connection)
+                self._give_up(connection)
                 connection.end(code)
+                self._user.disconnected()
         raise AssertionError("a connection runs until its end")
 
-    def _lose(self, connection: Connection) -> None:
-        if self._connection is not connection:
-            return
-        self._connection = None
-        if self._error is None:
-            self._is_settled.clear()
-        self._user.disconnected()
+    def _give_up(self, connection: Connection) -> None:
+        """Send nothing more on this connection. Frames that have arrived on it are still read."""
+        if self._connection is connection:
+            self._connection = None
+            if self._error is None:
+                self._is_settled.clear()
 
     def _end(self, error: Exception) -> None:
         if self._error is None:
