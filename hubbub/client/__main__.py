@@ -29,7 +29,9 @@ EPILOG = f"""The token comes from the variable {TOKEN} or from --token-file. Exi
 
 def parser() -> argparse.ArgumentParser:
     """The arguments."""
-    new = argparse.ArgumentParser(prog="python -m hubbub.client", description=__doc__, epilog=EPILOG)
+    new = argparse.ArgumentParser(
+        prog="python -m hubbub.client", description=__doc__, epilog=EPILOG, allow_abbrev=False
+    )
     new.add_argument("url", help="the endpoint, such as wss://chat.example.org/ws/chat/")
     new.add_argument("topics", nargs="+", metavar="topic", help="an address, such as room/general")
     new.add_argument("--token-file", type=Path, metavar="PATH", help=f"has the access token, instead of {TOKEN}")
