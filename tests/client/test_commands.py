@@ -5,12 +5,9 @@ from typing import Any
 
 import pytest
 
-from hubbub.client import Client, ConnectionLost, Refused, hub
+from hubbub.client import ConnectionLost, Refused, hub
 from tests.support.scripted_server import SECONDS, TOPIC, Frame, Peer, scripted
-
-
-def client(url: str, **options: Any) -> Client:
-    return Client(url, token="hub_x", **options)
+from tests.support.scripted_topics import client
 
 
 def without_ref(frame: Frame) -> Frame:
