@@ -162,6 +162,7 @@ async def test_a_server_that_does_not_say_hello_is_tried_again(monkeypatch: pyte
         await peer.gone()
 
     async with scripted(silent, gone) as url, client(url) as hub:
+        await asyncio.sleep(0.1)  # It is no limit of a connection.
         assert hub.is_connected
 
 

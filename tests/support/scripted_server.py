@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
@@ -69,6 +70,12 @@ class Peer:
     async def events(self, *positions: int, topic: str = TOPIC) -> None:
         for position in positions:
             await self.send(event(position, topic))
+
+    async def silent(self, seconds: float) -> None:
+        """Wait so long; the client must send nothing."""
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.socket.recv()
 
     async def gone(self) -> list[Frame]:
         """Wait until the client has gone. Returns the commands that it sent until then."""
