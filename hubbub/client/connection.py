@@ -120,6 +120,7 @@ class Connection:
     async def run(self, receive: Apply) -> None:
         """Read until the end of the socket: answers go to their commands, events to `receive`, with their size."""
         watching = asyncio.create_task(self._watch(self.heartbeat_seconds))
+        watching.add_done_callback(self._watched)
         try:
             while True:
                 frame, size = await self._read()
@@ -133,6 +134,8 @@ class Connection:
         finally:
             watching.cancel()
             await asyncio.wait([watching])
+            if not watching.cancelled():
+                watching.result()  # Raises the error of an observer.
 
     async def request(self, command: Frame, apply: Apply | None = None) -> Frame:
         """Send a command once and return its answer.
@@ -215,13 +218,16 @@ class Connection:
     # Heartbeat
 
     async def _watch(self, silence_seconds: float) -> None:
-        """Ping a silent server, and abort a socket that is dead."""
+        """Ping a silent server, until the socket is dead."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(max(0.0, self._heard_at + silence_seconds - loop.time()))
             if loop.time() >= self._heard_at + silence_seconds and await self._is_dead():
-                self._socket.transport.abort()
                 return
+
+    def _watched(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled():
+            self._socket.transport.abort()
 
     async def _is_dead(self) -> bool:
         """Ping once. Whether nothing came, although the program was not stopped and no bytes were leaving."""

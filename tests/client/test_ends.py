@@ -111,19 +111,35 @@ async def test_an_observer_sees_all_frames_and_ends_but_no_token() -> None:
     assert seen[:7] == [*received[:2], ("sent", "join"), *received[2:], (1012, "Restart")]
 
 
-async def test_an_observer_that_fails_ends_the_client() -> None:
-    class Wrong(Observer):
-        def received(self, frame: Frame) -> None:
-            if frame["type"] == "said":
-                raise ZeroDivisionError
+class WrongReader(Observer):
+    def received(self, frame: Frame) -> None:
+        if frame["type"] == "said":
+            raise ZeroDivisionError
 
+
+class WrongSender(Observer):
+    def sent(self, frame: Frame) -> None:
+        if frame["type"] == "ping":
+            raise ZeroDivisionError
+
+
+class WrongAtTheEnd(Observer):
+    def ended(self, code: int, reason: str) -> None:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("wrong", [WrongReader, WrongSender, WrongAtTheEnd])
+async def test_an_observer_that_fails_ends_the_client(wrong: type[Observer]) -> None:
     async def conversation(peer: Peer) -> None:
-        await peer.admit()
+        await peer.admit(heartbeat_ms=50)
         await peer.joined(1)
-        await peer.events(2)
+        if wrong is WrongReader:
+            await peer.events(2)
+        if wrong is WrongAtTheEnd:
+            peer.cut()
         await peer.gone()
 
-    async with scripted(conversation) as url, client(url, observer=Wrong()) as hub:
+    async with scripted(conversation) as url, client(url, observer=wrong()) as hub, asyncio.timeout(SECONDS):
         room = hub.topic(TOPIC)
         await anext(room)
         with pytest.raises(ZeroDivisionError):
