@@ -125,6 +125,8 @@ def check(record: Record, logs: Iterable[Log[RoomView]], *, are_all_senders: boo
         breaches = [*log.breaches, *log.view.breaches]
         report.breaches += [Breach(breach.kind, f"{log.name}: {breach.text}") for breach in breaches]
         report.breaches += [Breach(kind, f"{log.name}: {text}") for kind, text in _differences(log.view, record)]
+        if due := log.handing_out.due:
+            report.breaches.append(Breach("lost", f"{log.name}: the client has not handed out {len(due)} events"))
         report.delivered += len(log.view.messages)
         report.recoveries += [recovery.seconds for recovery in log.recoveries]
     return report

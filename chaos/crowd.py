@@ -76,9 +76,7 @@ class RoomClients:
                 for sent in reversed(writer.log.sent[-200:])
                 if sent.sent_at >= since and sent.ok is not None
             ]
-            if positions and all(
-                client.is_joined and (client.log.view.position or 0) >= min(positions) for client in self.clients
-            ):
+            if positions and all(client.has_reached(min(positions)) for client in self.clients):
                 return
             await asyncio.sleep(POLL_SECONDS)
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from chaos.handing_out import HandingOut
 from chaos.view import Breach, Frame, View
 
 AnyView = TypeVar("AnyView", bound=View)
@@ -80,6 +81,7 @@ class Log(Generic[AnyView]):
     ends: list[End] = field(default_factory=list)
     recoveries: list[Recovery] = field(default_factory=list)
     breaches: list[Breach] = field(default_factory=list)
+    handing_out: HandingOut = field(default_factory=HandingOut)
 
     def events(self, kind: str) -> list[tuple[float, Frame]]:
         return [(at, frame) for at, frame in self.frames if frame["type"] == kind]

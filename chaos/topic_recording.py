@@ -1,4 +1,4 @@
-"""A recording client of a topic: joins, reconnects and resumes by docs/protocol.md, and repeats unanswered commands.
+"""A recording client of a topic: `hubbub.client`, with every frame, and commands that are repeated until answered.
 
 It keeps every frame with its time.
 """
@@ -13,26 +13,25 @@ from types import TracebackType
 from typing import Any, Generic, Self
 
 from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from chaos.answers import Answers, SocketLost
 from chaos.connecting import Address, open_socket
 from chaos.log import Answer, AnyView, End, Log, Recovery, Sent
 from chaos.view import Breach, Frame
-from hubbub.protocol import Auth, CloseCode, ErrorCode, Ping, encode, read_frame, to_json
+from hubbub.client import Client, ConnectionEnded, Observer, Refused, TopicClosed
+from hubbub.protocol import ErrorCode
 
 # As in our pages.
 HELLO_SECONDS = 12.0
-PONG_SECONDS = 8.0
-STEADY_SECONDS = 5.0
-BACK_OFF_SECONDS = 0.5
+MIN_RETRY_SECONDS = 0.5
 MAX_BACK_OFF_SECONDS = 20.0
 
-ABNORMAL = 1006  # RFC 6455, 7.1.5: no close frame came.
+BUFFER_BYTES = 1 << 30  # All frames: what is left out and read again would look like a repetition.
 
 
-class TopicRecorder(Generic[AnyView]):
+class TopicRecorder(Observer, Generic[AnyView]):
     """One client of one topic of kind `log`, by access token or session cookie. Connected while its context is entered.
+
+    The view gets the frames as they arrive, and not what the client makes of them: that is compared with them.
 
     Args:
         name: of the client, for reports.
@@ -62,17 +61,27 @@ class TopicRecorder(Generic[AnyView]):
         self.evicted: int | None = None
         self._path = path
         self._addresses = addresses
-        self._token = token
         self._cookie = cookie
         self._keeps_frames = keeps_frames
         self._random = random or Random()  # noqa: S311 - spreads load, guards nothing
+        self._client = Client(
+            f"ws://{name}{path}",
+            token=token,
+            connect=self._open,
+            observer=self,
+            buffer_bytes=BUFFER_BYTES,
+            # A join after an outage would bring what the server has failed to repair.
+            refreshes=False,
+            random=self._random,
+        )
         self._socket: ClientConnection | None = None
-        self._answers = Answers()
+        self._is_open = False
+        self._due: set[int] = set()
+        self._lost: End | None = None
         self._failures = 0
         self._admitted = asyncio.Event()
         self._joined = asyncio.Event()
         self._heard = asyncio.Event()
-        self._joining: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -84,6 +93,7 @@ class TopicRecorder(Generic[AnyView]):
     ) -> None:
         assert self._task is not None
         self._task.cancel()
+        self.cut()  # A frozen server would answer no close frame.
         with suppress(asyncio.CancelledError):
             await self._task
 
@@ -95,10 +105,14 @@ class TopicRecorder(Generic[AnyView]):
         async with asyncio.timeout(seconds):
             await self._joined.wait()
 
+    def has_reached(self, position: int) -> bool:
+        """Whether the topic is joined, and the user of the client has all up to `position`."""
+        return self.is_joined and (self.log.view.position or 0) >= position and not self.log.handing_out.due
+
     async def wait_for_position(self, position: int, seconds: float) -> None:
         """Wait until the client has reached `position`. Raises TimeoutError."""
         async with asyncio.timeout(seconds):
-            while not self.is_joined or (self.log.view.position or 0) < position:
+            while not self.has_reached(position):
                 self._heard.clear()
                 await self._heard.wait()
 
@@ -116,162 +130,109 @@ class TopicRecorder(Generic[AnyView]):
         for tries in itertools.count():
             await self._admitted.wait()
             started = time.monotonic()
-            answer = None
-            with suppress(SocketLost):
-                answer = await self.request(kind, **arguments)
+            answer = await self._request(kind, arguments)
             now = time.monotonic()
             sent.answers.append(Answer(now - started, answer))
             if answer is not None and not _is_retryable(answer):
                 sent.answered_at = now
                 break
             if answer is not None:
-                await asyncio.sleep(max(answer.get("retry_after_ms", 0) / 1000, 0.5) + self._back_off(tries))
+                longest = min(MIN_RETRY_SECONDS * 2.0**tries, MAX_BACK_OFF_SECONDS)
+                asked = (answer.get("retry_after_ms") or 0) / 1000
+                await asyncio.sleep(max(asked, MIN_RETRY_SECONDS) + self._random.random() * longest)
         return sent
-
-    async def request(self, kind: str, **arguments: Any) -> Frame:
-        """Send a command of the topic once and return its answer. Raises SocketLost."""
-        if self._socket is None or not self._admitted.is_set():
-            raise SocketLost
-        ref, answer = self._answers.expect()
-        try:
-            await self._socket.send(to_json({"type": kind, "ref": ref, "topic": self.topic, **arguments}).decode())
-        except ConnectionClosed:
-            # A retry waits for the next socket instead of using this one again at once.
-            self._admitted.clear()
-            self._answers.drop(ref)
-            raise SocketLost from None
-        return await answer
 
     def ids_in(self, frame: Frame) -> Iterable[str]:
         """The ids of the things in an event, or in the answer to a join: their arrival is noted."""
         return ()
 
-    # The socket
+    async def _request(self, kind: str, arguments: Frame) -> Frame | None:
+        """Send a command of the topic once, and return its answer. None: the socket was lost first."""
+        try:
+            result = await self._client.send(self.topic, kind, retry=False, **arguments)
+        except Refused as refused:
+            retry = {} if refused.retry_after_ms is None else {"retry_after_ms": refused.retry_after_ms}
+            return {"type": "error", "code": refused.code, "detail": refused.detail, **retry}
+        except ConnectionError:
+            self._admitted.clear()  # A retry waits for the next socket.
+            return None
+        return {"type": "ok", "topic": self.topic, "result": result or {}}
+
+    # The client
 
     async def _stay(self) -> None:
-        """Connect and reconnect until cancelled or evicted."""
-        lost: End | None = None
-        tries = 0
-        while self.evicted is None:
-            admitted_at = None
-            code, reason = ABNORMAL, ""
-            try:
-                async with asyncio.timeout(HELLO_SECONDS) as overdue:
-                    self._socket = await self._open()
-                    await self._admit(self._socket)
-                    overdue.reschedule(None)
-                    admitted_at = time.monotonic()
-                    await self._listen(self._socket, lost)
-            except ConnectionClosed as closed:
-                if closed.rcvd is not None:
-                    code, reason = closed.rcvd.code, closed.rcvd.reason
-            except (OSError, InvalidHandshake, TimeoutError) as error:
-                reason = repr(error)
-            finally:
-                joined = self._drop_socket()
-            if admitted_at is None:
-                self._failures += 1
-            end = End(time.monotonic(), code, reason, joined)
-            self.log.ends.append(end)
-            if joined:
-                lost = end
-            if 4000 <= code < 4100:
-                self.evicted = code
-                return
-            if admitted_at and (code == CloseCode.RESTART or time.monotonic() - admitted_at >= STEADY_SECONDS):
-                tries = 0
-            await asyncio.sleep(self._back_off(tries))
-            tries += 1
+        """Stay connected until cancelled or evicted, and compare what the client hands out."""
+        with suppress(ConnectionEnded):
+            async with self._client as hub:
+                try:
+                    async for event in hub.topic(self.topic):
+                        if (breach := self.log.handing_out.handed_out(event)) is not None:
+                            self.log.breaches.append(breach)
+                        self._heard.set()
+                except TopicClosed as closed:
+                    self.log.view.closed = closed.code
+                await asyncio.Event().wait()
 
-    async def _open(self) -> ClientConnection:
+    async def _open(self, url: str) -> ClientConnection:
         addresses = self._addresses()
-        return await open_socket(addresses[self._failures % len(addresses)], self._path, self._cookie)
+        self._socket = await open_socket(addresses[self._failures % len(addresses)], self._path, self._cookie)
+        return self._socket
 
-    async def _admit(self, socket: ClientConnection) -> None:
-        while True:
-            frame = self._take(await socket.recv())
-            if frame["type"] == "auth.required":
-                await socket.send(encode(Auth(self._token)))
-            elif frame["type"] == "hello":
-                self.hello = frame
-                self._admitted.set()
-                return
+    def sent(self, frame: Frame) -> None:
+        self._due.add(frame["ref"])
 
-    async def _listen(self, socket: ClientConnection, lost: End | None) -> None:
-        self._joining = asyncio.create_task(self._join(lost))
-        heartbeat = self.hello["heartbeat_ms"] / 1000
-        while True:
-            try:
-                async with asyncio.timeout(heartbeat):
-                    text = await socket.recv()
-            except TimeoutError:
-                await socket.send(encode(Ping(ref=self._answers.next_ref())))
-                async with asyncio.timeout(PONG_SECONDS):
-                    text = await socket.recv()
-            self._receive(self._take(text))
-
-    async def _join(self, lost: End | None) -> None:
-        """Join, and retry while the server is busy. `_receive` applies the answer, in order with the events."""
-        view = self.log.view
-        for tries in itertools.count():
-            try:
-                answer = await self.request("join", after=view.position, epoch=view.epoch)
-            except SocketLost:
-                return
-            if answer.get("partial"):
-                continue
-            if answer["type"] == "ok":
-                break
-            if not _is_retryable(answer):
-                view.closed = answer["code"]
-                return
-            await asyncio.sleep(0.5 + self._back_off(tries))
-        if lost is not None:
-            self.log.recoveries.append(Recovery(lost, time.monotonic()))
-        self._joined.set()
-        self._heard.set()
-
-    def _take(self, text: str | bytes) -> Frame:
-        frame = read_frame(text)
+    def received(self, frame: Frame) -> None:
         if self._keeps_frames:
             self.log.frames.append((time.monotonic(), frame))
-        return frame
-
-    def _receive(self, frame: Frame) -> None:
-        view = self.log.view
-        if frame["type"] in ("ok", "error"):
-            if not self._answers.take(frame):
-                self.log.breaches.append(Breach("duplicated", f"an unexpected or second answer: {frame}"))
-            if "epoch" in frame:
-                # Applied here, before the events that follow it.
-                view.joined(frame)
-                self._note_arrivals(frame)
+        if frame["type"] == "hello":
+            self.hello = frame
+            self._is_open = True
+            self._admitted.set()
+        elif not self._is_open:
+            return
+        elif frame["type"] in ("ok", "error", "pong"):
+            self._answered(frame)
         elif frame.get("topic") == self.topic:
-            view.take(frame)
+            self.log.view.take(frame)
+            if self.log.view.is_live:
+                self.log.handing_out.arrived(frame)
             self._note_arrivals(frame)
         self._heard.set()
+
+    def ended(self, code: int, reason: str) -> None:
+        end = End(time.monotonic(), code, reason, self.is_joined)
+        self.log.ends.append(end)
+        self.log.view.left()
+        if self.is_joined:
+            self._lost = end
+        if not self._is_open:
+            self._failures += 1
+        self._is_open = False
+        self._joined.clear()
+        self._admitted.clear()
+        self._due.clear()
+        self._socket = None
+        if 4000 <= code < 4100:
+            self.evicted = code
+
+    def _answered(self, frame: Frame) -> None:
+        if frame.get("ref") not in self._due:
+            self.log.breaches.append(Breach("duplicated", f"an unexpected or second answer: {frame}"))
+        self._due.discard(frame.get("ref", 0))
+        if "epoch" not in frame:
+            return
+        self.log.view.joined(frame)
+        self.log.handing_out.joined(frame)
+        self._note_arrivals(frame)
+        if not frame.get("partial"):
+            if self._lost is not None:
+                self.log.recoveries.append(Recovery(self._lost, time.monotonic()))
+                self._lost = None
+            self._joined.set()
 
     def _note_arrivals(self, frame: Frame) -> None:
         for thing in self.ids_in(frame):
             self.log.arrivals.setdefault(thing, time.monotonic())
-
-    def _drop_socket(self) -> bool:
-        """Drop the socket. True: the topic was joined on it."""
-        if self._joining is not None:
-            self._joining.cancel()
-            self._joining = None
-        if self._socket is not None:
-            self._socket.transport.abort()
-            self._socket = None
-        joined = self._joined.is_set()
-        self._joined.clear()
-        self._admitted.clear()
-        self.log.view.left()
-        self._answers.fail()
-        return joined
-
-    def _back_off(self, tries: int) -> float:
-        return self._random.random() * min(BACK_OFF_SECONDS * 2.0**tries, MAX_BACK_OFF_SECONDS)
 
 
 def _is_retryable(answer: Frame) -> bool:

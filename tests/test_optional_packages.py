@@ -27,7 +27,13 @@ for package in map(importlib.import_module, {packages!r}):
             importlib.import_module(module.name)
             print(module.name)
 """
-USERS = ("hubbub.server", "monitor.readings", "monitor.publisher", "monitor.management.commands.publish_metrics")
+USERS = (
+    "hubbub.server",
+    "hubbub.client.",
+    "monitor.readings",
+    "monitor.publisher",
+    "monitor.management.commands.publish_metrics",
+)
 APPS = WHOLE["INSTALLED_APPS"].replace("['hubbub',", "['hubbub', 'hubbub.supervisor', 'django.contrib.admin',")
 
 

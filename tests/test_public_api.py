@@ -17,7 +17,10 @@ REFERENCE = (ROOT / "docs" / "reference.md").read_text()
 MODULES = (
     "hubbub",
     *(f"hubbub.{name}" for name in ("asgi", "auth", "conf", "consumers", "layer", "protocol", "queries", "redis")),
-    *(f"hubbub.{name}" for name in ("process", "signals", "text", "users", "admin_services", "testing", "topics")),
+    *(
+        f"hubbub.{name}"
+        for name in ("process", "signals", "text", "users", "admin_services", "testing", "topics", "client")
+    ),
 )
 FEATURES = ("chat", "monitor")
 # A docstring names a result by these, where the function returns something.

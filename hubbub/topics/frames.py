@@ -91,6 +91,7 @@ class PresenceChanged(msgspec.Struct, tag_field="type", tag="presence.changed", 
 RESERVED_TYPES = {
     *("ok", "error", "pong", "hello", "auth.required", "service.changed", "person.changed"),
     *("changed", "closed", "presence.changed"),
+    "state",  # Of the Python client, which hands out states beside the events.
 }
 # Fields that `event_text` adds. A second one of the same name would hide them.
 RESERVED_FIELDS = {"topic", "position"}

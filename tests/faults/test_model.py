@@ -210,9 +210,7 @@ class AnyOrder(RuleBasedStateMachine):
         with suppress(TimeoutError):  # The report says more than the exception.
             async with asyncio.timeout(SETTLE_SECONDS):
                 # All at one moment: a process that still ends sends away who was there already.
-                while not all(
-                    member.is_joined and member.log.view.position == record.position for member in self.everybody
-                ):
+                while not all(member.has_reached(record.position) for member in self.everybody):
                     await asyncio.sleep(0.02)
         report = check(record, [member.log for member in self.everybody])
         assert report.is_consistent, str(report)

@@ -29,6 +29,7 @@ def test_an_event_gets_its_topic_and_its_position() -> None:
     [
         {"text": "no type"},
         {"type": "closed", "code": "forbidden"},
+        {"type": "state", "state": {}},
         {"type": "ok", "ref": 1},
         {"type": "hello"},
         {"type": "noted", "position": 5},

@@ -1,6 +1,7 @@
 """`manage.py chaos`: inject faults into a temporary site for some minutes, then report lost messages."""
 
 import asyncio
+import logging
 import secrets
 import signal
 from typing import Any
@@ -36,6 +37,7 @@ class Command(BaseCommand):
             raise CommandError(f"--seed must be 0 to {MAX_SEED - 1}.")
         if seed is None:
             seed = secrets.randbelow(MAX_SEED)
+        logging.getLogger("hubbub.client").setLevel(logging.ERROR)  # Connections are lost on purpose.
         try:
             outcome = asyncio.run(self._run(minutes * 60, processes, seed))
         except SiteFailed as error:
