@@ -14,6 +14,8 @@ POSTGRESQL = "django.db.backends.postgresql"
 
 class HubbubConfig(AppConfig):
     name = "hubbub"
+    # As in the migrations: else a site with another default would get new ones, written into the installed package.
+    default_auto_field = "django.db.models.BigAutoField"
 
     def __init__(self, app_name: str, app_module: Any) -> None:
         super().__init__(app_name, app_module)
