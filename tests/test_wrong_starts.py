@@ -92,6 +92,33 @@ def test_a_site_without_users_is_one_line(tmp_path: Path) -> None:
     assert (ran.returncode, ran.stderr) == (1, "hubbub needs 'django.contrib.auth' in INSTALLED_APPS.\n")
 
 
+ROUTERS = """
+import shop
+class Router:
+    def __init__(self):
+        shop.missing
+"""
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        ("['mysite.router.Router']", "DATABASE_ROUTERS: 'mysite.router.Router': there is no module 'mysite.router'."),
+        ("['shop.routers.Other']", "DATABASE_ROUTERS: 'shop.routers.Other': the module 'shop.routers' has no 'Other'."),
+        ("['routers']", "DATABASE_ROUTERS: 'routers' is no dotted path, such as 'mysite.routers.Router'."),
+        ("('shop.routers.Router')", "DATABASE_ROUTERS='shop.routers.Router': a list of dotted paths is allowed."),
+        (
+            "['shop.routers.Router']",
+            "DATABASE_ROUTERS: 'shop.routers.Router' cannot be made: AttributeError: module 'shop' has no attribute "
+            "'missing' (shop/routers.py, line 5).",
+        ),
+    ],
+)
+def test_a_router_that_cannot_be_used_is_one_line(tmp_path: Path, value: str, line: str) -> None:
+    ran = manage(tmp_path, "check", settings={"DATABASE_ROUTERS": value}, files={"shop/routers.py": ROUTERS})
+    assert (ran.returncode, ran.stderr) == (1, f"{line}\n")
+
+
 # Servers
 
 NAME_ERROR = " cannot be imported: NameError: name 'missing' is not defined (shop/routing.py, line 7)."
