@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from hubbub.templatetags.hubbub import register
 from tests.support.documents import ROOT, table
 
 REFERENCE = (ROOT / "docs" / "reference.md").read_text()
@@ -226,3 +227,41 @@ def test_all_else_in_the_engine_is_private() -> None:
     }
     assert set(MODULES) <= with_all
     assert with_all - set(MODULES) <= {"hubbub.checks", "hubbub.publish"}  # Of the engine's own packages.
+
+
+# Scripts and tags
+
+SCRIPT_IMPORT = re.compile(r'import \{([^}]*)\} from "[./]*/hubbub/js/([\w-]+\.js)"')
+STATIC = ROOT / "hubbub" / "static" / "hubbub" / "js"
+
+
+def public_exports() -> dict[str, set[str]]:
+    """The public names of each script."""
+    rows = table(REFERENCE, "script of `hubbub/js/`")
+    return {row[0].strip("`"): {*re.findall(r"`(\w+)`", row[1])} for row in rows}
+
+
+def test_public_scripts_export_what_the_reference_says() -> None:
+    for name, exports in public_exports().items():
+        text = (STATIC / name).read_text()
+        declared = re.findall(r"^export (?:class|function|async function) (\w+)", text, re.MULTILINE)
+        passed_on = re.findall(r"\w+", " ".join(re.findall(r"^export \{([^}]*)\}", text, re.MULTILINE)))
+        assert exports <= {*declared, *passed_on}, name
+
+
+@pytest.mark.parametrize("app", FEATURES)
+def test_scripts_of_a_feature_import_public_names_only(app: str) -> None:
+    exports, imported = public_exports(), set()
+    for path in (ROOT / app / "static").rglob("*.js"):
+        if "vendor" not in path.parts:
+            text = re.sub(r"/\*\*.*?\*/", "", path.read_text(), flags=re.DOTALL)  # Types are no code.
+            assert text.count("/hubbub/js/") == len(SCRIPT_IMPORT.findall(text)), path
+            imported |= {
+                (module, name.strip()) for names, module in SCRIPT_IMPORT.findall(text) for name in names.split(",")
+            }
+    assert imported
+    assert {(module, name) for module, name in imported if name not in exports.get(module, ())} == set()
+
+
+def test_the_reference_lists_the_template_tags() -> None:
+    assert {row[0].strip("`") for row in table(REFERENCE, "tag of `{% load hubbub %}`")} == {*register.tags}
