@@ -29,6 +29,10 @@ RESULT = re.compile(
     r"\b([Rr]eturns?|[Ww]hether|Yields|Collect)\b|\A(The|A|An|All|As|Call|Compose|Declare|Find|Join|Make|Name|Read)\b"
 )
 
+# A number that may be a fraction has a unit, in its name or in the docstring.
+UNIT = re.compile(r"second|_ms\b|millisecond|byte")
+# The bounds of a setting have that setting's own unit.
+WITHOUT_UNIT = {"low", "high"}
 # Django's own, which say nothing more in a docstring.
 OBVIOUS = {"self", "cls", "user", "request"}
 
@@ -162,6 +166,11 @@ def problems_of(function: Any) -> list[str]:
         for name in inspect.signature(function).parameters
         if name not in OBVIOUS and not re.search(rf"\b{name}\b", text)
     ]
+    lacking += [
+        f"unit of {name}"
+        for name, annotation in function.__annotations__.items()
+        if "float" in str(annotation) and name not in WITHOUT_UNIT and not UNIT.search(f"{name} {text}")
+    ]
     returned = function.__annotations__.get("return")
     if returned not in (None, "None", type(None)) and not RESULT.search(text):
         lacking.append("result")
@@ -200,10 +209,15 @@ def without_result(path: str) -> int:
     return 1
 
 
+def without_unit(wait: float) -> None:
+    """Wait as long as `wait` says."""
+
+
 def test_a_docstring_that_lacks_something_is_found() -> None:
     assert problems_of(undocumented) == ["has no docstring"]
     assert problems_of(half_documented) == ["argument seconds", "error ValueError"]
     assert problems_of(without_result) == ["result"]
+    assert problems_of(without_unit) == ["unit of wait"]
 
 
 # The reference
