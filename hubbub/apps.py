@@ -7,6 +7,7 @@ from django.utils.module_loading import autodiscover_modules
 from hubbub import conf, protocol
 from hubbub.process import host, primary_reads, times
 from hubbub.process.extras import missing
+from hubbub.process.importing import CannotImport, cause_of_import, load
 from hubbub.process.refusals import CannotServe
 
 POSTGRESQL = "django.db.backends.postgresql"
@@ -14,6 +15,8 @@ POSTGRESQL = "django.db.backends.postgresql"
 
 class HubbubConfig(AppConfig):
     name = "hubbub"
+    # As in the migrations: else a site with another default would get new ones, written into the installed package.
+    default_auto_field = "django.db.models.BigAutoField"
 
     def __init__(self, app_name: str, app_module: Any) -> None:
         super().__init__(app_name, app_module)
@@ -33,6 +36,8 @@ class HubbubConfig(AppConfig):
 
     def ready(self) -> None:
         times.connect(protocol.prepare_by)
+        if line := _wrong_router():  # Django's own checks would raise its error.
+            raise CannotServe(line)
         primary_reads.install()
         from hubbub import checks  # Registers the checks.
 
@@ -51,3 +56,24 @@ def _missing_driver(alias: str) -> str | None:
     if missing("postgres", "psycopg2", "") is None:
         return None
     return missing("postgres", "psycopg", f"DATABASES[{alias!r}]")
+
+
+def _wrong_router() -> str | None:
+    """The line for a router that cannot be imported or made."""
+    paths = settings.DATABASE_ROUTERS
+    if not isinstance(paths, list | tuple):
+        return f"DATABASE_ROUTERS={paths!r}: a list of dotted paths is allowed."
+    for path in paths:
+        if not isinstance(path, str):
+            continue
+        setting = f"DATABASE_ROUTERS: {path!r}"
+        module, _, name = path.rpartition(".")
+        if not module or not name:
+            return f"{setting} is no dotted path, such as 'mysite.routers.Router'."
+        try:
+            load(setting, module, name)()
+        except CannotImport as error:
+            return str(error)
+        except Exception as error:  # noqa: BLE001 - of the site's own code
+            return f"{setting} cannot be made: {cause_of_import(error)}."
+    return None

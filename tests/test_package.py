@@ -15,7 +15,7 @@ import pytest
 import hubbub
 from scripts.package_check import problems
 from tests.support.client import opened
-from tests.support.packages import built_package, environment_with
+from tests.support.packages import built_package, environment_with, own_environment_with
 from tests.support.servers import ROOT, START_SECONDS, free_port
 from tests.support.typed_team import MISTAKES, TYPED
 
@@ -76,7 +76,7 @@ def wheel(built: dict[str, Path]) -> Path:
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Path:
-    return environment_with(wheel, tmp_path_factory.mktemp("environment") / "venv")
+    return environment_with(wheel, tmp_path_factory.mktemp("environment") / "venv", "server")
 
 
 class Project:
@@ -197,22 +197,20 @@ def test_the_apps_are_copied_into_a_project_which_owns_them(project: Project) ->
     assert project.run("-m", "hubbub", "--version") == hubbub.__version__
 
 
-WITHOUT_DAPHNE = """
-import importlib.util, runpy, sys
-find_spec = importlib.util.find_spec
-importlib.util.find_spec = lambda name, *more: None if name == "daphne" else find_spec(name, *more)
-sys.argv = sys.argv[1:]
-runpy.run_module(sys.argv[0], run_name="__main__")
-"""
+OF_EXTRAS = ("daphne", "twisted", "psycopg", "psutil", "websockets", "whitenoise")
 
 
-def test_a_server_without_its_extra_is_refused_in_one_line(project: Project) -> None:
-    (project.folder / "without_daphne.py").write_text(WITHOUT_DAPHNE)
-    line = 'needs daphne: pip install "django-hubbub[server]"'
-    assert project.fail("without_daphne.py", "hubbub.server", "asgi:application") == f"hubbub.server {line}"
+def test_a_wheel_without_extras_works_and_refuses_to_serve_in_one_line(tmp_path: Path, wheel: Path) -> None:
+    project = Project(tmp_path, own_environment_with(wheel, tmp_path / "venv"))
+    installed = f"import importlib.util; print([name for name in {OF_EXTRAS} if importlib.util.find_spec(name)])"
+    assert project.run("-c", installed) == "[]"
     settings = (project.folder / "elsewhere.py").read_text()
     (project.folder / "elsewhere.py").write_text(settings.replace('["hubbub", ', '["hubbub", "hubbub.supervisor", '))
-    assert project.fail("without_daphne.py", "django", "up") == f"CommandError: manage.py up {line}"
+    assert project.run("-m", "django", "check") == "System check identified no issues (0 silenced)."
+    project.run("-m", "django", "migrate", "-v0")
+    line = 'needs daphne: pip install "django-hubbub[server]"'
+    assert project.fail("-m", "hubbub.server", "asgi:application") == f"hubbub.server {line}"
+    assert project.fail("-m", "django", "up") == f"CommandError: manage.py up {line}"
 
 
 def test_a_strict_type_checker_knows_the_installed_package(project: Project) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from hubbub.templatetags.hubbub import register
 from tests.support.documents import ROOT, table
 
 REFERENCE = (ROOT / "docs" / "reference.md").read_text()
@@ -28,6 +29,10 @@ RESULT = re.compile(
     r"\b([Rr]eturns?|[Ww]hether|Yields|Collect)\b|\A(The|A|An|All|As|Call|Compose|Declare|Find|Join|Make|Name|Read)\b"
 )
 
+# A number that may be a fraction has a unit, in its name or in the docstring.
+UNIT = re.compile(r"second|_ms\b|millisecond|byte")
+# The bounds of a setting have that setting's own unit.
+WITHOUT_UNIT = {"low", "high"}
 # Django's own, which say nothing more in a docstring.
 OBVIOUS = {"self", "cls", "user", "request"}
 
@@ -161,6 +166,11 @@ def problems_of(function: Any) -> list[str]:
         for name in inspect.signature(function).parameters
         if name not in OBVIOUS and not re.search(rf"\b{name}\b", text)
     ]
+    lacking += [
+        f"unit of {name}"
+        for name, annotation in function.__annotations__.items()
+        if "float" in str(annotation) and name not in WITHOUT_UNIT and not UNIT.search(f"{name} {text}")
+    ]
     returned = function.__annotations__.get("return")
     if returned not in (None, "None", type(None)) and not RESULT.search(text):
         lacking.append("result")
@@ -199,10 +209,15 @@ def without_result(path: str) -> int:
     return 1
 
 
+def without_unit(wait: float) -> None:
+    """Wait as long as `wait` says."""
+
+
 def test_a_docstring_that_lacks_something_is_found() -> None:
     assert problems_of(undocumented) == ["has no docstring"]
     assert problems_of(half_documented) == ["argument seconds", "error ValueError"]
     assert problems_of(without_result) == ["result"]
+    assert problems_of(without_unit) == ["unit of wait"]
 
 
 # The reference
@@ -226,3 +241,41 @@ def test_all_else_in_the_engine_is_private() -> None:
     }
     assert set(MODULES) <= with_all
     assert with_all - set(MODULES) <= {"hubbub.checks", "hubbub.publish"}  # Of the engine's own packages.
+
+
+# Scripts and tags
+
+SCRIPT_IMPORT = re.compile(r'import \{([^}]*)\} from "[./]*/hubbub/js/([\w-]+\.js)"')
+STATIC = ROOT / "hubbub" / "static" / "hubbub" / "js"
+
+
+def public_exports() -> dict[str, set[str]]:
+    """The public names of each script."""
+    rows = table(REFERENCE, "script of `hubbub/js/`")
+    return {row[0].strip("`"): {*re.findall(r"`(\w+)`", row[1])} for row in rows}
+
+
+def test_public_scripts_export_what_the_reference_says() -> None:
+    for name, exports in public_exports().items():
+        text = (STATIC / name).read_text()
+        declared = re.findall(r"^export (?:class|function|async function) (\w+)", text, re.MULTILINE)
+        passed_on = re.findall(r"\w+", " ".join(re.findall(r"^export \{([^}]*)\}", text, re.MULTILINE)))
+        assert exports <= {*declared, *passed_on}, name
+
+
+@pytest.mark.parametrize("app", FEATURES)
+def test_scripts_of_a_feature_import_public_names_only(app: str) -> None:
+    exports, imported = public_exports(), set()
+    for path in (ROOT / app / "static").rglob("*.js"):
+        if "vendor" not in path.parts:
+            text = re.sub(r"/\*\*.*?\*/", "", path.read_text(), flags=re.DOTALL)  # Types are no code.
+            assert text.count("/hubbub/js/") == len(SCRIPT_IMPORT.findall(text)), path
+            imported |= {
+                (module, name.strip()) for names, module in SCRIPT_IMPORT.findall(text) for name in names.split(",")
+            }
+    assert imported
+    assert {(module, name) for module, name in imported if name not in exports.get(module, ())} == set()
+
+
+def test_the_reference_lists_the_template_tags() -> None:
+    assert {row[0].strip("`") for row in table(REFERENCE, "tag of `{% load hubbub %}`")} == {*register.tags}

@@ -104,6 +104,20 @@ def test_each_setting_that_is_missing_is_one_line(tmp_path: Path, name: str, fou
     assert check(tmp_path, {key: value for key, value in WHOLE.items() if key != name}) == found
 
 
+MIGRATIONS = "from django.core.management import execute_from_command_line as go; go(['', 'makemigrations', '--check'])"
+
+
+@pytest.mark.parametrize("key", ["AutoField", "BigAutoField", "SmallAutoField", ""])
+def test_keys_of_another_kind_in_the_project_change_no_table_of_the_package(tmp_path: Path, key: str) -> None:
+    """A warning for each table, and migrations in the installed package, would be the price."""
+    settings = {name: value for name, value in WHOLE.items() if name != "DEFAULT_AUTO_FIELD"}
+    if key:
+        settings["DEFAULT_AUTO_FIELD"] = f"'django.db.models.{key}'"
+    assert check(tmp_path, settings) == []
+    ran = run(tmp_path, settings, MIGRATIONS)
+    assert (ran.returncode, ran.stdout) == (0, "No changes detected\n"), ran.stderr
+
+
 LAYER = "hubbub.layer.RedisPubSubLayer"
 
 

@@ -1,6 +1,7 @@
 """A site with a wrong declaration: the line of each command while apps are loaded, and of servers."""
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from hubbub.process.refusals import REFUSED
-from tests.support.small_site import ASGI, ROUTING, TOPIC, manage, serve
+from tests.support.servers import command_of, free_port
+from tests.support.small_site import ASGI, ROUTING, TOPIC, manage, serve, write
+from tests.test_settings_of_others import run
 
 pytestmark = pytest.mark.slow
 
@@ -92,6 +95,33 @@ def test_a_site_without_users_is_one_line(tmp_path: Path) -> None:
     assert (ran.returncode, ran.stderr) == (1, "hubbub needs 'django.contrib.auth' in INSTALLED_APPS.\n")
 
 
+ROUTERS = """
+import shop
+class Router:
+    def __init__(self):
+        shop.missing
+"""
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        ("['mysite.router.Router']", "DATABASE_ROUTERS: 'mysite.router.Router': there is no module 'mysite.router'."),
+        ("['shop.routers.Other']", "DATABASE_ROUTERS: 'shop.routers.Other': the module 'shop.routers' has no 'Other'."),
+        ("['routers']", "DATABASE_ROUTERS: 'routers' is no dotted path, such as 'mysite.routers.Router'."),
+        ("('shop.routers.Router')", "DATABASE_ROUTERS='shop.routers.Router': a list of dotted paths is allowed."),
+        (
+            "['shop.routers.Router']",
+            "DATABASE_ROUTERS: 'shop.routers.Router' cannot be made: AttributeError: module 'shop' has no attribute "
+            "'missing' (shop/routers.py, line 5).",
+        ),
+    ],
+)
+def test_a_router_that_cannot_be_used_is_one_line(tmp_path: Path, value: str, line: str) -> None:
+    ran = manage(tmp_path, "check", settings={"DATABASE_ROUTERS": value}, files={"shop/routers.py": ROUTERS})
+    assert (ran.returncode, ran.stderr) == (1, f"{line}\n")
+
+
 # Servers
 
 NAME_ERROR = " cannot be imported: NameError: name 'missing' is not defined (shop/routing.py, line 7)."
@@ -148,3 +178,39 @@ def test_our_runserver_refuses_in_one_line(settings: Any, monkeypatch: pytest.Mo
     line = r"^ASGI_APPLICATION='project\.asgy\.application': there is no module 'project\.asgy'\.$"
     with pytest.raises(CommandError, match=line):
         call_command("runserver", "0", use_reloader=False, skip_checks=True)
+
+
+UNKNOWN = {"HUBBUB": "{'MAX_SOCKET': 1}"}
+UNKNOWN_LINE = 'HUBBUB["MAX_SOCKET"] is unknown: did you mean MAX_SOCKETS?'
+
+
+RUN = "import os; os.execv({command[0]!r}, {command!r})"
+READ_AND_STOP = """
+import subprocess
+server = subprocess.Popen({command!r}, stderr=subprocess.PIPE, text=True)
+print(*(server.stderr.readline() for _ in range({count})), sep="", end="")
+assert server.poll() is None
+server.terminate()
+server.communicate(timeout=20)
+"""
+
+
+def start(folder: Path, kind: str, code: str, count: int = 0) -> Any:
+    """Start another server on wrong settings, by code that runs its `command`, and reads so many lines of it."""
+    fields = {"port": str(free_port()), "application": "mysite.asgi:application"}
+    command = [sys.executable, *(part.format(**fields) for part in command_of(kind))]
+    return run(folder, write(folder, settings=UNKNOWN), code.format(command=command, count=count))
+
+
+@pytest.mark.parametrize(("kind", "status"), [("uvicorn", 1), ("hypercorn", 0), ("granian", 1)])
+def test_another_server_ends_with_the_line(tmp_path: Path, kind: str, status: int) -> None:
+    ran = start(tmp_path, kind, RUN)
+    assert (ran.returncode, ran.stderr) == (status, f"{UNKNOWN_LINE}\n")
+
+
+@pytest.mark.parametrize(("kind", "count"), [("gunicorn", 5), ("uvicorn with 2 workers", 3)])
+def test_a_server_that_restarts_its_workers_repeats_the_line(tmp_path: Path, kind: str, count: int) -> None:
+    ran = start(tmp_path, kind, READ_AND_STOP, count)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines().count(UNKNOWN_LINE) >= 3
+    assert "Traceback" not in ran.stdout

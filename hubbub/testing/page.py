@@ -9,6 +9,7 @@ from asgiref.sync import sync_to_async
 from django.db import OperationalError
 
 from hubbub import users
+from hubbub.auth.identity import Identity
 from hubbub.protocol import Malformed, Person, Refused, from_json, parse, to_json
 from hubbub.publish.messages import LastFrame, Message, OneFrame, Reached, Recheck, SeveralFrames, Told
 from hubbub.testing.capture import commits, count_hooks, run_hooks
@@ -44,6 +45,8 @@ class Page:
         self._unread: list[Frame] = []
         self._is_stale = False
         self._must_check = False
+        # Came after a change of access that is not checked yet: a user without access gets none of them.
+        self._held: list[Message] = []
         self._closed: str | None = None
         self._hooks: dict[str, int] = {}
         self._loop = asyncio.get_running_loop()
@@ -119,12 +122,18 @@ class Page:
             if not access.is_anonymous(user):
                 _check_user(user)
                 user = access.current_user(users.id_of(user), None)
-            access.check_view(self.topic, user)
-            self.viewer = _decoded(to_json(self.topic.viewer(user)))
+            self.viewer = _decoded(self._enter(user))
             self._hooks = count_hooks()
 
         await sync_to_async(enter)()
         await self._read()
+
+    def _enter(self, user: Any) -> Any:
+        if type(self.topic).enter is Topic.enter:
+            access.check_view(self.topic, user)
+            return to_json(self.topic.viewer(user))
+        identity = Identity(self._user_id, users.name_of(self.user), permitted=True)
+        return reading.enter(self.topic, identity)
 
     async def _call(self, spec: CommandSpec, /, **arguments: Any) -> Any:
         if spec.once:
@@ -149,11 +158,15 @@ class Page:
             self._must_check = True
         elif message.group != self.topic.group:
             return
+        elif self._must_check or self._held:
+            self._held.append(message)
         else:
             self._take(message)
         self._loop.call_soon_threadsafe(self._arrived.set)
 
     def _take(self, message: Message) -> None:
+        if self._closed is not None:
+            return
         match message:
             case Reached():
                 self._is_stale = True
@@ -174,9 +187,11 @@ class Page:
         """Read the state if it changed, and check access if that may have changed."""
         await sync_to_async(run_hooks)(self._hooks)  # Of rows that the test itself has saved.
         self._arrived.clear()
-        if self._must_check:
+        if self._must_check or self._held:
             self._must_check = False
             self._closed = self._closed or await sync_to_async(self._denied)()
+            while self._held:
+                self._take(self._held.pop(0))
         if self._is_stale and self._closed is None:
             self._is_stale = False
             try:

@@ -94,6 +94,17 @@ async def test_built_in_sessions_and_tokens_go_on_beside(alice: Any, bob: Any, s
         assert await outcome(page) == str(alice.pk)
 
 
+async def test_the_session_cookie_may_have_another_name(alice: Any, settings: Any, client: Any) -> None:
+    settings.SESSION_COOKIE_NAME = "__Host-team"
+    await in_thread(client.force_login)(alice)
+    key = client.cookies["__Host-team"].value
+    async with handshaken(OfficeConsumer, cookie=f"sessionid=x; __Host-team={key}") as page:
+        assert await outcome(page) == str(alice.pk)
+        assert (await page.ask("join", topic="office"))["state"] == "open"
+    async with handshaken(OfficeConsumer, cookie=f"sessionid={key}") as page:
+        assert (await page.next())["type"] == "auth.required"
+
+
 async def test_a_jwt_in_a_cookie_counts_from_the_own_origin_alone(
     alice: Any, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

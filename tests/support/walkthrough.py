@@ -11,14 +11,14 @@ import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
-from tests.support.servers import COMMAND_SECONDS, START_SECONDS, STOP_SECONDS, free_port
+from tests.support.servers import COMMAND_SECONDS, ROOT, START_SECONDS, STOP_SECONDS, free_port
 
 SERVERS = ("python manage.py up ", "python manage.py runserver ", "python -m hubbub.server ")
 # The first line of a block: the path of its file, and whether it is added to that file.
 FILE = re.compile(r"(?:# |\{# |// )(?P<path>[\w/.]+)(?P<adds>: add at the end)?(?: #\})?\n")
 
-# `pip install` is replaced: the wheel is unpacked, and its dependencies are those of the tests. So an environment needs
-# no pip of its own, which takes three seconds.
+# `pip install` is replaced: the wheel is unpacked, and what it and its extras name is linked from the environment of
+# the tests. So an environment needs no pip of its own, which takes three seconds, and no index of packages.
 PRELUDE = r"""
 set -euo pipefail
 cd "$(cat "$STATE")"
@@ -28,11 +28,10 @@ python3() {
     command python3 "$@"
 }
 pip() {
-    [[ "$*" =~ ^"install django-hubbub[server"(,monitor)?"]"$ ]] ||
+    [[ "$*" =~ ^"install django-hubbub["(server(,monitor)?)"]"$ ]] ||
         { echo "pip $*: not what the test can install" >&2; exit 64; }
     packages=$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-    python -m zipfile -e "$WHEEL" "$packages"
-    echo "$DEPENDENCIES" > "$packages/dependencies.pth"
+    (cd "$ROOT" && "$TESTS_PYTHON" -m tests.support.packages "$WHEEL" "$packages" ${BASH_REMATCH[1]/,/ })
 }
 """
 
@@ -77,7 +76,8 @@ class Walkthrough:
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "STATE": os.fspath(self._state),
             "WHEEL": os.fspath(wheel),
-            "DEPENDENCIES": next(path for path in sys.path if path.endswith("site-packages")),
+            "ROOT": os.fspath(ROOT),
+            "TESTS_PYTHON": sys.executable,
         }
 
     def __enter__(self) -> "Walkthrough":
