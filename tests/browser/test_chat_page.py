@@ -16,6 +16,7 @@ from tests.support.chat_page import (
     Open,
     in_shell,
     make_room,
+    no_connection,
     post,
     process_of,
     ready,
@@ -175,8 +176,7 @@ async def test_at_360_px_nothing_is_wider_than_the_page(cluster: Cluster, open_r
 
 async def test_messages_written_offline_are_sent_once_even_after_a_reload(cluster: Cluster, open_room: Open) -> None:
     page, bob = await open_room(cluster, "alice"), await open_room(cluster, "bob")
-    # The page's sockets do not open while this holds: its HTTP does.
-    await page.route_web_socket("**/ws/chat/", lambda socket: socket.close())
+    await no_connection(page)
     await page.reload()
     await page.wait_for_selector("html[data-state=offline]")
     await post(page, "Written in a tunnel.")

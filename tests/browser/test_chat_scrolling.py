@@ -11,6 +11,7 @@ from tests.support.chat_page import (
     SECONDS,
     Open,
     make_room,
+    no_connection,
     post,
     ready,
     says,
@@ -60,7 +61,7 @@ async def test_scrolling_back_before_a_long_absence_is_caught_up_with_leaves_no_
     await page.route_web_socket("**/ws/chat/", lambda socket: lines.append((socket, socket.connect_to_server())))
     await page.reload()
     await ready(page)
-    await page.route_web_socket("**/ws/chat/", lambda socket: socket.close())
+    await no_connection(page)
     await lines[-1][0].close(code=1012)
     await write_lines(cluster, "absence", range(130, 480))  # More than a page that comes back is told one by one.
     await page.route_web_socket("**/ws/chat/", hold)

@@ -12,6 +12,7 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from tests.browser.conftest import FLAGS
+from tests.support.chat_page import no_connection
 from tests.support.cluster import Cluster
 from tests.support.visitor import TIMEOUT_MS
 
@@ -129,7 +130,7 @@ async def test_posts_that_are_not_acknowledged_and_an_open_edit_are_asked_about(
     async with signed_in(browser, cluster, "alice") as (page, _):
         await enter(page, cluster, room)
         await post(page, "first")
-        await page.route_web_socket("**/ws/chat/", lambda socket: socket.close())
+        await no_connection(page)
         await page.locator("#body").press("ArrowUp")
         await page.locator(".editor textarea").fill("first, but better")
         # The end of the connection, as a tunnel makes it: the page itself goes on.

@@ -59,11 +59,11 @@ async def test_a_room_with_the_largest_page_is_entered_over_5_kb_a_second_and_st
     await expect(page.locator("[data-ready=true]")).to_be_attached(timeout=20_000)
     await expect(page.locator(".message-body").last).to_contain_text("words 59", timeout=5_000)
     # Older messages come in parts on scrolling.
-    await page.evaluate("document.querySelector('[role=log]').scrollTop = 0")
     seqs = "[...document.querySelectorAll('[data-seq]')].map(({dataset}) => Number(dataset.seq))"
     first = (await page.evaluate(seqs))[0]
     async with asyncio.timeout(20):  # The page's policy forbids what `wait_for_function` does.
         while (await page.evaluate(seqs))[0] >= first:
+            await page.evaluate("document.querySelector('[role=log]').scrollTop = 0")
             await asyncio.sleep(0.1)
     # Past the time after which a page takes a silent connection for dead.
     await asyncio.sleep(32)

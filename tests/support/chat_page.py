@@ -42,6 +42,12 @@ async def says(page: Page, text: str) -> None:
     )
 
 
+async def no_connection(page: Page) -> None:
+    """Let the page's sockets end at once, and its streams fail; other requests go on."""
+    await page.route_web_socket("**/ws/chat/", lambda socket: socket.close())
+    await page.route("**/live/**", lambda route: route.abort())
+
+
 async def in_shell(cluster: Cluster, code: str) -> None:
     await asyncio.to_thread(cluster.shell, code)
 
