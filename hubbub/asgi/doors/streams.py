@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Protocol
 
 from hubbub import conf
@@ -12,20 +11,17 @@ from hubbub.process.pacing import in_slices
 from hubbub.process.per_loop import PerLoop
 from hubbub.runtime import runtime
 
-BEAT_SECONDS = 1.0  # For the comment of one stream, before that of the next.
-
 
 class AnyStream(Protocol):
     """A stream whose user is signed in."""
 
     name: str
-    has_written: bool
 
     def take(self, user_id: str, text: str) -> None: ...
 
     def drain(self) -> None: ...
 
-    async def beat(self) -> None: ...
+    def beat(self) -> None: ...
 
 
 class Streams:
@@ -61,11 +57,7 @@ class Streams:
             await asyncio.sleep(conf.settings().heartbeat_seconds / 2)
             async for part in in_slices([*self._streams.values()]):
                 for stream in part:
-                    if not stream.has_written:
-                        with suppress(TimeoutError):
-                            async with asyncio.timeout(BEAT_SECONDS):
-                                await stream.beat()
-                    stream.has_written = False
+                    stream.beat()
         self._beating = None
 
 
