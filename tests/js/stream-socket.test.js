@@ -202,6 +202,52 @@ test("a command that is lost, signed out or has an old token ends the connection
   }
 });
 
+test("line separators of Unicode are part of a text", async () => {
+  await greet();
+  const event = { type: "message.posted", topic: "room/general", position: 7, body: "one\u2028two\u2029three\u0085four" };
+  requests[0].writes(`data: ${JSON.stringify(event)}\n\n`);
+  await settle();
+  assert.deepEqual(frames.at(-1), event);
+  requests[0].writes('data: {"type":"x","body":"\u2028event: close\u2028"}\n\n');
+  await settle();
+  assert.equal(frames.at(-1).type, "x");
+  assert.deepEqual(closes, []);
+});
+
+test("an error of the page is reported, and ends no connection", async () => {
+  /** @type {unknown[]} */
+  const reported = [];
+  const before = globalThis.reportError;
+  globalThis.reportError = (error) => reported.push(error);
+  try {
+    await greet();
+    const error = new Error("of the page");
+    const take = socket.onmessage;
+    socket.onmessage = () => {
+      throw error;
+    };
+    requests[0].writes('data: {"type":"one"}\n\n');
+    await settle();
+    assert.deepEqual([reported, closes], [[error], []]);
+    socket.onmessage = take;
+    requests[0].writes('data: {"type":"two"}\n\n');
+    await settle();
+    assert.deepEqual(frames.at(-1), { type: "two" });
+  } finally {
+    globalThis.reportError = before;
+  }
+});
+
+test("a site with a long heartbeat is alive for that long", async () => {
+  requests[0].streams();
+  requests[0].writes(`data: ${JSON.stringify({ ...HELLO, heartbeat_ms: 300_000 })}\n\n`);
+  await settle();
+  now += 299_000;
+  socket.send('{"type":"ping","ref":9}');
+  await settle();
+  assert.deepEqual(frames.at(-1), { type: "pong", ref: 9 });
+});
+
 test("a ping is answered while the stream is alive", async () => {
   await greet();
   now += 10_000;

@@ -2,13 +2,15 @@
 //
 // `docs/http.md` describes the addresses below `path`.
 
+import { guarded } from "./errors.js";
+
 /** @import { Frame, StreamEnv, Timer, WebSocketLike } from "./types.js" */
 
 /** @typedef {Frame & { ref?: number, topic?: string, token?: string }} Command */
 
 const ABNORMAL = 1006;
 const ANSWER_MS = 10_000; // Of a command that the stream runs; the server gives it four seconds.
-const ALIVE_MS = 25_000; // The server writes at least a comment every ten seconds.
+const LATE_MS = 5_000; // Past a heartbeat of the server, which writes at least a comment within each.
 // By status of an answer that is no stream: the close code that a WebSocket would have had.
 /** @type {Record<number, number>} */
 const CLOSES = { 403: 4005, 429: 4102, 503: 4103 };
@@ -28,6 +30,7 @@ export class StreamSocket {
   #csrf = "";
   #token = "";
   #aliveAt = 0;
+  #heartbeatMs = 20_000; // Until `hello` says.
   /** @type {Map<number, Timer>} by ref: until the answer is overdue */
   #expected = new Map();
   /** @type {Set<number>} refs of answers that came early */
@@ -70,7 +73,7 @@ export class StreamSocket {
 
   /** @param {Command} command */
   #pong({ ref }) {
-    const isAlive = this.#env.now() - this.#aliveAt < ALIVE_MS;
+    const isAlive = this.#env.now() - this.#aliveAt < this.#heartbeatMs + LATE_MS;
     if (isAlive) queueMicrotask(() => this.#deliver(JSON.stringify({ type: "pong", ref })));
   }
 
@@ -107,9 +110,11 @@ export class StreamSocket {
 
   /** @param {string} block */
   #take(block) {
-    const data = /^data: (.*)$/m.exec(block)?.[1];
+    // No pattern with `.` or `$`: texts may have line separators of Unicode, which end no line of a stream.
+    const lines = block.split("\n");
+    const data = lines.find((line) => line.startsWith("data: "))?.slice("data: ".length);
     if (data === undefined) return; // A comment or an id: pages know their positions.
-    if (/^event: close$/m.test(block)) {
+    if (lines.includes("event: close")) {
       const { code, reason } = JSON.parse(data);
       this.#closed(code, reason);
     } else {
@@ -117,6 +122,7 @@ export class StreamSocket {
         const hello = JSON.parse(data);
         this.#name = hello.connection;
         this.#csrf = hello.csrf ?? "";
+        this.#heartbeatMs = hello.heartbeat_ms ?? this.#heartbeatMs;
       }
       this.#noteAnswer(data);
       this.#deliver(data);
@@ -199,7 +205,8 @@ export class StreamSocket {
 
   /** @param {string} data */
   #deliver(data) {
-    if (!this.#isClosed) this.onmessage?.(/** @type {any} */ ({ data }));
+    // An error of the page ends no connection, as with a WebSocket.
+    if (!this.#isClosed) guarded(() => this.onmessage?.(/** @type {any} */ ({ data })));
   }
 
   /**
