@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +11,6 @@ from django.contrib.sessions.models import Session
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 
-from hubbub import testing
 from hubbub.asgi.doors import csrf
 from hubbub.auth.tokens import create_token
 from hubbub.consumers.topic_joins import TopicJoins
@@ -34,12 +33,6 @@ PLAN = "board/plan"
 JSON = {"content-type": "application/json"}
 PING = b'{"type":"ping","ref":1}'
 OWN = {"origin": "http://testserver"}
-
-
-@pytest.fixture
-async def served() -> AsyncIterator[None]:
-    async with testing.served():
-        yield
 
 
 @pytest.fixture
@@ -201,6 +194,24 @@ async def test_http_2_has_no_header_connection(served: None, version: str, heade
     for headers in (JSON, JSON | length):
         refused = await Doors(BoardTopic).request("POST", "/live/command", body, headers, http_version=version)
         assert (refused.status, refused.headers.get("connection")) == (413, header)
+
+
+async def test_a_body_that_does_not_arrive_is_408(served: None, settings: Any) -> None:
+    settings.HUBBUB = settings.HUBBUB | {"REQUEST_SECONDS": 1}
+    request = Request()
+    scope = {"type": "http", "path": "/live/command", "method": "POST", "query_string": b""}
+    request.inbox.put_nowait({"type": "http.request", "body": b"{", "more_body": True})
+    headers = [(b"host", b"testserver"), (b"content-type", b"application/json")]
+    await Doors(BoardTopic).application({**scope, "headers": headers}, request.inbox.get, request.send)
+    assert (request.status, request.json["code"]) == (408, "invalid")
+
+
+async def test_a_state_with_a_viewer_that_fits_into_no_frame_is_413(
+    page: Doors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BoardTopic, "viewer", lambda self, user: "x" * 100_000)
+    answer = await page.request("GET", f"/live/state?topic={PLAN}")
+    assert (answer.status, answer.json["code"]) == (413, "too_long")
 
 
 async def test_an_answer_without_content_says_no_length(page: Doors) -> None:

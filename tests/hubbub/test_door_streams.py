@@ -1,26 +1,18 @@
-"""Streams: their ids cover what was written, and nothing else; what they take by POST; and how they end."""
+"""Streams: their ids cover what was written, and nothing else; and what they take by POST."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.contrib.auth.models import Permission
-from django.db import transaction
 
-from hubbub import testing
 from hubbub.asgi.doors import positions
-from hubbub.asgi.doors.stream import Stream
-from hubbub.process.metrics import COUNTERS
 from hubbub.protocol import ErrorCode, Refused
 from hubbub.runtime import runtime
-from tests.support.door_request import Doors, Request, page_of
-from tests.support.hubs import until
+from tests.support.door_request import Doors, Request, note, page_of
 from tests.support.polls.models import Note
-from tests.support.polls.topics import BoardTopic, PollTopic
-from tests.support.topic_page import in_thread
+from tests.support.polls.topics import BoardTopic
 
 pytestmark = [
     pytest.mark.slow,
@@ -32,31 +24,9 @@ pytestmark = [
 PLAN = "board/plan"
 
 
-@pytest.fixture(autouse=True)
-def may_view(alice: Any) -> None:
-    alice.user_permissions.add(Permission.objects.get(codename="view_poll"))
-
-
-@pytest.fixture
-async def served() -> AsyncIterator[None]:
-    async with testing.served():
-        yield
-
-
 @pytest.fixture
 async def page(alice: Any, served: None) -> Doors:
-    return await page_of(alice, PollTopic, BoardTopic)
-
-
-def add_note(board: str, text: str) -> int:
-    topic = BoardTopic(board)
-    with transaction.atomic():
-        note = Note.objects.create(board=board, position=topic.next_position(), text=text)
-        topic.publish(note.position, topic.event(note))
-    return int(note.position)
-
-
-note: Any = in_thread(add_note)
+    return await page_of(alice, BoardTopic)
 
 
 async def name_of(stream: Request) -> str:
@@ -218,85 +188,3 @@ async def test_a_command_for_a_stream_is_counted_by_the_request(page: Doors, mon
         malformed = await page.command("join", "web-9:1.x", headers, topic=7)
         assert malformed.status in (400, 429)
         assert len(published) == 3
-
-
-# Slow clients, and ends
-
-
-async def test_a_comment_and_an_event_are_written_one_after_the_other(page: Doors) -> None:
-    """Two writers at a time would wait for each other on our server, and the stream would be silent for ever."""
-    async with page.stream(PLAN) as stream:
-        await stream.frame("ok", ref=0)
-        await stream.until(lambda: stream.ids)
-        stream.reads.clear()
-        live = _only_stream()
-        for _ in range(3):
-            live.beat()
-            await asyncio.sleep(0.01)
-        await note("plan", "one")
-        await asyncio.sleep(0.05)
-        stream.reads.set()
-        await stream.frame("noted", text="one")
-        assert stream.body.count(b":\n\n") <= 2
-
-
-async def test_streams_that_do_not_read_keep_no_comment_from_the_others(
-    page: Doors, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings.HUBBUB = settings.HUBBUB | {"HEARTBEAT_SECONDS": 1}
-    async with page.stream() as stuck, page.stream() as other:
-        for stream in (stuck, other):
-            await stream.frame("hello")
-        stuck.reads.clear()
-        async with asyncio.timeout(4):
-            while other.body.count(b"\n:\n\n") < 2:
-                await asyncio.sleep(0.05)
-
-
-async def test_a_client_that_never_reads_ends_with_its_outbox(page: Doors, settings: Any) -> None:
-    """Also where `send` waits for ever, as on uvicorn: nothing of the stream is left."""
-    settings.HUBBUB = settings.HUBBUB | {"OUTBOX_BYTES": 64 * 1024}
-    before = (COUNTERS.sockets, COUNTERS.streams)
-    request = page.begin("GET", f"/live/events?topic={PLAN}")
-    await request.frame("ok", ref=0)
-    request.reads.clear()
-    for number in range(10):
-        await note("plan", f"{number} {'x' * 10_000}")
-    await request.ended()
-    assert (COUNTERS.sockets, COUNTERS.streams) == before
-    assert not runtime().hub.streams
-
-
-async def test_a_write_that_fails_ends_the_stream(page: Doors, caplog: pytest.LogCaptureFixture) -> None:
-    async with page.stream(PLAN) as stream:
-        await stream.frame("ok", ref=0)
-        with pytest.MonkeyPatch.context() as broken:
-            broken.setattr(Stream, "_wrote", _fails)
-            await note("plan", "one")
-            await stream.ended()
-        assert stream.is_complete
-        assert "http: an answer failed" in caplog.text
-    assert not runtime().hub.streams
-
-
-@pytest.mark.parametrize("turns", range(0, 12, 1))
-async def test_a_client_that_goes_at_any_moment_leaves_nothing(page: Doors, turns: int) -> None:
-    before = (COUNTERS.sockets, COUNTERS.streams)
-    request = page.begin("GET", f"/live/events?topic={PLAN}")
-    for _ in range(turns):
-        await asyncio.sleep(0.004)
-    request.goes()
-    await request.ended()
-    assert (COUNTERS.sockets, COUNTERS.streams) == before
-    assert not runtime().hub.streams
-    await until(lambda: not runtime().hub.groups)
-
-
-def _only_stream() -> Stream:
-    (take,) = runtime().hub.streams.values()
-    found: Stream = take.__self__  # type: ignore[attr-defined]
-    return found
-
-
-async def _fails(self: Stream, texts: list[str]) -> None:
-    raise RuntimeError("broken")

@@ -56,8 +56,7 @@ let timers;
 
 beforeEach(() => open());
 
-/** @param {{ isSecure?: boolean }} options */
-function open({ isSecure = true } = {}) {
+function open() {
   requests = [];
   frames = [];
   closes = [];
@@ -70,7 +69,6 @@ function open({ isSecure = true } = {}) {
       return request.answer;
     },
     now: () => now,
-    isSecure,
     setTimeout: (run) => timers.push(run),
     clearTimeout: (timer) => void delete timers[Number(timer) - 1],
     random: () => 0,
@@ -87,18 +85,13 @@ async function greet() {
 
 test("the stream is asked for as the page's own, and its frames are delivered whole", async () => {
   assert.equal(requests[0].address, "https://example.org/live/events");
-  assert.equal(requests[0].options.method, "GET");
+  assert.equal(requests[0].options.method, "POST"); // It carries an Origin, whatever the browser and the proxies are.
   await greet();
   requests[0].writes('data: {"type":"one"}\n\nid: a:b:1\n\n:\n\ndata: {"ty');
   await settle();
   requests[0].writes('pe":"two"}\n\n');
   await settle();
   assert.deepEqual(frames, [HELLO, { type: "one" }, { type: "two" }]);
-});
-
-test("without TLS it is asked for by POST, which carries an Origin", () => {
-  open({ isSecure: false });
-  assert.equal(requests[0].options.method, "POST");
 });
 
 test("a command is answered in its body, with the token of the stream", async () => {
@@ -204,7 +197,12 @@ test("a command that is lost, signed out or has an old token ends the connection
 
 test("line separators of Unicode are part of a text", async () => {
   await greet();
-  const event = { type: "message.posted", topic: "room/general", position: 7, body: "one\u2028two\u2029three\u0085four" };
+  const event = {
+    type: "message.posted",
+    topic: "room/general",
+    position: 7,
+    body: "one\u2028two\u2029three\u0085four",
+  };
   requests[0].writes(`data: ${JSON.stringify(event)}\n\n`);
   await settle();
   assert.deepEqual(frames.at(-1), event);

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from asgiref.sync import sync_to_async
+from django.db import transaction
 from django.test import Client
 
 from hubbub.asgi.doors import with_doors
@@ -176,3 +177,19 @@ async def cookie_of(user: Any) -> str:
 async def page_of(user: Any, *topics: Any) -> Doors:
     """As a page of the site: a browser sends these."""
     return Doors(*topics, cookie=await cookie_of(user), **{"sec-fetch-site": "same-origin"})
+
+
+async def note(board: str, text: str) -> int:
+    """Add a note to a board. Returns its position."""
+    from tests.support.polls.models import Note  # An app that other sites do not have.
+    from tests.support.polls.topics import BoardTopic
+
+    def add() -> int:
+        topic = BoardTopic(board)
+        with transaction.atomic():
+            note = Note.objects.create(board=board, position=topic.next_position(), text=text)
+            topic.publish(note.position, topic.event(note))
+        return int(note.position)
+
+    position: int = await sync_to_async(add)()
+    return position

@@ -1,5 +1,6 @@
 """A request to a door: what it may be, and its scope as of a socket."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qs
@@ -98,8 +99,16 @@ async def read_body(scope: dict[str, Any], receive: Receive) -> str | None:
         The text; None: the client has gone.
 
     Raises:
-        Problem: it is too long, or not UTF-8.
+        Problem: it is too long, late, or not UTF-8.
     """
+    try:
+        async with asyncio.timeout(conf.settings().request_seconds):
+            return await _read_body(scope, receive)
+    except TimeoutError:
+        raise Problem(ErrorCode.INVALID, "the body did not arrive in time", status=408) from None
+
+
+async def _read_body(scope: dict[str, Any], receive: Receive) -> str | None:
     limit = conf.settings().frame_bytes
     length = header_of(scope, b"content-length")
     if length.isdecimal() and int(length[:20]) > limit:

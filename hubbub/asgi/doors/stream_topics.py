@@ -1,4 +1,4 @@
-"""The topics of one stream: which are asked for, and the positions that its client has. A leaf.
+"""The topics of one stream: which are asked for, and the positions that its client has.
 
 The answers to commands have the `ref` of the client, or of a join of the stream's own: the number of a topic in the
 address. Both may have the same one.

@@ -80,8 +80,9 @@ export class StreamSocket {
   async #read() {
     try {
       const answer = await this.#env.fetch(`${this.#path}events`, {
-        // A page without TLS is known by its Origin, which browsers send with a POST alone.
-        method: this.#env.isSecure ? "GET" : "POST",
+        // It always carries an Origin. A GET has Sec-Fetch-Site, but not without TLS, of old browsers, or past proxies
+        // that remove it.
+        method: "POST",
         headers: { Accept: "text/event-stream", ...this.#authorization },
         signal: this.#end.signal,
         cache: "no-store",
