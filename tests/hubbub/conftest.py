@@ -1,4 +1,4 @@
-"""Fixtures of the engine's unit tests: a hub, what is served, a private Redis, sides of presence, scripts of a supervisor."""
+"""Fixtures of the engine's unit tests: hub, runtime, services, a private Redis, sides of presence, scripts."""
 
 import asyncio
 import os

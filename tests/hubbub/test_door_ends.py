@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from hubbub.asgi.doors.stream import Stream
+from hubbub.asgi.doors.streams import BATCH_SECONDS, MIN_BATCH, Streams
+from hubbub.process import draining
 from hubbub.process.metrics import COUNTERS
 from hubbub.runtime import runtime
 from tests.support.door_request import Doors, note, page_of
@@ -69,6 +71,36 @@ async def test_a_client_that_never_reads_ends_with_its_outbox(page: Doors, setti
     await request.ended()
     assert (COUNTERS.sockets, COUNTERS.streams) == before
     assert not runtime().hub.streams
+
+
+async def test_the_streams_of_a_process_end_one_part_after_the_other(hub: Any) -> None:
+    drained: list[str] = []
+
+    class Idle:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def take(self, user_id: str, text: str) -> None: ...
+
+        def beat(self) -> None: ...
+
+        def drain(self) -> None:
+            drained.append(self.name)
+
+    all_streams = Streams()
+    streams = [Idle(str(number)) for number in range(3 * MIN_BATCH)]
+    for stream in streams:
+        all_streams.add(stream)
+    try:
+        all_streams._drain()
+        await asyncio.sleep(0)
+        await asyncio.sleep(BATCH_SECONDS / 2)
+        assert len(drained) == MIN_BATCH
+        await until(lambda: drained == [stream.name for stream in streams])
+    finally:
+        draining._callbacks.remove(all_streams._drain)
+        for stream in streams:
+            all_streams.remove(stream)
 
 
 async def test_a_write_that_fails_ends_the_stream(page: Doors, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,6 +1,7 @@
 """The streams of one event loop: their heartbeats, their end with the process, and commands from other processes."""
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Protocol
 
@@ -10,6 +11,11 @@ from hubbub.process.metrics import COUNTERS
 from hubbub.process.pacing import in_slices
 from hubbub.process.per_loop import PerLoop
 from hubbub.runtime import runtime
+
+# At the end of the process, as for sockets: all at once, clients would come back to the others in the same moment.
+SPREAD_SECONDS = 5.0
+BATCH_SECONDS = 0.1
+MIN_BATCH = 20
 
 
 class AnyStream(Protocol):
@@ -49,8 +55,10 @@ class Streams:
             runtime().hub.streams.pop(stream.name, None)
 
     def _drain(self) -> None:
-        for stream in [*self._streams.values()]:
-            stream.drain()
+        batch = max(MIN_BATCH, math.ceil(len(self._streams) * BATCH_SECONDS / SPREAD_SECONDS))
+        loop = asyncio.get_running_loop()
+        for number, stream in enumerate(self._streams.values()):
+            loop.call_later(number // batch * BATCH_SECONDS, stream.drain)
 
     async def _beat(self) -> None:
         while self._streams:
