@@ -258,6 +258,19 @@ test("a ping is answered while the stream is alive", async () => {
   assert.equal(frames.at(-1).ref, 9);
 });
 
+test("a stream that ends during a request ends it too, and nothing is left", async () => {
+  await greet();
+  for (const ref of [1, 2]) socket.send(`{"type":"vote","topic":"a","ref":${ref}}`);
+  await settle();
+  requests[0].controller.close();
+  await settle();
+  assert.deepEqual(closes, [{ code: 1006, reason: "" }]);
+  assert.equal(/** @type {AbortSignal} */ (requests[1].options.signal).aborted, true);
+  requests[1].fails();
+  await settle();
+  assert.deepEqual([requests.length, closes.length, socket.bufferedAmount], [2, 1, 0]);
+});
+
 test("a closed one lets go of its request and says nothing more", async () => {
   await greet();
   socket.close();
