@@ -136,12 +136,10 @@ async def test_without_a_host_no_page_is_the_sites_own(page: Doors) -> None:
 async def test_a_visitor_does_nothing_with_the_stream_of_another_visitor(walls: None, served: None) -> None:
     doors = Doors(WallTopic, **OWN)
     async with doors.stream("wall/a") as stream:
-        name = (await stream.frame("hello"))["connection"]
+        hello = await stream.frame("hello")
         await stream.frame("ok", ref=0)
-        logged = name.partition(".")[0]
-        for guess in (logged, f"{logged}.", f"{logged}.x"):
-            assert (await doors.command("leave", guess, topic="wall/a")).status == 202
-        await doors.command("wave", name, ref="mine", topic="wall/a")
+        assert (await doors.command("leave", hello["connection"], topic="wall/a")).status == 202
+        await doors.command("wave", hello["stream"], ref="mine", topic="wall/a")
         await stream.frame("waved")
         assert not [frame for frame in stream.frames if frame.get("ref") == "p"]
 
@@ -150,7 +148,7 @@ async def test_a_token_does_no_more_by_the_stream_of_its_user(alice: Any, page: 
     _, text = await in_thread(create_token)(user=alice, name="reads", expires_at=None, scopes=["poll.read"])
     robot = Doors(BoardTopic, PollTopic, authorization=f"Bearer {text}")
     async with page.stream(PLAN) as stream:
-        name = (await stream.frame("hello"))["connection"]
+        name = (await stream.frame("hello"))["stream"]
         await stream.frame("ok", ref=0)
         refused = await robot.command("leave", name, topic=PLAN)
         assert (refused.status, refused.json["code"]) == (403, "forbidden")
@@ -176,14 +174,14 @@ async def test_a_token_does_no_more_by_the_stream_of_its_user(alice: Any, page: 
 async def test_a_body_that_is_no_command_is_400(page: Doors, body: bytes) -> None:
     async with page.stream() as stream:
         headers = await writing(page, stream)
-        name = (await stream.frame("hello"))["connection"]
-        for query in ("", f"?connection={name}"):
+        name = (await stream.frame("hello"))["stream"]
+        for query in ("", f"?stream={name}"):
             refused = await page.request("POST", f"/live/command{query}", body, headers)
             assert (refused.status, refused.json["code"]) == (400, "invalid")
 
 
 async def test_a_name_of_a_stream_is_one_and_short(page: Doors) -> None:
-    for query in (f"connection={'x' * 300}", "connection=a&connection=b"):
+    for query in (f"stream={'x' * 300}", "stream=a&stream=b"):
         refused = await page.request("POST", f"/live/command?{query}", PING, JSON | OWN)
         assert (refused.status, refused.json["code"]) == (400, "invalid")
 

@@ -4,7 +4,7 @@ import { beforeEach, test } from "node:test";
 import { StreamSocket } from "../../hubbub/static/hubbub/js/stream-socket.js";
 import { settle } from "./browser.js";
 
-const HELLO = { type: "hello", connection: "web-1:7", csrf: "token", user: { id: "1", name: "ada" } };
+const HELLO = { type: "hello", connection: "web-1:7", stream: "s+7", csrf: "token", user: { id: "1", name: "ada" } };
 
 /** The server's side of one request. */
 class Request {
@@ -99,7 +99,7 @@ test("a command is answered in its body, with the token of the stream", async ()
   socket.send('{"type":"vote","topic":"poll/7","ref":3}');
   await settle();
   const [, post] = requests;
-  assert.equal(post.address, "https://example.org/live/command?connection=web-1%3A7");
+  assert.equal(post.address, "https://example.org/live/command?stream=s%2B7");
   assert.equal(post.headers["X-CSRFToken"], "token");
   post.answers(200, { type: "ok", ref: 3 });
   await settle();

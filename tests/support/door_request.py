@@ -149,8 +149,8 @@ class Doors:
         await request.ended()
         return request
 
-    async def command(self, kind: str, connection: str = "", headers: Any = None, **fields: Any) -> Request:
-        query = f"?{urlencode({'connection': connection})}" if connection else ""
+    async def command(self, kind: str, stream: str = "", headers: Any = None, **fields: Any) -> Request:
+        query = f"?{urlencode({'stream': stream})}" if stream else ""
         body = json.dumps({"type": kind, "ref": "p", **fields}).encode()
         given = {"content-type": "application/json", **(headers or {})}
         return await self.request("POST", f"/live/command{query}", body, given)

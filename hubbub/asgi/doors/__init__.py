@@ -101,19 +101,19 @@ class Doors:
     async def command(self, scope: Any, receive: Receive, send: Send) -> None:
         """`POST command`: one command as on the wire; its answer is the body.
 
-        With the name of a stream as `connection`, that stream runs joins, leaves, and commands that only members send.
+        With the name of a `stream`, that stream runs joins, leaves, and commands that only members send.
         """
-        connection = query_of(scope, frozenset({"connection"})).get("connection", [])
-        if len(connection) > 1 or any(len(name) > MAX_NAME_CHARS for name in connection):
-            raise Problem(ErrorCode.INVALID, "name one stream: ?connection=…")
+        names = query_of(scope, frozenset({"stream"})).get("stream", [])
+        if len(names) > 1 or any(len(name) > MAX_NAME_CHARS for name in names):
+            raise Problem(ErrorCode.INVALID, "name one stream: ?stream=…")
         check_accepts(scope, "application/json")
         check_json(scope)  # First: Django would read a form.
         await check_write(scope)
         text = await read_body(scope, receive)
         if text is None:
             return
-        if connection and self._is_for_stream(envelope_of(text)):
-            handed = HandedCommand(self._handing, receive, send, text, connection[0])
+        if names and self._is_for_stream(envelope_of(text)):
+            handed = HandedCommand(self._handing, receive, send, text, names[0])
             await handed.run(socket_scope(scope, {QUEUE_EXTENSION: handed.make_queue}, may_read=False))
         else:
             one = OneCommand(self._consumer, receive, send, text)

@@ -29,8 +29,8 @@ HEADERS: list[Header] = [
 COMMENT = b":\n\n"
 # Commands that came by POST and were not read yet.
 MAX_WAITING = 64
-# Of the name of a stream, beside the one in the log: who knows it may send its user's joins and leaves.
-SECRET_BYTES = 12
+# Of the name of a stream, a secret: a visitor who knows it may send its joins and leaves.
+NAME_BYTES = 16
 
 # Makes the token for requests of a page, and the headers that set its cookie.
 MakeToken = Callable[[], Awaitable[tuple[str, list[Header]]]]
@@ -147,7 +147,7 @@ class Stream(VirtualSocket):
                 self.end()
                 return
             headers += cookies
-        self.name = hello["connection"] = f"{hello['connection']}.{secrets.token_urlsafe(SECRET_BYTES)}"
+        self.name = hello["stream"] = secrets.token_urlsafe(NAME_BYTES)
         self._user_id = hello["user"]["id"] or ""
         self.is_started = True
         streams().add(self)

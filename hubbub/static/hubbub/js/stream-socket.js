@@ -121,7 +121,7 @@ export class StreamSocket {
     } else {
       if (this.#name === "") {
         const hello = JSON.parse(data);
-        this.#name = hello.connection;
+        this.#name = hello.stream;
         this.#csrf = hello.csrf ?? "";
         this.#heartbeatMs = hello.heartbeat_ms ?? this.#heartbeatMs;
       }
@@ -148,7 +148,7 @@ export class StreamSocket {
     if (this.#isClosed) return;
     this.bufferedAmount += text.length;
     try {
-      const answer = await this.#env.fetch(`${this.#path}command?connection=${encodeURIComponent(this.#name)}`, {
+      const answer = await this.#env.fetch(`${this.#path}command?stream=${encodeURIComponent(this.#name)}`, {
         method: "POST",
         headers: {
           Accept: "application/json",
