@@ -115,10 +115,14 @@ async def test_a_write_that_fails_ends_the_stream(page: Doors, caplog: pytest.Lo
     assert not runtime().hub.streams
 
 
-@pytest.mark.parametrize("turns", range(0, 12, 1))
-async def test_a_client_that_goes_at_any_moment_leaves_nothing(page: Doors, turns: int) -> None:
+@pytest.mark.parametrize("reads", [True, False])
+@pytest.mark.parametrize("path", [f"events?topic={PLAN}", f"state?topic={PLAN}"])
+@pytest.mark.parametrize("turns", range(0, 12, 2))
+async def test_a_client_that_goes_at_any_moment_leaves_nothing(page: Doors, path: str, turns: int, reads: bool) -> None:
     before = (COUNTERS.sockets, COUNTERS.streams)
-    request = page.begin("GET", f"/live/events?topic={PLAN}")
+    request = page.begin("GET", f"/live/{path}")
+    if not reads:
+        request.reads.clear()
     for _ in range(turns):
         await asyncio.sleep(0.004)
     request.goes()
@@ -126,6 +130,18 @@ async def test_a_client_that_goes_at_any_moment_leaves_nothing(page: Doors, turn
     assert (COUNTERS.sockets, COUNTERS.streams) == before
     assert not runtime().hub.streams
     await until(lambda: not runtime().hub.groups)
+
+
+async def test_a_client_that_does_not_read_holds_no_drain(page: Doors) -> None:
+    before = (COUNTERS.sockets, COUNTERS.streams)
+    request = page.begin("GET", f"/live/events?topic={PLAN}")
+    await request.frame("ok", ref=0)
+    request.reads.clear()
+    await note("plan", "one")
+    _only_stream().drain()
+    await request.ended()
+    assert (COUNTERS.sockets, COUNTERS.streams) == before
+    assert not runtime().hub.streams
 
 
 def _only_stream() -> Stream:
