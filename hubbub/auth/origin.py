@@ -32,6 +32,12 @@ def is_own_origin(scope: dict[str, Any]) -> bool:
     return _origin(origin) == _origin(f"{_scheme(scope)}://{host}") is not None or _is_trusted(origin)
 
 
+def own_origin(scope: dict[str, Any]) -> str | None:
+    """The Origin of this site, as a page of it would send it; None: the request has no single host."""
+    hosts = headers_of(scope, b"host")
+    return f"{_scheme(scope)}://{hosts[0].decode('latin-1')}" if len(hosts) == 1 else None
+
+
 def headers_of(scope: dict[str, Any], name: bytes) -> list[bytes]:
     """All values of a header. `name`: in lower case."""
     return [value for key, value in scope["headers"] if key == name]

@@ -137,7 +137,7 @@ class TopicJoins(Consumer):
         else:
             viewer = await pools.readers().run(topic.name, reading.enter, topic, self.identity)
             read = await _newest(topic)
-        return Joined(
+        answer = Joined(
             topic=topic.address,
             epoch=read.epoch,
             position=read.position,
@@ -145,6 +145,8 @@ class TopicJoins(Consumer):
             state=read.state,
             viewer=reading.viewer_or_none(viewer),
         )
+        room_for_presence(answer, 0, is_page=False)  # Both fit into a frame.
+        return answer
 
     async def _open_log(self, topic: Topic, command: Join) -> tuple[msgspec.Raw, Joined, int, str]:
         parts = (self._parts or {}).get(topic.address, 0)

@@ -97,20 +97,20 @@ async def test_one_stream_has_many_topics_and_says_which_one_is_refused(place: P
 
 async def test_joins_and_leaves_by_post_reach_the_stream_on_whichever_process(place: Place) -> None:
     async with place.door(0).stream() as stream:
-        connection = (await stream.frame("hello"))["connection"]
+        name = (await stream.frame("hello"))["stream"]
         for process in (0, 1):
-            answer = await place.door(process).command("join", topic=ROOM, connection=connection)
+            answer = await place.door(process).command("join", topic=ROOM, stream=name)
             assert answer.status == 202
             assert (await stream.frame("ok", ref=1))["topic"] == ROOM
             posted = await place.post(process, "by post")
             assert (await stream.frame("message.posted", position=posted["position"]))["topic"] == ROOM
-            await place.door(1 - process).command("leave", topic=ROOM, connection=connection)
+            await place.door(1 - process).command("leave", topic=ROOM, stream=name)
             assert (await stream.frame("ok", ref=1)) == {"type": "ok", "ref": 1, "topic": ROOM}
         stream.frames.clear()
         # Of another user: the stream does not run it.
-        await place.door(0, "bob").command("join", topic=ROOM, connection=connection)
-        assert (await place.door(0).command("state", topic=ROOM, connection=connection)).status == 200
-        await place.door(1).command("join", topic="room/none", connection=connection)
+        await place.door(0, "bob").command("join", topic=ROOM, stream=name)
+        assert (await place.door(0).command("state", topic=ROOM, stream=name)).status == 200
+        await place.door(1).command("join", topic="room/none", stream=name)
         assert (await stream.frame("error", ref=1))["code"] == "not_found"
         assert not stream.frames
 

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +18,7 @@ STREAM_SECONDS = "2"
 TIMED_OUT = 28  # The exit code of curl.
 
 
-@pytest.fixture(scope="module", params=["daphne", "uvicorn"])
+@pytest.fixture(scope="module", params=["daphne", "uvicorn", "hypercorn"])
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with serving_doors(tmp_path_factory.mktemp(request.param), request.param) as place:
         yield place
@@ -65,3 +66,36 @@ def test_the_lines_of_the_document_work_as_they_stand(place: Place) -> None:
         assert events.startswith('data: {"type":"hello"')
         assert events.count('"body":"Hello"') == 1
         assert "\nid: room/general:" in events
+
+
+def test_http_2_streams_and_refuses(tmp_path: Path) -> None:
+    """A header `connection` would end the whole connection there."""
+    with serving_doors(tmp_path, "hypercorn") as place:
+        url, token = place.servers[0].url, place.alice["token"]
+        curl = [
+            "curl",
+            "-sS",
+            "--http2-prior-knowledge",
+            "-H",
+            f"Authorization: Bearer {token}",
+            "-w",
+            "\n%{http_version} %{http_code}",
+        ]
+        stream = subprocess.run(
+            [*curl, "-N", "-m", STREAM_SECONDS, f"{url}/live/events?topic={ROOM}"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert stream.returncode == TIMED_OUT, stream
+        assert stream.stdout.startswith('data: {"type":"hello"')
+        assert f"\nid: {ROOM}:" in stream.stdout
+        for body, status in (("x" * 100_000, 413), ("{", 400), ('{"type":"ping","ref":1}', 200)):
+            sent = subprocess.run(
+                [*curl, "-H", "Content-Type: application/json", "-d", "@-", f"{url}/live/command"],
+                input=body,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert sent.stdout.rpartition("\n")[2] == f"2 {status}", sent

@@ -1,4 +1,4 @@
-"""Fixtures of the engine's unit tests: hub, runtime, a private Redis, sides of presence, scripts of a supervisor."""
+"""Fixtures of the engine's unit tests: hub, runtime, services, a private Redis, sides of presence, scripts."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ from channels.layers import get_channel_layer
 from django.db import connections
 from redis import Redis
 
-from hubbub import threads
+from hubbub import testing, threads
 from hubbub.delivery.hub import Hub
 from hubbub.process.ports import lock_folder
 from hubbub.runtime import Runtime
@@ -126,3 +126,10 @@ def make_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignor
 
     yield make
     os.close(lock)
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[None]:
+    """What a process runs beside its sockets, in memory."""
+    async with testing.served():
+        yield

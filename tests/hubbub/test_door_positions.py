@@ -25,6 +25,16 @@ def test_the_positions_of_topics_that_fit_are_a_header(topics: list[str]) -> Non
         assert len(pack(dict.fromkeys(topics, ("f" * 32, 2**63 - 1)))) <= MAX_BYTES
 
 
+def test_keys_in_any_letters_are_packed_and_unpacked() -> None:
+    known = {f"room/{'界' * 190}": ("7e7ebbf7d2b26446", 41), "list/a b:c,d": ("", 0)}
+    assert unpack(pack(known)) == known
+
+
+def test_an_epoch_that_has_no_place_leaves_its_topic_out() -> None:
+    known = {"poll/7": ("e" * 43, 1), "poll/8": ("e" * 42, 2)}
+    assert unpack(pack(known)) == {"poll/8": ("e" * 42, 2)}
+
+
 @pytest.mark.parametrize("text", ["42", "a:b", "a:b:c", "a:b:1,", ",", "a:b:1;c:d:2", "a b:c:1", "a:b:" + "1" * 20])
 def test_other_texts_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not an id"):

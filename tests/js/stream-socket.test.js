@@ -4,7 +4,7 @@ import { beforeEach, test } from "node:test";
 import { StreamSocket } from "../../hubbub/static/hubbub/js/stream-socket.js";
 import { settle } from "./browser.js";
 
-const HELLO = { type: "hello", connection: "web-1:7", csrf: "token", user: { id: "1", name: "ada" } };
+const HELLO = { type: "hello", connection: "web-1:7", stream: "s+7", csrf: "token", user: { id: "1", name: "ada" } };
 
 /** The server's side of one request. */
 class Request {
@@ -56,8 +56,7 @@ let timers;
 
 beforeEach(() => open());
 
-/** @param {{ isSecure?: boolean }} options */
-function open({ isSecure = true } = {}) {
+function open() {
   requests = [];
   frames = [];
   closes = [];
@@ -70,7 +69,6 @@ function open({ isSecure = true } = {}) {
       return request.answer;
     },
     now: () => now,
-    isSecure,
     setTimeout: (run) => timers.push(run),
     clearTimeout: (timer) => void delete timers[Number(timer) - 1],
     random: () => 0,
@@ -87,7 +85,7 @@ async function greet() {
 
 test("the stream is asked for as the page's own, and its frames are delivered whole", async () => {
   assert.equal(requests[0].address, "https://example.org/live/events");
-  assert.equal(requests[0].options.method, "GET");
+  assert.equal(requests[0].options.method, "POST"); // It carries an Origin, whatever the browser and the proxies are.
   await greet();
   requests[0].writes('data: {"type":"one"}\n\nid: a:b:1\n\n:\n\ndata: {"ty');
   await settle();
@@ -96,17 +94,12 @@ test("the stream is asked for as the page's own, and its frames are delivered wh
   assert.deepEqual(frames, [HELLO, { type: "one" }, { type: "two" }]);
 });
 
-test("without TLS it is asked for by POST, which carries an Origin", () => {
-  open({ isSecure: false });
-  assert.equal(requests[0].options.method, "POST");
-});
-
 test("a command is answered in its body, with the token of the stream", async () => {
   await greet();
   socket.send('{"type":"vote","topic":"poll/7","ref":3}');
   await settle();
   const [, post] = requests;
-  assert.equal(post.address, "https://example.org/live/command?connection=web-1%3A7");
+  assert.equal(post.address, "https://example.org/live/command?stream=s%2B7");
   assert.equal(post.headers["X-CSRFToken"], "token");
   post.answers(200, { type: "ok", ref: 3 });
   await settle();
@@ -202,6 +195,57 @@ test("a command that is lost, signed out or has an old token ends the connection
   }
 });
 
+test("line separators of Unicode are part of a text", async () => {
+  await greet();
+  const event = {
+    type: "message.posted",
+    topic: "room/general",
+    position: 7,
+    body: "one\u2028two\u2029three\u0085four",
+  };
+  requests[0].writes(`data: ${JSON.stringify(event)}\n\n`);
+  await settle();
+  assert.deepEqual(frames.at(-1), event);
+  requests[0].writes('data: {"type":"x","body":"\u2028event: close\u2028"}\n\n');
+  await settle();
+  assert.equal(frames.at(-1).type, "x");
+  assert.deepEqual(closes, []);
+});
+
+test("an error of the page is reported, and ends no connection", async () => {
+  /** @type {unknown[]} */
+  const reported = [];
+  const before = globalThis.reportError;
+  globalThis.reportError = (error) => reported.push(error);
+  try {
+    await greet();
+    const error = new Error("of the page");
+    const take = socket.onmessage;
+    socket.onmessage = () => {
+      throw error;
+    };
+    requests[0].writes('data: {"type":"one"}\n\n');
+    await settle();
+    assert.deepEqual([reported, closes], [[error], []]);
+    socket.onmessage = take;
+    requests[0].writes('data: {"type":"two"}\n\n');
+    await settle();
+    assert.deepEqual(frames.at(-1), { type: "two" });
+  } finally {
+    globalThis.reportError = before;
+  }
+});
+
+test("a site with a long heartbeat is alive for that long", async () => {
+  requests[0].streams();
+  requests[0].writes(`data: ${JSON.stringify({ ...HELLO, heartbeat_ms: 300_000 })}\n\n`);
+  await settle();
+  now += 299_000;
+  socket.send('{"type":"ping","ref":9}');
+  await settle();
+  assert.deepEqual(frames.at(-1), { type: "pong", ref: 9 });
+});
+
 test("a ping is answered while the stream is alive", async () => {
   await greet();
   now += 10_000;
@@ -212,6 +256,19 @@ test("a ping is answered while the stream is alive", async () => {
   socket.send('{"type":"ping","ref":10}');
   await settle();
   assert.equal(frames.at(-1).ref, 9);
+});
+
+test("a stream that ends during a request ends it too, and nothing is left", async () => {
+  await greet();
+  for (const ref of [1, 2]) socket.send(`{"type":"vote","topic":"a","ref":${ref}}`);
+  await settle();
+  requests[0].controller.close();
+  await settle();
+  assert.deepEqual(closes, [{ code: 1006, reason: "" }]);
+  assert.equal(/** @type {AbortSignal} */ (requests[1].options.signal).aborted, true);
+  requests[1].fails();
+  await settle();
+  assert.deepEqual([requests.length, closes.length, socket.bufferedAmount], [2, 1, 0]);
 });
 
 test("a closed one lets go of its request and says nothing more", async () => {

@@ -109,9 +109,9 @@ class Door:
         return await self.request("GET", f"/live/state?{urlencode({'topic': topic})}", headers=headers)
 
     async def command(
-        self, kind: str, *, connection: str | None = None, headers: Mapping[str, str] | None = None, **fields: Any
+        self, kind: str, *, stream: str | None = None, headers: Mapping[str, str] | None = None, **fields: Any
     ) -> Answer:
-        query = "" if connection is None else f"?{urlencode({'connection': connection})}"
+        query = "" if stream is None else f"?{urlencode({'stream': stream})}"
         body = json.dumps({"type": kind, "ref": 1, **fields}).encode()
         return await self.request(
             "POST", f"/live/command{query}", body, {"Content-Type": "application/json", **(headers or {})}

@@ -4,16 +4,16 @@ They stand beside Django, whose views would hold a thread and a database connect
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
-import msgspec
 from django.core.exceptions import ImproperlyConfigured
 
 import hubbub
 from hubbub import conf
 from hubbub.asgi.doors import csrf, positions
 from hubbub.asgi.doors.answers import Problem, Send, send_problem
-from hubbub.asgi.doors.one_command import OneCommand, StateRead
+from hubbub.asgi.doors.one_command import QUEUE_EXTENSION, HandedCommand, HandingOver, OneCommand, StateRead
 from hubbub.asgi.doors.requests import (
     check_accepts,
     check_json,
@@ -24,12 +24,16 @@ from hubbub.asgi.doors.requests import (
     read_body,
     socket_scope,
 )
-from hubbub.asgi.doors.stream import Stream, StreamOutbox
-from hubbub.asgi.doors.virtual_socket import Receive, envelope_of
+from hubbub.asgi.doors.stream import Stream
+from hubbub.asgi.doors.stream_topics import StreamTopics
+from hubbub.asgi.doors.virtual_socket import Envelope, Receive, envelope_of
 from hubbub.delivery.asgi_outbox import OUTBOX_EXTENSION
 from hubbub.protocol import ErrorCode, to_json
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
+
+# Of the name of a stream.
+MAX_NAME_CHARS = 200
 
 
 def with_doors(pages: Application, topics: Sequence[Any], path: str) -> Application:
@@ -76,7 +80,10 @@ class Doors:
     """The three addresses of these topics."""
 
     def __init__(self, topics: Sequence[Any]) -> None:
-        self._consumer: Application = hubbub.live(*topics).as_asgi()
+        consumer = hubbub.live(*topics)
+        self._consumer: Application = consumer.as_asgi()
+        handing: Any = type("HandingConsumer", (HandingOver, consumer), {"topics": topics})
+        self._handing: Application = handing.as_asgi()
         # Commands that only members may send, by the name of their topic.
         self._told = {topic.name: {name for name, spec in topic.commands.items() if spec.told} for topic in topics}
 
@@ -94,25 +101,27 @@ class Doors:
     async def command(self, scope: Any, receive: Receive, send: Send) -> None:
         """`POST command`: one command as on the wire; its answer is the body.
 
-        With the name of a stream as `connection`, that stream runs joins, leaves, and commands that only members send.
+        With the name of a `stream`, that stream runs joins, leaves, and commands that only members send.
         """
-        connection = query_of(scope, frozenset({"connection"})).get("connection", [])
+        names = query_of(scope, frozenset({"stream"})).get("stream", [])
+        if len(names) > 1 or any(len(name) > MAX_NAME_CHARS for name in names):
+            raise Problem(ErrorCode.INVALID, "name one stream: ?stream=…")
         check_accepts(scope, "application/json")
+        check_json(scope)  # First: Django would read a form.
         await check_write(scope)
-        check_json(scope)
         text = await read_body(scope, receive)
         if text is None:
             return
-        stream = connection[0] if connection and self._is_for_stream(text) else None
-        one = OneCommand(self._consumer, receive, send, text, stream)
-        await one.run(socket_scope(scope, {}, may_read=False))
+        if names and self._is_for_stream(envelope_of(text)):
+            handed = HandedCommand(self._handing, receive, send, text, names[0])
+            await handed.run(socket_scope(scope, {QUEUE_EXTENSION: handed.make_queue}, may_read=False))
+        else:
+            one = OneCommand(self._consumer, receive, send, text)
+            await one.run(socket_scope(scope, {}, may_read=False))
 
-    def _is_for_stream(self, text: str) -> bool:
-        try:
-            command = envelope_of(text)
-        except msgspec.MsgspecError:
-            return False  # The consumer says what is wrong with it.
-        return command.type in ("join", "leave") or command.type in self._told.get(command.topic.partition("/")[0], ())
+    def _is_for_stream(self, command: Envelope) -> bool:
+        name = command.topic.partition("/")[0] if isinstance(command.topic, str) else ""
+        return command.type in ("join", "leave", *self._told.get(name, ()))
 
     async def events(self, scope: Any, receive: Receive, send: Send) -> None:
         """`GET events?topic=poll/7&topic=room/general`: one stream of many topics. A POST does the same."""
@@ -125,6 +134,7 @@ class Doors:
             resume = positions.unpack(header_of(scope, b"last-event-id"))
         except ValueError as error:
             raise Problem(ErrorCode.INVALID, f"Last-Event-ID: {error}") from None
-        token = None if has_token(scope) else await csrf.new_token(scope)
-        stream = Stream(self._consumer, receive, send, topics, resume, token)
-        await stream.run(socket_scope(scope, {OUTBOX_EXTENSION: StreamOutbox}, may_read=True))
+        make_token = None if has_token(scope) else partial(csrf.new_token, scope)
+        joined = StreamTopics(topics, resume)
+        stream = Stream(self._consumer, receive, send, joined, self._is_for_stream, make_token)
+        await stream.run(socket_scope(scope, {OUTBOX_EXTENSION: stream.make_outbox}, may_read=True))

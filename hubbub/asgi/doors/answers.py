@@ -97,7 +97,9 @@ async def send_body(send: Send, status: int, body: bytes, headers: Iterable[Head
     given = [*headers]
     if not any(name == b"cache-control" for name, _ in given):
         given.append(NO_STORE)
-    await start(send, status, [(b"content-type", JSON), (b"content-length", b"%d" % len(body)), *given])
+    if status != 304:  # It has no content, and the length of one would be stored by caches.
+        given += [(b"content-type", JSON), (b"content-length", b"%d" % len(body))]
+    await start(send, status, given)
     await send({"type": "http.response.body", "body": body})
 
 

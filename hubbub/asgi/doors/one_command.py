@@ -1,6 +1,7 @@
 """One command by an HTTP request, answered in its body."""
 
 import hashlib
+from typing import Any
 
 from hubbub.asgi.doors.answers import STATUSES, Header, Send, send_body
 from hubbub.asgi.doors.virtual_socket import Application, Receive, VirtualSocket, envelope_of
@@ -8,39 +9,27 @@ from hubbub.protocol import from_json
 from hubbub.publish import publish_stream_command
 from hubbub.runtime import runtime
 
-ACCEPTED = b'{"type":"accepted"}'
+ACCEPTED = '{"type":"accepted"}'
+# The key of `scope["extensions"]` under which a `HandingOver` consumer finds what makes its queue.
+QUEUE_EXTENSION = "hubbub.queue"
 
 
 class OneCommand(VirtualSocket):
-    """Signs in, runs a command, and answers with its frame.
+    """Signs in, runs a command, and answers with its frame. `text`: the command, as on the wire."""
 
-    Args:
-        text: the command, as on the wire.
-        stream: the name of the stream that runs it; None: this request does.
-    """
-
-    def __init__(
-        self, consumer: Application, receive: Receive, send: Send, text: str, stream: str | None = None
-    ) -> None:
+    def __init__(self, consumer: Application, receive: Receive, send: Send, text: str) -> None:
         super().__init__(consumer, receive, send)
         self._text = text
-        self._stream = stream
 
     async def welcomed(self, text: str) -> None:
-        if self._stream is None:
-            self.put(self._text)
-            return
-        user_id = from_json(text)["user"]["id"] or ""
-        if (take := runtime().hub.streams.get(self._stream)) is not None:
-            take(user_id, self._text)
-        else:
-            publish_stream_command(self._stream, user_id, self._text)
-        await self.answer(202, ACCEPTED)
+        self.put(self._text)
 
     async def framed(self, text: str) -> None:
         frame = envelope_of(text)
         if frame.type in ("ok", "pong"):
             await self.answer(200, text.encode())
+        elif frame.type == "accepted":
+            await self.answer(202, text.encode())
         elif frame.type == "error":
             headers: list[Header] = []
             if frame.retry_after_ms is not None:
@@ -53,6 +42,55 @@ class OneCommand(VirtualSocket):
             self.is_started = self.is_over = True
             await send_body(self._send_http, status, body, headers or ())
         self.end()
+
+
+class HandedCommand(OneCommand):
+    """Hands a command to a stream of the same user, once the limits and scopes of this request allow it.
+
+    `stream`: the name of the stream, on this process or another.
+    """
+
+    def __init__(self, consumer: Application, receive: Receive, send: Send, text: str, stream: str) -> None:
+        super().__init__(consumer, receive, send, text)
+        self._stream = stream
+
+    def make_queue(self, socket: Any) -> "Handing":
+        """Make the queue of the consumer's commands."""
+        return Handing(socket, self._hand)
+
+    def _hand(self, user_id: str) -> None:
+        if (take := runtime().hub.streams.get(self._stream)) is not None:
+            take(user_id, self._text)
+        else:
+            publish_stream_command(self._stream, user_id, self._text)
+
+
+class Handing:
+    """In place of the queue of a consumer: its one command is run elsewhere."""
+
+    def __init__(self, socket: Any, hand: Any) -> None:
+        self._socket = socket
+        self._hand = hand
+
+    async def put(self, command: Any) -> None:
+        """Hand it over."""
+        self._hand(self._socket.identity.user_id)
+        self._socket.send_frame(ACCEPTED)
+
+    async def finish(self, seconds: float) -> None:
+        """Nothing is in flight."""
+
+    async def cancel(self) -> None:
+        """Nothing is in flight."""
+
+
+class HandingOver:
+    """Beside a consumer of topics: its commands are checked and counted, and run by the queue of the request."""
+
+    scope: dict[str, Any]
+
+    def _make_queue(self, max_in_flight: int) -> Any:
+        return self.scope["extensions"][QUEUE_EXTENSION](self)
 
 
 class StateRead(OneCommand):

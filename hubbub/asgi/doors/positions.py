@@ -11,13 +11,19 @@ Positions = Mapping[str, tuple[str, int]]
 MAX_BYTES = 4096
 # Bytes of an epoch, a position and what separates them.
 ENTRY_BYTES = 64
+# A longer epoch, of a project's own, has no place in an id: its topic is resumed by its state.
+MAX_EPOCH_BYTES = 42
 
-_ENTRY = re.compile(r"([^:,\s]{1,630}):([^:,\s]{0,80}):(-?\d{1,19})\Z", re.ASCII)
+_ENTRY = re.compile(r"([!-9;-~]{1,4096}):([!-9;-~]{0,4096}):(-?\d{1,19})\Z", re.ASCII)
 
 
 def pack(positions: Positions) -> str:
     """Encode positions as `topic:epoch:position`, separated by commas."""
-    return ",".join(f"{_quoted(topic)}:{_quoted(epoch)}:{position}" for topic, (epoch, position) in positions.items())
+    return ",".join(
+        f"{_quoted(topic)}:{quoted}:{position}"
+        for topic, (epoch, position) in positions.items()
+        if len(quoted := _quoted(epoch)) <= MAX_EPOCH_BYTES
+    )
 
 
 def unpack(text: str) -> dict[str, tuple[str, int]]:

@@ -1,21 +1,22 @@
 """A request to a door: what it may be, and its scope as of a socket."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qs
 
 from django.conf import settings
+from django.db import Error as DatabaseError
 
 from hubbub import conf
 from hubbub.asgi.doors import csrf
 from hubbub.asgi.doors.answers import Problem
 from hubbub.auth.admission import token_of
-from hubbub.auth.origin import headers_of, is_own_origin
-from hubbub.protocol import ErrorCode
+from hubbub.auth.origin import headers_of, is_own_origin, own_origin
+from hubbub.protocol import ErrorCode, Refused
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
-MAX_QUERY_BYTES = 8192
 WEBSOCKET_SCHEMES = {"https": "wss", "wss": "wss"}
 
 
@@ -74,7 +75,11 @@ async def check_write(scope: dict[str, Any]) -> None:
         return  # No browser sends the one by itself; without cookies the sign-in checks the Origin.
     if not is_own_origin(scope):
         raise Problem(ErrorCode.FORBIDDEN, "a POST by cookie needs the Origin of this site; use a token elsewhere")
-    if not await csrf.is_valid(scope):
+    try:
+        is_valid = await csrf.is_valid(scope)
+    except (Refused, DatabaseError):
+        raise Problem(ErrorCode.UNAVAILABLE, "the session cannot be read; try again") from None
+    if not is_valid:
         raise Problem(
             "csrf", f"the header {_token_header()} is missing or wrong; hello on a stream has a new token", status=403
         )
@@ -94,12 +99,20 @@ async def read_body(scope: dict[str, Any], receive: Receive) -> str | None:
         The text; None: the client has gone.
 
     Raises:
-        Problem: it is too long, or not UTF-8.
+        Problem: it is too long, late, or not UTF-8.
     """
+    try:
+        async with asyncio.timeout(conf.settings().request_seconds):
+            return await _read_body(scope, receive)
+    except TimeoutError:
+        raise Problem(ErrorCode.INVALID, "the body did not arrive in time", status=408) from None
+
+
+async def _read_body(scope: dict[str, Any], receive: Receive) -> str | None:
     limit = conf.settings().frame_bytes
     length = header_of(scope, b"content-length")
     if length.isdecimal() and int(length[:20]) > limit:
-        raise _too_long(limit)
+        raise _too_long(scope, limit)
     body = b""
     while True:
         message: dict[str, Any] = await receive()
@@ -107,7 +120,7 @@ async def read_body(scope: dict[str, Any], receive: Receive) -> str | None:
             return None
         body += bytes(message.get("body", b""))
         if len(body) > limit:
-            raise _too_long(limit)
+            raise _too_long(scope, limit)
         if not message.get("more_body"):
             break
     try:
@@ -127,9 +140,8 @@ def socket_scope(scope: dict[str, Any], extensions: dict[str, Any], *, may_read:
     """
     headers = scope["headers"]
     if may_read and not headers_of(scope, b"origin") and headers_of(scope, b"sec-fetch-site") == [b"same-origin"]:
-        scheme = "https" if scope.get("scheme") in WEBSOCKET_SCHEMES else "http"
-        hosts = headers_of(scope, b"host")
-        headers = [*headers, *((b"origin", f"{scheme}://".encode() + host) for host in hosts[:1])]
+        origin = own_origin(scope)
+        headers = [*headers, *([(b"origin", origin.encode("latin-1"))] if origin is not None else [])]
     return {
         **scope,
         "type": "websocket",
@@ -140,8 +152,10 @@ def socket_scope(scope: dict[str, Any], extensions: dict[str, Any], *, may_read:
     }
 
 
-def _too_long(limit: int) -> Problem:
-    return Problem(ErrorCode.TOO_LONG, f"a command has at most {limit} bytes", headers=[(b"connection", b"close")])
+def _too_long(scope: dict[str, Any], limit: int) -> Problem:
+    # The rest of the body is not read. HTTP/2 has no such header, and needs none.
+    headers = [(b"connection", b"close")] if scope.get("http_version", "1.1").startswith("1") else []
+    return Problem(ErrorCode.TOO_LONG, f"a command has at most {limit} bytes", headers=headers)
 
 
 def _token_header() -> str:

@@ -1,16 +1,20 @@
 """A stream of server-sent events: the frames of a socket, and after each write an id to resume by.
 
 An id covers what was written before it. A client that resumes may get some events twice, and drops them by position.
+The outbox is the only writer: two at a time would wait for each other.
 """
 
 import asyncio
 import functools
+import secrets
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-import msgspec
+from django.core.exceptions import BadRequest, SuspiciousOperation
+from django.db import Error as DatabaseError
 
-from hubbub.asgi.doors import positions
-from hubbub.asgi.doors.answers import Header, Send, start
+from hubbub.asgi.doors.answers import Header, Problem, Send, start
+from hubbub.asgi.doors.stream_topics import StreamTopics
 from hubbub.asgi.doors.streams import streams
 from hubbub.asgi.doors.virtual_socket import Application, Envelope, Receive, VirtualSocket, envelope_of
 from hubbub.delivery.asgi_outbox import AsgiOutbox
@@ -23,10 +27,13 @@ HEADERS: list[Header] = [
     (b"x-accel-buffering", b"no"),  # nginx would keep events back.
 ]
 COMMENT = b":\n\n"
-# Joins of topics that are busy: so often, then the client is told.
-MAX_RETRIES = 5
 # Commands that came by POST and were not read yet.
 MAX_WAITING = 64
+# Of the name of a stream, a secret: a visitor who knows it may send its joins and leaves.
+NAME_BYTES = 16
+
+# Makes the token for requests of a page, and the headers that set its cookie.
+MakeToken = Callable[[], Awaitable[tuple[str, list[Header]]]]
 
 
 @functools.lru_cache(64)
@@ -38,6 +45,13 @@ def block_of(text: str) -> tuple[bytes, Envelope]:
 class StreamOutbox(AsgiOutbox):
     """Writes all waiting frames at once."""
 
+    _has_comment = False
+
+    def comment(self) -> None:
+        """Write a comment, once there is room."""
+        self._has_comment = True
+        self._wake.set()
+
     async def _send_all(self) -> None:
         while self._frames or self._latest:
             texts = [text for text, _ in self._frames]
@@ -47,15 +61,18 @@ class StreamOutbox(AsgiOutbox):
             self._latest.clear()
             await self._send({"type": "hubbub.frames", "texts": texts})
             self._sent(size)
+        if self._has_comment:
+            self._has_comment = False
+            await self._send({"type": "hubbub.comment"})
 
 
 class Stream(VirtualSocket):
     """One stream.
 
     Args:
-        topics: of the address, joined at once.
-        resume: the positions that the client has reached.
-        csrf: the token for its requests, and the headers that set its cookie; None: it has no use for one.
+        topics: the topics of the address, which are joined at once, and their positions.
+        is_for_stream: whether a command that came by a POST is one for streams.
+        make_token: for requests of a page; None: it has no use for a token.
     """
 
     def __init__(
@@ -63,22 +80,18 @@ class Stream(VirtualSocket):
         consumer: Application,
         receive: Receive,
         send: Send,
-        topics: list[str],
-        resume: positions.Positions,
-        csrf: tuple[str, list[Header]] | None,
+        topics: StreamTopics,
+        is_for_stream: Callable[[Envelope], bool],
+        make_token: MakeToken | None,
     ) -> None:
         super().__init__(consumer, receive, send)
         self._topics = topics
-        self._resume = resume
-        self._csrf = csrf
-        self._retries = [0] * len(topics)
-        # What was written of each joined topic.
-        self._positions: dict[str, tuple[str, int]] = {}
-        self._writing: set[asyncio.Task[None]] = set()
-        self._is_blocked = False
+        self._is_for_stream = is_for_stream
+        self._make_token = make_token
+        self._outbox: StreamOutbox | None = None
         self.name = ""
         self._user_id = ""
-        self.has_written = False
+        self._has_written = False
 
     async def run(self, scope: dict[str, Any]) -> None:
         try:
@@ -86,84 +99,98 @@ class Stream(VirtualSocket):
         finally:
             streams().remove(self)
 
+    def make_outbox(self, send: Send, abort: Callable[[], object]) -> StreamOutbox:
+        """Make the outbox of the consumer."""
+        self._outbox = StreamOutbox(send, abort)
+        return self._outbox
+
     def take(self, user_id: str, text: str) -> None:
-        """Run a command of this stream's user, which came by a POST; its answer comes over the stream."""
-        if user_id != self._user_id or self.is_over:
+        """Run a command of this stream's user, which came by a POST; its answer comes over the stream.
+
+        It may come from Redis, so others are dropped: nobody there writes in the name of a user.
+        """
+        frame = envelope_of(text)
+        if user_id != self._user_id or self.is_over or self._outbox is None or not self._is_for_stream(frame):
             return
-        try:
-            frame = envelope_of(text)
-        except msgspec.MsgspecError:
-            frame = Envelope("")  # The consumer answers it.
-        if frame.type == "join" and not positions.fits({*self._positions, frame.topic}):
-            self._refuse(frame.ref, Refused(ErrorCode.TOO_MANY, "too many topics for one stream: leave one first"))
+        if not isinstance(frame.ref, int | str) or not isinstance(frame.topic, str):
+            return
+        if frame.type == "join" and not self._topics.has_room_for(frame.topic):
+            full = Refused(ErrorCode.TOO_MANY, "too many topics for one stream: leave one first")
+            self._outbox.put(error_text(frame.ref, full))
         elif self._inbox.qsize() >= MAX_WAITING:
             wait = Refused(ErrorCode.RATE_LIMITED, "too many commands wait for this stream", retry_after_ms=1000)
-            self._refuse(frame.ref, wait)
+            self._outbox.put(error_text(frame.ref, wait))
         else:
+            self._topics.asked(frame)
             self.put(text)
-
-    def _refuse(self, ref: Any, refused: Refused) -> None:
-        task = asyncio.create_task(self.wrote([error_text(ref, refused)]))
-        self._writing.add(task)
-        task.add_done_callback(self._writing.discard)
 
     def drain(self) -> None:
         """This process ends: the client comes back elsewhere."""
         self._inbox.put_nowait({"type": DRAIN})
 
-    async def beat(self) -> None:
-        """Write a comment, by which a client knows that the stream is alive."""
-        if self.is_started and not self.is_over and not self._is_blocked:
-            await self._write(COMMENT)
+    def beat(self) -> None:
+        """If nothing was written since the last beat, write a comment, by which a client knows that it is alive."""
+        if self._outbox is not None and not self._has_written:
+            self._outbox.comment()
+        self._has_written = False
 
     # Frames of the consumer
 
     async def welcomed(self, text: str) -> None:
         hello = from_json(text)
-        self.name = hello["connection"]
-        self._user_id = hello["user"]["id"] or ""
         headers = [*HEADERS]
-        if self._csrf is not None:
-            hello["csrf"], cookies = self._csrf
+        if self._make_token is not None:
+            try:
+                hello["csrf"], cookies = await self._make_token()
+            except (Refused, DatabaseError, BadRequest, SuspiciousOperation):  # Or the session has just ended.
+                self._problem = Problem(ErrorCode.UNAVAILABLE, "the session cannot be read; try again")
+                self.end()
+                return
             headers += cookies
+        self.name = hello["stream"] = secrets.token_urlsafe(NAME_BYTES)
+        self._user_id = hello["user"]["id"] or ""
         self.is_started = True
+        streams().add(self)
         await start(self._send_http, 200, headers)
         await self._write(b"data: " + to_json(hello) + b"\n\n")
-        streams().add(self)
-        for number, topic in enumerate(self._topics):
-            epoch, position = self._resume.get(topic, (None, None))
-            self._join(number, position, epoch)
+        for number in self._topics.numbers:
+            self._join(number)
 
     async def framed(self, text: str) -> None:
-        await self.wrote([text])
+        await self._wrote([text])
 
-    async def _send(self, message: dict[str, Any]) -> None:
+    async def _take(self, message: dict[str, Any]) -> None:
+        if message["type"] == "hubbub.comment":
+            await self._write(COMMENT)
+            return
         if message["type"] != "hubbub.frames":
-            await super()._send(message)
+            await super()._take(message)
             return
         texts = message["texts"]
         while texts and not self._is_welcome:
-            await super()._send({"type": "websocket.send", "text": texts.pop(0)})
+            await super()._take({"type": "websocket.send", "text": texts.pop(0)})
         if texts:
-            await self.wrote(texts)
+            await self._wrote(texts)
 
-    async def wrote(self, texts: list[str]) -> None:
+    async def _wrote(self, texts: list[str]) -> None:
         """Write frames, and the positions that the client has with them."""
         blocks, moved = [], False
         for text in texts:
             block, frame = block_of(text)
-            if frame.type == "error" and self._retry(frame):
+            if (wait := self._topics.retry_after_ms(frame)) is not None:
+                asyncio.get_running_loop().call_later(wait / 1000, self._join_again, frame.ref)
                 continue
             blocks.append(block)
-            moved = self._note(frame) or moved
+            moved = self._topics.note(frame) or moved
+            if self._topics.is_part(frame):
+                self._join(frame.ref)
         if moved:
-            blocks.append(b"id: " + positions.pack(self._positions).encode() + b"\n\n")
+            blocks.append(b"id: " + self._topics.id().encode() + b"\n\n")
         if blocks:
             await self._write(b"".join(blocks))
 
     async def closed(self, code: int, reason: str) -> None:
-        if not self.is_over:
-            await self._write(b"event: close\ndata: " + to_json({"code": code, "reason": reason}) + b"\n\n")
+        await self._write(b"event: close\ndata: " + to_json({"code": code, "reason": reason}) + b"\n\n")
 
     async def _finish(self) -> None:
         if self.is_started:
@@ -171,47 +198,14 @@ class Stream(VirtualSocket):
         else:
             await super()._finish()
 
-    def _note(self, frame: Envelope) -> bool:
-        """Note the position of a frame. Returns whether the id has changed."""
-        topic = frame.topic
-        if not topic:
-            return False
-        if frame.position is None:
-            if frame.type not in ("ok", "closed"):
-                return False
-            return self._positions.pop(topic, None) is not None  # Left, or ended.
-        known = self._positions.get(topic)
-        epoch = frame.epoch if frame.epoch is not None else known[0] if known else ""
-        self._positions[topic] = (epoch, frame.position)
-        if frame.partial and isinstance(frame.ref, int) and 0 <= frame.ref < len(self._topics):
-            self._join(frame.ref, frame.position, epoch)
-        return True
+    def _join(self, number: int) -> None:
+        self.put(to_json(self._topics.join(number)).decode())
 
-    def _join(self, number: int, after: int | None, epoch: str | None) -> None:
-        """Join a topic of the address; its number is the `ref`."""
-        command: dict[str, Any] = {"type": "join", "ref": number, "topic": self._topics[number]}
-        if after is not None:
-            command |= {"after": after, "epoch": epoch}
-        self.put(to_json(command).decode())
-
-    def _retry(self, frame: Envelope) -> bool:
-        """Whether a refused join of the address is tried again later, so that the client need not know."""
-        number, wait = frame.ref, frame.retry_after_ms
-        if wait is None or not isinstance(number, int) or not 0 <= number < len(self._topics):
-            return False
-        if self._retries[number] >= MAX_RETRIES:
-            return False
-        self._retries[number] += 1
-        topic = self._topics[number]
-        epoch, position = self._positions.get(topic) or self._resume.get(topic) or (None, None)
-        asyncio.get_running_loop().call_later(wait / 1000, self._join, number, position, epoch)
-        return True
+    def _join_again(self, number: int) -> None:
+        if not self.is_over and self._topics.is_joining(number):
+            self._join(number)
 
     async def _write(self, body: bytes) -> None:
-        if self.is_over:
-            return
-        self.has_written = self._is_blocked = True
-        try:
+        if self.is_started and not self.is_over:
+            self._has_written = True
             await self._send_http({"type": "http.response.body", "body": body, "more_body": True})
-        finally:
-            self._is_blocked = False

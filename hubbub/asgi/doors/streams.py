@@ -1,8 +1,8 @@
 """The streams of one event loop: their heartbeats, their end with the process, and commands from other processes."""
 
 import asyncio
+import math
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Protocol
 
 from hubbub import conf
@@ -12,20 +12,22 @@ from hubbub.process.pacing import in_slices
 from hubbub.process.per_loop import PerLoop
 from hubbub.runtime import runtime
 
-BEAT_SECONDS = 1.0  # For the comment of one stream, before that of the next.
+# At the end of the process, as for sockets: all at once, clients would come back to the others in the same moment.
+SPREAD_SECONDS = 5.0
+BATCH_SECONDS = 0.1
+MIN_BATCH = 20
 
 
 class AnyStream(Protocol):
     """A stream whose user is signed in."""
 
     name: str
-    has_written: bool
 
     def take(self, user_id: str, text: str) -> None: ...
 
     def drain(self) -> None: ...
 
-    async def beat(self) -> None: ...
+    def beat(self) -> None: ...
 
 
 class Streams:
@@ -53,19 +55,17 @@ class Streams:
             runtime().hub.streams.pop(stream.name, None)
 
     def _drain(self) -> None:
-        for stream in [*self._streams.values()]:
-            stream.drain()
+        batch = max(MIN_BATCH, math.ceil(len(self._streams) * BATCH_SECONDS / SPREAD_SECONDS))
+        loop = asyncio.get_running_loop()
+        for number, stream in enumerate(self._streams.values()):
+            loop.call_later(number // batch * BATCH_SECONDS, stream.drain)
 
     async def _beat(self) -> None:
         while self._streams:
             await asyncio.sleep(conf.settings().heartbeat_seconds / 2)
             async for part in in_slices([*self._streams.values()]):
                 for stream in part:
-                    if not stream.has_written:
-                        with suppress(TimeoutError):
-                            async with asyncio.timeout(BEAT_SECONDS):
-                                await stream.beat()
-                    stream.has_written = False
+                    stream.beat()
         self._beating = None
 
 

@@ -1,6 +1,7 @@
 """Runs a consumer for an HTTP request: sign-in, limits, revocation and commands are those of a socket."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -8,30 +9,39 @@ from typing import Any
 import msgspec
 
 from hubbub.asgi.doors.answers import Problem, Send, problem_of_close, send_problem
-from hubbub.protocol import ErrorCode, decoder_of, from_json
+from hubbub.protocol import CloseCode, ErrorCode, decoder_of, from_json
+
+logger = logging.getLogger(__name__)
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 
-class Envelope(msgspec.Struct):
-    """The fields of a frame that the doors read."""
+# For the end of an answer, of which a client may read nothing.
+FINISH_SECONDS = 2.0
 
-    type: str
+
+class Envelope(msgspec.Struct):
+    """The fields of a frame that the doors read. Those of an event are the project's, and of any type."""
+
+    type: Any = ""
     ref: Any = None
-    topic: str = ""
-    epoch: str | None = None
-    position: int | None = None
-    partial: bool = False
-    retry_after_ms: int | None = None
+    topic: Any = ""
+    epoch: Any = None
+    position: Any = None
+    partial: Any = False
+    retry_after_ms: Any = None
 
 
 _envelope = decoder_of(Envelope)
 
 
 def envelope_of(text: str) -> Envelope:
-    """Read a frame that the consumer sends."""
-    envelope: Envelope = _envelope.decode(text)
+    """Read a frame; an empty envelope: it cannot be read."""
+    try:
+        envelope: Envelope = _envelope.decode(text)
+    except (msgspec.MsgspecError, RecursionError, UnicodeEncodeError):
+        return Envelope()
     return envelope
 
 
@@ -65,7 +75,9 @@ class VirtualSocket:
             watcher.cancel()
         if not self.is_over:
             self.is_over = True
-            await self._finish()
+            with suppress(TimeoutError, OSError):
+                async with asyncio.timeout(FINISH_SECONDS):
+                    await self._finish()
 
     def put(self, text: str) -> None:
         """Give the consumer a frame, as from the client."""
@@ -98,6 +110,17 @@ class VirtualSocket:
     _is_welcome = False
 
     async def _send(self, message: dict[str, Any]) -> None:
+        """The consumer's `send`. A failure ends the socket: its writer would be gone, and the client would wait."""
+        try:
+            await self._take(message)
+        except OSError:  # The client has gone.
+            self.is_over = True
+            self.end()
+        except Exception:
+            logger.exception("http: an answer failed")
+            self.end(CloseCode.INTERNAL)
+
+    async def _take(self, message: dict[str, Any]) -> None:
         match message["type"]:
             case "websocket.send" if self._is_welcome:
                 await self.framed(message["text"])
@@ -105,13 +128,13 @@ class VirtualSocket:
                 await self._send_early(message["text"])
             case "websocket.close":
                 self.end(message.get("code", 1000))
+                self._problem = self._problem or problem_of_close(message.get("code", 1000))
                 if self._is_welcome:
                     await self.closed(message.get("code", 1000), message.get("reason", ""))
-                else:
-                    self._problem = self._problem or problem_of_close(message.get("code", 1000))
             case "websocket.http.response.start":
-                code = ErrorCode.UNAVAILABLE if message["status"] == 503 else ErrorCode.FORBIDDEN
-                self._problem = Problem(code, "too many connections; try again later", status=message["status"])
+                is_full = message["status"] == 503
+                full = Problem(ErrorCode.UNAVAILABLE, "too many connections; try again later")
+                self._problem = full if is_full else problem_of_close(CloseCode.INTERNAL)
                 self.end()
 
     async def _send_early(self, text: str) -> None:

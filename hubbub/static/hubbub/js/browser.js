@@ -26,7 +26,6 @@ export function browser({ root = document.documentElement, signIn = leaveToSignI
       return new StreamSocket(new URL(path, location.href).href, {
         fetch: (address, options) => fetch(address, options),
         now: () => performance.now(),
-        isSecure: isSecureContext,
         ...timers(),
       });
     },

@@ -2,13 +2,15 @@
 //
 // `docs/http.md` describes the addresses below `path`.
 
+import { guarded } from "./errors.js";
+
 /** @import { Frame, StreamEnv, Timer, WebSocketLike } from "./types.js" */
 
 /** @typedef {Frame & { ref?: number, topic?: string, token?: string }} Command */
 
 const ABNORMAL = 1006;
 const ANSWER_MS = 10_000; // Of a command that the stream runs; the server gives it four seconds.
-const ALIVE_MS = 25_000; // The server writes at least a comment every ten seconds.
+const LATE_MS = 5_000; // Past a heartbeat of the server, which writes at least a comment within each.
 // By status of an answer that is no stream: the close code that a WebSocket would have had.
 /** @type {Record<number, number>} */
 const CLOSES = { 403: 4005, 429: 4102, 503: 4103 };
@@ -28,6 +30,7 @@ export class StreamSocket {
   #csrf = "";
   #token = "";
   #aliveAt = 0;
+  #heartbeatMs = 20_000; // Until `hello` says.
   /** @type {Map<number, Timer>} by ref: until the answer is overdue */
   #expected = new Map();
   /** @type {Set<number>} refs of answers that came early */
@@ -70,15 +73,16 @@ export class StreamSocket {
 
   /** @param {Command} command */
   #pong({ ref }) {
-    const isAlive = this.#env.now() - this.#aliveAt < ALIVE_MS;
+    const isAlive = this.#env.now() - this.#aliveAt < this.#heartbeatMs + LATE_MS;
     if (isAlive) queueMicrotask(() => this.#deliver(JSON.stringify({ type: "pong", ref })));
   }
 
   async #read() {
     try {
       const answer = await this.#env.fetch(`${this.#path}events`, {
-        // A page without TLS is known by its Origin, which browsers send with a POST alone.
-        method: this.#env.isSecure ? "GET" : "POST",
+        // It always carries an Origin. A GET has Sec-Fetch-Site, but not without TLS, of old browsers, or past proxies
+        // that remove it.
+        method: "POST",
         headers: { Accept: "text/event-stream", ...this.#authorization },
         signal: this.#end.signal,
         cache: "no-store",
@@ -107,16 +111,19 @@ export class StreamSocket {
 
   /** @param {string} block */
   #take(block) {
-    const data = /^data: (.*)$/m.exec(block)?.[1];
+    // No pattern with `.` or `$`: texts may have line separators of Unicode, which end no line of a stream.
+    const lines = block.split("\n");
+    const data = lines.find((line) => line.startsWith("data: "))?.slice("data: ".length);
     if (data === undefined) return; // A comment or an id: pages know their positions.
-    if (/^event: close$/m.test(block)) {
+    if (lines.includes("event: close")) {
       const { code, reason } = JSON.parse(data);
       this.#closed(code, reason);
     } else {
       if (this.#name === "") {
         const hello = JSON.parse(data);
-        this.#name = hello.connection;
+        this.#name = hello.stream;
         this.#csrf = hello.csrf ?? "";
+        this.#heartbeatMs = hello.heartbeat_ms ?? this.#heartbeatMs;
       }
       this.#noteAnswer(data);
       this.#deliver(data);
@@ -141,7 +148,7 @@ export class StreamSocket {
     if (this.#isClosed) return;
     this.bufferedAmount += text.length;
     try {
-      const answer = await this.#env.fetch(`${this.#path}command?connection=${encodeURIComponent(this.#name)}`, {
+      const answer = await this.#env.fetch(`${this.#path}command?stream=${encodeURIComponent(this.#name)}`, {
         method: "POST",
         headers: {
           Accept: "application/json",
@@ -199,7 +206,8 @@ export class StreamSocket {
 
   /** @param {string} data */
   #deliver(data) {
-    if (!this.#isClosed) this.onmessage?.(/** @type {any} */ ({ data }));
+    // An error of the page ends no connection, as with a WebSocket.
+    if (!this.#isClosed) guarded(() => this.onmessage?.(/** @type {any} */ ({ data })));
   }
 
   /**

@@ -133,8 +133,6 @@ export interface StreamEnv extends Timers {
   fetch(address: string, options: RequestInit): Promise<Response>;
   /** Milliseconds of a monotonic clock. */
   now(): number;
-  /** Whether the browser says of each request, by Sec-Fetch-Site, from which site it comes. */
-  isSecure: boolean;
 }
 
 /** All that the connection needs of the browser, which tests replace. */
