@@ -45,7 +45,7 @@ globalThis.WebSocket = class {
 };
 const posts = [];
 const streams = [];
-const hello = { type: "hello", connection: "c1", user: { id: "1", name: "alice" }, heartbeat_ms: 20000,
+const hello = { type: "hello", connection: "c1", stream: "c1", user: { id: "1", name: "alice" }, heartbeat_ms: 20000,
   limits: { frame_bytes: 65536 } };
 globalThis.fetch = async (address, options) => {
   if (address.endsWith("/events")) {
@@ -93,7 +93,7 @@ for (let tries = 0; tries < 2; tries++) {
 const seven = await new Promise((state) => hub.topic("poll/7", { state }));
 assert.equal(seven, "poll/7");
 assert.equal(await hub.topic("poll/8").send("vote", { option: 1 }), 3);
-assert.equal(posts[0][0], "https://example.org/live/command?connection=c1");
+assert.match(posts[0][0], /^https:\\/\\/example\\.org\\/live\\/command\\?\\w+=c1$/);
 
 const lost = poll.send("vote", { option: 5 });
 abort.abort();

@@ -57,17 +57,39 @@ def test_the_tests_of_an_example_pass(examples: Walkthrough, app: str) -> None:
     assert "System check identified no issues" in output
 
 
-async def test_a_vote_moves_the_bars_of_another_page(browser: Browser, examples: Walkthrough) -> None:
-    examples.shell(
+def new_poll(examples: Walkthrough) -> int:
+    """Make a poll with two options; returns its key."""
+    output = examples.shell(
         'python manage.py shell -c "'
         "from polls.models import Option, Poll\n"
         "poll = Poll.objects.create(question='Tea?')\n"
-        "for text in ('Yes', 'No'): Option.objects.create(poll=poll, text=text)\""
+        "for text in ('Yes', 'No'): Option.objects.create(poll=poll, text=text)\n"
+        "print('poll', poll.pk)\""
     )
-    alice, bob = [await open_page(browser, examples, name, "polls/1/") for name in ("alice", "bob")]
+    [key] = re.findall(r"^poll (\d+)$", output, re.MULTILINE)
+    return int(key)
+
+
+async def test_a_vote_moves_the_bars_of_another_page(browser: Browser, examples: Walkthrough) -> None:
+    path = f"polls/{new_poll(examples)}/"
+    alice, bob = [await open_page(browser, examples, name, path) for name in ("alice", "bob")]
     await bob.get_by_role("button", name="Yes").click()
     for page in (alice, bob):
         await expect(page.locator("#bars button")).to_have_text(["Yes: 1", "No: 0"])
+
+
+async def test_htmx_fetches_the_bars_of_all_pages_after_a_vote(browser: Browser, examples: Walkthrough) -> None:
+    path = f"htmx/{new_poll(examples)}/"
+    alice, bob = [await open_page(browser, examples, name, path) for name in ("alice", "bob")]
+    for page in (alice, bob):
+        await expect(page.locator("#bars button")).to_have_text(["Yes: 0", "No: 0"])
+    async with alice.expect_response("**/bars/"):
+        await bob.get_by_role("button", name="No").click()
+    for page in (alice, bob):
+        await expect(page.locator("#bars button")).to_have_text(["Yes: 0", "No: 1"])
+        await expect(page.locator("#problem")).to_be_empty()
+    await bob.get_by_role("button", name="Yes").click()
+    await expect(alice.locator("#bars button")).to_have_text(["Yes: 1", "No: 0"])
 
 
 async def test_a_bell_rings_on_all_pages_of_its_user_and_on_no_other(browser: Browser, examples: Walkthrough) -> None:
