@@ -131,6 +131,7 @@ screenshots: .venv/.installed-dev ## Make the pictures of the README anew
 node_modules/.installed: package-lock.json
 	@command -v npm >/dev/null || { echo "npm is missing: sudo apt-get install npm" >&2; exit 1; }
 	@echo "Installing the JavaScript tools into node_modules …"
+	@if [ -L node_modules ]; then rm node_modules; fi # npm ci would empty the folder of another checkout.
 	@npm ci --ignore-scripts --silent --no-audit --no-fund
 	@touch $@
 
