@@ -158,3 +158,25 @@ async def test_a_raw_socket_ends_cleanly_by_its_page_and_by_its_server(browser: 
     examples.follow(README)
     await expect(bob.locator("#lines li").last).to_have_text("hello, bob")
     await expect(alice.locator("#lines li")).to_have_count(3)
+
+
+async def test_a_page_of_another_host_uses_a_token(browser: Browser, examples: Walkthrough) -> None:
+    key = new_poll(examples)
+    alice = await open_page(browser, examples, "alice", f"polls/{key}/")
+    [token] = re.findall(r"hub_\d+_[\w-]{30,}", examples.shell("python manage.py token create alice"))
+    page = await (await browser.new_context()).new_page()
+    await page.goto(examples.url("http://localhost:8000/"))
+    question = await page.evaluate(
+        """async ([path, token, address]) => {
+            const { Hubbub } = await import("/static/hubbub/js/hub.js");
+            const hub = new Hubbub({ path, token });
+            const state = await new Promise((state) => {
+                window.poll = hub.topic(address, { state, closed: (code) => state({ question: code }) });
+            });
+            if (state.bars) await poll.send("vote", { option: state.bars[0].id });
+            return state.question;
+        }""",
+        [examples.url("http://127.0.0.1:8000/ws/live/"), token, f"poll/{key}"],
+    )
+    assert question == "Tea?"
+    await expect(alice.locator("#bars button")).to_have_text(["Yes: 1", "No: 0"])
