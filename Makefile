@@ -22,7 +22,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --re
 UV_INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes --python $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check coverage package release-package matrix docs bench lock screenshots
+.PHONY: help run test soak check coverage package npm-package release-package matrix docs bench lock screenshots
 .PHONY: test-slow test-fast check-ruff check-format check-mypy check-imports check-biome check-tsc check-migrations
 
 help: ## List the targets
@@ -85,6 +85,9 @@ package: .venv/.installed-dev ## Build the package into dist/, install it into a
 	@SMOKE_PYTHON=var/package/bin/python $(BIN)/python -m pytest -q tests/test_package.py
 	@ls dist/*
 
+npm-package: node_modules/.installed | .venv/bin/python ## Build the browser client for npm into dist/
+	@$(BIN)/python -m scripts.npm_package dist
+
 release-package: .venv/.installed-dev ## Check that the tree is ready for a release, and build the package (VERSION)
 	@$(BIN)/python -m scripts.release_package ready $(VERSION)
 	@$(MAKE) --no-print-directory package
@@ -128,6 +131,7 @@ screenshots: .venv/.installed-dev ## Make the pictures of the README anew
 node_modules/.installed: package-lock.json
 	@command -v npm >/dev/null || { echo "npm is missing: sudo apt-get install npm" >&2; exit 1; }
 	@echo "Installing the JavaScript tools into node_modules …"
+	@if [ -L node_modules ]; then rm node_modules; fi # npm ci would empty the folder of another checkout.
 	@npm ci --ignore-scripts --silent --no-audit --no-fund
 	@touch $@
 

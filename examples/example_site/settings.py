@@ -17,6 +17,7 @@ INSTALLED_APPS = [
     "bell",
     "orders",
     "cursors",
+    "htmx",
     "hubbub",
     "hubbub.supervisor",
     "django.contrib.admin",

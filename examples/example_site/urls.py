@@ -9,6 +9,7 @@ from django.views.generic import TemplateView
 
 from bell.views import notify
 from example_site.views import home, sign_in
+from htmx import views as htmx
 from polls.views import detail
 
 
@@ -22,6 +23,9 @@ urlpatterns = [
     path("sign-in/", sign_in, name="sign-in"),
     path("echo/", page("echo/echo.html"), name="echo"),
     path("polls/<int:pk>/", detail, name="poll"),
+    path("htmx/<int:pk>/", htmx.page, name="htmx-poll"),
+    path("htmx/<int:pk>/bars/", htmx.bars, name="htmx-bars"),
+    path("htmx/<int:pk>/vote/", htmx.vote, name="htmx-vote"),
     path("bell/", notify, name="bell"),
     path("cursors/", page("cursors/cursors.html"), name="cursors"),
     path("admin/", admin.site.urls),

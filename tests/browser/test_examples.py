@@ -57,17 +57,39 @@ def test_the_tests_of_an_example_pass(examples: Walkthrough, app: str) -> None:
     assert "System check identified no issues" in output
 
 
-async def test_a_vote_moves_the_bars_of_another_page(browser: Browser, examples: Walkthrough) -> None:
-    examples.shell(
+def new_poll(examples: Walkthrough) -> int:
+    """Make a poll with two options; returns its key."""
+    output = examples.shell(
         'python manage.py shell -c "'
         "from polls.models import Option, Poll\n"
         "poll = Poll.objects.create(question='Tea?')\n"
-        "for text in ('Yes', 'No'): Option.objects.create(poll=poll, text=text)\""
+        "for text in ('Yes', 'No'): Option.objects.create(poll=poll, text=text)\n"
+        "print('poll', poll.pk)\""
     )
-    alice, bob = [await open_page(browser, examples, name, "polls/1/") for name in ("alice", "bob")]
+    [key] = re.findall(r"^poll (\d+)$", output, re.MULTILINE)
+    return int(key)
+
+
+async def test_a_vote_moves_the_bars_of_another_page(browser: Browser, examples: Walkthrough) -> None:
+    path = f"polls/{new_poll(examples)}/"
+    alice, bob = [await open_page(browser, examples, name, path) for name in ("alice", "bob")]
     await bob.get_by_role("button", name="Yes").click()
     for page in (alice, bob):
         await expect(page.locator("#bars button")).to_have_text(["Yes: 1", "No: 0"])
+
+
+async def test_htmx_fetches_the_bars_of_all_pages_after_a_vote(browser: Browser, examples: Walkthrough) -> None:
+    path = f"htmx/{new_poll(examples)}/"
+    alice, bob = [await open_page(browser, examples, name, path) for name in ("alice", "bob")]
+    for page in (alice, bob):
+        await expect(page.locator("#bars button")).to_have_text(["Yes: 0", "No: 0"])
+    async with alice.expect_response("**/bars/"):
+        await bob.get_by_role("button", name="No").click()
+    for page in (alice, bob):
+        await expect(page.locator("#bars button")).to_have_text(["Yes: 0", "No: 1"])
+        await expect(page.locator("#problem")).to_be_empty()
+    await bob.get_by_role("button", name="Yes").click()
+    await expect(alice.locator("#bars button")).to_have_text(["Yes: 1", "No: 0"])
 
 
 async def test_a_bell_rings_on_all_pages_of_its_user_and_on_no_other(browser: Browser, examples: Walkthrough) -> None:
@@ -136,3 +158,25 @@ async def test_a_raw_socket_ends_cleanly_by_its_page_and_by_its_server(browser: 
     examples.follow(README)
     await expect(bob.locator("#lines li").last).to_have_text("hello, bob")
     await expect(alice.locator("#lines li")).to_have_count(3)
+
+
+async def test_a_page_of_another_host_uses_a_token(browser: Browser, examples: Walkthrough) -> None:
+    key = new_poll(examples)
+    alice = await open_page(browser, examples, "alice", f"polls/{key}/")
+    [token] = re.findall(r"hub_\d+_[\w-]{30,}", examples.shell("python manage.py token create alice"))
+    page = await (await browser.new_context()).new_page()
+    await page.goto(examples.url("http://localhost:8000/"))
+    question = await page.evaluate(
+        """async ([path, token, address]) => {
+            const { Hubbub } = await import("/static/hubbub/js/hub.js");
+            const hub = new Hubbub({ path, token });
+            const state = await new Promise((state) => {
+                window.poll = hub.topic(address, { state, closed: (code) => state({ question: code }) });
+            });
+            if (state.bars) await poll.send("vote", { option: state.bars[0].id });
+            return state.question;
+        }""",
+        [examples.url("http://127.0.0.1:8000/ws/live/"), token, f"poll/{key}"],
+    )
+    assert question == "Tea?"
+    await expect(alice.locator("#bars button")).to_have_text(["Yes: 1", "No: 0"])

@@ -65,6 +65,11 @@ export class FakeBrowser {
     return this.#lastTimer;
   };
 
+  /** How many timers run. */
+  get timers() {
+    return this.#timers.size;
+  }
+
   /** The newest socket. */
   get socket() {
     const socket = this.sockets.at(-1);

@@ -14,7 +14,7 @@ export function untilAborted(promise, signal, abort = () => {}) {
       abort();
       reject(signal.reason);
     };
-    signal.addEventListener("abort", end);
+    signal.addEventListener("abort", end, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", end));
   });
 }

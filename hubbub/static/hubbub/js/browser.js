@@ -5,7 +5,7 @@ import { StreamSocket } from "./stream-socket.js";
 /** @import { BrowserLike, Timers } from "./types.js" */
 
 /**
- * The real browser.
+ * The real browser. In a worker, and in a program without a page, it has no `document` and addresses need a host.
  *
  * @param {object} options
  * @param {BrowserLike["root"]} [options.root]  shows the state of the connection in its `data-` attributes
@@ -18,12 +18,12 @@ export function browser({ root = document.documentElement, signIn = leaveToSignI
     root,
     signIn,
     open(path) {
-      const url = new URL(path, location.href);
-      url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+      const url = addressOf(path);
+      url.protocol = url.protocol.replace("http", "ws"); // https: becomes wss:
       return new WebSocket(url);
     },
     openStream(path) {
-      return new StreamSocket(new URL(path, location.href).href, {
+      return new StreamSocket(addressOf(path).href, {
         fetch: (address, options) => fetch(address, options),
         now: () => performance.now(),
         ...timers(),
@@ -31,15 +31,23 @@ export function browser({ root = document.documentElement, signIn = leaveToSignI
     },
     onWake(wake) {
       const visible = () => document.visibilityState === "visible" && wake();
-      addEventListener("online", wake, { signal });
-      addEventListener("pageshow", wake, { signal });
-      document.addEventListener("visibilitychange", visible, { signal });
+      globalThis.addEventListener?.("online", wake, { signal });
+      globalThis.addEventListener?.("pageshow", wake, { signal });
+      globalThis.document?.addEventListener("visibilitychange", visible, { signal });
     },
-    onOffline: (offline) => addEventListener("offline", offline, { signal }),
+    onOffline: (offline) => globalThis.addEventListener?.("offline", offline, { signal }),
     // Spans must not jump when the wall clock is set.
     now: () => performance.now(),
     ...timers(),
   };
+}
+
+/**
+ * @param {string} path  of this host, or an address of any host
+ * @returns {URL}
+ */
+function addressOf(path) {
+  return new URL(path, globalThis.location?.href);
 }
 
 function leaveToSignIn() {

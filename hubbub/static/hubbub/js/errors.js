@@ -38,7 +38,8 @@ export function guarded(run) {
   try {
     return run();
   } catch (error) {
-    reportError(error);
+    if (typeof reportError === "function") reportError(error);
+    else console.error(error);
     return undefined;
   }
 }

@@ -77,7 +77,7 @@ export class Hubbub {
         state: (state, why) => this.#state(state, why),
       },
       env,
-      options.http === undefined ? "/live/" : options.http,
+      options.http === undefined ? defaultHttp(options.path) : options.http,
     );
     options.signal?.addEventListener("abort", () => this.close(), { signal: this.#end.signal });
     if (options.signal?.aborted) this.close();
@@ -138,6 +138,7 @@ export class Hubbub {
    */
   #request(command, signal) {
     if (this.#connection !== "connecting") return this.#socket.request(command);
+    this.#early = this.#early.filter((early) => !early.signal?.aborted);
     return new Promise((resolve, reject) => this.#early.push({ command, signal, resolve, reject }));
   }
 
@@ -191,6 +192,15 @@ export class Hubbub {
     }
     guarded(() => this.#options.state?.(state, why));
   }
+}
+
+/**
+ * Of the addresses for HTTP. Another host has none by default: its answers carry no CORS headers.
+ *
+ * @param {string | undefined} path  of the WebSocket
+ */
+function defaultHttp(path = "") {
+  return /^([a-z]+:)?\/\//i.test(path) ? null : "/live/";
 }
 
 /** An open topic. */

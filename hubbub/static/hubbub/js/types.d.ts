@@ -245,7 +245,10 @@ export interface SendOptions {
 export interface HubOptions {
   /** Of the WebSocket: a path on this host, or an address. */
   path?: string;
-  /** Of the addresses for HTTP, `/live/` by default: used where WebSockets do not get through. Null: never. */
+  /**
+   * Of the addresses for HTTP: used where WebSockets do not get through. Null: never. By default `/live/` where `path` is a
+   * path on this host, and null where it is an address.
+   */
   http?: string | null;
   /** An access token, `hub_…`. It is used only where the browser has no session. */
   token?: string;
