@@ -70,4 +70,4 @@ async def test_two_people_chat_over_http_on_two_processes(
 async def test_the_dashboard_is_live_over_http(browser: Browser, cluster: Cluster, links: list[Proxy]) -> None:
     page = await open_page(browser, cluster, links[0], "watcher", "/monitor/", "view_dashboard")
     await expect(page.locator("[data-freshness=live]")).to_be_attached()
-    await expect(page.locator("[data-part=served-by]")).to_contain_text(WORDS)
+    await expect(page.locator("[data-part=detail]")).to_contain_text(WORDS)

@@ -55,8 +55,7 @@ export class DashboardView {
     const madeAt = ageMs === null ? "" : timeOfDay(Date.now() - ageMs);
     fill(this.#part("detail"), detail(state, word, madeAt));
     fill(this.#part("age"), ageMs === null ? "–" : age(ageMs));
-    const way = state.why.via === "http" ? " over HTTP: this network blocks WebSockets" : "";
-    fill(this.#part("served-by"), state.servedBy === null ? "–" : state.servedBy + way);
+    fill(this.#part("served-by"), state.servedBy ?? "–");
     this.#part("empty").hidden = word !== "waiting";
     // Without new samples every number on the page is stale.
     const since = word === "live" ? "" : madeAt;
@@ -145,7 +144,7 @@ function detail({ why }, word, madeAt) {
         ? "Your account no longer has access"
         : why.reason || "Reload the page to try again";
     default:
-      return "";
+      return why.via === "http" ? "over HTTP: this network blocks WebSockets" : "";
   }
 }
 
