@@ -89,6 +89,8 @@ class HttpWire:
         self._silence_seconds: float | None = None
         self._target = "command"
         self._posting = asyncio.Semaphore(MAX_POSTING)
+        # Of commands under way: the wire's end is theirs.
+        self._scopes: set[asyncio.Timeout] = set()
         # By topic: its commands take effect in their order, so each waits for the answer of the one before.
         self._lanes: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -108,8 +110,8 @@ class HttpWire:
     async def send(self, text: str, topic: str) -> str | None:
         lane = self._lanes.setdefault(topic, asyncio.Lock())
         try:
-            async with lane, self._posting, asyncio.timeout(POST_SECONDS):
-                response, body = await self._requests.post(self._target, COMMAND, text.encode())
+            async with asyncio.timeout(None) as scope:
+                response, body = await self._post(text, lane, scope)
         except OSError as error:  # TimeoutError is one.
             self.abort()
             raise WireClosed(ABNORMAL, str(error)) from None
@@ -124,6 +126,10 @@ class HttpWire:
 
     def abort(self) -> None:
         self._requests.abort()
+        for scope in self._scopes:
+            if not scope.expired():
+                scope.reschedule(0.0)
+        self._scopes.clear()
 
     @property
     def unsent_bytes(self) -> int:
@@ -149,6 +155,16 @@ class HttpWire:
             if not reading.done():
                 reading.cancel()
                 await asyncio.wait([reading])
+
+    async def _post(self, text: str, lane: asyncio.Lock, scope: asyncio.Timeout) -> tuple[Response, bytes]:
+        """Wait for the turn of a command, and post it. `abort` ends the scope."""
+        self._scopes.add(scope)
+        try:
+            async with lane, self._posting:
+                scope.reschedule(asyncio.get_running_loop().time() + POST_SECONDS)
+                return await self._requests.post(self._target, COMMAND, text.encode())
+        finally:
+            self._scopes.discard(scope)
 
     def _answer(self, ref: Any, response: Response, body: bytes) -> str:
         """The answer as a frame. Raises WireClosed: it is none of the server."""

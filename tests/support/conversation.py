@@ -101,11 +101,12 @@ class Talk:
 
 @asynccontextmanager
 async def talking(
-    cluster: Cluster, *, senders: str = "web-1", readers: Sequence[str] = ("web-2",), seed: int = 1
+    cluster: Cluster, *, senders: str = "web-1", readers: Sequence[str] = ("web-2",), seed: int = 1, http: bool = False
 ) -> AsyncIterator[Talk]:
     """A conversation in a new room: senders on one process, readers spread over other processes.
 
-    Each client stays with its process while that answers, then falls back to the common port.
+    Each client stays with its process while that answers, then falls back to the common port. With `http` all of them
+    come by server-sent events and POST.
     """
     number = next(_rooms)
     names = [f"sender-{index}" for index in range(1, SENDERS + 1)]
@@ -115,7 +116,9 @@ async def talking(
     async with AsyncExitStack() as stack:
         people = [
             await stack.enter_async_context(
-                Recorder(name, room, cluster.addresses_of(process), token=token, random=Random(f"{seed} {name}"))
+                Recorder(
+                    name, room, cluster.addresses_of(process), token=token, random=Random(f"{seed} {name}"), http=http
+                )
             )
             for name, process, token in zip(names, processes, tokens, strict=True)
         ]
