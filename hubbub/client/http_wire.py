@@ -23,6 +23,7 @@ STREAM = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
 COMMAND = {"Accept": "application/json", "Content-Type": "application/json"}
 MAX_ERROR_BYTES = 64 * 1024
 MAX_POSTING = 8
+MOMENT_SECONDS = 0.02
 
 # As those of the server: an id fits into a header.
 MAX_ID_BYTES = 4096
@@ -142,12 +143,11 @@ class HttpWire:
         try:
             while not reading.done():
                 began = loop.time()
-                done, _ = await asyncio.wait([reading], timeout=self._silence_seconds)
-                if not done:
-                    await asyncio.sleep(0)  # Bytes may have arrived in the moment that the timer was due.
-                    is_late = loop.time() > began + (self._silence_seconds or 0.0) + LATE_SECONDS
-                    if not (is_late or reading.done()):
-                        raise TimeoutError("the stream is silent")
+                await asyncio.wait([reading], timeout=self._silence_seconds)
+                is_late = loop.time() > began + (self._silence_seconds or 0.0) + LATE_SECONDS
+                # Bytes may have arrived in the very moment that the timer was due.
+                if not (is_late or (await asyncio.wait([reading], timeout=MOMENT_SECONDS))[0]):
+                    raise TimeoutError("the stream is silent")
             if not (part := reading.result()):
                 raise ConnectionResetError("the stream has ended")
             return part

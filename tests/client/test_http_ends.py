@@ -1,6 +1,7 @@
 """Ends of the client over HTTP: those that it comes back from, and those for good."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -87,3 +88,22 @@ async def test_a_silent_stream_is_given_up_and_comments_keep_one(monkeypatch: py
     async with scripted_http(commenting, back) as url, client(url):
         async with asyncio.timeout(SECONDS):
             await done.wait()
+
+
+async def test_a_program_that_was_stopped_for_a_while_keeps_its_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_wire, "SILENCE_SECONDS", 0.1)
+    monkeypatch.setattr(http_wire, "LATE_SECONDS", 0.05)
+
+    async def conversation(stream: Request, commands: Commands) -> None:
+        stream.begin(heartbeat_ms=100)
+        await asyncio.sleep(0.05)
+        time.sleep(0.4)  # noqa: ASYNC251 - stops the client as well
+        await asyncio.sleep(0.1)  # The server says something in its own time.
+        stream.block(b":\n\n")
+        done.set()
+        await stream.gone()
+
+    done = asyncio.Event()
+    async with scripted_http(conversation) as url, client(url) as hub, asyncio.timeout(SECONDS):
+        await done.wait()
+        assert hub.is_connected
