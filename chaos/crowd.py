@@ -28,7 +28,7 @@ EDIT_PERCENT, DELETE_PERCENT, REPEAT_PERCENT = 12, 5, 5
 class RoomClients:
     """The recording clients of one room, one for each token. Connected while the context is entered."""
 
-    def __init__(self, site: Site, room: str, tokens: Sequence[str], random: Random) -> None:
+    def __init__(self, site: Site, room: str, tokens: Sequence[str], random: Random, *, http: bool = False) -> None:
         self.room = room
         self._site = site
         self._random = random
@@ -40,6 +40,7 @@ class RoomClients:
                 token=token,
                 random=Random(random.random()),  # noqa: S311 - no secret
                 keeps_frames=False,
+                http=http,
             )
             for number, token in enumerate(tokens, 1)
         ]
