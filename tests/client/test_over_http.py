@@ -66,6 +66,7 @@ async def test_a_command_is_answered_in_the_body_or_refused_there() -> None:
         said = await commands.next("say")
         said.answer(200, {"type": "ok", "ref": said.command["ref"], "topic": TOPIC, "result": {"position": 5}})
         (await commands.next("say")).refuse(409, "conflict")
+        (await commands.next("say")).refuse(429, "rate_limited", Retry_After="3")
         limited = await commands.next("say")
         limited.refuse(429, "rate_limited", Retry_After="0")
         again = await commands.next("say")
@@ -78,6 +79,9 @@ async def test_a_command_is_answered_in_the_body_or_refused_there() -> None:
         with pytest.raises(Refused) as refused:
             await hub.send(TOPIC, "say", body="two")
         assert refused.value.code == "conflict"
+        with pytest.raises(Refused) as refused:
+            await hub.send(TOPIC, "say", body="two")
+        assert refused.value.retry_after_ms == 3000
         assert await hub.send(TOPIC, "say", id="3", body="three") is None
 
 
@@ -101,6 +105,9 @@ async def test_a_lost_stream_is_resumed_in_the_address_of_the_next_one() -> None
         stream.joined(0, TOPIC, 6, complete=True, events=[{"type": "said", "topic": TOPIC, "position": 6}])
         stream.events(TOPIC, 7)
         stream.events(OTHER, 9)
+        said = await commands.next("say")
+        assert said.command["ref"] not in (0, 1)
+        said.answer(200, {"type": "ok", "ref": said.command["ref"], "topic": TOPIC})
         await stream.gone()
         assert commands.waiting == 0  # It has not joined once more.
 
@@ -108,6 +115,7 @@ async def test_a_lost_stream_is_resumed_in_the_address_of_the_next_one() -> None
         room, other = hub.topic(TOPIC), hub.topic(OTHER)
         assert await positions_of(room, 5) == [3, 4, 5, 6, 7]
         assert await positions_of(other, 2) == [8, 9]
+        await hub.send(TOPIC, "say")
 
 
 async def test_a_topic_that_is_refused_in_the_address_is_closed() -> None:
