@@ -15,7 +15,7 @@ from hubbub.client.http_opening import OpenStreams
 from hubbub.client.http_response import Response
 from hubbub.client.observer import Frame
 from hubbub.client.requests import Requests
-from hubbub.client.timing import ANSWER_SECONDS, LATE_SECONDS, POST_SECONDS, SILENCE_SECONDS
+from hubbub.client.timing import ANSWER_SECONDS, CLOSE_SECONDS, LATE_SECONDS, POST_SECONDS, SILENCE_SECONDS
 from hubbub.client.wire import WireClosed, WireRefused
 from hubbub.protocol import ErrorCode, from_json, read_frame, to_json
 
@@ -90,8 +90,8 @@ class HttpWire:
         self._silence_seconds: float | None = None
         self._target = "command"
         self._posting = asyncio.Semaphore(MAX_POSTING)
-        # Of commands under way: the wire's end is theirs.
-        self._scopes: set[asyncio.Timeout] = set()
+        # Commands without an answer: their time limits, with what is set when they have ended.
+        self._under_way: dict[asyncio.Timeout, asyncio.Future[None]] = {}
         # By topic: its commands take effect in their order, so each waits for the answer of the one before.
         self._lanes: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -104,6 +104,8 @@ class HttpWire:
                 raise WireClosed(ABNORMAL, str(error)) from None
         event = self._waiting.popleft()
         if event.kind == "close":
+            if self._under_way:  # Their answers come by themselves, also from a process that ends.
+                await asyncio.wait([*self._under_way.values()], timeout=CLOSE_SECONDS)
             self.abort()
             raise _closed(event.data)
         return event.data
@@ -127,10 +129,9 @@ class HttpWire:
 
     def abort(self) -> None:
         self._requests.abort()
-        for scope in self._scopes:
+        for scope in self._under_way:
             if not scope.expired():
                 scope.reschedule(0.0)
-        self._scopes.clear()
 
     @property
     def unsent_bytes(self) -> int:
@@ -144,6 +145,8 @@ class HttpWire:
             while not reading.done():
                 began = loop.time()
                 await asyncio.wait([reading], timeout=self._silence_seconds)
+                if reading.done():
+                    break
                 is_late = loop.time() > began + (self._silence_seconds or 0.0) + LATE_SECONDS
                 # Bytes may have arrived in the very moment that the timer was due.
                 if not (is_late or (await asyncio.wait([reading], timeout=MOMENT_SECONDS))[0]):
@@ -158,13 +161,14 @@ class HttpWire:
 
     async def _post(self, text: str, lane: asyncio.Lock, scope: asyncio.Timeout) -> tuple[Response, bytes]:
         """Wait for the turn of a command, and post it. `abort` ends the scope."""
-        self._scopes.add(scope)
+        ended = self._under_way[scope] = asyncio.get_running_loop().create_future()
         try:
             async with lane, self._posting:
                 scope.reschedule(asyncio.get_running_loop().time() + POST_SECONDS)
                 return await self._requests.post(self._target, COMMAND, text.encode())
         finally:
-            self._scopes.discard(scope)
+            del self._under_way[scope]
+            ended.set_result(None)
 
     def _answer(self, ref: Any, response: Response, body: bytes) -> str:
         """The answer as a frame. Raises WireClosed: it is none of the server."""

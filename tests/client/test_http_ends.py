@@ -43,6 +43,26 @@ async def test_a_close_for_good_ends_the_client(code: int) -> None:
         assert ended.value.code == code
 
 
+async def test_a_command_under_way_is_answered_although_its_stream_ends() -> None:
+    async def drained(stream: Request, commands: Commands) -> None:
+        stream.begin()
+        said = await commands.next("say")
+        stream.end(1012, "Restart")
+        await asyncio.sleep(0.1)
+        said.answer(200, {"type": "ok", "ref": said.command["ref"], "topic": TOPIC, "result": 1})
+        await stream.gone()
+
+    async def next_one(stream: Request, commands: Commands) -> None:
+        stream.begin()
+        done.set()
+        await stream.gone()
+
+    done = asyncio.Event()
+    async with scripted_http(drained, next_one) as url, client(url) as hub, asyncio.timeout(SECONDS):
+        assert await hub.send(TOPIC, "say", retry=False) == 1
+        await done.wait()
+
+
 async def test_other_answers_are_tried_again_or_say_that_there_is_no_endpoint() -> None:
     async def missing(stream: Request, commands: Commands) -> None:
         stream.answer(404, b"<html>")

@@ -4,11 +4,12 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from uuid import uuid4
 
 import pytest
 
+from chaos.connecting import Address
 from chaos.recording import Recorder
 from hubbub.client import link
 from tests.support.cluster import Cluster, until
@@ -61,6 +62,15 @@ def join_refs(member: Recorder) -> set[int]:
     return {frame["ref"] for _, frame in member.log.events("ok") if "epoch" in frame}
 
 
+async def one_more(
+    talk: Talk, name: str, addresses: Callable[[], Sequence[Address]] | None = None
+) -> tuple[Recorder, str]:
+    """One more reader, at web-2 or where it is said; and the name of its user."""
+    user = f"{name}-{uuid4().hex[:8]}"
+    token = (await asyncio.to_thread(talk.cluster.make_user, user))["token"]
+    return Recorder(name, talk.room, addresses or talk.cluster.addresses_of("web-2"), token=token, http=True), user
+
+
 async def test_clients_of_a_killed_process_resume_on_another_one(talk: Talk) -> None:
     victim = talk.cluster.pid_of("web-2")
     assert victim
@@ -107,16 +117,21 @@ async def test_a_stream_of_a_frozen_process_is_given_up(talk: Talk, monkeypatch:
 
 
 async def test_nothing_is_missed_while_redis_is_away(talk: Talk, redis: OwnRedis) -> None:
-    redis.stop()
-    await talk.say(60)
-    # A stream that opens meanwhile joins without Redis, whichever process takes its requests.
-    for reader in talk.readers:
-        reader.cut()
-    await until(lambda: all(reader.log.recoveries for reader in talk.readers))
-    await talk.say(20)
-    redis.start()
-    await talk.say(40)
-    await talk.whole()
+    # The stream of this one and its commands are at any process.
+    anywhere, _ = await one_more(talk, "anywhere", lambda: [Address(talk.cluster.url)])
+    talk.readers.append(anywhere)
+    async with anywhere:
+        await anywhere.wait_until_joined()
+        redis.stop()
+        await talk.say(60)
+        # A stream that opens meanwhile joins by itself: a process could not hand a command on to another one.
+        for reader in talk.readers:
+            reader.cut()
+        await until(lambda: all(reader.log.recoveries for reader in talk.readers))
+        await talk.say(20)
+        redis.start()
+        await talk.say(40)
+        await talk.whole()
     assert all(losses(sender) == [] for sender in talk.senders)
 
 
@@ -141,13 +156,6 @@ async def test_a_slow_reader_is_cut_and_resumes(talk: Talk) -> None:
     assert all(losses(other) == [] for other in others)
 
 
-async def leaver(talk: Talk, name: str) -> tuple[Recorder, str]:
-    """One more reader, whose access will end; and its user's name."""
-    user = f"{name}-{uuid4().hex[:8]}"
-    token = (await asyncio.to_thread(talk.cluster.make_user, user))["token"]
-    return Recorder(name, talk.room, talk.cluster.addresses_of("web-2"), token=token, http=True), user
-
-
 def assert_whole_up_to_its_end(gone: Recorder, talk: Talk) -> None:
     """It has each message up to its last one, once and in order, as the others have them."""
     view, other = gone.log.view, talk.readers[0].log.view
@@ -160,7 +168,7 @@ def assert_whole_up_to_its_end(gone: Recorder, talk: Talk) -> None:
 
 
 async def test_a_stream_ends_with_its_token(talk: Talk) -> None:
-    gone, user = await leaver(talk, "leaver")
+    gone, user = await one_more(talk, "leaver")
     async with gone:
         await gone.wait_until_joined()
         await talk.say(20)
@@ -176,7 +184,7 @@ async def test_a_stream_ends_with_its_token(talk: Talk) -> None:
 
 
 async def test_a_closed_room_leaves_the_stream_open(talk: Talk) -> None:
-    gone, user = await leaver(talk, "banned")
+    gone, user = await one_more(talk, "banned")
     async with gone:
         await gone.wait_until_joined()
         await talk.say(20)

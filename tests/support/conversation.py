@@ -27,7 +27,7 @@ class Talk:
         self.cluster = cluster
         self.room = room
         self.senders = senders
-        self.readers = readers
+        self.readers = [*readers]
         self.report: Report | None = None
         self._posts: list[asyncio.Task[Sent]] = []
         self._sending = asyncio.create_task(self._send())
