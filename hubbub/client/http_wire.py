@@ -122,7 +122,8 @@ class HttpWire:
 
     def greeted(self, hello: Frame) -> None:
         self._silence_seconds = hello["heartbeat_ms"] / 1000 + SILENCE_SECONDS
-        self._target = f"command?connection={quote(str(hello.get('connection', '')), safe='')}"
+        name = "stream" if "stream" in hello else "connection"
+        self._target = f"command?{urlencode({name: hello.get(name, '')})}"
 
     async def close(self) -> None:
         self.abort()
