@@ -65,7 +65,7 @@ class TopicRecorder(Observer, Generic[AnyView]):
         # The close code that forbids reconnecting, if one was received.
         self.evicted: int | None = None
         self._path = path
-        self._addresses = addresses
+        self.addresses = addresses
         self._cookie = cookie
         self._keeps_frames = keeps_frames
         self._random = random or Random()  # noqa: S311 - spreads load, guards nothing
@@ -192,7 +192,7 @@ class TopicRecorder(Observer, Generic[AnyView]):
 
     @property
     def _address(self) -> Address:
-        addresses = self._addresses()
+        addresses = self.addresses()
         return addresses[self._failures % len(addresses)]
 
     def sent(self, frame: Frame) -> None:
