@@ -108,8 +108,9 @@ class RoomClients:
         record = await asyncio.to_thread(read_record, f"sqlite:///{self._site.database}", self.room)
         with suppress(TimeoutError):  # The report names the clients that stay behind.
             async with asyncio.timeout(SETTLE_SECONDS):
-                for client in self.clients:
-                    await client.wait_for_position(record.position, SETTLE_SECONDS)
+                # All at one moment: an event may have arrived at the first while the last was waited for.
+                while behind := [client for client in self.clients if not client.has_reached(record.position)]:
+                    await behind[0].wait_for_position(record.position, SETTLE_SECONDS)
         return check(record, [client.log for client in self.clients])
 
     async def _write(self, writer: Recorder) -> None:
