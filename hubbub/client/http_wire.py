@@ -122,8 +122,7 @@ class HttpWire:
 
     def greeted(self, hello: Frame) -> None:
         self._silence_seconds = hello["heartbeat_ms"] / 1000 + SILENCE_SECONDS
-        name = "stream" if "stream" in hello else "connection"
-        self._target = f"command?{urlencode({name: hello.get(name, '')})}"
+        self._target = f"command?{urlencode({'stream': hello.get('stream', '')})}"
 
     async def close(self) -> None:
         self.abort()
