@@ -126,7 +126,9 @@ def check(record: Record, logs: Iterable[Log[RoomView]], *, are_all_senders: boo
         report.breaches += [Breach(breach.kind, f"{log.name}: {breach.text}") for breach in breaches]
         report.breaches += [Breach(kind, f"{log.name}: {text}") for kind, text in _differences(log.view, record)]
         if due := log.handing_out.due:
-            report.breaches.append(Breach("lost", f"{log.name}: the client has not handed out {len(due)} events"))
+            report.breaches.append(
+                Breach("lost", f"{log.name}: the client has not handed out {len(due)} events: {due[0]} …")
+            )
         report.delivered += len(log.view.messages)
         report.recoveries += [recovery.seconds for recovery in log.recoveries]
     return report

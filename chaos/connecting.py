@@ -1,7 +1,9 @@
-"""The address of a site, and a WebSocket to it as a browser opens one."""
+"""The address of a site, and ways to it: a WebSocket as a browser opens one, and a connection for HTTP."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect, unix_connect
 
@@ -30,3 +32,11 @@ async def open_socket(address: Address, path: str, cookie: str) -> ClientConnect
     if address.unix_socket is not None:
         return await unix_connect(address.unix_socket, url, **options)
     return await connect(url, proxy=None, **options)
+
+
+async def open_streams(address: Address) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Open a connection for requests by HTTP."""
+    if address.unix_socket is not None:
+        return await asyncio.open_unix_connection(address.unix_socket)
+    parts = urlsplit(address.url)
+    return await asyncio.open_connection(parts.hostname, parts.port)

@@ -28,7 +28,7 @@ EDIT_PERCENT, DELETE_PERCENT, REPEAT_PERCENT = 12, 5, 5
 class RoomClients:
     """The recording clients of one room, one for each token. Connected while the context is entered."""
 
-    def __init__(self, site: Site, room: str, tokens: Sequence[str], random: Random) -> None:
+    def __init__(self, site: Site, room: str, tokens: Sequence[str], random: Random, *, http: bool = False) -> None:
         self.room = room
         self._site = site
         self._random = random
@@ -40,6 +40,7 @@ class RoomClients:
                 token=token,
                 random=Random(random.random()),  # noqa: S311 - no secret
                 keeps_frames=False,
+                http=http,
             )
             for number, token in enumerate(tokens, 1)
         ]
@@ -107,8 +108,9 @@ class RoomClients:
         record = await asyncio.to_thread(read_record, f"sqlite:///{self._site.database}", self.room)
         with suppress(TimeoutError):  # The report names the clients that stay behind.
             async with asyncio.timeout(SETTLE_SECONDS):
-                for client in self.clients:
-                    await client.wait_for_position(record.position, SETTLE_SECONDS)
+                # All at one moment: an event may have arrived at the first while the last was waited for.
+                while behind := [client for client in self.clients if not client.has_reached(record.position)]:
+                    await behind[0].wait_for_position(record.position, SETTLE_SECONDS)
         return check(record, [client.log for client in self.clients])
 
     async def _write(self, writer: Recorder) -> None:

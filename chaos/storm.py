@@ -60,7 +60,9 @@ class Outcome:
         return self.report.is_consistent and not self.report.unanswered
 
 
-async def run(*, seconds: float, processes: int, seed: int, stop: asyncio.Event, say: Say) -> Outcome:
+async def run(
+    *, seconds: float, processes: int, seed: int, stop: asyncio.Event, say: Say, http: bool = False
+) -> Outcome:
     """Inject faults into a new site.
 
     Args:
@@ -69,6 +71,7 @@ async def run(*, seconds: float, processes: int, seed: int, stop: asyncio.Event,
         seed: The seed of the order and kind of faults.
         stop: Ends the faults early when set; the comparison still follows.
         say: Prints a line for the operator.
+        http: All clients come by HTTP and server-sent events.
 
     Raises:
         SiteFailed: The site does not start.
@@ -81,7 +84,9 @@ async def run(*, seconds: float, processes: int, seed: int, stop: asyncio.Event,
         names = [f"{room}-{number}" for room in ROOMS for number in range(1, each + 1)]
         tokens = await site.prepare(ROOMS, names)
         rooms = [
-            await stack.enter_async_context(RoomClients(site, room, tokens[index * each : (index + 1) * each], random))
+            await stack.enter_async_context(
+                RoomClients(site, room, tokens[index * each : (index + 1) * each], random, http=http)
+            )
             for index, room in enumerate(ROOMS)
         ]
         clients = [client for room in rooms for client in room.clients]

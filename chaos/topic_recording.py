@@ -11,10 +11,11 @@ from contextlib import suppress
 from random import Random
 from types import TracebackType
 from typing import Any, Generic, Self
+from weakref import WeakSet
 
 from websockets.asyncio.client import ClientConnection
 
-from chaos.connecting import Address, open_socket
+from chaos.connecting import Address, open_socket, open_streams
 from chaos.log import Answer, AnyView, End, Log, Recovery, Sent
 from chaos.view import Breach, Frame
 from hubbub.client import Client, ConnectionEnded, Observer, Refused, TopicClosed
@@ -24,6 +25,8 @@ from hubbub.protocol import ErrorCode
 HELLO_SECONDS = 12.0
 MIN_RETRY_SECONDS = 0.5
 MAX_BACK_OFF_SECONDS = 20.0
+
+LIVE = "http://localhost/live/"  # The host is that of an address.
 
 BUFFER_BYTES = 1 << 30  # All frames: what is left out and read again would look like a repetition.
 
@@ -39,6 +42,7 @@ class TopicRecorder(Observer, Generic[AnyView]):
         topic: the address of the topic.
         view: gets the frames of the topic.
         addresses: called at each attempt: after a failed attempt the next address is used.
+        http: by server-sent events and POST, with a token, instead of a WebSocket at `path`.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class TopicRecorder(Observer, Generic[AnyView]):
         cookie: str = "",
         random: Random | None = None,
         keeps_frames: bool = True,
+        http: bool = False,
     ) -> None:
         self.log = Log(name, view)
         self.topic = topic
@@ -60,21 +65,23 @@ class TopicRecorder(Observer, Generic[AnyView]):
         # The close code that forbids reconnecting, if one was received.
         self.evicted: int | None = None
         self._path = path
-        self._addresses = addresses
+        self.addresses = addresses
         self._cookie = cookie
         self._keeps_frames = keeps_frames
         self._random = random or Random()  # noqa: S311 - spreads load, guards nothing
         self._client = Client(
-            f"ws://{name}{path}",
+            LIVE if http else f"ws://{name}{path}",
             token=token,
-            connect=self._open,
+            connect=self._open_streams if http else self._open,
             observer=self,
             buffer_bytes=BUFFER_BYTES,
             # A join after an outage would bring what the server has failed to repair.
             refreshes=False,
             random=self._random,
         )
-        self._socket: ClientConnection | None = None
+        self._is_http = http
+        # Of the present sockets: of HTTP there are several.
+        self.transports: WeakSet[asyncio.WriteTransport] = WeakSet()
         self._is_open = False
         self._due: set[int] = set()
         self._lost: End | None = None
@@ -118,8 +125,8 @@ class TopicRecorder(Observer, Generic[AnyView]):
 
     def cut(self) -> None:
         """Abort the connection without a close frame, as a broken network does."""
-        if self._socket is not None:
-            self._socket.transport.abort()
+        for transport in [*self.transports]:
+            transport.abort()
 
     # Commands
 
@@ -174,9 +181,19 @@ class TopicRecorder(Observer, Generic[AnyView]):
                 await asyncio.Event().wait()
 
     async def _open(self, url: str) -> ClientConnection:
-        addresses = self._addresses()
-        self._socket = await open_socket(addresses[self._failures % len(addresses)], self._path, self._cookie)
-        return self._socket
+        socket = await open_socket(self._address, self._path, self._cookie)
+        self.transports.add(socket.transport)
+        return socket
+
+    async def _open_streams(self, url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await open_streams(self._address)
+        self.transports.add(writer.transport)
+        return reader, writer
+
+    @property
+    def _address(self) -> Address:
+        addresses = self.addresses()
+        return addresses[self._failures % len(addresses)]
 
     def sent(self, frame: Frame) -> None:
         self._due.add(frame["ref"])
@@ -211,14 +228,15 @@ class TopicRecorder(Observer, Generic[AnyView]):
         self._joined.clear()
         self._admitted.clear()
         self._due.clear()
-        self._socket = None
+        self.transports.clear()
         if 4000 <= code < 4100:
             self.evicted = code
 
     def _answered(self, frame: Frame) -> None:
         if frame.get("ref") not in self._due:
             self.log.breaches.append(Breach("duplicated", f"an unexpected or second answer: {frame}"))
-        self._due.discard(frame.get("ref", 0))
+        if not (self._is_http and frame.get("partial")):  # A stream asks for the next part by itself.
+            self._due.discard(frame.get("ref", 0))
         if "epoch" not in frame:
             return
         self.log.view.joined(frame)

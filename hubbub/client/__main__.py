@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     new = argparse.ArgumentParser(
         prog="python -m hubbub.client", description=__doc__, epilog=EPILOG, allow_abbrev=False
     )
-    new.add_argument("url", help="the endpoint, such as wss://chat.example.org/ws/chat/")
+    new.add_argument("url", help="such as wss://chat.example.org/ws/chat/, or https://chat.example.org/live/")
     new.add_argument("topics", nargs="+", metavar="topic", help="an address, such as room/general")
     new.add_argument("--token-file", type=Path, metavar="PATH", help=f"has the access token, instead of {TOKEN}")
     new.add_argument("--send", metavar="TEXT", help="post a message to a room, print the result, and end")

@@ -1,14 +1,18 @@
 """Client: a connection to an endpoint that comes back by itself, with topics and commands."""
 
+from functools import partial
 from random import Random
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
-from hubbub.client.connection import check_url, open_socket
+from hubbub.client.address import check_token, check_url, is_http
+from hubbub.client.http_opening import OpenStreams, open_streams
+from hubbub.client.http_wire import HttpOpening
 from hubbub.client.hub import Hub
-from hubbub.client.link import Connect
 from hubbub.client.observer import Frame, Observer
+from hubbub.client.socket_wire import OpenSocket, SocketWire, open_socket
 from hubbub.client.subscription import Subscription
+from hubbub.client.wire import OpenWire
 
 BUFFER_BYTES = 256 * 1024
 
@@ -20,10 +24,12 @@ class Client:
     with back-off, and all topics are resumed.
 
     Args:
-        url: of the endpoint, such as `wss://chat.example.org/ws/chat/`.
+        url: of the endpoint, such as `wss://chat.example.org/ws/chat/`; or, for HTTP and server-sent events,
+            `https://chat.example.org/live/`.
         token: an access token, `hub_…`, or another that the site's sign-in knows; empty: as an anonymous visitor.
-        connect: opens the WebSocket to the URL, for a UNIX socket or TLS of one's own. Returns a `ClientConnection` of
-            `websockets`, made with `ping_interval=None, compression=None`.
+        connect: opens the connection to the URL, for a UNIX socket or TLS of one's own. For WebSockets it returns a
+            `ClientConnection` of `websockets`, made with `ping_interval=None, compression=None`. For HTTP it is called
+            for the stream and for commands, and returns a pair as `asyncio.open_connection` does.
         observer: sees all frames.
         buffer_bytes: of events that wait for the iterator of a topic. Past it they are discarded, and read again from
             the server when half of the buffer is free.
@@ -32,7 +38,7 @@ class Client:
         random: of the back-off.
 
     Raises:
-        ValueError: `url` is no address of an endpoint.
+        ValueError: `url` is no address of an endpoint, or the token fits into no header.
         ConnectionEnded: by entering it: the token is not valid, or the server refuses this client for good.
     """
 
@@ -41,17 +47,18 @@ class Client:
         url: str,
         *,
         token: str = "",
-        connect: Connect = open_socket,
+        connect: OpenSocket | OpenStreams | None = None,
         observer: Observer | None = None,
         buffer_bytes: int = BUFFER_BYTES,
         refreshes: bool = True,
         random: Random | None = None,
     ) -> None:
         check_url(url)
+        check_token(url, token)
         self._hub = Hub(
             url,
             token,
-            connect,
+            opening_of(url, token, connect),
             observer or Observer(),
             random or Random(),  # noqa: S311 - spreads load, guards nothing
             buffer_bytes=buffer_bytes,
@@ -134,3 +141,10 @@ class Client:
     async def close(self) -> None:
         """Close the connection and all topics. Commands without an answer raise ConnectionLost."""
         await self._hub.close()
+
+
+def opening_of(url: str, token: str, connect: OpenSocket | OpenStreams | None) -> OpenWire:
+    """The way to the URL: HTTP or a WebSocket, by its scheme."""
+    if is_http(url):
+        return HttpOpening(url, token, cast(OpenStreams, connect or open_streams))
+    return partial(SocketWire.open, url, cast(OpenSocket, connect or open_socket))

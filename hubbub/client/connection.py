@@ -1,31 +1,22 @@
-"""Connection: one socket of a client, from its opening to its end. Knows frames and answers, but no topics."""
+"""Connection: one wire of a client, from its opening to its end. Knows frames and answers, but no topics."""
 
 import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 import msgspec
 
 from hubbub.client.errors import ConnectionEnded, ConnectionLost
 from hubbub.client.observer import Frame, Observer
-from hubbub.client.timing import CLOSE_SECONDS, LATE_SECONDS, PONG_SECONDS
-from hubbub.process.extras import missing
+from hubbub.client.timing import LATE_SECONDS, PONG_SECONDS
+from hubbub.client.wire import Wire, WireClosed
 from hubbub.protocol import VERSION, Auth, CloseCode, Error, ErrorCode, Refused, encode, read_frame, to_json
 
-if (line := missing("client", "websockets", "hubbub.client")) is not None:
-    raise ImportError(line)
-from websockets.asyncio.client import ClientConnection as ClientConnection
-from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed as ConnectionClosed
-from websockets.exceptions import InvalidHandshake as InvalidHandshake
-from websockets.exceptions import InvalidStatus as InvalidStatus
-
 NO_ANSWER = "the connection was lost before the answer"
-MAX_FRAME_BYTES = 8 << 20  # A site may set its largest frame to 4 MiB.
 
 Apply = Callable[[Frame, int], None]
+Join = tuple[Frame, Apply]
 
 
 class BadFrame(Exception):
@@ -33,51 +24,21 @@ class BadFrame(Exception):
 
 
 class Due(NamedTuple):
-    """A command without an answer. `size`: of its frame, in bytes."""
+    """A command without an answer. `size`: of its frame, in bytes. `goes_on`: partial answers come before the last."""
 
     answer: "asyncio.Future[Frame | None]"
     size: int
     apply: Apply | None
-
-
-class ExactAddress(connect):
-    """Follows no redirect: the other address would get the token."""
-
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        return exc
-
-
-def check_url(url: str) -> None:
-    """Raises ValueError: not the address of an endpoint."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("ws", "wss"):
-        raise ValueError(f"{url!r} is no address of an endpoint: it begins with wss:// or ws://")
-    if not parts.hostname:
-        raise ValueError(f"{url!r} names no host")
-    if parts.fragment or parts.username is not None:
-        raise ValueError("the address of an endpoint has no user name and no fragment")
-    _ = parts.port  # Raises ValueError if it is no port.
-
-
-async def open_socket(url: str) -> ClientConnection:
-    """Open a WebSocket to `url`."""
-    options: dict[str, Any] = {
-        "compression": None,
-        "max_size": MAX_FRAME_BYTES,
-        # The protocol has its own `ping`.
-        "ping_interval": None,
-        "open_timeout": None,
-        "close_timeout": CLOSE_SECONDS,
-    }
-    return await ExactAddress(url, **options)
+    goes_on: bool = False
 
 
 class Connection:
-    """A socket that was opened.
+    """A wire that was opened.
 
     Args:
-        socket: the WebSocket.
+        wire: a WebSocket, or HTTP.
         observer: sees all frames.
+        joins: those that opening the wire has sent.
 
     Attributes:
         hello: the first frame after the sign-in.
@@ -85,17 +46,23 @@ class Connection:
         refusal: the last error that answers no command: the reason of the close that follows.
     """
 
-    def __init__(self, socket: ClientConnection, observer: Observer) -> None:
+    def __init__(self, wire: Wire, observer: Observer, joins: Sequence[Join] = ()) -> None:
         self.hello: Frame = {}
         self.heartbeat_seconds = 0.0
         self.refusal: Frame | None = None
-        self._socket = socket
+        self._wire = wire
         self._observer = observer
-        self._refs = itertools.count(1)
+        self._refs = itertools.count(max(1, len(joins)))
         self._due: dict[Any, Due] = {}
+        # By topic: the answers to the joins of the opening, until they are asked for.
+        self._joins: dict[str, Due] = {}
         self._is_open = True
         self._heard = asyncio.Event()
         self._heard_at = 0.0
+        for ref, (join, apply) in enumerate(joins):
+            due = Due(asyncio.get_running_loop().create_future(), 0, apply, goes_on=True)
+            self._due[ref] = self._joins[join["topic"]] = due
+            observer.sent({**join, "ref": ref})
 
     async def admit(self, token: str) -> None:
         """Sign in by the token, and wait for `hello`."""
@@ -103,7 +70,7 @@ class Connection:
             frame, _ = await self._read()
             match frame["type"]:
                 case "auth.required":
-                    await self._socket.send(encode(Auth(token)))
+                    await self._wire.send(encode(Auth(token)), "")
                 case "error":
                     self.refusal = frame
                 case "hello":
@@ -116,21 +83,15 @@ class Connection:
         if (version := frame.get("protocol", VERSION)) != VERSION:
             raise ConnectionEnded(0, f"the server speaks protocol {version}, this client protocol {VERSION}")
         self.hello, self.heartbeat_seconds = frame, heartbeat / 1000
+        self._wire.greeted(frame)
 
     async def run(self, receive: Apply) -> None:
-        """Read until the end of the socket: answers go to their commands, events to `receive`, with their size."""
+        """Read until the end of the wire: answers go to their commands, events to `receive`, with their size."""
         watching = asyncio.create_task(self._watch(self.heartbeat_seconds))
         watching.add_done_callback(self._watched)
         try:
             while True:
-                frame, size = await self._read()
-                try:
-                    if frame["type"] in ("ok", "error", "pong"):
-                        self._answer(frame, size)
-                    else:
-                        receive(frame, size)
-                except (KeyError, TypeError, msgspec.MsgspecError) as error:
-                    raise BadFrame(f"{frame['type']}: {error!r}") from error
+                self._take(*await self._read(), receive)
         finally:
             watching.cancel()
             await asyncio.wait([watching])
@@ -146,8 +107,10 @@ class Connection:
 
         Raises:
             Refused: the answer is an error, or the command is longer than the server takes.
-            ConnectionLost: the socket ended before the answer.
+            ConnectionLost: the wire ended before the answer.
         """
+        if command["type"] == "join" and (joined := self._joins.pop(command["topic"], None)) is not None:
+            return _result_of(await joined.answer)
         ref = next(self._refs)
         frame = {**command, "ref": ref}
         text = to_json(frame)
@@ -158,20 +121,19 @@ class Connection:
         due = self._due[ref] = Due(asyncio.get_running_loop().create_future(), len(text), apply)
         try:
             self._observer.sent(frame)
-            await self._socket.send(text.decode())
-            answer = await due.answer
-        except ConnectionClosed:
+            if (answered := await self._wire.send(text.decode(), command.get("topic", ""))) is not None:
+                self._take(*self._decoded(answered))
+            async with asyncio.timeout(self._wire.answer_seconds):
+                answer = await due.answer
+        except (WireClosed, TimeoutError, BadFrame):
+            self._wire.abort()
             answer = None
         finally:
             self._due.pop(ref, None)
-        if answer is None:
-            raise ConnectionLost(NO_ANSWER)
-        if answer["type"] == "error":
-            raise Refused(answer["code"], answer["detail"], retry_after_ms=answer.get("retry_after_ms"))
-        return answer
+        return _result_of(answer)
 
     def end(self, code: int) -> None:
-        """The socket has ended: fail the commands without an answer."""
+        """The wire has ended: fail the commands without an answer."""
         self._is_open = False
         if code == CloseCode.FRAME_TOO_BIG and self._due:
             # The longest was too long. Sent again, it would end the next connection.
@@ -184,14 +146,16 @@ class Connection:
         for due in self._due.values():
             if not due.answer.done():
                 due.answer.set_result(None)
-        self._socket.transport.abort()
+        self._wire.abort()
 
     async def close(self) -> None:
-        """Close the socket because the client has no use for it any more."""
-        await self._socket.close()
+        """Close the wire because the client has no use for it any more."""
+        await self._wire.close()
 
     async def _read(self) -> tuple[Frame, int]:
-        text = await self._socket.recv()
+        return self._decoded(await self._wire.receive())
+
+    def _decoded(self, text: str | bytes) -> tuple[Frame, int]:
         try:
             frame = read_frame(text)
         except (msgspec.MsgspecError, RecursionError) as error:
@@ -203,6 +167,16 @@ class Connection:
         self._observer.received(frame)
         return frame, len(text)
 
+    def _take(self, frame: Frame, size: int, receive: Apply | None = None) -> None:
+        """Handle a frame. Without `receive` it can only be an answer."""
+        try:
+            if frame["type"] in ("ok", "error", "pong"):
+                self._answer(frame, size)
+            elif receive is not None:
+                receive(frame, size)
+        except (KeyError, TypeError, msgspec.MsgspecError) as error:
+            raise BadFrame(f"{frame['type']}: {error!r}") from error
+
     def _answer(self, frame: Frame, size: int) -> None:
         if frame["type"] == "error" and "ref" not in frame:
             self.refusal = frame
@@ -213,21 +187,22 @@ class Connection:
             return  # The caller was cancelled, or it answers a heartbeat.
         if due.apply is not None and frame["type"] == "ok":
             due.apply(frame, size)
-        due.answer.set_result(frame)
+        if not (due.goes_on and frame.get("partial")):
+            due.answer.set_result(frame)
 
     # Heartbeat
 
     async def _watch(self, silence_seconds: float) -> None:
-        """Ping a silent server, until the socket is dead."""
+        """Ping a silent server, until the wire is dead."""
         loop = asyncio.get_running_loop()
-        while True:
+        while self._wire.is_pinged:
             await asyncio.sleep(max(0.0, self._heard_at + silence_seconds - loop.time()))
             if loop.time() >= self._heard_at + silence_seconds and await self._is_dead():
                 return
 
     def _watched(self, task: "asyncio.Task[None]") -> None:
-        if not task.cancelled():
-            self._socket.transport.abort()
+        if self._wire.is_pinged and not task.cancelled():
+            self._wire.abort()
 
     async def _is_dead(self) -> bool:
         """Ping once. Whether nothing came, although the program was not stopped and no bytes were leaving."""
@@ -238,20 +213,25 @@ class Connection:
             async with asyncio.timeout_at(due_at):
                 ping = {"type": "ping", "ref": next(self._refs)}
                 self._observer.sent(ping)
-                sending = self._socket.send(to_json(ping).decode())
-                unsent = self._unsent_bytes
+                sending = self._wire.send(to_json(ping).decode(), "")
+                unsent = self._wire.unsent_bytes
                 await sending
                 await self._heard.wait()
         except TimeoutError:
             is_late = loop.time() > due_at + LATE_SECONDS
-            return not (is_late or self._unsent_bytes < unsent)
-        except ConnectionClosed:
+            return not (is_late or self._wire.unsent_bytes < unsent)
+        except WireClosed:
             pass
         return False
 
-    @property
-    def _unsent_bytes(self) -> int:
-        return self._socket.transport.get_write_buffer_size()
+
+def _result_of(answer: Frame | None) -> Frame:
+    """The answer, if it is no refusal. Raises Refused, ConnectionLost."""
+    if answer is None:
+        raise ConnectionLost(NO_ANSWER)
+    if answer["type"] == "error":
+        raise Refused(answer["code"], answer["detail"], retry_after_ms=answer.get("retry_after_ms"))
+    return answer
 
 
 def too_long() -> Refused:

@@ -11,6 +11,8 @@ from hubbub.protocol import CloseCode
 ABNORMAL = 1006  # RFC 6455, 7.1.5: no close frame came.
 # HTTP answers that pass: timeout, too early, too many requests.
 PASSING = (408, 425, 429)
+# What a socket is closed with where a stream is refused, by the status of an error of the server's own.
+CLOSES = {401: CloseCode.UNAUTHORIZED, 403: CloseCode.FORBIDDEN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +53,20 @@ def by_close(code: int, reason: str, refusal: Frame | None, seconds: float) -> E
     return Ending(code, reason, error, max(asked, calm), is_fresh)
 
 
-def by_status(status: int, retry_after: str | None, *, is_first: bool) -> Ending:
-    """The ending by the HTTP answer to a handshake.
+def by_status(status: int, retry_after: str | None, error: Frame | None = None, *, is_first: bool) -> Ending:
+    """The ending by the HTTP answer to a handshake, or to a request for a stream.
 
     Args:
         status: of the answer.
         retry_after: its header.
+        error: the server's own, in the body.
         is_first: the client has never been connected, so the address or the right to it may be wrong.
     """
     reason = f"the server answered HTTP {status}"
+    if error is not None:
+        reason = f"{error['code']}: {error['detail']}"
+        if (code := CLOSES.get(status)) is not None:
+            return Ending(code, reason, ConnectionEnded(code, reason))
     if is_first and 300 <= status < 500 and status not in PASSING:
         return Ending(reason=reason, error=ConnectionEnded(status, _hint(status)))
     calm = _bounded(float(retry_after)) if retry_after is not None and retry_after.isdecimal() else 0.0

@@ -130,9 +130,37 @@ class Feed:
     # For the hub
 
     @property
-    def known(self) -> Frame:
-        """The fields of a join by which only changes are sent."""
-        return {} if self._epoch is None else {"after": self._received, "epoch": self._epoch}
+    def join(self) -> Frame:
+        """The command that joins it; with a known position only changes are sent."""
+        known = {} if self._epoch is None else {"after": self._received, "epoch": self._epoch}
+        return {"type": "join", "topic": self.address, **known}
+
+    @property
+    def is_join_due(self) -> bool:
+        """Whether it is to be joined, and there is room for the answer."""
+        return self._is_join_due.is_set() and not self._is_ended
+
+    def apply(self, answer: Frame, size: int) -> None:
+        """Take the answer to a join: when it is read, so before the events that follow it."""
+        if self._is_ended:
+            return
+        joined = msgspec.convert(answer, Joined)
+        # Here, since the frames that follow are read before the task goes on.
+        self._is_joining = self._must_refresh = False
+        self._is_live = not joined.partial
+        if joined.complete:
+            share = size // max(1, len(joined.events))
+            for event in joined.events:
+                self._take(event, share)
+            # Changes at the end have no event where a later one replaced them.
+            self._received = max(self._received, joined.position)
+        else:
+            self._replace(answer, size)
+        if not joined.partial:  # That one names no users: those who were known stay.
+            self.present = present_at_join(joined.present)
+            self.viewer = joined.viewer
+            self._was_joined.set()
+        self._update()
 
     def receive(self, frame: Frame, size: int) -> None:
         """Take an event of the topic, of `size` bytes."""
@@ -188,32 +216,12 @@ class Feed:
             await self._is_join_due.wait()
             self._is_joining = True
             try:
-                tries = tries + 1 if await self._hub.join(self, self._apply, tries) else 0
+                tries = tries + 1 if await self._hub.join(self, self.apply, tries) else 0
             except TopicClosed as closed:
                 self.end(closed)
                 return
             finally:
                 self._is_joining = False
-
-    def _apply(self, answer: Frame, size: int) -> None:
-        """Take the answer to a join: when it is read, so before the events that follow it."""
-        joined = msgspec.convert(answer, Joined)
-        # Here, since the frames that follow are read before the task goes on.
-        self._is_joining = self._must_refresh = False
-        self._is_live = not joined.partial
-        if joined.complete:
-            share = size // max(1, len(joined.events))
-            for event in joined.events:
-                self._take(event, share)
-            # Changes at the end have no event where a later one replaced them.
-            self._received = max(self._received, joined.position)
-        else:
-            self._replace(answer, size)
-        if not joined.partial:  # That one names no users: those who were known stay.
-            self.present = present_at_join(joined.present)
-            self.viewer = joined.viewer
-            self._was_joined.set()
-        self._update()
 
     def _update(self) -> None:
         """Decide whether a join is due: not before half of the buffer is free, since its answer needs room."""

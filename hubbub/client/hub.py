@@ -6,12 +6,13 @@ from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from random import Random
 from typing import Any
 
-from hubbub.client.connection import Apply
+from hubbub.client.connection import Apply, Join
 from hubbub.client.errors import ConnectionLost, TopicClosed
 from hubbub.client.feed import Feed
-from hubbub.client.link import Connect, Link
+from hubbub.client.link import Link
 from hubbub.client.observer import Frame, Observer
 from hubbub.client.timing import CLOSE_SECONDS, MIN_RETRY_SECONDS, back_off
+from hubbub.client.wire import OpenWire
 from hubbub.protocol import ErrorCode, Refused
 
 # The server reads nothing more of a socket with as many commands in flight.
@@ -25,7 +26,7 @@ JOIN_REPEATED = (*REPEATED, ErrorCode.INTERNAL, ErrorCode.UNAUTHORIZED)
 
 
 class Hub:
-    """See `Client` for the arguments.
+    """See `Client` for the arguments; `open_wire` opens a way to the server.
 
     Attributes:
         user, state: as those of `Client`.
@@ -37,7 +38,7 @@ class Hub:
         self,
         url: str,
         token: str,
-        connect: Connect,
+        open_wire: OpenWire,
         observer: Observer,
         random: Random,
         *,
@@ -47,7 +48,7 @@ class Hub:
         self.user: Frame = {}
         self.state = ""
         self.feeds: dict[str, Feed] = {}
-        self.link = Link(self, url, token, connect, observer, random)
+        self.link = Link(self, url, token, open_wire, observer, random)
         self._random = random
         self._buffer_bytes = buffer_bytes
         self._refreshes = refreshes
@@ -112,9 +113,8 @@ class Hub:
         """
         async with self._joining:
             await self.link.admitted()
-            command = {"type": "join", "topic": feed.address, **feed.known}
             try:
-                await self.link.request(command, apply)
+                await self.link.request(feed.join, apply)
             except ConnectionLost:
                 pass
             except Refused as refused:
@@ -141,6 +141,10 @@ class Hub:
         await asyncio.sleep(seconds + back_off(tries, self._random))
 
     # For the link
+
+    def due_joins(self) -> list[Join]:
+        """The joins that are due, which opening a connection may send."""
+        return [(feed.join, feed.apply) for feed in self.feeds.values() if feed.is_join_due]
 
     def admitted(self, hello: Frame) -> None:
         """A connection is open, first or again."""

@@ -3,31 +3,24 @@
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Protocol
 
-from hubbub.client.connection import (
-    Apply,
-    BadFrame,
-    ClientConnection,
-    Connection,
-    ConnectionClosed,
-    InvalidHandshake,
-    InvalidStatus,
-)
+from hubbub.client.connection import Apply, BadFrame, Connection, Join
 from hubbub.client.endings import ABNORMAL, Ending, by_close, by_failure, by_status
 from hubbub.client.errors import ConnectionEnded, ConnectionLost
 from hubbub.client.observer import Frame, Observer
 from hubbub.client.timing import HELLO_SECONDS, back_off
+from hubbub.client.wire import OpenWire, WireClosed, WireRefused
 
 logger = logging.getLogger("hubbub.client")
-
-Connect = Callable[[str], Awaitable[ClientConnection]]
 
 
 class User(Protocol):
     """What a link calls."""
+
+    def due_joins(self) -> list[Join]:
+        """The joins that are due, which opening a connection may send."""
 
     def admitted(self, hello: Frame) -> None:
         """A connection is open, first or again."""
@@ -43,13 +36,15 @@ class User(Protocol):
 
 
 class Link:
-    """Connects when it is started, and stays connected. See `Client` for the arguments."""
+    """Connects by `open_wire` when it is started, and stays connected. See `Client` for the other arguments."""
 
-    def __init__(self, user: User, url: str, token: str, connect: Connect, observer: Observer, random: Random) -> None:
+    def __init__(
+        self, user: User, url: str, token: str, open_wire: OpenWire, observer: Observer, random: Random
+    ) -> None:
         self._user = user
         self._url = url
         self._token = token
-        self._connect = connect
+        self._open_wire = open_wire
         self._observer = observer
         self._random = random
         self._connection: Connection | None = None
@@ -130,7 +125,9 @@ class Link:
         code = ABNORMAL
         try:
             async with asyncio.timeout(HELLO_SECONDS) as overdue:
-                connection = Connection(await self._connect(self._url), self._observer)
+                joins = self._user.due_joins()
+                wire = await self._open_wire([join for join, _ in joins])
+                connection = Connection(wire, self._observer, joins[: wire.joined])
                 await connection.admit(self._token)
                 overdue.reschedule(None)
                 admitted_at = loop.time()
@@ -139,17 +136,15 @@ class Link:
                 self._is_settled.set()
                 self._user.admitted(connection.hello)
                 await connection.run(self._user.receive)
-        except ConnectionClosed as closed:
-            reason = "" if closed.rcvd is None else closed.rcvd.reason
-            code = ABNORMAL if closed.rcvd is None else closed.rcvd.code
+        except WireClosed as closed:
+            code = closed.code
             refusal = None if connection is None else connection.refusal
-            return by_close(code, reason, refusal, loop.time() - admitted_at)
-        except InvalidStatus as refused:
-            response = refused.response
-            return by_status(response.status_code, response.headers.get("Retry-After"), is_first=is_first)
+            return by_close(code, closed.reason, refusal, loop.time() - admitted_at)
+        except WireRefused as refused:
+            return by_status(refused.status, refused.retry_after, refused.error, is_first=is_first)
         except ConnectionEnded as ended:
             return Ending(reason=ended.detail, error=ended)
-        except (OSError, InvalidHandshake, BadFrame) as failure:
+        except (OSError, BadFrame) as failure:
             return by_failure(failure, is_first=is_first)
         except asyncio.CancelledError:
             if connection is not None:

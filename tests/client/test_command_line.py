@@ -15,7 +15,8 @@ URL = "ws://127.0.0.1:1/ws/chat/"
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["http://127.0.0.1/", "room/a"], "'http://127.0.0.1/' is no address of an endpoint"),
+        (["ftp://127.0.0.1/", "room/a"], "'ftp://127.0.0.1/' is no address of an endpoint"),
+        (["http://127.0.0.1/live", "room/a"], "'http://127.0.0.1/live' is no address of HTTP"),
         ([URL, "room/a", "--send", "x", "--command", "vote"], "give --send or --command, not both"),
         ([URL, "room/a", "room/b", "--send", "x"], "a command goes to one topic"),
         ([URL, "room/a", "--command", "vote", "option"], "'option' is not NAME=VALUE"),

@@ -24,7 +24,9 @@ async def gone(peer: Peer) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "http://chat.example.org/ws/",
+        "ftp://chat.example.org/ws/",
+        "https://chat.example.org/live",
+        "https://chat.example.org/live/?topic=room/general",
         "ws:///ws/",
         "wss://",
         "room/general",

@@ -37,8 +37,10 @@ def room(cluster: Cluster) -> str:
     return new_room(cluster)
 
 
-def url_of(cluster: Cluster) -> str:
-    return cluster.url.replace("http", "ws", 1) + "/ws/chat/"
+@pytest.fixture(params=["socket", "http"])
+def url(cluster: Cluster, request: pytest.FixtureRequest) -> str:
+    """Each program, and the command line, over each way."""
+    return cluster.url + "/live/" if request.param == "http" else cluster.url.replace("http", "ws", 1) + "/ws/chat/"
 
 
 def environ(token: str) -> dict[str, str]:
@@ -89,11 +91,11 @@ def test_the_observer_of_the_page_is_one() -> None:
 
 
 @pytest.mark.cluster
-async def test_the_bot_answers(cluster: Cluster, people: People, room: str, tmp_path: Path) -> None:
+async def test_the_bot_answers(cluster: Cluster, url: str, people: People, room: str, tmp_path: Path) -> None:
     (tmp_path / "bot.py").write_text(BOT.replace("room/general", f"room/{room}"))
     async with (
         cluster.client(cookie=people["alice"]["cookie"]) as alice,
-        running(tmp_path, people["robot"]["token"], ["bot.py", url_of(cluster)]) as bot,
+        running(tmp_path, people["robot"]["token"], ["bot.py", url]) as bot,
     ):
         present = (await alice.join(room)).get("present", {"users": []})["users"]
         while "robot" not in [user["name"] for user in present]:
@@ -108,10 +110,10 @@ async def test_the_bot_answers(cluster: Cluster, people: People, room: str, tmp_
 
 @pytest.mark.cluster
 async def test_the_archive_has_every_message_once_over_two_runs(
-    cluster: Cluster, people: People, room: str, tmp_path: Path
+    cluster: Cluster, url: str, people: People, room: str, tmp_path: Path
 ) -> None:
     (tmp_path / "archive.py").write_text(ARCHIVE.replace("room/general", f"room/{room}"))
-    arguments = ["archive.py", url_of(cluster)]
+    arguments = ["archive.py", url]
     async with cluster.client(cookie=people["alice"]["cookie"]) as alice:
         async with running(tmp_path, people["robot"]["token"], arguments) as first:
             assert (await line_of(first))["type"] == "state"
@@ -139,10 +141,8 @@ def run(token: str, *arguments: str, **more: Any) -> subprocess.CompletedProcess
 
 
 @pytest.mark.cluster
-async def test_the_command_line_posts_and_shows_events(
-    cluster: Cluster, people: People, room: str, tmp_path: Path
-) -> None:
-    url, token, address = url_of(cluster), people["robot"]["token"], f"room/{room}"
+async def test_the_command_line_posts_and_shows_events(url: str, people: People, room: str, tmp_path: Path) -> None:
+    token, address = people["robot"]["token"], f"room/{room}"
     async with running(tmp_path, token, ["-m", "hubbub.client", url, address]) as shown:
         state = await line_of(shown)
         assert (state["type"], state["state"]["messages"]) == ("state", [])
@@ -164,10 +164,8 @@ async def test_the_command_line_posts_and_shows_events(
 
 
 @pytest.mark.cluster
-def test_the_command_line_says_in_one_line_what_is_wrong(
-    cluster: Cluster, people: People, room: str, tmp_path: Path
-) -> None:
-    url, token, address = url_of(cluster), people["robot"]["token"], f"room/{room}"
+def test_the_command_line_says_in_one_line_what_is_wrong(url: str, people: People, room: str, tmp_path: Path) -> None:
+    token, address = people["robot"]["token"], f"room/{room}"
     wrong = "hub_1_wrong"
     tokens = tmp_path / "token"
     tokens.write_text(token + "\n")
@@ -177,7 +175,11 @@ def test_the_command_line_says_in_one_line_what_is_wrong(
         ((token, url, "room/none", "--send", "x"), 1, "room/none: not_found"),
         ((token, url, address, "--command", "message.edit", "seq=77", "body=x"), 1, f"{address}: not_found"),
         ((token, url, address, "--command", "fly"), 1, f"{address}: invalid: room has no command 'fly'"),
-        ((token, url.replace("/chat/", "/nothing/"), address), 1, "there is no endpoint at this address (404)"),
+        (
+            (token, re.sub("/(ws/chat|live)/", "/nothing/", url), address),
+            1,
+            "there is no endpoint at this address (404)",
+        ),
         ((token, "ws://127.0.0.1:1/", address, "--send", "x", "--timeout", "0.3"), 1, "no answer within 0.3 s"),
     ]
     for arguments, code, text in expected:

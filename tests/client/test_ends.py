@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hubbub.client import Observer, connection
+from hubbub.client import Observer, socket_wire
 from tests.support.scripted_server import SECONDS, TOPIC, Frame, Peer, scripted
 from tests.support.scripted_topics import client
 from tests.support.servers import ROOT
@@ -65,7 +65,7 @@ async def test_when_the_client_is_closed_all_its_tasks_have_ended() -> None:
 
 
 async def test_a_server_that_does_not_close_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "CLOSE_SECONDS", 0.1)
+    monkeypatch.setattr(socket_wire, "CLOSE_SECONDS", 0.1)
 
     async def stuck(peer: Peer) -> None:
         await peer.admit()

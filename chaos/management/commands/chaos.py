@@ -27,8 +27,9 @@ class Command(BaseCommand):
         parser.add_argument("--minutes", type=float, default=5.0, help="Duration of the faults in minutes (5).")
         parser.add_argument("--processes", type=int, default=3, help="Number of web processes (3).")
         parser.add_argument("--seed", type=int, help="Repeat the faults of an earlier run, in the same order.")
+        parser.add_argument("--http", action="store_true", help="All clients come by HTTP and server-sent events.")
 
-    def handle(self, *, minutes: float, processes: int, seed: int | None, **options: Any) -> None:
+    def handle(self, *, minutes: float, processes: int, seed: int | None, http: bool, **options: Any) -> None:
         if not 0 < minutes <= MAX_MINUTES:
             raise CommandError(f"--minutes must be above 0 and at most {MAX_MINUTES:g}.")
         if not 1 <= processes <= MAX_PROCESSES:
@@ -39,7 +40,7 @@ class Command(BaseCommand):
             seed = secrets.randbelow(MAX_SEED)
         logging.getLogger("hubbub.client").setLevel(logging.ERROR)  # Connections are lost on purpose.
         try:
-            outcome = asyncio.run(self._run(minutes * 60, processes, seed))
+            outcome = asyncio.run(self._run(minutes * 60, processes, seed, http=http))
         except SiteFailed as error:
             raise CommandError(str(error)) from None
         except asyncio.CancelledError:
@@ -48,11 +49,11 @@ class Command(BaseCommand):
         if not outcome.is_consistent:
             raise CommandError("Failed: the clients do not match the database. See above.", returncode=1)
 
-    async def _run(self, seconds: float, processes: int, seed: int) -> storm.Outcome:
+    async def _run(self, seconds: float, processes: int, seed: int, *, http: bool) -> storm.Outcome:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         running = asyncio.create_task(
-            storm.run(seconds=seconds, processes=processes, seed=seed, stop=stop, say=self._say)
+            storm.run(seconds=seconds, processes=processes, seed=seed, stop=stop, say=self._say, http=http)
         )
 
         def interrupt() -> None:
