@@ -52,8 +52,9 @@ def environ(token: str) -> dict[str, str]:
 @asynccontextmanager
 async def running(folder: Path, token: str, arguments: Sequence[str]) -> AsyncIterator[asyncio.subprocess.Process]:
     """A program of Python, ended at the end of the block."""
+    # A run of tests in the background ignores SIGINT, and so would its programs.
     program = await asyncio.create_subprocess_exec(
-        sys.executable,
+        *("env", "--default-signal=INT", sys.executable),
         *arguments,
         cwd=folder,
         env=environ(token),
