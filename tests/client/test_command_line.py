@@ -83,7 +83,8 @@ runpy.run_module("hubbub.client", run_name="__main__")
 
 @pytest.mark.slow
 def test_a_server_that_is_away_is_told_and_ctrl_c_ends_it() -> None:
-    command = [sys.executable, "-m", "hubbub.client", URL, "room/a"]
+    # A run of tests in the background ignores SIGINT, and so would its programs.
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "hubbub.client", URL, "room/a"]
     program = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     assert program.stderr is not None
     assert "next attempt in" in program.stderr.readline()
