@@ -1,4 +1,4 @@
-"""Reads of the engine's threads come from the databases that are written to, whatever the site's routers say. A leaf.
+"""Reads of the engine's threads use the databases that are written to, never a replica of the site's routers. A leaf.
 
 A replica lags: a state read from one would miss changes below its position, and a revoked user would stay.
 """

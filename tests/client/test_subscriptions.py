@@ -1,4 +1,4 @@
-"""A subscription gives each event once and in order, whatever happens to its connection."""
+"""A subscription gives each event once and in order, also after a lost connection."""
 
 import asyncio
 from typing import Any

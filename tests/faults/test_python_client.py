@@ -1,4 +1,4 @@
-"""A program that uses `hubbub.client` sees every event once and in order, whatever ends, hangs or is cut."""
+"""A program that uses `hubbub.client` sees every event once and in order, through kills, outages and cut links."""
 
 import asyncio
 import itertools

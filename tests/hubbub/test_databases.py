@@ -48,7 +48,7 @@ def routed(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> It
 
 @pytest.fixture
 def ada() -> Any:
-    """A user in the second database, who may see polls. The replica has a copy of just that."""
+    """A user in the second database, with the permission to see polls. The replica has a copy of this user alone."""
     users: Any = get_user_model()
     user = users.objects.create_user("ada", password="x")
     content_type = ContentType.objects.using(PEOPLE).create(app_label="polls", model="poll")

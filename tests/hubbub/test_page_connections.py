@@ -1,4 +1,4 @@
-"""Pages through `hubbub.asgi.application` leave no database connection behind, whatever CONN_MAX_AGE says."""
+"""Pages through `hubbub.asgi.application` leave no database connection behind, with any CONN_MAX_AGE."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

@@ -85,7 +85,7 @@ async function greet() {
 
 test("the stream is asked for as the page's own, and its frames are delivered whole", async () => {
   assert.equal(requests[0].address, "https://example.org/live/events");
-  assert.equal(requests[0].options.method, "POST"); // It carries an Origin, whatever the browser and the proxies are.
+  assert.equal(requests[0].options.method, "POST"); // A POST always carries an Origin.
   await greet();
   requests[0].writes('data: {"type":"one"}\n\nid: a:b:1\n\n:\n\ndata: {"ty');
   await settle();
