@@ -16,7 +16,7 @@ class RoomFilter(admin.RelatedFieldListFilter):
         return bool(self.lookup_choices or self.used_parameters)
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
-        rooms = field.related_model._base_manager.order_by("title", "slug")
+        rooms = field.related_model._base_manager.order_by("sort_key", "pk")
         few = [(room.pk, str(room)) for room in rooms[: MAX_ROOMS_LISTED + 1]]
         if len(few) <= MAX_ROOMS_LISTED:
             return few

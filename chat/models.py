@@ -7,6 +7,7 @@ import secrets
 import uuid
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Any, cast
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -17,11 +18,12 @@ from django.utils import timezone
 
 from hubbub.process import utc
 from hubbub.queries import database_of
-from hubbub.text import validate_name
+from hubbub.text import natural_key, validate_name
 
 SLUG_CHARS = 50
 TITLE_CHARS = 80
 BAN_REASON_CHARS = 200
+SORT_KEY_CHARS = 520
 MAX_BAN = timedelta(days=36_525)  # A hundred years. Times near the year 9999 overflow in other time zones.
 
 
@@ -33,8 +35,27 @@ def database() -> str:
     return database_of(Room)
 
 
+def room_sort_key(title: str, slug: str) -> str:
+    """The key that rooms are sorted by: by title, and rooms of one title by slug."""
+    return f"{natural_key(title)}00{natural_key(slug)}"[:SORT_KEY_CHARS]
+
+
 def new_epoch() -> str:
     return secrets.token_hex(8)
+
+
+class RoomSortKey(models.CharField):  # type: ignore[type-arg]  # Not subscriptable at run time.
+    """Set from the title and the slug whenever the row is saved, also by `bulk_create`."""
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> str:
+        room = cast(Room, model_instance)
+        key = room_sort_key(room.title, room.slug)
+        room.sort_key = key
+        return key
+
+    def deconstruct(self) -> Any:
+        name, _, arguments, options = super().deconstruct()
+        return name, "django.db.models.CharField", arguments, options  # Migrations write the keys that they are given.
 
 
 class Room(models.Model):
@@ -51,6 +72,8 @@ class Room(models.Model):
     is_private = models.BooleanField("private", default=False, help_text="Only members may enter and read.")
     is_archived = models.BooleanField("archived", default=False, help_text="Read-only: nobody can post.")
     created_at = models.DateTimeField(auto_now_add=True)
+    # Lists of rooms are in its order: natural, and the same on each database.
+    sort_key = RoomSortKey(max_length=SORT_KEY_CHARS, default="", db_default="", editable=False)
 
     # The number of durable changes, and of messages.
     position = models.PositiveBigIntegerField(default=0, editable=False)
@@ -65,11 +88,17 @@ class Room(models.Model):
     epoch = models.CharField(max_length=16, default=new_epoch, editable=False)
 
     class Meta:
-        ordering = ["title", "slug"]
+        ordering = ["sort_key", "pk"]
         permissions = [("read_any_room", "Can read all rooms, also private ones, without being a member")]
 
     def __str__(self) -> str:
         return self.title
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        fields: Collection[str] | None = kwargs.get("update_fields")
+        if fields is not None and "title" in fields:
+            kwargs["update_fields"] = {*fields, "sort_key"}
+        super().save(*args, **kwargs)
 
     def take_position(self) -> int:
         """The position of a new change. The caller holds the room's lock and saves `position`."""
@@ -139,8 +168,38 @@ class Membership(models.Model):
         return self.banned_until is not None and self.banned_until > timezone.now()
 
 
+class PersonalState(models.Model):
+    """What is one user's own in a room: how far it is read, and its place in the user's list.
+
+    Made when the user enters the room for the first time. Unread are the room's messages above `read_seq`.
+    """
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
+    room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="personal_states")
+    read_seq = models.PositiveBigIntegerField(default=0)
+    # Rises when the user marks messages unread: a later report of another page that it has shown them counts no more.
+    read_version = models.PositiveBigIntegerField(default=0)
+    is_muted = models.BooleanField(default=False)
+    is_favourite = models.BooleanField(default=False)
+    # A public room that the user has left: still open to the user, but not in the user's list.
+    has_left = models.BooleanField(default=False)
+    # Of the last change of this row, in the log of the user's changes.
+    position = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "room"], name="personal_state_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.room}"
+
+
 class Message(models.Model):
     """One message. Deleting it empties its body and keeps its seq."""
+
+    class Deleter(models.TextChoices):
+        AUTHOR = "author"
+        MODERATOR = "moderator"
+        STAFF = "staff"
 
     room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="messages")
     seq = models.PositiveBigIntegerField(editable=False)
@@ -153,6 +212,8 @@ class Message(models.Model):
     at = models.DateTimeField(editable=False)
     edited_at = models.DateTimeField(null=True, editable=False)
     deleted_at = models.DateTimeField(null=True, editable=False)
+    # Empty as long as the message is not deleted, and for messages deleted before this was recorded.
+    deleted_by = models.CharField(max_length=9, choices=Deleter, blank=True, default="", db_default="", editable=False)
     posted_position = models.PositiveBigIntegerField(editable=False)
     position = models.PositiveBigIntegerField(editable=False)
 
@@ -173,3 +234,14 @@ class Message(models.Model):
     def at_utc(self) -> datetime:
         """`at` with its time zone, also on a site with USE_TZ off."""
         return utc(self.at)
+
+
+class ErasedText(models.Model):
+    """For a minute after authors delete a message: a keyed hash of its text, which must be the text of a restore."""
+
+    message = models.OneToOneField(Message, on_delete=models.CASCADE, primary_key=True, related_name="erased_text")
+    digest = models.CharField(max_length=64)
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.message}"

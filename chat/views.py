@@ -13,7 +13,7 @@ from hubbub.protocol import Refused
 @login_required
 @require_safe
 def lobby(request: HttpRequest) -> HttpResponse:
-    rooms = list(access.rooms_for(users.id_of(request.user)).order_by("is_archived", "title", "slug"))
+    rooms = list(access.rooms_for(users.id_of(request.user)).order_by("is_archived", "sort_key", "pk"))
     last = access.last_messages(rooms)
     rows = [(room, last.get(room.pk)) for room in rooms]
     return render(request, "chat/lobby.html", {"rows": rows})
@@ -27,6 +27,6 @@ def room(request: HttpRequest, slug: str) -> HttpResponse:
         here, role = access.enter_room(user_id, slug)
     except Refused:
         raise Http404 from None
-    rooms = access.rooms_for(user_id).order_by("is_archived", "title", "slug")
+    rooms = access.rooms_for(user_id).order_by("is_archived", "sort_key", "pk")
     me = {"user_id": user_id, "user_name": users.name_of(request.user)}
     return render(request, "chat/room.html", {"room": here, "role": role, "rooms": rooms, **me})

@@ -164,7 +164,10 @@ def only_pacing_gives_turns(modules: Modules) -> list[str]:
 
 
 def _is_unsaved(call: ast.Call) -> bool:
-    """`form.save(commit=False)` writes nothing."""
+    """`form.save(commit=False)` writes nothing, and `super().save()` is the second half of the caller's `save()`."""
+    receiver = call.func.value if isinstance(call.func, ast.Attribute) else None
+    if isinstance(receiver, ast.Call) and isinstance(receiver.func, ast.Name) and receiver.func.id == "super":
+        return True
     return any(
         one.arg == "commit" and isinstance(one.value, ast.Constant) and not one.value.value for one in call.keywords
     )
@@ -192,6 +195,7 @@ SAMPLES: dict[Rule, list[tuple[dict[str, str], bool]]] = {
         ({"chat.history": "Message.objects.filter(pk=1).update(body='')"}, False),
         ({"hubbub.admin": "token.delete()"}, False),
         ({"chat.services": "room.save()", "chat.admin": "form.save(commit=False)"}, True),
+        ({"chat.models": "class Room:\n    def save(self):\n        super().save()"}, True),
     ],
     only_publish_sends_on_the_layer: [
         ({"chat.services": "async_to_sync(layer.group_send)('room', {})"}, False),

@@ -3,6 +3,7 @@
 from hubbub.text.confusables import fold_name, name_key, shown_key
 from hubbub.text.marks import MAX_MARKS, has_endless_marks
 from hubbub.text.names import is_reserved, normalize_name, validate_name, validate_user_name
+from hubbub.text.natural import natural_key
 
 __all__ = [
     "MAX_MARKS",
@@ -10,6 +11,7 @@ __all__ = [
     "has_endless_marks",
     "is_reserved",
     "name_key",
+    "natural_key",
     "normalize_name",
     "shown_key",
     "validate_name",
