@@ -238,5 +238,6 @@ async def test_all_tasks_of_an_application_wait_until_the_client_has_read(monkey
         await second
     assert blocked == {channel}  # By the others.
     channel._resume_application()
-    await asyncio.wait_for(asyncio.gather(first, third), 1)
+    async with asyncio.timeout(1):
+        await asyncio.gather(first, third)
     assert blocked == set()
