@@ -40,8 +40,8 @@ class Channel(http.HTTPChannel):  # type: ignore[misc]
     unsent_bytes = 0
     last_progress: object = None
     progress_at = 0.0
-    # Set while the application waits for the client to read its answer.
-    _drained: "asyncio.Future[None] | None" = None
+    # Of the tasks of the application that wait for the client to read its answer.
+    _drain_waiters: "tuple[asyncio.Future[None], ...]" = ()
     # The next pipelined request waits until the client has read the previous answer.
     _is_next_waiting = False
     _dataBuffer: list[bytes]
@@ -168,13 +168,15 @@ class Channel(http.HTTPChannel):  # type: ignore[misc]
     async def wait_drained(self) -> None:
         """Return when little is unsent, or the connection has ended."""
         if self._is_over_limit():
-            self._drained = asyncio.get_running_loop().create_future()
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._drain_waiters += (waiter,)
             self.factory.connections.mark_blocked(self)
             try:
-                await self._drained
+                await waiter
             finally:
-                self._drained = None
-                self.factory.connections.mark_unblocked(self)
+                self._drain_waiters = tuple(other for other in self._drain_waiters if other is not waiter)
+                if not self._drain_waiters:
+                    self.factory.connections.mark_unblocked(self)
 
     def requestDone(self, request: Any) -> None:
         if not self.persistent or not self._is_over_limit():
@@ -211,5 +213,6 @@ class Channel(http.HTTPChannel):  # type: ignore[misc]
         return bool(self._waitingForTransport) and self.pending_bytes > conf.settings().answer_bytes
 
     def _resume_application(self) -> None:
-        if self._drained is not None and not self._drained.done():
-            self._drained.set_result(None)
+        for waiter in self._drain_waiters:
+            if not waiter.done():
+                waiter.set_result(None)

@@ -14,6 +14,7 @@ from chaos.recording import Recorder
 from hubbub.client.timing import SILENCE_SECONDS
 from tests.support.cluster import Cluster, until
 from tests.support.conversation import Talk, talking
+from tests.support.door_client import by_cookie
 from tests.support.redis_server import OwnRedis
 from tests.support.stats import note
 from tests.support.stuck_client import BIG_BODY
@@ -23,7 +24,8 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120)]
 HEARTBEAT_SECONDS = 1
 RESTART = 1012
 SLOW_READER = 4101
-TOKEN_ENDED = (4001, 4003)
+SESSION_ENDED = 4003
+TOKEN_ENDED = (4001, SESSION_ENDED)
 OUTBOX_BYTES = 64 * 1024
 BIG_POSTS = 40  # More than an outbox and the kernel's buffers, and within a resume.
 
@@ -182,6 +184,44 @@ async def test_a_stream_ends_with_its_token(talk: Talk) -> None:
     assert gone.evicted in TOKEN_ENDED
     await talk.whole()
     assert_whole_up_to_its_end(gone, talk)
+    assert all(losses(member) == [] for member in talk.everybody)
+
+
+ENDS = {
+    "sign-out elsewhere": "Session.objects.get(pk=cookie).delete()",
+    "password": "user.set_password('another long one'); user.save()",
+    "deactivation": "user.is_active = False; user.save()",
+    "deletion": "user.delete()",
+}
+
+
+@pytest.mark.parametrize("way", ENDS)
+async def test_a_page_s_stream_ends_with_its_session(talk: Talk, way: str) -> None:
+    name = f"page-{uuid4().hex[:8]}"
+    cookie = (await asyncio.to_thread(talk.cluster.make_user, name))["cookie"]
+    page = by_cookie(talk.cluster.url, cookie)
+    async with page.stream(f"room/{talk.room}") as stream:
+        hello, answer = await stream.frame("hello"), await stream.frame("ok")
+        page.headers = page.headers | {"X-CSRFToken": hello["csrf"]}
+        await talk.say(20)
+        end = f"""
+        from django.contrib.auth import get_user_model
+        from django.contrib.sessions.models import Session
+        user, cookie = get_user_model().objects.get(username={name!r}), {cookie!r}
+        {ENDS[way]}
+        """
+        await asyncio.to_thread(talk.cluster.shell, end)
+        close = await stream.ended()
+        await talk.say(20)
+    assert close is not None
+    assert close["code"] == SESSION_ENDED
+    refused = await page.command("message.post", topic=f"room/{talk.room}", id=str(uuid4()), body="late")
+    assert refused.status in (401, 403)
+    await talk.whole()
+    # What it got before the end is whole and in order.
+    positions = [frame["position"] for frame in stream.frames if frame["type"] == "message.posted"]
+    assert positions == [*range(answer["position"] + 1, answer["position"] + 1 + len(positions))]
+    assert len(positions) >= 20
     assert all(losses(member) == [] for member in talk.everybody)
 
 

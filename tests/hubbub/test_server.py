@@ -1,5 +1,6 @@
 """Internals of daphne, autobahn and Twisted that the server relies on: an upgrade that changes one fails here."""
 
+import asyncio
 import inspect
 import json
 import os
@@ -17,8 +18,8 @@ from twisted.internet import abstract, tcp, unix
 from hubbub.delivery.frames import Frames, wire_bytes
 from hubbub.delivery.outbox import RawOutbox
 from hubbub.process.metrics import COUNTERS
+from hubbub.server import connection, websocket, websocket_connection
 from hubbub.server import inbox as inbox_module
-from hubbub.server import websocket, websocket_connection
 from tests.support.servers import ROOT
 
 pytestmark = pytest.mark.slow
@@ -222,3 +223,21 @@ def test_a_server_started_by_hand_warns_of_debug_on_a_public_address(options: li
     _, said = started_by_hand(*options, DEBUG="true")
     assert said.count("hubbub.W004") == (host is not None)
     assert host is None or f"(hubbub.W004) DEBUG is on, and {host} is reachable from other hosts." in said
+
+
+async def test_all_tasks_of_an_application_wait_until_the_client_has_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    blocked: set[Any] = set()
+    limits = SimpleNamespace(mark_blocked=blocked.add, mark_unblocked=blocked.discard, mark_sent=lambda channel: None)
+    channel: Any = connection.Channel.__new__(connection.Channel)
+    channel.__dict__["factory"] = SimpleNamespace(connections=limits)
+    monkeypatch.setattr(connection.Channel, "_is_over_limit", lambda self: True)
+    first, second, third = (asyncio.ensure_future(channel.wait_drained()) for _ in range(3))
+    await asyncio.sleep(0)
+    second.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    assert blocked == {channel}  # By the others.
+    channel._resume_application()
+    async with asyncio.timeout(1):
+        await asyncio.gather(first, third)
+    assert blocked == set()
