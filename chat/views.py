@@ -6,8 +6,11 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from chat import access
+from chat.excerpts import excerpt
 from hubbub import users
 from hubbub.protocol import Refused
+
+EXCERPT_CHARS = 160
 
 
 @login_required
@@ -15,7 +18,8 @@ from hubbub.protocol import Refused
 def lobby(request: HttpRequest) -> HttpResponse:
     rooms = list(access.rooms_for(users.id_of(request.user)).order_by("is_archived", "sort_key", "pk"))
     last = access.last_messages(rooms)
-    rows = [(room, last.get(room.pk)) for room in rooms]
+    texts = {pk: excerpt(message.body, EXCERPT_CHARS) for pk, message in last.items()}
+    rows = [(room, last.get(room.pk), texts.get(room.pk)) for room in rooms]
     return render(request, "chat/lobby.html", {"rows": rows})
 
 

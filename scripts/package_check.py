@@ -21,7 +21,7 @@ from packaging.version import Version
 from trove_classifiers import classifiers as known_classifiers
 
 NAME = canonicalize_name("django-hubbub")
-EXTRAS = {"server", "postgres", "monitor", "client"}
+EXTRAS = {"server", "postgres", "chat", "monitor", "client"}
 CODE = re.compile(r"^```.*?^```$|`[^`\n]+`", re.DOTALL | re.MULTILINE)
 # The target of a link or picture: in the text, by reference, in HTML.
 TARGET = re.compile(r"\]\(\s*([^)\s]*)|^ {0,3}\[[^]]+\]:\s*(\S+)|\b(?:src|href)\s*=\s*[\"']?([^\"'\s>]+)", re.MULTILINE)

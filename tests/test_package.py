@@ -173,7 +173,7 @@ def test_the_package_is_the_engine_and_all_of_it(built: dict[str, Path]) -> None
     copies = {f"hubbub/copies/{name}" for name in tracked("chat", "monitor")}
     assert {name for name in names if ".dist-info/" not in name} == tracked("hubbub") | copies
     licences = {name.partition("/licenses/")[2] for name in names if "/licenses/" in name}
-    assert licences == {"LICENSE", *(name for name in tracked("monitor") if name.endswith("/LICENSE"))}
+    assert licences == {"LICENSE", *(name for name in tracked("chat", "monitor") if name.endswith("/LICENSE"))}
     with tarfile.open(built[".gz"]) as archive:
         sources = {name.partition("/")[2] for name in archive.getnames()}
     folders = {"hubbub", "chat", "monitor", "docs", "examples"}
@@ -197,7 +197,7 @@ def test_the_apps_are_copied_into_a_project_which_owns_them(project: Project) ->
     assert project.run("-m", "hubbub", "--version") == hubbub.__version__
 
 
-OF_EXTRAS = ("daphne", "twisted", "psycopg", "psutil", "websockets", "whitenoise")
+OF_EXTRAS = ("daphne", "twisted", "psycopg", "psutil", "markdown_it", "websockets", "whitenoise")
 
 
 def test_a_wheel_without_extras_works_and_refuses_to_serve_in_one_line(tmp_path: Path, wheel: Path) -> None:
@@ -240,7 +240,7 @@ def test_its_dependencies_are_in_the_ranges_of_the_requirements() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     required = (ROOT / "requirements.in").read_text().splitlines()
     extras = project["optional-dependencies"]
-    assert [*extras] == ["server", "postgres", "monitor", "client"]
+    assert [*extras] == ["server", "postgres", "chat", "monitor", "client"]
     dependencies = {*project["dependencies"], *(name for names in extras.values() for name in names)}
     assert dependencies - {*required} == {"Django>=5.2,<6.2"}
     assert "Django>=5.2,<5.3" in required

@@ -162,6 +162,7 @@ License-File: {VENDOR}/LICENSE
 Classifier: Framework :: Django :: 6.1
 Provides-Extra: server
 Provides-Extra: postgres
+Provides-Extra: chat
 Provides-Extra: monitor
 Provides-Extra: client
 Requires-Dist: redis>=5.1
@@ -235,7 +236,7 @@ def test_a_whole_package_has_no_problem(build: Build) -> None:
         ),
         (
             {f"{INFO}/METADATA": METADATA.replace("Provides-Extra: client\n", "")},
-            "django_hubbub-1.2.0-py3-none-any.whl: its extras are not client, monitor, postgres, server",
+            "django_hubbub-1.2.0-py3-none-any.whl: its extras are not chat, client, monitor, postgres, server",
         ),
         (
             {f"{INFO}/METADATA": METADATA.replace("# Hubbub\n", "")},

@@ -90,7 +90,7 @@ class CopiedSite(Cluster):
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     folder = tmp_path_factory.mktemp("copied")
-    python = environment_with(built_package(folder)[".whl"], folder / "venv", "server", "monitor")
+    python = environment_with(built_package(folder)[".whl"], folder / "venv", "server", "chat", "monitor")
     with OwnRedis(folder / "redis.sock") as redis:
         redis.start()
         with CopiedSite(folder, python, redis.url) as site:

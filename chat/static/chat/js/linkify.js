@@ -64,7 +64,7 @@ export function linkify(text) {
  * @param {number} start
  * @param {number} hostAt
  */
-function linkAt(text, start, hostAt) {
+export function linkAt(text, start, hostAt) {
   if (match(USER, text, hostAt) !== null) return null;
   const typed = match(HOST, text, hostAt);
   if (typed === null) return null;
@@ -77,7 +77,7 @@ function linkAt(text, start, hostAt) {
     end += rest.length;
     if (rest === "" && isBrokenOff(text, end, host)) return null;
   }
-  const url = parse(text.slice(start, end));
+  const url = openable(text.slice(start, end));
   if (url === null) return null;
   return { text: text.slice(start, hostAt) + shownHost(host, url, rest) + rest, href: url.href, end };
 }
@@ -131,11 +131,11 @@ function withoutTail(address) {
  *
  * @param {string} address
  */
-function parse(address) {
+export function openable(address) {
   try {
     const url = new URL(address);
-    const isPlain =
-      (url.protocol === "http:" || url.protocol === "https:") && url.username === "" && url.password === "";
+    // A name before the host would be taken for the host.
+    const isPlain = /^(?:https?|mailto):$/.test(url.protocol) && url.username === "" && url.password === "";
     return isPlain ? url : null;
   } catch {
     return null;

@@ -3,7 +3,7 @@
 import { copyOf, find } from "../../hubbub/js/dom.js";
 import { initialsOf, tintOf } from "./avatars.js";
 import { Composer } from "./composer.js";
-import { linkify } from "./linkify.js";
+import { formatted } from "./formatted-text.js";
 import { clockTime, dayName, fullTime } from "./times.js";
 
 /** @import { Person } from "../../hubbub/js/types.js" */
@@ -101,9 +101,8 @@ export class MessageRows {
       element.classList.add("is-deleted");
       body.textContent = "message deleted";
     } else {
-      const text = textOf(message.body);
-      if (message.edited_at === null) body.append(text);
-      else body.append(isolated(text), " ", editedMark(message.edited_at));
+      body.append(formatted(message.body));
+      if (message.edited_at !== null) markEdited(body, message.edited_at);
     }
     if (row.mayEdit || row.mayDelete) {
       const actions = stamp("message-actions");
@@ -122,7 +121,7 @@ export class MessageRows {
     const { post } = row;
     const element = shell(row, row.user, post.at);
     element.classList.add("is-own", post.error === null ? "is-pending" : "is-failed");
-    part(element, "body").append(textOf(post.body));
+    part(element, "body").append(formatted(post.body));
     if (post.error !== null) {
       const failed = stamp("failed-line");
       part(failed, "reason").textContent = post.error.text;
@@ -207,46 +206,24 @@ function shell({ starts }, user, at) {
 }
 
 /**
- * A body with its links. Direction marks in the text have no effect inside a link.
+ * Adds the page's own word to the end of a body. Direction marks in the body end before it.
  *
- * @param {string} body
+ * @param {HTMLElement} body
+ * @param {string} at
  */
-function textOf(body) {
-  const fragment = document.createDocumentFragment();
-  for (const { text, href } of linkify(body)) {
-    if (href === undefined) {
-      fragment.append(text);
-      continue;
-    }
-    const link = document.createElement("a");
-    link.href = href;
-    link.rel = "noopener noreferrer nofollow";
-    link.target = "_blank";
-    link.dir = "ltr";
-    link.textContent = text;
-    fragment.append(link);
-  }
-  return fragment;
-}
-
-/**
- * A body before text of the page: direction marks in the body end with it.
- *
- * @param {DocumentFragment} text
- */
-function isolated(text) {
-  const element = document.createElement("span");
-  element.className = "message-text";
-  element.append(text);
-  return element;
-}
-
-/** @param {string} at */
-function editedMark(at) {
+function markEdited(body, at) {
   const mark = document.createElement("span");
   mark.className = "edited";
   mark.dir = "ltr";
   mark.title = fullTime(at);
   mark.textContent = "(edited)";
-  return mark;
+  const last = body.lastElementChild;
+  if (last?.tagName !== "P") {
+    body.append(mark);
+    return;
+  }
+  const text = document.createElement("span");
+  text.className = "message-text";
+  text.append(...last.childNodes);
+  last.append(text, " ", mark);
 }

@@ -263,3 +263,18 @@ declare global {
     django?: { jQuery: JQuery };
   }
 }
+
+/** A part of a line of a message. `target`: what a link opens, where its text does not say so. */
+export type Inline =
+  | string
+  | { kind: "break" }
+  | { kind: "code"; text: string }
+  | { kind: "bold" | "italic" | "strike"; children: Inline[] }
+  | { kind: "link"; href: string; children: Inline[]; target: string };
+
+/** A block of a message. `start`: the number of the first item; null for a list without numbers. */
+export type Block =
+  | { kind: "paragraph"; children: Inline[] }
+  | { kind: "code"; language: string; text: string }
+  | { kind: "quote"; children: Block[] }
+  | { kind: "list"; start: number | null; items: Block[][] };

@@ -1,0 +1,39 @@
+"""Vendored libraries: unchanged, and of the versions that `package.json` pins. npm checks their packages by hashes."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.servers import ROOT
+
+# Of each library: its folder, and the file of its npm package by the name here.
+LIBRARIES = {
+    "uplot": ("monitor/static/monitor/vendor/uplot", {
+        "uPlot.esm.js": "dist/uPlot.esm.js", "uPlot.min.css": "dist/uPlot.min.css", "LICENSE": "LICENSE",
+    }),
+    "markdown-it": ("chat/static/chat/vendor/markdown-it", {
+        "markdown-it.esm.min.js": "dist/browser/markdown-it.esm.min.mjs", "LICENSE": "LICENSE",
+    }),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_a_vendored_library_is_the_pinned_package(name: str) -> None:
+    folder, files = ROOT / LIBRARIES[name][0], LIBRARIES[name][1]
+    version = json.loads((ROOT / "package.json").read_text())["devDependencies"][name]
+    package = ROOT / "node_modules" / name
+    assert json.loads((package / "package.json").read_text())["version"] == version
+    assert (folder / "README.md").read_text().startswith(f"{name if name != 'uplot' else 'uPlot'} {version}")
+    for here, there in files.items():
+        theirs = (package / there).read_text().partition("\n//# sourceMappingURL")[0]
+        assert (folder / here).read_text().rstrip("\n") == theirs.rstrip("\n"), here
+
+
+def test_every_vendored_library_is_listed() -> None:
+    folders = {path.parent for path in ROOT.glob("*/static/*/vendor/*/LICENSE")}
+    assert folders == {ROOT / folder for folder, _ in LIBRARIES.values()}
+    for folder in folders:
+        ours = {"README.md", *(path.name for path in Path(folder).glob("*.d.ts"))}
+        known = next(files for place, files in LIBRARIES.values() if ROOT / place == folder)
+        assert {path.name for path in folder.iterdir()} == ours | {*known}
