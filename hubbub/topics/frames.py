@@ -90,7 +90,7 @@ class PresenceChanged(msgspec.Struct, tag_field="type", tag="presence.changed", 
 # Types of the engine's own frames, which clients read before those of a topic.
 RESERVED_TYPES = {
     *("ok", "error", "pong", "hello", "auth.required", "service.changed", "person.changed"),
-    *("changed", "closed", "presence.changed"),
+    *("changed", "closed", "presence.changed", "moved", "gone"),
     "state",  # Of the Python client, which hands out states beside the events.
 }
 # Fields that `event_text` adds. A second one of the same name would hide them.

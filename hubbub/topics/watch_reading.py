@@ -1,0 +1,118 @@
+"""Reads for watches: lists of users, and positions and summaries of what they list. Synchronous; for threads."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from hubbub.auth.identity import Identity
+from hubbub.delivery.recovery import StreamPosition
+from hubbub.protocol import to_json
+from hubbub.topics import reading
+from hubbub.topics.addresses import key_text
+from hubbub.topics.interface import Find, WatchTopic
+
+# Users whose lists are read by one call of `keys_for`.
+USERS_PER_READ = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One watched topic as its watchers see it. `text`: its summary, encoded once for all of them."""
+
+    position: StreamPosition
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a read has found.
+
+    Attributes:
+        lists: the keys of each user who was asked for.
+        items: summaries by key; None: there is no such topic any more.
+        among: by user, those of `asked` that the user lists; the user lists no other one of them.
+        asked: keys to which access may have changed.
+    """
+
+    lists: Mapping[str, frozenset[str]]
+    items: Mapping[str, Item | None]
+    among: Mapping[str, frozenset[str]]
+    asked: frozenset[str]
+
+
+def read_lists(
+    topic: WatchTopic, find: Find, user_ids: Collection[str], asked: Collection[str], watchers: Collection[str],
+    known: Collection[str],
+) -> Read:  # fmt: skip
+    """Read the whole lists of some users, and which of the `asked` keys all `watchers` list.
+
+    Positions are read first and lists last: what changes meanwhile has another position at the next pulse.
+    """
+    keys = frozenset(asked)
+    before = _positions(topic, find, keys)
+    lists = _lists(topic, user_ids, None)
+    among = _lists(topic, watchers, keys) if keys else {}
+    # Those that were asked for are read anew: their summaries may show what has no position, such as a name.
+    wanted = (frozenset[str]().union(*lists.values()) - {*known}).union(*among.values())
+    before = {**before, **_positions(topic, find, wanted - before.keys())}
+    return Read(lists, _items(topic, wanted, before), among, keys)
+
+
+def read_moves(
+    topic: WatchTopic, find: Find, known: Mapping[str, StreamPosition], watchers: Collection[str]
+) -> Read:  # fmt: skip
+    """Read what moved since the `known` positions; and who may list it, where the access to it changed.
+
+    Access is read after the summaries: no watcher gets words that were written after the watcher lost the topic.
+    """
+    now = _positions(topic, find, known.keys())
+    moved = {key for key, position in known.items() if now.get(key) != position}
+    items = _items(topic, moved & now.keys(), now)
+    again = _positions(topic, find, items.keys())
+    changed = {key for key in items if key not in again or again[key].access != known[key].access}
+    among = _lists(topic, watchers, frozenset(changed)) if changed else {}
+    gone: dict[str, Item | None] = dict.fromkeys(moved - now.keys())
+    return Read({}, {**items, **gone}, among, frozenset(changed))
+
+
+def read_state(topic: WatchTopic, find: Find, identity: Identity) -> tuple[msgspec.Raw, msgspec.Raw]:
+    """`viewer`, and the state of the list of one user who does not join."""
+    viewer = reading.enter(topic, identity)
+    read = read_lists(topic, find, [identity.user_id], (), (), ())
+    return viewer, state_of([item.text for item in read.items.values() if item is not None])
+
+
+def _lists(topic: WatchTopic, user_ids: Collection[str], among: frozenset[str] | None) -> dict[str, frozenset[str]]:
+    """The lists of users; users with the same list share one object."""
+    keys = None if among is None else [topic.watched_key(text) for text in among]
+    found: dict[str, frozenset[str]] = {}
+    shared: dict[frozenset[str], frozenset[str]] = {}
+    ordered = [*user_ids]
+    for start in range(0, len(ordered), USERS_PER_READ):
+        part = ordered[start : start + USERS_PER_READ]
+        for user_id, listed in topic.keys_for(part, keys).items():
+            texts = frozenset(map(key_text, listed))
+            found[user_id] = shared.setdefault(texts, texts)
+    return {user_id: found.get(user_id, frozenset()) for user_id in ordered}
+
+
+def _positions(topic: WatchTopic, find: Find, keys: Collection[str]) -> dict[str, StreamPosition]:
+    by_group = {topic.watched_group(text): text for text in keys}
+    return {by_group[group]: position for group, position in reading.read_positions(find, by_group).items()}
+
+
+def _items(
+    topic: WatchTopic, keys: Collection[str], positions: Mapping[str, StreamPosition]
+) -> dict[str, Item | None]:  # fmt: skip
+    typed = {topic.watched_key(text): text for text in keys if text in positions}
+    summaries = topic.summaries(typed.keys()) if typed else {}
+    items: dict[str, Item | None] = dict.fromkeys(keys)
+    for key, summary in summaries.items():
+        items[typed[key]] = Item(positions[typed[key]], to_json(summary).decode())
+    return items
+
+
+def state_of(texts: Collection[str], *, more: bool = False) -> msgspec.Raw:
+    """The state of a list. `more`: further summaries follow as `moved`."""
+    return msgspec.Raw(f'{{"items":[{",".join(texts)}],"more":{"true" if more else "false"}}}'.encode())
