@@ -64,8 +64,8 @@ def _read_changed(
     by_database: dict[str, list[str]] = {}
     classes = topics()
     for address, group in by_address.items():
-        if (cls := classes.get(address.partition("/")[0])) is None:
-            continue
+        if (cls := classes.get(address.partition("/")[0])) is None or cls.kind == "watch":
+            continue  # A list compares what is in it by itself.
         if cls.has_own_positions:
             also.append(group)  # All in one query: their tables have no index by time.
         else:

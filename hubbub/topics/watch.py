@@ -37,6 +37,9 @@ class Watch(Topic, abstract=True):
         Args:
             user_ids: as text, see `hubbub.users.key_of`.
             among: return only those of these keys; None: all.
+
+        Returns:
+            By user id the keys; a user without any may be left out.
         """
         raise NotImplementedError
 
@@ -44,8 +47,12 @@ class Watch(Topic, abstract=True):
     def summaries(cls, keys: Collection[Any]) -> Mapping[Any, Any]:
         """Return what lists show of each of these topics, without those that do not exist.
 
-        It is the same for all users, of types that msgspec encodes, and has what a client tells topics apart by, such
-        as the key. One call a second and process reads all that moved.
+        Args:
+            keys: of the listed topics.
+
+        Returns:
+            By key the summary: the same for all users, of types that msgspec encodes, with what a client tells topics
+            apart by, such as the key. One call a second and process reads all that moved.
         """
         raise NotImplementedError
 
@@ -53,17 +60,21 @@ class Watch(Topic, abstract=True):
         """Note that the lists of these users changed, or those users that list the topics of these keys.
 
         Pages show it after the commit, within a second; without the call within half a minute.
+
+        Args:
+            user_ids: as text.
+            keys: of the listed topics.
         """
         marks.lists_changed(self, user_ids, keys)
 
     @classmethod
     def watched_key(cls, text: str) -> Any:
-        """The key of the listed topic with this spelling."""
+        """Return the key of the listed topic with this spelling. `text`: of the key."""
         return read_key(cls.watches.key_type, text)
 
     @classmethod
     def watched_group(cls, text: str) -> str:
-        """The group of the listed topic with this key."""
+        """Return the group of the listed topic with this key. `text`: of the key."""
         return cls.watches(cls.watched_key(text), is_read=True).group
 
 

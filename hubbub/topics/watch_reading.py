@@ -10,6 +10,7 @@ from hubbub.delivery.recovery import StreamPosition
 from hubbub.protocol import to_json
 from hubbub.topics import reading
 from hubbub.topics.addresses import key_text
+from hubbub.topics.frames import ListState
 from hubbub.topics.interface import Find, WatchTopic
 
 # Users whose lists are read by one call of `keys_for`.
@@ -18,10 +19,17 @@ USERS_PER_READ = 500
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One watched topic as its watchers see it. `text`: its summary, encoded once for all of them."""
+    """One watched topic as its watchers see it.
+
+    Attributes:
+        position: of the topic, not above what the summary shows.
+        summary: encoded once for all watchers.
+        size: of the summary in bytes.
+    """
 
     position: StreamPosition
-    text: str
+    summary: msgspec.Raw
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +88,8 @@ def read_state(topic: WatchTopic, find: Find, identity: Identity) -> tuple[msgsp
     """`viewer`, and the state of the list of one user who does not join."""
     viewer = reading.enter(topic, identity)
     read = read_lists(topic, find, [identity.user_id], (), (), ())
-    return viewer, state_of([item.text for item in read.items.values() if item is not None])
+    found = [item.summary for item in read.items.values() if item is not None]
+    return viewer, msgspec.Raw(to_json(ListState(items=found, more=False)))
 
 
 def _lists(topic: WatchTopic, user_ids: Collection[str], among: frozenset[str] | None) -> dict[str, frozenset[str]]:
@@ -109,10 +118,6 @@ def _items(
     summaries = topic.summaries(typed.keys()) if typed else {}
     items: dict[str, Item | None] = dict.fromkeys(keys)
     for key, summary in summaries.items():
-        items[typed[key]] = Item(positions[typed[key]], to_json(summary).decode())
+        encoded = to_json(summary)
+        items[typed[key]] = Item(positions[typed[key]], msgspec.Raw(encoded), len(encoded))
     return items
-
-
-def state_of(texts: Collection[str], *, more: bool = False) -> msgspec.Raw:
-    """The state of a list. `more`: further summaries follow as `moved`."""
-    return msgspec.Raw(f'{{"items":[{",".join(texts)}],"more":{"true" if more else "false"}}}'.encode())

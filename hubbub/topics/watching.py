@@ -17,9 +17,9 @@ from hubbub.delivery.sequence import Spawn
 from hubbub.process.log_once import LogOnce
 from hubbub.process.metrics import COUNTERS
 from hubbub.process.pacing import in_slices
-from hubbub.protocol import ErrorCode, Refused, to_json
+from hubbub.protocol import ErrorCode, Refused, encode, to_json
 from hubbub.topics import reading, watch_reading
-from hubbub.topics.frames import ENVELOPE_BYTES
+from hubbub.topics.frames import ENVELOPE_BYTES, Gone, ListState, Moved
 from hubbub.topics.interface import Find, WatchTopic
 from hubbub.topics.watch_reading import Item, Read
 
@@ -114,23 +114,25 @@ class WatchFeed:
 
         What does not fit follows by the next pulse.
         """
-        texts, rest = self._fitting(self._lists[user_id], reading.page_bytes() - ENVELOPE_BYTES)
+        summaries, rest = self._fitting(self._lists[user_id])
         if rest:
             self._owed[member] = Owed(moved={*rest})
-        return watch_reading.state_of(texts, more=bool(rest))
+        return msgspec.Raw(to_json(ListState(items=summaries, more=bool(rest))))
 
-    def _fitting(self, keys: Iterable[str], size: int) -> tuple[list[str], list[str]]:
-        texts: list[str] = []
+    def _fitting(self, keys: Iterable[str]) -> tuple[list[msgspec.Raw], list[str]]:
+        """The summaries of as many of these keys as fit into one frame, at least one, and the other keys."""
+        size = reading.page_bytes() - ENVELOPE_BYTES
+        summaries: list[msgspec.Raw] = []
         rest: list[str] = []
         for key in keys:
             if (item := self._items.get(key)) is None:
                 continue
-            size -= len(item.text.encode()) + 1
-            if size < 0:
+            size -= item.size + 1
+            if size < 0 and summaries:
                 rest.append(key)
             else:
-                texts.append(item.text)
-        return texts, rest
+                summaries.append(item.summary)
+        return summaries, rest
 
     # The task
 
@@ -274,25 +276,16 @@ class WatchFeed:
             return
         texts = self._moved_texts(owed.moved & self._lists.get(member.user_id or "", NOTHING))
         if owed.gone:
-            texts.append(f'{{"type":"gone","topic":{self._address},"keys":{to_json(sorted(owed.gone)).decode()}}}')
+            texts.append(encode(Gone(topic=self._topic.address, keys=sorted(owed.gone))))
         if texts:
             COUNTERS.deliveries += len(texts)
             outbox.put_frames(Frames(*texts))
 
-    def _moved_texts(self, keys: Collection[str]) -> list[str]:
+    def _moved_texts(self, keys: Iterable[str]) -> list[str]:
         """Frames with the summaries of these keys, each of bounded size."""
         texts: list[str] = []
-        rest = [*keys]
-        size = reading.page_bytes() - ENVELOPE_BYTES
-        while rest:
-            before = len(rest)
-            items, rest = self._fitting(rest, size)
-            if not items and len(rest) == before:
-                items, rest = [self._items[rest[0]].text], rest[1:]  # One that is longer than a page.
-            if items:
-                texts.append(f'{{"type":"moved","topic":{self._address},"items":[{",".join(items)}]}}')
+        while keys:
+            summaries, keys = self._fitting(keys)
+            if summaries:
+                texts.append(encode(Moved(topic=self._topic.address, items=summaries)))
         return texts
-
-    @property
-    def _address(self) -> str:
-        return to_json(self._topic.address).decode()
