@@ -25,7 +25,7 @@ class Proxy:
     """Forwards a free local port to the UNIX socket `target`. Each method returns after it has taken effect."""
 
     def __init__(self, target: Path) -> None:
-        self._target = target
+        self.target = target
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._links: dict[Link, asyncio.Task[None]] = {}
@@ -144,7 +144,7 @@ class Proxy:
         assert task is not None
         self._links[link] = task
         try:
-            await link.run(reader, self._target)
+            await link.run(reader, self.target)
         except (OSError, asyncio.CancelledError):
             link.end(NO_LINGER)
         finally:

@@ -21,7 +21,13 @@ import { presentAfter, presentAtJoin, presentRenamed } from "./presence.js";
  * @property {(topic: SharedTopic) => void} forget  no tab uses the topic any more
  */
 
+/**
+ * All changes after the position `from`.
+ * @typedef {{ epoch: string, from: number, position: number, events: any[], viewer?: unknown }} Log
+ */
+
 const MIN_RETRY_MS = 1_000;
+const MAX_EVENTS = 200; // Kept for tabs that resume.
 
 export class SharedTopic {
   #host;
@@ -36,6 +42,8 @@ export class SharedTopic {
   #isStale = false; // What has no position may have been missed: the next join is one at the server.
   /** @type {Present | null} */
   #present = null;
+  /** @type {Log | null} null: the server is asked */
+  #log = null;
   /** @type {string[] | null} what arrived while the state is read */
   #held = null;
 
@@ -71,7 +79,10 @@ export class SharedTopic {
   receive(frame, text) {
     const isPresence = frame.type === "presence.changed";
     if (isPresence) this.#present = presentAfter(this.#present, frame);
-    else this.#held?.push(text);
+    else {
+      this.#held?.push(text);
+      this.#keep(frame);
+    }
     for (const tab of this.#members) tab.deliver(text);
     if (frame.type === "closed") {
       this.#members.clear();
@@ -96,7 +107,7 @@ export class SharedTopic {
 
   #step() {
     if (this.#isBusy) return;
-    this.#waiting = this.#waiting.filter(({ isOver }) => !isOver);
+    this.#waiting = this.#waiting.filter((waiting) => !waiting.isOver && !this.#resume(waiting));
     if (this.#waiting.length > 0) {
       this.#isBusy = true;
       this.#served = this.#waiting.splice(0);
@@ -118,7 +129,7 @@ export class SharedTopic {
       else {
         // In a part of the changes the server says nothing of users, and the topic is not joined.
         this.#isJoined = !frame.partial;
-        if (this.#isJoined) this.#present = presentAtJoin(frame.present ?? null);
+        if (this.#isJoined) this.#begin(frame, Number(after));
         for (const waiting of served) {
           const isLevel = !frame.complete || (waiting.epoch === epoch && Number(waiting.after) >= Number(after));
           if (isLevel) this.#admit(waiting, frame);
@@ -127,6 +138,46 @@ export class SharedTopic {
       }
       this.#step();
     });
+  }
+
+  /**
+   * @param {any} answer  to the join at the server
+   * @param {number} after
+   */
+  #begin({ epoch, position, complete, events = [], viewer, present }, after) {
+    this.#present = presentAtJoin(present ?? null);
+    // Else it may be a newest, which cannot be resumed.
+    this.#log = complete ? { epoch, from: after, position, events: [...events], viewer } : null;
+  }
+
+  /** @param {any} event */
+  #keep({ type, epoch, position, ...fields }) {
+    const log = this.#log;
+    if (log === null || position === undefined) return;
+    if (type === "changed" && epoch !== undefined) {
+      this.#log = epoch === log.epoch ? { ...log, from: position, position, events: [] } : null;
+    } else if (position > log.position) {
+      log.position = position;
+      if (log.events.push({ type, epoch, position, ...fields }) > MAX_EVENTS) this.#log = null;
+    }
+  }
+
+  /**
+   * Answers a tab that has been on the stream before, as the server would.
+   *
+   * @param {Waiting} waiting
+   * @returns {boolean} false: the server is asked
+   */
+  #resume(waiting) {
+    const log = this.#log;
+    const after = Number(waiting.after);
+    if (!this.#isJoined || this.#isStale || log === null) return false;
+    if (waiting.epoch !== log.epoch || !(after >= log.from && after <= log.position)) return false;
+    const { epoch, position, viewer } = log;
+    const events = log.events.filter((event) => event.position > after);
+    const present = asPresence(this.#present);
+    this.#admit(waiting, { type: "ok", topic: this.address, epoch, position, complete: true, events, present, viewer });
+    return true;
   }
 
   #read() {
