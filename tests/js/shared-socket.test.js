@@ -46,6 +46,8 @@ let isSharing;
 let frames;
 /** @type {any[]} */
 let closes;
+/** @type {() => void} */
+let late;
 
 beforeEach(async () => {
   [workers, own, frames, closes] = [[], [], [], []];
@@ -94,8 +96,9 @@ beforeEach(async () => {
 
 /** @param {string | undefined} worker */
 async function opened(worker) {
+  const before = workers.length;
   const socket = open(worker);
-  await settle();
+  while (workers.length === before || workers.at(-1).port.sent.length === 0) await settle();
   const { port } = workers.at(-1);
   port.says({ ready: true });
   return { socket, port };
@@ -124,6 +127,7 @@ test("frames, commands and the end pass through", async () => {
 test("a closed one says so, lets go of its port, lock and listeners, and reports nothing", async () => {
   const { socket, port } = await opened("/stream-worker.js");
   socket.close();
+  await Promise.allSettled(locks.values());
   await settle();
   assert.deepEqual([port.sent.at(-1), port.closed, locks.size, listening], [{ close: true }, true, 0, 0]);
   assert.deepEqual(closes, []);
@@ -152,12 +156,16 @@ test("a page that ends closes its part; one that may return comes back by itself
 
 for (const [name, fails] of /** @type {[string, () => unknown][]} */ ([
   ["that reports an error", () => workers[0].dispatchEvent(new Event("error"))],
-  ["that says nothing for five seconds", () => new Promise((done) => setTimeout(done, 5_100))],
+  ["that says nothing for five seconds", () => late()],
 ])) {
   test(`without a worker, such as one ${name}, the tab has a stream of its own`, async () => {
+    const setTimer = globalThis.setTimeout;
+    give("setTimeout", (/** @type {() => void} */ run) => {
+      late = run;
+    });
     const socket = open("/stream-worker.js");
-    await settle();
-    await fails();
+    give("setTimeout", setTimer);
+    fails();
     assert.equal(own.length, 1);
     own[0].greets();
     socket.send('{"type":"ping","ref":1}');
