@@ -19,6 +19,8 @@ export { timers };
  * @returns {BrowserLike}
  */
 export function browser({ root = document.documentElement, signIn = leaveToSignIn, signal, worker } = {}) {
+  /** @type {Map<string, { id: string }>} by address */
+  const memories = new Map();
   return {
     root,
     signIn,
@@ -34,7 +36,9 @@ export function browser({ root = document.documentElement, signIn = leaveToSignI
         now: () => performance.now(),
         ...timers(),
       };
-      const openOwn = () => new StreamSocket(address, env);
+      const memory = memories.get(address) ?? { id: "" };
+      memories.set(address, memory);
+      const openOwn = () => new StreamSocket(address, env, memory);
       return worker !== null && isSharing() ? new SharedSocket(address, openOwn, worker) : openOwn();
     },
     onWake(wake) {

@@ -38,7 +38,7 @@ export class SharedStream {
    * @param {object} options
    * @param {Timers} options.timers
    * @param {string} [options.token]  signs in where there is no session
-   * @param {() => void} options.ended  runs when it is of no use any more
+   * @param {(isLost: boolean) => void} options.ended  runs when it is of no use any more; lost: its tabs will resume
    */
   constructor(socket, { timers, token = "", ended }) {
     this.#socket = socket;
@@ -46,7 +46,7 @@ export class SharedStream {
     this.#token = token;
     this.#ended = ended;
     socket.onmessage = ({ data }) => this.#receive(data);
-    socket.onclose = ({ code, reason }) => this.#end(code, reason);
+    socket.onclose = ({ code, reason }) => this.#end(code, reason, code < 4000);
   }
 
   /** @param {Tab} tab */
@@ -125,7 +125,7 @@ export class SharedStream {
     } else if (frame.type === "auth.required" && this.#token !== "") {
       this.#socket.send(JSON.stringify({ type: "auth", token: this.#token }));
     } else {
-      if (frame.type === "auth.required") this.#ended(); // A tab that comes later may be signed in.
+      if (frame.type === "auth.required") this.#ended(false); // A tab that comes later may be signed in.
       this.#note(frame, text);
       const tabs = this.#hello === null ? this.#tabs : this.#admitted;
       for (const tab of [...tabs]) tab.deliver(text);
@@ -187,12 +187,13 @@ export class SharedStream {
   /**
    * @param {number} code
    * @param {string} reason
+   * @param {boolean} isLost
    */
-  #end(code, reason) {
+  #end(code, reason, isLost = false) {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#socket.close();
-    this.#ended();
+    this.#ended(isLost);
     for (const tab of [...this.#tabs]) tab.end(code, reason, false);
   }
 }

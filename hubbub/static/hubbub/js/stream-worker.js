@@ -15,6 +15,8 @@ const LOOK_MS = 30_000; // Between two looks after a tab that holds no lock; one
 
 /** @type {Map<string, SharedStream>} by path and token */
 const streams = new Map();
+/** @type {Map<string, { id: string }>} by path and token */
+const memories = new Map();
 
 /**
  * @param {string} path
@@ -24,11 +26,16 @@ function streamOf(path, token = "") {
   const key = `${path} ${token}`;
   let stream = streams.get(key);
   if (stream === undefined) {
+    const memory = memories.get(key) ?? { id: "" };
+    memories.set(key, memory);
     const env = { fetch: fetch.bind(globalThis), now: () => performance.now(), ...timers() };
-    const opened = new SharedStream(new StreamSocket(path, env), {
+    const opened = new SharedStream(new StreamSocket(path, env, memory), {
       timers: env,
       token,
-      ended: () => streams.get(key) === opened && streams.delete(key),
+      ended(isLost) {
+        if (!isLost) memory.id = "";
+        if (streams.get(key) === opened) streams.delete(key);
+      },
     });
     streams.set(key, opened);
     stream = opened;
