@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 from collections.abc import Iterator
 from uuid import uuid4
@@ -79,6 +80,11 @@ async def test_tabs_share_a_stream_and_any_of_them_may_close(browser: Browser, m
     second, third = [await open_tab(ada, link, room) for _ in range(2)]
     elsewhere = await open_tab(ada, link, other)
     assert await streams(mended) == 1
+    targets = await (await browser.new_browser_cdp_session()).send("Target.getTargets")
+    workers = [target["url"] for target in targets["targetInfos"] if target["type"] == "shared_worker"]
+    assert [re.sub("[0-9a-f]{12}", "HASH", url) for url in workers] == [
+        f"http://127.0.0.1:{link.port}/static/hubbub/js/stream-worker.HASH.js"
+    ]
     guest = await open_tab(bob, link, room)
     assert await streams(mended) == 2
     tabs = [first, second, third]
@@ -122,6 +128,7 @@ async def test_eight_tabs_load_pages_and_outlive_a_killed_process(
     await have(tabs, ["all of us"])
     pid, path = mended.pid_of("web-1"), mended.sockets["web-1"]
     assert pid is not None
+    link.record = bytearray()
     os.kill(pid, signal.SIGKILL)
     await say(tabs[0], "meanwhile")
     async with asyncio.timeout(60):
@@ -129,6 +136,9 @@ async def test_eight_tabs_load_pages_and_outlive_a_killed_process(
             await asyncio.sleep(0.1)
     link.target = mended.sockets["web-1"]
     await have(tabs, ["all of us", "meanwhile"])
+    # The stream itself has joined the room: a POST may reach another process.
+    assert b"POST /live/events?topic=room%2F" in link.record
+    assert b'{"type":"join"' not in link.record
     await say(tabs[1], "and later")
     await have(tabs, ["all of us", "meanwhile", "and later"])
     for page in tabs:

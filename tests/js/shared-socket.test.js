@@ -177,6 +177,12 @@ for (const [name, fails] of /** @type {[string, () => unknown][]} */ ([
   });
 }
 
+test("an error of a worker that has started changes nothing", async () => {
+  const { port } = await opened("/stream-worker.js");
+  workers[0].dispatchEvent(new Event("error"));
+  assert.deepEqual([own.length, port.closed, isSharing()], [0, false, true]);
+});
+
 test("a worker that may not start is none", async () => {
   give("SharedWorker", function refuse() {
     throw new DOMException("of another origin", "SecurityError");

@@ -37,6 +37,8 @@ class Proxy:
         self.bytes_per_second: float | None = None
         # As an old proxy: requests for a WebSocket lose the header that asks for it.
         self.drops_upgrades = False
+        # All bytes of both ways; None: they are not recorded.
+        self.record: bytearray | None = None
 
     def __enter__(self) -> "Proxy":
         self._thread.start()
@@ -218,6 +220,8 @@ class Link:
                 chunk = b""
             if self._proxy.drops_upgrades:
                 chunk = UPGRADE.sub(b"", chunk)
+            if self._proxy.record is not None:
+                self._proxy.record += chunk
             self._is_websocket = self._is_websocket or b"upgrade: websocket" in chunk.lower()
             await chunks.put((asyncio.get_running_loop().time() + self._proxy.delay_seconds, chunk))
 

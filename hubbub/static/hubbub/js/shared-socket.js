@@ -67,8 +67,10 @@ export class SharedSocket {
     this.#port = port;
     const late = setTimeout(() => this.#alone(), READY_MS);
     signal.addEventListener("abort", () => clearTimeout(late));
-    worker.addEventListener("error", () => this.#alone(), { signal });
+    let isReady = false;
+    worker.addEventListener("error", () => isReady || this.#alone(), { signal });
     port.onmessage = ({ data }) => {
+      isReady = true;
       clearTimeout(late);
       this.#take(data);
     };
