@@ -14,7 +14,7 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 # All content is same-origin, without inline scripts or styles; 'self' includes same-origin WebSockets.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 HEADERS = {
     "Content-Security-Policy": POLICY,

@@ -88,6 +88,17 @@ async def test_tokens_in_sessions(alice: Any, page: Doors, settings: Any) -> Non
         assert (wrong.status, wrong.json["code"]) == (403, "csrf")
 
 
+async def test_a_request_may_ask_whose_sign_in_it_has(alice: Any, page: Doors) -> None:
+    async with page.stream() as stream:
+        headers = await writing(page, stream)
+        answer = await page.request("POST", "/live/command", b'{"type": "hello", "ref": 1}', headers)
+        assert (answer.status, answer.json["type"]) == (200, "hello")
+        assert answer.json["user"] == {"id": str(alice.pk), "name": alice.get_username()}
+        assert "csrf" not in answer.json
+        refused = await page.request("POST", "/live/command", b'{"type": "hello", "ref": 1}', JSON | OWN)
+        assert (refused.status, refused.json["code"]) == (403, "csrf")
+
+
 async def test_nobody_makes_a_session_without_a_sign_in(served: None, settings: Any) -> None:
     settings.CSRF_USE_SESSIONS = True
     for headers in ({}, {"sec-fetch-site": "same-origin"}, {"cookie": "sessionid=" + "x" * 32}, OWN):

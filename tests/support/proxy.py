@@ -25,7 +25,7 @@ class Proxy:
     """Forwards a free local port to the UNIX socket `target`. Each method returns after it has taken effect."""
 
     def __init__(self, target: Path) -> None:
-        self._target = target
+        self.target = target
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._links: dict[Link, asyncio.Task[None]] = {}
@@ -37,6 +37,8 @@ class Proxy:
         self.bytes_per_second: float | None = None
         # As an old proxy: requests for a WebSocket lose the header that asks for it.
         self.drops_upgrades = False
+        # All bytes of both ways; None: they are not recorded.
+        self.record: bytearray | None = None
 
     def __enter__(self) -> "Proxy":
         self._thread.start()
@@ -144,7 +146,7 @@ class Proxy:
         assert task is not None
         self._links[link] = task
         try:
-            await link.run(reader, self._target)
+            await link.run(reader, self.target)
         except (OSError, asyncio.CancelledError):
             link.end(NO_LINGER)
         finally:
@@ -218,6 +220,8 @@ class Link:
                 chunk = b""
             if self._proxy.drops_upgrades:
                 chunk = UPGRADE.sub(b"", chunk)
+            if self._proxy.record is not None:
+                self._proxy.record += chunk
             self._is_websocket = self._is_websocket or b"upgrade: websocket" in chunk.lower()
             await chunks.put((asyncio.get_running_loop().time() + self._proxy.delay_seconds, chunk))
 

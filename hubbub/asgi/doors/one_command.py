@@ -22,7 +22,10 @@ class OneCommand(VirtualSocket):
         self._text = text
 
     async def welcomed(self, text: str) -> None:
-        self.put(self._text)
+        if envelope_of(self._text).type == "hello":  # Says whose sign-in the request has.
+            await self.answer(200, text.encode())
+        else:
+            self.put(self._text)
 
     async def framed(self, text: str) -> None:
         frame = envelope_of(text)

@@ -1,8 +1,12 @@
 // All that the connection needs of the browser, in one place, so that a test can replace it.
 
+import { isSharing, SharedSocket } from "./shared-socket.js";
 import { StreamSocket } from "./stream-socket.js";
+import { timers } from "./timers.js";
 
-/** @import { BrowserLike, Timers } from "./types.js" */
+export { timers };
+
+/** @import { BrowserLike } from "./types.js" */
 
 /**
  * The real browser. In a worker, and in a program without a page, it has no `document` and addresses need a host.
@@ -11,9 +15,12 @@ import { StreamSocket } from "./stream-socket.js";
  * @param {BrowserLike["root"]} [options.root]  shows the state of the connection in its `data-` attributes
  * @param {() => void} [options.signIn]  runs when no user is signed in; by default the page leaves for the sign-in page
  * @param {AbortSignal} [options.signal]  removes the listeners
+ * @param {string | URL | null} [options.worker]  the address of `stream-worker.js`; null: each tab has a stream of its own
  * @returns {BrowserLike}
  */
-export function browser({ root = document.documentElement, signIn = leaveToSignIn, signal } = {}) {
+export function browser({ root = document.documentElement, signIn = leaveToSignIn, signal, worker } = {}) {
+  /** @type {Map<string, { id: string }>} by address */
+  const memories = new Map();
   return {
     root,
     signIn,
@@ -23,11 +30,16 @@ export function browser({ root = document.documentElement, signIn = leaveToSignI
       return new WebSocket(url);
     },
     openStream(path) {
-      return new StreamSocket(addressOf(path).href, {
-        fetch: (address, options) => fetch(address, options),
+      const address = addressOf(path).href;
+      const env = {
+        fetch: (/** @type {string} */ url, /** @type {RequestInit} */ options) => fetch(url, options),
         now: () => performance.now(),
         ...timers(),
-      });
+      };
+      const memory = memories.get(address) ?? { id: "" };
+      memories.set(address, memory);
+      const openOwn = () => new StreamSocket(address, env, memory);
+      return worker !== null && isSharing() ? new SharedSocket(address, openOwn, worker) : openOwn();
     },
     onWake(wake) {
       const visible = () => document.visibilityState === "visible" && wake();
@@ -53,13 +65,4 @@ function addressOf(path) {
 function leaveToSignIn() {
   const here = location.pathname + location.search;
   location.assign(`${document.documentElement.dataset.signIn}?next=${encodeURIComponent(here)}`);
-}
-
-/** @returns {Timers} the real ones */
-export function timers() {
-  return {
-    setTimeout: (run, ms) => setTimeout(run, ms),
-    clearTimeout: (timer) => clearTimeout(/** @type {number} */ (timer)),
-    random: Math.random,
-  };
 }

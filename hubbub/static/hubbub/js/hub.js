@@ -57,7 +57,12 @@ export class Hubbub {
    */
   constructor(
     options = {},
-    env = browser({ root: { dataset: {} }, signIn: options.signIn ?? (() => {}), signal: this.#end.signal }),
+    env = browser({
+      root: { dataset: {} },
+      signIn: options.signIn ?? (() => {}),
+      signal: this.#end.signal,
+      worker: options.worker,
+    }),
   ) {
     this.#options = options;
     this.#lane = new JoinLane(env);

@@ -128,6 +128,14 @@ export interface WebSocketLike {
   close(): void;
 }
 
+/** A tab of a browser, to a stream that it shares with others. */
+export interface Tab {
+  /** Gives it a frame. */
+  deliver(text: string): void;
+  /** Ends its connection, as of a socket. `isAlone`: it comes back with a stream of its own. */
+  end(code: number, reason: string, isAlone: boolean): void;
+}
+
 /** What a connection over HTTP needs of the browser. */
 export interface StreamEnv extends Timers {
   fetch(address: string, options: RequestInit): Promise<Response>;
@@ -250,6 +258,11 @@ export interface HubOptions {
    * path on this host, and null where it is an address.
    */
   http?: string | null;
+  /**
+   * The address of `stream-worker.js`, by which tabs that are connected over HTTP share one stream. By default it is beside
+   * `hub.js`, if that is not part of a bundle. Null: each tab has a stream of its own.
+   */
+  worker?: string | URL | null;
   /** An access token, `hub_…`. It is used only where the browser has no session. */
   token?: string;
   /** Closes the hub. */
