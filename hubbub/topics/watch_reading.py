@@ -1,6 +1,6 @@
 """Reads for watches: lists of users, and positions and summaries of what they list. Synchronous; for threads."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -10,11 +10,12 @@ from hubbub.delivery.recovery import StreamPosition
 from hubbub.protocol import to_json
 from hubbub.topics import reading
 from hubbub.topics.addresses import key_text
-from hubbub.topics.frames import ListState
+from hubbub.topics.frames import ListState, max_bytes
 from hubbub.topics.interface import Find, WatchTopic
 
 # Users whose lists are read by one call of `keys_for`.
 USERS_PER_READ = 500
+LIST_BYTES = 64  # Of a list beside its items.
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +23,13 @@ class Item:
     """One watched topic as its watchers see it.
 
     Attributes:
+        key: of the topic, as in its address.
         position: of the topic, not above what the summary shows.
         summary: encoded once for all watchers.
         size: of the summary in bytes.
     """
 
+    key: str
     position: StreamPosition
     summary: msgspec.Raw
     size: int
@@ -85,11 +88,25 @@ def read_moves(
 
 
 def read_state(topic: WatchTopic, find: Find, identity: Identity) -> tuple[msgspec.Raw, msgspec.Raw]:
-    """`viewer`, and the state of the list of one user who does not join."""
+    """`viewer`, and the list of one user who does not join: as much of it as fits into a frame."""
     viewer = reading.enter(topic, identity)
     read = read_lists(topic, find, [identity.user_id], (), (), ())
-    found = [item.summary for item in read.items.values() if item is not None]
-    return viewer, msgspec.Raw(to_json(ListState(items=found, more=False)))
+    items = [item for item in read.items.values() if item is not None]
+    summaries, rest = fitting(items, max_bytes() - len(bytes(viewer)) - LIST_BYTES)
+    return viewer, msgspec.Raw(to_json(ListState(items=summaries, more=bool(rest))))
+
+
+def fitting(items: Iterable[Item], size: int) -> tuple[list[msgspec.Raw], list[Item]]:
+    """The summaries that fit into `size` bytes, at least one, and the other items."""
+    summaries: list[msgspec.Raw] = []
+    rest: list[Item] = []
+    for item in items:
+        size -= item.size + 1
+        if size < 0 and summaries:
+            rest.append(item)
+        else:
+            summaries.append(item.summary)
+    return summaries, rest
 
 
 def _lists(topic: WatchTopic, user_ids: Collection[str], among: frozenset[str] | None) -> dict[str, frozenset[str]]:
@@ -119,5 +136,5 @@ def _items(
     items: dict[str, Item | None] = dict.fromkeys(keys)
     for key, summary in summaries.items():
         encoded = to_json(summary)
-        items[typed[key]] = Item(positions[typed[key]], msgspec.Raw(encoded), len(encoded))
+        items[typed[key]] = Item(typed[key], positions[typed[key]], msgspec.Raw(encoded), len(encoded))
     return items

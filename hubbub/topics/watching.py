@@ -121,18 +121,9 @@ class WatchFeed:
 
     def _fitting(self, keys: Iterable[str]) -> tuple[list[msgspec.Raw], list[str]]:
         """The summaries of as many of these keys as fit into one frame, at least one, and the other keys."""
-        size = reading.page_bytes() - ENVELOPE_BYTES
-        summaries: list[msgspec.Raw] = []
-        rest: list[str] = []
-        for key in keys:
-            if (item := self._items.get(key)) is None:
-                continue
-            size -= item.size + 1
-            if size < 0 and summaries:
-                rest.append(key)
-            else:
-                summaries.append(item.summary)
-        return summaries, rest
+        items = [item for key in keys if (item := self._items.get(key)) is not None]
+        summaries, rest = watch_reading.fitting(items, reading.page_bytes() - ENVELOPE_BYTES)
+        return summaries, [item.key for item in rest]
 
     # The task
 
