@@ -1,7 +1,7 @@
 """Sockets or streams of one room, each of which is read and checked by itself.
 
-A stream may get an id between any two writes, so streams have different bytes, and no sum of all bytes shows a fault. The
-bytes are kept, and read after the measurement: a delivery costs the client a system call and a search for its mark.
+A stream gets an id after each write, so streams have different bytes, and a sum of all bytes would show no fault.
+The bytes are kept, and read after the measurement: a delivery costs the client a system call and a search for its mark.
 """
 
 import select
