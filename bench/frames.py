@@ -1,4 +1,4 @@
-"""WebSocket frames as the load client needs them (RFC 6455): few of its own, many of the server's."""
+"""WebSocket frames (RFC 6455) and streams of events, as the load client needs them."""
 
 import struct
 
@@ -70,4 +70,37 @@ def upgrade_request(path: str, host: str, headers: dict[str, str]) -> bytes:
         "Sec-WebSocket-Version: 13",
         *(f"{name}: {value}" for name, value in headers.items()),
     ]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+class StreamReader:
+    """Cuts a stream of server-sent events, in the chunks of HTTP/1.1, into blocks. Incomplete ones are kept."""
+
+    def __init__(self) -> None:
+        self._chunks = b""
+        self._body = b""
+
+    def feed(self, raw: bytes) -> list[tuple[bytes, bytes]]:
+        """The (name, value) of each block that is whole now, all of one field; a comment has no name."""
+        self._chunks += raw
+        parts = [self._body]
+        while (end := self._chunks.find(b"\r\n")) >= 0:
+            start = end + 2
+            size = int(self._chunks[:end], 16)
+            if len(self._chunks) < start + size + 2:
+                break
+            parts.append(self._chunks[start : start + size])
+            self._chunks = self._chunks[start + size + 2 :]
+        *blocks, self._body = b"".join(parts).split(b"\n\n")
+        return [(name, value.lstrip(b" ")) for name, _, value in (block.partition(b":") for block in blocks)]
+
+    @property
+    def is_at_boundary(self) -> bool:
+        return not self._chunks and not self._body
+
+
+def stream_request(path: str, host: str, headers: dict[str, str]) -> bytes:
+    """The request for a stream of server-sent events."""
+    lines = [f"GET {path} HTTP/1.1", f"Host: {host}", "Accept: text/event-stream"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()

@@ -2,29 +2,36 @@
 
 import select
 import socket
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 
-from bench.frames import CLOSE, FrameReader
+from bench.frames import CLOSE, FrameReader, StreamReader
 from bench.load_client import EVENTS, STALL_SECONDS, Broken
 
 CONNECTING = 32  # Connections in the making at once: fewer than a listener's usual backlog of 50.
 
-# Yields what to send; is sent b"" when the upgrade is through, then each text frame's payload. Returns when ready.
+# Yields what to send; is sent b"" when the head of the answer has come, then the payload of each text frame or
+# event. Returns when ready.
 Dialog = Generator[bytes, bytes, None]
 
 
 def connect(
-    address: tuple[str, int], count: int, dialog: Callable[[int], Dialog], *, connecting: int = CONNECTING
+    address: tuple[str, int],
+    count: int,
+    dialog: Callable[[int], Dialog],
+    *,
+    connecting: int = CONNECTING,
+    are_streams: bool = False,
 ) -> list[socket.socket]:
     """`count` sockets, each led through its dialog, `connecting` of them at once. In the order in which they began."""
     poll = select.epoll()
+    kind = _ConnectingStream if are_streams else _Connecting
     made: dict[int, _Connecting] = {}
     ready: dict[int, socket.socket] = {}
     begun = 0
     try:
         while len(ready) < count:
             while begun < count and len(made) < connecting:
-                handshake = _Connecting(begun, address, dialog(begun))
+                handshake = kind(begun, address, dialog(begun))
                 made[handshake.socket.fileno()] = handshake
                 poll.register(handshake.socket, select.EPOLLOUT)
                 begun += 1
@@ -53,6 +60,8 @@ def connect(
 class _Connecting:
     """One socket on its way to being a member."""
 
+    status = b"HTTP/1.1 101"
+
     def __init__(self, index: int, address: tuple[str, int], dialog: Dialog) -> None:
         self.index = index
         self.socket = socket.socket()
@@ -63,7 +72,7 @@ class _Connecting:
         self._dialog = dialog
         self._head = b""
         self._reader = FrameReader()
-        self._is_upgraded = False
+        self._is_answered = False
 
     def ask(self) -> None:
         self.is_asked = True
@@ -75,23 +84,42 @@ class _Connecting:
         if not chunk:
             raise Broken("the server closed a socket that connects")
         try:
-            if not self._is_upgraded:
+            if not self._is_answered:
                 self._head += chunk
                 head, end, chunk = self._head.partition(b"\r\n\r\n")
                 if not end:
                     return False
-                if not head.startswith(b"HTTP/1.1 101"):
-                    raise Broken(f"no upgrade: {head[:200]!r}")
-                self._is_upgraded = True
+                if not head.startswith(self.status):
+                    raise Broken(f"refused: {head[:200]!r}")
+                self._is_answered = True
                 self._answer(b"")
-            for opcode, payload in self._reader.feed(chunk):
-                if opcode == CLOSE:
-                    raise Broken(f"the server closed a socket that connects: {payload!r}")
+            for payload in self._payloads(chunk):
                 self._answer(payload)
         except StopIteration:
             return True
         return False
 
+    def _payloads(self, chunk: bytes) -> Iterator[bytes]:
+        for opcode, payload in self._reader.feed(chunk):
+            if opcode == CLOSE:
+                raise Broken(f"the server closed a socket that connects: {payload!r}")
+            yield payload
+
     def _answer(self, payload: bytes) -> None:
         if answer := self._dialog.send(payload):
             self.socket.send(answer)
+
+
+class _ConnectingStream(_Connecting):
+    """One stream on its way: nothing can be sent on it after the request."""
+
+    status = b"HTTP/1.1 200"
+
+    def __init__(self, index: int, address: tuple[str, int], dialog: Dialog) -> None:
+        super().__init__(index, address, dialog)
+        self._blocks = StreamReader()
+
+    def _payloads(self, chunk: bytes) -> Iterator[bytes]:
+        for name, value in self._blocks.feed(chunk):
+            if name == b"data":
+                yield value

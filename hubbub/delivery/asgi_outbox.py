@@ -6,7 +6,7 @@ ASGI's `send` may wait, so a writer task of the socket awaits it.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 from hubbub.delivery.backlog import BACKLOG
 from hubbub.delivery.frames import Frames
@@ -23,7 +23,20 @@ REPLACED_CODES = {
 # The key of `scope["extensions"]` under which a stream over HTTP has the class of its outbox.
 OUTBOX_EXTENSION = "hubbub.outbox"
 
+# The same under which our server offers the `Direct` of a request.
+DIRECT_EXTENSION = "hubbub.direct"
+
 Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class Direct(Protocol):
+    """Writes the body of an answer past ASGI, whose messages cost a stream more than the write."""
+
+    def is_clear(self) -> bool:
+        """Whether a body has begun and no byte of it waits in this process."""
+
+    def write_now(self, body: bytes) -> None:
+        """Write a part of the body. Only if `is_clear`."""
 
 
 class AsgiOutbox(Outbox):

@@ -14,6 +14,7 @@ from hubbub import conf
 from hubbub.process.metrics import COUNTERS
 from hubbub.server.connection import Channel
 from hubbub.server.connection_limits import Connections
+from hubbub.server.websocket_connection import FAST_TRANSPORTS
 
 # Twisted lacks the reason phrases that are newer than RFC 2616.
 REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
@@ -60,6 +61,26 @@ class Request(WebRequest):  # type: ignore[misc]
         """See `Channel.wait_drained`."""
         if (channel := getattr(self, "channel", None)) is not None:
             await channel.wait_drained()
+
+    # hubbub.delivery.asgi_outbox.Direct
+
+    def is_clear(self) -> bool:
+        channel: Any = self.channel
+        if channel is None or not self.chunked or self.finished:
+            return False
+        transport = channel.transport
+        is_empty = not transport._tempDataLen and not transport.dataBuffer
+        return is_empty and type(transport) in FAST_TRANSPORTS and not transport.disconnecting
+
+    def write_now(self, body: bytes) -> None:
+        self.sentLength += len(body)
+        chunk = b"%x\r\n%b\r\n" % (len(body), body)
+        try:
+            sent = self.channel.transport.socket.send(chunk)
+        except OSError:
+            sent = 0  # Full or closed: the transport finds out which.
+        if sent < len(chunk):
+            self.channel.write(chunk[sent:])
 
     def finish(self) -> None:
         self._release()

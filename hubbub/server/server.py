@@ -30,6 +30,7 @@ from twisted.internet import defer, interfaces, reactor, unix
 
 from hubbub import conf
 from hubbub.checks import check_address, check_descriptors, start_refusal
+from hubbub.delivery.asgi_outbox import DIRECT_EXTENSION
 from hubbub.delivery.outbox import CLOSE_SECONDS, EXTENSION
 from hubbub.process.descriptors import DescriptorGuard, raise_limit, required_descriptors
 from hubbub.process.importing import CannotImport, checked_application, load
@@ -126,6 +127,7 @@ class Server(DaphneServer):  # type: ignore[misc]
             application = self.application(scope=scope, receive=inbox.get, send=partial(self.handle_reply, protocol))
             self.connections[protocol]["application_instance"] = asyncio.ensure_future(application)
             return inbox
+        scope["extensions"] = {DIRECT_EXTENSION: protocol}
         return super().create_application(protocol, scope)
 
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:

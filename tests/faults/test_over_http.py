@@ -27,7 +27,7 @@ SLOW_READER = 4101
 SESSION_ENDED = 4003
 TOKEN_ENDED = (4001, SESSION_ENDED)
 OUTBOX_BYTES = 64 * 1024
-BIG_POSTS = 40  # More than an outbox and the kernel's buffers, and within a resume.
+BIG_POSTS = 55  # More than an outbox and the kernel's buffers, and within a resume.
 
 
 @pytest.fixture(scope="module")

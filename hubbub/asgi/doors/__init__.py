@@ -27,7 +27,7 @@ from hubbub.asgi.doors.requests import (
 from hubbub.asgi.doors.stream import Stream
 from hubbub.asgi.doors.stream_topics import StreamTopics
 from hubbub.asgi.doors.virtual_socket import Envelope, Receive, envelope_of
-from hubbub.delivery.asgi_outbox import OUTBOX_EXTENSION
+from hubbub.delivery.asgi_outbox import DIRECT_EXTENSION, OUTBOX_EXTENSION
 from hubbub.protocol import ErrorCode, to_json
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
@@ -136,5 +136,6 @@ class Doors:
             raise Problem(ErrorCode.INVALID, f"Last-Event-ID: {error}") from None
         make_token = None if has_token(scope) else partial(csrf.new_token, scope)
         joined = StreamTopics(topics, resume)
-        stream = Stream(self._consumer, receive, send, joined, self._is_for_stream, make_token)
+        direct = (scope.get("extensions") or {}).get(DIRECT_EXTENSION)
+        stream = Stream(self._consumer, receive, send, joined, self._is_for_stream, make_token, direct)
         await stream.run(socket_scope(scope, {OUTBOX_EXTENSION: stream.make_outbox}, may_read=True))

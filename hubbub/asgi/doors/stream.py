@@ -7,8 +7,8 @@ The outbox is the only writer: two at a time would wait for each other.
 import asyncio
 import functools
 import secrets
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple
 
 from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.db import Error as DatabaseError
@@ -17,7 +17,8 @@ from hubbub.asgi.doors.answers import Header, Problem, Send, start
 from hubbub.asgi.doors.stream_topics import StreamTopics
 from hubbub.asgi.doors.streams import streams
 from hubbub.asgi.doors.virtual_socket import Application, Envelope, Receive, VirtualSocket, envelope_of
-from hubbub.delivery.asgi_outbox import AsgiOutbox
+from hubbub.delivery.asgi_outbox import AsgiOutbox, Direct
+from hubbub.delivery.frames import Frames
 from hubbub.delivery.outbox import DRAIN
 from hubbub.protocol import ErrorCode, Refused, error_text, from_json, to_json
 
@@ -27,6 +28,8 @@ HEADERS: list[Header] = [
     (b"x-accel-buffering", b"no"),  # nginx would keep events back.
 ]
 COMMENT = b":\n\n"
+# Frames of which a stream has to do more than note their position.
+NO_EVENTS = ("ok", "error", "closed", "hello")
 # Commands that came by POST and were not read yet.
 MAX_WAITING = 64
 # Of the name of a stream, a secret: a visitor who knows it may send its joins and leaves.
@@ -36,6 +39,26 @@ NAME_BYTES = 16
 MakeToken = Callable[[], Awaitable[tuple[str, list[Header]]]]
 
 
+class Shared(NamedTuple):
+    """Frames as a part of the stream, without an id, and those of their envelopes that move the positions."""
+
+    body: bytes
+    moving: Sequence[Envelope]
+
+
+@functools.lru_cache(16)
+def shared_by_all(frames: Frames) -> Shared | None:
+    """Frames of a group, encoded once for all streams of the process; None: some are no events."""
+    envelopes = [block_of(text) for text in frames.texts]
+    if any(frame.type in NO_EVENTS for _, frame in envelopes):
+        return None
+    # In a write of events of one topic the last position counts.
+    moving = [frame for _, frame in envelopes if isinstance(frame.position, int)]
+    if len({(str(frame.type), str(frame.topic)) for frame in moving}) == 1:
+        del moving[:-1]
+    return Shared(b"".join(block for block, _ in envelopes), moving)
+
+
 @functools.lru_cache(64)
 def block_of(text: str) -> tuple[bytes, Envelope]:
     """A frame as a block of the stream, and its envelope: made once for all streams of the process."""
@@ -43,9 +66,21 @@ def block_of(text: str) -> tuple[bytes, Envelope]:
 
 
 class StreamOutbox(AsgiOutbox):
-    """Writes all waiting frames at once."""
+    """Writes all waiting frames at once.
 
-    _has_comment = False
+    `write_now` writes shared frames at once, without the writer task; False: they have to wait.
+    """
+
+    def __init__(self, send: Send, abort: Callable[[], object], write_now: Callable[[Frames], bool]) -> None:
+        super().__init__(send, abort)
+        self._write_now = write_now
+        self._is_sending = False
+        self._has_comment = False
+
+    def put_frames(self, frames: Frames, latest: str | None = None) -> None:
+        is_idle = not self._is_sending and not self._wake.is_set() and self._closing is None
+        if not (is_idle and self._write_now(frames)):
+            super().put_frames(frames, latest)
 
     def comment(self) -> None:
         """Write a comment, once there is room."""
@@ -53,6 +88,7 @@ class StreamOutbox(AsgiOutbox):
         self._wake.set()
 
     async def _send_all(self) -> None:
+        self._is_sending = True
         while self._frames or self._latest:
             texts = [text for text, _ in self._frames]
             size = sum(size for _, size in self._frames)
@@ -64,6 +100,7 @@ class StreamOutbox(AsgiOutbox):
         if self._has_comment:
             self._has_comment = False
             await self._send({"type": "hubbub.comment"})
+        self._is_sending = False
 
 
 class Stream(VirtualSocket):
@@ -73,6 +110,7 @@ class Stream(VirtualSocket):
         topics: the topics of the address, which are joined at once, and their positions.
         is_for_stream: whether a command that came by a POST is one for streams.
         make_token: for requests of a page; None: it has no use for a token.
+        direct: writes past `send`; None: the server has no way to.
     """
 
     def __init__(
@@ -83,11 +121,13 @@ class Stream(VirtualSocket):
         topics: StreamTopics,
         is_for_stream: Callable[[Envelope], bool],
         make_token: MakeToken | None,
+        direct: Direct | None = None,
     ) -> None:
         super().__init__(consumer, receive, send)
         self._topics = topics
         self._is_for_stream = is_for_stream
         self._make_token = make_token
+        self._direct = direct
         self._outbox: StreamOutbox | None = None
         self.name = ""
         self._user_id = ""
@@ -101,7 +141,7 @@ class Stream(VirtualSocket):
 
     def make_outbox(self, send: Send, abort: Callable[[], object]) -> StreamOutbox:
         """Make the outbox of the consumer."""
-        self._outbox = StreamOutbox(send, abort)
+        self._outbox = StreamOutbox(send, abort, self.write_now)
         return self._outbox
 
     def take(self, user_id: str, text: str) -> None:
@@ -185,9 +225,26 @@ class Stream(VirtualSocket):
             if self._topics.is_part(frame):
                 self._join(frame.ref)
         if moved:
-            blocks.append(b"id: " + self._topics.id().encode() + b"\n\n")
+            blocks.append(self._topics.id_block())
         if blocks:
             await self._write(b"".join(blocks))
+
+    def write_now(self, frames: Frames) -> bool:
+        """Write events, and the positions with them. Returns False if they have to wait, or are more than events.
+
+        The hot path of streams: it runs for each delivery.
+        """
+        direct = self._direct
+        if direct is None or not self.is_started or self.is_over or not direct.is_clear():
+            return False
+        if (shared := shared_by_all(frames)) is None:
+            return False
+        has_moved = False
+        for frame in shared.moving:
+            has_moved = self._topics.moved(frame) or has_moved
+        self._has_written = True
+        direct.write_now(shared.body + self._topics.id_block() if has_moved else shared.body)
+        return True
 
     async def closed(self, code: int, reason: str) -> None:
         await self._write(b"event: close\ndata: " + to_json({"code": code, "reason": reason}) + b"\n\n")

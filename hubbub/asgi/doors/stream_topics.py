@@ -4,6 +4,7 @@ The answers to commands have the `ref` of the client, or of a join of the stream
 address. Both may have the same one.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,12 @@ from hubbub.asgi.doors.virtual_socket import Envelope
 MAX_RETRIES = 5
 # Types of the engine's own frames, whose `epoch` is that of the position. An event may have one of its own.
 WITH_EPOCH = ("ok", "changed")
+
+
+@functools.lru_cache(64)
+def _id_block(entries: tuple[tuple[str, tuple[str, int]], ...]) -> bytes:
+    """Encoded once for all streams of the process with the same topics and positions."""
+    return b"id: " + positions.pack(dict(entries)).encode() + b"\n\n"
 
 
 class StreamTopics:
@@ -40,9 +47,9 @@ class StreamTopics:
         """Of the topics of the address."""
         return range(len(self._topics))
 
-    def id(self) -> str:
-        """The positions of all topics, to resume by."""
-        return positions.pack(self._positions)
+    def id_block(self) -> bytes:
+        """The positions of all topics as a block of the stream, to resume by."""
+        return _id_block(tuple(self._positions.items()))
 
     def join(self, number: int) -> dict[str, Any]:
         """The command that joins a topic of the address; its number is the `ref`."""
@@ -93,12 +100,14 @@ class StreamTopics:
             return self._positions.pop(topic, None) is not None
         if self._is_own(frame) and not frame.partial:
             self._joining.discard(frame.ref)
-        return self._moved(topic, kind, frame)
+        return self.moved(frame)
 
-    def _moved(self, topic: str, kind: str, frame: Envelope) -> bool:
-        if not isinstance(frame.position, int):
+    def moved(self, frame: Envelope) -> bool:
+        """Note the position of a frame. Returns whether the id has changed."""
+        topic = frame.topic
+        if not isinstance(frame.position, int) or not isinstance(topic, str):
             return False
-        if kind in WITH_EPOCH:
+        if frame.type in WITH_EPOCH:
             self._positions[topic] = (str(frame.epoch), frame.position)
         elif topic in self._positions:
             self._positions[topic] = (self._positions[topic][0], frame.position)
