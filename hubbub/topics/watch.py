@@ -59,7 +59,7 @@ class Watch(Topic, abstract=True):
     def lists_changed(self, user_ids: Collection[str] = (), keys: Collection[Any] = ()) -> None:
         """Note that the lists of these users changed, or those users that list the topics of these keys.
 
-        Pages show it after the commit, within a second; without the call within half a minute.
+        Pages show it after the commit, within a second; without the call within two minutes.
 
         Args:
             user_ids: as text.

@@ -1,7 +1,9 @@
 """Reads for watches: lists of users, and positions and summaries of what they list. Synchronous; for threads."""
 
+import sys
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -118,9 +120,14 @@ def _lists(topic: WatchTopic, user_ids: Collection[str], among: frozenset[str] |
     for start in range(0, len(ordered), USERS_PER_READ):
         part = ordered[start : start + USERS_PER_READ]
         for user_id, listed in topic.keys_for(part, keys).items():
-            texts = frozenset(map(key_text, listed))
+            texts = frozenset(map(_text, listed))
             found[user_id] = shared.setdefault(texts, texts)
     return {user_id: found.get(user_id, frozenset()) for user_id in ordered}
+
+
+def _text(key: Any) -> str:
+    """The spelling of a key, one object in all lists."""
+    return sys.intern(key_text(key))
 
 
 def _positions(topic: WatchTopic, find: Find, keys: Collection[str]) -> dict[str, StreamPosition]:

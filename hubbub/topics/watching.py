@@ -25,8 +25,10 @@ from hubbub.topics.watch_reading import Item, Read
 
 # Between two reads of what moved: a socket gets at most one frame about it.
 PULSE_SECONDS = 1.0
-# All lists are read anew at least this often: hints may be lost, and a ban may end by its time.
-LISTS_SECONDS = 30.0
+# All lists are read anew at least this often: a ban may end by its time. After lost hints `compare` reads them at once.
+LISTS_SECONDS = 120.0
+# Lists of users without sockets are kept for so many pulses: most of them come back.
+PULSES_KEPT = 15
 # Hints that come together share a read.
 HINT_SECONDS = 0.05
 RETRY_AFTER_MS = 1000
@@ -65,6 +67,7 @@ class WatchFeed:
         self._waiting: list[asyncio.Future[None]] = []
         self._owed: dict[Member, Owed] = {}
         self._woken = asyncio.Event()
+        self._pulses = 0
         self._next_at = asyncio.get_running_loop().time() + PULSE_SECONDS
         self._log = LogOnce(f"topic {topic.address}: reading what moved failed")
         self._task = spawn(self._run())
@@ -185,7 +188,7 @@ class WatchFeed:
                 waiter.set_result(None)
 
     async def _pulse(self) -> None:
-        self._forget_users()
+        self._forget_unused()
         share = math.ceil(len(self._lists) * PULSE_SECONDS / LISTS_SECONDS)
         if share and not self._due_users:
             # The oldest first: a list that is read moves to the end.
@@ -197,8 +200,11 @@ class WatchFeed:
                 await threads.read(watch_reading.read_moves, self._topic, self._find, known, [*self._lists])
             )
 
-    def _forget_users(self) -> None:
-        """Drop the lists of users without sockets, and topics that nobody lists."""
+    def _forget_unused(self) -> None:
+        """From time to time drop the lists of users without sockets, and topics that nobody lists."""
+        self._pulses += 1
+        if self._pulses % PULSES_KEPT:
+            return
         here = self._receiver.user_ids
         self._lists = {user_id: keys for user_id, keys in self._lists.items() if user_id in here}
         listed = NOTHING.union(*{id(keys): keys for keys in self._lists.values()}.values())
@@ -213,13 +219,12 @@ class WatchFeed:
         for key in gone:
             self._items.pop(key, None)
         changes: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
-        for user_id, before in self._lists.items():
+        for user_id in [*self._lists] if read.asked or gone else self._lists.keys() & read.lists.keys():
+            before = self._lists[user_id]
             now = read.lists.get(user_id, before)
-            if read.asked and user_id in read.among:
+            if user_id in read.among:
                 now = (now - read.asked) | read.among[user_id]
-            if gone:
-                now -= gone
-            if now != before:
+            if (now := now - gone) != before:
                 changes[user_id] = now - before, before - now
                 self._lists[user_id] = now
         for user_id in read.lists:

@@ -15,7 +15,7 @@ from tests.support.redis_server import OwnRedis
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120)]
 
 SOON = 1.5  # A second, and the way.
-SWEEP_SECONDS = 40
+SWEEP_SECONDS = 30
 
 
 @pytest.fixture(scope="module")
