@@ -21,7 +21,7 @@ from pathlib import Path
 BASE_DIR = Path(__file__).resolve().parent
 SECRET_KEY = "x" * 50
 ALLOWED_HOSTS = ["testserver"]
-INSTALLED_APPS = ["hubbub", "polls", "notices", "climate", "quizzes", "journals", "django.contrib.auth",
+INSTALLED_APPS = ["hubbub", "polls", "pollbook", "notices", "climate", "quizzes", "journals", "django.contrib.auth",
     "django.contrib.contenttypes", "django.contrib.sessions"]
 MIDDLEWARE = ["django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware"]
@@ -45,6 +45,7 @@ import hubbub.asgi
 from hubbub import live
 from journals.topics import JournalTopic
 from notices.topics import BoardTopic
+from pollbook.topics import PollsTopic
 from polls.consumers import PollConsumer
 from quizzes.topics import QuizTopic
 
@@ -52,7 +53,7 @@ async def http(scope, receive, send):
     raise RuntimeError("no page is asked for")
 
 {application}
-LiveConsumer = live(BoardTopic, ThermometerTopic, QuizTopic, JournalTopic)
+LiveConsumer = live(BoardTopic, PollsTopic, ThermometerTopic, QuizTopic, JournalTopic)
 # Without the services of a process, which need Redis.
 application = URLRouter([hubbub.asgi.socket_routes()["polls"], path("ws/", LiveConsumer.as_asgi())])
 urlpatterns = []
@@ -183,6 +184,31 @@ run(conversation)
 """
 
 
+LIST = """
+from polls.models import Option, Poll
+from polls.topics import PollTopic
+from pollbook.topics import open_poll
+for user in (alice, bob):
+    allow(user, "view_poll", "vote")
+carol = User.objects.create_user("carol")
+poll = Poll.objects.create(question="Tea?")
+yes = Option.objects.create(poll=poll, text="yes")
+
+async def conversation():
+    async with opened(alice, site_asgi.LiveConsumer) as page, opened(carol, site_asgi.LiveConsumer) as other:
+        joined = await page.ask("join", topic="polls")
+        assert joined["state"] == {
+            "items": [{"poll": poll.pk, "question": "Tea?", "votes": 0}], "more": False}, joined
+        assert (await other.ask("join", topic="polls"))["code"] == "forbidden"
+        assert (await page.ask("state", topic="polls"))["state"] == joined["state"]
+        await asyncio.to_thread(PollTopic(poll.pk).vote, bob, yes.pk)
+        assert (await page.next("moved"))["items"] == [{"poll": poll.pk, "question": "Tea?", "votes": 1}]
+        other_poll = await asyncio.to_thread(open_poll, "Coffee?")
+        assert (await page.next("moved"))["items"] == [{"poll": other_poll.pk, "question": "Coffee?", "votes": 0}]
+
+run(conversation)
+"""
+
 QUIZ = """
 from quizzes.models import Answer
 from quizzes.topics import QuizTopic
@@ -266,10 +292,10 @@ def run(site: Path, *arguments: str) -> str:
     return ran.stdout + ran.stderr
 
 
-NAMES = ["poll", "board", "thermometer", "quiz", "journal"]
+NAMES = ["poll", "board", "thermometer", "list", "quiz", "journal"]
 
 
-@pytest.mark.parametrize("conversation", [POLL, BOARD, THERMOMETER, QUIZ, JOURNAL], ids=NAMES)
+@pytest.mark.parametrize("conversation", [POLL, BOARD, THERMOMETER, LIST, QUIZ, JOURNAL], ids=NAMES)
 def test_an_example_of_the_page_runs(site: Path, conversation: str) -> None:
     output = run(site, "-c", START + conversation)
     assert output == "done\n"

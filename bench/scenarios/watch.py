@@ -28,6 +28,7 @@ ROOMS_EACH = 50
 POSTS_PER_SECOND = 50
 SECONDS = 20.0
 LAST_SECONDS = 5.0
+NAP_SECONDS = 0.02
 LABELS = {"quiet": "in no list", "watching": "each watches its list"}
 
 
@@ -70,6 +71,43 @@ class Watched:
             for seq in range(seen.get(slug, 0) + 1, last + 1):
                 self.waits.append(now - self.sent[slug, seq])
             seen[slug] = last
+
+    def read(self, socket_number: int, reader: FrameReader, connection: socket.socket) -> None:
+        if not (chunk := connection.recv(1 << 18)):
+            raise Broken(CLOSED)
+        for opcode, payload in reader.feed(chunk):
+            if opcode == CLOSE:
+                raise Broken(CLOSED)
+            self.take(socket_number, payload, time.perf_counter())
+
+
+class RoomPoster:
+    """A member of all rooms who posts to rooms by chance. `seqs`: of the last message of each room."""
+
+    def __init__(self, connection: socket.socket, seqs: dict[str, int], watched: Watched) -> None:
+        self.posted: list[float] = []
+        self.waits: list[float] = []
+        self._connection = connection
+        self._seqs = seqs
+        self._watched = watched
+        self._reader = FrameReader()
+        self._chance = random.Random(2)
+
+    def post(self, now: float) -> None:
+        slug = SLUG.format(self._chance.randrange(ROOMS))
+        seq = self._seqs[slug] = self._seqs.get(slug, 0) + 1
+        self._watched.sent[slug, seq] = now
+        self.posted.append(now)
+        self._connection.sendall(_post(slug, len(self.posted)))
+
+    def read(self) -> None:
+        now = time.perf_counter()
+        for _, payload in self._reader.feed(self._connection.recv(1 << 16)):
+            answer = json.loads(payload)
+            if answer["type"] == "error":
+                raise Broken(f"a post was refused: {payload!r}")
+            if answer["type"] == "ok":
+                self.waits.append(now - self.posted[answer["ref"] - 1])
 
 
 def watch(ground: Ground, rounds: int, say: Say, only: Sequence[str] = ()) -> Table:
@@ -123,39 +161,25 @@ def _run(side: Watching, poster: socket.socket, sockets: Sequence[socket.socket]
     readers = {one.fileno(): (number, FrameReader()) for number, one in enumerate(sockets)}
     for number in range(len(sockets)):
         watched.seen[number] = dict(seqs)
-    poll = select.epoll()
-    for one in sockets:
-        poll.register(one, select.EPOLLIN)
-    poll.register(poster, select.EPOLLIN)
-    answers: list[float] = []
-    posted: list[tuple[str, float]] = []
-    own = FrameReader()
+    poster_of_rooms = RoomPoster(poster, seqs, watched)
     by_fd = {one.fileno(): one for one in sockets}
+    poll = select.epoll()
+    for one in (*sockets, poster):
+        poll.register(one, select.EPOLLIN)
     cpu, began = machine.cpu_seconds(side.pid), time.perf_counter()
-    ends = began + SECONDS
     with contextlib.closing(poll):
-        while (now := time.perf_counter()) < ends + LAST_SECONDS:
-            due = began + len(posted) / POSTS_PER_SECOND
-            if now < ends and now >= due:
-                slug = SLUG.format(chance.randrange(ROOMS))
-                seqs[slug] = seqs.get(slug, 0) + 1
-                watched.sent[slug, seqs[slug]] = now
-                posted.append((slug, now))
-                poster.sendall(_post(slug, len(posted)))
+        while (now := time.perf_counter()) < began + SECONDS + LAST_SECONDS:
+            due = began + len(poster_of_rooms.posted) / POSTS_PER_SECOND
+            if began + SECONDS > now >= due:
+                poster_of_rooms.post(now)
                 continue
-            for fd, _ in poll.poll(max(0.0, min(due - now, 0.02)) if now < ends else 0.02, EVENTS):
+            for fd, _ in poll.poll(min(max(due - now, 0.0), NAP_SECONDS) or NAP_SECONDS, EVENTS):
                 if fd == poster.fileno():
-                    answers += _answered(own, poster, posted)
-                    continue
-                number, reader = readers[fd]
-                chunk = by_fd[fd].recv(1 << 18)
-                if not chunk:
-                    raise Broken(CLOSED)
-                for opcode, payload in reader.feed(chunk):
-                    if opcode == CLOSE:
-                        raise Broken(CLOSED)
-                    watched.take(number, payload, time.perf_counter())
+                    poster_of_rooms.read()
+                else:
+                    watched.read(*readers[fd], by_fd[fd])
     used = machine.cpu_seconds(side.pid) - cpu
+    answers, posted = poster_of_rooms.waits, poster_of_rooms.posted
     if len(answers) != len(posted):
         raise Broken(f"{len(answers)} of {len(posted)} posts were answered")
     found = {"core": used / SECONDS * 100, "post_ms": percentile(answers, 50) * 1000}
@@ -172,18 +196,6 @@ def _post(slug: str, number: int) -> bytes:
     message_id = f"00000000-0000-4000-8000-{random.getrandbits(48):012x}"
     fields = f'"ref":{number},"topic":"room/{slug}","id":"{message_id}","body":"Message {number}"'
     return client_frame(f'{{"type":"message.post",{fields}}}')
-
-
-def _answered(reader: FrameReader, poster: socket.socket, posted: Sequence[tuple[str, float]]) -> list[float]:
-    now = time.perf_counter()
-    found = []
-    for _, payload in reader.feed(poster.recv(1 << 16)):
-        answer = json.loads(payload)
-        if answer["type"] == "ok":
-            found.append(now - posted[answer["ref"] - 1][1])
-        elif answer["type"] == "error":
-            raise Broken(f"a post was refused: {payload!r}")
-    return found
 
 
 def _last_seqs(poster: socket.socket) -> dict[str, int]:
