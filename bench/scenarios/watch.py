@@ -155,7 +155,6 @@ def _measure(row: Row, side: Watching) -> None:
 
 def _run(side: Watching, poster: socket.socket, sockets: Sequence[socket.socket]) -> dict[str, float]:
     watched = Watched(seen=[{} for _ in sockets])
-    chance = random.Random(2)
     # The rooms have messages of the rounds before: each post is its room's next.
     seqs = _last_seqs(poster)
     readers = {one.fileno(): (number, FrameReader()) for number, one in enumerate(sockets)}

@@ -131,7 +131,7 @@ class TopicJoins(Consumer):
         await feed.wait_for(self.identity.user_id)
         # Nothing is awaited until the member is live: the next pulse sends what moves from here on.
         state = feed.begin(self.identity.user_id, self._memberships.pending(topic.group))
-        return viewer, Joined(topic=topic.address, epoch="", position=0, complete=False, state=state), None, ""
+        return viewer, Joined(topic=topic.address, epoch="0", position=0, complete=False, state=state), None, ""
 
     async def _read(self, topic: Topic) -> Joined:
         """The state of the topic, for a client that does not join it."""
@@ -151,7 +151,7 @@ class TopicJoins(Consumer):
             read = TopicState(page.epoch, page.position, page.state)
         elif isinstance(topic, Watch):
             viewer, state = await pools.readers().run(topic.name, watch_reading.read_state, topic, find, self.identity)
-            read = TopicState("", 0, state)
+            read = TopicState("0", 0, state)
         else:
             viewer = await pools.readers().run(topic.name, reading.enter, topic, self.identity)
             read = await _newest(topic)

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.client import Client, Frame
 from tests.support.cluster import Cluster, until
+from tests.support.door_client import by_token
 from tests.support.redis_server import OwnRedis
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120)]
@@ -99,7 +100,8 @@ async def test_a_post_moves_the_room_in_lists_of_both_processes(site: Cluster, p
         # Watching is not being present, and no message arrives.
         assert not [frame for frame in (*anna.unread, *bert.unread) if frame["type"] not in ("moved", "gone")]
         joined = await bert.join(slug)
-        assert joined["present"]["count"] == 1
+        present = joined.get("present") or await bert.event("presence.changed")  # Left out while it is not known.
+        assert present["count"] == 1
 
 
 async def test_at_most_one_frame_a_second(site: Cluster, people: Any) -> None:
@@ -219,6 +221,23 @@ services.set_membership(room_id=Room.objects.get(slug={got!r}).pk, user_id=here.
             await silent_about(client, "a secret", 2.5)
         finally:
             redis.start()
+
+
+async def test_a_stream_has_the_list_and_resumes_it(site: Cluster, people: Any) -> None:
+    slug = await make_room(site, people["anna"]["name"])
+    door = by_token(site.url, people["anna"]["token"])
+    async with door.stream("rooms", f"room/{slug}") as stream:
+        state = (await stream.frame("ok", ref=0))["state"]
+        assert slug in {room["slug"] for room in state["items"]}
+        sent = await door.command("message.post", topic=f"room/{slug}", id=str(uuid4()), body="by HTTP")
+        assert sent.status == 200
+        moved_rooms = (await stream.frame("moved"))["items"]
+        assert [room["last"]["text"] for room in moved_rooms if room["slug"] == slug] == ["by HTTP"]
+    async with door.stream("rooms", f"room/{slug}", resume=stream.id) as stream:
+        state = (await stream.frame("ok", ref=0))["state"]
+        assert [room["last_seq"] for room in state["items"] if room["slug"] == slug] == [1]
+    read = await door.state("rooms")
+    assert (read.status, read.json["state"]["more"]) == (200, False)
 
 
 async def test_a_watcher_of_none_of_ten_busy_rooms_gets_no_frame(site: Cluster, people: Any) -> None:
