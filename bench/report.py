@@ -25,6 +25,8 @@ HEADS = {
     "max_ms": "worst, ms",
     "joined_s": "all joined, s",
     "join_us": "CPU time of a join, µs",
+    "core": "CPU time, % of a core",
+    "post_ms": "a post is answered, p50, ms",
     "kib": "KiB",
     "threads": "more threads",
     "database": "more database connections",

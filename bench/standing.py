@@ -40,6 +40,7 @@ LAG = Measure("p99_ms", "p99", "ms", False)
 IDLE_CPU = Measure("idle_percent", "idle, CPU time", "% of a core", False)
 BACK = Measure("back_s", "all back after a restart", "s", False)
 JOIN_CPU = Measure("join_us", "CPU time of a join", "µs of CPU time", False)
+WATCH_CPU = Measure("core", "CPU time", "% of a core", False)
 FRAMES = Measure("frames", "frames to each socket", "frames", False)
 COMPARED = Measure("p50_ms", "p50", "ms", False)
 COMPARED_CPU = Measure("cpu_ms", "CPU time", "ms of CPU time", False)
@@ -55,8 +56,9 @@ MEASURES: dict[str, Sequence[Measure]] = {
     "state": (CPU, LAST, FRAMES),
     "comparison": (COMPARED, COMPARED_CPU),
     "streams": (LONE_CPU, CPU, JOIN_CPU, MEMORY),
+    "watch": (WATCH_CPU, LAG, MEMORY),
 }
-ONLY_OURS = ("idle", "state", "comparison", "streams")  # Cases without peers: each row is of ours.
+ONLY_OURS = ("idle", "state", "comparison", "streams", "watch")  # Cases without peers: each row is of ours.
 
 
 def ahead_lines(tables: Sequence[Table]) -> list[Sequence[str]]:

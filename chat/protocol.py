@@ -69,6 +69,27 @@ class History(msgspec.Struct, frozen=True):
     more: bool
 
 
+class LastWords(msgspec.Struct, frozen=True):
+    """The last message of a room. `text`: one line of it; null: it is deleted."""
+
+    seq: int
+    user: Person
+    text: str | None
+    at: datetime
+
+
+class RoomEntry(msgspec.Struct, frozen=True):
+    """A room in a list. Lists are in the order of `sort`, compared as text. Unread is what is above one's read seq."""
+
+    slug: str
+    title: str
+    private: bool
+    archived: bool
+    last_seq: int
+    last: LastWords | None
+    sort: str
+
+
 class Posted(msgspec.Struct, frozen=True):
     """The message is committed."""
 

@@ -1,24 +1,28 @@
 """Rows as frames: messages and rooms on the wire, and the room's topic."""
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, cast
 
+from chat.excerpts import excerpt
 from chat.models import Message, Room
 from chat.protocol import (
+    LastWords,
     MessageDeleted,
     MessageEdited,
     MessageEvent,
     MessagePosted,
     MessageState,
     RoomChanged,
+    RoomEntry,
     RoomState,
 )
-from hubbub import Topic, users
+from hubbub import Topic, Watch, users
 from hubbub.process import utc
 from hubbub.protocol import Person
 from hubbub.topics import topics
 
 GONE = "deleted user"
+EXCERPT_CHARS = 120
 
 # A room's fields that clients see, with their names on the wire.
 WIRE_NAMES = {"title": "title", "description": "description", "is_archived": "archived"}
@@ -27,6 +31,34 @@ WIRE_NAMES = {"title": "title", "description": "description", "is_archived": "ar
 def room_topic(slug: str) -> Topic:
     """The topic of a room. By its name: `topics`, which declares it, calls the modules that publish by this."""
     return topics()["room"](slug)
+
+
+def rooms_topic() -> Watch:
+    """The topic of users' lists of rooms. By its name: see `room_topic`."""
+    return cast(Watch, topics()["rooms"]())
+
+
+def room_entry(room: Room, last: Message | None) -> RoomEntry:
+    """The room in a list, with its last message, whose `author` is selected."""
+    return RoomEntry(
+        slug=room.slug,
+        title=room.title,
+        private=room.is_private,
+        archived=room.is_archived,
+        last_seq=room.last_seq,
+        last=None if last is None else last_words(last),
+        sort=room.sort_key,
+    )
+
+
+def last_words(message: Message) -> LastWords:
+    author = message.author
+    return LastWords(
+        seq=message.seq,
+        user=Person(users.id_of(author), users.name_of(author)) if author else Person(None, GONE),
+        text=None if message.deleted_at is not None else excerpt(message.body, EXCERPT_CHARS),
+        at=utc(message.at),
+    )
 
 
 def message_state(message: Message) -> MessageState:

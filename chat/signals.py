@@ -7,7 +7,8 @@ from django.db.models.signals import post_delete, post_save, pre_save
 
 from chat import access, services
 from chat.models import Membership, Room
-from chat.serializers import room_topic
+from chat.serializers import room_topic, rooms_topic
+from hubbub import users
 from hubbub.signals import epochs_renewed, user_renamed
 from hubbub.topics import person_changed
 
@@ -31,11 +32,15 @@ def _membership_changed(instance: Membership, origin: Any = None, **_: object) -
     # The deletion of the room itself evicts all its members.
     if not isinstance(origin, Room) and getattr(origin, "model", None) is not Room:
         services.note_access_changed(instance.room_id)
+        rooms_topic().lists_changed(user_ids=[users.id_of_key(instance.user_id)])
 
 
 def _room_saved(instance: Room, created: bool, update_fields: Collection[str] | None, **_: object) -> None:
-    if not created and (update_fields is None or "is_private" in update_fields):
+    if created:
+        rooms_topic().lists_changed(keys=[instance.slug])
+    elif update_fields is None or "is_private" in update_fields:
         services.note_access_changed(instance.pk)
+        rooms_topic().lists_changed(keys=[instance.slug])
 
 
 def _room_deleted(instance: Room, **_: object) -> None:
@@ -43,7 +48,9 @@ def _room_deleted(instance: Room, **_: object) -> None:
 
 
 def _user_renamed(user_id: str, name: str, **_: object) -> None:
-    person_changed(map(room_topic, access.rooms_showing(user_id)), user_id, name)
+    slugs = access.rooms_showing(user_id)
+    person_changed(map(room_topic, slugs), user_id, name)
+    rooms_topic().lists_changed(keys=slugs)
 
 
 def _epochs_renewed(**_: object) -> str:

@@ -3,11 +3,23 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from chat import access, conf, history, posting, revocation, services
+from chat import access, conf, history, posting, revocation, room_lists, services
 from chat.models import Room
 from chat.models import database as database_of_chat
-from chat.protocol import HISTORY_DEFAULT, Changed, History, Limit, MessagePost, Number, Posted, RoomPage, Slug, Viewer
-from hubbub import BY_METHOD, SIGNED_IN, VIEW, Call, Refused, Topic, command, users
+from chat.protocol import (
+    HISTORY_DEFAULT,
+    Changed,
+    History,
+    Limit,
+    MessagePost,
+    Number,
+    Posted,
+    RoomEntry,
+    RoomPage,
+    Slug,
+    Viewer,
+)
+from hubbub import BY_METHOD, SIGNED_IN, VIEW, Call, Refused, Topic, Watch, command, users
 from hubbub.auth import Identity
 from hubbub.topics import StreamPosition
 
@@ -94,3 +106,19 @@ class RoomTopic(Topic, name="room", key=Slug):
         """The room, as read by `enter` or `read_position`."""
         assert self._room is not None
         return self._room
+
+
+class RoomsTopic(Watch, name="rooms"):
+    """`rooms`: the rooms of a user, with their last words: for a sidebar, the lobby, a badge."""
+
+    watches = RoomTopic
+    permission = SIGNED_IN
+    read_scope = "chat.read"
+
+    @classmethod
+    def keys_for(cls, user_ids: Collection[str], among: Collection[str] | None) -> Mapping[str, Collection[str]]:
+        return room_lists.slugs_for(user_ids, among)
+
+    @classmethod
+    def summaries(cls, keys: Collection[str]) -> Mapping[str, RoomEntry]:
+        return room_lists.entries(keys)

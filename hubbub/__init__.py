@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hubbub.topics.commands import BY_METHOD, PUBLIC, SIGNED_IN, VIEW, command
     from hubbub.topics.reading import Versioned
     from hubbub.topics.topic import Topic, changed_many
+    from hubbub.topics.watch import Watch
 
 __all__ = [
     "BY_METHOD",
@@ -25,6 +26,7 @@ __all__ = [
     "Topic",
     "TopicConsumer",
     "Versioned",
+    "Watch",
     "__version__",
     "changed_many",
     "command",
@@ -44,6 +46,7 @@ _MODULES = {
     "Topic": "hubbub.topics.topic",
     "TopicConsumer": "hubbub.consumers.topic_consumer",
     "Versioned": "hubbub.topics.reading",
+    "Watch": "hubbub.topics.watch",
     "changed_many": "hubbub.topics.topic",
     "command": "hubbub.topics.commands",
     "live": "hubbub.consumers.topic_consumer",

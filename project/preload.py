@@ -12,9 +12,12 @@ from django.template import engines
 from django.template.loaders.filesystem import Loader as FilesystemLoader
 from django.urls import get_resolver
 
+from chat.excerpts import parser
+
 
 def read_pages() -> None:
     _ = get_resolver().url_patterns  # Imports the views.
+    parser()  # Its library takes a tenth of a second.
     if settings.DEBUG:
         return  # Templates are reloaded when they change.
     engine: Any = engines["django"]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.servers import ROOT
+from tests.support.topic_conversations import BOARD, JOURNAL, LIST, POLL, QUIZ, THERMOMETER
 
 pytestmark = pytest.mark.slow
 
@@ -21,7 +22,7 @@ from pathlib import Path
 BASE_DIR = Path(__file__).resolve().parent
 SECRET_KEY = "x" * 50
 ALLOWED_HOSTS = ["testserver"]
-INSTALLED_APPS = ["hubbub", "polls", "notices", "climate", "quizzes", "journals", "django.contrib.auth",
+INSTALLED_APPS = ["hubbub", "polls", "pollbook", "notices", "climate", "quizzes", "journals", "django.contrib.auth",
     "django.contrib.contenttypes", "django.contrib.sessions"]
 MIDDLEWARE = ["django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware"]
@@ -45,6 +46,7 @@ import hubbub.asgi
 from hubbub import live
 from journals.topics import JournalTopic
 from notices.topics import BoardTopic
+from pollbook.topics import PollsTopic
 from polls.consumers import PollConsumer
 from quizzes.topics import QuizTopic
 
@@ -52,7 +54,7 @@ async def http(scope, receive, send):
     raise RuntimeError("no page is asked for")
 
 {application}
-LiveConsumer = live(BoardTopic, ThermometerTopic, QuizTopic, JournalTopic)
+LiveConsumer = live(BoardTopic, PollsTopic, ThermometerTopic, QuizTopic, JournalTopic)
 # Without the services of a process, which need Redis.
 application = URLRouter([hubbub.asgi.socket_routes()["polls"], path("ws/", LiveConsumer.as_asgi())])
 urlpatterns = []
@@ -89,154 +91,6 @@ def run(conversation):
     print("done")
 """
 
-POLL = """
-from polls.models import Option, Poll
-from polls.topics import PollTopic
-for user in (alice, bob):
-    allow(user, "view_poll", "vote")
-carol = User.objects.create_user("carol")
-poll = Poll.objects.create(question="Tea?")
-yes, no = (Option.objects.create(poll=poll, text=text) for text in ("yes", "no"))
-address = f"poll/{poll.pk}"
-
-async def conversation():
-    async with opened(alice, site_asgi.PollConsumer) as page, opened(bob, site_asgi.PollConsumer) as other:
-        joined = await page.ask("join", topic=address)
-        assert joined["state"] == {"question": "Tea?", "bars": [
-            {"id": yes.pk, "text": "yes", "n": 0}, {"id": no.pk, "text": "no", "n": 0}]}, joined
-        assert (await other.ask("join", topic=address))["type"] == "ok"
-        answer = await page.ask("vote", topic=address, option=yes.pk)
-        assert (answer["type"], answer["topic"]) == ("ok", address), answer
-        for each in (page, other):
-            changed = await each.next("changed")
-            assert [bar["n"] for bar in changed["state"]["bars"]] == [1, 0], changed
-            assert changed["position"] > joined["position"]
-        await asyncio.to_thread(PollTopic(poll.pk).vote, bob, no.pk)  # As from a view.
-        assert [bar["n"] for bar in (await page.next("changed"))["state"]["bars"]] == [1, 1]
-        poll.question = "Coffee?"
-        await asyncio.to_thread(poll.save)  # As in the admin.
-        assert (await page.next("changed"))["state"]["question"] == "Coffee?"
-        assert (await page.ask("vote", topic=address, option=0))["code"] == "not_found"
-        assert (await page.ask("vote", topic=address, option="x"))["code"] == "invalid"
-        assert (await page.ask("join", topic="poll/0"))["code"] == "not_found"
-        assert (await page.ask("join", topic=f"poll/0{poll.pk}"))["code"] == "not_found"
-    async with opened(carol, site_asgi.PollConsumer) as page:
-        assert (await page.ask("join", topic=address))["code"] == "forbidden"
-    try:
-        await asyncio.to_thread(PollTopic(poll.pk).vote, carol, yes.pk)
-    except Refused as refused:
-        assert refused.code == "forbidden"
-    else:
-        raise AssertionError
-    await asyncio.to_thread(PollTopic(poll.pk).unchecked().vote, carol, yes.pk)
-
-run(conversation)
-"""
-
-BOARD = """
-allow(alice, "add_notice")
-
-async def conversation():
-    async with opened(alice, site_asgi.LiveConsumer) as page, opened(bob, site_asgi.LiveConsumer) as other:
-        joined = await page.ask("join", topic="board/plans")
-        assert (joined["complete"], joined["state"], joined["position"]) == (False, [], 0), joined
-        await other.ask("join", topic="board/plans")
-        present = set()
-        while present != {"alice", "bob"}:
-            present |= {user["name"] for user in (await page.next("presence.changed"))["joined"]}
-        answers = [await page.ask("notice.post", topic="board/plans", id=id, text=text)
-            for id, text in (("a", "One"), ("b", "Two"), ("a", "One"))]
-        assert [answer["result"]["position"] for answer in answers] == [1, 2, 1], answers
-        for each in (page, other):
-            events = [await each.next("notice.posted") for _ in range(2)]
-            assert events == [{"type": "notice.posted", "topic": "board/plans", "position": position, "text": text}
-                for position, text in ((1, "One"), (2, "Two"))], events
-        assert (await page.ask("notice.post", topic="board/plans", id="a", text="Three"))["code"] == "conflict"
-        assert (await page.ask("notice.post", topic="board/plans", id="c", text=""))["code"] == "invalid"
-        assert (await other.ask("notice.post", topic="board/plans", id="c", text="No"))["code"] == "forbidden"
-        assert (await other.ask("notice.count", topic="board/plans"))["result"] == 2
-        assert (await other.ask("notice.typing", topic="board/plans"))["type"] == "ok"
-        typing = await page.next("notice.typing")
-        assert (typing["topic"], typing["user"]["name"]) == ("board/plans", "bob"), typing
-        again = await other.ask("join", topic="board/plans", after=1, epoch=joined["epoch"])
-        assert (again["complete"], [event["text"] for event in again["events"]]) == (True, ["Two"]), again
-
-run(conversation)
-"""
-
-THERMOMETER = """
-from climate.topics import measure
-allow(alice, "view_thermometer")
-measure("kitchen", 20.5)
-
-async def conversation():
-    async with opened(alice, site_asgi.LiveConsumer) as page, opened(bob, site_asgi.LiveConsumer) as other:
-        assert (await page.ask("join", topic="thermometer/kitchen"))["state"] == {"celsius": 20.5}
-        assert (await page.ask("join", topic="thermometer/attic"))["code"] == "not_found"
-        assert (await other.ask("join", topic="thermometer/kitchen"))["code"] == "forbidden"
-        await asyncio.to_thread(measure, "kitchen", 21.0)
-        frame = await page.next("measured")
-        assert (frame["topic"], frame["celsius"]) == ("thermometer/kitchen", 21.0), frame
-        assert not other.unread()
-
-run(conversation)
-"""
-
-
-QUIZ = """
-from quizzes.models import Answer
-from quizzes.topics import QuizTopic
-
-async def conversation():
-    async with opened(alice, site_asgi.LiveConsumer) as page, opened(bob, site_asgi.LiveConsumer) as other:
-        assert (await page.ask("join", topic="quiz/7"))["state"] == {"answers": 0}
-        refs = [other.send_frame("answer", topic=f"quiz/{key}", text=text) for key, text in
-            ((7, "Tea"), (8, "Milk"), (7, ""), (7, "Coffee"))]
-        answers = [await other.next() for _ in refs]
-        assert [answer["ref"] for answer in answers] == refs
-        assert [answer.get("code", "ok") for answer in answers] == ["ok", "ok", "invalid", "ok"], answers
-        while (await page.next("changed"))["state"] != {"answers": 2}:
-            pass
-        await asyncio.to_thread(QuizTopic(7).answer, bob, text="Water")
-        assert (await page.next("changed"))["state"] == {"answers": 3}
-    assert Answer.objects.filter(user=bob).count() == 4
-
-run(conversation)
-"""
-
-JOURNAL = """
-import logging
-from journals.models import Journal
-from journals.topics import JournalTopic
-from hubbub.models import TopicPosition
-logging.getLogger("hubbub.security").setLevel(logging.ERROR)  # Evictions are expected.
-for slug in ("plans", "other"):
-    Journal.objects.create(slug=slug).readers.set([alice] if slug == "other" else [alice, bob])
-
-def delete():
-    Journal.objects.filter(slug="plans").delete()
-    JournalTopic("plans").close("deleted")
-
-async def conversation():
-    async with opened(alice, site_asgi.LiveConsumer) as page, opened(bob, site_asgi.LiveConsumer) as other:
-        joined = await page.ask("join", topic="journal/plans")
-        assert (joined["epoch"], joined["position"], joined["state"]) == ("1", 0, []), joined
-        assert (await other.ask("join", topic="journal/other"))["code"] == "not_found"
-        assert (await other.ask("entry.add", topic="journal/other", text="x"))["code"] == "not_found"
-        for text in ("One", "Two"):
-            assert (await other.ask("entry.add", topic="journal/plans", text=text))["type"] == "ok"
-        events = [await page.next("entry.added") for _ in range(2)]
-        assert [(event["position"], event["text"]) for event in events] == [(1, "One"), (2, "Two")]
-        resumed = await other.ask("join", topic="journal/plans", after=1, epoch="1")
-        assert [event["text"] for event in resumed["events"]] == ["Two"], resumed
-        await asyncio.to_thread(delete)
-        for each in (page, other):
-            assert (await each.next("closed"))["code"] == "deleted"
-    assert not TopicPosition.objects.exists()
-
-run(conversation)
-"""
-
 
 def blocks() -> dict[str, str]:
     """The Python files of the page, by the path that their first line names."""
@@ -266,10 +120,10 @@ def run(site: Path, *arguments: str) -> str:
     return ran.stdout + ran.stderr
 
 
-NAMES = ["poll", "board", "thermometer", "quiz", "journal"]
+NAMES = ["poll", "board", "thermometer", "list", "quiz", "journal"]
 
 
-@pytest.mark.parametrize("conversation", [POLL, BOARD, THERMOMETER, QUIZ, JOURNAL], ids=NAMES)
+@pytest.mark.parametrize("conversation", [POLL, BOARD, THERMOMETER, LIST, QUIZ, JOURNAL], ids=NAMES)
 def test_an_example_of_the_page_runs(site: Path, conversation: str) -> None:
     output = run(site, "-c", START + conversation)
     assert output == "done\n"

@@ -14,15 +14,17 @@ from hubbub.presence.topic_presence import Change
 from hubbub.process.per_loop import PerLoop
 from hubbub.protocol import ErrorCode, Ok, Refused, answer_text
 from hubbub.runtime import runtime
-from hubbub.topics import log_reading, pools, reading
+from hubbub.topics import log_reading, pools, reading, watch_reading
 from hubbub.topics.access import not_found
 from hubbub.topics.addresses import address_of_group
 from hubbub.topics.feed import NewestFeed, StateFeed
 from hubbub.topics.frames import Join, Joined, PresenceChanged, room_for_presence
 from hubbub.topics.reading import TopicState
-from hubbub.topics.recovery import RECOVERY
+from hubbub.topics.recovery import RECOVERY, find
 from hubbub.topics.shared_read import SharedRead
 from hubbub.topics.topic import Topic
+from hubbub.topics.watch import Watch
+from hubbub.topics.watching import WatchFeed
 
 JOIN_ATTEMPTS = 3
 # Topics that a socket resumes in parts at the same time; past that the count of the oldest starts anew.
@@ -59,8 +61,8 @@ class TopicJoins(Consumer):
         try:
             for _ in range(JOIN_ATTEMPTS):
                 await self._enter(topic)
-                opening = self._open_log if topic.kind == "log" else self._open_state
-                viewer, answer, position, epoch = await opening(topic, command)
+                opening = OPENINGS[topic.kind]
+                viewer, answer, position, epoch = await opening(self, topic, command)
                 if self.is_evicted(group):
                     raise not_found()
                 self.check_number(group)  # After the access check: this refusal would reveal that the topic exists.
@@ -95,6 +97,8 @@ class TopicJoins(Consumer):
         def make_feed(spawn: Spawn, receiver: FeedReceiver) -> Feed:
             if topic.kind == "newest":
                 return NewestFeed(RECOVERY)
+            if isinstance(topic, Watch):
+                return WatchFeed(topic, find, RECOVERY, spawn, receiver)
             return StateFeed(topic.address, RECOVERY, partial(_read_state, topic), spawn, receiver)
 
         await self.join_uncounted(topic.group, None, announce, make_feed)
@@ -118,6 +122,17 @@ class TopicJoins(Consumer):
             )
         return viewer, joined, version, ""
 
+    async def _open_watch(self, topic: Topic, command: Join) -> tuple[msgspec.Raw, Joined, int | None, str]:
+        viewer = await pools.readers().run(topic.name, reading.enter, topic, self.identity)
+        if self.is_evicted(topic.group):
+            raise not_found()
+        feed = runtime().hub.feed_of(topic.group)
+        assert isinstance(feed, WatchFeed)
+        await feed.wait_for(self.identity.user_id)
+        # Nothing is awaited until the member is live: the next pulse sends what moves from here on.
+        state = feed.begin(self.identity.user_id, self._memberships.pending(topic.group))
+        return viewer, Joined(topic=topic.address, epoch="0", position=0, complete=False, state=state), None, ""
+
     async def _read(self, topic: Topic) -> Joined:
         """The state of the topic, for a client that does not join it."""
         if topic.kind == "log":
@@ -134,6 +149,9 @@ class TopicJoins(Consumer):
             )
             assert page.state is not msgspec.UNSET
             read = TopicState(page.epoch, page.position, page.state)
+        elif isinstance(topic, Watch):
+            viewer, state = await pools.readers().run(topic.name, watch_reading.read_state, topic, find, self.identity)
+            read = TopicState("0", 0, state)
         else:
             viewer = await pools.readers().run(topic.name, reading.enter, topic, self.identity)
             read = await _newest(topic)
@@ -193,6 +211,14 @@ class TopicJoins(Consumer):
     def _forget_parts(self, address: str) -> None:
         if self._parts is not None and self._parts.pop(address, None) is not None and not self._parts:
             self._parts = None
+
+
+OPENINGS = {
+    "log": TopicJoins._open_log,
+    "state": TopicJoins._open_state,
+    "newest": TopicJoins._open_state,
+    "watch": TopicJoins._open_watch,
+}
 
 
 async def _newest(topic: Topic) -> TopicState:

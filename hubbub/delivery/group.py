@@ -57,7 +57,7 @@ class Group:
         self._on_empty = on_empty
         self._on_evict = on_evict
         self._fan_out = FanOut(name, spawn, budget, on_end=self.flush)
-        self._live = self._fan_out.live
+        self.live = self._fan_out.live
         self._not_live = NotLive()
         self._deliverable: Deliverable = deque()
         self.sequence = None if recovery is None else Sequence(name, recovery, spawn, self._deliverable, receiver=self)
@@ -75,12 +75,12 @@ class Group:
     @property
     def is_empty(self) -> bool:
         """Whether it has neither live nor pending members."""
-        return not self._live and not self._not_live
+        return not self.live and not self._not_live
 
     @property
     def user_ids(self) -> set[str]:
         """The users of live and pending members."""
-        return {member.user_id for member in (*self._live, *self._not_live) if member.user_id is not None}
+        return {member.user_id for member in (*self.live, *self._not_live) if member.user_id is not None}
 
     @property
     def recovery(self) -> Recovery | None:
@@ -95,7 +95,7 @@ class Group:
     @property
     def members(self) -> int:
         """The number of live and pending members."""
-        return len(self._live) + len(self._not_live)
+        return len(self.live) + len(self._not_live)
 
     def begin_version(self, version: int) -> None:
         """The first state of a feed: members that were sent it wait for no frame of this version."""
@@ -149,8 +149,8 @@ class Group:
 
     def remove(self, member: Member) -> None:
         """Remove the member, if it is in the group."""
-        is_in = member in self._live or member in self._not_live
-        self._live.pop(member, None)
+        is_in = member in self.live or member in self._not_live
+        self.live.pop(member, None)
         self._not_live.discard(member)
         if is_in and member.backlog is None:
             # It would come behind the last frame of the group, or behind the answer to the next join.
@@ -189,7 +189,7 @@ class Group:
         """Evict these users, or all for None. `text`: the last frame that they get of the group."""
         self.flush()
         frames = Frames(text)
-        for member in [*self._live, *self._not_live]:
+        for member in [*self.live, *self._not_live]:
             if user_ids is None or member.user_id in user_ids:
                 member.is_evicted = True
                 if member.backlog is None:  # A pending member learns it by the answer to its join.
@@ -215,7 +215,7 @@ class Group:
         """Positions were reset: live members must reconnect, pending ones must read the state again."""
         self._delivered = 0
         self._deliverable.clear()
-        for member in [*self._live, *self._not_live]:
+        for member in [*self.live, *self._not_live]:
             if member.backlog is None:
                 member.outbox.close(CloseCode.RESTART, "Restored")
             else:
@@ -225,7 +225,7 @@ class Group:
         """Return when the sockets of the members have room again."""
         while self._fan_out.running is not None:
             await asyncio.wait([self._fan_out.running])
-        await wait_for_room(self._live.values())
+        await wait_for_room(self.live.values())
 
     # Delivery: each write reaches all members before the next begins
 
@@ -253,7 +253,7 @@ class Group:
 
     def _make_live(self, member: Member) -> None:
         self._not_live.discard(member)
-        self._live[member] = member.outbox
+        self.live[member] = member.outbox
 
     def _fan_out_newest(self, frames: Frames) -> None:
         self._sent_version = self._version

@@ -30,6 +30,7 @@ from hubbub.protocol import Presence
 from hubbub.publish import USERS_GROUP
 from hubbub.publish.messages import (
     LastFrame,
+    Listed,
     Message,
     OneFrame,
     Reached,
@@ -44,9 +45,7 @@ from hubbub.publish.messages import (
 logger = logging.getLogger(__name__)
 
 RECEIVE_RETRY_SECONDS = 0.1
-
-# Messages of the layer between two turns of the event loop.
-MESSAGES_PER_TURN = 100
+MESSAGES_PER_TURN = 100  # Of the layer, between two turns of the event loop.
 
 
 class Hub:
@@ -295,6 +294,7 @@ class Hub:
             case Reached():
                 if (tracked := group.tracked) is not None:
                     tracked.note(message.position)
-            case Recheck():
-                if self._access is not None:
-                    self._access.access_changed(message.group)
+            case Listed() if group.feed is not None:
+                group.feed.note_listed(message.users, message.keys)
+            case Recheck() if self._access is not None:
+                self._access.access_changed(message.group)

@@ -12,7 +12,7 @@ import msgspec
 from hubbub.protocol import encode
 from hubbub.publish import process_sender
 from hubbub.publish.commits import after_commit
-from hubbub.publish.messages import LastFrame, OneFrame, Reached, SeveralFrames, StreamCommand, Told, UserId
+from hubbub.publish.messages import LastFrame, Listed, OneFrame, Reached, SeveralFrames, StreamCommand, Told, UserId
 from hubbub.publish.process_sender import flush, flushed, send_from
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "publish_access_changed",
     "publish_end",
     "publish_in_order",
+    "publish_listed",
     "publish_reached",
     "publish_stream_command",
     "publish_told",
@@ -72,6 +73,11 @@ def publish_in_order(group: str, frames: Sequence[tuple[int, str]], *, now: bool
 def publish_reached(group: str, position: int) -> None:
     """Tell every process that the group has a durable change at this position, which it reads from the record."""
     _send(partial(process_sender.put, Reached(group, position)), now=False)
+
+
+def publish_listed(group: str, user_ids: Collection[UserId], keys: Collection[str]) -> None:
+    """Tell every process that the lists of these users changed, or those users that list these keys."""
+    _send(partial(process_sender.put, Listed(group, [*user_ids], [*keys])), now=False)
 
 
 def publish_told(group: str, text: str) -> None:

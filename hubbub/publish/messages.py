@@ -62,6 +62,13 @@ class Reached(_Message, tag="hubbub.reached", frozen=True):
     position: Position
 
 
+class Listed(_Message, tag="hubbub.listed", frozen=True):
+    """The lists of these users changed, or those users that list these keys: each process reads them."""
+
+    users: list[UserId] = []
+    keys: list[Name] = []
+
+
 class Told(_Message, tag="hubbub.told", frozen=True):
     """A frame that is dropped where a socket cannot take it at once."""
 
@@ -82,7 +89,7 @@ class StreamCommand(_Message, tag="hubbub.stream", frozen=True):
     text: Text
 
 
-Message = OneFrame | SeveralFrames | LastFrame | Recheck | Reached | Told | StreamCommand
+Message = OneFrame | SeveralFrames | LastFrame | Recheck | Reached | Listed | Told | StreamCommand
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Message)

@@ -70,7 +70,7 @@ def check_permissions(**_: Any) -> list[CheckMessage]:
 def check_databases(**_: Any) -> list[CheckMessage]:
     by_alias: dict[str, list[str]] = {}
     for topic in topics().values():
-        if topic.kind != "newest":  # It has no positions.
+        if topic.kind not in ("newest", "watch"):  # They have no positions.
             by_alias.setdefault(topic.database, []).append(topic.__name__)
     return [message for alias, names in by_alias.items() for message in _messages_of(alias, ", ".join(sorted(names)))]
 
@@ -100,7 +100,7 @@ def check_tables(**_: Any) -> list[CheckMessage]:
     ]
     needed += [(SiteIdentity, router.db_for_write(SiteIdentity), "where the routers send it")]
     for topic in topics().values():
-        if topic.kind != "newest" and topic.database in connections.settings:
+        if topic.kind not in ("newest", "watch") and topic.database in connections.settings:
             used = [TopicPosition, TopicEpoch, *([TopicOnce] if any(s.once for s in topic.commands.values()) else [])]
             needed += [(model, topic.database, f"by {topic.__name__}") for model in used if not topic.has_own_positions]
     return [

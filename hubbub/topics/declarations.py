@@ -12,7 +12,7 @@ from hubbub.process.refusals import BadDeclaration
 from hubbub.topics.addresses import VALID_NAME, is_composite
 from hubbub.topics.commands import Access, is_permission
 
-KINDS = ("state", "log", "newest")
+KINDS = ("state", "log", "newest", "watch")
 
 NAMES_ALLOWED = 'a name is a small letter, then up to 39 small letters, digits, ".", "-" or "_", such as "poll"'
 VALID_SCOPE = re.compile(r"[!-~]{1,80}")
@@ -102,7 +102,7 @@ def _check_name(cls: Any, others: Mapping[str, Any]) -> None:
 def _check_kind(cls: Any, base: Any) -> None:
     if cls.kind not in KINDS:
         raise _bad(cls, "kind", cls.kind, f"a kind is one of {', '.join(map(repr, KINDS))}")
-    if cls.state is base.state:
+    if cls.state is base.state and cls.kind != "watch":
         raise _bad(cls, "state", None, "each topic defines `def state(self)`")
     if cls.kind == "log" and cls.changes is base.changes:
         raise _bad(cls, "changes", None, "a log defines `def changes(self, after, limit)`")
@@ -133,7 +133,7 @@ def _check_access(cls: Any, base: Any) -> None:
 
 
 def _check_methods(cls: Any, base: Any) -> None:
-    for attribute in METHODS[1:] if cls.kind == "newest" else METHODS:
+    for attribute in METHODS[1:] if cls.kind in ("newest", "watch") else METHODS:
         method = getattr(cls, attribute)
         # An unawaited `may_view` would be true for everybody.
         if inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method):

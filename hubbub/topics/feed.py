@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 from hubbub.delivery.feed import FeedReceiver
 from hubbub.delivery.recovery import Recovery, StreamPosition
@@ -35,6 +35,9 @@ class NewestFeed:
 
     def compare(self, local: StreamPosition, recorded: StreamPosition | None) -> None:
         """Never called: without `local` there is nothing to compare."""
+
+    def note_listed(self, user_ids: Collection[str], keys: Collection[str]) -> None:
+        """It has no lists."""
 
     def end(self) -> None:
         """It has no timers."""
@@ -104,6 +107,9 @@ class StateFeed:
             return  # Read anew meanwhile.
         if (recorded.epoch, recorded.position) != (local.epoch, local.position):
             self._note_stale()
+
+    def note_listed(self, user_ids: Collection[str], keys: Collection[str]) -> None:
+        """It has no lists."""
 
     def end(self) -> None:
         """Cancel timers and tasks of a topic without members."""

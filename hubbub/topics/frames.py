@@ -80,6 +80,27 @@ class Closed(msgspec.Struct, tag_field="type", tag="closed", kw_only=True, froze
     code: str
 
 
+class Moved(msgspec.Struct, tag_field="type", tag="moved", kw_only=True, frozen=True):
+    """Of a list: the new summaries of topics that moved, or came to the list."""
+
+    topic: str
+    items: list[msgspec.Raw]
+
+
+class Gone(msgspec.Struct, tag_field="type", tag="gone", kw_only=True, frozen=True):
+    """Of a list: topics that are not in it any more."""
+
+    topic: str
+    keys: list[str]
+
+
+class ListState(msgspec.Struct, kw_only=True, frozen=True):
+    """The state of a list. `more`: the other summaries follow as `moved`."""
+
+    items: list[msgspec.Raw]
+    more: bool
+
+
 class PresenceChanged(msgspec.Struct, tag_field="type", tag="presence.changed", kw_only=True, frozen=True):
     topic: str
     count: int
@@ -90,7 +111,7 @@ class PresenceChanged(msgspec.Struct, tag_field="type", tag="presence.changed", 
 # Types of the engine's own frames, which clients read before those of a topic.
 RESERVED_TYPES = {
     *("ok", "error", "pong", "hello", "auth.required", "service.changed", "person.changed"),
-    *("changed", "closed", "presence.changed"),
+    *("changed", "closed", "presence.changed", "moved", "gone"),
     "state",  # Of the Python client, which hands out states beside the events.
 }
 # Fields that `event_text` adds. A second one of the same name would hide them.

@@ -63,3 +63,21 @@ class LiveTopic(Protocol):
 
 # Finds the topic of an address; None: there is none.
 Find = Callable[[str], LiveTopic | None]
+
+
+class WatchTopic(LiveTopic, Protocol):
+    """One list of topics for each user. `Watch` describes the methods."""
+
+    @classmethod
+    def keys_for(
+        cls, user_ids: Collection[str], among: "Collection[Any] | None"
+    ) -> "Mapping[str, Collection[Any]]": ...
+
+    @classmethod
+    def summaries(cls, keys: Collection[Any]) -> Mapping[Any, Any]: ...
+
+    @classmethod
+    def watched_key(cls, text: str) -> Any: ...
+
+    @classmethod
+    def watched_group(cls, text: str) -> str: ...

@@ -14,8 +14,12 @@ from hubbub import publish as publisher
 from hubbub.protocol import Person, PersonChanged, encode
 from hubbub.publish.commits import after_commit, open_transactions
 from hubbub.topics import positions
+from hubbub.topics.addresses import key_text
 from hubbub.topics.frames import Closed, event_text
 from hubbub.topics.interface import LiveTopic
+
+# Users in one message between processes.
+MAX_LISTED = 1000
 
 
 class Marks:
@@ -112,7 +116,7 @@ def publish(topic: LiveTopic, position: int, event: Any) -> None:
         publisher.publish(topic.group, event_text(topic.address, event, position), version=position)
         return
     if topic.kind != "log":
-        raise TypeError(f"{topic.address}: a state is not published; call changed()")
+        raise TypeError(f"{topic.address}: a {topic.kind} is not published; a state calls changed()")
     publish_many(topic, [(position, event)])
 
 
@@ -140,6 +144,13 @@ def person_changed(topics: Iterable[LiveTopic], user_id: str, name: str) -> None
     text = encode(PersonChanged(user=Person(user_id, name)))
     for topic in topics:
         publisher.publish(topic.group, text)
+
+
+def lists_changed(topic: LiveTopic, user_ids: Collection[str], keys: Collection[Any]) -> None:
+    """See `Watch.lists_changed`."""
+    ids = [*user_ids]
+    for start in range(0, max(1, len(ids)), MAX_LISTED):
+        publisher.publish_listed(topic.group, ids[start : start + MAX_LISTED], [key_text(key) for key in keys])
 
 
 def close(topic: LiveTopic, code: str) -> None:

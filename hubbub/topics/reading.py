@@ -119,7 +119,7 @@ def read_positions(find: Find, groups: Iterable[str]) -> dict[str, StreamPositio
     by_database: dict[str, dict[str, str]] = {}
     by_class: dict[type[LiveTopic], dict[Any, str]] = {}
     for group in groups:
-        if (topic := find(address := address_of_group(group))) is None or topic.kind == "newest":
+        if (topic := find(address := address_of_group(group))) is None or topic.kind in ("newest", "watch"):
             continue
         if topic.has_own_positions:
             by_class.setdefault(type(topic), {})[topic.key] = group

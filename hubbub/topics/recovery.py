@@ -29,6 +29,12 @@ def find(address: str) -> LiveTopic | None:
     return topic_at(address, topics())
 
 
+def is_watch(group: str) -> bool:
+    """Whether the topic of the group is a `Watch`."""
+    cls = topics().get(address_of_group(group).partition("/")[0])
+    return cls is not None and cls.kind == "watch"
+
+
 class Comparison:
     """Reads the positions that changed since the last comparison, so that its cost does not rise with open topics."""
 
@@ -48,6 +54,8 @@ class Comparison:
         since, self._since = self._since, {}  # A failure leaves it empty: the next comparison reads everything.
         if time.monotonic() - self._read_at > FULL_SECONDS:
             since = {}  # No topic was open meanwhile: all that changed since would be more than is open now.
+        # A list compares what is in it by itself; it is asked to only where hints may be lost.
+        groups = [group for group in groups if not is_watch(group)]
         share = math.ceil(len(groups) * conf.settings().reconcile_seconds / FULL_SECONDS)
         start = self._next if self._next < len(groups) else 0
         slice_ = sorted(groups)[start : start + share]

@@ -33,7 +33,7 @@ class Topic:
 
     Class attributes:
         kind: "state": clients get the newest state, durably. "log": every change, in order, once. "newest": the newest
-            frame only, not durable.
+            frame only, not durable. "watch": see `hubbub.Watch`.
         permission: needed to see it, as in `user.has_perm`; or SIGNED_IN. None: `may_view` decides.
         follows: by model, a function from a row to the key of the topic that it belongs to. Saving or deleting the
             row calls `changed()`.

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { takeTitles } from "../../chat/static/chat/js/room-titles.js";
 import { onReturn } from "../../hubbub/static/hubbub/js/fetched.js";
 import { takeOwnName } from "../../hubbub/static/hubbub/js/own-name.js";
 import { give } from "./served.js";
@@ -139,20 +138,4 @@ test("a page whose session has ended is loaded again: the site then says why", a
   assert.deepEqual([asked, reloads], ["manual", 0], "another tab that signs out has its turn");
   t.mock.timers.tick(1_000);
   assert.equal(reloads, 1);
-});
-
-test("the list of rooms takes the titles of the lobby; a room that the lobby lacks keeps its own", () => {
-  /**
-   * @param {string} href
-   * @param {string} textContent
-   */
-  const link = (href, textContent) => {
-    const title = { textContent };
-    return { title, getAttribute: () => href, querySelector: () => title };
-  };
-  /** @param {object[]} links */
-  const pageWith = (...links) => /** @type {Document} */ (/** @type {unknown} */ ({ querySelectorAll: () => links }));
-  const [lounge, gone] = [link("/rooms/lounge/", "Lounge"), link("/rooms/gone/", "Gone")];
-  takeTitles(pageWith(lounge, gone), pageWith(link("/rooms/lounge/", "Sofa"), link("/rooms/new/", "New")));
-  assert.deepEqual([lounge.title.textContent, gone.title.textContent], ["Sofa", "Gone"]);
 });

@@ -3,7 +3,6 @@
 import { browser } from "../../hubbub/js/browser.js";
 import { find } from "../../hubbub/js/dom.js";
 import { failureOf } from "../../hubbub/js/errors.js";
-import { onReturn } from "../../hubbub/js/fetched.js";
 import { Hubbub } from "../../hubbub/js/hub.js";
 import { newId } from "../../hubbub/js/new-id.js";
 import { oncePerTurn } from "../../hubbub/js/once-per-turn.js";
@@ -11,11 +10,12 @@ import { showOwnName } from "../../hubbub/js/own-name.js";
 import { ConnectionStrip } from "./connection-strip.js";
 import { failureText } from "./failure-texts.js";
 import { Reentry } from "./reentry.js";
+import { watchRooms } from "./room-list.js";
 import { lastOwn } from "./room-rows.js";
 import { initial, reduce } from "./room-state.js";
-import { takeTitles } from "./room-titles.js";
 import { RoomTopic } from "./room-topic.js";
 import { RoomView } from "./room-view.js";
+import { RoomsNav } from "./rooms-nav.js";
 import { UnsentText } from "./unsent-text.js";
 
 /** @import { Person } from "../../hubbub/js/types.js" */
@@ -24,7 +24,6 @@ import { UnsentText } from "./unsent-text.js";
 const PAGE = 50; // Messages in one request for older ones.
 const KEPT_MESSAGES = 400; // In a page left open; older ones are read again on demand.
 const RETRY_MS = 2_000;
-const TITLES_MS = 30_000; // Between two requests for the titles of other rooms.
 
 const root = find(document, "#room", HTMLElement);
 const {
@@ -35,7 +34,7 @@ const {
   description = "",
   socketPath = "",
   livePath = "",
-  lobby = "",
+  roomPath = "",
 } = root.dataset;
 const me = { id: userId, name: userName };
 const role = /** @type {RoomHere["role"]} */ (root.dataset.roleHere);
@@ -100,6 +99,8 @@ const hub = new Hubbub(
   },
   env,
 );
+const roomsNav = new RoomsNav(document, roomPath, slug);
+watchRooms(hub, (rooms) => roomsNav.show(rooms));
 const room = new RoomTopic(hub, slug, { change, joined, closed });
 const reentry = new Reentry(
   () => room.join(),
@@ -111,8 +112,6 @@ view.composer.text = unsent.draft;
 view.render(state);
 markSeen();
 document.addEventListener("visibilitychange", markSeen);
-const roomsList = find(document, "#rooms", HTMLElement);
-onReturn(lobby, TITLES_MS, (page) => takeTitles(roomsList, page), roomsList);
 document.addEventListener("signing-out", () => hub.close());
 for (const kept of state.pending) {
   if (kept.error === null) room.post(kept);

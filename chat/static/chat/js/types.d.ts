@@ -264,6 +264,34 @@ declare global {
   }
 }
 
+/** The last message of a room. `text`: one line of it; null: it is deleted. */
+export interface LastWords {
+  seq: number;
+  user: Person;
+  text: string | null;
+  at: string;
+}
+
+/** A room in the list of rooms. Lists are in the order of `sort`. */
+export interface RoomEntry {
+  slug: string;
+  title: string;
+  private: boolean;
+  archived: boolean;
+  last_seq: number;
+  last: LastWords | null;
+  sort: string;
+}
+
+/** What the topic `rooms` brings. */
+export interface RoomsState {
+  items: RoomEntry[];
+  more: boolean;
+}
+export type RoomsEvent =
+  | { type: "moved"; topic: string; items: RoomEntry[] }
+  | { type: "gone"; topic: string; keys: string[] };
+
 /** A part of a line of a message. `target`: what a link opens, where its text does not say so. */
 export type Inline =
   | string

@@ -133,6 +133,8 @@ export class Replica {
 
   /** @param {TopicEvent} event */
   #isNew(event) {
+    // A list changes without positions: a page that opens it later joins it anew.
+    if (event.type === "moved" || event.type === "gone") this.#events = null;
     if (event.position === undefined) return true;
     if (event.position <= this.#position) return false;
     this.#position = event.position;

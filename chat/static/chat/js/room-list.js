@@ -1,0 +1,77 @@
+// The rooms of the user, as the server tells them: pure state, and the topic that brings it.
+
+/** @import { Hubbub } from "../../hubbub/js/hub.js" */
+/** @import { RoomEntry, RoomsEvent, RoomsState } from "./types.js" */
+
+/** @typedef {ReadonlyMap<string, RoomEntry>} Rooms  by slug */
+
+/**
+ * @param {Rooms} rooms
+ * @param {RoomsState | RoomsEvent} news
+ * @returns {Rooms}
+ */
+export function withNews(rooms, news) {
+  if (!("type" in news)) return new Map(news.items.map((entry) => [entry.slug, entry]));
+  const next = new Map(rooms);
+  if (news.type === "moved") for (const entry of news.items) next.set(entry.slug, entry);
+  else if (news.type === "gone") for (const slug of news.keys) next.delete(slug);
+  return next;
+}
+
+/**
+ * In the order of lists: archived rooms last, natural order by title.
+ *
+ * @param {Rooms} rooms
+ */
+export function inOrder(rooms) {
+  return [...rooms.values()].sort(
+    (a, b) => Number(a.archived) - Number(b.archived) || (a.sort < b.sort ? -1 : Number(a.sort > b.sort)),
+  );
+}
+
+/**
+ * Joins the list, and calls `changed` with the rooms after each change.
+ *
+ * @param {Hubbub} hub
+ * @param {(rooms: RoomEntry[]) => void} changed
+ */
+export function watchRooms(hub, changed) {
+  /** @type {Rooms} */
+  let rooms = new Map();
+  return hub.topic("rooms", {
+    /** @param {RoomsState} state */
+    state(state) {
+      rooms = withNews(rooms, state);
+      changed(inOrder(rooms));
+    },
+    /** @param {RoomsEvent[]} events */
+    events(events) {
+      rooms = events.reduce(withNews, rooms);
+      changed(inOrder(rooms));
+    },
+  });
+}
+
+/**
+ * Puts an element for each room into a list, in order. Elements that are there stay the same: a focus is not lost.
+ *
+ * @param {HTMLElement} list
+ * @param {RoomEntry[]} rooms
+ * @param {object} calls
+ * @param {(room: RoomEntry) => HTMLElement} calls.make
+ * @param {(element: HTMLElement, room: RoomEntry) => void} calls.show
+ */
+export function showRooms(list, rooms, { make, show }) {
+  const old = new Map([...list.children].map((element) => [element.getAttribute("data-slug"), element]));
+  /** @type {Element | null} */
+  let place = list.firstElementChild;
+  for (const room of rooms) {
+    const element = /** @type {HTMLElement} */ (old.get(room.slug) ?? make(room));
+    old.delete(room.slug);
+    element.setAttribute("data-slug", room.slug);
+    show(element, room);
+    if (element === place) place = place.nextElementSibling;
+    else list.insertBefore(element, place);
+  }
+  for (const element of old.values()) element.remove();
+}

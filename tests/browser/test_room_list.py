@@ -1,0 +1,52 @@
+"""The list of rooms beside a room: what others do shows on an open page, without a reload."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from tests.support.chat_page import cookie_of, in_shell, make_room, ready
+from tests.support.cluster import Cluster
+
+pytestmark = pytest.mark.browser
+
+
+@asynccontextmanager
+async def room_of(browser: Browser, cluster: Cluster, name: str) -> AsyncIterator[Page]:
+    context = await browser.new_context()
+    await context.add_cookies([{"name": "sessionid", "value": cookie_of(cluster, name), "url": cluster.url}])
+    page = await context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    await page.goto(f"{cluster.url}/rooms/general/")
+    await ready(page)
+    yield page
+    assert problems == []
+    await context.close()
+
+
+async def test_rooms_come_change_and_go_on_an_open_page(browser: Browser, cluster: Cluster) -> None:
+    slug, name = f"new-{uuid4().hex[:6]}", f"amara-{uuid4().hex[:6]}"
+    async with room_of(browser, cluster, name) as page:
+        links = page.locator(f".rooms-link[href='/rooms/{slug}/']")
+        await expect(links).to_have_count(0)
+        await make_room(cluster, slug)
+        await expect(links).to_have_count(1)
+        titles = page.locator("[data-role=room-title]")
+        for title in ("Project 10", "Project 2", "aardvarks"):
+            change = "from chat import services; from chat.models import Room\n"
+            change += f"services.change_room(room_id=Room.objects.get(slug={slug!r}).pk, title={title!r})"
+            await in_shell(cluster, change)
+            await expect(links).to_have_text(title)
+        await expect(titles.first).to_have_text("aardvarks")  # In its place, before "General".
+        archive = "from chat import services; from chat.models import Room\n"
+        archive += f"services.change_room(room_id=Room.objects.get(slug={slug!r}).pk, is_archived=True)"
+        await in_shell(cluster, archive)
+        await expect(titles.last).to_have_text("aardvarks")
+        await expect(links.locator("[data-role=room-archived]")).to_be_visible()
+        await in_shell(cluster, f"from chat.models import Room; Room.objects.get(slug={slug!r}).delete()")
+        await expect(links).to_have_count(0)
+        # The page's own room is marked, and the link of a new room leads there.
+        await expect(page.locator(".rooms-link[aria-current=page]")).to_have_text("General")
