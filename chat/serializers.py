@@ -35,7 +35,9 @@ def message_state(message: Message) -> MessageState:
     return MessageState(
         seq=message.seq,
         id=message.client_id,
-        user=Person(users.id_of(author), users.name_of(author)) if author else Person(None, GONE),
+        user=Person(users.id_of(author), users.name_of(author), users.picture_of(author))
+        if author
+        else Person(None, GONE),
         body=message.body,
         at=utc(message.at),
         edited_at=None if message.edited_at is None else utc(message.edited_at),

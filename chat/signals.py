@@ -42,8 +42,8 @@ def _room_deleted(instance: Room, **_: object) -> None:
     services.publish_room_deleted(instance.slug)
 
 
-def _user_renamed(user_id: str, name: str, **_: object) -> None:
-    person_changed(map(room_topic, access.rooms_showing(user_id)), user_id, name)
+def _user_renamed(user_id: str, name: str, picture: str, status: str, **_: object) -> None:
+    person_changed(map(room_topic, access.rooms_showing(user_id)), user_id, name, picture, status)
 
 
 def _epochs_renewed(**_: object) -> str:

@@ -4,9 +4,10 @@ import copy
 from functools import partial
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.forms import AdminUserCreationForm
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
@@ -21,12 +22,19 @@ from hubbub import users
 from hubbub.admin_services.bulk import BulkAdmin
 from hubbub.admin_services.links import link_to_list
 from hubbub.models import AccessToken
+from hubbub.process.security_log import Kind, log_event
 from project.accounts.escalation import BoundedUserAdmin, GroupAdmin
 from project.accounts.models import User
 from project.accounts.password_forms import OtherPasswordForm
+from project.accounts.pictures import set_picture
 from project.accounts.reset_admin import ResetLinkAdmin
 
 ACTIVITY = ["rooms", "messages", "tokens"]
+SHOWN = ["shown_name", "shown_status"]
+
+
+class ChangeUserForm(UserChangeForm):  # type: ignore[type-arg]
+    remove_picture = forms.BooleanField(required=False, help_text="Others see the initials again.")
 
 
 class AddUserForm(AdminUserCreationForm):  # type: ignore[type-arg]
@@ -64,7 +72,9 @@ class NameFilter(admin.SimpleListFilter):
 @admin.register(User)
 class UserAdmin(ResetLinkAdmin, BoundedUserAdmin, BulkAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
     add_form = AddUserForm
-    list_display = ["username", "is_active", "is_staff", "rooms", "messages", "tokens", "last_login", "email"]
+    list_display = ["username", "shown_name", "is_active", "is_staff", "rooms", "messages", "tokens", "last_login", "email"]
+    form = ChangeUserForm
+    search_fields = ["username", "shown_name", "email"]
     list_filter = ["is_active", "is_staff", "is_superuser", NameFilter, "groups", "date_joined", "last_login"]
     search_help_text = "Search names and email addresses."
     # The rows that depend on each user are looked up before the deletion.
@@ -111,7 +121,10 @@ class UserAdmin(ResetLinkAdmin, BoundedUserAdmin, BulkAdmin, DjangoUserAdmin):  
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
-        return fieldsets if obj is None else [("Activity", {"fields": [tuple(ACTIVITY)]}), *fieldsets]
+        if obj is None:
+            return fieldsets
+        shown = [*SHOWN, "remove_picture"] if obj.shown_picture and self.has_change_permission(request, obj) else SHOWN
+        return [("Activity", {"fields": [tuple(ACTIVITY)]}), ("Shown to others", {"fields": shown}), *fieldsets]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fields = super().get_readonly_fields(request, obj)
@@ -134,6 +147,15 @@ class UserAdmin(ResetLinkAdmin, BoundedUserAdmin, BulkAdmin, DjangoUserAdmin):  
             raise ValidationError("this is your own account")
         if self.is_beyond(request, row):
             raise ValidationError("the account has permissions that you do not have")
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        # In the transaction of the page.
+        if form.cleaned_data.get("remove_picture"):
+            set_picture(obj, None)
+        super().save_model(request, obj, form, change)
+        if changed := {*SHOWN, "remove_picture"}.intersection(form.changed_data):
+            detail = f"by user {request.user.pk}: {', '.join(sorted(changed))}"
+            log_event(Kind.PROFILE_CHANGED, user=obj.pk, detail=detail)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         deletion.disown_messages(user_id=users.id_of(obj))
