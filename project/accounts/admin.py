@@ -72,7 +72,17 @@ class NameFilter(admin.SimpleListFilter):
 @admin.register(User)
 class UserAdmin(ResetLinkAdmin, BoundedUserAdmin, BulkAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
     add_form = AddUserForm
-    list_display = ["username", "shown_name", "is_active", "is_staff", "rooms", "messages", "tokens", "last_login", "email"]
+    list_display = [
+        "username",
+        "shown_name",
+        "is_active",
+        "is_staff",
+        "rooms",
+        "messages",
+        "tokens",
+        "last_login",
+        "email",
+    ]
     form = ChangeUserForm
     search_fields = ["username", "shown_name", "email"]
     list_filter = ["is_active", "is_staff", "is_superuser", NameFilter, "groups", "date_joined", "last_login"]
