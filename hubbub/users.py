@@ -77,7 +77,7 @@ def name_of(user: Any) -> str:
 
 
 def label_of(user: Any) -> str:
-    """For staff: the name that others see, and the user name after it where they differ."""
+    """The name that others see, for staff with the user name after it where they differ."""
     name, user_name = name_of(user), str(user.get_username())
     return name if name == user_name else f"{name} ({user_name})"
 

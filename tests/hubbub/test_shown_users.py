@@ -7,17 +7,11 @@ import msgspec
 import pytest
 from redis import Redis
 
-from chat import history
-from chat.models import Room
 from hubbub import users
 from hubbub.presence import store, topic_presence
 from hubbub.presence.topic_presence import Change
-from hubbub.process.times import now
 from hubbub.protocol import Person, Presence, encode
-from hubbub.testing import published
-from project.accounts.models import User
 from tests.support.hubs import until
-from tests.support.posts import post_all, post_by
 from tests.support.sides import ALICE, BOB, GROUP, names
 
 PICTURE = "0123456789abcdef" * 2
@@ -82,50 +76,3 @@ async def test_status_lines_give_way_to_names(redis: Redis, sides: Any) -> None:
     presence = people.presence_for(crowd[0])
     assert [(user.name, user.picture, user.status) for user in presence.users][:1] == [("user-1", PICTURE, "")]
     assert len(presence.users) == 100
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize("field", ["shown_name", "shown_picture", "shown_status"])
-def test_each_change_of_what_others_see_is_told(alice: Any, attic: Room, field: str) -> None:
-    setattr(alice, field, "new")
-    with published() as frames:
-        alice.save(update_fields=[field])
-    shown = {"shown_name": "name", "shown_picture": "picture", "shown_status": "status"}[field]
-    user = {"id": str(alice.pk), "name": "alice", shown: "new"}
-    assert frames == [{"type": "person.changed", "user": user}]
-    with published() as frames:
-        alice.save()
-        alice.last_login = now()
-        alice.save(update_fields=["last_login"])
-        alice.save(update_fields=["password"])
-    assert frames == []
-
-
-@pytest.mark.django_db
-def test_a_property_may_decide_what_others_see(alice: Any, attic: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert users.shown_fields() == {"username", *users.SHOWN}
-    monkeypatch.setattr(User, "shown_status", property(lambda user: user.first_name), raising=False)
-    monkeypatch.setattr(users, "_columns", lambda: {"username", "shown_name", "shown_picture"})
-    assert users.shown_fields() is None
-    alice.first_name = "Alice"
-    with published() as frames:
-        alice.save(update_fields=["first_name"])
-    assert [frame["user"]["status"] for frame in frames] == ["Alice"]
-
-
-@pytest.mark.django_db
-def test_messages_have_the_picture_and_not_the_status(alice: Any, lounge: Room, django_assert_num_queries: Any) -> None:
-    User.objects.filter(pk=alice.pk).update(shown_name="Ada", shown_picture=PICTURE, shown_status="here")
-    alice.refresh_from_db()
-    with published() as frames:
-        post_all([post_by(alice, lounge)])
-    [frame] = [frame for frame in frames if frame["type"] == "message.posted"]
-    assert frame["message"]["user"] == {"id": str(alice.pk), "name": "Ada", "picture": PICTURE}
-    with django_assert_num_queries(1):
-        [state] = history.latest_page(history_room(lounge), 100_000).messages
-    assert state.user == Person(str(alice.pk), "Ada", PICTURE)
-
-
-def history_room(room: Room) -> Room:
-    room.refresh_from_db()
-    return room

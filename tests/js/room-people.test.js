@@ -146,10 +146,10 @@ test("a deleted user's name does not change", () => {
 test("a new picture and status are beside the user everywhere, and are gone when they are removed", async () => {
   const page = await enter({ count: 2, users: [ALICE, BOB] }, [message(1, { user: BOB })]);
   const shown = { ...BOB, picture: "1f".repeat(16), status: "here" };
-  await page.hub.say({ type: "person.changed", user: shown });
+  await page.say({ type: "person.changed", user: shown });
   assert.deepEqual(page.state.present?.users, [ALICE, shown]);
-  page.change({ type: "renamed", users: [shown] });
+  page.state = run(page.state, { type: "renamed", users: [shown] });
   assert.deepEqual(page.state.messages[0]?.user, { ...BOB, picture: shown.picture });
-  page.change({ type: "renamed", users: [BOB] });
+  page.state = run(page.state, { type: "renamed", users: [BOB] });
   assert.deepEqual(page.state.messages[0]?.user, BOB);
 });
