@@ -113,6 +113,8 @@ class UserAdmin(ResetLinkAdmin, BoundedUserAdmin, BulkAdmin, DjangoUserAdmin):  
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form_class: Any = super().get_form(request, obj, change=change, **kwargs)
+        if not self._can_remove_picture(request, obj):
+            form_class.base_fields.pop("remove_picture", None)
         if issubclass(form_class, AddUserForm):
             form_class.password_hash = getattr(request, "password_hash", "")
         return form_class
@@ -133,8 +135,11 @@ class UserAdmin(ResetLinkAdmin, BoundedUserAdmin, BulkAdmin, DjangoUserAdmin):  
         fieldsets = super().get_fieldsets(request, obj)
         if obj is None:
             return fieldsets
-        shown = [*SHOWN, "remove_picture"] if obj.shown_picture and self.has_change_permission(request, obj) else SHOWN
+        shown = [*SHOWN, "remove_picture"] if self._can_remove_picture(request, obj) else SHOWN
         return [("Activity", {"fields": [tuple(ACTIVITY)]}), ("Shown to others", {"fields": shown}), *fieldsets]
+
+    def _can_remove_picture(self, request: HttpRequest, obj: Any) -> bool:
+        return obj is not None and bool(obj.shown_picture) and self.has_change_permission(request, obj)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fields = super().get_readonly_fields(request, obj)
