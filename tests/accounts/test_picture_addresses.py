@@ -1,6 +1,5 @@
 """Pictures of users on the site: who may see them, and what becomes of old ones."""
 
-
 import pytest
 from django.test import Client
 from django.urls import reverse

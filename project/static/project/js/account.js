@@ -18,12 +18,14 @@ const SIDE = 512; // In pixels: the server makes a smaller one.
 const SMALL_BYTES = 500_000; // Sent as it is.
 
 const chosen = find(document, "#id_profile_picture", HTMLInputElement);
+const save = find(document, "[data-profile] button[type=submit]", HTMLButtonElement);
 chosen.addEventListener("change", makeSmall);
 
 /** Replaces a large picture by a small one before it is sent: a camera's would be beyond the server's limit. */
 async function makeSmall() {
   const file = chosen.files?.[0];
   if (file === undefined || file.size <= SMALL_BYTES) return;
+  save.disabled = true;
   try {
     const bitmap = await createImageBitmap(file);
     const scale = Math.min(1, SIDE / Math.min(bitmap.width, bitmap.height));
@@ -39,6 +41,8 @@ async function makeSmall() {
   } catch {
     // Not a picture that this browser reads.
     if (chosen.files?.[0] === file && file.size > Number(chosen.dataset.maxBytes)) refuse(file);
+  } finally {
+    save.disabled = false;
   }
 }
 
