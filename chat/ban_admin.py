@@ -78,7 +78,7 @@ class BanForm(forms.Form):
         super().__init__(*args, **kw)
         recent: Any = self.fields["recent"]
         recent.choices = [
-            (key := users.id_of(user), _marked(users.name_of(user), bans_of.get(key))) for user in choices
+            (key := users.id_of(user), _marked(users.label_of(user), bans_of.get(key))) for user in choices
         ]
         self.fields["reason"].help_text = str(Membership._meta.get_field("ban_reason").help_text)
         if search_site is not None:

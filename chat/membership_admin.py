@@ -177,7 +177,7 @@ class MembershipAdmin(ServiceAdmin):
 
     @admin.display(description="user", ordering=users.name_lookup("user"))
     def member(self, membership: Membership) -> str:
-        return users.name_of(membership.user)
+        return users.label_of(membership.user)
 
     @admin.display(description="room", ordering="room")
     def in_room(self, membership: Membership) -> str:

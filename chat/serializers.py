@@ -51,11 +51,18 @@ def room_entry(room: Room, last: Message | None) -> RoomEntry:
     )
 
 
-def last_words(message: Message) -> LastWords:
+def author_of(message: Message) -> Person:
+    """The author as others see them. Select `author` with the message: otherwise each one costs a query."""
     author = message.author
+    if author is None:
+        return Person(None, GONE)
+    return Person(users.id_of(author), users.name_of(author), users.picture_of(author))
+
+
+def last_words(message: Message) -> LastWords:
     return LastWords(
         seq=message.seq,
-        user=Person(users.id_of(author), users.name_of(author)) if author else Person(None, GONE),
+        user=author_of(message),
         text=None if message.deleted_at is not None else excerpt(message.body, EXCERPT_CHARS),
         at=utc(message.at),
     )
@@ -63,11 +70,10 @@ def last_words(message: Message) -> LastWords:
 
 def message_state(message: Message) -> MessageState:
     """The message as a frame. Select `author` with the message: otherwise each one costs a query."""
-    author = message.author
     return MessageState(
         seq=message.seq,
         id=message.client_id,
-        user=Person(users.id_of(author), users.name_of(author)) if author else Person(None, GONE),
+        user=author_of(message),
         body=message.body,
         at=utc(message.at),
         edited_at=None if message.edited_at is None else utc(message.edited_at),

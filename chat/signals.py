@@ -47,9 +47,9 @@ def _room_deleted(instance: Room, **_: object) -> None:
     services.publish_room_deleted(instance.slug)
 
 
-def _user_renamed(user_id: str, name: str, **_: object) -> None:
+def _user_renamed(user_id: str, name: str, picture: str, status: str, **_: object) -> None:
     slugs = access.rooms_showing(user_id)
-    person_changed(map(room_topic, slugs), user_id, name)
+    person_changed(map(room_topic, slugs), user_id, name, picture, status)
     rooms_topic().lists_changed(keys=slugs)
 
 

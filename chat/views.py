@@ -3,6 +3,7 @@
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_safe
 
 from chat import access
@@ -32,5 +33,13 @@ def room(request: HttpRequest, slug: str) -> HttpResponse:
     except Refused:
         raise Http404 from None
     rooms = access.rooms_for(user_id).order_by("is_archived", "sort_key", "pk")
-    me = {"user_id": user_id, "user_name": users.name_of(request.user)}
+    me = {"user_id": user_id, "user_name": users.name_of(request.user), "pictures": _address_of_pictures()}
     return render(request, "chat/room.html", {"room": here, "role": role, "rooms": rooms, **me})
+
+
+def _address_of_pictures() -> str:
+    """The address of a picture with HASH in its place; empty: the site has no URL `person-picture`."""
+    try:
+        return reverse("person-picture", args=["HASH"])
+    except NoReverseMatch:
+        return ""

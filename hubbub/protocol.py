@@ -133,11 +133,27 @@ class AuthRequired(Event, tag="auth.required", kw_only=True, frozen=True):
     within_ms: int
 
 
-class Person(msgspec.Struct, frozen=True):
-    """A user, as others see them; `id` is null for a deleted account."""
+# What others see of a user beside the id: the name, or the name, the picture and the status line.
+Card = str | tuple[str, str, str]
+
+
+class Person(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A user, as others see them; `id` is null for a deleted account. Without picture or status: none, or not told."""
 
     id: str | None
     name: str
+    picture: str = ""
+    status: str = ""
+
+    @property
+    def card(self) -> Card:
+        """Without the id."""
+        return (self.name, self.picture, self.status) if self.picture or self.status else self.name
+
+    @classmethod
+    def of(cls, user_id: str | None, card: Card) -> "Person":
+        """The user with this id and card."""
+        return cls(user_id, card) if isinstance(card, str) else cls(user_id, *card)
 
 
 class Presence(msgspec.Struct, frozen=True):
@@ -171,7 +187,7 @@ class ServiceChanged(Event, tag="service.changed", kw_only=True, frozen=True):
 
 
 class PersonChanged(Event, tag="person.changed", kw_only=True, frozen=True):
-    """The new name of a user, also for content already shown."""
+    """What others see of a user from now on, also beside content already shown."""
 
     user: Person
 

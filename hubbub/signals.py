@@ -24,7 +24,7 @@ from hubbub.publish import publish_users_changed
 
 __all__ = ["epochs_renewed", "user_renamed"]
 
-# Sent with `user_id` and `name` after the commit of a changed user name.
+# Sent after the commit when what others see of a user has changed: with `user_id`, `name`, `picture` and `status`.
 user_renamed = Signal()
 
 # Sent by `manage.py renew_epochs`: receivers renew epochs of their own, and return a line for the output.
@@ -67,18 +67,25 @@ def _hint(user_ids: Collection[str] | None, using: str) -> None:
 
 
 def _before_user_save(instance: Any, raw: bool, update_fields: Collection[str] | None, using: str, **_: object) -> None:
-    instance.__dict__.pop("_name_before", None)
-    if not raw and not instance._state.adding and (update_fields is None or users.name_lookup() in update_fields):
-        instance.__dict__["_name_before"] = users.current_name(instance.pk, using)
+    instance.__dict__.pop("_shown_before", None)
+    if not raw and not instance._state.adding and _may_change_shown(update_fields):
+        instance.__dict__["_shown_before"] = users.current_shown(instance.pk, using)
+
+
+def _may_change_shown(update_fields: Collection[str] | None) -> bool:
+    if update_fields is None:
+        return True
+    shown = users.shown_fields()
+    return not IRRELEVANT_FIELDS.issuperset(update_fields) if shown is None else not shown.isdisjoint(update_fields)
 
 
 def _user_saved(instance: Any, created: bool, update_fields: Collection[str] | None, using: str, **_: object) -> None:
     if not created and not (update_fields and set(update_fields) <= IRRELEVANT_FIELDS):
         _hint([users.id_of_key(instance.pk)], using)
     # Read from the database: the instance may be of another model that shares the users' rows.
-    before = instance.__dict__.pop("_name_before", None)
-    if before is not None and (name := users.current_name(instance.pk, using)) not in (None, before):
-        send = partial(user_renamed.send, type(instance), user_id=users.id_of_key(instance.pk), name=name)
+    before = instance.__dict__.pop("_shown_before", None)
+    if before is not None and (shown := users.current_shown(instance.pk, using)) not in (None, before):
+        send = partial(user_renamed.send, type(instance), user_id=users.id_of_key(instance.pk), **shown)
         # After the commit: receivers run queries, and a writer should not wait for them.
         transaction.on_commit(send, using=using, robust=True)
 

@@ -22,13 +22,19 @@ __all__ = [
     "id_of_key",
     "is_active",
     "key_of",
+    "label_of",
     "name_lookup",
     "name_of",
     "name_searches",
+    "picture_of",
+    "status_of",
 ]
 
 # Cached keys, some hundred bytes each.
 MAX_CACHED_KEYS = 4096
+
+# Optional attributes of a user model.
+SHOWN = ("shown_name", "shown_picture", "shown_status")
 
 
 def id_of(user: Any) -> str:
@@ -63,8 +69,32 @@ def key_from_text(field: "Field[Any, Any]", text: object) -> Any:
 
 
 def name_of(user: Any) -> str:
-    """The visible name of the user: the value of USERNAME_FIELD, which may be an e-mail address or a number."""
-    return str(user.get_username())
+    """The name that others see: the model's attribute `shown_name`, or the user name if it lacks that, or it is empty.
+
+    The user name is the value of USERNAME_FIELD, which may be an e-mail address or a number.
+    """
+    return str(getattr(user, "shown_name", "") or user.get_username())
+
+
+def label_of(user: Any) -> str:
+    """The name that others see, for staff with the user name after it where they differ."""
+    name, user_name = name_of(user), str(user.get_username())
+    return name if name == user_name else f"{name} ({user_name})"
+
+
+def picture_of(user: Any) -> str:
+    """The attribute `shown_picture`: the hash of the user's picture. Empty: there is none."""
+    return str(getattr(user, "shown_picture", "") or "")
+
+
+def status_of(user: Any) -> str:
+    """The attribute `shown_status`: the user's status line. Empty: there is none."""
+    return str(getattr(user, "shown_status", "") or "")
+
+
+def shown_of(user: Any) -> dict[str, Any]:
+    """What others see of a user: `name`, `picture` and `status`."""
+    return {"name": name_of(user), "picture": picture_of(user), "status": status_of(user)}
 
 
 def is_active(user: Any) -> bool:
@@ -116,15 +146,25 @@ def name_lookup(relation: str = "") -> str:
 
 
 def name_searches(relation: str) -> list[str]:
-    """As `name_lookup` by `relation`, for `ModelAdmin.search_fields`; empty if the name is a foreign key."""
+    """As `name_lookup` by `relation`, for `ModelAdmin.search_fields`, with `shown_name` where that is a column.
+
+    A user name that is a foreign key is left out.
+    """
     users: Any = get_user_model()
-    return [] if users._meta.get_field(users.USERNAME_FIELD).is_relation else [name_lookup(relation)]
+    names = [] if users._meta.get_field(users.USERNAME_FIELD).is_relation else [name_lookup(relation)]
+    return [*names, f"{relation}__shown_name"] if "shown_name" in _columns() else names
 
 
-def current_name(key: Any, using: str) -> str | None:
-    """The name of a user in the database `using`, by primary key; None: no such user."""
+def shown_fields() -> frozenset[str] | None:
+    """The fields that decide what others see of a user. None: any field may, by a property of the model."""
+    shown = {name for name in SHOWN if hasattr(get_user_model(), name)}
+    return frozenset({name_lookup(), *shown}) if shown <= _columns() else None
+
+
+def current_shown(key: Any, using: str) -> dict[str, Any] | None:
+    """As `shown_of` for a user in the database `using`, by primary key; None: no such user."""
     user = get_user_model()._base_manager.using(using).filter(pk=key).first()
-    return None if user is None else name_of(user)
+    return None if user is None else shown_of(user)
 
 
 def find_by_name(name: str) -> Any:
@@ -171,6 +211,10 @@ def create_superuser(name: str, password: str) -> Any:
 def _as_name(name: str) -> str:
     users: Any = get_user_model()
     return f"{name}@localhost" if isinstance(users._meta.get_field(users.USERNAME_FIELD), EmailField) else name
+
+
+def _columns() -> set[str]:
+    return {field.name for field in get_user_model()._meta.concrete_fields}
 
 
 @functools.cache

@@ -48,6 +48,8 @@ class Identity:
     # A hash of the session and the password: while it is the same, the session need not be decoded again.
     # None: validity may depend on more than these.
     proof: int | None = None
+    picture: str = ""
+    status: str = ""
 
     @property
     def is_anonymous(self) -> bool:
@@ -57,7 +59,7 @@ class Identity:
     @property
     def person(self) -> Person:
         """As others see the user; a visitor has no id."""
-        return Person(self.user_id or None, self.name)
+        return Person(self.user_id or None, self.name, self.picture, self.status)
 
     def has_any_scope(self, scopes: Set[str]) -> bool:
         """Whether it has one of `scopes`; True if `scopes` is empty."""
@@ -160,7 +162,7 @@ def renew(identities: Collection[Identity], permission: str | None) -> dict[Iden
     people = _load_users({identity.user_id for identity in identities})
     permitted = _permitted(people, permission)
     return {
-        before: now and replace(now, name=users.name_of(people[now.user_id]), permitted=now.user_id in permitted)
+        before: now and replace(now, permitted=now.user_id in permitted, **users.shown_of(people[now.user_id]))
         for before, now in revalidate(identities, people).items()
     }
 
@@ -261,8 +263,8 @@ def _permitted(people: Mapping[str, Any], permission: str | None) -> Collection[
 def _identity(user: Any, permission: str | None, **credential: Any) -> Identity:
     return Identity(
         user_id=users.id_of(user),
-        name=users.name_of(user),
         permitted=users.has_perm(user, permission),
+        **users.shown_of(user),
         **credential,
     )
 

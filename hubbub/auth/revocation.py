@@ -19,7 +19,7 @@ from hubbub.auth.revocable import Group, Member, Socket
 from hubbub.process.pacing import slices
 from hubbub.process.security_log import Kind, address_of, log_event
 from hubbub.process.times import now
-from hubbub.protocol import CloseCode, Person, PersonChanged, Refused, encode
+from hubbub.protocol import Card, CloseCode, PersonChanged, Refused, encode
 from hubbub.publish.group_names import shown
 
 logger = logging.getLogger(__name__)
@@ -31,10 +31,10 @@ class SocketRevoker:
     """Closes admitted sockets when their session, token or permission ends.
 
     Args:
-        on_rename: called with the id and the new name of a user with sockets here.
+        on_rename: called with the id and the new card of a user with sockets here.
     """
 
-    def __init__(self, on_rename: Callable[[str, str], None] = lambda user_id, name: None) -> None:
+    def __init__(self, on_rename: Callable[[str, Card], None] = lambda user_id, card: None) -> None:
         self._by_user: dict[str, list[Socket]] = {}
         self._on_rename = on_rename
         self.recheck: Revalidator[str] = Revalidator(self._check)
@@ -102,9 +102,9 @@ class SocketRevoker:
             now = None  # Close it: its groups may need the lost scope. It may reconnect with fewer.
         if now is not None and now.permitted and now.has_any_scope(socket.endpoint_scopes):
             before, socket.identity = socket.identity, now
-            if now.name != before.name:
-                self._on_rename(now.user_id, now.name)
-                socket.outbox.put(encode(PersonChanged(user=Person(now.user_id, now.name))))
+            if now.person != before.person:
+                self._on_rename(now.user_id, now.person.card)
+                socket.outbox.put(encode(PersonChanged(user=now.person)))
             self._schedule_expiry(socket)
             return
         code, reason = (CloseCode.SESSION_ENDED, "Session ended") if now is None else (CloseCode.FORBIDDEN, "Forbidden")
@@ -147,10 +147,10 @@ class Revocation:
 
     Args:
         groups: returns the groups with members in this process, by name.
-        on_rename: called with the id and the new name of a user with sockets here.
+        on_rename: called with the id and the new card of a user with sockets here.
     """
 
-    def __init__(self, groups: Callable[[], Mapping[str, Group]], on_rename: Callable[[str, str], None]) -> None:
+    def __init__(self, groups: Callable[[], Mapping[str, Group]], on_rename: Callable[[str, Card], None]) -> None:
         self.sockets = SocketRevoker(on_rename)
         self.members = MemberRevoker(groups, self.sockets.groups_of)
         # Counts changes of users: names that were read before one may be out of date.

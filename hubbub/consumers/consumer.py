@@ -158,7 +158,7 @@ class Consumer(Handshake):
                 state was sent.
             epoch: the epoch of the position.
         """
-        self._memberships.go_live(group, position, epoch, self.identity.name)
+        self._memberships.go_live(group, position, epoch, self.identity.person.card)
 
     def abandon(self, group: str) -> None:
         """Cancel a `join` of the group; an earlier live membership stays."""

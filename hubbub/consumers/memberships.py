@@ -9,7 +9,7 @@ from hubbub.delivery.outbox import Outbox
 from hubbub.delivery.recovery import Recovery
 from hubbub.limits.quotas import quotas
 from hubbub.presence.topic_presence import Announce
-from hubbub.protocol import Presence
+from hubbub.protocol import Card, Presence
 from hubbub.runtime import runtime
 
 
@@ -44,7 +44,7 @@ class Memberships:
         """See `Consumer.join`."""
         self.abandon(group)
         self._pending[group] = await runtime().hub.join(
-            group, self._outbox, recovery, user.user_id, user.name, announce, self._socket, make_feed
+            group, self._outbox, recovery, user.user_id, user.person.card, announce, self._socket, make_feed
         )
 
     def is_live(self, group: str) -> bool:
@@ -56,12 +56,12 @@ class Memberships:
         """The pending member in the group."""
         return self._pending[group]
 
-    def go_live(self, group: str, position: int | None, epoch: str, name: str) -> None:
+    def go_live(self, group: str, position: int | None, epoch: str, card: Card) -> None:
         """Replace a live membership in the group by the pending one. See `Consumer.go_live`."""
         if (before := self._live.pop(group, None)) is not None:
             runtime().hub.leave(group, before)
         member = self._live[group] = self._pending.pop(group)
-        member.user_name = name  # It may have changed since the join.
+        member.user_card = card  # It may have changed since the join.
         runtime().hub.go_live(group, member, position, epoch)
 
     def presence(self, group: str, max_bytes: int | None = None) -> Presence | None:

@@ -17,7 +17,7 @@ from hubbub.delivery.recovery import Recovery
 from hubbub.delivery.sequence import Deliverable, Sequence, Spawn
 from hubbub.presence.topic_presence import People
 from hubbub.process.pacing import WriteBudget
-from hubbub.protocol import CloseCode
+from hubbub.protocol import Card, CloseCode
 
 NO_VERSION = -1
 
@@ -107,10 +107,10 @@ class Group:
         return None if self.sequence is None or self.sequence.position is None else self._delivered
 
     def enter(
-        self, outbox: Outbox, user_id: str | None = None, user_name: str = "", socket: MemberSocket | None = None
+        self, outbox: Outbox, user_id: str | None = None, user_card: Card = "", socket: MemberSocket | None = None
     ) -> Member:
         """Add a pending member."""
-        member = Member(outbox, user_id, user_name, socket, entered_at=self._sent_position)
+        member = Member(outbox, user_id, user_card, socket, entered_at=self._sent_position)
         self._not_live.add(member)
         return member
 

@@ -26,7 +26,7 @@ from hubbub.presence.tracker import Tracker
 from hubbub.process.log_once import LogOnce
 from hubbub.process.metrics import COUNTERS
 from hubbub.process.pacing import WriteBudget, give_turn
-from hubbub.protocol import Presence
+from hubbub.protocol import Card, Presence
 from hubbub.publish import USERS_GROUP
 from hubbub.publish.messages import (
     LastFrame,
@@ -98,7 +98,7 @@ class Hub:
         outbox: Outbox,
         recovery: Recovery | None = None,
         user_id: str | None = None,
-        user_name: str = "",
+        user_card: Card = "",
         announce: Announce | None = None,
         socket: MemberSocket | None = None,
         make_feed: MakeFeed | None = None,
@@ -112,13 +112,13 @@ class Hub:
             outbox: of the socket.
             recovery: makes the group an ordered one.
             user_id: of the socket's user.
-            user_name: of the socket's user.
+            user_card: of the socket's user.
             announce: makes the frames that announce joins and leaves; with it the group has presence.
             socket: the log names it when the member is evicted.
             make_feed: gives the group a feed instead of ordered frames.
         """
         subscription = self._subscriptions.get(name) or self._add_group(name, recovery, announce, make_feed)
-        member = subscription.group.enter(outbox, user_id, user_name, socket)
+        member = subscription.group.enter(outbox, user_id, user_card, socket)
         try:
             if not subscription.is_active:
                 await self._subscriber.subscribe(subscription)
@@ -190,11 +190,11 @@ class Hub:
         """The groups with members in this process."""
         return {name: subscription.group for name, subscription in self._subscriptions.items()}
 
-    def rename_user(self, user_id: str, name: str) -> None:
-        """Correct the name of a present user."""
+    def rename_user(self, user_id: str, card: Card) -> None:
+        """Correct what others see of a present user."""
         for subscription in self._subscriptions.values():
             if subscription.group.people is not None:
-                subscription.group.people.rename(user_id, name)
+                subscription.group.people.rename(user_id, card)
 
     async def close(self) -> None:
         """End the hub's tasks (for tests: a process keeps its hub for life)."""

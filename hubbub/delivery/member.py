@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from hubbub import conf
 from hubbub.delivery.frames import Frames
 from hubbub.delivery.outbox import Outbox
-from hubbub.protocol import Person
+from hubbub.protocol import Card, Person
 
 # The position of an event without one: always sent.
 ALWAYS = sys.maxsize
@@ -29,7 +29,7 @@ class Member:
 
     outbox: Outbox
     user_id: str | None = None  # "" for an anonymous visitor.
-    user_name: str = ""
+    user_card: Card = ""
     socket: MemberSocket | None = None
     # (position, frames); None: it is live.
     backlog: list[tuple[int, Frames]] | None = field(default_factory=list)
@@ -44,7 +44,7 @@ class Member:
     @property
     def person(self) -> Person:
         """The user, as presence shows it; without an id for an anonymous visitor, who is not present."""
-        return Person(self.user_id or None, self.user_name)
+        return Person.of(self.user_id or None, self.user_card)
 
     def keep(self, position: int, frames: Frames) -> None:
         """Add frames to the backlog of a pending member; ignored for a live one."""

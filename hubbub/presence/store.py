@@ -180,6 +180,7 @@ def _read(process: str, groups: Collection[str], values: list[bytes | None] | Ex
 
 
 def _users(value: bytes) -> Users:
+    # A card is a name alone wherever it can be: the previous release reads nothing else, and takes the group for empty.
     try:
         return _decode(value)
     except msgspec.ValidationError:

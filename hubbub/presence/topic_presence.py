@@ -9,14 +9,14 @@ from typing import Protocol
 
 import msgspec
 
-from hubbub.protocol import Person, Presence, encode
+from hubbub.protocol import Card, Person, Presence, encode
 
 # More users are only counted: neither a page nor a frame has room for their names.
 MAX_NAMED = 100
 MAX_NAMES_BYTES = 8 * 1024
 
-# The users of one group in one process: name by id.
-Users = dict[str, str]
+# The users of one group in one process by id.
+Users = dict[str, Card]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +74,14 @@ class People:
             return
         self.sockets[person.id] = self.sockets.get(person.id, 0) + 1
         self._observer.cancel_removal(self, person.id)
-        if self.local_users.get(person.id) != person.name:
-            self.local_users[person.id] = person.name
+        if self.local_users.get(person.id) != person.card:
+            self.local_users[person.id] = person.card
             self._observer.has_changed(self)
 
-    def rename(self, user_id: str, name: str) -> None:
-        """Correct the name of a user, if present here."""
-        if self.local_users.get(user_id, name) != name:
-            self.local_users[user_id] = name
+    def rename(self, user_id: str, card: Card) -> None:
+        """Correct what others see of a user, if present here."""
+        if self.local_users.get(user_id, card) != card:
+            self.local_users[user_id] = card
             self._observer.has_changed(self)
 
     def leave(self, user_id: str | None) -> None:
@@ -122,7 +122,7 @@ class People:
         if person.id is None or person.id in self.announced:
             return self._presence_of(self.announced)
         if len(self.announced) < MAX_NAMED:
-            presence = _presence({**self.announced, person.id: person.name})
+            presence = _presence({**self.announced, person.id: person.card})
         else:
             presence = Presence(len(self.announced) + 1, [])
         self._lacks_names = self._lacks_names or not presence.users
@@ -149,6 +149,7 @@ class People:
         before = self.announced
         if before is not None and keep:
             present = {**before, **present}
+        present = _fitting(present)
         if present == before:
             return None
         self.announced, self._presence = present, None
@@ -159,8 +160,8 @@ class People:
         if before is None or not _can_be_named(before):
             before, self._lacks_names = {}, True
         name_all, self._lacks_names = self._lacks_names, False
-        joined = [(user_id, name) for user_id, name in present.items() if name_all or before.get(user_id) != name]
-        left = [(user_id, name) for user_id, name in before.items() if user_id not in present]
+        joined = [(user_id, card) for user_id, card in present.items() if name_all or before.get(user_id) != card]
+        left = [(user_id, card) for user_id, card in before.items() if user_id not in present]
         return Change(len(present), _persons(joined), _persons(left))
 
 
@@ -170,9 +171,24 @@ def _presence(users: Users) -> Presence:
 
 def _can_be_named(users: Users) -> bool:
     # Ids count too: some user models have ids as long as names.
-    size = sum(len(f"{user_id}{name}".encode()) for user_id, name in users.items())
-    return len(users) <= MAX_NAMED and size <= MAX_NAMES_BYTES
+    return len(users) <= MAX_NAMED and _size(users, of=1) <= MAX_NAMES_BYTES
 
 
-def _persons(users: Iterable[tuple[str, str]]) -> list[Person]:
-    return [Person(user_id, name) for user_id, name in users]
+def _fitting(users: Users) -> Users:
+    """The users; without their status lines if these would take the space of the names."""
+    if len(users) > MAX_NAMED or _size(users, of=3) <= MAX_NAMES_BYTES:
+        return users
+    return {user_id: Person(user_id, *_parts(card)[:2]).card for user_id, card in users.items()}
+
+
+def _size(users: Users, of: int) -> int:
+    """The bytes of the ids and of the first parts of each card."""
+    return sum(len("".join((user_id, *_parts(card)[:of])).encode()) for user_id, card in users.items())
+
+
+def _parts(card: Card) -> tuple[str, ...]:
+    return (card,) if isinstance(card, str) else card
+
+
+def _persons(users: Iterable[tuple[str, Card]]) -> list[Person]:
+    return [Person.of(user_id, card) for user_id, card in users]

@@ -31,6 +31,7 @@ class Kind(StrEnum):
     PASSWORD_FAILED = "password_failed"  # noqa: S105 - not a secret
     PASSWORD_LIMITED = "password_limited"  # noqa: S105 - not a secret
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - not a secret
+    PROFILE_CHANGED = "profile_changed"
     RESET_LINK_MADE = "reset_link_made"
     RESET_LIMITED = "reset_limited"
     ORIGIN_REFUSED = "origin_refused"

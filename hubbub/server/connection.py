@@ -110,9 +110,10 @@ class Channel(http.HTTPChannel):  # type: ignore[misc]
         else:
             self.refuse(431, "Request Header Fields Too Large")
 
-    def refuse(self, status: int, reason: str, *headers: str) -> None:
-        """Refuse a request and close the connection; further bytes are discarded."""
-        head = [f"HTTP/1.1 {status} {reason}", *headers, "Content-Length: 0", "Connection: close", "", ""]
+    def refuse(self, status: int, reason: str, *headers: str, text: str = "") -> None:
+        """Refuse a request with a plain `text` and close the connection; further bytes are discarded."""
+        length = f"Content-Length: {len(text.encode())}"
+        head = [f"HTTP/1.1 {status} {reason}", *headers, length, "Connection: close", "", text]
         self.transport.write("\r\n".join(head).encode())
         for reader in ("dataReceived", "lineReceived", "rawDataReceived"):
             setattr(self, reader, self._discard)

@@ -98,15 +98,16 @@ class Request(WebRequest):  # type: ignore[misc]
     def _check_size(self, size: int) -> None:
         tunables = conf.settings()
         if size > tunables.request_bytes:
-            self._refuse(413, "Content Too Large")
+            text = f"The request is too large: this site takes {tunables.request_bytes} bytes.\n"
+            self._refuse(413, "Content Too Large", "Content-Type: text/plain", text=text)
         elif self.channel.factory.bodies_bytes > tunables.bodies_bytes and not self._is_refused:
             COUNTERS.limited["bodies_bytes"] += 1
             self._refuse(503, "Service Unavailable", "Retry-After: 5")
 
-    def _refuse(self, status: int, reason: str, *headers: str) -> None:
+    def _refuse(self, status: int, reason: str, *headers: str, text: str = "") -> None:
         if not self._is_refused:
             self._is_refused = True
-            self.channel.refuse(status, reason, *headers)
+            self.channel.refuse(status, reason, *headers, text=text)
 
 
 class HttpFactory(DaphneHTTPFactory):  # type: ignore[misc]

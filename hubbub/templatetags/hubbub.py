@@ -1,5 +1,7 @@
 """Template tags of Hubbub: `{% load hubbub %}`."""
 
+from typing import Any
+
 from django import template
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -7,6 +9,7 @@ from django.shortcuts import resolve_url
 from django.urls import URLPattern, get_script_prefix
 from django.urls.resolvers import RoutePattern
 
+from hubbub import users
 from hubbub.process import route_names
 from hubbub.process.route_names import socket_routes
 
@@ -36,6 +39,12 @@ def socket_path(name: str) -> str:
     if not _is_fixed(route):
         raise ImproperlyConfigured(f"socket_path {name!r}: the path {str(route.pattern)!r} takes arguments.")
     return get_script_prefix() + str(route.pattern)
+
+
+@register.filter
+def shown_name(user: Any) -> str:
+    """Return the name of a user that others see: `{{ user|shown_name }}`. Empty for a visitor and a deleted account."""
+    return users.name_of(user) if user else ""
 
 
 @register.simple_tag

@@ -132,7 +132,7 @@ class Page:
         if type(self.topic).enter is Topic.enter:
             access.check_view(self.topic, user)
             return to_json(self.topic.viewer(user))
-        identity = Identity(self._user_id, users.name_of(self.user), permitted=True)
+        identity = Identity(self._user_id, permitted=True, **users.shown_of(self.user))
         return reading.enter(self.topic, identity)
 
     async def _call(self, spec: CommandSpec, /, **arguments: Any) -> Any:
@@ -146,7 +146,11 @@ class Page:
             with commits():
                 if spec.told:
                     given = {name: getattr(decoded, name) for name in spec.argument_names}
-                    return spec.method(topic, Person(self._user_id or None, users.name_of(self.user)), **given)
+                    return spec.method(
+                        topic,
+                        Person(self._user_id or None, users.name_of(self.user), users.picture_of(self.user)),
+                        **given,
+                    )
                 return calls.run_from_python(topic, spec, self.user, (), arguments)
 
         result = await sync_to_async(run)()

@@ -59,7 +59,7 @@ RESERVED = (
         "support",
         "system",
     ),  # They suggest special rights.
-    *("deleted", "you"),  # Pages show them instead of a name.
+    *("deleted", "deleteduser", "you"),  # Pages show them instead of a name.
 )
 
 # Letters, digits, letter numbers, and the marks of letters.

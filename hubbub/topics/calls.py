@@ -146,7 +146,7 @@ def _run(
             caller = access.current_user(user_id, identity)
             access.check_command(topic, spec, caller)
         if spec.told:
-            return spec.method(topic, Person(user_id or None, users.name_of(caller)), **named)
+            return spec.method(topic, Person(user_id or None, users.name_of(caller), users.picture_of(caller)), **named)
         if client_id is not None:
             return once.run(topic, spec, user_id, client_id, named, lambda: spec.method(topic, caller, **named))
         result = spec.method(topic, caller, **named)

@@ -133,15 +133,19 @@ def tell(topic: LiveTopic, event: Any) -> None:
     publisher.publish_told(topic.group, event_text(topic.address, event))
 
 
-def person_changed(topics: Iterable[LiveTopic], user_id: str, name: str) -> None:
-    """Send a user's new name to the members of these topics, after the commit: `person.changed`, encoded once.
+def person_changed(topics: Iterable[LiveTopic], user_id: str, name: str, picture: str = "", status: str = "") -> None:
+    """Send what others see of a user now to the members of these topics: `person.changed`, encoded once.
+
+    Call it after the commit.
 
     Args:
-        topics: those that show the name. Receivers of `hubbub.signals.user_renamed` find them.
+        topics: those that show the user. Receivers of `hubbub.signals.user_renamed` find them.
         user_id: of the user, as from `users.id_of`.
-        name: the new one.
+        name: as all that follow, the present one.
+        picture: its hash; empty: none.
+        status: the status line; empty: none.
     """
-    text = encode(PersonChanged(user=Person(user_id, name)))
+    text = encode(PersonChanged(user=Person(user_id, name, picture, status)))
     for topic in topics:
         publisher.publish(topic.group, text)
 

@@ -27,6 +27,7 @@ from project.accounts.browsers import address_of
 from project.accounts.hashing import Busy
 from project.accounts.models import User
 from project.accounts.password_forms import EmailForm, PasswordForm
+from project.accounts.profile import ProfileForm
 from project.accounts.views import signs_out_by_script, too_many_attempts
 
 MAX_TOKENS_LISTED = 100
@@ -55,11 +56,21 @@ def for_own_account(view: View) -> View:
 @for_own_account
 @require_http_methods(["GET", "HEAD", "POST"])
 def account(request: HttpRequest) -> HttpResponse:
-    """The account page with its two forms, told apart by the field `form`."""
+    """The account page with its forms, told apart by the field `form`."""
     if request.method != "POST":
         return _page(request)
+    if request.POST.get("form") == "profile":
+        return _change_profile(request)
     answer = _change_email if request.POST.get("form") == "email" and settings.EMAIL_HOST_IS_SET else _change_password
     return with_limited_guesses(answer)(request)
+
+
+def _change_profile(request: HttpRequest) -> HttpResponse:
+    form = ProfileForm(request.POST, request.FILES, instance=_user(request))
+    if not form.is_valid() or not form.save_profile():
+        return _page(request, profile_form=form)
+    messages.success(request, "Your profile is saved.")
+    return redirect("account")
 
 
 def _change_password(request: HttpRequest) -> HttpResponse:
@@ -205,11 +216,15 @@ def _has_wrong_password(context: Any) -> bool:
     return form is not None and any(form.has_error(name, "password_incorrect") for name in fields)
 
 
-def _page(request: HttpRequest, *, password_form: Any = None, email_form: Any = None) -> HttpResponse:
+def _page(
+    request: HttpRequest, *, password_form: Any = None, email_form: Any = None, profile_form: Any = None
+) -> HttpResponse:
     user = _user(request)
     listed = browsers.list_browsers(request)
     context: dict[str, Any] = {
-        "form": password_form or email_form,  # The refused form, if any.
+        "form": password_form or email_form or profile_form,  # The refused form, if any.
+        "profile_form": profile_form or ProfileForm(instance=_user(request)),
+        "shown": user,
         "password_form": password_form or PasswordForm(user),
         "browsers": listed,
         "are_browsers_listed": browsers.are_listed(),

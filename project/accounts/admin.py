@@ -4,9 +4,10 @@ import copy
 from functools import partial
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.forms import AdminUserCreationForm
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
@@ -21,12 +22,19 @@ from hubbub import users
 from hubbub.admin_services.bulk import BulkAdmin
 from hubbub.admin_services.links import link_to_list
 from hubbub.models import AccessToken
+from hubbub.process.security_log import Kind, log_event
 from project.accounts.escalation import BoundedUserAdmin, GroupAdmin
 from project.accounts.models import User
 from project.accounts.password_forms import OtherPasswordForm
+from project.accounts.pictures import set_picture
 from project.accounts.reset_admin import ResetLinkAdmin
 
 ACTIVITY = ["rooms", "messages", "tokens"]
+SHOWN = ["shown_name", "shown_status"]
+
+
+class ChangeUserForm(UserChangeForm):  # type: ignore[type-arg]
+    remove_picture = forms.BooleanField(required=False, help_text="Others see the initials again.")
 
 
 class AddUserForm(AdminUserCreationForm):  # type: ignore[type-arg]
@@ -64,7 +72,19 @@ class NameFilter(admin.SimpleListFilter):
 @admin.register(User)
 class UserAdmin(ResetLinkAdmin, BoundedUserAdmin, BulkAdmin, DjangoUserAdmin):  # type: ignore[type-arg]
     add_form = AddUserForm
-    list_display = ["username", "is_active", "is_staff", "rooms", "messages", "tokens", "last_login", "email"]
+    list_display = [
+        "username",
+        "shown_name",
+        "is_active",
+        "is_staff",
+        "rooms",
+        "messages",
+        "tokens",
+        "last_login",
+        "email",
+    ]
+    form = ChangeUserForm
+    search_fields = ["username", "shown_name", "email"]
     list_filter = ["is_active", "is_staff", "is_superuser", NameFilter, "groups", "date_joined", "last_login"]
     search_help_text = "Search names and email addresses."
     # The rows that depend on each user are looked up before the deletion.
@@ -93,6 +113,8 @@ class UserAdmin(ResetLinkAdmin, BoundedUserAdmin, BulkAdmin, DjangoUserAdmin):  
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form_class: Any = super().get_form(request, obj, change=change, **kwargs)
+        if not self._can_remove_picture(request, obj):
+            form_class.base_fields.pop("remove_picture", None)
         if issubclass(form_class, AddUserForm):
             form_class.password_hash = getattr(request, "password_hash", "")
         return form_class
@@ -111,7 +133,13 @@ class UserAdmin(ResetLinkAdmin, BoundedUserAdmin, BulkAdmin, DjangoUserAdmin):  
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
-        return fieldsets if obj is None else [("Activity", {"fields": [tuple(ACTIVITY)]}), *fieldsets]
+        if obj is None:
+            return fieldsets
+        shown = [*SHOWN, "remove_picture"] if self._can_remove_picture(request, obj) else SHOWN
+        return [("Activity", {"fields": [tuple(ACTIVITY)]}), ("Shown to others", {"fields": shown}), *fieldsets]
+
+    def _can_remove_picture(self, request: HttpRequest, obj: Any) -> bool:
+        return obj is not None and bool(obj.shown_picture) and self.has_change_permission(request, obj)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fields = super().get_readonly_fields(request, obj)
@@ -134,6 +162,15 @@ class UserAdmin(ResetLinkAdmin, BoundedUserAdmin, BulkAdmin, DjangoUserAdmin):  
             raise ValidationError("this is your own account")
         if self.is_beyond(request, row):
             raise ValidationError("the account has permissions that you do not have")
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        # In the transaction of the page.
+        if form.cleaned_data.get("remove_picture"):
+            set_picture(obj, None)
+        super().save_model(request, obj, form, change)
+        if changed := {*SHOWN, "remove_picture"}.intersection(form.changed_data):
+            detail = f"by user {request.user.pk}: {', '.join(sorted(changed))}"
+            log_event(Kind.PROFILE_CHANGED, user=obj.pk, detail=detail)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         deletion.disown_messages(user_id=users.id_of(obj))

@@ -60,6 +60,14 @@ class Accounts(Tunables, frozen=True, kw_only=True):
     password_hashes_waiting: Annotated[
         int, bounds(0, 1000, "Forms queued for a hash in one process; more get 503.")
     ] = 12
+    picture_upload_bytes: Annotated[
+        int,
+        bounds(64 * 1024, 100_000_000, "Largest file of a picture that users upload; below `HUBBUB_REQUEST_BYTES`."),
+    ] = 2_500_000
+    picture_pixels: Annotated[
+        int, bounds(10_000, 100_000_000, "Most pixels of a picture; each takes 4 bytes of memory while it is decoded.")
+    ] = 25_000_000
+    picture_decodes: Annotated[int, bounds(1, 64, "Pictures that one process decodes at once; others wait.")] = 2
     expired_sessions_seconds: Annotated[
         float,
         bounds(

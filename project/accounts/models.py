@@ -11,18 +11,28 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AbstractUser
 from django.contrib.auth.models import UserManager as DjangoUserManager
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import IntegrityError, models, router, transaction
+from django.db.models import Q
 
+from hubbub.text import is_reserved, validate_name, validate_user_name
 from hubbub.text.confusables import fold_name, name_key, shown_key
-from hubbub.text.names import is_reserved, validate_user_name
+from project.accounts.shown_names import (
+    KEY_CHARS,
+    SHOWN_NAME_CHARS,
+    STATUS_CHARS,
+    keys_of,
+    lock_names,
+    shown_name_key,
+    tidy,
+    validate_status,
+)
 
 NAME_CHARS = 150
-# A letter may map to several letters. PostgreSQL limits index entries to 2,704 bytes: longer keys are cut.
-KEY_CHARS = 600
 KEYLESS_COMPARED = (
     1_000  # Users without a key that a new name is compared with: takes some milliseconds. Mostly none exist.
 )
 NAME_TAKEN = "This name is taken, or looks like a name that is taken."
+KEY_FIELDS = {"username": "name_key", "shown_name": "shown_name_key"}
 
 
 def key_of(name: str) -> str:
@@ -57,6 +67,7 @@ class UserManager(DjangoUserManager["User"]):
         users = list(objs)
         for user in users:
             user.name_key = key_of(user.username)
+            user.shown_name_key = user.key_to_show()
         return super().bulk_create(users, *args, **kwargs)
 
     def bulk_update(self, objs: Iterable["User"], fields: Iterable[str], *args: Any, **kwargs: Any) -> int:
@@ -65,6 +76,10 @@ class UserManager(DjangoUserManager["User"]):
             fields.add("name_key")
             for user in users:
                 user.name_key = key_of(user.username)
+        if "shown_name" in fields:
+            fields.add("shown_name_key")
+            for user in users:
+                user.shown_name_key = user.key_to_show()
         return super().bulk_update(users, fields, *args, **kwargs)
 
     def _create_user_object(self, username: str, email: str | None, password: str | None, **extra: Any) -> "User":
@@ -79,7 +94,7 @@ class UserManager(DjangoUserManager["User"]):
 
 
 class User(AbstractUser):
-    """Django's user; `username` is the name that others see."""
+    """Django's user; `shown_name` is the name that others see, or `username` where it is empty."""
 
     username = models.CharField(
         "username",
@@ -91,6 +106,31 @@ class User(AbstractUser):
     )
     # Null: created by the previous release, or the newer of two old look-alikes. `manage.py name_keys` fills it.
     name_key = models.CharField(max_length=KEY_CHARS, unique=True, null=True, blank=True, editable=False)
+
+    # What others see: the engine reads these attributes of a user model.
+    shown_name = models.CharField(
+        "display name",
+        max_length=SHOWN_NAME_CHARS,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[validate_name],
+        help_text="Shown to other users instead of the user name, which stays the name to sign in with.",
+        error_messages={"unique": NAME_TAKEN},
+    )
+    shown_status = models.CharField(
+        "status line",
+        max_length=STATUS_CHARS,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[validate_status],
+        help_text="One line, such as “Back on Monday”.",
+    )
+    # The hash of the picture; empty: none.
+    shown_picture = models.CharField(max_length=32, blank=True, default="", db_default="", editable=False)
+    # Null: no display name.
+    shown_name_key = models.CharField(max_length=KEY_CHARS, unique=True, null=True, blank=True, editable=False)
 
     # Part of the session hash: a new salt ends all sessions. Empty until it is first used.
     session_salt = models.CharField(max_length=32, blank=True, default="", db_default="", editable=False)
@@ -113,25 +153,49 @@ class User(AbstractUser):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         fields: Collection[str] | None = kwargs.get("update_fields")
-        if fields is None or "username" in fields:
+        names = {"username", "shown_name"} if fields is None else {"username", "shown_name"}.intersection(fields)
+        if not names:
+            super().save(*args, **kwargs)
+            return
+        new = [name for name in names if self._is_new(name)]
+        if "username" in names:
             self.name_key = self._key_to_save()
-            if fields is not None:
-                kwargs["update_fields"] = {*fields, "name_key"}
-        super().save(*args, **kwargs)
+        if "shown_name" in names:
+            self.shown_name = tidy(self.shown_name)
+            self.shown_name_key = self.key_to_show()
+        if fields is not None:
+            kwargs["update_fields"] = {*fields, *(KEY_FIELDS[name] for name in names)}
+        if not new:
+            super().save(*args, **kwargs)
+            return
+        using = kwargs.get("using") or router.db_for_write(type(self), instance=self)
+        with transaction.atomic(using=using):
+            # Each column is unique, but a user name and a display name are in two: the lock keeps them apart.
+            lock_names(using, set().union(*(keys_of(getattr(self, name)) for name in new)))
+            if any(self._looks_like_another(name, using) for name in new):
+                raise IntegrityError(NAME_TAKEN)
+            super().save(*args, **kwargs)
 
     def clean_fields(self, exclude: Collection[str] | None = None) -> None:
         """Validate; an unchanged name is not checked, since old names may break the rule."""
         excluded = {*(exclude or ())}
-        if "username" not in excluded and self._keeps_its_name():
-            excluded.add("username")
+        if "shown_name" not in excluded:
+            self.shown_name = tidy(self.shown_name)
+        if "shown_status" not in excluded:
+            self.shown_status = tidy(self.shown_status)
+        excluded |= {name for name in KEY_FIELDS if name not in excluded and self._keeps(name)}
         super().clean_fields(exclude=excluded)
-        if "username" not in excluded and is_reserved(self.username) and not (self.is_staff or self.is_superuser):
-            raise ValidationError({"username": ValidationError("This name is for staff only.", code="reserved")})
+        for name in KEY_FIELDS:
+            if name not in excluded and is_reserved(getattr(self, name)) and not (self.is_staff or self.is_superuser):
+                raise ValidationError({name: ValidationError("This name is for staff only.", code="reserved")})
 
     def validate_unique(self, exclude: Collection[str] | None = None) -> None:
         super().validate_unique(exclude=exclude)
-        if "username" not in (exclude or ()) and not self._keeps_its_name() and self._has_look_alike():
-            raise ValidationError({"username": self.unique_error_message(type(self), ("username",))})
+        for name in KEY_FIELDS:
+            if name in (exclude or ()) or self._keeps(name):
+                continue
+            if (name == "username" and self._has_look_alike()) or self._looks_like_another(name):
+                raise ValidationError({name: ValidationError(NAME_TAKEN, code="unique")})
 
     def check_name(self) -> None:
         """Check the rule of names only, without the rest of `full_clean`. Raises ValidationError."""
@@ -139,12 +203,23 @@ class User(AbstractUser):
         self.clean_fields(exclude=others)
         self.validate_unique(exclude=others)
 
-    def _keeps_its_name(self) -> bool:
+    def key_to_show(self) -> str | None:
+        """The key of the display name; None: there is none."""
+        return shown_name_key(self.shown_name) or None
+
+    def _is_new(self, name: str) -> bool:
+        """Whether a save would take this name. Without a query where the key is as it was read."""
+        if name == "shown_name":
+            return bool(self.shown_name) and self.key_to_show() != self.shown_name_key
+        return self._state.adding or (key_of(self.username) != self.name_key and not self._keeps(name))
+
+    def _keeps(self, name: str) -> bool:
         if self._state.adding:
-            return False
-        return type(self)._base_manager.filter(pk=self.pk, username=self.username).exists()
+            return name == "shown_name" and not self.shown_name
+        return type(self)._base_manager.filter(pk=self.pk, **{name: getattr(self, name)}).exists()
 
     def _has_look_alike(self) -> bool:
+        """Whether another user name looks like this one."""
         keys = {key_of(self.username), shown_key(self.username)[:KEY_CHARS]}
         others = type(self)._base_manager.exclude(pk=self.pk)
         if others.filter(name_key__in=keys).exists():
@@ -153,13 +228,39 @@ class User(AbstractUser):
         newest = others.filter(name_key=None).order_by("-pk").values_list("username", flat=True)[:KEYLESS_COMPARED]
         return any(key_of(name) in keys for name in newest)
 
+    def _looks_like_another(self, name: str, using: str | None = None) -> bool:
+        """Whether a display name reads as any other name, or a user name as a display name."""
+        text = getattr(self, name)
+        if not text:
+            return False
+        keys = keys_of(text)
+        reads_as = Q(shown_name_key__in=keys)
+        if name == "shown_name":
+            reads_as |= Q(name_key__in=keys)
+        return type(self)._base_manager.using(using).exclude(pk=self.pk).filter(reads_as).exists()
+
     def _key_to_save(self) -> str | None:
         key = key_of(self.username)
         if key == self.name_key or self._state.adding:
             return key
         # An old look-alike can be saved without a key. A new name needs its key: the database enforces it.
         is_taken = type(self)._base_manager.filter(name_key=key).exclude(pk=self.pk).exists()
-        return None if is_taken and self._keeps_its_name() else key
+        return None if is_taken and self._keeps("username") else key
+
+
+class Picture(models.Model):
+    """The picture of a user, in the database: several hosts have no disk in common.
+
+    In a table of its own: the user's row is read for each post.
+    """
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, primary_key=True, related_name="picture")
+    # Part of its address, and on the user's row.
+    digest = models.CharField(max_length=32, db_index=True)
+    webp = models.BinaryField()
+
+    def __str__(self) -> str:
+        return self.digest
 
 
 class BrowserSession(models.Model):

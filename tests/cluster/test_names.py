@@ -56,6 +56,56 @@ async def test_a_new_name_is_on_all_processes_within_seconds(cluster: Cluster) -
         assert not [frame for frame in stranger.unread if frame["type"] == "person.changed"]
 
 
+PROFILE = (
+    OF + "user = of().objects.get(username={name!r}); user.shown_name = {new!r}; user.shown_status = 'here';"
+    " user.shown_picture = 'ab' * 16; user.save()"
+)
+
+
+async def test_a_profile_is_on_all_processes_within_seconds(cluster: Cluster) -> None:
+    name, room = f"ada-{uuid4().hex[:8]}", f"room-{uuid4().hex[:8]}"
+    ada, mona = [await asyncio.to_thread(cluster.make_user, username) for username in (name, f"mona-{room}")]
+    await asyncio.to_thread(cluster.shell, MAKE_ROOM.format(room=room, ids=[ada["id"], mona["id"]]))
+    async with (
+        cluster.client(cookie=ada["cookie"], process="web-2") as there,
+        cluster.client(cookie=mona["cookie"], process="web-1") as here,
+    ):
+        for client in (there, here):
+            assert (await client.join(room))["type"] == "ok"
+        await there.post(room, "before")
+        await here.event("message.posted")
+        new = f"Ada {name}"
+        await asyncio.to_thread(cluster.shell, PROFILE.format(name=name, new=new))
+        message_user = {"id": ada["id"], "name": new, "picture": "ab" * 16}
+        shown = {**message_user, "status": "here"}
+        for client in (here, there):
+            assert (await client.event("person.changed", SECONDS))["user"] == shown
+        while shown not in (await here.event("presence.changed", SECONDS))["joined"]:
+            pass
+        again = await here.join(room)
+        assert shown in again["present"]["users"]
+        assert [message["user"] for message in again["messages"]] == [message_user]
+        await there.post(room, "after")
+        assert (await here.event("message.posted"))["message"]["user"] == message_user
+    async with cluster.client(cookie=ada["cookie"], process="web-1") as later:
+        assert later.hello["user"] == shown
+
+
+async def test_a_body_of_50_mb_is_refused_with_a_sentence(cluster: Cluster) -> None:
+    def send() -> tuple[int, str]:
+        connection = UnixConnection(cluster.sockets["web-1"])
+        connection.putrequest("POST", "/account/")
+        connection.putheader("Content-Type", "multipart/form-data; boundary=b")
+        connection.putheader("Content-Length", str(50_000_000))
+        connection.endheaders()
+        answer = connection.getresponse()  # Before any of the body.
+        text = answer.read().decode()
+        connection.close()
+        return answer.status, text
+
+    assert await asyncio.to_thread(send) == (413, "The request is too large: this site takes 2621440 bytes.\n")
+
+
 def sign_up(process: Path, name: str) -> int:
     connection = UnixConnection(process)
     connection.request("GET", "/account/sign-up/")

@@ -142,3 +142,14 @@ test("a deleted user's name does not change", () => {
   const gone = joinedWith([message(1, { user: { id: null, name: "deleted user" } })]);
   assert.deepEqual(names(run(gone, { type: "renamed", users: [{ id: null, name: "mallory" }] })), ["deleted user"]);
 });
+
+test("a new picture and status are beside the user everywhere, and are gone when they are removed", async () => {
+  const page = await enter({ count: 2, users: [ALICE, BOB] }, [message(1, { user: BOB })]);
+  const shown = { ...BOB, picture: "1f".repeat(16), status: "here" };
+  await page.say({ type: "person.changed", user: shown });
+  assert.deepEqual(page.state.present?.users, [ALICE, shown]);
+  page.state = run(page.state, { type: "renamed", users: [shown] });
+  assert.deepEqual(page.state.messages[0]?.user, { ...BOB, picture: shown.picture });
+  page.state = run(page.state, { type: "renamed", users: [BOB] });
+  assert.deepEqual(page.state.messages[0]?.user, BOB);
+});

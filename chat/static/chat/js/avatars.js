@@ -1,4 +1,26 @@
-// The initials and colour of an avatar.
+// The avatar of a user: a picture, or initials in a colour.
+
+/** @import { Person } from "../../hubbub/js/types.js" */
+
+/**
+ * Shows a user's picture in an empty element; without one, or when it cannot be loaded, the initials.
+ *
+ * @param {HTMLElement} element
+ * @param {Person} user
+ */
+export function showAvatar(element, { id, name, picture }) {
+  element.textContent = initialsOf(name);
+  element.classList.add(id === null ? "is-gone" : `tint-${tintOf(name)}`);
+  const address = document.querySelector("[data-pictures]")?.getAttribute("data-pictures");
+  if (!picture || !address) return;
+  const image = document.createElement("img");
+  image.alt = "";
+  image.loading = "lazy";
+  image.addEventListener("load", () => element.replaceChildren(image)); // Initials would shine through.
+  image.addEventListener("error", () => image.remove());
+  image.src = address.replace("HASH", encodeURIComponent(picture));
+  element.append(image);
+}
 
 /**
  * One or two letters that stand for a name.

@@ -1,7 +1,7 @@
 // One row of the log as an element, made from the page's templates. Text is inserted as text, never as markup.
 
 import { copyOf, find } from "../../hubbub/js/dom.js";
-import { initialsOf, tintOf } from "./avatars.js";
+import { showAvatar } from "./avatars.js";
 import { Composer } from "./composer.js";
 import { formatted } from "./formatted-text.js";
 import { clockTime, dayName, fullTime } from "./times.js";
@@ -39,9 +39,9 @@ export class MessageRows {
       case "message": {
         const { user, body, at, edited_at, deleted } = row.message;
         // A new name must not replace an editor that is in use.
-        const name = row.editing ? "" : user.name;
+        const shown = row.editing ? "" : [user.name, user.picture];
         return JSON.stringify([
-          name,
+          shown,
           body,
           at,
           edited_at,
@@ -53,7 +53,7 @@ export class MessageRows {
         ]);
       }
       case "pending":
-        return JSON.stringify([row.user.name, row.post.error, row.starts]);
+        return JSON.stringify([row.user.name, row.user.picture, row.post.error, row.starts]);
       case "day":
         return dayName(row.at);
       case "older":
@@ -192,10 +192,7 @@ export function part(root, role) {
 function shell({ starts }, user, at) {
   const element = stamp("message-row");
   element.classList.toggle("is-start", starts);
-  const avatar = part(element, "avatar");
-  avatar.textContent = initialsOf(user.name);
-  if (user.id === null) avatar.classList.add("is-gone");
-  else avatar.classList.add(`tint-${tintOf(user.name)}`);
+  showAvatar(part(element, "avatar"), user);
   part(element, "name").textContent = user.name;
   for (const time of element.querySelectorAll("time")) {
     time.dateTime = at;

@@ -1,4 +1,4 @@
-// The names of users, wherever a room's state has them. Pure.
+// The names and pictures of users, wherever a room's state has them. Pure.
 
 import { byName } from "../../hubbub/js/presence.js";
 
@@ -6,7 +6,7 @@ import { byName } from "../../hubbub/js/presence.js";
 /** @import { Message, RoomState } from "./types.js" */
 
 /**
- * The state in which these users have these names, wherever they are shown.
+ * The state in which these users have these names and pictures, wherever they are shown.
  *
  * @param {RoomState} state
  * @param {Person[]} users
@@ -14,11 +14,13 @@ import { byName } from "../../hubbub/js/presence.js";
  */
 export function renamed(state, users) {
   if (users.length === 0) return state;
-  const names = new Map(users.map(({ id, name }) => [id, name]));
+  const latest = new Map(users.map((user) => [user.id, user]));
   /** @param {Person} user */
   const now = (user) => {
-    const name = user.id === null ? undefined : names.get(user.id);
-    return name === undefined || name === user.name ? user : { ...user, name };
+    const other = user.id === null ? undefined : latest.get(user.id);
+    if (other === undefined || (other.name === user.name && other.picture === user.picture)) return user;
+    const { picture: _, ...rest } = user;
+    return { ...rest, name: other.name, ...(other.picture ? { picture: other.picture } : {}) };
   };
   /** @param {Person} user */
   const isOld = (user) => now(user) !== user;

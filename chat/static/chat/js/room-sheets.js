@@ -1,7 +1,7 @@
 // The two lists beside the log, rooms and people: columns on a wide page, sheets over it on a narrow one.
 
 import { find } from "../../hubbub/js/dom.js";
-import { initialsOf, tintOf } from "./avatars.js";
+import { showAvatar } from "./avatars.js";
 import { part, stamp } from "./message-rows.js";
 
 /** @import { Person, Present } from "../../hubbub/js/types.js" */
@@ -67,14 +67,14 @@ export function wireSheets(root) {
  * @param {Person} user
  * @param {Person} me
  */
-function itemOf({ id, name }, me) {
+function itemOf(user, me) {
+  const { id, name, status } = user;
   const item = stamp("person");
   part(item, "you").hidden = id !== me.id;
-  const avatar = part(item, "avatar");
-  avatar.textContent = initialsOf(name);
-  avatar.classList.add(`tint-${tintOf(name)}`);
+  showAvatar(part(item, "avatar"), user);
   const label = part(item, "name");
-  label.textContent = label.title = name; // A long name is cut.
+  label.textContent = name;
+  label.title = status ? `${name}: ${status}` : name; // A long name is cut.
   return item;
 }
 

@@ -35,8 +35,18 @@ export function presentAfter(present, { count, joined, left }) {
  * @param {Person} user
  */
 export function presentRenamed(present, user) {
-  if (!present?.users?.some(({ id, name }) => id === user.id && name !== user.name)) return present;
+  if (!present?.users?.some((other) => other.id === user.id && !isShownAlike(other, user))) return present;
   return { ...present, users: byName(present.users.map((other) => (other.id === user.id ? user : other))) };
+}
+
+/**
+ * Whether others see the same of two states of a user.
+ *
+ * @param {Person} a
+ * @param {Person} b
+ */
+function isShownAlike(a, b) {
+  return a.name === b.name && a.picture === b.picture && a.status === b.status;
 }
 
 /** @param {Person[]} users */

@@ -5,6 +5,10 @@
 export interface Person {
   id: string | null;
   name: string;
+  /** the hash of the picture; absent: none */
+  picture?: string;
+  /** the status line; absent: none, or in a frame that does not tell it */
+  status?: string;
 }
 
 /** `users` is empty when too many are present to be named. */
