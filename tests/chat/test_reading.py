@@ -4,7 +4,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from chat import access, background, deletion, posting, read_signals, reading, services, telling
@@ -15,7 +15,11 @@ from hubbub import Refused, users
 from hubbub.testing import connect
 from tests.support.topic_page import in_thread
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.database,
+    pytest.mark.usefixtures("ended_threads"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -228,6 +232,7 @@ async def test_a_person_is_told_on_every_page_and_nobody_else(alice: Any, bob: A
         await in_thread(background.work)()
         assert (await page.event("person.room"))["read_version"] == 1
     assert await in_thread(telling.has_untold)() is False
+    await in_thread(connections.close_all)()
 
 
 @pytest.mark.slow
