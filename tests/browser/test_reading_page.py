@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.cluster]
 
 
 def unread(visitor: Visitor, slug: str) -> Locator:
-    return visitor.page.locator(f".rooms-link[data-slug={slug}] [data-role=unread]")
+    return visitor.page.locator(f"#rooms [data-slug={slug}] [data-role=unread]")
 
 
 async def test_unread_is_painted_first_and_ends_on_all_pages_when_it_is_read(
