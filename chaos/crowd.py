@@ -10,6 +10,7 @@ from types import TracebackType
 from chaos.checking import Report, check, read_record
 from chaos.connecting import Address
 from chaos.log import Recovery, Sent
+from chaos.reading import PersonTab, check_tabs
 from chaos.recording import Recorder
 from chaos.site import Site
 
@@ -44,6 +45,9 @@ class RoomClients:
             )
             for number, token in enumerate(tokens, 1)
         ]
+        self._token, self._is_http = tokens[0], http
+        self.tabs: list[PersonTab] = []  # Two pages of the first client's user, who reads and marks unread.
+        self._reading: list[asyncio.Task[None]] = []
         self._stack = AsyncExitStack()
         self._commands: set[asyncio.Task[Sent]] = set()
         self._writing: list[asyncio.Task[None]] = []
@@ -54,18 +58,21 @@ class RoomClients:
                 await self._stack.enter_async_context(client)
             for client in self.clients:
                 await client.wait_until_joined(JOIN_SECONDS)
+            await self._open_tabs()
         except BaseException:
             await self._stack.aclose()
             raise
+        self._reading = [asyncio.create_task(tab.report(self._random)) for tab in self.tabs]
         self._writing = [asyncio.create_task(self._write(writer)) for writer in self.clients[:WRITERS]]
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for task in [*self._writing, *self._commands]:
+        running = [*self._writing, *self._reading, *self._commands]
+        for task in running:
             task.cancel()
-        await asyncio.gather(*self._writing, *self._commands, return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
         await self._stack.aclose()
 
     async def wait_for_recovery(self, since: float) -> None:
@@ -101,7 +108,7 @@ class RoomClients:
 
     async def finish(self) -> Report:
         """Stop posting, wait for all answers and events, and compare the clients with the database."""
-        for task in self._writing:
+        for task in [*self._writing, *self._reading]:
             task.cancel()
         if self._commands:
             await asyncio.wait(self._commands, timeout=SETTLE_SECONDS)
@@ -111,7 +118,24 @@ class RoomClients:
                 # All at one moment: an event may have arrived at the first while the last was waited for.
                 while behind := [client for client in self.clients if not client.has_reached(record.position)]:
                     await behind[0].wait_for_position(record.position, SETTLE_SECONDS)
-        return check(record, [client.log for client in self.clients])
+        report = check(record, [client.log for client in self.clients])
+        report.breaches += await check_tabs(self._site.database, self.tabs, SETTLE_SECONDS)
+        return report
+
+    async def _open_tabs(self) -> None:
+        for number in (1, 2):
+            tab = PersonTab(
+                f"{self.room}-tab-{number}",
+                self.clients[0].hello["user"]["id"],
+                self.room,
+                lambda: [Address(self._site.url)],
+                token=self._token,
+                random=Random(self._random.random()),  # noqa: S311 - no secret
+                keeps_frames=False,
+                http=self._is_http,
+            )
+            self.tabs.append(await self._stack.enter_async_context(tab))
+            await tab.wait_until_joined(JOIN_SECONDS)
 
     async def _write(self, writer: Recorder) -> None:
         while True:

@@ -183,11 +183,12 @@ class PersonalState(models.Model):
     is_favourite = models.BooleanField(default=False)
     # A public room that the user has left: still open to the user, but not in the user's list.
     has_left = models.BooleanField(default=False)
-    # Of the last change of this row, in the log of the user's changes.
+    # Of the last change of this row, in the log of the user's changes. 0: not told to the user's pages yet.
     position = models.PositiveBigIntegerField(default=0)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "room"], name="personal_state_once")]
+        indexes = [models.Index(fields=["id"], condition=Q(position=0), name="personal_state_untold")]
 
     def __str__(self) -> str:
         return f"{self.user} in {self.room}"

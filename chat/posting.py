@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import connections, transaction
 from django.utils import timezone
 
-from chat import access
+from chat import access, reading
 from chat.models import Message, Room, database
 from chat.protocol import Posted
 from chat.serializers import message_change, room_topic
@@ -108,6 +108,7 @@ def save_posts(posts: Sequence[Post]) -> list[Posted | Refused]:
     by_room: dict[int, list[Message]] = {}
     for message in messages:
         by_room.setdefault(message.room_id, []).append(message)
+    reading.raise_for_own({room_messages[0].room: room_messages for room_messages in by_room.values()})
     for room_messages in by_room.values():
         _save_positions(room_messages[0].room)
         publish_messages(room_messages[0].room, room_messages)

@@ -28,11 +28,13 @@ class Viewer(msgspec.Struct, frozen=True):
     """For the user who joins alone. `role` is `member`, `moderator` or `reader`.
 
     A user of a public room without a membership counts as a member. A reader has the permission to read all rooms, and
-    may not write. `body_chars`: of the longest message.
+    may not write. `body_chars`: of the longest message. `read_seq`, `read_version`: how far the user has read the room.
     """
 
     role: str
     body_chars: int
+    read_seq: int
+    read_version: int
 
 
 class RoomState(msgspec.Struct, frozen=True):
@@ -90,6 +92,42 @@ class RoomEntry(msgspec.Struct, frozen=True):
     sort: str
 
 
+class ReadReport(msgspec.Struct, frozen=True):
+    """The arguments of `room.read`: messages up to `seq` were shown. `version`: as the page knows it."""
+
+    seq: Number
+    version: Number
+
+
+class UnreadMark(msgspec.Struct, frozen=True):
+    """The arguments of `room.unread`: the messages from `seq` on are to be unread."""
+
+    seq: Number
+
+
+class ReadState(msgspec.Struct, frozen=True):
+    """How far the user has read the room now: `seq` and `version` as stored."""
+
+    seq: int
+    version: int
+
+
+class OwnState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is the user's own in a room. 0 and false are left out."""
+
+    read_seq: int = 0
+    read_version: int = 0
+    muted: bool = False
+    favourite: bool = False
+    left: bool = False
+
+
+class OwnStates(msgspec.Struct, frozen=True):
+    """The state of the topic `person/<id>`: by slug, for each room that the user has entered and may read."""
+
+    rooms: dict[str, OwnState]
+
+
 class Posted(msgspec.Struct, frozen=True):
     """The message is committed."""
 
@@ -124,6 +162,17 @@ class RoomChanged(Event, tag="room.changed", kw_only=True, frozen=True):
     """`changes`: the changed fields of title, description and archived."""
 
     changes: dict[str, Any]
+
+
+class PersonRoom(Event, tag="person.room", kw_only=True, frozen=True, omit_defaults=True):
+    """The user's own state of a room as it is now. 0 and false are left out."""
+
+    room: str
+    read_seq: int = 0
+    read_version: int = 0
+    muted: bool = False
+    favourite: bool = False
+    left: bool = False
 
 
 def frame_size(frame: msgspec.Struct) -> int:

@@ -68,6 +68,11 @@ def last_words(message: Message) -> LastWords:
     )
 
 
+def person_topic(user_id: str) -> Topic:
+    """The topic of what is one user's own."""
+    return topics()["person"](user_id)
+
+
 def message_state(message: Message) -> MessageState:
     """The message as a frame. Select `author` with the message: otherwise each one costs a query."""
     return MessageState(

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db.models.signals import post_delete, post_save, pre_save
 
-from chat import access, services
+from chat import access, reading, services
 from chat.models import Membership, Room
 from chat.serializers import room_topic, rooms_topic
 from hubbub import users
@@ -33,6 +33,7 @@ def _membership_changed(instance: Membership, origin: Any = None, **_: object) -
     if not isinstance(origin, Room) and getattr(origin, "model", None) is not Room:
         services.note_access_changed(instance.room_id)
         rooms_topic().lists_changed(user_ids=[users.id_of_key(instance.user_id)])
+        reading.note_access(instance.user_id, instance.room_id)
 
 
 def _room_saved(instance: Room, created: bool, update_fields: Collection[str] | None, **_: object) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from chat import access, conf, history, posting, revocation, room_lists, services
+from chat import access, conf, history, posting, read_signals, reading, revocation, room_lists, services
 from chat.models import Room
 from chat.models import database as database_of_chat
 from chat.protocol import (
@@ -13,10 +13,15 @@ from chat.protocol import (
     Limit,
     MessagePost,
     Number,
+    OwnState,
+    OwnStates,
     Posted,
+    ReadReport,
+    ReadState,
     RoomEntry,
     RoomPage,
     Slug,
+    UnreadMark,
     Viewer,
 )
 from hubbub import BY_METHOD, SIGNED_IN, VIEW, Call, Refused, Topic, Watch, command, users
@@ -43,7 +48,8 @@ class RoomTopic(Topic, name="room", key=Slug):
 
     def enter(self, identity: Identity) -> Viewer:
         self._room, role = access.enter_room(identity.user_id, self.key)
-        return Viewer(role=role, body_chars=conf.settings().body_chars)
+        read_seq, version = read_signals.entered(identity.user_id, self._room, role)
+        return Viewer(role=role, body_chars=conf.settings().body_chars, read_seq=read_seq, read_version=version)
 
     def state(self) -> RoomPage:
         return history.latest_page(self._current(), self.page_bytes)
@@ -102,6 +108,31 @@ class RoomTopic(Topic, name="room", key=Slug):
             user_id=users.id_of(user), slug=self.key, before=before, since=since, around=around, limit=limit
         )
 
+    @command("room.read", permission=BY_METHOD, batch=BATCH_POSTS, arguments=ReadReport)
+    @classmethod
+    def read(cls, calls: Sequence[Call]) -> list[ReadState | Refused]:
+        return reading.mark_read(
+            [
+                reading.Report(call.user_id, call.topic.key, call.arguments.seq, call.arguments.version, call.identity)
+                for call in calls
+            ]
+        )
+
+    @command("room.unread", permission=BY_METHOD, batch=BATCH_POSTS, arguments=UnreadMark)
+    @classmethod
+    def unread(cls, calls: Sequence[Call]) -> list[ReadState | Refused]:
+        return reading.mark_unread(
+            [reading.Report(call.user_id, call.topic.key, call.arguments.seq, by=call.identity) for call in calls]
+        )
+
+    @command("room.mute", permission=VIEW)
+    def mute(self, user: Any, on: bool) -> OwnState:
+        return reading.prefer(users.id_of(user), self.key, muted=on)
+
+    @command("room.favourite", permission=VIEW)
+    def favourite(self, user: Any, on: bool) -> OwnState:
+        return reading.prefer(users.id_of(user), self.key, favourite=on)
+
     def _current(self) -> Room:
         """The room, as read by `enter` or `read_position`."""
         assert self._room is not None
@@ -122,3 +153,22 @@ class RoomsTopic(Watch, name="rooms"):
     @classmethod
     def summaries(cls, keys: Collection[str]) -> Mapping[str, RoomEntry]:
         return room_lists.entries(keys)
+
+
+class PersonTopic(Topic, name="person", key=str):
+    """`person/<user id>`: the user's own state of each room, on all pages and devices of the user."""
+
+    kind = "log"
+    database = database_of_chat()
+    permission = SIGNED_IN
+    personal = True
+    read_scope = "chat.read"
+
+    def may_view(self, user: Any) -> bool:
+        return bool(users.id_of(user) == self.key)
+
+    def state(self) -> OwnStates:
+        return OwnStates(rooms=reading.states_of(self.key))
+
+    def changes(self, after: int, limit: int) -> Iterable[tuple[int, Any]]:
+        return reading.changes_of(self.key, after, limit)

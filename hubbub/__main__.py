@@ -13,7 +13,8 @@ APPS = ("chat", "monitor")
 
 NEXT = {
     "chat": """chat: add "chat" to INSTALLED_APPS, path("", include("chat.urls")) to the URLs, and
-  chat.routing.websocket_urlpatterns to the sockets of your ASGI application. Then: manage.py migrate""",
+  chat.routing.websocket_urlpatterns and chat.routing.services to the sockets and services of your ASGI application.
+  Then: manage.py migrate""",
     "monitor": """monitor: install django-hubbub[monitor]; add "monitor" to INSTALLED_APPS,
   path("monitor/", include("monitor.urls")) to the URLs, and monitor.routing.websocket_urlpatterns to the sockets of
   your ASGI application. Run manage.py publish_metrics on each host.""",

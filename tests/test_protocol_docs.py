@@ -10,7 +10,7 @@ import pytest
 import chat.protocol
 import hubbub.protocol
 import monitor.protocol
-from chat.protocol import Changed, History, MessagePost, Posted
+from chat.protocol import Changed, History, MessagePost, OwnState, Posted, ReadReport, ReadState, UnreadMark
 from chat.topics import RoomTopic
 from hubbub.protocol import Auth, CloseCode, Command, Error, ErrorCode, Event, Ok, Pong
 from hubbub.topics import frames
@@ -19,7 +19,16 @@ from tests.support.documents import ROOT, Fields, names_in, table
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
 ANY_OTHER = "any other `type"  # Without the mark at its end.
 # The results of a room's commands.
-RESULTS = {"message.post": Posted, "message.edit": Changed, "message.delete": Changed, "history": History}
+RESULTS = {
+    "message.post": Posted,
+    "message.edit": Changed,
+    "message.delete": Changed,
+    "history": History,
+    "room.read": ReadState,
+    "room.unread": ReadState,
+    "room.mute": OwnState,
+    "room.favourite": OwnState,
+}
 
 
 def documented(heading: str, column: int = 1) -> dict[str, Fields]:
@@ -96,7 +105,7 @@ def test_every_event_is_documented_and_no_other() -> None:
 
 
 def test_every_object_is_documented_and_no_other() -> None:
-    others = {*EVENTS, *RESULTS.values(), MessagePost, frames.Envelope}
+    others = {*EVENTS, *RESULTS.values(), MessagePost, ReadReport, UnreadMark, frames.Envelope} - {OwnState}
     objects = [
         struct for struct in ALL if not issubclass(struct, Command | Ok | Auth | Error | Pong) and struct not in others
     ]

@@ -98,16 +98,45 @@ def changed(topics: Collection[LiveTopic]) -> None:
 
 def next_position(topic: LiveTopic) -> int:
     """See `Topic.next_position`."""
+    _check_log(topic)
+    position = positions.take(topic.database, [topic.address])[topic.address]
+    _publish_after_commit(topic, [position])
+    return position
+
+
+def next_positions(changes: Mapping[LiveTopic, int]) -> dict[LiveTopic, range]:
+    """As `Topic.next_position` for many logs of one database, in one statement.
+
+    Args:
+        changes: by topic, the number of its changes.
+
+    Returns:
+        The positions of each topic.
+    """
+    for topic in changes:
+        _check_log(topic)
+    if not changes:
+        return {}
+    database = next(iter(changes)).database
+    last = positions.take_several(database, {topic.address: count for topic, count in changes.items()})
+    taken = {topic: range(last[topic.address] - count + 1, last[topic.address] + 1) for topic, count in changes.items()}
+    for topic, found in taken.items():
+        _publish_after_commit(topic, found)
+    return taken
+
+
+def _check_log(topic: LiveTopic) -> None:
     if topic.kind != "log":
         raise TypeError(f"{topic.address}: only a log has positions of its own; call changed()")
     if topic.has_own_positions:
         raise TypeError(f"{topic.address}: its rows have positions of their own")
     if not connections[topic.database].in_atomic_block:
         raise TransactionManagementError("next_position() belongs into the transaction that stores the change")
-    position = positions.take(topic.database, [topic.address])[topic.address]
-    topic.unpublished.add(position)
-    after_commit(partial(_publish_unpublished, topic, position))
-    return position
+
+
+def _publish_after_commit(topic: LiveTopic, taken: Collection[int]) -> None:
+    topic.unpublished |= {*taken}
+    after_commit(partial(_publish_unpublished, topic, max(taken)))
 
 
 def publish(topic: LiveTopic, position: int, event: Any) -> None:

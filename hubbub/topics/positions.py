@@ -4,7 +4,7 @@ No row means position 0. A row is never deleted, so a key that is used again cou
 """
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from django.db import connections
 
@@ -40,6 +40,22 @@ def take(database: str, addresses: Collection[str], access: Collection[str] = ()
     taken: dict[str, int] = {}
     for part in slices(sorted({*addresses, *access}), ADDRESSES_PER_QUERY):
         taken |= _raise(database, [(address, int(address in addresses), int(address in access)) for address in part])
+    return taken
+
+
+def take_several(database: str, counts: Mapping[str, int]) -> dict[str, int]:
+    """As `take` for logs with several changes each.
+
+    Args:
+        database: an alias.
+        counts: by address, the number of positions.
+
+    Returns:
+        The last of the positions by address.
+    """
+    taken: dict[str, int] = {}
+    for part in slices(sorted(counts), ADDRESSES_PER_QUERY):
+        taken |= _raise(database, [(address, counts[address], 0) for address in part])
     return taken
 
 

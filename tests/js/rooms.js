@@ -53,7 +53,10 @@ export const page = (messages, { isAnew = true, ...more } = {}) => {
  * @param {Partial<Viewer>} more
  * @returns {RoomAction}
  */
-export const joined = (more = {}) => ({ type: "joined", viewer: { role: "member", body_chars: 4_000, ...more } });
+export const joined = (more = {}) => ({
+  type: "joined",
+  viewer: { role: "member", body_chars: 4_000, read_seq: 0, read_version: 0, ...more },
+});
 
 /**
  * @param {MessageEvent["type"]} type

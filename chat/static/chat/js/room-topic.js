@@ -90,6 +90,17 @@ export class RoomTopic {
   }
 
   /**
+   * Reports that messages up to `seq` were shown.
+   *
+   * @param {number} seq
+   * @param {number} version  of the read position, as the page knows it
+   * @returns {Promise<{ seq: number, version: number }>} as stored
+   */
+  read(seq, version) {
+    return this.#topic.send("room.read", { seq, version });
+  }
+
+  /**
    * Reads messages before the seq `before`.
    *
    * @param {number} before

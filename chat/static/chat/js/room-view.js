@@ -31,6 +31,7 @@ export class RoomView {
   /** @type {Map<string, { element: HTMLElement, signature: string }>} by the row's key */
   #shown = new Map();
   #atEnd = true;
+  #sight;
   #height = 0; // Of the log, when the user last scrolled.
   #title = document.title;
   #icon;
@@ -50,6 +51,12 @@ export class RoomView {
     this.#icon = find(document, "link[rel=icon]", HTMLLinkElement);
     const unread = new URL(this.#icon.dataset.unreadHref ?? "", location.href).href;
     this.#hrefs = { read: this.#icon.href, unread };
+    this.#sight = new IntersectionObserver(
+      (entries) => {
+        for (const { target, isIntersecting } of entries) calls.shown(seqOf(target), isIntersecting);
+      },
+      { root: this.#log },
+    );
     this.composer = new Composer(part(root, "composer"), { send: calls.post, changed: calls.draft });
     this.#listen();
   }
@@ -141,7 +148,7 @@ export class RoomView {
     this.#log.setAttribute("aria-live", state.loading || !state.joined ? "off" : "polite");
     for (const [key, { element }] of this.#shown) {
       if (keys.has(key)) continue;
-      element.remove();
+      this.#drop(element);
       this.#shown.delete(key);
     }
     let next = this.#list.firstElementChild;
@@ -152,7 +159,8 @@ export class RoomView {
       const { element, start } = isCurrent ? { element: known.element } : this.#rows.build(row);
       if (!isCurrent) {
         if (known !== undefined && known.element === next) next = next.nextElementSibling;
-        known?.element.remove();
+        if (known !== undefined) this.#drop(known.element);
+        if (element.dataset.seq !== undefined) this.#sight.observe(element);
         this.#shown.set(row.key, { element, signature });
       }
       if (element === next) next = next.nextElementSibling;
@@ -165,6 +173,15 @@ export class RoomView {
       if (shown !== undefined) this.#log.scrollTop += bottomOf(shown.element) - anchor.bottom;
     }
     this.#askForOlder();
+  }
+
+  /** @param {HTMLElement} element */
+  #drop(element) {
+    if (element.dataset.seq !== undefined) {
+      this.#sight.unobserve(element);
+      this.#calls.shown(seqOf(element), false);
+    }
+    element.remove();
   }
 
   /** The first message in sight, by its bottom: its head may go when another one is inserted above. */
@@ -246,6 +263,11 @@ export class RoomView {
   #part(role) {
     return part(this.#root, role);
   }
+}
+
+/** @param {Element} element  of a message */
+function seqOf(element) {
+  return Number(/** @type {HTMLElement} */ (element).dataset.seq);
 }
 
 /** @param {HTMLElement} element */

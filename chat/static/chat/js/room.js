@@ -9,6 +9,8 @@ import { oncePerTurn } from "../../hubbub/js/once-per-turn.js";
 import { showOwnName } from "../../hubbub/js/own-name.js";
 import { ConnectionStrip } from "./connection-strip.js";
 import { failureText } from "./failure-texts.js";
+import { OwnStates } from "./own-states.js";
+import { ReadReports } from "./read-reports.js";
 import { Reentry } from "./reentry.js";
 import { watchRooms } from "./room-list.js";
 import { lastOwn } from "./room-rows.js";
@@ -60,6 +62,7 @@ const view = new RoomView(root, {
   older: loadOlder,
   nearTop: loadOlder,
   moved: markSeen,
+  shown: (seq, isShown) => reports.shown(seq, isShown),
   draft: (text) => {
     unsent.draft = text;
   },
@@ -100,8 +103,25 @@ const hub = new Hubbub(
   env,
 );
 const roomsNav = new RoomsNav(document, roomPath, slug);
-watchRooms(hub, (rooms) => roomsNav.show(rooms));
+const own = new OwnStates(hub, userId, find(document, "#rooms", HTMLElement), (rooms) => {
+  const mine = rooms[slug];
+  if (mine !== undefined) reports.stored(mine.read_seq ?? 0, mine.read_version ?? 0);
+});
+watchRooms(hub, (rooms) => {
+  roomsNav.show(rooms);
+  own.moved(rooms);
+});
 const room = new RoomTopic(hub, slug, { change, joined, closed });
+const reports = new ReadReports({
+  async send(seq, version) {
+    const stored = await room.read(seq, version);
+    own.answered(slug, stored.seq, stored.version);
+    return stored;
+  },
+  isLooking: () => state.joined && document.visibilityState === "visible" && document.hasFocus(),
+  now: () => performance.now(),
+  later: (run, ms) => setTimeout(run, ms),
+});
 const reentry = new Reentry(
   () => room.join(),
   env,
@@ -112,6 +132,9 @@ view.composer.text = unsent.draft;
 view.render(state);
 markSeen();
 document.addEventListener("visibilitychange", markSeen);
+addEventListener("focus", () => reports.look());
+addEventListener("blur", () => reports.leave());
+addEventListener("pagehide", () => reports.leave());
 document.addEventListener("signing-out", () => hub.close());
 for (const kept of state.pending) {
   if (kept.error === null) room.post(kept);
@@ -127,6 +150,8 @@ function change(action) {
   }
   if (state.pending !== before.pending) unsent.pending = state.pending.map(storedPost);
   if (action.type === "events" && action.events.some(({ type }) => type === "message.deleted")) rescueEdits();
+  const last = state.messages.at(-1);
+  if (last !== undefined && state.messages !== before.messages) own.moved([{ slug, last_seq: last.seq }]);
   render();
 }
 
@@ -149,6 +174,9 @@ function storedPost({ id, body, at, error }) {
 /** @param {Viewer} viewer */
 function joined(viewer) {
   view.limit = viewer.body_chars;
+  own.answered(slug, viewer.read_seq, viewer.read_version);
+  reports.stored(viewer.read_seq, viewer.read_version);
+  reports.look();
   if (reentry.isClosed) strip.notice("This room is open to you again.");
   reentry.opened();
   resumeEditing();

@@ -48,6 +48,36 @@ export interface Viewer {
   role: Role;
   /** Of one message. */
   body_chars: number;
+  /** How far the user has read. */
+  read_seq: number;
+  /** Rises when the user marks messages unread. */
+  read_version: number;
+}
+
+// Wire: the topic `person/<id>`
+
+/** What is the user's own in a room; 0 and false are left out. */
+export interface OwnState {
+  read_seq?: number | undefined;
+  read_version?: number | undefined;
+  muted?: boolean | undefined;
+  favourite?: boolean | undefined;
+  left?: boolean | undefined;
+}
+
+export interface PersonRoom extends OwnState {
+  type: "person.room";
+  topic: string;
+  position: number;
+  room: string;
+}
+
+/** What a page knows of unread messages. */
+export interface ReadingState {
+  /** By slug, the rooms that the user has entered. */
+  rooms: Record<string, OwnState>;
+  /** By slug, the seq of the last message. */
+  last: Record<string, number>;
 }
 
 /** In an answer with several, a message is there once, as it is now. */
@@ -221,6 +251,8 @@ export interface RoomCalls extends RowCalls {
   nearTop(): void;
   /** The user scrolled to the end, or away from it. */
   moved(): void;
+  /** A message has come on screen, or has left it. */
+  shown(seq: number, isShown: boolean): void;
   /** Connects again. */
   again(): void;
 }

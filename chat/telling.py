@@ -1,0 +1,77 @@
+"""Saves first entries, and tells people's pages what changed in their states. Synchronous; `background` calls it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import DatabaseError, connections, transaction
+
+from chat import access, read_signals
+from chat.models import Membership, PersonalState, Room, database
+from chat.reading import event_of
+from chat.serializers import person_topic
+from hubbub import users
+from hubbub.queries import rows_by
+from hubbub.topics import next_positions
+
+ROWS_PER_STEP = 200  # In one transaction of a few milliseconds: posts of these people wait for it.
+
+
+def save_entries() -> None:
+    """Make the rows of first entries since the last call, in one transaction."""
+    noted = read_signals.take_entries()
+    entries = [(key, room_id, seq) for (key, room_id), seq in noted.items()]
+    for start in range(0, len(entries), ROWS_PER_STEP):
+        part = entries[start : start + ROWS_PER_STEP]
+        try:
+            _save_entries(part)
+        except DatabaseError:
+            read_signals.note_again(part)
+            raise
+
+
+def _save_entries(entries: Sequence[tuple[Any, int, int]]) -> None:
+    with transaction.atomic(using=database()):
+        # An account or a room that was deleted since.
+        existing, _ = access.writers_for([], {key for key, _, _ in entries})
+        rooms = {*Room.objects.filter(pk__in={room for _, room, _ in entries}).values_list("pk", flat=True)}
+        PersonalState.objects.using(database()).bulk_create(
+            [
+                PersonalState(user_id=key, room_id=room_id, read_seq=seq)
+                for key, room_id, seq in entries
+                if key in existing and room_id in rooms
+            ],
+            ignore_conflicts=True,
+        )
+
+
+def has_untold() -> bool:
+    """Whether changes are to be told."""
+    return PersonalState.objects.using(database()).filter(position=0).exists()
+
+
+def tell_changes() -> bool:
+    """Give changed rows their positions and publish them, at most ROWS_PER_STEP. Returns whether there may be more.
+
+    Rows of rooms that their person may not read are not told; they are when the person may again.
+    """
+    with transaction.atomic(using=database()):
+        untold = PersonalState.objects.using(database()).filter(position=0).order_by("pk")
+        if connections[database()].features.has_select_for_update_skip_locked:
+            untold = untold.select_for_update(skip_locked=True, of=("self",))
+        rows = list(untold.select_related("room")[:ROWS_PER_STEP])
+        found = rows_by(Membership, room_id={row.room_id for row in rows}, user_id={row.user_id for row in rows})
+        memberships = {(row.user_id, row.room_id): row for row in found}
+        by_person: dict[Any, list[PersonalState]] = {}
+        for row in rows:
+            if access.is_in(row.room, memberships.get((row.user_id, row.room_id))):
+                by_person.setdefault(row.user_id, []).append(row)
+            else:
+                row.position = 1  # Of no change that is still to come.
+        topics = {key: person_topic(users.id_of_key(key)) for key in by_person}
+        taken = next_positions({topics[key]: len(changed) for key, changed in by_person.items()})
+        for key, changed in by_person.items():
+            for row, position in zip(changed, taken[topics[key]], strict=True):
+                row.position = position
+            topics[key].publish_many([(row.position, event_of(row)) for row in changed])
+        PersonalState.objects.using(database()).bulk_update(rows, ["position"])
+    return len(rows) == ROWS_PER_STEP
