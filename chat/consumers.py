@@ -1,10 +1,10 @@
 """Chat's socket."""
 
-from chat.topics import RoomsTopic, RoomTopic
+from chat.topics import LobbyTopic, RoomsTopic, RoomTopic
 from hubbub import TopicConsumer
 
 
 class ChatConsumer(TopicConsumer):
     """`/ws/chat/`"""
 
-    topics = [RoomTopic, RoomsTopic]
+    topics = [RoomTopic, RoomsTopic, LobbyTopic]

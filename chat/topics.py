@@ -1,9 +1,9 @@
-"""The topic of a room: each command becomes one call of a service, and each read one of history."""
+"""The topics of chat: each command becomes one call of a service, and each read one of history."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from chat import access, conf, history, posting, revocation, room_lists, services
+from chat import access, conf, history, managing, members, posting, revocation, room_lists, services
 from chat.models import Room
 from chat.models import database as database_of_chat
 from chat.protocol import (
@@ -18,6 +18,19 @@ from chat.protocol import (
     RoomPage,
     Slug,
     Viewer,
+)
+from chat.room_protocol import (
+    MEMBERS_DEFAULT,
+    Member,
+    MemberRole,
+    MembersLimit,
+    MembersPage,
+    Place,
+    RoomMade,
+    RoomsPage,
+    Text,
+    UserId,
+    UserName,
 )
 from hubbub import BY_METHOD, SIGNED_IN, VIEW, Call, Refused, Topic, Watch, command, users
 from hubbub.auth import Identity
@@ -102,6 +115,49 @@ class RoomTopic(Topic, name="room", key=Slug):
             user_id=users.id_of(user), slug=self.key, before=before, since=since, around=around, limit=limit
         )
 
+    @command("room.change", permission=VIEW)
+    def change(
+        self,
+        user: Any,
+        title: Text | None = None,
+        description: Text | None = None,
+        private: bool | None = None,
+        archived: bool | None = None,
+    ) -> Changed:
+        position = managing.change_room(
+            user_id=users.id_of(user),
+            slug=self.key,
+            title=title,
+            description=description,
+            is_private=private,
+            is_archived=archived,
+        )
+        return Changed(position=position)
+
+    @command("room.leave", permission=VIEW)
+    def leave_room(self, user: Any) -> None:
+        managing.leave_room(user_id=users.id_of(user), slug=self.key)
+
+    @command("room.return", permission=VIEW)
+    def return_to_room(self, user: Any) -> None:
+        managing.return_to_room(user_id=users.id_of(user), slug=self.key)
+
+    @command("room.members", permission=VIEW, reads=True)
+    def members(self, user: Any, place: Place | None = None, limit: MembersLimit = MEMBERS_DEFAULT) -> MembersPage:
+        return members.list_members(user_id=users.id_of(user), slug=self.key, after=place, limit=limit)
+
+    @command("member.invite", permission=VIEW)
+    def invite(self, user: Any, name: UserName) -> Member:
+        return members.invite_member(user_id=users.id_of(user), slug=self.key, name=name)
+
+    @command("member.remove", permission=VIEW)
+    def remove_member(self, user: Any, member: UserId) -> None:
+        members.remove_member(user_id=users.id_of(user), slug=self.key, member_id=member)
+
+    @command("member.role", permission=VIEW)
+    def set_role(self, user: Any, member: UserId, role: MemberRole) -> Member:
+        return members.set_role(user_id=users.id_of(user), slug=self.key, member_id=member, role=role)
+
     def _current(self) -> Room:
         """The room, as read by `enter` or `read_position`."""
         assert self._room is not None
@@ -122,3 +178,26 @@ class RoomsTopic(Watch, name="rooms"):
     @classmethod
     def summaries(cls, keys: Collection[str]) -> Mapping[str, RoomEntry]:
         return room_lists.entries(keys)
+
+
+class LobbyTopic(Topic, name="lobby"):
+    """`lobby`: commands of no one room. It has no state."""
+
+    permission = SIGNED_IN
+    database = database_of_chat()
+    read_scope, write_scope = RoomTopic.read_scope, RoomTopic.write_scope
+
+    def state(self) -> None:
+        """Nothing: lists of rooms are read by commands."""
+
+    @command("room.create", permission=managing.ADD_ROOM, once=True)
+    def create(
+        self, user: Any, title: Text, slug: Text | None = None, description: Text = "", private: bool = False
+    ) -> RoomMade:
+        return managing.make_room(
+            user_id=users.id_of(user), title=title, slug=slug, description=description, is_private=private
+        )
+
+    @command("rooms.browse", permission=VIEW, reads=True)
+    def browse(self, user: Any, place: Place | None = None, limit: MembersLimit = MEMBERS_DEFAULT) -> RoomsPage:
+        return managing.browse_rooms(user_id=users.id_of(user), after=place, limit=limit)

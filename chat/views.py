@@ -6,7 +6,7 @@ from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_safe
 
-from chat import access
+from chat import access, managing
 from chat.excerpts import excerpt
 from hubbub import users
 from hubbub.protocol import Refused
@@ -32,6 +32,7 @@ def room(request: HttpRequest, slug: str) -> HttpResponse:
         here, role = access.enter_room(user_id, slug)
     except Refused:
         raise Http404 from None
+    managing.set_left(user_id=user_id, room=here, has_left=False)
     rooms = access.rooms_for(user_id).order_by("is_archived", "sort_key", "pk")
     me = {"user_id": user_id, "user_name": users.name_of(request.user), "pictures": _address_of_pictures()}
     return render(request, "chat/room.html", {"room": here, "role": role, "rooms": rooms, **me})

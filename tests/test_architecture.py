@@ -22,9 +22,10 @@ PACKAGES = ("chaos", "chat", "monitor", "project", "hubbub")
 WRITES = {"save", "create", "update", "delete", "get_or_create", "update_or_create", "bulk_create", "bulk_update"}
 WRITES |= {f"a{name}" for name in WRITES}
 # The monitor has no rows.
-WRITERS = {"chat.services", "chat.posting", "chat.deletion", "hubbub.auth.tokens", "hubbub.site"}
+WRITERS = {"chat.services", "chat.posting", "chat.deletion", "chat.managing", "hubbub.auth.tokens", "hubbub.site"}
 WRITERS |= {"hubbub.topics.positions", "hubbub.topics.once"}
 MAY_ASK_FOR_OBJECTS = {"models", "access", "revocation", "services", "deletion", "history", "room_lists", "admin"}
+MAY_ASK_FOR_OBJECTS |= {"managing", "members", "restoring"}
 JSON_MODULES = {"json", "orjson", "simplejson", "ujson", "msgspec.json"}
 # Reads what another process's /readyz says, before any socket: not the wire.
 MAY_USE_JSON = {"hubbub.supervisor.liveness"}
@@ -120,9 +121,7 @@ def only_some_ask_for_objects(modules: Modules) -> list[str]:
     return [
         f"{module.name}:{node.lineno} uses .{node.attr}"
         for module in modules.values()
-        if module.app == "chat"
-        and module.part
-        not in {"models", "access", "revocation", "services", "deletion", "history", "room_lists", "admin"}
+        if module.app == "chat" and module.part not in MAY_ASK_FOR_OBJECTS
         for node in module.attributes()
         if node.attr in ("objects", "_default_manager")
     ]
