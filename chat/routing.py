@@ -1,7 +1,9 @@
-"""Chat's sockets."""
+"""Chat's sockets, and its service for each server process."""
 
 from django.urls import path
 
 from chat.consumers import ChatConsumer
+from chat.erasing import forget_erased_texts
 
 websocket_urlpatterns = [path("ws/chat/", ChatConsumer.as_asgi(), name="chat")]
+services = [forget_erased_texts]

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from chat import access, conf, history, managing, members, posting, revocation, room_lists, services
+from chat import access, conf, history, managing, members, posting, restoring, revocation, room_lists, services
 from chat.models import Room
 from chat.models import database as database_of_chat
 from chat.protocol import (
@@ -100,6 +100,10 @@ class RoomTopic(Topic, name="room", key=Slug):
     @command("message.delete", permission=VIEW)
     def delete(self, user: Any, seq: Number) -> Changed:
         return services.delete_message(user_id=users.id_of(user), slug=self.key, seq=seq)
+
+    @command("message.restore", permission=VIEW)
+    def restore(self, user: Any, seq: Number, body: str) -> Changed:
+        return restoring.restore_message(user_id=users.id_of(user), slug=self.key, seq=seq, body=body)
 
     @command(permission=VIEW, reads=True)
     def history(

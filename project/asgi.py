@@ -19,6 +19,6 @@ application = hubbub.asgi.application(
     http,
     [*chat.routing.websocket_urlpatterns, *monitor.routing.websocket_urlpatterns],
     topics=[RoomTopic, RoomsTopic, LobbyTopic, MetricsTopic],
-    services=[*monitor.routing.services, clear_expired_sessions],
+    services=[*chat.routing.services, *monitor.routing.services, clear_expired_sessions],
 )
 read_pages()

@@ -22,7 +22,15 @@ PACKAGES = ("chaos", "chat", "monitor", "project", "hubbub")
 WRITES = {"save", "create", "update", "delete", "get_or_create", "update_or_create", "bulk_create", "bulk_update"}
 WRITES |= {f"a{name}" for name in WRITES}
 # The monitor has no rows.
-WRITERS = {"chat.services", "chat.posting", "chat.deletion", "chat.managing", "hubbub.auth.tokens", "hubbub.site"}
+WRITERS = {
+    "chat.services",
+    "chat.posting",
+    "chat.deletion",
+    "chat.managing",
+    "chat.restoring",
+    "hubbub.auth.tokens",
+    "hubbub.site",
+}
 WRITERS |= {"hubbub.topics.positions", "hubbub.topics.once"}
 MAY_ASK_FOR_OBJECTS = {"models", "access", "revocation", "services", "deletion", "history", "room_lists", "admin"}
 MAY_ASK_FOR_OBJECTS |= {"managing", "members", "restoring"}
