@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from hubbub.protocol import Event, Person
+
 MEMBERS_LIMIT = 100
 MEMBERS_DEFAULT = 50
 
@@ -51,3 +53,9 @@ class RoomsPage(msgspec.Struct, frozen=True):
 
     rooms: list[ListedRoom]
     next: str | None
+
+
+class RoomTyping(Event, tag="room.typing", kw_only=True, frozen=True):
+    """The user has typed within the last seconds. Told, not stored."""
+
+    user: Person

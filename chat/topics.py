@@ -3,7 +3,19 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from chat import access, conf, history, managing, members, posting, restoring, revocation, room_lists, services
+from chat import (
+    access,
+    conf,
+    history,
+    managing,
+    members,
+    posting,
+    restoring,
+    revocation,
+    room_lists,
+    services,
+    typing_rights,
+)
 from chat.models import Room
 from chat.models import database as database_of_chat
 from chat.protocol import (
@@ -28,6 +40,7 @@ from chat.room_protocol import (
     Place,
     RoomMade,
     RoomsPage,
+    RoomTyping,
     Text,
     UserId,
     UserName,
@@ -36,6 +49,7 @@ from hubbub import BY_METHOD, SIGNED_IN, VIEW, Call, Refused, Topic, Watch, comm
 from hubbub.auth import Identity
 from hubbub.topics import StreamPosition
 
+MAX_PRESENT_TYPING = 100  # In larger rooms somebody always types: nothing to learn, and much to send.
 BATCH_POSTS = 100  # Longer batches save little, and the first post of a batch waits for the last.
 
 
@@ -56,6 +70,8 @@ class RoomTopic(Topic, name="room", key=Slug):
 
     def enter(self, identity: Identity) -> Viewer:
         self._room, role = access.enter_room(identity.user_id, self.key)
+        typing_rights.note_reader(self.key, identity.user_id, role == access.READER)
+        typing_rights.note_archived(self.key, self._room.is_archived)
         return Viewer(role=role, body_chars=conf.settings().body_chars)
 
     def state(self) -> RoomPage:
@@ -118,6 +134,11 @@ class RoomTopic(Topic, name="room", key=Slug):
         return history.read_history(
             user_id=users.id_of(user), slug=self.key, before=before, since=since, around=around, limit=limit
         )
+
+    @command("room.typing", permission=VIEW, told=True, max_present=MAX_PRESENT_TYPING)
+    def typing(self, user: Any) -> None:
+        if typing_rights.may_type(self.key, user.id):
+            self.tell(RoomTyping(user=user))
 
     @command("room.change", permission=VIEW)
     def change(

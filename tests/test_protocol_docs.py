@@ -23,7 +23,7 @@ PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
 ANY_OTHER = "any other `type"  # Without the mark at its end.
 # The results of a room's commands.
 RESULTS = {"message.post": Posted, "message.edit": Changed, "message.delete": Changed, "history": History}
-RESULTS |= {"message.restore": Changed}
+RESULTS |= {"message.restore": Changed, "room.typing": None}
 RESULTS |= {"room.change": Changed, "room.leave": None, "room.return": None, "room.members": MembersPage}
 RESULTS |= {"member.invite": Member, "member.remove": None, "member.role": Member}
 LOBBY_RESULTS = {"room.create": RoomMade, "rooms.browse": RoomsPage}
