@@ -8,6 +8,7 @@ from django.views.decorators.http import require_safe
 
 from chat import access, managing
 from chat.excerpts import excerpt
+from chat.models import Membership
 from hubbub import users
 from hubbub.protocol import Refused
 
@@ -35,7 +36,8 @@ def room(request: HttpRequest, slug: str) -> HttpResponse:
     managing.set_left(user_id=user_id, room=here, has_left=False)
     rooms = access.rooms_for(user_id).order_by("is_archived", "sort_key", "pk")
     me = {"user_id": user_id, "user_name": users.name_of(request.user), "pictures": _address_of_pictures()}
-    return render(request, "chat/room.html", {"room": here, "role": role, "rooms": rooms, **me})
+    manages = role == Membership.Role.MODERATOR or users.has_perm(request.user, managing.CHANGE_ROOM)
+    return render(request, "chat/room.html", {"room": here, "role": role, "rooms": rooms, "manages": manages, **me})
 
 
 def _address_of_pictures() -> str:

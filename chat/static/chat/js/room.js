@@ -1,6 +1,6 @@
 // The room's page, wired: the room's topic and the user's actions change the state, and the view shows it.
 
-import { browser } from "../../hubbub/js/browser.js";
+import { browser, timers } from "../../hubbub/js/browser.js";
 import { find } from "../../hubbub/js/dom.js";
 import { failureOf } from "../../hubbub/js/errors.js";
 import { Hubbub } from "../../hubbub/js/hub.js";
@@ -10,12 +10,15 @@ import { showOwnName } from "../../hubbub/js/own-name.js";
 import { ConnectionStrip } from "./connection-strip.js";
 import { failureText } from "./failure-texts.js";
 import { Reentry } from "./reentry.js";
+import { wireDialogs } from "./room-dialogs.js";
 import { watchRooms } from "./room-list.js";
 import { lastOwn } from "./room-rows.js";
 import { initial, reduce } from "./room-state.js";
 import { RoomTopic } from "./room-topic.js";
 import { RoomView } from "./room-view.js";
 import { RoomsNav } from "./rooms-nav.js";
+import { Typing } from "./typing.js";
+import { Undo } from "./undo.js";
 import { UnsentText } from "./unsent-text.js";
 
 /** @import { Person } from "../../hubbub/js/types.js" */
@@ -35,6 +38,7 @@ const {
   socketPath = "",
   livePath = "",
   roomPath = "",
+  lobby = "",
 } = root.dataset;
 const me = { id: userId, name: userName };
 const role = /** @type {RoomHere["role"]} */ (root.dataset.roleHere);
@@ -62,6 +66,7 @@ const view = new RoomView(root, {
   moved: markSeen,
   draft: (text) => {
     unsent.draft = text;
+    typing.typed(text);
   },
   again: () => hub.open(),
 });
@@ -102,6 +107,11 @@ const hub = new Hubbub(
 const roomsNav = new RoomsNav(document, roomPath, slug);
 watchRooms(hub, (rooms) => roomsNav.show(rooms));
 const room = new RoomTopic(hub, slug, { change, joined, closed });
+const typing = new Typing(
+  { me: me.id, tell: () => room.send("room.typing"), show: (text) => view.typing(text) },
+  { ...timers(), now: () => performance.now() },
+);
+const undo = new Undo(root);
 const reentry = new Reentry(
   () => room.join(),
   env,
@@ -112,6 +122,7 @@ view.composer.text = unsent.draft;
 view.render(state);
 markSeen();
 document.addEventListener("visibilitychange", markSeen);
+wireDialogs(root, { send: (command, fields) => room.send(command, fields), hub, state: () => state, lobby });
 document.addEventListener("signing-out", () => hub.close());
 for (const kept of state.pending) {
   if (kept.error === null) room.post(kept);
@@ -126,6 +137,7 @@ function change(action) {
     state = reduce(state, { type: "trimmed", keep: KEPT_MESSAGES });
   }
   if (state.pending !== before.pending) unsent.pending = state.pending.map(storedPost);
+  if (action.type === "events") typing.take(action.events);
   if (action.type === "events" && action.events.some(({ type }) => type === "message.deleted")) rescueEdits();
   render();
 }
@@ -156,6 +168,7 @@ function joined(viewer) {
 
 /** @param {ClosedCode} code */
 function closed(code) {
+  typing.clear();
   if (reentry.closed(code)) change({ type: "closed", code });
 }
 
@@ -168,6 +181,7 @@ function tryAgain() {
 function post(body) {
   const added = { id: newId(), body, at: new Date().toISOString() };
   unsent.draft = "";
+  typing.sent();
   change({ type: "post.added", post: added });
   view.toEnd();
   markSeen();
@@ -234,11 +248,26 @@ async function save(seq, body, problem) {
 
 /** @param {number} seq */
 async function remove(seq) {
+  const message = state.messages.find((message) => message.seq === seq);
   try {
     await room.remove(seq);
     view.composer.focus();
+    if (message?.user.id === me.id) undo.offer(() => restore(seq, message.body));
   } catch (error) {
     strip.notice(`Not deleted. ${failureText(failureOf(error))}`);
+  }
+}
+
+/**
+ * @param {number} seq
+ * @param {string} body
+ */
+async function restore(seq, body) {
+  try {
+    await room.restore(seq, body);
+    view.composer.focus();
+  } catch (error) {
+    strip.notice(`Not restored. ${failureText(failureOf(error))}`);
   }
 }
 
