@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from tests.support.client import Client, opened
+from tests.support.door_client import by_token
 from tests.support.servers import Server, Site
 
 pytestmark = pytest.mark.cluster
@@ -20,7 +21,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 @pytest.fixture(scope="module")
 def cookies(site: Site) -> dict[str, str]:
-    names = {"alice": "chat.add_room", "bob": "", "charlie": ""}
+    names = {"alice": "add_room", "bob": "", "charlie": ""}
     return {name: site.make_user(name, permission)["cookie"] for name, permission in names.items()}
 
 
@@ -124,3 +125,20 @@ async def test_typing_is_heard_on_the_other_process_and_a_flood_delays_no_post(
         flooding = False
         await flooder
         assert longest < 1.0
+
+
+@pytest.mark.usefixtures("cookies")
+async def test_rooms_are_managed_over_http_too(site: Site, servers: list[Server]) -> None:
+    tokens = [(await asyncio.to_thread(site.make_user, name))["token"] for name in ("alice", "bob")]
+    alice, bob = (by_token(server.url, token) for server, token in zip(servers, tokens, strict=True))
+    made = await alice.command("room.create", topic="lobby", id=uuid4().hex, title=f"Room {uuid4().hex}")
+    topic = f"room/{made.json['result']['slug']}"
+    assert (await bob.command("room.change", topic=topic, title="Mine")).json["code"] == "forbidden"
+    assert (await alice.command("member.invite", topic=topic, name="bob")).json["result"]["name"] == "bob"
+    members = (await bob.command("room.members", topic=topic, limit=1)).json["result"]
+    assert [member["name"] for member in members["members"]] == ["alice"]
+    members = (await bob.command("room.members", topic=topic, place=members["next"])).json["result"]
+    assert ([member["name"] for member in members["members"]], members["next"]) == (["bob"], None)
+    assert (await bob.command("room.leave", topic=topic)).json["type"] == "ok"
+    left = (await bob.command("rooms.browse", topic="lobby")).json["result"]["rooms"]
+    assert topic.removeprefix("room/") in [room["slug"] for room in left]
