@@ -18,6 +18,7 @@ from django.utils.text import slugify
 from chat import access, services
 from chat.models import SLUG_CHARS, Membership, PersonalState, Room, database
 from chat.room_protocol import ListedRoom, RoomMade, RoomsPage
+from chat.serializers import rooms_topic
 from hubbub import users
 from hubbub.auth import with_permission
 from hubbub.process import Kind, log_event
@@ -111,10 +112,12 @@ def set_left(*, user_id: str, room: Room, has_left: bool) -> None:
         # Most users have left no room: without a row of that kind nothing is written.
         if mine.filter(has_left=True).exists():
             mine.update(has_left=False)
+            rooms_topic().lists_changed(user_ids=[user_id])
         return
     row = PersonalState(user_id=key, room=room, read_seq=room.last_seq)
     PersonalState.objects.using(database()).bulk_create([row], ignore_conflicts=True)
     mine.update(has_left=True)
+    rooms_topic().lists_changed(user_ids=[user_id])
 
 
 def browse_rooms(*, user_id: str, after: str | None = None, limit: int) -> RoomsPage:
