@@ -1,10 +1,10 @@
 """Chat's socket."""
 
-from chat.topics import PersonTopic, RoomsTopic, RoomTopic
+from chat.topics import LobbyTopic, PersonTopic, RoomsTopic, RoomTopic
 from hubbub import TopicConsumer
 
 
 class ChatConsumer(TopicConsumer):
     """`/ws/chat/`"""
 
-    topics = [RoomTopic, RoomsTopic, PersonTopic]
+    topics = [RoomTopic, RoomsTopic, PersonTopic, LobbyTopic]

@@ -2,7 +2,7 @@
 
 from django.db import transaction
 
-from chat.models import Message, Room, database
+from chat.models import ErasedText, Message, Room, database
 from hubbub import users
 from hubbub.process import step_with_pause
 
@@ -25,6 +25,7 @@ def delete_room(*, room_id: int) -> None:
 
 def disown_messages(*, user_id: str) -> None:
     """Detach the messages of an account before its deletion. The last ones lose their author with the row."""
+    ErasedText.objects.filter(message__author=users.key_of(user_id)).delete()
     mine = Message.objects.filter(author=users.key_of(user_id)).order_by("pk")
     while (rest := mine.values_list("pk", flat=True)[MESSAGES_PER_STEP : MESSAGES_PER_STEP + 1].first()) is not None:
         with step_with_pause(database()):

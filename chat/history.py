@@ -9,7 +9,7 @@ from operator import itemgetter
 
 from django.db.models import F, QuerySet
 
-from chat import access, conf
+from chat import access, conf, typing_rights
 from chat.models import Message, Room
 from chat.protocol import History, MessageEvent, MessageState, RoomChanged, RoomPage, frame_size
 from chat.serializers import message_change, message_state, room_change, room_state
@@ -84,8 +84,12 @@ def read_history(
 
 def read_positions(slugs: Collection[str]) -> dict[str, StreamPosition]:
     """The position of each existing room by its slug. The hub reads it every few seconds for all its rooms."""
-    positions = Room.objects.filter(slug__in=slugs).values_list("slug", "epoch", "position", "access_version")
-    return {slug: StreamPosition(epoch, position, access) for slug, epoch, position, access in positions}
+    fields = ("slug", "epoch", "position", "access_version", "is_archived")
+    positions = {}
+    for slug, epoch, position, version, is_archived in Room.objects.filter(slug__in=slugs).values_list(*fields):
+        typing_rights.note_archived(slug, is_archived)
+        positions[slug] = StreamPosition(epoch, position, version)
+    return positions
 
 
 def _messages(room: Room) -> QuerySet[Message]:

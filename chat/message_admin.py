@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -112,12 +112,12 @@ class MessageAdmin(ServiceAdmin):
     @admin.display(ordering="deleted_at")
     def state(self, message: Message) -> str:
         if message.deleted_at is not None:
-            return "deleted"
+            return f"deleted by {message.get_deleted_by_display().lower()}" if message.deleted_by else "deleted"
         return "edited" if message.edited_at is not None else ""
 
     @admin.action(description="Delete the selected messages (a note stays)", permissions=["moderate"])
     def moderate(self, request: HttpRequest, queryset: QuerySet[Message]) -> HttpResponse | None:
-        present = queryset.filter(deleted_at=None)
+        present = queryset.filter(Q(deleted_at=None) | Q(erased_text__isnull=False))  # The author could restore these.
         keys = self.keys_of(request, present)
         if keys is None:
             return None

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db.models import Q
 
+from chat import typing_rights
 from chat.access import READ_ANY_ROOM
 from chat.models import Membership, Room
 from hubbub import users
@@ -49,6 +50,7 @@ def denied_users(rooms: Mapping[str, Set[str]]) -> dict[str, dict[str, str]]:
             denied.setdefault(slug, {})[user_id] = reason
     readers = _readers_among({user_id for _, user_id in outsiders})
     for slug, user_id in outsiders:
+        typing_rights.note_reader(slug, user_id, user_id in readers)
         if user_id not in readers:
             denied.setdefault(slug, {})[user_id] = "removed"
     return denied

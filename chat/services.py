@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from chat import access
+from chat import access, restoring
 from chat.models import Membership, Message, Room, database, new_epoch
 from chat.posting import publish_messages
 from chat.protocol import Changed
@@ -62,16 +62,17 @@ def delete_message(*, user_id: str, slug: str, seq: int, by: Identity | None = N
         message = access.message_in(room, seq)
         if not access.can_delete(user_id, message, room):
             raise Refused(ErrorCode.FORBIDDEN, "only the author or a moderator may delete a message")
-        _delete(room, message)
+        is_own = access.can_edit(user_id, message)
+        _delete(room, message, Message.Deleter.AUTHOR if is_own else Message.Deleter.MODERATOR)
     return Changed(position=message.position)
 
 
 def moderate_message(*, message_id: int) -> None:
-    """Empty any message, also in an archived room, for the admin."""
+    """Empty any message, also in an archived room, for the admin. Its author cannot restore it."""
     with transaction.atomic(using=database()):
         room = Room.objects.select_for_update().get(messages=message_id)
         message = Message.objects.using(database()).select_related("author").get(pk=message_id)
-        _delete(room, message)
+        _delete(room, message, Message.Deleter.STAFF)
 
 
 # Rooms
@@ -195,11 +196,9 @@ def _publish_access_changed(room_id: int) -> None:
         Room.objects.filter(pk=room_id).update(access_version=F("access_version") + 1)
 
 
-def _delete(room: Room, message: Message) -> None:
-    if message.deleted_at is None:
-        # The text itself is erased, not hidden.
-        message.body, message.deleted_at = "", timezone.now()
-        _save_change(room, message, "body", "deleted_at")
+def _delete(room: Room, message: Message, by: Message.Deleter) -> None:
+    if restoring.erase_text(message, by):
+        _save_change(room, message, "body", "deleted_at", "deleted_by")
 
 
 def _save_change(room: Room, message: Message, *fields: str) -> None:

@@ -1,9 +1,23 @@
-"""The topic of a room: each command becomes one call of a service, and each read one of history."""
+"""The topics of chat: each command becomes one call of a service, and each read one of history."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from chat import access, conf, history, posting, read_signals, reading, revocation, room_lists, services
+from chat import (
+    access,
+    conf,
+    history,
+    managing,
+    members,
+    posting,
+    read_signals,
+    reading,
+    restoring,
+    revocation,
+    room_lists,
+    services,
+    typing_rights,
+)
 from chat.models import Room
 from chat.models import database as database_of_chat
 from chat.protocol import (
@@ -24,10 +38,25 @@ from chat.protocol import (
     UnreadMark,
     Viewer,
 )
+from chat.room_protocol import (
+    MEMBERS_DEFAULT,
+    Member,
+    MemberRole,
+    MembersLimit,
+    MembersPage,
+    Place,
+    RoomMade,
+    RoomsPage,
+    RoomTyping,
+    Text,
+    UserId,
+    UserName,
+)
 from hubbub import BY_METHOD, SIGNED_IN, VIEW, Call, Refused, Topic, Watch, command, users
 from hubbub.auth import Identity
 from hubbub.topics import StreamPosition
 
+MAX_PRESENT_TYPING = 100  # In larger rooms somebody always types: nothing to learn, and much to send.
 BATCH_POSTS = 100  # Longer batches save little, and the first post of a batch waits for the last.
 
 
@@ -48,6 +77,8 @@ class RoomTopic(Topic, name="room", key=Slug):
 
     def enter(self, identity: Identity) -> Viewer:
         self._room, role = access.enter_room(identity.user_id, self.key)
+        typing_rights.note_reader(self.key, identity.user_id, role == access.READER)
+        typing_rights.note_archived(self.key, self._room.is_archived)
         read_seq, version = read_signals.entered(identity.user_id, self._room, role)
         return Viewer(role=role, body_chars=conf.settings().body_chars, read_seq=read_seq, read_version=version)
 
@@ -94,6 +125,10 @@ class RoomTopic(Topic, name="room", key=Slug):
     def delete(self, user: Any, seq: Number) -> Changed:
         return services.delete_message(user_id=users.id_of(user), slug=self.key, seq=seq)
 
+    @command("message.restore", permission=VIEW)
+    def restore(self, user: Any, seq: Number, body: str) -> Changed:
+        return restoring.restore_message(user_id=users.id_of(user), slug=self.key, seq=seq, body=body)
+
     @command(permission=VIEW, reads=True)
     def history(
         self,
@@ -132,6 +167,54 @@ class RoomTopic(Topic, name="room", key=Slug):
     @command("room.favourite", permission=VIEW)
     def favourite(self, user: Any, on: bool) -> OwnState:
         return reading.prefer(users.id_of(user), self.key, favourite=on)
+
+    @command("room.typing", permission=VIEW, told=True, max_present=MAX_PRESENT_TYPING)
+    def typing(self, user: Any) -> None:
+        if typing_rights.may_type(self.key, user.id):
+            self.tell(RoomTyping(user=user))
+
+    @command("room.change", permission=VIEW)
+    def change(
+        self,
+        user: Any,
+        title: Text | None = None,
+        description: Text | None = None,
+        private: bool | None = None,
+        archived: bool | None = None,
+    ) -> Changed:
+        position = managing.change_room(
+            user_id=users.id_of(user),
+            slug=self.key,
+            title=title,
+            description=description,
+            is_private=private,
+            is_archived=archived,
+        )
+        return Changed(position=position)
+
+    @command("room.leave", permission=VIEW)
+    def leave_room(self, user: Any) -> None:
+        managing.leave_room(user_id=users.id_of(user), slug=self.key)
+
+    @command("room.return", permission=VIEW)
+    def return_to_room(self, user: Any) -> None:
+        managing.return_to_room(user_id=users.id_of(user), slug=self.key)
+
+    @command("room.members", permission=VIEW, reads=True)
+    def members(self, user: Any, place: Place | None = None, limit: MembersLimit = MEMBERS_DEFAULT) -> MembersPage:
+        return members.list_members(user_id=users.id_of(user), slug=self.key, after=place, limit=limit)
+
+    @command("member.invite", permission=VIEW)
+    def invite(self, user: Any, name: UserName) -> Member:
+        return members.invite_member(user_id=users.id_of(user), slug=self.key, name=name)
+
+    @command("member.remove", permission=VIEW)
+    def remove_member(self, user: Any, member: UserId) -> None:
+        members.remove_member(user_id=users.id_of(user), slug=self.key, member_id=member)
+
+    @command("member.role", permission=VIEW)
+    def set_role(self, user: Any, member: UserId, role: MemberRole) -> Member:
+        return members.set_role(user_id=users.id_of(user), slug=self.key, member_id=member, role=role)
 
     def _current(self) -> Room:
         """The room, as read by `enter` or `read_position`."""
@@ -172,3 +255,26 @@ class PersonTopic(Topic, name="person", key=str):
 
     def changes(self, after: int, limit: int) -> Iterable[tuple[int, Any]]:
         return reading.changes_of(self.key, after, limit)
+
+
+class LobbyTopic(Topic, name="lobby"):
+    """`lobby`: commands of no one room. It has no state."""
+
+    permission = SIGNED_IN
+    database = database_of_chat()
+    read_scope, write_scope = RoomTopic.read_scope, RoomTopic.write_scope
+
+    def state(self) -> None:
+        """Nothing: lists of rooms are read by commands."""
+
+    @command("room.create", permission=managing.ADD_ROOM, once=True)
+    def create(
+        self, user: Any, title: Text, slug: Text | None = None, description: Text = "", private: bool = False
+    ) -> RoomMade:
+        return managing.make_room(
+            user_id=users.id_of(user), title=title, slug=slug, description=description, is_private=private
+        )
+
+    @command("rooms.browse", permission=VIEW, reads=True)
+    def browse(self, user: Any, place: Place | None = None, limit: MembersLimit = MEMBERS_DEFAULT) -> RoomsPage:
+        return managing.browse_rooms(user_id=users.id_of(user), after=place, limit=limit)

@@ -6,8 +6,9 @@ from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_safe
 
-from chat import access, reading
+from chat import access, managing, reading
 from chat.excerpts import excerpt
+from chat.models import Membership
 from hubbub import users
 from hubbub.protocol import Refused
 
@@ -32,9 +33,11 @@ def room(request: HttpRequest, slug: str) -> HttpResponse:
         here, role = access.enter_room(user_id, slug)
     except Refused:
         raise Http404 from None
+    managing.set_left(user_id=user_id, room=here, has_left=False)
     rooms = reading.with_unread(user_id, access.rooms_for(user_id).order_by("is_archived", "sort_key", "pk"))
     me = {"user_id": user_id, "user_name": users.name_of(request.user), "pictures": _address_of_pictures()}
-    return render(request, "chat/room.html", {"room": here, "role": role, "rooms": rooms, **me})
+    manages = role == Membership.Role.MODERATOR or users.has_perm(request.user, managing.CHANGE_ROOM)
+    return render(request, "chat/room.html", {"room": here, "role": role, "rooms": rooms, "manages": manages, **me})
 
 
 def _address_of_pictures() -> str:

@@ -22,10 +22,12 @@ PACKAGES = ("chaos", "chat", "monitor", "project", "hubbub")
 WRITES = {"save", "create", "update", "delete", "get_or_create", "update_or_create", "bulk_create", "bulk_update"}
 WRITES |= {f"a{name}" for name in WRITES}
 # The monitor has no rows.
-WRITERS = {"chat.services", "chat.posting", "chat.deletion", "chat.reading", "chat.telling"}
+WRITERS = {
+    f"chat.{name}" for name in ("services", "posting", "deletion", "reading", "telling", "managing", "restoring")
+}
 WRITERS |= {"hubbub.auth.tokens", "hubbub.site", "hubbub.topics.positions", "hubbub.topics.once"}
 MAY_ASK_FOR_OBJECTS = {"models", "access", "revocation", "services", "deletion", "history", "room_lists", "admin"}
-MAY_ASK_FOR_OBJECTS |= {"reading", "telling"}
+MAY_ASK_FOR_OBJECTS |= {"reading", "telling", "managing", "members", "restoring"}
 JSON_MODULES = {"json", "orjson", "simplejson", "ujson", "msgspec.json"}
 # Reads what another process's /readyz says, before any socket: not the wire.
 MAY_USE_JSON = {"hubbub.supervisor.liveness"}

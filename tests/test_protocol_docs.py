@@ -8,10 +8,13 @@ import msgspec
 import pytest
 
 import chat.protocol
+import chat.room_protocol
 import hubbub.protocol
 import monitor.protocol
 from chat.protocol import Changed, History, MessagePost, OwnState, Posted, ReadReport, ReadState, UnreadMark
-from chat.topics import RoomTopic
+from chat.room_protocol import Member, MembersPage, RoomMade, RoomsPage
+from chat.topics import LobbyTopic, RoomTopic
+from hubbub import Topic
 from hubbub.protocol import Auth, CloseCode, Command, Error, ErrorCode, Event, Ok, Pong
 from hubbub.topics import frames
 from tests.support.documents import ROOT, Fields, names_in, table
@@ -19,16 +22,12 @@ from tests.support.documents import ROOT, Fields, names_in, table
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
 ANY_OTHER = "any other `type"  # Without the mark at its end.
 # The results of a room's commands.
-RESULTS = {
-    "message.post": Posted,
-    "message.edit": Changed,
-    "message.delete": Changed,
-    "history": History,
-    "room.read": ReadState,
-    "room.unread": ReadState,
-    "room.mute": OwnState,
-    "room.favourite": OwnState,
-}
+RESULTS = {"message.post": Posted, "message.edit": Changed, "message.delete": Changed, "history": History}
+RESULTS |= {"message.restore": Changed, "room.typing": None}
+RESULTS |= {"room.read": ReadState, "room.unread": ReadState, "room.mute": OwnState, "room.favourite": OwnState}
+RESULTS |= {"room.change": Changed, "room.leave": None, "room.return": None, "room.members": MembersPage}
+RESULTS |= {"member.invite": Member, "member.remove": None, "member.role": Member}
+LOBBY_RESULTS = {"room.create": RoomMade, "rooms.browse": RoomsPage}
 
 
 def documented(heading: str, column: int = 1) -> dict[str, Fields]:
@@ -58,7 +57,8 @@ def fields_of(struct: type[msgspec.Struct], *, without: str = "") -> Fields:
     return field_names
 
 
-ALL = [struct for module in (hubbub.protocol, frames, chat.protocol, monitor.protocol) for struct in structs(module)]
+MODULES = (hubbub.protocol, frames, chat.protocol, chat.room_protocol, monitor.protocol)
+ALL = [struct for module in MODULES for struct in structs(module)]
 EVENTS = [
     struct
     for struct in ALL
@@ -86,26 +86,33 @@ def test_every_answer_is_documented_and_no_other() -> None:
     assert documented("answer") == {"ok": {"ref": False}, "error": fields_of(Error), "pong": fields_of(Pong)}
 
 
-def test_every_command_of_a_room_is_documented_and_no_other() -> None:
+@pytest.mark.parametrize(
+    ("topic", "heading", "results"),
+    [(RoomTopic, "chat command", RESULTS), (LobbyTopic, "lobby command", LOBBY_RESULTS)],
+)
+def test_every_command_of_a_room_is_documented_and_no_other(
+    topic: type[Topic], heading: str, results: dict[str, Any]
+) -> None:
     expected = {}
-    for spec in RoomTopic.commands.values():
+    for spec in topic.commands.values():
         fields = {field.encode_name: not field.required for field in msgspec.structs.fields(spec.arguments)}
-        expected[spec.name] = {name: fields[name] for name in spec.argument_names}
-    assert documented("chat command") == expected
-    assert documented("chat command", 2) == {name: fields_of(result) for name, result in RESULTS.items()}
-    assert RESULTS.keys() == expected.keys()
+        expected[spec.name] = {name: fields[name] for name in (*(["id"] if spec.once else []), *spec.argument_names)}
+    assert documented(heading) == expected
+    assert documented(heading, 2) == {name: fields_of(result) if result else {} for name, result in results.items()}
+    assert results.keys() == expected.keys()
 
 
 def test_every_event_is_documented_and_no_other() -> None:
     written = documented("event")
     assert written.pop(ANY_OTHER) == {"topic": False, "position": True}
-    of_rooms = [event for event in EVENTS if event.__module__ == chat.protocol.__name__]
+    of_rooms = [event for event in EVENTS if event.__module__.startswith("chat.")]
     assert documented("chat event") == by_tag(of_rooms)
     assert written == by_tag(event for event in EVENTS if event not in of_rooms)
 
 
 def test_every_object_is_documented_and_no_other() -> None:
-    others = {*EVENTS, *RESULTS.values(), MessagePost, ReadReport, UnreadMark, frames.Envelope} - {OwnState}
+    others = {*EVENTS, *(RESULTS | LOBBY_RESULTS).values(), MessagePost, ReadReport, UnreadMark, frames.Envelope}
+    others -= {OwnState, Member}
     objects = [
         struct for struct in ALL if not issubclass(struct, Command | Ok | Auth | Error | Pong) and struct not in others
     ]

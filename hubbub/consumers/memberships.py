@@ -72,6 +72,11 @@ class Memberships:
         """See `Hub.presence_bytes`."""
         return runtime().hub.presence_bytes(group, self._pending[group])
 
+    def count_present(self, group: str) -> int:
+        """The users present in the group of a live member, as the members know them; 0: not known."""
+        people = runtime().hub.people(group)
+        return 0 if people is None else len(people.announced or ())
+
     def abandon(self, group: str) -> None:
         """Cancel a `join`; an earlier live membership stays."""
         if (member := self._pending.pop(group, None)) is not None:

@@ -64,6 +64,8 @@ class TopicConsumer(TopicDecoding, TopicJoins):
             raise Refused(ErrorCode.RATE_LIMITED, "the server is busy", retry_after_ms=RETRY_BUSY_MS)
         if self.identity.is_anonymous and spec.permission is not PUBLIC:
             raise access.forbidden_command(spec)
+        if spec.max_present and self._memberships.count_present(topic.group) > spec.max_present:
+            return Done(topic=topic.address)
         spec.method(topic, self.identity.person, **{name: getattr(arguments, name) for name in spec.argument_names})
         return Done(topic=topic.address)
 

@@ -21,7 +21,7 @@ from hubbub.delivery.reconciler import Reconciler
 from hubbub.delivery.recovery import Recovery
 from hubbub.delivery.service_state import ServiceState
 from hubbub.delivery.subscriber import Subscriber, Subscription
-from hubbub.presence.topic_presence import Announce
+from hubbub.presence.topic_presence import Announce, People
 from hubbub.presence.tracker import Tracker
 from hubbub.process.log_once import LogOnce
 from hubbub.process.metrics import COUNTERS
@@ -111,8 +111,7 @@ class Hub:
             name: of the group.
             outbox: of the socket.
             recovery: makes the group an ordered one.
-            user_id: of the socket's user.
-            user_card: of the socket's user.
+            user_id, user_card: of the socket's user.
             announce: makes the frames that announce joins and leaves; with it the group has presence.
             socket: the log names it when the member is evicted.
             make_feed: gives the group a feed instead of ordered frames.
@@ -157,12 +156,13 @@ class Hub:
         self._subscriptions[name].group.go_live(member, position, epoch)
 
     def presence(self, name: str, member: Member, max_bytes: int | None = None) -> Presence | None:
-        """The users present, as the members know them, and this member. None: no presence, or not known yet.
-
-        Without names if they would take more than `max_bytes` of a frame.
-        """
+        """The users present and this member, without names past `max_bytes`. None: no presence, or not known yet."""
         people = self._subscriptions[name].group.people
         return None if people is None else people.presence_for(member.person, max_bytes)
+
+    def people(self, name: str) -> People | None:
+        """The users present in the group; None: it has no presence."""
+        return self._subscriptions[name].group.people
 
     def presence_bytes(self, name: str, member: Member) -> int:
         """An upper bound of the bytes of `presence` in a frame."""

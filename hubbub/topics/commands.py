@@ -55,6 +55,7 @@ class CommandSpec:
         told: it runs in the event loop, for members only, and may only `tell`.
         batch: a class method over at most so many calls; 0: a method for one call.
         struct: of a batch, the struct with the arguments.
+        max_present: with more users present a told command has no effect; 0: no bound.
         arguments, decoder: the struct of its frame: `ref`, `topic`, `id` with `once`, and the arguments by name.
     """
 
@@ -69,6 +70,7 @@ class CommandSpec:
     arguments: type[msgspec.Struct] = field(default=msgspec.Struct)
     decoder: Any = None
     argument_names: tuple[str, ...] = ()
+    max_present: int = 0
 
     @property
     def is_write(self) -> bool:
@@ -85,6 +87,7 @@ def command(
     told: bool = False,
     batch: int = 0,
     arguments: type[msgspec.Struct] | None = None,
+    max_present: int = 0,
 ) -> Callable[[F], F]:
     """Declare a method of a topic as a command: `def vote(self, user, option: int)`.
 
@@ -102,6 +105,7 @@ def command(
             together share a transaction. `calls` is a list of `Call`; the method returns as many results, each a value
             or a `Refused`, which fails no other call. After an error each call is run alone.
         arguments: of a batch: a `msgspec.Struct` with the arguments of one call.
+        max_present: of a told command: with more users present it is answered, and not run. 0: no bound.
 
     Raises:
         BadDeclaration: at import; names the method, the value and the values that are allowed.
@@ -117,7 +121,8 @@ def command(
         if bool(batch) != isinstance(method, classmethod):
             raise BadDeclaration(f"{_where(function)}: batch={batch!r}: a class method has a batch, others have none")
         wire_name = function.__name__ if name is None else name
-        spec = CommandSpec(function, wire_name, permission, once, reads, told, batch, arguments)  # type: ignore[arg-type]
+        kinds = (once, reads, told, batch, arguments)
+        spec = CommandSpec(function, wire_name, permission, *kinds, max_present=max_present)  # type: ignore[arg-type]
         if problem := _problem(spec):
             raise BadDeclaration(f"{_where(function)}: {problem}")
         function._hubbub_command = spec  # type: ignore[attr-defined]
@@ -149,6 +154,8 @@ def _problem(spec: CommandSpec) -> str:
         return "once=True, reads=True: a command that only reads needs no `once`"
     if spec.told and (spec.once or spec.reads):
         return "told=True: a told command has neither `once` nor `reads`"
+    if type(spec.max_present) is not int or spec.max_present < 0 or (spec.max_present and not spec.told):
+        return f"max_present={spec.max_present!r}: a told command may have a number of users present"
     if problem := _problem_of_batch(spec):
         return problem
     if spec.told and isinstance(spec.permission, str):

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -234,3 +235,29 @@ async def test_the_way_to_redis_swallows_everything(healthy: Cluster, proxy: Pro
         assert longest_answer(talk) < 3
         assert max(talk.delays()) < FOUND_SECONDS
         assert_nobody_was_cut(talk)
+
+
+async def test_typing_without_redis_is_answered_and_hinders_no_post(healthy: Cluster, proxy: Proxy) -> None:
+    cookies = {name: (await asyncio.to_thread(healthy.make_user, name))["cookie"] for name in ("typist", "listener")}
+    async with (
+        healthy.client(cookie=cookies["typist"], process="web-1") as typist,
+        healthy.client(cookie=cookies["listener"], process="web-2") as listener,
+    ):
+        for client in (typist, listener):
+            await client.join("general")
+        proxy.go_away()
+        assert (await listener.event("service.changed", FOUND_SECONDS))["state"] == "degraded"
+        for number in range(3):
+            assert (await typist.ask("general", "room.typing"))["type"] == "ok"
+            assert (await typist.post("general", f"Without Redis {number}"))["type"] == "ok"
+            posted = await listener.event("message.posted", FOUND_SECONDS)
+            assert posted["message"]["body"] == f"Without Redis {number}"
+        proxy.pass_on()
+        while (await listener.event("service.changed", 2 * HANGS_SECONDS))["state"] != "ok":
+            pass
+        async with asyncio.timeout(2 * HANGS_SECONDS):
+            while True:
+                assert (await typist.ask("general", "room.typing"))["type"] == "ok"
+                with suppress(TimeoutError):
+                    await listener.event("room.typing", 1.0)
+                    break

@@ -49,6 +49,8 @@ PERMISSIONS = "'app.codename', VIEW (each user with access to the topic), SIGNED
         ),
         pytest.param({"told": True, "once": True}, ["told=True", "neither `once` nor `reads`"], id="told once"),
         pytest.param({"told": True, "reads": True}, ["told=True", "neither `once` nor `reads`"], id="told reads"),
+        pytest.param({"max_present": 5}, ["max_present=5", "a told command"], id="a bound of users without told"),
+        pytest.param({"told": True, "max_present": -1}, ["max_present=-1"], id="a negative bound of users"),
         pytest.param({"reads": True, "once": True}, ["once=True, reads=True"], id="reads once"),
     ],
 )

@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission
 
+from hubbub import VIEW, command, live
 from hubbub.models import TopicOnce
 from hubbub.protocol import Refused
 from hubbub.publish.group_names import layer_group
+from tests.support.declarations import declare
 from tests.support.polls.consumers import TrialConsumer
 from tests.support.polls.models import Note
 from tests.support.polls.topics import ThermometerTopic
@@ -131,6 +133,25 @@ async def test_a_told_command_reaches_members_and_is_refused_to_others(alice: An
         assert await other.next("typing") == await page.next("typing") == expected
         await page.ask("leave", topic="thermometer")
         assert (await page.ask("thermometer.typing", topic="thermometer"))["code"] == "conflict"
+
+
+async def test_with_more_users_present_than_its_bound_a_told_command_has_no_effect(
+    alice: Any, bob: Any, declared: Any
+) -> None:
+    def wave(self: Any, user: Any) -> None:
+        waved.append(user.name)
+
+    waved: list[str] = []
+    topic = declare(presence=True, wave=command(permission=VIEW, told=True, max_present=1)(wave))
+    async with opened(alice, live(topic)) as page:
+        await page.ask("join", topic="thing")
+        assert (await page.ask("wave", topic="thing"))["type"] == "ok"
+        async with opened(bob, live(topic)) as other:
+            await other.ask("join", topic="thing")
+            while (await page.next("presence.changed"))["count"] < 2:
+                pass
+            assert (await page.ask("wave", topic="thing"))["type"] == "ok"
+    assert waved == ["alice"]
 
 
 async def test_a_told_command_from_a_view_has_the_user_of_the_wire(alice: Any, bob: Any) -> None:

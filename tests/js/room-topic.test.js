@@ -227,3 +227,11 @@ test("older messages are read before the first one, and shown above it", async (
   assert.deepEqual(bodies(page.state), ["words 1", "words 2", "words 3", "words 4"]);
   assert.deepEqual([page.state.loading, page.state.more], [false, false]);
 });
+
+test("an answered restore shows the message again", async () => {
+  const page = await joinedAt(1, [1, { user: ALICE, deleted: true, body: "" }]);
+  page.room.restore(1, "words");
+  assert.deepEqual(page.sent.at(-1), { type: "message.restore", topic: "room/general", seq: 1, body: "words" });
+  await page.answer({ result: { position: 2 } });
+  assert.deepEqual([bodies(page.state), page.state.messages[0].deleted], [["words"], false]);
+});

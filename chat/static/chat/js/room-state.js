@@ -80,6 +80,8 @@ export function reduce(state, action) {
       return afterChange({ ...state, editing: null }, action, { body: action.body, edited_at: action.at });
     case "delete.answered":
       return afterChange(state, action, { body: "", deleted: true });
+    case "restore.answered":
+      return afterChange(state, action, { body: action.body, deleted: false });
     case "away":
       return { ...state, away: true };
     case "back":

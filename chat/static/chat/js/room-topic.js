@@ -101,6 +101,28 @@ export class RoomTopic {
   }
 
   /**
+   * Undoes the deletion of the user's own message.
+   *
+   * @param {number} seq
+   * @param {string} body
+   */
+  async restore(seq, body) {
+    /** @type {Changed} */
+    const { position } = await this.#topic.send("message.restore", { seq, body });
+    this.#change({ type: "restore.answered", seq, body, isKnown: this.#isKnown(position) });
+  }
+
+  /**
+   * Sends a command whose result is the caller's.
+   *
+   * @param {string} command
+   * @param {Record<string, unknown>} fields
+   */
+  send(command, fields = {}) {
+    return this.#topic.send(command, fields);
+  }
+
+  /**
    * Reads messages before the seq `before`.
    *
    * @param {number} before

@@ -117,6 +117,11 @@ export class RoomView {
     part(strip, "again").hidden = !hasAgain;
   }
 
+  /** @param {string} text  who is typing; empty: nobody */
+  typing(text) {
+    this.#part("typing").textContent = text;
+  }
+
   /** @param {number} unseen */
   #renderUnseen(unseen) {
     const jump = this.#part("jump");

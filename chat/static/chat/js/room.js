@@ -1,6 +1,6 @@
 // The room's page, wired: the room's topic and the user's actions change the state, and the view shows it.
 
-import { browser } from "../../hubbub/js/browser.js";
+import { browser, timers } from "../../hubbub/js/browser.js";
 import { find } from "../../hubbub/js/dom.js";
 import { failureOf } from "../../hubbub/js/errors.js";
 import { Hubbub } from "../../hubbub/js/hub.js";
@@ -9,15 +9,15 @@ import { oncePerTurn } from "../../hubbub/js/once-per-turn.js";
 import { showOwnName } from "../../hubbub/js/own-name.js";
 import { ConnectionStrip } from "./connection-strip.js";
 import { failureText } from "./failure-texts.js";
-import { OwnStates } from "./own-states.js";
-import { ReadReports } from "./read-reports.js";
 import { Reentry } from "./reentry.js";
-import { watchRooms } from "./room-list.js";
+import { wireDialogs } from "./room-dialogs.js";
 import { lastOwn } from "./room-rows.js";
 import { initial, reduce } from "./room-state.js";
 import { RoomTopic } from "./room-topic.js";
 import { RoomView } from "./room-view.js";
-import { RoomsNav } from "./rooms-nav.js";
+import { Typing } from "./typing.js";
+import { Undo } from "./undo.js";
+import { showUnread } from "./unread.js";
 import { UnsentText } from "./unsent-text.js";
 
 /** @import { Person } from "../../hubbub/js/types.js" */
@@ -37,6 +37,7 @@ const {
   socketPath = "",
   livePath = "",
   roomPath = "",
+  lobby = "",
 } = root.dataset;
 const me = { id: userId, name: userName };
 const role = /** @type {RoomHere["role"]} */ (root.dataset.roleHere);
@@ -65,6 +66,7 @@ const view = new RoomView(root, {
   shown: (seq, isShown) => reports.shown(seq, isShown),
   draft: (text) => {
     unsent.draft = text;
+    typing.typed(text);
   },
   again: () => hub.open(),
 });
@@ -102,26 +104,13 @@ const hub = new Hubbub(
   },
   env,
 );
-const roomsNav = new RoomsNav(document, roomPath, slug);
-const own = new OwnStates(hub, userId, find(document, "#rooms", HTMLElement), (rooms) => {
-  const mine = rooms[slug];
-  if (mine !== undefined) reports.stored(mine.read_seq ?? 0, mine.read_version ?? 0);
-});
-watchRooms(hub, (rooms) => {
-  roomsNav.show(rooms);
-  own.moved(rooms);
-});
 const room = new RoomTopic(hub, slug, { change, joined, closed });
-const reports = new ReadReports({
-  async send(seq, version) {
-    const stored = await room.read(seq, version);
-    own.answered(slug, stored.seq, stored.version);
-    return stored;
-  },
-  isLooking: () => state.joined && document.visibilityState === "visible" && document.hasFocus(),
-  now: () => performance.now(),
-  later: (run, ms) => setTimeout(run, ms),
-});
+const { own, reports } = showUnread({ hub, room, slug, userId, roomPath, isJoined: () => state.joined });
+const typing = new Typing(
+  { me: me.id, tell: () => room.send("room.typing"), show: (text) => view.typing(text) },
+  { ...timers(), now: () => performance.now() },
+);
+const undo = new Undo(root);
 const reentry = new Reentry(
   () => room.join(),
   env,
@@ -132,9 +121,7 @@ view.composer.text = unsent.draft;
 view.render(state);
 markSeen();
 document.addEventListener("visibilitychange", markSeen);
-addEventListener("focus", () => reports.look());
-addEventListener("blur", () => reports.leave());
-addEventListener("pagehide", () => reports.leave());
+wireDialogs(root, { send: (command, fields) => room.send(command, fields), hub, state: () => state, lobby });
 document.addEventListener("signing-out", () => hub.close());
 for (const kept of state.pending) {
   if (kept.error === null) room.post(kept);
@@ -149,6 +136,7 @@ function change(action) {
     state = reduce(state, { type: "trimmed", keep: KEPT_MESSAGES });
   }
   if (state.pending !== before.pending) unsent.pending = state.pending.map(storedPost);
+  if (action.type === "events") typing.take(action.events);
   if (action.type === "events" && action.events.some(({ type }) => type === "message.deleted")) rescueEdits();
   const last = state.messages.at(-1);
   if (last !== undefined && state.messages !== before.messages) own.moved([{ slug, last_seq: last.seq }]);
@@ -184,6 +172,7 @@ function joined(viewer) {
 
 /** @param {ClosedCode} code */
 function closed(code) {
+  typing.clear();
   if (reentry.closed(code)) change({ type: "closed", code });
 }
 
@@ -196,6 +185,7 @@ function tryAgain() {
 function post(body) {
   const added = { id: newId(), body, at: new Date().toISOString() };
   unsent.draft = "";
+  typing.sent();
   change({ type: "post.added", post: added });
   view.toEnd();
   markSeen();
@@ -262,11 +252,26 @@ async function save(seq, body, problem) {
 
 /** @param {number} seq */
 async function remove(seq) {
+  const message = state.messages.find((message) => message.seq === seq);
   try {
     await room.remove(seq);
     view.composer.focus();
+    if (message?.user.id === me.id) undo.offer(() => restore(seq, message.body));
   } catch (error) {
     strip.notice(`Not deleted. ${failureText(failureOf(error))}`);
+  }
+}
+
+/**
+ * @param {number} seq
+ * @param {string} body
+ */
+async function restore(seq, body) {
+  try {
+    await room.restore(seq, body);
+    view.composer.focus();
+  } catch (error) {
+    strip.notice(`Not restored. ${failureText(failureOf(error))}`);
   }
 }
 

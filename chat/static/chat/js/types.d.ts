@@ -95,7 +95,14 @@ export interface RoomChanged {
   changes: Partial<RoomInfo>;
 }
 
-export type RoomEvent = MessageEvent | RoomChanged;
+/** Told, not stored: it has no position. */
+export interface RoomTyping {
+  type: "room.typing";
+  topic: string;
+  user: Person;
+}
+
+export type RoomEvent = MessageEvent | RoomChanged | RoomTyping;
 
 // Wire: results of commands
 
@@ -112,7 +119,25 @@ export interface Posted {
   at: string;
 }
 
-/** Of `message.edit` and `message.delete`. */
+export interface Member {
+  id: string;
+  name: string;
+  role: "member" | "moderator";
+}
+
+/** Of `room.members`. */
+export interface MembersPage {
+  members: Member[];
+  /** The `place` of the next page. */
+  next: string | null;
+}
+
+/** Of `room.create`. */
+export interface RoomMade {
+  slug: string;
+}
+
+/** Of `message.edit`, `message.delete` and `message.restore`. */
 export interface Changed {
   position: number;
 }
@@ -191,6 +216,7 @@ export type RoomAction =
   | { type: "edit.closed" }
   | { type: "edit.answered"; seq: number; body: string; at: string; isKnown: boolean }
   | { type: "delete.answered"; seq: number; isKnown: boolean }
+  | { type: "restore.answered"; seq: number; body: string; isKnown: boolean }
   | { type: "away" }
   | { type: "back" }
   | { type: "trimmed"; keep: number };

@@ -1,0 +1,117 @@
+"""Rooms by people on the page: typing, undo, and the dialogs of a room. Two users on the processes of a site."""
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.support.chat_page import MESSAGE, SECONDS, Open, in_shell, make_room, post, process_of, ready, says
+from tests.support.cluster import Cluster
+
+pytestmark = [pytest.mark.browser, pytest.mark.cluster]
+
+
+async def allow(cluster: Cluster, name: str) -> None:
+    code = f"""
+        from django.contrib.auth import get_user_model
+        from django.contrib.auth.models import Permission
+        user = get_user_model().objects.get(username={name!r})
+        user.user_permissions.add(Permission.objects.get(codename="add_room"))
+        """
+    await in_shell(cluster, code)
+
+
+async def on_another_process(page: Page, other: Page) -> None:
+    for _ in range(40):
+        if await process_of(page) != await process_of(other):
+            return
+        await other.reload()
+        await ready(other)
+    raise AssertionError("both pages stay on one process")
+
+
+async def remove_last(page: Page) -> None:
+    await page.locator(".message.is-own [data-role=delete]").last.focus()
+    await page.keyboard.press("Enter")
+    await page.locator("[data-role=delete-dialog] .is-bad").press("Enter")
+
+
+async def test_typing_shows_on_another_process_and_ends_with_the_message(cluster: Cluster, open_room: Open) -> None:
+    await make_room(cluster, "typing")
+    alice, bob = await open_room(cluster, "alice", "typing"), await open_room(cluster, "bob", "typing")
+    await on_another_process(alice, bob)
+    line = bob.locator("[data-role=typing]")
+    await expect(line).to_have_attribute("aria-live", "off")
+    before = await bob.locator(".composer").bounding_box()
+    await alice.locator("#body").press_sequentially("Hello")
+    await expect(line).to_have_text("\u2068alice\u2069 is typing…")
+    await expect(alice.locator("[data-role=typing]")).to_have_text("")
+    assert await bob.locator(".composer").bounding_box() == before, "the line is reserved"
+    await alice.keyboard.press("Enter")
+    await says(bob, "Hello")
+    await expect(line).to_have_text("", timeout=2_000)
+
+
+async def test_a_deletion_is_undone(cluster: Cluster, open_room: Open) -> None:
+    await make_room(cluster, "undo")
+    alice, bob = await open_room(cluster, "alice", "undo"), await open_room(cluster, "bob", "undo")
+    await post(alice, "Not so fast.")
+    await says(bob, "Not so fast.")
+    await remove_last(alice)
+    await expect(bob.locator(MESSAGE).last).to_have_text("message deleted")
+    undo = alice.locator("[data-role=undo-button]")
+    await undo.click()
+    await says(bob, "Not so fast.")
+    await expect(bob.locator(MESSAGE).last).not_to_contain_text("(edited)")
+    await remove_last(alice)
+    await expect(undo).to_be_visible()
+    await expect(undo).to_be_hidden(timeout=8_000)
+
+
+async def test_a_room_is_made_shared_renamed_and_left(cluster: Cluster, open_room: Open) -> None:
+    bob = await open_room(cluster, "bob")
+    await expect(bob.get_by_role("button", name="New room")).to_have_count(0)
+    alice = await open_room(cluster, "alice")
+    await allow(cluster, "alice")
+    await alice.reload()
+    await ready(alice)
+    await alice.get_by_role("button", name="New room").click()
+    dialog = alice.locator("[data-role=create-dialog]")
+    await dialog.get_by_label("Title").fill("Tea \u200b room")
+    await dialog.get_by_label("Private").check()
+    await dialog.get_by_role("button", name="Make the room").click()
+    await expect(dialog.get_by_role("alert")).to_contain_text("invisible character")
+    await dialog.get_by_label("Title").fill("Tea room")
+    await dialog.get_by_role("button", name="Make the room").click()
+    await alice.wait_for_url("**/rooms/tea-room/", timeout=SECONDS)
+    await ready(alice)
+
+    await alice.locator(".room-menu summary").click()
+    await alice.get_by_role("button", name="Members").click()
+    dialog = alice.locator("[data-role=members-dialog]")
+    await expect(dialog.locator(".member")).to_have_count(1)
+    for name, told in (("nobody-at-all", "Nobody here has the name"), ("bob", "")):
+        await dialog.get_by_label("Invite by user name").fill(name)
+        await dialog.get_by_role("button", name="Invite").click()
+        await expect(dialog.get_by_role("alert")).to_contain_text(told)
+    await expect(dialog.locator(".member")).to_have_count(2)
+    await dialog.get_by_role("button", name="Close").click()
+    await bob.goto(alice.url)
+    await ready(bob)
+    await bob.locator(".room-menu summary").click()
+    await expect(bob.get_by_role("button", name="Room settings")).to_have_count(0)
+
+    await alice.locator(".room-menu summary").click()
+    await alice.get_by_role("button", name="Room settings").click()
+    dialog = alice.locator("[data-role=settings-dialog]")
+    await dialog.get_by_label("Title").fill("Coffee room")
+    await dialog.get_by_role("button", name="Save").click()
+    await expect(bob.locator("[data-role=title]")).to_have_text("Coffee room")
+
+    await alice.locator(".room-menu summary").click()
+    await alice.get_by_role("button", name="Leave").click()
+    dialog = alice.locator("[data-role=leave-dialog]")
+    await dialog.get_by_role("button", name="Leave").click()
+    await expect(dialog.get_by_role("alert")).to_contain_text("needs a moderator")
+    await bob.get_by_role("button", name="Leave").click()
+    await bob.locator("[data-role=leave-dialog]").get_by_role("button", name="Leave").click()
+    await bob.wait_for_url(f"{cluster.url}/", timeout=SECONDS)
+    await expect(bob.locator(".lobby-title", has_text="Coffee room")).to_have_count(0)
