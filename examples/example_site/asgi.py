@@ -1,4 +1,4 @@
-"""The ASGI application: one socket for all topics, and one for raw frames."""
+"""The ASGI application: one socket for all topics, HTTP in its place, and one for raw frames."""
 
 import os
 
@@ -16,8 +16,9 @@ from hubbub import live  # noqa: E402
 from orders.topics import OrdersTopic  # noqa: E402
 from polls.topics import PollTopic  # noqa: E402
 
+topics = [BellTopic, CursorsTopic, OrdersTopic, PollTopic]
 routes = [
     path("ws/echo/", EchoConsumer.as_asgi(), name="echo"),
-    path("ws/live/", live(BellTopic, CursorsTopic, OrdersTopic, PollTopic).as_asgi(), name="live"),
+    path("ws/live/", live(*topics).as_asgi(), name="live"),
 ]
-application = hubbub.asgi.application(http, routes)
+application = hubbub.asgi.application(http, routes, topics=topics, path="live/")

@@ -14,7 +14,7 @@ from uuid import uuid4
 import msgspec
 
 from hubbub.process.extras import missing
-from hubbub.protocol import Refused, from_json, to_json
+from hubbub.protocol import CloseCode, Refused, from_json, to_json
 
 if TYPE_CHECKING:
     from hubbub.client import Client
@@ -113,6 +113,13 @@ async def show(client: "Client", topics: Sequence[str]) -> None:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def hint(problem: ConnectionError, token: str) -> str:
+    """What to do about an error: the server says the same of a token that is wrong and of none."""
+    if token or getattr(problem, "code", None) != CloseCode.UNAUTHORIZED:
+        return ""
+    return f"; no token was given: set {TOKEN}, or name a --token-file"
+
+
 def fail(text: str, code: int = 1) -> int:
     """Print an error in one line, and return the exit code."""
     print(f"python -m hubbub.client: {' '.join(text.split())}", file=sys.stderr)  # noqa: T201 - the output of a command
@@ -129,7 +136,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
         command = command_of(given)
-        client = Client(given.url, token=token_of(given.token_file))
+        token = token_of(given.token_file)
+        client = Client(given.url, token=token)
     except (ValueError, OSError) as problem:
         return fail(str(problem), 2)
     try:
@@ -145,7 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Refused as refused:
         return fail(f"{given.topics[0]}: {refused.code}: {refused.detail}" if command else str(refused))
     except ConnectionError as problem:
-        return fail(str(problem))
+        return fail(f"{problem}{hint(problem, token)}")
     except KeyboardInterrupt:
         return INTERRUPTED
     return 0

@@ -13,7 +13,7 @@ def check_url(url: str) -> None:
     if parts.fragment or parts.username is not None:
         raise ValueError("the address of an endpoint has no user name and no fragment")
     if is_http(url) and (parts.query or not parts.path.endswith("/")):
-        raise ValueError(f"{url!r} is no address of HTTP: it ends with the path of the site's live/")
+        raise ValueError(f"{url!r} is no address of HTTP: it is that of the site's live/, with the last slash")
     if not url.isascii() or any(character.isspace() for character in url):
         raise ValueError(f"{url!r} has a character that belongs in no address")
     _ = parts.port  # Raises ValueError if it is no port.

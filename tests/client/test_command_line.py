@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hubbub.client.__main__ import fields_of, main
+from hubbub.client import ConnectionEnded
+from hubbub.client.__main__ import fields_of, hint, main
 from tests.support.servers import ROOT
 
 URL = "ws://127.0.0.1:1/ws/chat/"
@@ -44,6 +45,19 @@ def test_there_is_no_argument_for_a_token() -> None:
     with pytest.raises(SystemExit) as ended:
         main([URL, "room/a", "--token", "hub_x"])
     assert ended.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("problem", "token", "told"),
+    [
+        (ConnectionEnded(4001, "the token is not valid"), "", True),
+        (ConnectionEnded(4001, "the token is not valid"), "hub_1_x", False),
+        (ConnectionEnded(404, "there is no endpoint at this address"), "", False),
+        (ConnectionError("no answer within 3 s"), "", False),
+    ],
+)
+def test_a_refusal_without_a_token_says_that_none_was_given(problem: ConnectionError, token: str, told: bool) -> None:
+    assert hint(problem, token) == ("; no token was given: set HUBBUB_TOKEN, or name a --token-file" if told else "")
 
 
 def test_values_are_json_or_else_texts() -> None:
