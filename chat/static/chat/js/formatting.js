@@ -73,7 +73,7 @@ function blocksOf(tokens, end) {
         blocks.push({ kind: "paragraph", children: inlinesOf(new Cursor(token.children ?? []), "") });
         break;
       case "fence":
-        blocks.push({ kind: "code", language: token.info.trim().split(/\s/, 1)[0], text: token.content });
+        blocks.push({ kind: "code", language: token.info.trim(), text: token.content });
         break;
       case "blockquote_open":
         blocks.push({ kind: "quote", children: blocksOf(tokens, "blockquote_close") });
