@@ -9,6 +9,7 @@ from types import TracebackType
 
 from chaos.checking import Report, check, read_record
 from chaos.connecting import Address
+from chaos.listing import ListView, Watcher, check_lists
 from chaos.log import Recovery, Sent
 from chaos.reading import PersonTab, check_tabs
 from chaos.recording import Recorder
@@ -47,6 +48,7 @@ class RoomClients:
         ]
         self._token, self._is_http = tokens[0], http
         self.tabs: list[PersonTab] = []  # Two pages of the first client's user, who reads and marks unread.
+        self.watchers: list[tuple[str, Watcher]] = []  # Two pages of that user with the list of rooms.
         self._reading: list[asyncio.Task[None]] = []
         self._stack = AsyncExitStack()
         self._commands: set[asyncio.Task[Sent]] = set()
@@ -59,6 +61,7 @@ class RoomClients:
             for client in self.clients:
                 await client.wait_until_joined(JOIN_SECONDS)
             await self._open_tabs()
+            await self._open_watchers()
         except BaseException:
             await self._stack.aclose()
             raise
@@ -120,6 +123,7 @@ class RoomClients:
                     await behind[0].wait_for_position(record.position, SETTLE_SECONDS)
         report = check(record, [client.log for client in self.clients])
         report.breaches += await check_tabs(self._site.database, self.tabs, SETTLE_SECONDS)
+        report.breaches += await check_lists(self._site.database, self.watchers, SETTLE_SECONDS)
         return report
 
     async def _open_tabs(self) -> None:
@@ -136,6 +140,23 @@ class RoomClients:
             )
             self.tabs.append(await self._stack.enter_async_context(tab))
             await tab.wait_until_joined(JOIN_SECONDS)
+
+    async def _open_watchers(self) -> None:
+        for number in (1, 2):
+            watcher = Watcher(
+                f"{self.room}-list-{number}",
+                "/ws/chat/",
+                "rooms",
+                ListView(),
+                lambda: [Address(self._site.url)],
+                token=self._token,
+                random=Random(self._random.random()),  # noqa: S311 - no secret
+                keeps_frames=False,
+                http=self._is_http,
+            )
+            await self._stack.enter_async_context(watcher)
+            await watcher.wait_until_joined(JOIN_SECONDS)
+            self.watchers.append((self.clients[0].hello["user"]["id"], watcher))
 
     async def _write(self, writer: Recorder) -> None:
         while True:

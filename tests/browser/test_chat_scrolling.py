@@ -52,11 +52,12 @@ async def test_scrolling_back_before_a_long_absence_is_caught_up_with_leaves_no_
     # So low that the reader at the end is far from the top, where older messages are asked for at once.
     page = await open_room(cluster, "alice", "absence", viewport={"width": 900, "height": 400})
     lines: list[tuple[WebSocketRoute, WebSocketRoute]] = []  # The page's end of each, and the server's.
-    asked: list[str | bytes] = []  # By the page that is back; the server has not heard it yet.
+    asked: list[str | bytes] = []  # Of the room, by the page that is back; the server has not heard it yet.
 
     def hold(socket: WebSocketRoute) -> None:
-        lines.append((socket, socket.connect_to_server()))
-        socket.on_message(lambda text: asked.append(text))
+        server = socket.connect_to_server()
+        lines.append((socket, server))
+        socket.on_message(lambda text: asked.append(text) if "room/absence" in str(text) else server.send(text))
 
     await page.route_web_socket("**/ws/chat/", lambda socket: lines.append((socket, socket.connect_to_server())))
     await page.reload()

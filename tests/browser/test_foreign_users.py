@@ -48,9 +48,9 @@ async def test_the_chat_page_of_a_foreign_user_opens_posts_and_shows_without_rel
             await expect(visitor.page.locator(".message-name")).to_have_text([ADA])
         # It is hers: she may edit it, and nobody else may.
         await ada.page.locator("#body").press("ArrowUp")
-        await expect(ada.page.locator("[data-role=cancel]")).to_be_visible()
+        await expect(ada.page.locator(".message [data-role=cancel]")).to_be_visible()
         await ben.page.locator("#body").press("ArrowUp")
-        await expect(ben.page.locator("[data-role=cancel]")).to_have_count(0)
+        await expect(ben.page.locator(".message [data-role=cancel]")).to_have_count(0)
         await expect(ada.page.locator(".person", has_text=ADA).locator("[data-role=you]")).to_be_visible()
         for visitor in (ada, ben):
             assert pages_opened(visitor, room) == 1

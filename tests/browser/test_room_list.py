@@ -39,7 +39,7 @@ async def test_rooms_come_change_and_go_on_an_open_page(browser: Browser, cluste
             change = "from chat import services; from chat.models import Room\n"
             change += f"services.change_room(room_id=Room.objects.get(slug={slug!r}).pk, title={title!r})"
             await in_shell(cluster, change)
-            await expect(links).to_have_text(title)
+            await expect(links.locator("[data-role=room-title]")).to_have_text(title)
         await expect(titles.first).to_have_text("aardvarks")  # In its place, before "General".
         archive = "from chat import services; from chat.models import Room\n"
         archive += f"services.change_room(room_id=Room.objects.get(slug={slug!r}).pk, is_archived=True)"
@@ -49,4 +49,30 @@ async def test_rooms_come_change_and_go_on_an_open_page(browser: Browser, cluste
         await in_shell(cluster, f"from chat.models import Room; Room.objects.get(slug={slug!r}).delete()")
         await expect(links).to_have_count(0)
         # The page's own room is marked, and the link of a new room leads there.
-        await expect(page.locator(".rooms-link[aria-current=page]")).to_have_text("General")
+        here = page.locator(".rooms-link[aria-current=page] [data-role=room-title]")
+        await expect(here).to_have_text("General")
+
+
+async def test_the_lobby_shows_last_words_and_new_rooms_as_they_come(browser: Browser, cluster: Cluster) -> None:
+    slug, name = f"talk-{uuid4().hex[:6]}", f"amara-{uuid4().hex[:6]}"
+    await make_room(cluster, slug)
+    async with room_of(browser, cluster, name) as page:
+        await page.goto(cluster.url)
+        await page.wait_for_selector("html[data-state=open]")
+        row = page.locator(f"li[data-slug={slug}]")
+        await expect(row).to_contain_text("No messages yet")
+        fetches: list[str] = []
+        page.on("request", lambda request: fetches.append(request.url))
+        async with cluster.client(cookie=cookie_of(cluster, "bert")) as bert:
+            assert (await bert.post(slug, "**Hello** there"))["type"] == "ok"
+            await expect(row).to_contain_text("bert: Hello there", timeout=3_000)
+            assert len(fetches) == 1  # A room that had no message gets its time with the page.
+            for number in range(3):
+                assert (await bert.post(slug, f"Number {number}"))["type"] == "ok"
+                await expect(row).to_contain_text(f"bert: Number {number}", timeout=3_000)
+            assert len(fetches) == 1
+            new = f"new-{uuid4().hex[:6]}"
+            await make_room(cluster, new)
+            await expect(page.locator(f"li[data-slug={new}]")).to_have_count(1, timeout=3_000)
+        await in_shell(cluster, f"from chat.models import Room; Room.objects.get(slug={new!r}).delete()")
+        await expect(page.locator(f"li[data-slug={new}]")).to_have_count(0, timeout=3_000)

@@ -22,7 +22,7 @@ from tests.support.servers import ROOT
 pytestmark = pytest.mark.cluster
 
 MIN_TESTS = 30  # Fewer: the marker was lost somewhere.
-SECONDS = 600
+SECONDS = 1000
 
 
 @pytest.fixture(scope="module")

@@ -33,11 +33,11 @@ class Lobby {
   }
 
   /**
-   * @param {string} _
+   * @param {string} name
    * @param {() => void} changed
    */
-  addEventListener(_, changed) {
-    this.turn = changed;
+  addEventListener(name, changed) {
+    if (name === "visibilitychange") this.turn = changed;
   }
 
   /** @param {Column} column */

@@ -42,10 +42,16 @@ async def says(page: Page, text: str) -> None:
     )
 
 
+NO_WORKER = "globalThis.SharedWorker = undefined"
+
+
 async def no_connection(page: Page) -> None:
     """Let the page's sockets end at once, and its streams fail; other requests go on."""
     await page.route_web_socket("**/ws/chat/", lambda socket: socket.close())
     await page.route("**/live/**", lambda route: route.abort())
+    # The requests of a shared worker are not the page's. Without the worker each page has a stream of its own.
+    await page.add_init_script(NO_WORKER)
+    await page.evaluate(NO_WORKER)
 
 
 async def in_shell(cluster: Cluster, code: str) -> None:

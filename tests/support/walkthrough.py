@@ -28,10 +28,10 @@ python3() {
     command python3 "$@"
 }
 pip() {
-    [[ "$*" =~ ^"install django-hubbub["(server(,monitor)?)"]"$ ]] ||
+    [[ "$*" =~ ^"install django-hubbub["(server(,chat,monitor)?)"]"$ ]] ||
         { echo "pip $*: not what the test can install" >&2; exit 64; }
     packages=$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-    (cd "$ROOT" && "$TESTS_PYTHON" -m tests.support.packages "$WHEEL" "$packages" ${BASH_REMATCH[1]/,/ })
+    (cd "$ROOT" && "$TESTS_PYTHON" -m tests.support.packages "$WHEEL" "$packages" ${BASH_REMATCH[1]//,/ })
 }
 """
 

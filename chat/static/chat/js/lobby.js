@@ -1,10 +1,11 @@
-// The lobby: times in the time zone of the reader (hours for today, the day for earlier), and a list that refreshes itself.
+// The lobby: times in the time zone of the reader, and a list that is fetched anew where `lobby-live.js` asks for it, and at
+// intervals without a connection.
 
 import { timers } from "../../hubbub/js/browser.js";
 import { pageAt } from "../../hubbub/js/fetched.js";
 import { ownIdOf, showOwnName } from "../../hubbub/js/own-name.js";
+import { showTimes } from "./lobby-times.js";
 import { poll } from "./polling.js";
-import { clockTime, dayName, fullTime, shortDay } from "./times.js";
 
 const column = document.querySelector("main .column");
 /** @type {string | null} the list as the server last sent it */
@@ -12,19 +13,12 @@ let shown = null;
 
 showTimes();
 poll(refresh, {
-  isVisible: () => document.visibilityState === "visible",
+  isVisible: () => document.visibilityState === "visible" && document.documentElement?.dataset.state !== "open",
   onVisibility: (changed) => document.addEventListener("visibilitychange", changed),
   ...timers(),
 });
 
-function showTimes() {
-  for (const time of document.querySelectorAll("time")) {
-    const name = dayName(time.dateTime);
-    time.textContent =
-      name === "Today" ? clockTime(time.dateTime) : name === "Yesterday" ? name : shortDay(time.dateTime);
-    time.title = fullTime(time.dateTime);
-  }
-}
+document.addEventListener("rooms-changed", () => void refresh());
 
 /**
  * Shows the current titles, last messages and own name.
