@@ -190,9 +190,9 @@ class WatchFeed:
     async def _pulse(self) -> None:
         self._forget_unused()
         share = math.ceil(len(self._lists) * PULSE_SECONDS / LISTS_SECONDS)
-        if share and not self._due_users:
-            # The oldest first: a list that is read moves to the end.
-            self._due_users = {*[*self._lists][:share]}
+        # Those that could not be read; else the oldest ones: a list that is read moves to the end.
+        self._due_users = self._due_users or {*[*self._lists][:share]}
+        if self._due_users or self._due_keys:
             await self._read_lists()
         known = {key: item.position for key, item in self._items.items()}
         if known:
