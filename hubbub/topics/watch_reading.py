@@ -60,7 +60,8 @@ def read_lists(
 ) -> Read:  # fmt: skip
     """Read the whole lists of some users, and which of the `asked` keys all `watchers` list.
 
-    Positions are read first and lists last: what changes meanwhile has another position at the next pulse.
+    Positions are read first: what changes meanwhile has another position at the next pulse. Lists are read once more
+    after the summaries: a user who lost a topic meanwhile gets nothing of it.
     """
     keys = frozenset(asked)
     before = _positions(topic, find, keys)
@@ -69,24 +70,25 @@ def read_lists(
     # Those that were asked for are read anew: their summaries may show what has no position, such as a name.
     wanted = (frozenset[str]().union(*lists.values()) - {*known}).union(*among.values())
     before = {**before, **_positions(topic, find, wanted - before.keys())}
-    return Read(lists, _items(topic, wanted, before), among, keys)
+    items = _items(topic, wanted, before)
+    return Read(_both(lists, _lists(topic, user_ids, None)), items, _both(among, _lists(topic, watchers, keys)), keys)
 
 
 def read_moves(
     topic: WatchTopic, find: Find, known: Mapping[str, StreamPosition], watchers: Collection[str]
 ) -> Read:  # fmt: skip
-    """Read what moved since the `known` positions; and who may list it, where the access to it changed.
+    """Read what moved since the `known` positions, and then who lists it.
 
-    Access is read after the summaries: no watcher gets words that were written after the watcher lost the topic.
+    Lists are read after the summaries, and not only where a version of access rose: it may rise after the commit of a
+    removal, and no watcher gets words that were written after the watcher lost the topic.
     """
     now = _positions(topic, find, known.keys())
     moved = {key for key, position in known.items() if now.get(key) != position}
     items = _items(topic, moved & now.keys(), now)
-    again = _positions(topic, find, items.keys())
-    changed = {key for key in items if key not in again or again[key].access != known[key].access}
-    among = _lists(topic, watchers, frozenset(changed)) if changed else {}
+    asked = frozenset(items)
+    among = _lists(topic, watchers, asked) if asked else {}
     gone: dict[str, Item | None] = dict.fromkeys(moved - now.keys())
-    return Read({}, {**items, **gone}, among, frozenset(changed))
+    return Read({}, {**items, **gone}, among, asked)
 
 
 def read_state(topic: WatchTopic, find: Find, identity: Identity) -> tuple[msgspec.Raw, msgspec.Raw]:
@@ -111,8 +113,17 @@ def fitting(items: Iterable[Item], size: int) -> tuple[list[msgspec.Raw], list[I
     return summaries, rest
 
 
+def _both(
+    before: Mapping[str, frozenset[str]], after: Mapping[str, frozenset[str]]
+) -> dict[str, frozenset[str]]:  # fmt: skip
+    """What users list at both times."""
+    return {user_id: keys if keys == after[user_id] else keys & after[user_id] for user_id, keys in before.items()}
+
+
 def _lists(topic: WatchTopic, user_ids: Collection[str], among: frozenset[str] | None) -> dict[str, frozenset[str]]:
     """The lists of users; users with the same list share one object."""
+    if among is not None and not among:
+        return {}
     keys = None if among is None else [topic.watched_key(text) for text in among]
     found: dict[str, frozenset[str]] = {}
     shared: dict[frozenset[str], frozenset[str]] = {}

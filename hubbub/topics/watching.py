@@ -64,6 +64,7 @@ class WatchFeed:
         # Of the next read of lists: whole ones of users, and keys that users may have got or lost.
         self._due_users: set[str] = set()
         self._due_keys: set[str] = set()
+        self._reading: set[str] = set()  # The users of a read of lists that is under way.
         self._waiting: list[asyncio.Future[None]] = []
         self._owed: dict[Member, Owed] = {}
         self._woken = asyncio.Event()
@@ -89,7 +90,8 @@ class WatchFeed:
 
     def note_listed(self, user_ids: Collection[str], keys: Collection[str]) -> None:
         """The lists of these users changed, or those users that list these keys."""
-        self._due_users |= self._lists.keys() & {*user_ids}
+        # Also of those whose first list is being read: it may be of the time before this change.
+        self._due_users |= {user_id for user_id in user_ids if user_id in self._lists or user_id in self._reading}
         self._due_keys |= {*keys}
         self._woken.set()
 
@@ -174,6 +176,7 @@ class WatchFeed:
         user_ids, self._due_users = self._due_users, set()
         keys, self._due_keys = self._due_keys, set()
         waiting, self._waiting = self._waiting, []
+        self._reading = user_ids
         try:
             read = await threads.read(
                 watch_reading.read_lists, self._topic, self._find, user_ids, keys, [*self._lists], [*self._items]
@@ -183,6 +186,7 @@ class WatchFeed:
             self._due_keys |= keys
             raise
         await self._apply(read)
+        self._reading = set()
         for waiter in waiting:
             if not waiter.done():
                 waiter.set_result(None)

@@ -75,7 +75,6 @@ def test_a_user_who_loses_a_room_while_it_is_read_gets_nothing_of_it(
     def lose(slugs: Any) -> Any:
         """Bob is removed, and Alice writes, after the positions were read and before the summaries are."""
         services.remove_membership(room_id=room.pk, user_id=users.id_of(bob))
-        services._publish_access_changed(room.pk)  # As after the commit.
         post_message(user_id=users.id_of(alice), slug="secret", client_id=uuid4(), body="without Bob")
         return summaries(slugs)
 

@@ -102,3 +102,26 @@ async def test_lists_are_read_anew_where_messages_may_be_lost(database: Database
     async with asyncio.timeout(1):
         while feed._lists[ALICE] != {"a", "c"}:
             await asyncio.sleep(PULSE_SECONDS)
+
+
+async def test_a_hint_about_a_user_whose_first_list_is_being_read_is_kept(database: Database, feed: WatchFeed) -> None:
+    held = asyncio.Event()
+    read = database.read
+
+    async def slow(function: Any, *arguments: Any) -> Read:
+        found = await read(function, *arguments)
+        await held.wait()
+        return found
+
+    watching.threads.read = slow  # type: ignore[assignment]  # Undone by the fixture.
+    waiting = asyncio.create_task(feed.wait_for(ALICE))
+    async with asyncio.timeout(1):
+        while not database.lists_read:
+            await asyncio.sleep(0)
+    database.keys = {"b"}  # Committed after the read, before it is applied.
+    feed.note_listed([ALICE], [])
+    held.set()
+    await waiting
+    async with asyncio.timeout(1):
+        while feed._lists[ALICE] != {"b"}:
+            await asyncio.sleep(PULSE_SECONDS)
