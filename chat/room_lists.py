@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
 from chat.access import last_messages
@@ -53,3 +53,25 @@ def entries(slugs: Collection[str]) -> Mapping[str, RoomEntry]:
     rooms = list(Room.objects.filter(slug__in=slugs))
     last = last_messages(rooms)
     return {room.slug: room_entry(room, last.get(room.pk)) for room in rooms}
+
+
+def access_marks(slugs: Collection[str]) -> Mapping[str, tuple[Any, ...]]:
+    """A value of each room that changes with its readers: its privacy, and the memberships and bans in force.
+
+    Counted by the database: a version in the room's row rises only after the commit of a change. An edit of a row to
+    another user, which counts the same, is found by that version.
+    """
+    member = ~Q(memberships__role=Membership.Role.NONE)
+    banned = Q(memberships__banned_until__gt=timezone.now())
+    rows = (
+        Room.objects.filter(slug__in=slugs)
+        .order_by()
+        .values_list("slug", "is_private")
+        .annotate(
+            members=Count("memberships", filter=member),
+            member_ids=Sum("memberships__id", filter=member),
+            bans=Count("memberships", filter=banned),
+            ban_ids=Sum("memberships__id", filter=banned),
+        )
+    )
+    return {row[0]: row[1:] for row in rows}

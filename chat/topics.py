@@ -234,6 +234,10 @@ class RoomsTopic(Watch, name="rooms"):
         return room_lists.slugs_for(user_ids, among)
 
     @classmethod
+    def access_marks(cls, keys: Collection[str]) -> Mapping[str, Any]:
+        return room_lists.access_marks(keys)
+
+    @classmethod
     def summaries(cls, keys: Collection[str]) -> Mapping[str, RoomEntry]:
         return room_lists.entries(keys)
 

@@ -77,6 +77,9 @@ class WatchTopic(LiveTopic, Protocol):
     def summaries(cls, keys: Collection[Any]) -> Mapping[Any, Any]: ...
 
     @classmethod
+    def access_marks(cls, keys: Collection[Any]) -> Mapping[Any, Any]: ...
+
+    @classmethod
     def watched_key(cls, text: str) -> Any: ...
 
     @classmethod

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -29,12 +29,14 @@ class Item:
         position: of the topic, not above what the summary shows.
         summary: encoded once for all watchers.
         size: of the summary in bytes.
+        mark: as from `Watch.access_marks`, before it was last read which watchers list the topic. None: there is none.
     """
 
     key: str
     position: StreamPosition
     summary: msgspec.Raw
     size: int
+    mark: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,28 +66,33 @@ def read_lists(
     after the summaries: a user who lost a topic meanwhile gets nothing of it.
     """
     keys = frozenset(asked)
+    marks = _marks(topic, keys)
     before = _positions(topic, find, keys)
     lists = _lists(topic, user_ids, None)
     among = _lists(topic, watchers, keys) if keys else {}
     # Those that were asked for are read anew: their summaries may show what has no position, such as a name.
     wanted = (frozenset[str]().union(*lists.values()) - {*known}).union(*among.values())
     before = {**before, **_positions(topic, find, wanted - before.keys())}
-    items = _items(topic, wanted, before)
+    marks = {**marks, **_marks(topic, wanted - keys)}
+    items = _items(topic, wanted, before, marks)
     return Read(_both(lists, _lists(topic, user_ids, None)), items, _both(among, _lists(topic, watchers, keys)), keys)
 
 
 def read_moves(
-    topic: WatchTopic, find: Find, known: Mapping[str, StreamPosition], watchers: Collection[str]
+    topic: WatchTopic, find: Find, known: Mapping[str, Item], watchers: Collection[str]
 ) -> Read:  # fmt: skip
-    """Read what moved since the `known` positions, and then who lists it.
+    """Read what moved since the `known` positions; and which watchers list it, where access may have changed.
 
-    Lists are read after the summaries, and not only where a version of access rose: it may rise after the commit of a
-    removal, and no watcher gets words that were written after the watcher lost the topic.
+    Marks are read after the summaries: no watcher gets words that were written after the watcher lost the topic. A
+    version of access alone would not do: it may rise after the commit of a removal.
     """
     now = _positions(topic, find, known.keys())
-    moved = {key for key, position in known.items() if now.get(key) != position}
-    items = _items(topic, moved & now.keys(), now)
-    asked = frozenset(items)
+    moved = {key for key, item in known.items() if now.get(key) != item.position}
+    found = _items(topic, moved & now.keys(), now, {})
+    marks = _marks(topic, found)
+    items = {key: item and replace(item, mark=marks.get(key)) for key, item in found.items()}
+    again = _positions(topic, find, items)
+    asked = frozenset(key for key in items if _may_differ(known[key], marks.get(key), again.get(key)))
     among = _lists(topic, watchers, asked) if asked else {}
     gone: dict[str, Item | None] = dict.fromkeys(moved - now.keys())
     return Read({}, {**items, **gone}, among, asked)
@@ -95,7 +102,8 @@ def read_state(topic: WatchTopic, find: Find, identity: Identity) -> tuple[msgsp
     """`viewer`, and the list of one user who does not join: as much of it as fits into a frame."""
     viewer = reading.enter(topic, identity)
     read = read_lists(topic, find, [identity.user_id], (), (), ())
-    items = [item for item in read.items.values() if item is not None]
+    # Not the summaries of topics that were lost while they were read.
+    items = [item for key in read.lists[identity.user_id] if (item := read.items.get(key)) is not None]
     summaries, rest = fitting(items, max_bytes() - len(bytes(viewer)) - LIST_BYTES)
     return viewer, msgspec.Raw(to_json(ListState(items=summaries, more=bool(rest))))
 
@@ -111,6 +119,18 @@ def fitting(items: Iterable[Item], size: int) -> tuple[list[msgspec.Raw], list[I
         else:
             summaries.append(item.summary)
     return summaries, rest
+
+
+def _may_differ(item: Item, mark: Any, position: StreamPosition | None) -> bool:
+    """Whether other users may list the topic than when `item` was read."""
+    if position is None or mark is None or mark != item.mark:
+        return True
+    return (position.epoch, position.access) != (item.position.epoch, item.position.access)
+
+
+def _marks(topic: WatchTopic, keys: Collection[str]) -> dict[str, Any]:
+    marks = topic.access_marks([topic.watched_key(text) for text in keys]) if keys else {}
+    return {_text(key): mark for key, mark in marks.items()}
 
 
 def _both(
@@ -147,12 +167,12 @@ def _positions(topic: WatchTopic, find: Find, keys: Collection[str]) -> dict[str
 
 
 def _items(
-    topic: WatchTopic, keys: Collection[str], positions: Mapping[str, StreamPosition]
+    topic: WatchTopic, keys: Collection[str], positions: Mapping[str, StreamPosition], marks: Mapping[str, Any]
 ) -> dict[str, Item | None]:  # fmt: skip
     typed = {topic.watched_key(text): text for text in keys if text in positions}
     summaries = topic.summaries(typed.keys()) if typed else {}
     items: dict[str, Item | None] = dict.fromkeys(keys)
     for key, summary in summaries.items():
-        encoded = to_json(summary)
-        items[typed[key]] = Item(typed[key], positions[typed[key]], msgspec.Raw(encoded), len(encoded))
+        text, encoded = typed[key], to_json(summary)
+        items[text] = Item(text, positions[text], msgspec.Raw(encoded), len(encoded), marks.get(text))
     return items

@@ -198,7 +198,7 @@ class WatchFeed:
         self._due_users = self._due_users or {*[*self._lists][:share]}
         if self._due_users or self._due_keys:
             await self._read_lists()
-        known = {key: item.position for key, item in self._items.items()}
+        known = dict(self._items)
         if known:
             await self._apply(
                 await threads.read(watch_reading.read_moves, self._topic, self._find, known, [*self._lists])

@@ -68,13 +68,13 @@ def test_a_user_who_loses_a_room_while_it_is_read_gets_nothing_of_it(
         services.set_membership(room_id=room.pk, user_id=users.id_of(person))
     topic = RoomsTopic()
     first = watch_reading.read_lists(topic, find, ids(alice, bob), (), (), ())
-    known = {key: item.position for key, item in first.items.items() if item is not None}
+    known = {key: item for key, item in first.items.items() if item is not None}
     post_message(user_id=users.id_of(alice), slug="secret", client_id=uuid4(), body="for members")
     summaries = room_lists.entries
 
     def lose(slugs: Any) -> Any:
         """Bob is removed, and Alice writes, after the positions were read and before the summaries are."""
-        services.remove_membership(room_id=room.pk, user_id=users.id_of(bob))
+        services.remove_membership(room_id=room.pk, user_id=users.id_of(bob))  # The version of access rises later.
         post_message(user_id=users.id_of(alice), slug="secret", client_id=uuid4(), body="without Bob")
         return summaries(slugs)
 
@@ -85,3 +85,26 @@ def test_a_user_who_loses_a_room_while_it_is_read_gets_nothing_of_it(
     assert b"without Bob" in bytes(item.summary)
     assert "secret" in read.asked
     assert read.among == {users.id_of(alice): {"secret"}, users.id_of(bob): set()}
+
+
+CHANGES = {
+    "removal": lambda room, user: services.remove_membership(room_id=room.pk, user_id=user),
+    "ban": lambda room, user: services.set_membership(
+        room_id=room.pk, user_id=user, banned_until=timezone.now() + timedelta(days=1)
+    ),
+    "no role": lambda room, user: Membership.objects.filter(room=room, user=user).update(role=Membership.Role.NONE),
+    "public": lambda room, user: Room.objects.filter(pk=room.pk).update(is_private=False),
+}
+
+
+@pytest.mark.parametrize("way", CHANGES)
+def test_the_mark_of_a_room_changes_with_its_readers_in_the_transaction(way: str, alice: Any, bob: Any) -> None:
+    room = services.create_room(slug="secret", title="Secret", is_private=True)
+    for person in (alice, bob):
+        services.set_membership(room_id=room.pk, user_id=users.id_of(person))
+    before = room_lists.access_marks(["secret"])
+    post_message(user_id=users.id_of(alice), slug="secret", client_id=uuid4(), body="changes nothing")
+    services.set_membership(room_id=room.pk, user_id=users.id_of(alice), role=Membership.Role.MODERATOR)
+    assert room_lists.access_marks(["secret"]) == before
+    CHANGES[way](room, bob.pk)
+    assert room_lists.access_marks(["secret"]) != before
