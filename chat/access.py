@@ -119,9 +119,10 @@ def write_refusals(wanted: Set[tuple[str, str]]) -> dict[tuple[str, str], Refuse
 def locked_rooms_for(wanted: Iterable[tuple[Any, str]]) -> dict[tuple[Any, str], Room]:
     """The locked room of each (user's key, slug) that the user may write to; other pairs are left out.
 
-    Rows are locked in the order of primary keys: two batches cannot deadlock.
+    Rows are locked in the order of primary keys: two batches cannot deadlock. Not against rows that refer to them, such
+    as a new membership, which would wait for the whole batch.
     """
-    lock = " ORDER BY id FOR UPDATE" if connections[database()].features.has_select_for_update else ""
+    lock = " ORDER BY id FOR NO KEY UPDATE" if connections[database()].features.has_select_for_update else ""
     return _rooms_in(list(wanted), lock)
 
 

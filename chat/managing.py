@@ -146,7 +146,7 @@ def managed_room(user_id: str, slug: str) -> Room:
 def locked_room(user_id: str, slug: str) -> Room:
     """The room, locked, if the user may read it. Raises Refused `not_found`."""
     access.enter_room(user_id, slug)  # First: a stranger gets no lock on the room.
-    room = Room.objects.using(database()).select_for_update().filter(slug=slug).first()
+    room = Room.objects.using(database()).select_for_update(no_key=True).filter(slug=slug).first()
     # Again: access may have been lost while this waited for the lock.
     if room is None or access.find_room(user_id, slug) is None:
         raise access.room_not_found()

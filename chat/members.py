@@ -94,38 +94,43 @@ def list_members(*, user_id: str, slug: str, after: str | None, limit: int) -> M
     room = access.enter_room(user_id, slug)[0]
     members = _in_order(room)
     if after is not None:
-        rank, name, pk = _place(after)
-        later_name = Q(name__gt=name) | Q(name=name, pk__gt=pk)
+        rank, name, key = _place(after)
+        later_name = Q(name__gt=name) | Q(name=name, user_id__gt=key)
         members = members.filter(Q(rank__gt=rank) | Q(later_name, rank=rank))
     found: list[Any] = list(members[: limit + 1])
     page = found[:limit]
     last = page[-1] if len(found) > limit else None
     return MembersPage(
         members=[Member(users.id_of(row.user), users.name_of(row.user), row.role) for row in page],
-        next=None if last is None else f"{last.rank}:{last.pk}:{last.name}",
+        next=None if last is None else f"{last.rank}:{users.id_of(last.user)}",
     )
 
 
 def _in_order(room: Room) -> QuerySet[Any]:
-    """The members, each with its `rank` and its `name` in small letters.
-
-    Names are compared by code point, and only ASCII has small letters: else the two databases would differ.
-    """
-    collation = "C" if connections[database()].vendor == "postgresql" else "BINARY"
-    name = Lower(Collate(Cast(F(users.name_lookup("user")), TextField()), collation))
+    """The members, each with its `rank` and its `name` in small letters."""
+    name = _sort_name("user")
     rank = Case(When(role=Membership.Role.MODERATOR, then=Value(0)), default=Value(1), output_field=IntegerField())
     members: Any = Membership.objects.filter(room=room).exclude(role=Membership.Role.NONE)
     members = members.exclude(banned_until__gt=timezone.now()).annotate(rank=rank, name=name)
-    ordered: QuerySet[Any] = members.select_related("user").order_by("rank", "name", "pk")
+    ordered: QuerySet[Any] = members.select_related("user").order_by("rank", "name", "user_id")
     return ordered
 
 
-def _place(after: str) -> tuple[int, str, int]:
-    rank, _, rest = after.partition(":")
-    pk, _, name = rest.partition(":")
-    if rank not in ("0", "1") or not (pk.isascii() and pk.isdigit() and len(pk) < 19) or "\x00" in name:
+def _place(after: str) -> tuple[int, str, Any]:
+    """The place of a user in the order. By id: others may not see the name that members are sorted by."""
+    rank, _, user_id = after.partition(":")
+    key: Any = users.key_of(user_id) if rank in ("0", "1") else None
+    found = get_user_model()._base_manager.using(database()).filter(pk=key).annotate(sort_name=_sort_name(""))
+    name = None if key is None else found.values_list("sort_name", flat=True).first()
+    if name is None:
         raise managing.bad_place()
-    return int(rank), name, int(pk)
+    return int(rank), name, key
+
+
+def _sort_name(relation: str) -> Lower:
+    """The user name in small letters, which only ASCII has, compared by code point: the same on both databases."""
+    collation = "C" if connections[database()].vendor == "postgresql" else "BINARY"
+    return Lower(Collate(Cast(F(users.name_lookup(relation)), TextField()), collation))
 
 
 def _user_of_name(name: str) -> Any:

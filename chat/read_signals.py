@@ -52,7 +52,7 @@ def note_again(entries: Iterable[tuple[Any, int, int]]) -> None:
     """Note entries that could not be saved."""
     for key, room_id, seq in entries:
         with _lock:
-            _entries.setdefault((key, room_id), seq)
+            _entries[key, room_id] = min(seq, _entries.get((key, room_id), seq))  # The first entry counts.
 
 
 def wake_after_commit() -> None:

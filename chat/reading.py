@@ -126,8 +126,9 @@ def _update(changes: Sequence[tuple[Any, int, int | None, str, list[Any]]], *, a
     for key, room_id, seq, condition, rest in changes:
         own = [parameter(PersonalState, "user", key), room_id]
         if seq is not None:
-            cases += " WHEN user_id = %s AND room_id = %s THEN %s"
-            values += [*own, seq]
+            # With its condition: a report that counts no more may share the statement with one that does.
+            cases += f" WHEN user_id = %s AND room_id = %s AND {condition} THEN %s"
+            values += [*own, *rest, seq]
         conditions.append(f"user_id = %s AND room_id = %s AND {condition}")
         parameters += [*own, *rest]
     seqs = f"read_seq = CASE{cases} ELSE read_seq END, " if cases else ""

@@ -70,7 +70,7 @@ def delete_message(*, user_id: str, slug: str, seq: int, by: Identity | None = N
 def moderate_message(*, message_id: int) -> None:
     """Empty any message, also in an archived room, for the admin. Its author cannot restore it."""
     with transaction.atomic(using=database()):
-        room = Room.objects.select_for_update().get(messages=message_id)
+        room = Room.objects.select_for_update(no_key=True).get(messages=message_id)
         message = Message.objects.using(database()).select_related("author").get(pk=message_id)
         _delete(room, message, Message.Deleter.STAFF)
 
@@ -96,7 +96,7 @@ def change_room(*, room_id: int, **changes: Any) -> Room:
         raise ValueError(f"not changeable: {', '.join(sorted(unknown))}")
     changes |= {name: normalize_name(changes[name]) for name in ("title", "description") if name in changes}
     with transaction.atomic(using=database()):
-        room = Room.objects.select_for_update().get(pk=room_id)
+        room = Room.objects.select_for_update(no_key=True).get(pk=room_id)
         changed = {name: value for name, value in changes.items() if getattr(room, name) != value}
         if not changed:
             return room
@@ -105,7 +105,9 @@ def change_room(*, room_id: int, **changes: Any) -> Room:
         room.full_clean()
         room.changed_position = room.take_position()
         room.save(update_fields=[*changed, "position", "changed_position"])
-        room_topic(room.slug).publish(*room_change(room, changed))
+        # Those who lose a room that becomes private are still in its group: the others read the change a moment later.
+        if not (room.is_private and "is_private" in changed):
+            room_topic(room.slug).publish(*room_change(room, changed))
     return room
 
 

@@ -31,8 +31,9 @@ def _membership_moves(instance: Membership, **_: object) -> None:
 def _membership_changed(instance: Membership, origin: Any = None, **_: object) -> None:
     # The deletion of the room itself evicts all its members.
     if not isinstance(origin, Room) and getattr(origin, "model", None) is not Room:
-        services.note_access_changed(instance.room_id)
+        # The hint first: the other one writes, and may wait for those who post.
         rooms_topic().lists_changed(user_ids=[users.id_of_key(instance.user_id)])
+        services.note_access_changed(instance.room_id)
         reading.note_access(instance.user_id, instance.room_id)
 
 
@@ -40,8 +41,8 @@ def _room_saved(instance: Room, created: bool, update_fields: Collection[str] | 
     if created:
         rooms_topic().lists_changed(keys=[instance.slug])
     elif update_fields is None or "is_private" in update_fields:
-        services.note_access_changed(instance.pk)
         rooms_topic().lists_changed(keys=[instance.slug])
+        services.note_access_changed(instance.pk)
 
 
 def _room_deleted(instance: Room, **_: object) -> None:

@@ -3,29 +3,30 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import DatabaseError, connections, transaction
+from django.db import DatabaseError, InterfaceError, connections, transaction
 
 from chat import access, read_signals
-from chat.models import Membership, PersonalState, Room, database
+from chat.models import Membership, Message, PersonalState, Room, database
 from chat.reading import event_of
 from chat.serializers import person_topic
 from hubbub import users
 from hubbub.queries import rows_by
 from hubbub.topics import next_positions
 
+OWN_MESSAGES = 50  # Written within the second after a first entry.
 ROWS_PER_STEP = 200  # In one transaction of a few milliseconds: posts of these people wait for it.
 
 
 def save_entries() -> None:
     """Make the rows of first entries since the last call, in one transaction."""
     noted = read_signals.take_entries()
-    entries = [(key, room_id, seq) for (key, room_id), seq in noted.items()]
+    # In the order of `reading`: two processes that save entries of the same users do not deadlock.
+    entries = sorted(((*pair, seq) for pair, seq in noted.items()), key=lambda row: (str(row[0]), row[1]))
     for start in range(0, len(entries), ROWS_PER_STEP):
-        part = entries[start : start + ROWS_PER_STEP]
         try:
-            _save_entries(part)
-        except DatabaseError:
-            read_signals.note_again(part)
+            _save_entries(entries[start : start + ROWS_PER_STEP])
+        except (DatabaseError, InterfaceError):
+            read_signals.note_again(entries[start:])
             raise
 
 
@@ -33,15 +34,26 @@ def _save_entries(entries: Sequence[tuple[Any, int, int]]) -> None:
     with transaction.atomic(using=database()):
         # An account or a room that was deleted since.
         existing, _ = access.writers_for([], {key for key, _, _ in entries})
-        rooms = {*Room.objects.filter(pk__in={room for _, room, _ in entries}).values_list("pk", flat=True)}
+        rooms = {room.pk: room for room in Room.objects.filter(pk__in={room for _, room, _ in entries})}
         PersonalState.objects.using(database()).bulk_create(
             [
-                PersonalState(user_id=key, room_id=room_id, read_seq=seq)
+                PersonalState(user_id=key, room_id=room_id, read_seq=_own_until(rooms[room_id], key, seq))
                 for key, room_id, seq in entries
                 if key in existing and room_id in rooms
             ],
             ignore_conflicts=True,
         )
+
+
+def _own_until(room: Room, key: Any, seq: int) -> int:
+    """How far a user has read who entered at `seq`: to the end of own messages that came next, before this row was."""
+    if room.last_seq > seq:
+        newer = Message.objects.filter(room=room, seq__gt=seq).order_by("seq").values_list("seq", "author")
+        for at, author in newer[:OWN_MESSAGES]:
+            if author != key or at != seq + 1:
+                break
+            seq = at
+    return seq
 
 
 def has_untold() -> bool:

@@ -228,3 +228,10 @@ def test_the_number_of_queries_does_not_grow_with_members(mona: Any, attic: Room
     for number in range(60):
         services.set_membership(room_id=attic.pk, user_id=make_user(f"member{number}").pk)
     assert count() == few
+
+
+def test_a_page_does_not_name_the_user_behind_a_shown_name(attic: Any, bob: Any, mona: Any) -> None:
+    page = members.list_members(user_id=str(mona.pk), slug="attic", after=None, limit=1)
+    assert page.next is not None
+    assert page.members[0].name not in page.next
+    assert page.next.endswith(f":{page.members[0].id}")

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import DatabaseError, InterfaceError, connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from chat import access, background, deletion, posting, read_signals, reading, services, telling
@@ -253,3 +253,43 @@ def test_no_query_count_grows_with_rooms(alice: Any) -> None:
 
     Room.objects.all().delete()
     assert queries(5) == queries(500) == [1, 1]
+
+
+def test_a_report_that_counts_no_more_does_not_win_in_one_batch_with_one_that_does(alice: Any, lounge: Room) -> None:
+    post(alice, lounge, 60)
+    PersonalState.objects.create(user=alice, room=lounge, read_seq=10, read_version=1)
+    stale, valid = (reading.Report(str(alice.pk), lounge.slug, seq, version) for seq, version in ((60, 0), (20, 1)))
+    with transaction.atomic():
+        reading.mark_read([stale, valid])
+    assert stored(alice, lounge) == (20, 1)
+
+
+def test_own_posts_right_after_a_first_entry_are_read(alice: Any, bob: Any, lounge: Room) -> None:
+    post(bob, lounge, 3)
+    found, role = access.enter_room(str(alice.pk), lounge.slug)
+    assert read_signals.entered(str(alice.pk), found, role) == (3, 0)
+    post(alice, lounge, 2)  # Before the background has saved the entry.
+    post(bob, lounge)
+    post(alice, lounge)
+    background.work()
+    assert stored(alice, lounge) == (5, 0)
+
+
+@pytest.mark.parametrize("error", [DatabaseError, InterfaceError])
+def test_entries_that_could_not_be_saved_are_all_kept(
+    error: type[Exception], alice: Any, lounge: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(500):
+        read_signals.note_entry(alice.pk, lounge.pk + number, 3)
+
+    def refuse(entries: Any) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(telling, "_save_entries", refuse)
+        with pytest.raises(error):
+            telling.save_entries()
+    read_signals.note_again([(alice.pk, lounge.pk, 9)])  # A later entry: the first one counts.
+    entries = read_signals.take_entries()
+    assert len(entries) == 500
+    assert entries[alice.pk, lounge.pk] == 3

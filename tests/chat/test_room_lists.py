@@ -14,6 +14,7 @@ from chat.models import Membership, PersonalState, Room
 from chat.posting import post_message
 from chat.topics import RoomsTopic
 from hubbub import users
+from hubbub.testing import published
 from hubbub.topics import watch_reading
 from hubbub.topics.recovery import find
 from tests.support.personas import make_user
@@ -108,3 +109,13 @@ def test_the_mark_of_a_room_changes_with_its_readers_in_the_transaction(way: str
     assert room_lists.access_marks(["secret"]) == before
     CHANGES[way](room, bob.pk)
     assert room_lists.access_marks(["secret"]) != before
+
+
+def test_what_a_room_is_called_as_it_becomes_private_is_not_told_to_its_group(alice: Any) -> None:
+    room = services.create_room(slug="plans", title="Plans")
+    with published("room/plans") as frames:
+        services.change_room(room_id=room.pk, title="Secret plans", is_private=True)
+    assert "Secret" not in str([*frames])
+    with published("room/plans") as frames:
+        services.change_room(room_id=room.pk, title="More plans")
+    assert "More plans" in str([*frames])
