@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import msgspec
 from redis.exceptions import RedisError
 
-from hubbub.conf import settings as hubbub_settings
+from hubbub.topics import max_bytes
 from monitor import conf
 from monitor.protocol import MetricsHistory, encode, version_of
 from monitor.store import Store, StreamId
 
-# An upper bound of the frame's size without its samples.
+# An upper bound of the state's size without its samples.
 ENVELOPE_BYTES = 200
 NO_VERSION = -1  # Below any sample.
 PAGE_SECONDS = 0.5  # A page has the age of its newest sample, so other tabs share it only this long.
@@ -67,7 +67,7 @@ class History:
 
     def _encode(self) -> Page:
         epoch, seq = self._newest or (0, 0)
-        every, samples = thin([*self._samples], hubbub_settings().sent_frame_bytes - ENVELOPE_BYTES)
+        every, samples = thin([*self._samples], max_bytes() - ENVELOPE_BYTES)
         self._page_made_at = time.monotonic()
         frame = MetricsHistory(
             epoch=epoch,

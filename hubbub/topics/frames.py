@@ -123,7 +123,7 @@ class EventTooLong(Refused):
 
 
 def max_bytes() -> int:
-    """The largest state, event or result that fits into a frame."""
+    """The largest state, event or result that fits into a frame, in bytes."""
     return conf.settings().sent_frame_bytes - ENVELOPE_BYTES
 
 

@@ -3,6 +3,7 @@ import asyncio
 import msgspec
 import pytest
 
+from hubbub.topics import max_bytes
 from monitor.history import History, thin
 from monitor.protocol import encode, version_of
 from monitor.snapshot import make_sample
@@ -102,6 +103,14 @@ async def test_a_history_of_big_samples_is_thinned_to_fit_a_frame(store, make_ho
     every = frame["every"]
     assert every > 1
     assert [sample["seq"] for sample in frame["samples"]] == list(range(300, 0, -every))[::-1]
+
+
+async def test_a_history_of_any_size_fits_into_the_answer_to_a_join(store, make_host, settings):
+    for seq in range(1, 301):
+        await keep(store, seq, make_host())
+    for sent_frame_bytes in range(65_536, 131_072, 500):
+        settings.HUBBUB = settings.HUBBUB | {"SENT_FRAME_BYTES": sent_frame_bytes}
+        assert memoryview((await History(store).page()).json).nbytes <= max_bytes(), sent_frame_bytes
 
 
 def test_thinning_keeps_the_newest_and_takes_no_more_than_needed():
