@@ -15,6 +15,12 @@ LIBRARIES = {
     "markdown-it": ("chat/static/chat/vendor/markdown-it", {
         "markdown-it.esm.min.js": "dist/browser/markdown-it.esm.min.mjs", "LICENSE": "LICENSE",
     }),
+    "lit-html": ("chat/static/chat/vendor/lit-html", {
+        name: name
+        for name in ("LICENSE", "lit-html.js", "directive.js", "directive-helpers.js", "async-directive.js", *(
+            f"directives/{name}.js" for name in ("class-map", "guard", "if-defined", "keyed", "live", "ref", "repeat")
+        ))
+    }),
 }  # fmt: skip
 
 
@@ -34,6 +40,6 @@ def test_every_vendored_library_is_listed() -> None:
     folders = {path.parent for path in ROOT.glob("*/static/*/vendor/*/LICENSE")}
     assert folders == {ROOT / folder for folder, _ in LIBRARIES.values()}
     for folder in folders:
-        ours = {"README.md", *(path.name for path in Path(folder).glob("*.d.ts"))}
+        files = {str(path.relative_to(folder)) for path in Path(folder).rglob("*") if path.is_file()}
         known = next(files for place, files in LIBRARIES.values() if ROOT / place == folder)
-        assert {path.name for path in folder.iterdir()} == ours | {*known}
+        assert {name for name in files if not name.endswith(".d.ts")} == {"README.md", *known}
