@@ -4,9 +4,10 @@ import { find } from "../../hubbub/js/dom.js";
 import { failureOf } from "../../hubbub/js/errors.js";
 import { newId } from "../../hubbub/js/new-id.js";
 import { failureText } from "./failure-texts.js";
-import { part, stamp } from "./message-rows.js";
+import { part, stamp } from "./parts.js";
 
 /** @import { Hubbub } from "../../hubbub/js/hub.js" */
+/** @import { RoomSession } from "./room-session.js" */
 /** @import { Member, MembersPage, RoomMade, RoomState } from "./types.js" */
 
 /**
@@ -19,17 +20,24 @@ import { part, stamp } from "./message-rows.js";
  *
  * @param {HTMLElement} root
  * @param {object} calls
- * @param {Send} calls.send
  * @param {Hubbub} calls.hub
- * @param {() => RoomState} calls.state
- * @param {string} calls.lobby  the address to go to from a room that was left
+ * @param {() => RoomSession | null} calls.page  the open room
+ * @param {(slug: string | null) => void} calls.go  shows a room, or the list of rooms
  */
-export function wireDialogs(root, { send, hub, state, lobby }) {
+export function wireDialogs(root, { hub, page, go }) {
+  const open = () => {
+    const session = page();
+    if (session === null) throw new Error("no room is shown");
+    return session;
+  };
+  /** @type {Send} */
+  const send = (command, fields) => open().send(command, fields);
+  const state = () => open().state;
   wireMembers(root, send, state);
   wireSettings(root, send, state);
   wire(root, "leave", async () => {
     await send("room.leave");
-    location.assign(lobby);
+    go(null);
   });
   if (root.querySelector("[data-role=create-dialog]") === null) return;
   const lobbyTopic = hub.topic("lobby", { state: () => {} });
@@ -39,7 +47,7 @@ export function wireDialogs(root, { send, hub, state, lobby }) {
     try {
       /** @type {RoomMade} */
       const { slug } = await lobbyTopic.send("room.create", { id, title, description, private: isPrivate });
-      location.assign(`${lobby}rooms/${encodeURIComponent(slug)}/`);
+      go(slug);
     } catch (error) {
       if (failureOf(error).code !== "disconnected" && failureOf(error).code !== "unavailable") id = newId();
       throw error;
@@ -111,7 +119,7 @@ function wireMembers(root, send, state) {
     part(item, "role").textContent = role === "moderator" ? "moderator" : "";
     const isModerator = role === "moderator";
     const [appoint, remove] = [part(item, "appoint"), part(item, "remove")];
-    const mayManage = root.dataset.manages === "true" || state().room.role === "moderator";
+    const mayManage = state().room.manages || state().room.role === "moderator";
     appoint.hidden = remove.hidden = !mayManage;
     appoint.textContent = isModerator ? "Make member" : "Make moderator";
     appoint.setAttribute("aria-label", `${appoint.textContent}: ${name}`);
@@ -125,7 +133,7 @@ function wireMembers(root, send, state) {
   };
   more.addEventListener("click", () => shown(read(false)));
   part(root, "members-open").addEventListener("click", () => {
-    part(dialog, "invite").hidden = !(root.dataset.manages === "true" || state().room.role === "moderator");
+    part(dialog, "invite").hidden = !(state().room.manages || state().room.role === "moderator");
     shown(read(true));
   });
 }

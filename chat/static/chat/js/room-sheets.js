@@ -1,8 +1,8 @@
-// The two lists beside the log, rooms and people: columns on a wide page, sheets over it on a narrow one.
+// The list of the users who are present.
 
-import { find } from "../../hubbub/js/dom.js";
-import { showAvatar } from "./avatars.js";
-import { part, stamp } from "./message-rows.js";
+import { render } from "../vendor/lit-html/lit-html.js";
+import { part, stamp } from "./parts.js";
+import { avatar } from "./row-templates.js";
 
 /** @import { Person, Present } from "../../hubbub/js/types.js" */
 /** @import { RoomState } from "./types.js" */
@@ -24,8 +24,7 @@ export class PeopleList {
     this.#present = present;
     const people = part(this.#root, "people");
     const toggle = part(this.#root, "people-toggle");
-    this.#root.classList.toggle("has-people", present !== null);
-    toggle.hidden = people.hidden = present === null;
+    toggle.hidden = present === null;
     if (present === null) return;
     const count = present.count.toLocaleString("en");
     for (const place of this.#root.querySelectorAll("[data-role=people-count]")) place.textContent = count;
@@ -36,34 +35,6 @@ export class PeopleList {
 }
 
 /**
- * Makes the buttons of the lists work, and closes sheets that lose the focus.
- *
- * @param {HTMLElement} root
- */
-export function wireSheets(root) {
-  const wide = matchMedia("(min-width: 56.25rem)");
-  const [toggle, people, rooms] = [part(root, "people-toggle"), part(root, "people"), part(root, "rooms")];
-  const showExpanded = () => {
-    const shown = wide.matches ? !root.classList.contains("hides-people") : people.matches(":popover-open");
-    toggle.setAttribute("aria-expanded", String(shown));
-  };
-  toggle.addEventListener("click", () => {
-    if (wide.matches) root.classList.toggle("hides-people");
-    else people.togglePopover();
-    showExpanded();
-  });
-  people.addEventListener("toggle", showExpanded);
-  // On a wide page the list is a column, so an open sheet closes.
-  wide.addEventListener("change", () => {
-    people.hidePopover();
-    showExpanded();
-  });
-  showExpanded();
-  matchMedia("(min-width: 40rem)").addEventListener("change", () => rooms.hidePopover());
-  for (const sheet of [rooms, people]) keepFocusIn(sheet);
-}
-
-/**
  * @param {Person} user
  * @param {Person} me
  */
@@ -71,24 +42,9 @@ function itemOf(user, me) {
   const { id, name, status } = user;
   const item = stamp("person");
   part(item, "you").hidden = id !== me.id;
-  showAvatar(part(item, "avatar"), user);
+  render(avatar(user), part(item, "avatar"));
   const label = part(item, "name");
   label.textContent = name;
   label.title = status ? `${name}: ${status}` : name; // A long name is cut.
   return item;
-}
-
-/**
- * A sheet opens with the focus on its close button, and closes when the focus leaves it. The browser handles Escape.
- *
- * @param {HTMLElement} sheet
- */
-function keepFocusIn(sheet) {
-  sheet.addEventListener("toggle", (event) => {
-    if (/** @type {ToggleEvent} */ (event).newState === "open") find(sheet, ".sheet-close", HTMLElement).focus();
-  });
-  sheet.addEventListener("focusout", ({ relatedTarget }) => {
-    if (!sheet.matches(":popover-open") || !(relatedTarget instanceof Node)) return;
-    if (!sheet.contains(relatedTarget)) sheet.hidePopover();
-  });
 }

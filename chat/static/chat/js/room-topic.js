@@ -48,6 +48,11 @@ export class RoomTopic {
     });
   }
 
+  /** Leaves the room. Posts that wait are still sent. */
+  close() {
+    this.#topic.close();
+  }
+
   /** Tries to join a room that was closed. */
   join() {
     this.#topic.join();
