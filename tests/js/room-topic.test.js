@@ -87,6 +87,7 @@ test("the role may be another after a resume, and the room has its new title", a
     description: "Talk",
     role: "moderator",
     archived: false,
+    manages: false,
   });
 });
 

@@ -45,6 +45,7 @@ let current = null;
 const sessions = new Map();
 /** @type {RoomEntry[]} */
 let rooms = [];
+let wasOpen = false;
 const env = browser();
 
 const isLooking = () => document.visibilityState === "visible" && document.hasFocus();
@@ -111,7 +112,10 @@ const hub = new Hubbub(
         if (frame.state !== "degraded") current?.tryAgain();
       }
     },
-    state: (connection, why) => strip.connection(connection, why, current?.state.joined ?? true),
+    state(connection, why) {
+      strip.connection(connection, why, wasOpen);
+      wasOpen ||= connection === "open";
+    },
   },
   env,
 );
