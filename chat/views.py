@@ -36,7 +36,7 @@ def room(request: HttpRequest, slug: str) -> HttpResponse:
     managing.set_left(user_id=user_id, room=here, has_left=False)
     rooms = reading.with_unread(user_id, access.rooms_for(user_id).order_by("is_archived", "sort_key", "pk"))
     me = {"user_id": user_id, "user_name": users.name_of(request.user), "pictures": _address_of_pictures()}
-    manages = role == Membership.Role.MODERATOR or users.has_perm(request.user, managing.CHANGE_ROOM)
+    manages = role == Membership.Role.MODERATOR or users.has_perm(request.user, access.CHANGE_ROOM)
     return render(request, "chat/room.html", {"room": here, "role": role, "rooms": rooms, "manages": manages, **me})
 
 

@@ -86,6 +86,7 @@ test("the role may be another after a resume, and the room has its new title", a
     title: "Lounge",
     description: "Talk",
     role: "moderator",
+    private: false,
     archived: false,
   });
 });

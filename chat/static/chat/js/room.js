@@ -44,7 +44,14 @@ const role = /** @type {RoomHere["role"]} */ (root.dataset.roleHere);
 const unsent = new UnsentText(userId, slug);
 
 let state = initial({
-  room: { slug, title, description, role, archived: root.dataset.archived === "true" },
+  room: {
+    slug,
+    title,
+    description,
+    role,
+    private: root.dataset.private === "true",
+    archived: root.dataset.archived === "true",
+  },
   me,
   pending: unsent.pending,
 });

@@ -13,6 +13,7 @@ export interface RoomInfo {
   slug: string;
   title: string;
   description: string;
+  private: boolean;
   archived: boolean;
 }
 
@@ -46,6 +47,8 @@ export interface RoomSnapshot {
 /** What a join tells this user alone. */
 export interface Viewer {
   role: Role;
+  /** May change the room and its members. */
+  manages: boolean;
   /** Of one message. */
   body_chars: number;
   /** How far the user has read. */
