@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 
 from chat import access, managing, reading
 from chat.excerpts import excerpt
-from chat.models import Membership, Room
+from chat.models import Room
 from chat.protocol import OwnState
 from hubbub import users
 from hubbub.protocol import Refused
@@ -43,9 +43,8 @@ def room(request: HttpRequest, slug: str) -> HttpResponse:
     except Refused:
         raise Http404 from None
     managing.set_left(user_id=user_id, room=here, has_left=False)
-    manages = role == Membership.Role.MODERATOR or users.has_perm(request.user, managing.CHANGE_ROOM)
     page = _page_of(request, _rooms_of(request))
-    return render(request, "chat/room.html", {**page, "room": here, "role": role, "manages": manages})
+    return render(request, "chat/room.html", {**page, "room": here, "role": role, "manages": access.manages(user_id, role)})
 
 
 def _rooms_of(request: HttpRequest) -> list[Room]:

@@ -122,7 +122,7 @@ function afterState(state, { room, messages, more }, isAnew) {
   const seen = isAnew ? null : (state.messages.at(-1)?.seq ?? null);
   const page = {
     ...state,
-    room: { ...room, role: state.room.role },
+    room: { ...room, role: state.room.role, manages: state.room.manages },
     messages: [],
     floor: more ? (messages[0]?.seq ?? 0) : 0,
     more,
@@ -207,7 +207,7 @@ const bySeq = (messages) => Object.fromEntries(messages.map((message) => [messag
  * @param {RoomState} state
  * @param {Viewer} viewer
  */
-function afterJoin(state, { role, manages = false }) {
+function afterJoin(state, { role, manages }) {
   const lastSeq = Math.max(state.lastSeq, state.messages.at(-1)?.seq ?? 0);
   return { ...state, joined: true, closed: null, lastSeq, room: { ...state.room, role, manages } };
 }

@@ -14,15 +14,15 @@ export interface RoomInfo {
   slug: string;
   title: string;
   description: string;
+  private: boolean;
   archived: boolean;
-  private?: boolean;
 }
 
 /** A room, and what its user may do there. */
 export interface RoomHere extends RoomInfo {
   role: Role;
   /** Whether the user may manage it. */
-  manages?: boolean;
+  manages: boolean;
 }
 
 /** A message as it is now; a deleted one has an empty body. */
@@ -50,8 +50,8 @@ export interface RoomSnapshot {
 /** What a join tells this user alone. */
 export interface Viewer {
   role: Role;
-  /** Whether the user may manage the room. */
-  manages?: boolean;
+  /** May change the room and its members. */
+  manages: boolean;
   /** Of one message. */
   body_chars: number;
   /** How far the user has read. */
