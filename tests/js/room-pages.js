@@ -44,7 +44,11 @@ export class RoomPage extends HubPage {
   async enter(position, messages, { more = false, role = "member", ...answer } = {}) {
     if (this.hub.connection !== "open") await this.greet();
     const { role: _, manages: __, ...room } = ROOM;
-    await this.join(position, { room, messages, more }, { viewer: { role, manages: false, body_chars: 2_000 }, ...answer });
+    await this.join(
+      position,
+      { room, messages, more },
+      { viewer: { role, manages: false, body_chars: 2_000 }, ...answer },
+    );
   }
 
   /**

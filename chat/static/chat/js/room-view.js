@@ -138,13 +138,14 @@ export class RoomView {
    * Shows the band above the log.
    *
    * @param {string} text  empty: the band is hidden
-   * @param {boolean} hasAgain  whether its button "Try now" is shown
+   * @param {string} [action]  the words of its button, which connects
    */
-  strip(text, hasAgain = false) {
+  strip(text, action) {
     const strip = this.#part("strip");
     part(strip, "strip-text").textContent = text;
     strip.classList.toggle("is-shown", text !== "");
-    part(strip, "again").hidden = !hasAgain;
+    part(strip, "again").hidden = action === undefined;
+    part(strip, "again").textContent = action ?? "";
   }
 
   /** @param {string} text  who is typing; empty: nobody */

@@ -85,7 +85,14 @@ const view = new RoomView(root, {
   link: copyLink,
   again: () => hub.open(),
 });
-const strip = new ConnectionStrip((text, hasAgain) => view.strip(text, hasAgain));
+const strip = new ConnectionStrip(
+  (text, action) => view.strip(text, action),
+  () =>
+    [...sessions.values()].reduce(
+      (sum, { state }) => sum + state.pending.filter(({ error }) => error === null).length,
+      0,
+    ),
+);
 const undo = new Undo(root);
 
 const hub = new Hubbub(
@@ -100,7 +107,6 @@ const hub = new Hubbub(
       }
       rename(frame.user);
       strip.degraded = frame.state === "degraded";
-      if (frame.state === "degraded") strip.rest();
       current?.tryAgain();
       return true;
     },
@@ -108,7 +114,6 @@ const hub = new Hubbub(
       if (frame.type === "person.changed") rename(frame.user);
       else if (frame.type === "service.changed") {
         strip.degraded = frame.state === "degraded";
-        strip.rest();
         if (frame.state !== "degraded") current?.tryAgain();
       }
     },

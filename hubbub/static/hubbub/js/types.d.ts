@@ -98,8 +98,8 @@ export interface CloseReason {
 /** How a page is connected: by a WebSocket, or over HTTP where none gets through. */
 export type Via = "socket" | "http";
 
-/** Of "open": `via`. Of "offline": why. Of "connecting": nothing. */
-export type StateDetails = Partial<CloseReason & { via: Via }>;
+/** Of "open": `via`. Of "offline": why, and the time until the next try, if there is one. Of "connecting": nothing. */
+export type StateDetails = Partial<CloseReason & { via: Via; retryMs: number }>;
 
 export interface SocketHandlers {
   /** An access token for a page without a session; without it the browser leaves for the sign-in. */
