@@ -2,10 +2,11 @@
 
 import { repeat } from "../vendor/lit-html/directives/repeat.js";
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
-import { avatar } from "./avatars-lit.js";
+
 import { Dialog, focusIn } from "./dialog.js";
 import { Pages } from "./dialog-pages.js";
 import { menuButton } from "./menu.js";
+import { avatar } from "./row-templates.js";
 
 /** @import { Page } from "./dialog.js" */
 /** @import { Member, MembersPage } from "./types.js" */

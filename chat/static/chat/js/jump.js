@@ -83,7 +83,7 @@ export class Jump {
       ...rooms.map((entry) => ({
         key: `room-${entry.slug}`,
         entry,
-        icon: entry.archived ? "archive" : entry.private ? "lock" : "room",
+        icon: entry.archived ? "archive" : entry.private ? "lock" : "public",
         label: entry.title,
         run: () => goTo(entry.slug),
       })),

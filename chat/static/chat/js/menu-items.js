@@ -27,19 +27,17 @@ const TEXTS = {
  * A room as its menu needs it.
  * @typedef {object} RoomOfMenu
  * @property {string} slug
- * @property {string} title
- * @property {boolean} private
- * @property {string} address  of its page, also without the host
- * @property {number} unread
  * @property {number} last_seq
- * @property {number} read_version
+ * @property {number} unread
  * @property {boolean} muted
  * @property {boolean} favourite
  */
 
 /**
  * @typedef {object} MenuCalls
- * @property {Page} page
+ * @property {Page} page  of the room
+ * @property {string} address  of the room, also without the host
+ * @property {() => Promise<unknown>} markRead
  * @property {(text: string) => void} notice  shows a sentence
  */
 
@@ -56,9 +54,9 @@ export function roomItems(room, calls) {
   return [
     { label: TEXTS.members, icon: "people", run: () => void openMembers(page) },
     ...(page.room().manages ? [settings] : []),
-    copyItem(room, calls),
+    copyItem(calls),
     ...ownItems(room, calls),
-    { label: TEXTS.leave, icon: "leave", isDanger: true, run: () => void openLeave(page) },
+    leaveItem(calls),
   ];
 }
 
@@ -70,17 +68,7 @@ export function roomItems(room, calls) {
  * @returns {MenuItem[]}
  */
 export function rowItems(room, calls) {
-  const { page } = calls;
-  const isShown = page.room()?.slug === room.slug;
-  const leave = () => {
-    if (isShown) openLeave(page);
-    else openLeave({ hub: page.hub, send: sender(room, page), room: () => asShown(room), goTo: () => {} });
-  };
-  return [
-    ...ownItems(room, calls),
-    copyItem(room, calls),
-    { label: TEXTS.leave, icon: "leave", isDanger: true, run: leave },
-  ];
+  return [...ownItems(room, calls), copyItem(calls), leaveItem(calls)];
 }
 
 /**
@@ -90,37 +78,38 @@ export function rowItems(room, calls) {
  * @param {MenuCalls} calls
  * @returns {MenuItem[]}
  */
-function ownItems(room, { page, notice }) {
-  const { unread, last_seq: seq, read_version: version, muted, favourite } = room;
-  const send = sender(room, page);
-  /**
-   * @param {string} command
-   * @param {Record<string, unknown>} fields
-   */
-  const sends = (command, fields) => () =>
-    void send(command, fields).catch((error) => notice(failureText(failureOf(error))));
-  const read = { label: TEXTS.read, icon: "check", run: sends("room.read", { seq, version }) };
+function ownItems({ unread, muted, favourite }, { page: { send }, markRead, notice }) {
+  /** @param {() => Promise<unknown>} command */
+  const runs = (command) => () => void command().catch((error) => notice(failureText(failureOf(error))));
+  const read = { label: TEXTS.read, icon: "check", run: runs(markRead) };
   return [
     ...(unread > 0 ? [read] : []),
     {
-      label: muted ? TEXTS.unmute : TEXTS.mute,
-      icon: muted ? "bell" : "bell-off",
-      run: sends("room.mute", { on: !muted }),
-    },
-    {
       label: favourite ? TEXTS.unfavourite : TEXTS.favourite,
       icon: favourite ? "star-filled" : "star",
-      run: sends("room.favourite", { on: !favourite }),
+      run: runs(() => send("room.favourite", { on: !favourite })),
+    },
+    {
+      label: muted ? TEXTS.unmute : TEXTS.mute,
+      icon: muted ? "bell" : "muted",
+      run: runs(() => send("room.mute", { on: !muted })),
     },
   ];
 }
 
 /**
- * @param {RoomOfMenu} room
  * @param {MenuCalls} calls
  * @returns {MenuItem}
  */
-function copyItem({ address }, { notice }) {
+function leaveItem({ page }) {
+  return { label: TEXTS.leave, icon: "leave", isDanger: true, run: () => void openLeave(page) };
+}
+
+/**
+ * @param {MenuCalls} calls
+ * @returns {MenuItem}
+ */
+function copyItem({ address, notice }) {
   const url = new URL(address, location.href).href;
   const run = async () => notice((await copyText(url)) ? TEXTS.copied : `${TEXTS.notCopied} ${url}`);
   return { label: TEXTS.copy, icon: "link", run: () => void run() };
@@ -153,21 +142,4 @@ function copyByCommand(text) {
   field.remove();
   if (before instanceof HTMLElement) before.focus();
   return isCopied;
-}
-
-/**
- * @param {RoomOfMenu} room
- * @param {Page} page
- * @returns {Page["send"]}
- */
-function sender({ slug }, { hub }) {
-  return (command, fields) => hub.send(`room/${slug}`, command, fields);
-}
-
-/**
- * @param {RoomOfMenu} room
- * @returns {ReturnType<Page["room"]>}
- */
-function asShown({ slug, title, private: isPrivate }) {
-  return { slug, title, description: "", archived: false, private: isPrivate, role: "member", manages: false };
 }
