@@ -12,8 +12,10 @@ import { part } from "./parts.js";
  * @param {RoomView} page.view
  * @param {() => RoomSession | null} page.page  the open room
  * @param {(step: number, onlyUnread: boolean) => void} page.step  shows the next room of the list
+ * @param {() => void} page.jump  to the field that finds rooms
+ * @param {() => void} page.help  shows all keys
  */
-export function listenForKeys(root, { view, page, step }) {
+export function listenForKeys(root, { view, page, step, jump, help }) {
   const panes = () =>
     [
       root.querySelector("#rooms .rooms-link[aria-current], #rooms a, #rooms button"),
@@ -29,6 +31,17 @@ export function listenForKeys(root, { view, page, step }) {
     if (event.altKey && isArrow && !event.ctrlKey && !event.metaKey) {
       event.preventDefault();
       step(event.key === "ArrowUp" ? -1 : 1, event.shiftKey);
+    } else if (
+      event.key.toLowerCase() === "k" &&
+      (event.ctrlKey || event.metaKey) &&
+      !event.altKey &&
+      !event.shiftKey
+    ) {
+      event.preventDefault();
+      jump();
+    } else if (event.key === "?" && !isWriting(event.target)) {
+      event.preventDefault();
+      help();
     } else if (event.key === "F6") {
       event.preventDefault();
       const all = /** @type {HTMLElement[]} */ (panes());
@@ -65,5 +78,10 @@ function isTyping({ key, ctrlKey, metaKey, altKey, target, isComposing }) {
   if (ctrlKey || metaKey || altKey || isComposing || [...key].length !== 1 || key === " " || key === "?") return false;
   if (!(target instanceof HTMLElement)) return false;
   if (target.matches("article.message") && "elu".includes(key.toLowerCase())) return false;
-  return target.closest("input, textarea, select, [contenteditable], [role=menu], [role=toolbar], dialog") === null;
+  return !isWriting(target) && target.closest("[role=menu], [role=toolbar], dialog") === null;
+}
+
+/** @param {EventTarget | null} target */
+function isWriting(target) {
+  return target instanceof Element && target.closest("input, textarea, select, [contenteditable]") !== null;
 }

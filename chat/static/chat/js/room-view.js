@@ -6,8 +6,8 @@ import { copyAsLines } from "./log-copy.js";
 import { LogView } from "./log-view.js";
 import { MessageToolbar } from "./message-toolbar.js";
 import { part } from "./parts.js";
+import { PeopleList } from "./people-list.js";
 import { mayWrite } from "./room-rows.js";
-import { PeopleList } from "./room-sheets.js";
 import { clockTime, dayName } from "./times.js";
 
 /** @import { RoomSession } from "./room-session.js" */

@@ -6,6 +6,7 @@ import { Hubbub } from "../../hubbub/js/hub.js";
 import { oncePerTurn } from "../../hubbub/js/once-per-turn.js";
 import { showOwnName } from "../../hubbub/js/own-name.js";
 import { ConnectionStrip } from "./connection-strip.js";
+import { openKeys } from "./dialog-keys.js";
 import { Navigation } from "./navigation.js";
 import { OwnStates } from "./own-states.js";
 import { listenForKeys } from "./page-keys.js";
@@ -133,12 +134,26 @@ const own = new OwnStates(hub, userId, () => {
 });
 const sidebar = new Sidebar(root, slug || null, {
   addressOf: (room) => navigation.addressOf(room),
-  menu: () => {},
+  menu: (room, button) => dialogs.menu(room, button),
 });
 wireSlot(root);
 wireWidth(root);
-wireDialogs(root, { hub, page: () => current, go: (room) => navigation.go(room) });
-listenForKeys(root, { view, page: () => current, step: (step, onlyUnread) => stepTo(step, onlyUnread) });
+const dialogs = wireDialogs(root, {
+  hub,
+  page: () => current,
+  go: (room) => navigation.go(room),
+  addressOf: (room) => navigation.addressOf(room),
+  rooms: () => sidebar.sections.flatMap(({ rooms }) => rooms),
+  own,
+  notice: (text) => strip.notice(text),
+});
+listenForKeys(root, {
+  view,
+  page: () => current,
+  step: (step, onlyUnread) => stepTo(step, onlyUnread),
+  jump: () => dialogs.jump.focus(),
+  help: () => void openKeys(dialogs.lobby),
+});
 open(navigation.targetOf(location.href) ?? { slug: slug || null, at: null });
 watchRooms(hub, (entries) => {
   rooms = entries;
@@ -241,6 +256,7 @@ function showRooms() {
     unsentOf(userId).flatMap(({ slug, draft }) => (draft && slug !== current?.slug ? [slug] : [])),
   );
   sidebar.show(rooms.map((entry) => shownRoom(entry, own.state, drafts)));
+  dialogs.jump.update();
 }
 
 /**

@@ -138,6 +138,20 @@ export interface MembersPage {
   next: string | null;
 }
 
+/** Of `rooms.browse`: a public room that is not on the user's list. */
+export interface ListedRoom {
+  slug: string;
+  title: string;
+  description: string;
+  archived: boolean;
+}
+
+export interface RoomsPage {
+  rooms: ListedRoom[];
+  /** The `place` of the next page. */
+  next: string | null;
+}
+
 /** Of `room.create`. */
 export interface RoomMade {
   slug: string;

@@ -11,10 +11,12 @@
 //   await poll.send("vote", { option: 4 });                         // the result; rejects with { code, detail, retryAfterMs }
 //   await poll.send("note.add", { text }, { keep: true });          // sent again until it is answered
 //   poll.close();
+//   await hub.send("poll/8", "vote", { option: 1 });                // to a topic that is not opened: it is not joined
 //   hub.close();
 //
 // `types.d.ts` describes all options and handlers. Nothing of the page is changed but by the page's own handlers.
 
+import { untilAborted } from "./abort.js";
 import { browser } from "./browser.js";
 import { guarded, Lost, Refused } from "./errors.js";
 import { JoinLane } from "./join-lane.js";
@@ -132,6 +134,22 @@ export class Hubbub {
       this.#subscriptions.set(address, subscription);
     }
     return new Topic(subscription, handlers, signal);
+  }
+
+  /**
+   * Sends a command to a topic without joining it.
+   *
+   * @param {string} address  of the topic
+   * @param {string} type  the name of the command
+   * @param {object} fields  its arguments
+   * @param {Pick<SendOptions, "signal">} options
+   * @returns {Promise<any>} the result; rejects as `send` of a topic does
+   */
+  async send(address, type, fields = {}, { signal } = {}) {
+    signal?.throwIfAborted();
+    if (this.#end.signal.aborted) throw new Lost();
+    const command = { ...fields, type, topic: address };
+    return (await untilAborted(this.#request(command, signal), signal)).result;
   }
 
   /**
