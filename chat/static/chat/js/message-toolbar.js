@@ -147,7 +147,17 @@ export class MessageToolbar {
       )}<button class="sheet-action" type="button" @click=${() => sheet.close()}>Close</button></div>`,
       sheet,
     );
-    sheet.addEventListener("click", (event) => event.target === sheet && sheet.close());
+    // The finger that opened it is still down: where it is lifted is no click in the sheet.
+    let isTouched = false;
+    sheet.addEventListener("pointerdown", () => (isTouched = true), true);
+    sheet.addEventListener(
+      "click",
+      (event) => {
+        if (event.detail > 0 && !isTouched) event.stopPropagation();
+        else if (event.target === sheet) sheet.close();
+      },
+      true,
+    );
     sheet.addEventListener("close", () => sheet.remove());
     document.body.append(sheet);
     sheet.showModal();

@@ -110,9 +110,9 @@ function failed({ post }, parts) {
  * @param {boolean} own
  */
 function head({ name }, at, own) {
-  return html`<p class="message-head"><span class="message-name"><bdi data-role="name">${name}</bdi>${
-    own ? html`<span class="message-you"> · you</span>` : nothing
-  }</span> <time datetime=${at} title=${fullTime(at)}>${clockTime(at)}</time></p>`;
+  return html`<p class="message-head"><span class="message-name"><bdi data-role="name">${name}</bdi></span>${
+    own ? html`<span class="message-you">· you</span>` : nothing
+  } <time datetime=${at} title=${fullTime(at)}>${clockTime(at)}</time></p>`;
 }
 
 /** @param {string} at */
