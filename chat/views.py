@@ -43,8 +43,8 @@ def room(request: HttpRequest, slug: str) -> HttpResponse:
     except Refused:
         raise Http404 from None
     managing.set_left(user_id=user_id, room=here, has_left=False)
-    page = _page_of(request, _rooms_of(request))
-    return render(request, "chat/room.html", {**page, "room": here, "role": role, "manages": access.manages(user_id, role)})
+    page = {"room": here, "role": role, "manages": access.manages(user_id, role)}
+    return render(request, "chat/room.html", {**_page_of(request, _rooms_of(request)), **page})
 
 
 def _rooms_of(request: HttpRequest) -> list[Room]:
