@@ -1,4 +1,7 @@
-"""Pages of the chat: the lobby, and the shell of a room. Messages arrive over the socket."""
+"""Pages of the chat: the lobby, and a room with its latest messages. What follows arrives over the socket."""
+
+from functools import partial
+from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
@@ -9,8 +12,10 @@ from django.views.decorators.http import require_safe
 from chat import access, managing, reading
 from chat.excerpts import excerpt
 from chat.models import Membership
-from hubbub import users
+from chat.topics import PersonTopic, RoomsTopic, RoomTopic
+from hubbub import Topic, users
 from hubbub.protocol import Refused
+from hubbub.topics import first_answer
 
 EXCERPT_CHARS = 160
 
@@ -37,7 +42,24 @@ def room(request: HttpRequest, slug: str) -> HttpResponse:
     rooms = reading.with_unread(user_id, access.rooms_for(user_id).order_by("is_archived", "sort_key", "pk"))
     me = {"user_id": user_id, "user_name": users.name_of(request.user), "pictures": _address_of_pictures()}
     manages = role == Membership.Role.MODERATOR or users.has_perm(request.user, access.CHANGE_ROOM)
-    return render(request, "chat/room.html", {"room": here, "role": role, "rooms": rooms, "manages": manages, **me})
+    first: dict[str, Any] = {
+        # Read where the template shows them. Not for HEAD: a reader of the page enters the room.
+        "first": partial(_first, RoomTopic(slug), request.user),
+        "first_rooms": partial(_first, RoomsTopic(), request.user),
+        "first_person": partial(_first, PersonTopic(user_id), request.user),
+    }
+    if request.method == "HEAD":
+        first = {}
+    shown = {"room": here, "role": role, "rooms": rooms, "manages": manages, **me, **first}
+    return render(request, "chat/room.html", shown)
+
+
+def _first(topic: Topic, user: Any) -> Any:
+    """The answer to a join; None: it is refused, and the page learns that by its own join."""
+    try:
+        return first_answer(topic, user)
+    except Refused:
+        return None
 
 
 def _address_of_pictures() -> str:
