@@ -1,5 +1,6 @@
 """The page of rooms: the list of a user's rooms, and one of them open. A switch of rooms in it loads no other page."""
 
+from functools import partial
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -12,8 +13,10 @@ from chat import access, managing, reading
 from chat.excerpts import excerpt
 from chat.models import Room
 from chat.protocol import OwnState
-from hubbub import users
+from chat.topics import PersonTopic, RoomsTopic, RoomTopic
+from hubbub import Topic, users
 from hubbub.protocol import Refused
+from hubbub.topics import first_answer
 
 EXCERPT_CHARS = 160
 # In the order of the list.
@@ -44,6 +47,8 @@ def room(request: HttpRequest, slug: str) -> HttpResponse:
         raise Http404 from None
     managing.set_left(user_id=user_id, room=here, has_left=False)
     page = {"room": here, "role": role, "manages": access.manages(user_id, role)}
+    if request.method != "HEAD":  # A reader of the page enters the room.
+        page["first"] = partial(_first, RoomTopic(slug), request.user)
     return render(request, "chat/room.html", {**_page_of(request, _rooms_of(request)), **page})
 
 
@@ -65,6 +70,9 @@ def _page_of(request: HttpRequest, rooms: list[Room]) -> dict[str, Any]:
         "user_id": users.id_of(request.user),
         "user_name": users.name_of(request.user),
         "pictures": _address_of_pictures(),
+        # Read where the template shows them.
+        "first_rooms": partial(_first, RoomsTopic(), request.user),
+        "first_person": partial(_first, PersonTopic(users.id_of(request.user)), request.user),
     }
 
 
@@ -76,6 +84,14 @@ def _section_of(room: Room, mine: OwnState) -> str:
     if unread and not mine.muted:
         return "unread"
     return "favourites" if mine.favourite else "rooms"
+
+
+def _first(topic: Topic, user: Any) -> Any:
+    """The answer to a join; None: it is refused, and the page learns that by its own join."""
+    try:
+        return first_answer(topic, user)
+    except Refused:
+        return None
 
 
 def _address_of_pictures() -> str:

@@ -24,7 +24,7 @@ import { Socket } from "./socket.js";
 import { Subscription } from "./subscription.js";
 
 /** @import { BrowserLike, ConnectionState, EngineEvent, Frame, Hello } from "./types.js" */
-/** @import { HubOptions, StateDetails, Person, SendOptions, TopicEvent, TopicHandlers } from "./types.js" */
+/** @import { HubOptions, StateDetails, Person, SendOptions, TopicEvent, TopicHandlers, TopicOptions } from "./types.js" */
 
 /**
  * A command that was sent while the hub connects.
@@ -123,17 +123,17 @@ export class Hubbub {
    * @template [Event=any]
    * @param {string} address  such as `poll/7`
    * @param {TopicHandlers<State, Event>} handlers
-   * @param {{ signal?: AbortSignal }} options  the signal closes it
+   * @param {TopicOptions} options
    * @returns {Topic}
    */
-  topic(address, handlers = {}, { signal } = {}) {
+  topic(address, handlers = {}, options = {}) {
     if (this.#end.signal.aborted) throw new Error("The hub is closed.");
     let subscription = this.#subscriptions.get(address);
     if (subscription === undefined) {
       subscription = new Subscription(address, this.#host);
       this.#subscriptions.set(address, subscription);
     }
-    return new Topic(subscription, handlers, signal);
+    return new Topic(subscription, handlers, options);
   }
 
   /**
@@ -234,13 +234,13 @@ export class Topic {
   /**
    * @param {Subscription} subscription
    * @param {TopicHandlers} handlers
-   * @param {AbortSignal} [signal]
+   * @param {TopicOptions} options
    */
-  constructor(subscription, handlers, signal) {
+  constructor(subscription, handlers, { signal, first }) {
     this.#subscription = subscription;
     signal?.addEventListener("abort", () => this.close(), { signal: this.#end.signal });
     if (signal?.aborted) this.#end.abort();
-    else subscription.add(this, handlers);
+    else subscription.add(this, handlers, first);
   }
 
   get address() {
