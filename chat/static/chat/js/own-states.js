@@ -3,6 +3,7 @@
 import { answered, known, moved, NOTHING_READ, told } from "./reading.js";
 
 /** @import { Hubbub } from "../../hubbub/js/hub.js" */
+/** @import { FirstAnswer } from "../../hubbub/js/types.js" */
 /** @import { OwnState, PersonRoom, ReadingState } from "./types.js" */
 
 export class OwnStates {
@@ -15,11 +16,12 @@ export class OwnStates {
   /**
    * @param {Hubbub} hub
    * @param {string} userId
+   * @param {FirstAnswer | null} first  that the page was made with
    * @param {() => void} changed
    */
-  constructor(hub, userId, changed) {
+  constructor(hub, userId, first, changed) {
     this.#changed = changed;
-    hub.topic(`person/${userId}`, {
+    const handlers = {
       /** @param {{ rooms: Record<string, OwnState> }} state */
       state: ({ rooms }) => {
         this.isKnown = true;
@@ -27,7 +29,8 @@ export class OwnStates {
       },
       /** @param {PersonRoom[]} events */
       events: (events) => this.#set(told(this.state, events)),
-    });
+    };
+    hub.topic(`person/${userId}`, handlers, { first });
   }
 
   /** @param {{ slug: string, last_seq: number }[]} entries  of the list of rooms */

@@ -9,7 +9,7 @@ import { Writing } from "./session-writing.js";
 import { Typing } from "./typing.js";
 
 /** @import { Hubbub } from "../../hubbub/js/hub.js" */
-/** @import { BrowserLike, Person } from "../../hubbub/js/types.js" */
+/** @import { BrowserLike, FirstAnswer, Person } from "../../hubbub/js/types.js" */
 /** @import { ClosedCode, Place, RoomAction, RoomEvent, RoomHere, RoomState, SessionCalls, Viewer } from "./types.js" */
 
 const KEPT_MESSAGES = 400; // In a page left open; older ones are read again on demand.
@@ -32,6 +32,8 @@ export class RoomSession {
   #topic = null;
   #typing;
   #reentry;
+  /** @type {FirstAnswer | null} */
+  #first;
 
   /**
    * @param {object} page
@@ -39,9 +41,11 @@ export class RoomSession {
    * @param {BrowserLike} page.env
    * @param {RoomHere} page.room  as far as it is known
    * @param {Person} page.me
+   * @param {FirstAnswer | null} [page.first]  the answer to a join that the page was made with
    * @param {SessionCalls} calls
    */
-  constructor({ hub, env, room, me }, calls) {
+  constructor({ hub, env, room, me, first = null }, calls) {
+    this.#first = first;
     this.slug = room.slug;
     this.#hub = hub;
     this.#calls = calls;
@@ -84,11 +88,18 @@ export class RoomSession {
    */
   start(place = null) {
     this.reading.start(place ?? this.place);
-    this.#topic ??= new RoomTopic(this.#hub, this.slug, {
-      change: (action) => this.change(action),
-      joined: (viewer) => this.#joined(viewer),
-      closed: (code) => this.#closed(code),
-    });
+    this.#topic ??= new RoomTopic(
+      this.#hub,
+      this.slug,
+      {
+        change: (action) => this.change(action),
+        joined: (viewer) => this.#joined(viewer),
+        closed: (code) => this.#closed(code),
+        entered: (viewer) => this.#entered(viewer),
+      },
+      this.#first,
+    );
+    this.#first = null; // It is old when the room is shown again.
     this.writing.start();
   }
 
@@ -154,6 +165,13 @@ export class RoomSession {
   #arrived(events) {
     this.#typing.take(events);
     if (events.some(({ type }) => type === "message.deleted")) this.writing.rescueEdits();
+  }
+
+  /** @param {Viewer} viewer  as the page was made */
+  #entered(viewer) {
+    this.limit = viewer.body_chars;
+    this.change({ type: "entered", viewer });
+    this.reading.joined(viewer);
   }
 
   /** @param {Viewer} viewer */

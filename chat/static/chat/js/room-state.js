@@ -55,6 +55,8 @@ export function reduce(state, action) {
     case "present":
       return withPresent(state, action.present, action.named);
     case "joined":
+      return { ...afterJoin(state, action.viewer), joined: true, closed: null };
+    case "entered":
       return afterJoin(state, action.viewer);
     case "closed":
       return { ...state, closed: action.code, editing: null, present: null };
@@ -209,7 +211,7 @@ const bySeq = (messages) => Object.fromEntries(messages.map((message) => [messag
  */
 function afterJoin(state, { role, manages }) {
   const lastSeq = Math.max(state.lastSeq, state.messages.at(-1)?.seq ?? 0);
-  return { ...state, joined: true, closed: null, lastSeq, room: { ...state.room, role, manages } };
+  return { ...state, lastSeq, room: { ...state.room, role, manages } };
 }
 
 /**

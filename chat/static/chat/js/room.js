@@ -7,6 +7,7 @@ import { oncePerTurn } from "../../hubbub/js/once-per-turn.js";
 import { showOwnName } from "../../hubbub/js/own-name.js";
 import { ConnectionStrip } from "./connection-strip.js";
 import { openKeys } from "./dialog-keys.js";
+import { firstOf, roomOf } from "./first-page.js";
 import { Navigation } from "./navigation.js";
 import { OwnStates } from "./own-states.js";
 import { listenForKeys } from "./page-keys.js";
@@ -23,7 +24,7 @@ import { unsentOf } from "./unsent-text.js";
 
 /** @import { Person } from "../../hubbub/js/types.js" */
 /** @import { Target } from "./navigation.js" */
-/** @import { RoomEntry, RoomHere, SessionCalls } from "./types.js" */
+/** @import { RoomEntry, SessionCalls } from "./types.js" */
 
 const MAX_SESSIONS = 20; // Rooms whose messages stay in memory.
 const DAY_CHECK_MS = 20_000;
@@ -127,7 +128,7 @@ const hub = new Hubbub(
 );
 
 const navigation = new Navigation({ room: roomPath, lobby }, open);
-const own = new OwnStates(hub, userId, () => {
+const own = new OwnStates(hub, userId, firstOf("person"), () => {
   const mine = current === null ? undefined : own.state.rooms[current.slug];
   if (mine !== undefined) current?.reading.stored(mine.read_seq ?? 0, mine.read_version ?? 0);
   renderRooms();
@@ -155,11 +156,15 @@ listenForKeys(root, {
   help: () => void openKeys(dialogs.lobby),
 });
 open(navigation.targetOf(location.href) ?? { slug: slug || null, at: null });
-watchRooms(hub, (entries) => {
-  rooms = entries;
-  own.moved(entries);
-  renderRooms();
-});
+watchRooms(
+  hub,
+  (entries) => {
+    rooms = entries;
+    own.moved(entries);
+    renderRooms();
+  },
+  firstOf("rooms"),
+);
 document.addEventListener("signing-out", () => hub.close());
 document.addEventListener("visibilitychange", markSeen);
 addEventListener("focus", () => current?.reading.look());
@@ -205,7 +210,9 @@ function open({ slug, at }) {
 
 /** @param {string} slug */
 function sessionOf(slug) {
-  const session = sessions.get(slug) ?? new RoomSession({ hub, env, room: roomOf(slug), me }, calls);
+  const first = slug === root.dataset.slug ? firstOf("state") : null;
+  const session =
+    sessions.get(slug) ?? new RoomSession({ hub, env, room: roomOf(root, rooms, slug), me, first }, calls);
   sessions.delete(slug);
   sessions.set(slug, session);
   for (const [old, kept] of sessions) {
@@ -213,32 +220,6 @@ function sessionOf(slug) {
     if (kept.state.pending.length === 0 && kept !== current) sessions.delete(old);
   }
   return session;
-}
-
-/**
- * What the page knows of a room before it is joined.
- *
- * @param {string} slug
- * @returns {RoomHere}
- */
-function roomOf(slug) {
-  const { title = "", description = "", archived, isPrivate, roleHere, manages } = root.dataset;
-  if (slug === root.dataset.slug) {
-    const role = /** @type {RoomHere["role"]} */ (roleHere);
-    const [isArchived, isManager] = [archived === "true", manages === "true"];
-    return { slug, title, description, archived: isArchived, private: isPrivate === "true", role, manages: isManager };
-  }
-  const entry = rooms.find((room) => room.slug === slug);
-  const painted = root.querySelector(`#rooms li[data-slug="${slug}"] [data-role=room-title]`)?.textContent;
-  return {
-    slug,
-    title: entry?.title ?? painted ?? slug,
-    description: "",
-    archived: entry?.archived ?? false,
-    private: entry?.private ?? false,
-    role: "member",
-    manages: false,
-  };
 }
 
 /** @param {Person} user */

@@ -227,7 +227,7 @@ export type RoomAction =
   | { type: "state"; snapshot: RoomSnapshot; isAnew: boolean }
   | { type: "events"; events: RoomEvent[] }
   | { type: "present"; present: Present | null; named: Person[] }
-  | { type: "joined"; viewer: Viewer }
+  | { type: "entered" | "joined"; viewer: Viewer }
   | { type: "closed"; code: ClosedCode }
   | { type: "renamed"; users: Person[] }
   | { type: "history.asked" }
