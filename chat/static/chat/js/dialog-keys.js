@@ -49,6 +49,8 @@ export const KEYS = [
       { keys: [["↑"], ["↓"]], does: "The message above, the message below" },
       { keys: [["E"]], does: "Edit it" },
       { keys: [["L"]], does: "Copy its link" },
+      { keys: [["U"]], does: "Mark as unread from there" },
+      { keys: [["Delete"]], does: "Delete it" },
       { keys: [["Esc"]], does: "Back to the field" },
     ],
   },
