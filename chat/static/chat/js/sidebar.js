@@ -157,7 +157,9 @@ export class Sidebar {
 /** @param {RoomEntry} room */
 function sign(room) {
   if (room.archived) return icon("archive", "archived");
-  return room.private ? icon("lock", "private") : icon("public", "public");
+  return room.private
+    ? icon("lock", "private")
+    : html`<svg class="icon" aria-hidden="true"><use href="#icon-public"/></svg>`;
 }
 
 /**
