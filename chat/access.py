@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from chat.models import Membership, Message, PersonalState, Room, database
 from hubbub import users
-from hubbub.auth import Identity, revalidate, with_permission
+from hubbub.auth import Identity, has_permission, revalidate, with_permission
 from hubbub.process import Kind, log_event
 from hubbub.protocol import ErrorCode, Refused
 from hubbub.queries import parameter, read_users, rows_by
@@ -21,6 +21,7 @@ from hubbub.text import name_key
 # The scope that a token needs to write.
 WRITE = frozenset({"chat.write"})
 
+CHANGE_ROOM = "chat.change_room"
 READ_ANY_ROOM = "chat.read_any_room"
 # The role of a user who reads a private room by that permission, without being a member: read only.
 READER = "reader"
@@ -76,6 +77,11 @@ def enter_room(user_id: str, slug: str) -> tuple[Room, str]:
     if found[1] == READER:
         log_event(Kind.ROOM_READ, user=user_id, detail=slug, quiet_seconds=QUIET_SECONDS)
     return found
+
+
+def manages(user_id: str, role: str) -> bool:
+    """Whether the user of a room manages it, for the page: moderators, and users who may change rooms."""
+    return role == Membership.Role.MODERATOR or has_permission(user_id, CHANGE_ROOM)
 
 
 def find_room(user_id: str, slug: str) -> tuple[Room, str] | None:

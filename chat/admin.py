@@ -26,7 +26,6 @@ from hubbub import users
 from hubbub.admin_services import ServiceAdmin, link_to_list
 
 INLINE_MEMBERS = 100  # More would exceed Django's limit of 1000 fields in a form; the membership list shows all.
-FROM_LOBBY = "from_lobby"  # A query parameter of the page for a new room: return to the lobby.
 
 MAY_JOIN = "chat.add_membership"
 
@@ -112,9 +111,6 @@ class RoomAdmin(BansOfRooms, ServiceAdmin):
         if _is_outsider(request, obj) and self.has_view_or_change_permission(request, obj):
             # The creator's list of rooms does not show the room: its admin page explains that.
             return HttpResponseRedirect(reverse("admin:chat_room_change", args=[obj.pk]))
-        if FROM_LOBBY in request.GET:
-            may_enter = access.find_room(users.id_of(request.user), obj.slug) is not None
-            return HttpResponseRedirect(reverse("chat:room", args=[obj.slug]) if may_enter else reverse("chat:lobby"))
         return response
 
     @admin.display(description="members", ordering="member_count")

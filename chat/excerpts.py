@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 # Characters that are read for each one of the excerpt: marks of formatting are not in it.
 READ_FACTOR = 4
+KEPT = 2_048  # Last words of rooms are shown to many users. A text and its excerpt take at most 3 KB.
 _OFF = [
     *("code", "entity", "heading", "hr", "html_block", "html_inline", "image"),
     *("lheading", "linkify", "reference", "table"),
@@ -32,7 +33,12 @@ def excerpt(body: str, chars: int) -> str:
         body: of the message.
         chars: at most so many code points; a longer text is cut, and ends with "…".
     """
-    text = " ".join("".join(_texts(parser().parse(body[: READ_FACTOR * chars + 1]))).split())
+    return _excerpt(body[: READ_FACTOR * chars + 1], chars)
+
+
+@functools.lru_cache(KEPT)
+def _excerpt(body: str, chars: int) -> str:
+    text = " ".join("".join(_texts(parser().parse(body))).split())
     return text if len(text) <= chars else f"{text[: chars - 1].rstrip()}…"
 
 

@@ -24,7 +24,6 @@ from hubbub.process import Kind, log_event
 from hubbub.protocol import ErrorCode, Refused
 
 ADD_ROOM = "chat.add_room"
-CHANGE_ROOM = "chat.change_room"
 MAX_SLUGS_TRIED = 20
 
 
@@ -138,7 +137,7 @@ def managed_room(user_id: str, slug: str) -> Room:
     membership = access.membership_of(room.pk, user_id)
     if membership is not None and membership.role == Membership.Role.MODERATOR:
         return room
-    if not with_permission({user_id}, CHANGE_ROOM):
+    if not with_permission({user_id}, access.CHANGE_ROOM):
         raise Refused(ErrorCode.FORBIDDEN, "only moderators of the room may do this")
     return room
 

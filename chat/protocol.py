@@ -28,10 +28,12 @@ class Viewer(msgspec.Struct, frozen=True):
     """For the user who joins alone. `role` is `member`, `moderator` or `reader`.
 
     A user of a public room without a membership counts as a member. A reader has the permission to read all rooms, and
-    may not write. `body_chars`: of the longest message. `read_seq`, `read_version`: how far the user has read the room.
+    may not write. `manages`: may change the room and its members. `body_chars`: of the longest message. `read_seq`,
+    `read_version`: how far the user has read the room.
     """
 
     role: str
+    manages: bool
     body_chars: int
     read_seq: int
     read_version: int
@@ -41,6 +43,7 @@ class RoomState(msgspec.Struct, frozen=True):
     slug: str
     title: str
     description: str
+    private: bool
     archived: bool
 
 
@@ -159,7 +162,7 @@ class MessageDeleted(MessageEvent, tag="message.deleted", frozen=True):
 
 
 class RoomChanged(Event, tag="room.changed", kw_only=True, frozen=True):
-    """`changes`: the changed fields of title, description and archived."""
+    """`changes`: the changed fields of title, description, private and archived."""
 
     changes: dict[str, Any]
 

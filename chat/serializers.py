@@ -25,7 +25,7 @@ GONE = "deleted user"
 EXCERPT_CHARS = 120
 
 # A room's fields that clients see, with their names on the wire.
-WIRE_NAMES = {"title": "title", "description": "description", "is_archived": "archived"}
+WIRE_NAMES = {"title": "title", "description": "description", "is_private": "private", "is_archived": "archived"}
 
 
 def room_topic(slug: str) -> Topic:

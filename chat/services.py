@@ -105,8 +105,9 @@ def change_room(*, room_id: int, **changes: Any) -> Room:
         room.full_clean()
         room.changed_position = room.take_position()
         room.save(update_fields=[*changed, "position", "changed_position"])
-        # Those who lose a room that becomes private are still in its group: the others read the change a moment later.
-        if not (room.is_private and "is_private" in changed):
+        # Those who lose a room that becomes private are still in its group for a moment, and get nothing more of it.
+        # The others read its new title by the next comparison.
+        if not room.is_private or "is_private" not in changed or len(changed) == 1:
             room_topic(room.slug).publish(*room_change(room, changed))
     return room
 

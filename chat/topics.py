@@ -80,7 +80,13 @@ class RoomTopic(Topic, name="room", key=Slug):
         typing_rights.note_reader(self.key, identity.user_id, role == access.READER)
         typing_rights.note_archived(self.key, self._room.is_archived)
         read_seq, version = read_signals.entered(identity.user_id, self._room, role)
-        return Viewer(role=role, body_chars=conf.settings().body_chars, read_seq=read_seq, read_version=version)
+        return Viewer(
+            role=role,
+            manages=access.manages(identity.user_id, role),
+            body_chars=conf.settings().body_chars,
+            read_seq=read_seq,
+            read_version=version,
+        )
 
     def state(self) -> RoomPage:
         return history.latest_page(self._current(), self.page_bytes)

@@ -1,4 +1,7 @@
-"""Pages of the chat: the lobby, and the shell of a room. Messages arrive over the socket."""
+"""The page of rooms: the list of a user's rooms, and one of them open. A switch of rooms in it loads no other page."""
+
+from functools import partial
+from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
@@ -8,21 +11,30 @@ from django.views.decorators.http import require_safe
 
 from chat import access, managing, reading
 from chat.excerpts import excerpt
-from chat.models import Membership
-from hubbub import users
+from chat.models import Room
+from chat.protocol import OwnState
+from chat.topics import PersonTopic, RoomsTopic, RoomTopic
+from hubbub import Topic, users
 from hubbub.protocol import Refused
+from hubbub.topics import first_answer
 
 EXCERPT_CHARS = 160
+# In the order of the list.
+SECTIONS = {"unread": "Unread", "favourites": "Favourites", "rooms": "Rooms", "archived": "Archived"}
 
 
 @login_required
 @require_safe
 def lobby(request: HttpRequest) -> HttpResponse:
-    rooms = list(access.rooms_for(users.id_of(request.user)).order_by("is_archived", "sort_key", "pk"))
+    rooms = _rooms_of(request)
     last = access.last_messages(rooms)
     texts = {pk: excerpt(message.body, EXCERPT_CHARS) for pk, message in last.items()}
-    rows = [(room, last.get(room.pk), texts.get(room.pk)) for room in rooms]
-    return render(request, "chat/lobby.html", {"rows": rows})
+    latest = sorted(
+        (room for room in rooms if not room.is_archived),
+        key=lambda room: -last[room.pk].at.timestamp() if room.pk in last else 0,
+    )
+    overview = [(room, last.get(room.pk), texts.get(room.pk)) for room in latest]
+    return render(request, "chat/room.html", {**_page_of(request, rooms), "overview": overview})
 
 
 @login_required
@@ -34,10 +46,52 @@ def room(request: HttpRequest, slug: str) -> HttpResponse:
     except Refused:
         raise Http404 from None
     managing.set_left(user_id=user_id, room=here, has_left=False)
-    rooms = reading.with_unread(user_id, access.rooms_for(user_id).order_by("is_archived", "sort_key", "pk"))
-    me = {"user_id": user_id, "user_name": users.name_of(request.user), "pictures": _address_of_pictures()}
-    manages = role == Membership.Role.MODERATOR or users.has_perm(request.user, managing.CHANGE_ROOM)
-    return render(request, "chat/room.html", {"room": here, "role": role, "rooms": rooms, "manages": manages, **me})
+    page = {"room": here, "role": role, "manages": access.manages(user_id, role)}
+    if request.method != "HEAD":  # A reader of the page enters the room.
+        page["first"] = partial(_first, RoomTopic(slug), request.user)
+    return render(request, "chat/room.html", {**_page_of(request, _rooms_of(request)), **page})
+
+
+def _rooms_of(request: HttpRequest) -> list[Room]:
+    user_id = users.id_of(request.user)
+    rooms = access.rooms_for(user_id).order_by("is_archived", "sort_key", "pk")
+    return list(reading.with_unread(user_id, rooms))
+
+
+def _page_of(request: HttpRequest, rooms: list[Room]) -> dict[str, Any]:
+    """What the page has with and without an open room."""
+    own = reading.states_of(users.id_of(request.user))
+    by_section: dict[str, list[tuple[Room, OwnState]]] = {name: [] for name in SECTIONS}
+    for room in rooms:
+        mine = own.get(room.slug, OwnState())
+        by_section[_section_of(room, mine)].append((room, mine))
+    return {
+        "sections": [(name, SECTIONS[name], shown) for name, shown in by_section.items() if shown],
+        "user_id": users.id_of(request.user),
+        "user_name": users.name_of(request.user),
+        "pictures": _address_of_pictures(),
+        # Read where the template shows them.
+        "first_rooms": partial(_first, RoomsTopic(), request.user),
+        "first_person": partial(_first, PersonTopic(users.id_of(request.user)), request.user),
+    }
+
+
+def _section_of(room: Room, mine: OwnState) -> str:
+    """As `sidebar-state.js` has it."""
+    unread: int = getattr(room, "unread", None) or 0
+    if room.is_archived:
+        return "archived"
+    if unread and not mine.muted:
+        return "unread"
+    return "favourites" if mine.favourite else "rooms"
+
+
+def _first(topic: Topic, user: Any) -> Any:
+    """The answer to a join; None: it is refused, and the page learns that by its own join."""
+    try:
+        return first_answer(topic, user)
+    except Refused:
+        return None
 
 
 def _address_of_pictures() -> str:

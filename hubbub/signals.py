@@ -17,7 +17,7 @@ from django.db.models.signals import m2m_changed, post_delete, post_save, pre_sa
 from django.dispatch import Signal
 
 from hubbub import conf, users
-from hubbub.auth import sessions
+from hubbub.auth import permissions, sessions
 from hubbub.models import AccessToken
 from hubbub.process.times import now, utc
 from hubbub.publish import publish_users_changed
@@ -63,7 +63,12 @@ def _models_of_users(user: Any) -> list[type[Model]]:
 
 
 def _hint(user_ids: Collection[str] | None, using: str) -> None:
-    transaction.on_commit(lambda: publish_users_changed(user_ids), using=using, robust=True)
+    def publish() -> None:
+        permissions.forget(user_ids)
+        publish_users_changed(user_ids)
+
+    permissions.forget(user_ids)  # For the rest of the transaction.
+    transaction.on_commit(publish, using=using, robust=True)
 
 
 def _before_user_save(instance: Any, raw: bool, update_fields: Collection[str] | None, using: str, **_: object) -> None:
@@ -80,7 +85,9 @@ def _may_change_shown(update_fields: Collection[str] | None) -> bool:
 
 
 def _user_saved(instance: Any, created: bool, update_fields: Collection[str] | None, using: str, **_: object) -> None:
-    if not created and not (update_fields and set(update_fields) <= IRRELEVANT_FIELDS):
+    if created:
+        permissions.forget([users.id_of_key(instance.pk)])  # Another user may have had the key.
+    elif not (update_fields and set(update_fields) <= IRRELEVANT_FIELDS):
         _hint([users.id_of_key(instance.pk)], using)
     # Read from the database: the instance may be of another model that shares the users' rows.
     before = instance.__dict__.pop("_shown_before", None)

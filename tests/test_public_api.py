@@ -277,5 +277,6 @@ def test_scripts_of_a_feature_import_public_names_only(app: str) -> None:
     assert {(module, name) for module, name in imported if name not in exports.get(module, ())} == set()
 
 
-def test_the_reference_lists_the_template_tags() -> None:
-    assert {row[0].strip("`") for row in table(REFERENCE, "tag of `{% load hubbub %}`")} == {*register.tags}
+@pytest.mark.parametrize(("kind", "registered"), [("tag", register.tags), ("filter", register.filters)])
+def test_the_reference_lists_the_template_tags(kind: str, registered: Any) -> None:
+    assert {row[0].strip("`") for row in table(REFERENCE, f"{kind} of `{{% load hubbub %}}`")} == {*registered}

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from hubbub.auth.identity import Identity, revalidate, with_permission
     from hubbub.auth.issuing import create_token, revoke_token
     from hubbub.auth.pages import missing_for_pages
+    from hubbub.auth.permissions import has_permission
 
 __all__ = [
     "ANONYMOUS",
@@ -21,6 +22,7 @@ __all__ = [
     "SignInRequest",
     "create_token",
     "credentials_changed",
+    "has_permission",
     "missing_for_pages",
     "revalidate",
     "revoke_token",
@@ -37,6 +39,7 @@ __getattr__ = lazy_names(
         "SignInRequest": "hubbub.auth.authenticator",
         "create_token": "hubbub.auth.issuing",
         "credentials_changed": "hubbub.auth.authenticator",
+        "has_permission": "hubbub.auth.permissions",
         "missing_for_pages": "hubbub.auth.pages",
         "revalidate": "hubbub.auth.identity",
         "revoke_token": "hubbub.auth.issuing",

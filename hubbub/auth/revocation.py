@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from hubbub import conf, threads
-from hubbub.auth import hook_threads
+from hubbub.auth import hook_threads, permissions
 from hubbub.auth.identity import Identity, renew
 from hubbub.auth.member_revocation import MemberRevoker
 from hubbub.auth.revalidator import Revalidator
@@ -170,6 +170,7 @@ class Revocation:
 
     def users_changed(self, user_ids: list[str] | None) -> None:
         self.changes_of_users += 1
+        permissions.forget(user_ids)
         self.sockets.recheck.request(user_ids)
         self.members.users_changed(user_ids)
 
@@ -180,6 +181,7 @@ class Revocation:
         self.members.note_version(group, version)
 
     def check_all(self) -> None:
+        permissions.forget(None)
         self.sockets.recheck.request(None)
         self.members.check_all()
 

@@ -8,10 +8,14 @@ from django.core.exceptions import ImproperlyConfigured
 from django.shortcuts import resolve_url
 from django.urls import URLPattern, get_script_prefix
 from django.urls.resolvers import RoutePattern
+from django.utils.html import format_html
+from django.utils.safestring import mark_safe
+from msgspec import Struct
 
 from hubbub import users
 from hubbub.process import route_names
 from hubbub.process.route_names import socket_routes
+from hubbub.protocol import encode
 
 register = template.Library()
 
@@ -63,6 +67,27 @@ def live_path() -> str:
     """
     path = route_names.live_path()
     return get_script_prefix() + path if path else ""
+
+
+# A frame within a script: no text in it can end the script, or begin another element.
+ESCAPES = str.maketrans({"<": "\\u003C", ">": "\\u003E", "&": "\\u0026"})
+
+
+@register.filter
+def frame_script(frame: Struct | None, element_id: str) -> str:
+    """Return a script element with a frame as JSON, as Django's `json_script`: `{{ first|frame_script:"first-poll" }}`.
+
+    A page reads it by `JSON.parse(document.getElementById("first-poll").textContent)`.
+
+    Args:
+        frame: such as from `hubbub.topics.first_answer`; None: nothing.
+        element_id: of the element.
+    """
+    if frame is None:
+        return ""
+    text = encode(frame).translate(ESCAPES)
+    # The rule of Django's own filter: JSON has these characters in strings alone.
+    return format_html('<script id="{}" type="application/json">{}</script>', element_id, mark_safe(text))  # noqa: S308
 
 
 @register.simple_tag

@@ -76,10 +76,7 @@ def open_log(
     Raises:
         Refused: as `enter`.
     """
-    viewer = enter(topic, identity)
-    start = position_of(topic)
-    size = page_bytes() - ENVELOPE_BYTES - len(bytes(viewer)) - present_bytes
-    topic.page_bytes = size - size % SHARED_BYTES
+    viewer, start = _begin(topic, identity, present_bytes)
     if after is not None and epoch == start.epoch and 0 <= after <= start.position and topic.can_resume(after):
         try:
             page = _recent(topic, start, after, users_changed)
@@ -89,6 +86,24 @@ def open_log(
             if may_be_partial or not page.partial:
                 return viewer, page
     return viewer, _recent(topic, start, None, users_changed)
+
+
+def open_page(topic: LiveTopic, identity: Identity) -> tuple[msgspec.Raw, LogPage]:
+    """As `open_log` for a client that knows nothing and does not join. The page is not shared: names in it are as now.
+
+    Raises:
+        Refused: as `enter`.
+    """
+    viewer, start = _begin(topic, identity, 0)
+    return viewer, _read_page(topic, start, None)
+
+
+def _begin(topic: LiveTopic, identity: Identity, present_bytes: int) -> tuple[msgspec.Raw, StreamPosition]:
+    viewer = enter(topic, identity)
+    start = position_of(topic)
+    size = page_bytes() - ENVELOPE_BYTES - len(bytes(viewer)) - present_bytes
+    topic.page_bytes = size - size % SHARED_BYTES
+    return viewer, start
 
 
 def _recent(topic: LiveTopic, start: StreamPosition, after: int | None, users_changed: int) -> LogPage:

@@ -4,6 +4,7 @@ export { Hubbub, Lost, Refused, Topic } from "./hub.js";
 export type {
   ConnectionState,
   EngineEvent,
+  FirstAnswer,
   Hello,
   HubOptions,
   Person,
@@ -13,4 +14,5 @@ export type {
   TopicEvent,
   TopicHandlers,
   TopicJoined,
+  TopicOptions,
 } from "./types.js";

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from chat import history, services
+from chat import access, history, services
 from chat.models import Message, Room
 from chat.protocol import History
 from hubbub.presence.topic_presence import MAX_NAMED, MAX_NAMES_BYTES
@@ -199,7 +199,7 @@ def test_a_repair_tells_the_present_state_in_order_of_position(alice: Any, loung
     assert (changes.position, changes.more) == (5, False)
     assert [at for at, _ in changes.frames] == [3, 4, 5]
     assert [frame["type"] for frame in frames] == ["room.changed", "message.edited", "message.deleted"]
-    assert frames[0]["changes"] == {"title": "Lobby", "description": "", "archived": False}
+    assert frames[0]["changes"] == {"title": "Lobby", "description": "", "private": False, "archived": False}
     assert [frame["position"] for frame in frames] == [3, 4, 5]
 
 
@@ -242,6 +242,8 @@ def test_a_join_costs_two_queries_and_one_where_many_join_at_the_same_position(
 ) -> None:
     for user in (alice, bob) * 10:
         post(user, lounge)
+    for user in (alice, bob):  # Whether they may change rooms is remembered for many joins.
+        access.manages(str(user.pk), "member")
     with django_assert_num_queries(2):
         first = join(alice, lounge)
     with django_assert_num_queries(1):

@@ -83,7 +83,8 @@ async def test_reading_on_one_process_is_told_to_the_page_on_the_other(cluster: 
     bob = cluster.make_user("bob")["cookie"]
     async with pages(cluster, "reader") as [one, other], cluster.client(cookie=bob, process="web-1") as poster:
         joined = await one.client.join(slug)
-        assert joined["viewer"] == {"role": "member", "body_chars": 4000, "read_seq": 0, "read_version": 0}
+        told = {"role": "member", "manages": False, "body_chars": 4000, "read_seq": 0, "read_version": 0}
+        assert joined["viewer"] == told
         await other.join()
         for _ in range(3):
             await poster.post(slug, "Tea")

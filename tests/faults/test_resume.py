@@ -123,7 +123,12 @@ async def test_every_kind_of_change_arrives_from_another_process(cluster: Cluste
     async with cluster.client(cookie=cookie, process="web-2") as there:
         back = await there.join(room, after=start["position"], epoch=start["epoch"])
         assert (back["complete"], back["position"]) == (True, start["position"] + 4)
-        assert back["events"][-1]["changes"] == {"title": "Renamed", "description": "", "archived": True}
+        assert back["events"][-1]["changes"] == {
+            "title": "Renamed",
+            "description": "",
+            "private": False,
+            "archived": True,
+        }
         changed = [(message["seq"], message["body"], message["deleted"]) for message in back["messages"]]
         assert changed == [(2, "edited", False), (4, "", True), (6, "new", False)]
         assert back["messages"][0]["edited_at"]

@@ -26,6 +26,20 @@ test("a command resolves with its result", async () => {
   assert.equal(await without, undefined);
 });
 
+test("a command to a topic that is not open is sent without a join", async () => {
+  const page = new HubPage();
+  const early = page.hub.send("board/b", "vote", { option: 1 });
+  await page.greet();
+  assert.deepEqual(page.sent, [{ type: "vote", topic: "board/b", option: 1 }]);
+  await page.answer({ result: 7 });
+  assert.equal(await early, 7);
+  const lost = page.hub.send("board/b", "vote");
+  page.browser.socket.ends(1006);
+  await assert.rejects(lost, { code: "disconnected" });
+  page.hub.close();
+  await assert.rejects(page.hub.send("board/b", "vote"), { code: "disconnected" });
+});
+
 test("a refused command rejects with its code, detail and time to wait", async () => {
   const { page, topic } = await joined();
   const result = topic.send("vote", { option: 4 });

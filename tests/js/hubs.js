@@ -3,7 +3,7 @@
 import { Hubbub } from "../../hubbub/static/hubbub/js/hub.js";
 import { FakeBrowser, settle } from "./browser.js";
 
-/** @import { HubOptions, TopicHandlers } from "../../hubbub/static/hubbub/js/types.js" */
+/** @import { HubOptions, TopicHandlers, TopicOptions } from "../../hubbub/static/hubbub/js/types.js" */
 
 export class HubPage {
   browser = new FakeBrowser();
@@ -19,7 +19,7 @@ export class HubPage {
    *
    * @param {string} address
    * @param {TopicHandlers} handlers  run after the call is recorded
-   * @param {{ signal?: AbortSignal }} options
+   * @param {TopicOptions} options
    */
   open(address, handlers = {}, options = {}) {
     /** @type {any[][]} */

@@ -77,13 +77,13 @@ class Place {
 test("what was on screen is reported once, and at most once in two seconds", async () => {
   const place = new Place();
   place.reports.stored(2, 0);
-  place.reports.shown(2, true);
+  place.reports.saw(2);
   assert.deepEqual(place.sent, []);
-  place.reports.shown(3, true);
+  place.reports.saw(3);
   assert.deepEqual(place.sent, [[3, 0]]);
   await Promise.resolve();
   place.now += 100;
-  for (const seq of [4, 5, 6]) place.reports.shown(seq, true);
+  for (const seq of [4, 5, 6]) place.reports.saw(seq);
   assert.equal(place.sent.length, 1);
   assert.equal(place.timers.length, 1);
   place.timers.pop()?.();
@@ -96,11 +96,10 @@ test("what was on screen is reported once, and at most once in two seconds", asy
 test("nothing is read without focus, and what is on screen is when the focus comes", () => {
   const place = new Place();
   place.isLooking = false;
-  place.reports.shown(3, true);
+  place.reports.saw(3);
   place.reports.leave();
   assert.deepEqual(place.sent, []);
-  place.reports.shown(3, false);
-  place.reports.shown(2, true);
+  place.reports.saw(2);
   place.isLooking = true;
   place.reports.look();
   assert.deepEqual(place.sent, [[2, 0]]);
@@ -108,26 +107,41 @@ test("nothing is read without focus, and what is on screen is when the focus com
 
 test("a mark of another page counts: what was seen before it is not reported with its version", async () => {
   const place = new Place();
-  place.reports.shown(5, true);
+  place.reports.saw(5);
   await Promise.resolve();
-  place.reports.shown(5, false);
+  place.reports.saw(0);
   place.reports.stored(1, 1);
   place.now += 5_000;
   place.reports.leave();
   assert.deepEqual(place.sent, [[5, 0]]);
-  place.reports.shown(6, true);
+  place.reports.saw(6);
   assert.deepEqual(place.sent.at(-1), [6, 1]);
   place.reports.stored(9, 0);
   place.now += 5_000;
-  place.reports.shown(7, true);
+  place.reports.saw(7);
   assert.deepEqual(place.sent.at(-1), [7, 1]);
 });
 
 test("a page is left: what waits is reported at once", () => {
   const place = new Place();
-  place.reports.shown(1, true);
-  place.reports.shown(2, true);
+  place.reports.saw(1);
+  place.reports.saw(2);
   assert.deepEqual(place.sent, [[1, 0]]);
   place.reports.leave();
   assert.deepEqual(place.sent.at(-1), [2, 0]);
+});
+
+test("messages that were marked unread stay so while they are on screen", async () => {
+  const place = new Place();
+  place.reports.saw(5);
+  await Promise.resolve();
+  place.reports.pause();
+  place.reports.stored(2, 1);
+  place.now += 5_000;
+  place.reports.look();
+  place.reports.leave();
+  assert.deepEqual(place.sent, [[5, 0]]);
+  place.reports.resume();
+  place.reports.look();
+  assert.deepEqual(place.sent.at(-1), [5, 1]);
 });

@@ -1,10 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import fc from "fast-check";
-import { parseHTML } from "linkedom";
-
-import { inOrder, showRooms, withNews } from "../../chat/static/chat/js/room-list.js";
+import { inOrder, withNews } from "../../chat/static/chat/js/room-list.js";
 
 /** @import { RoomEntry } from "../../chat/static/chat/js/types.js" */
 
@@ -44,37 +41,5 @@ test("rooms are in the server's order, archived ones last", () => {
   assert.deepEqual(
     inList.map(({ slug }) => slug),
     ["z", "b", "a"],
-  );
-});
-
-test("the elements are the rooms in order, and those that stay are the same", () => {
-  const slugs = fc.uniqueArray(fc.constantFrom("a", "b", "c", "d", "e", "f"));
-  const { document } = parseHTML("<!doctype html><ul></ul>");
-  fc.assert(
-    fc.property(fc.array(slugs, { minLength: 1, maxLength: 5 }), (steps) => {
-      const list = /** @type {HTMLElement} */ (document.querySelector("ul"));
-      list.replaceChildren();
-      for (const step of steps) {
-        const before = new Map([...list.children].map((element) => [element.getAttribute("data-slug"), element]));
-        showRooms(
-          list,
-          step.map((slug) => entry(slug)),
-          {
-            make: () => document.createElement("li"),
-            show: (element, room) => {
-              element.textContent = room.title;
-            },
-          },
-        );
-        assert.deepEqual(
-          [...list.children].map((element) => element.textContent),
-          step,
-        );
-        for (const element of list.children) {
-          const old = before.get(element.getAttribute("data-slug"));
-          assert.ok(old === undefined || old === element);
-        }
-      }
-    }),
   );
 });

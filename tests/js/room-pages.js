@@ -43,8 +43,12 @@ export class RoomPage extends HubPage {
    */
   async enter(position, messages, { more = false, role = "member", ...answer } = {}) {
     if (this.hub.connection !== "open") await this.greet();
-    const { role: _, ...room } = ROOM;
-    await this.join(position, { room, messages, more }, { viewer: { role, body_chars: 2_000 }, ...answer });
+    const { role: _, manages: __, ...room } = ROOM;
+    await this.join(
+      position,
+      { room, messages, more },
+      { viewer: { role, manages: false, body_chars: 2_000 }, ...answer },
+    );
   }
 
   /**
@@ -55,7 +59,7 @@ export class RoomPage extends HubPage {
    * @param {{ partial?: boolean, present?: Presence | null, role?: string }} answer
    */
   async catchUp(position, events, { partial = false, role = "member", ...answer } = {}) {
-    const last = partial ? { partial } : { viewer: { role, body_chars: 2_000 } };
+    const last = partial ? { partial } : { viewer: { role, manages: false, body_chars: 2_000 } };
     await this.resume(position, events, { ...last, ...answer });
   }
 

@@ -29,7 +29,7 @@ test("a room is joined as one topic, and its viewer says what this user may", as
   await page.enter(2, [message(1), message(2)], { role: "reader" });
   assert.deepEqual(bodies(page.state), ["words 1", "words 2"]);
   assert.deepEqual([page.state.joined, page.state.room.role], [true, "reader"]);
-  assert.deepEqual(page.viewers, [{ role: "reader", body_chars: 2_000 }]);
+  assert.deepEqual(page.viewers, [{ role: "reader", manages: false, body_chars: 2_000 }]);
 });
 
 test("an event of a known position is ignored, and so is one of another room", async () => {
@@ -86,7 +86,9 @@ test("the role may be another after a resume, and the room has its new title", a
     title: "Lounge",
     description: "Talk",
     role: "moderator",
+    private: false,
     archived: false,
+    manages: false,
   });
 });
 

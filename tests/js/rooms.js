@@ -15,7 +15,15 @@ export { initial };
 export const ALICE = { id: "1", name: "alice" };
 export const BOB = { id: "2", name: "bob" };
 /** @type {RoomHere} */
-export const ROOM = { slug: "general", title: "General", description: "", role: "member", archived: false };
+export const ROOM = {
+  slug: "general",
+  title: "General",
+  description: "",
+  role: "member",
+  private: false,
+  archived: false,
+  manages: false,
+};
 const NOON = Date.UTC(2026, 2, 3, 12);
 
 /** @param {number} minutes  after noon */
@@ -45,7 +53,7 @@ export const message = (seq, more = {}) => ({
  * @returns {RoomAction}
  */
 export const page = (messages, { isAnew = true, ...more } = {}) => {
-  const { role, ...room } = ROOM;
+  const { role: _role, manages: _manages, ...room } = ROOM;
   return { type: "state", snapshot: { room, messages, more: false, ...more }, isAnew };
 };
 
@@ -55,7 +63,7 @@ export const page = (messages, { isAnew = true, ...more } = {}) => {
  */
 export const joined = (more = {}) => ({
   type: "joined",
-  viewer: { role: "member", body_chars: 4_000, read_seq: 0, read_version: 0, ...more },
+  viewer: { role: "member", manages: false, body_chars: 4_000, read_seq: 0, read_version: 0, ...more },
 });
 
 /**

@@ -3,6 +3,16 @@
 /** @import { Person } from "../../hubbub/js/types.js" */
 
 /**
+ * The address of a user's picture; null: there is none, or the page does not know where pictures are.
+ *
+ * @param {Person} user
+ */
+export function pictureOf({ picture }) {
+  const address = document.querySelector("[data-pictures]")?.getAttribute("data-pictures");
+  return picture && address ? address.replace("HASH", encodeURIComponent(picture)) : null;
+}
+
+/**
  * Shows a user's picture in an empty element; without one, or when it cannot be loaded, the initials.
  *
  * @param {HTMLElement} element

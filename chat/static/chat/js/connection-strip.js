@@ -1,26 +1,37 @@
-// The line above the log: the state of the connection, and short notices.
+// The band above the log: the state of the connection, and short notices.
 
 /** @import { ConnectionState, StateDetails } from "../../hubbub/js/types.js" */
 
 const NOTICE_MS = 2_000; // How long a notice is shown.
-const PATIENCE_MS = 1_500; // A connection that takes no longer than this needs no line.
+const PATIENCE_MS = 1_500; // A connection that takes no longer than this needs no band.
+const COUNT_MS = 3_000; // A shorter wait for the next try is not counted down.
 
 export class ConnectionStrip {
   #show;
+  #waiting;
+  /** @type {[text: string, action?: string]} what is shown while there is no notice */
+  #line = [""];
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #noticeTimer;
   #wasLost = false;
   #isDegraded = false;
   #isOverHttp = false;
 
-  /** @param {(text: string, hasAgain?: boolean) => void} show  with the button "Connect again" or without */
-  constructor(show) {
+  /**
+   * @param {(text: string, action?: string) => void} show  `action`: the words of its button, which connects
+   * @param {() => number} waiting  the number of the messages that wait
+   */
+  constructor(show, waiting) {
     this.#show = show;
+    this.#waiting = waiting;
   }
 
   /** @param {boolean} isDegraded  Redis is away: live updates are slow */
   set degraded(isDegraded) {
     this.#isDegraded = isDegraded;
+    if (!this.#wasLost) this.#rest();
   }
 
   /**
@@ -28,24 +39,40 @@ export class ConnectionStrip {
    *
    * @param {ConnectionState} state
    * @param {StateDetails} why
-   * @param {boolean} hasJoined  whether the room was open before
+   * @param {boolean} wasOpen  whether the page was connected before
    */
-  connection(state, why, hasJoined) {
+  connection(state, why, wasOpen) {
     clearTimeout(this.#timer);
     if (state === "open") {
-      this.#isOverHttp = why.via === "http";
-      if (this.#wasLost) this.notice("Connected again");
-      else this.rest();
+      const isBack = this.#wasLost;
       this.#wasLost = false;
-    } else if (why.final) {
-      this.#show(`Disconnected${why.reason ? `: ${why.reason}` : ""}.`, true);
-    } else if (hasJoined || this.#wasLost) {
-      this.#wasLost = true;
-      this.#show("Reconnecting… your messages will be sent after that");
-    } else {
-      this.#wasLost = state === "offline";
-      this.#timer = setTimeout(() => this.#show("Connecting… your messages will be sent after that"), PATIENCE_MS);
+      this.#isOverHttp = why.via === "http";
+      this.#rest();
+      if (isBack) this.notice("Connected again.");
+      return;
     }
+    this.#wasLost ||= state === "offline";
+    if (why.final) this.#set(`Disconnected${why.reason ? `: ${why.reason}` : ""}.${this.#waits()}`, "Connect again");
+    else if (state === "offline") this.#offline(performance.now() + (why.retryMs ?? 0));
+    else if (wasOpen || this.#wasLost) this.#set(`Reconnecting…${this.#waits()}`);
+    else this.#timer = setTimeout(() => this.#set(`Connecting…${this.#waits()}`), PATIENCE_MS);
+  }
+
+  /**
+   * @param {number} until  the next try, by a clock that cannot be set
+   * @param {boolean} isCounting
+   */
+  #offline(until, isCounting = until - performance.now() > COUNT_MS) {
+    const seconds = Math.max(1, Math.ceil((until - performance.now()) / 1_000));
+    if (isCounting) this.#set(`Offline.${this.#waits()} Next try in ${seconds} s.`, "Try now");
+    else this.#set(`Offline.${this.#waits()}`);
+    this.#timer = setTimeout(() => this.#offline(until, isCounting), 1_000);
+  }
+
+  #waits() {
+    const count = this.#waiting();
+    if (count === 0) return "";
+    return count === 1 ? " 1 message waits." : ` ${count} messages wait.`;
   }
 
   /**
@@ -54,14 +81,22 @@ export class ConnectionStrip {
    * @param {string} text
    */
   notice(text) {
-    clearTimeout(this.#timer);
+    clearTimeout(this.#noticeTimer);
     this.#show(text);
-    this.#timer = setTimeout(() => this.rest(), NOTICE_MS);
+    this.#noticeTimer = setTimeout(() => {
+      this.#noticeTimer = undefined;
+      this.#show(...this.#line);
+    }, NOTICE_MS);
   }
 
-  /** Shows the line that stays while nothing else happens. */
-  rest() {
-    if (this.#isDegraded) this.#show("Live updates are slow right now");
-    else this.#show(this.#isOverHttp ? "Connected over HTTP: this network blocks WebSockets" : "");
+  #rest() {
+    if (this.#isDegraded) this.#set("Live updates are slow right now.");
+    else this.#set(this.#isOverHttp ? "Connected over HTTP: this network blocks WebSockets." : "");
+  }
+
+  /** @param {[text: string, action?: string]} line */
+  #set(...line) {
+    this.#line = line;
+    if (this.#noticeTimer === undefined) this.#show(...line);
   }
 }

@@ -1,50 +1,41 @@
-// The numbers of unread messages in the page's list of rooms. The server paints them first; the user's own topic and the
-// moves of rooms renew them.
+// What is the user's own of each room: read positions, muted and favourite rooms, on all pages and devices of the user.
 
-import { part } from "./message-rows.js";
-import { answered, known, moved, NOTHING_READ, told, unreadIn } from "./reading.js";
+import { answered, known, moved, NOTHING_READ, told } from "./reading.js";
 
 /** @import { Hubbub } from "../../hubbub/js/hub.js" */
-/** @import { OwnState, PersonRoom } from "./types.js" */
+/** @import { FirstAnswer } from "../../hubbub/js/types.js" */
+/** @import { OwnState, PersonRoom, ReadingState } from "./types.js" */
 
 export class OwnStates {
-  #list;
-  #state;
-  #isKnown = false;
+  /** @type {ReadingState} */
+  state = NOTHING_READ;
+  /** Whether the user's own is known; before that, the numbers that the server painted are better. */
+  isKnown = false;
+  #changed;
 
   /**
    * @param {Hubbub} hub
    * @param {string} userId
-   * @param {HTMLElement} list
-   * @param {(rooms: Record<string, OwnState>) => void} changed  what is the user's own, also by other pages
+   * @param {FirstAnswer | null} first  that the page was made with
+   * @param {() => void} changed
    */
-  constructor(hub, userId, list, changed) {
-    this.#list = list;
-    this.#state = moved(
-      NOTHING_READ,
-      this.#links().map(({ dataset }) => ({ slug: dataset.slug ?? "", last_seq: Number(dataset.lastSeq) })),
-    );
-    hub.topic(`person/${userId}`, {
+  constructor(hub, userId, first, changed) {
+    this.#changed = changed;
+    const handlers = {
       /** @param {{ rooms: Record<string, OwnState> }} state */
       state: ({ rooms }) => {
-        this.#isKnown = true;
-        this.#state = known(this.#state, rooms);
-        this.#show();
-        changed(this.#state.rooms);
+        this.isKnown = true;
+        this.#set(known(this.state, rooms));
       },
       /** @param {PersonRoom[]} events */
-      events: (events) => {
-        this.#state = told(this.#state, events);
-        this.#show();
-        changed(this.#state.rooms);
-      },
-    });
+      events: (events) => this.#set(told(this.state, events)),
+    };
+    hub.topic(`person/${userId}`, handlers, { first });
   }
 
   /** @param {{ slug: string, last_seq: number }[]} entries  of the list of rooms */
   moved(entries) {
-    this.#state = moved(this.#state, entries);
-    this.#show();
+    this.#set(moved(this.state, entries));
   }
 
   /**
@@ -53,20 +44,13 @@ export class OwnStates {
    * @param {number} version
    */
   answered(slug, seq, version) {
-    this.#state = answered(this.#state, slug, seq, version);
-    this.#show();
+    this.#set(answered(this.state, slug, seq, version));
   }
 
-  #show() {
-    if (!this.#isKnown) return; // The server's numbers stay until the user's own are there.
-    for (const link of this.#links()) {
-      const count = unreadIn(this.#state, link.dataset.slug ?? "");
-      part(link, "unread").hidden = count === 0;
-      part(link, "unread-count").textContent = String(count);
-    }
-  }
-
-  #links() {
-    return [.../** @type {NodeListOf<HTMLElement>} */ (this.#list.querySelectorAll("[data-slug]"))];
+  /** @param {ReadingState} state */
+  #set(state) {
+    if (state === this.state) return;
+    this.state = state;
+    this.#changed();
   }
 }

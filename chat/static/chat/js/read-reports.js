@@ -12,8 +12,8 @@ export class ReadReports {
   #version = 0;
   #sentAt = Number.NEGATIVE_INFINITY;
   #isWaiting = false;
-  /** @type {Set<number>} messages on screen now */
-  #onScreen = new Set();
+  #onScreen = 0; // The seq of the last message on screen.
+  #isPaused = false; // The user has marked messages on screen as unread.
 
   /**
    * @param {object} calls
@@ -43,22 +43,27 @@ export class ReadReports {
     this.#version = version;
   }
 
-  /**
-   * A message has come on screen, or has left it.
-   *
-   * @param {number} seq
-   * @param {boolean} isShown
-   */
-  shown(seq, isShown) {
-    if (isShown) this.#onScreen.add(seq);
-    else this.#onScreen.delete(seq);
+  /** @param {number} seq  of the last message on screen; 0: there is none */
+  saw(seq) {
+    this.#onScreen = seq;
     this.look();
+  }
+
+  /** Reports nothing: messages on screen are to stay unread. */
+  pause() {
+    this.#isPaused = true;
+    this.#seq = 0;
+  }
+
+  /** Reports again. */
+  resume() {
+    this.#isPaused = false;
   }
 
   /** The user may look at the page now: the window was focused, or something has come on screen. */
   look() {
-    if (!this.#isLooking() || this.#onScreen.size === 0) return;
-    this.#seq = Math.max(this.#seq, ...this.#onScreen);
+    if (this.#isPaused || this.#onScreen === 0 || !this.#isLooking()) return;
+    this.#seq = Math.max(this.#seq, this.#onScreen);
     if (this.#seq <= this.#read || this.#isWaiting) return;
     const wait = this.#sentAt + REPORT_MS - this.#now();
     if (wait <= 0) {
@@ -74,7 +79,7 @@ export class ReadReports {
 
   /** Reports at once what was seen: the page is left. */
   leave() {
-    if (this.#seq <= this.#read) return;
+    if (this.#isPaused || this.#seq <= this.#read) return;
     this.#sentAt = this.#now();
     this.#send(this.#seq, this.#version).then(
       ({ seq, version }) => this.stored(seq, version),

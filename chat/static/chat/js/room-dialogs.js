@@ -1,179 +1,139 @@
-// The dialogs by which people manage a room: its settings, its members, leaving it, and a new room.
+// The menus of rooms, the dialogs, and the field "Jump to…" of the page, wired.
 
-import { find } from "../../hubbub/js/dom.js";
-import { failureOf } from "../../hubbub/js/errors.js";
-import { newId } from "../../hubbub/js/new-id.js";
-import { failureText } from "./failure-texts.js";
-import { part, stamp } from "./message-rows.js";
+import { openBrowse } from "./dialog-browse.js";
+import { openCreate } from "./dialog-create.js";
+import { Jump } from "./jump.js";
+import { toggleMenu, wireMenu } from "./menu.js";
+import { roomItems, rowItems } from "./menu-items.js";
+import { part } from "./parts.js";
 
 /** @import { Hubbub } from "../../hubbub/js/hub.js" */
-/** @import { Member, MembersPage, RoomMade, RoomState } from "./types.js" */
+/** @import { Page, RoomOfPage } from "./dialog.js" */
+/** @import { MenuCalls } from "./menu-items.js" */
+/** @import { OwnStates } from "./own-states.js" */
+/** @import { RoomSession } from "./room-session.js" */
+/** @import { SidebarRoom } from "./types.js" */
 
 /**
- * Sends a command of the room.
- * @typedef {(command: string, fields?: Record<string, unknown>) => Promise<any>} Send
+ * What dialogs and menus need of the page.
+ * @typedef {object} DialogCalls
+ * @property {Hubbub} hub
+ * @property {() => RoomSession | null} page  the open room
+ * @property {(slug: string | null) => void} go  shows a room, or the list of rooms
+ * @property {(slug: string) => string} addressOf
+ * @property {() => SidebarRoom[]} rooms  of the list
+ * @property {OwnStates} own
+ * @property {(text: string) => void} notice  shows a sentence
  */
 
 /**
- * Makes the buttons of the dialogs work.
+ * Makes the buttons of menus and dialogs work.
  *
  * @param {HTMLElement} root
- * @param {object} calls
- * @param {Send} calls.send
- * @param {Hubbub} calls.hub
- * @param {() => RoomState} calls.state
- * @param {string} calls.lobby  the address to go to from a room that was left
+ * @param {DialogCalls} calls
  */
-export function wireDialogs(root, { send, hub, state, lobby }) {
-  wireMembers(root, send, state);
-  wireSettings(root, send, state);
-  wire(root, "leave", async () => {
-    await send("room.leave");
-    location.assign(lobby);
+export function wireDialogs(root, calls) {
+  const { hub, go } = calls;
+  const lobby = { ...pageOf(null, calls), goTo: go };
+  const createButton = root.querySelector("[data-role=create-open]");
+  const create = () => void openCreate(lobby);
+  const browse = () => void openBrowse(lobby);
+  createButton?.addEventListener("click", create);
+  part(root, "browse-open").addEventListener("click", browse);
+  const menuButton = part(root, "room-menu");
+  wireMenu(menuButton, {
+    label: menuButton.getAttribute("aria-label") ?? "",
+    items() {
+      const session = calls.page();
+      return session === null ? [] : roomItems(knownRoom(session, calls), menuCalls(session.slug, calls));
+    },
   });
-  if (root.querySelector("[data-role=create-dialog]") === null) return;
-  const lobbyTopic = hub.topic("lobby", { state: () => {} });
-  let id = newId(); // Sent again with the next attempt: two answers, one room.
-  wire(root, "create", async (fields) => {
-    const { title, description, private: isPrivate } = fields;
-    try {
-      /** @type {RoomMade} */
-      const { slug } = await lobbyTopic.send("room.create", { id, title, description, private: isPrivate });
-      location.assign(`${lobby}rooms/${encodeURIComponent(slug)}/`);
-    } catch (error) {
-      if (failureOf(error).code !== "disconnected" && failureOf(error).code !== "unavailable") id = newId();
-      throw error;
-    }
+  const jump = new Jump(part(root, "jump-to"), {
+    entries: calls.rooms,
+    goTo: go,
+    browse,
+    create: createButton === null ? null : create,
   });
+  return {
+    hub,
+    jump,
+    lobby,
+    /**
+     * The menu of a row in the list.
+     *
+     * @param {SidebarRoom} room
+     * @param {HTMLElement} button
+     */
+    menu: (room, button) =>
+      toggleMenu(button, { label: room.title, items: () => rowItems(room, menuCalls(room.slug, calls)) }),
+  };
 }
 
 /**
- * @param {HTMLElement} root
- * @param {Send} send
- * @param {() => RoomState} state
- */
-function wireSettings(root, send, state) {
-  const dialog = wire(root, "settings", async (fields) => {
-    // Only what this user has changed: another one may have changed the rest since the dialog was opened.
-    await send("room.change", Object.fromEntries(Object.entries(fields).filter(([name]) => isChanged(name))));
-    dialog?.close();
-    for (const input of dialog?.querySelectorAll("input") ?? []) input.defaultChecked = input.checked;
-  });
-  /** @param {string} name */
-  const isChanged = (name) => {
-    const input = field(/** @type {HTMLDialogElement} */ (dialog), name);
-    return input.type === "checkbox" ? input.checked !== input.defaultChecked : input.value !== input.defaultValue;
-  };
-  if (dialog === null) return;
-  part(root, "settings-open").addEventListener("click", () => {
-    const { title, description, archived } = state().room;
-    for (const [name, text] of Object.entries({ title, description })) {
-      field(dialog, name).value = field(dialog, name).defaultValue = text;
-    }
-    field(dialog, "archived").checked = field(dialog, "archived").defaultChecked = archived;
-    field(dialog, "private").checked = field(dialog, "private").defaultChecked;
-  });
-}
-
-/**
- * @param {HTMLElement} root
- * @param {Send} send
- * @param {() => RoomState} state
- */
-function wireMembers(root, send, state) {
-  /** @type {string | null} */
-  let place = null;
-  const dialog = wire(root, "members", async ({ name }) => {
-    await send("member.invite", { name });
-    if (dialog !== null) field(dialog, "name").value = "";
-    await read(true);
-  });
-  if (dialog === null) return;
-  const list = part(dialog, "members-list");
-  const more = part(dialog, "members-more");
-  const problem = part(dialog, "problem");
-
-  /** @param {boolean} isAnew */
-  const read = async (isAnew) => {
-    /** @type {MembersPage} */
-    const page = await send("room.members", isAnew || place === null ? {} : { place });
-    if (isAnew) list.replaceChildren();
-    list.append(...page.members.map(itemOf));
-    place = page.next;
-    more.hidden = place === null;
-  };
-  /** @param {Promise<void>} reading */
-  const shown = (reading) => reading.catch((error) => (problem.textContent = failureText(failureOf(error))));
-  /** @param {Member} member */
-  const itemOf = ({ id, name, role }) => {
-    const item = stamp("member");
-    part(item, "name").textContent = name;
-    part(item, "role").textContent = role === "moderator" ? "moderator" : "";
-    const isModerator = role === "moderator";
-    const [appoint, remove] = [part(item, "appoint"), part(item, "remove")];
-    const mayManage = root.dataset.manages === "true" || state().room.role === "moderator";
-    appoint.hidden = remove.hidden = !mayManage;
-    appoint.textContent = isModerator ? "Make member" : "Make moderator";
-    appoint.setAttribute("aria-label", `${appoint.textContent}: ${name}`);
-    remove.setAttribute("aria-label", `Remove ${name}`);
-    const next = isModerator ? "member" : "moderator";
-    appoint.addEventListener("click", () =>
-      shown(send("member.role", { member: id, role: next }).then(() => read(true))),
-    );
-    remove.addEventListener("click", () => shown(send("member.remove", { member: id }).then(() => read(true))));
-    return item;
-  };
-  more.addEventListener("click", () => shown(read(false)));
-  part(root, "members-open").addEventListener("click", () => {
-    part(dialog, "invite").hidden = !(root.dataset.manages === "true" || state().room.role === "moderator");
-    shown(read(true));
-  });
-}
-
-/**
- * Opens a dialog by its button, and sends its form. A refusal is shown in it.
+ * The room as the list has it; a room that is not on the list has nothing of the user's own.
  *
- * @param {HTMLElement} root
- * @param {string} role
- * @param {(fields: Record<string, any>) => Promise<void>} submit
- * @returns {HTMLDialogElement | null} null: this user's page has no such dialog
+ * @param {RoomSession} session
+ * @param {DialogCalls} calls
  */
-function wire(root, role, submit) {
-  const dialog = root.querySelector(`[data-role=${role}-dialog]`);
-  if (!(dialog instanceof HTMLDialogElement)) return null;
-  const problem = part(dialog, "problem");
-  part(root, `${role}-open`).addEventListener("click", () => {
-    problem.textContent = "";
-    root.querySelector(".room-menu")?.removeAttribute("open");
-    dialog.showModal();
-  });
-  part(dialog, "cancel").addEventListener("click", () => dialog.close());
-  find(dialog, "form", HTMLFormElement).addEventListener("submit", async (event) => {
-    event.preventDefault();
-    problem.textContent = "";
-    try {
-      await submit(fieldsOf(dialog));
-    } catch (error) {
-      problem.textContent = failureText(failureOf(error));
-    }
-  });
-  return dialog;
-}
-
-/** @param {HTMLDialogElement} dialog */
-function fieldsOf(dialog) {
-  /** @type {Record<string, string | boolean>} */
-  const fields = {};
-  for (const input of dialog.querySelectorAll("input")) {
-    fields[input.name] = input.type === "checkbox" ? input.checked : input.value;
-  }
-  return fields;
+function knownRoom({ slug, state }, { rooms }) {
+  const entry = rooms().find((room) => room.slug === slug);
+  return entry ?? { slug, last_seq: state.lastSeq, unread: 0, muted: false, favourite: false };
 }
 
 /**
- * @param {HTMLDialogElement} dialog
- * @param {string} name
+ * @param {string} slug
+ * @param {DialogCalls} calls
+ * @returns {MenuCalls}
  */
-function field(dialog, name) {
-  return find(dialog, `input[name=${name}]`, HTMLInputElement);
+function menuCalls(slug, calls) {
+  const { addressOf, notice, own, page } = calls;
+  const room = pageOf(slug, calls);
+  return {
+    page: room,
+    address: addressOf(slug),
+    notice,
+    async markRead() {
+      const here = page();
+      if (here?.slug === slug) {
+        here.reading.markRead();
+        return;
+      }
+      const version = own.state.rooms[slug]?.read_version ?? 0;
+      const stored = await room.send("room.read", { seq: own.state.last[slug] ?? 0, version });
+      own.answered(slug, stored.seq, stored.version);
+    },
+  };
+}
+
+/**
+ * The page as the dialogs of a room see it: also when another room is shown since.
+ *
+ * @param {string | null} slug
+ * @param {DialogCalls} calls
+ * @returns {Page}
+ */
+function pageOf(slug, { hub, page, go, rooms }) {
+  return {
+    hub,
+    send: (command, fields) => hub.send(`room/${slug}`, command, fields),
+    room() {
+      const here = page();
+      if (here === null || here.slug !== slug) return listed(rooms().find((room) => room.slug === slug));
+      const { room } = here.state;
+      return { ...room, private: room.private === true, manages: room.manages || room.role === "moderator" };
+    },
+    // A room that was left is shown no longer, but another one stays.
+    goTo: (next) => (next !== null || page()?.slug === slug) && go(next),
+  };
+}
+
+/**
+ * What the list knows of a room that is not shown.
+ *
+ * @param {SidebarRoom | undefined} room
+ * @returns {RoomOfPage}
+ */
+function listed(room) {
+  const { slug = "", title = "", archived = false, private: isPrivate = false } = room ?? {};
+  return { slug, title, description: "", archived, private: isPrivate, role: "member", manages: false };
 }

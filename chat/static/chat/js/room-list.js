@@ -1,6 +1,7 @@
 // The rooms of the user, as the server tells them: pure state, and the topic that brings it.
 
 /** @import { Hubbub } from "../../hubbub/js/hub.js" */
+/** @import { FirstAnswer } from "../../hubbub/js/types.js" */
 /** @import { RoomEntry, RoomsEvent, RoomsState } from "./types.js" */
 
 /** @typedef {ReadonlyMap<string, RoomEntry>} Rooms  by slug */
@@ -34,11 +35,12 @@ export function inOrder(rooms) {
  *
  * @param {Hubbub} hub
  * @param {(rooms: RoomEntry[]) => void} changed
+ * @param {FirstAnswer | null} [first]  that the page was made with
  */
-export function watchRooms(hub, changed) {
+export function watchRooms(hub, changed, first = null) {
   /** @type {Rooms} */
   let rooms = new Map();
-  return hub.topic("rooms", {
+  const handlers = {
     /** @param {RoomsState} state */
     state(state) {
       rooms = withNews(rooms, state);
@@ -49,29 +51,6 @@ export function watchRooms(hub, changed) {
       rooms = events.reduce(withNews, rooms);
       changed(inOrder(rooms));
     },
-  });
-}
-
-/**
- * Puts an element for each room into a list, in order. Elements that are there stay the same: a focus is not lost.
- *
- * @param {HTMLElement} list
- * @param {RoomEntry[]} rooms
- * @param {object} calls
- * @param {(room: RoomEntry) => HTMLElement} calls.make
- * @param {(element: HTMLElement, room: RoomEntry) => void} calls.show
- */
-export function showRooms(list, rooms, { make, show }) {
-  const old = new Map([...list.children].map((element) => [element.getAttribute("data-slug"), element]));
-  /** @type {Element | null} */
-  let place = list.firstElementChild;
-  for (const room of rooms) {
-    const element = /** @type {HTMLElement} */ (old.get(room.slug) ?? make(room));
-    old.delete(room.slug);
-    element.setAttribute("data-slug", room.slug);
-    show(element, room);
-    if (element === place) place = place.nextElementSibling;
-    else list.insertBefore(element, place);
-  }
-  for (const element of old.values()) element.remove();
+  };
+  return hub.topic("rooms", handlers, { first });
 }

@@ -1,7 +1,7 @@
 // The rows of the log from a room's state, and the user's allowed actions. Pure.
 
 /** @import { Person } from "../../hubbub/js/types.js" */
-/** @import { Message, RoomState, Row } from "./types.js" */
+/** @import { Message, MessageRow, RoomState, Row } from "./types.js" */
 
 const GROUP_MS = 5 * 60 * 1000; // Messages of one user this close together form a group.
 
@@ -12,53 +12,107 @@ const GROUP_MS = 5 * 60 * 1000; // Messages of one user this close together form
  * @returns {Row[]}
  */
 export function rows(state) {
+  const list = new RowList();
+  if (state.more) list.rows.push({ kind: "older", key: "older", loading: state.loading });
+  else if (state.joined && state.messages.length > 0) list.rows.push({ kind: "beginning", key: "beginning" });
+  for (const message of state.messages) {
+    if (!list.fold(message, message.seq === state.newFrom)) list.rows.push(messageRow(state, message, list));
+  }
+  if (state.detached) list.rows.push({ kind: "newer", key: "newer", loading: state.late !== null });
+  for (const post of state.pending) {
+    const starts = list.start(state.me, post.at, false, true);
+    const key = keyOf({ user: state.me, id: post.id, seq: 0 });
+    list.rows.push({ kind: "pending", key, post, user: state.me, starts });
+  }
+  return list.rows;
+}
+
+/**
+ * @param {RoomState} state
+ * @param {Message} message
+ * @param {RowList} list
+ * @returns {MessageRow}
+ */
+function messageRow(state, message, list) {
+  const own = message.user.id !== null && message.user.id === state.me.id;
+  const isOpen = !message.deleted && mayWrite(state);
+  return {
+    kind: "message",
+    key: keyOf(message),
+    message,
+    starts: list.start(message.user, message.at, message.seq === state.newFrom, false),
+    own,
+    mayEdit: own && isOpen,
+    mayDelete: (own || state.room.role === "moderator") && isOpen,
+    editing: state.editing === message.seq && !message.deleted,
+  };
+}
+
+/** Rows under construction: they know the day and the group of the last one. */
+class RowList {
   /** @type {Row[]} */
-  const list = [];
-  if (state.more) list.push({ kind: "older", key: "older", loading: state.loading });
-  else if (state.joined && state.messages.length > 0) list.push({ kind: "beginning", key: "beginning" });
+  rows = [];
   /** @type {{ day: string, user: Person, ms: number } | null} */
-  let last = null;
+  #last = null;
+
   /**
    * Adds the lines that belong above a message. Returns whether the message starts a group.
    *
    * @param {Person} user
    * @param {string} at
    * @param {boolean} isNew
+   * @param {boolean} isLocal  by the clock of this browser, which may be wrong
    */
-  const addLines = (user, at, isNew) => {
-    const day = dayOf(at);
+  start(user, at, isNew, isLocal) {
+    const last = this.#last;
+    let ms = Date.parse(at);
+    // Clocks of servers differ a little, and that of a browser may be days behind: a day never ends twice.
+    if (last !== null && (ms < last.ms || (isLocal && ms > last.ms && dayOf(ms) > dayOf(Date.now())))) ms = last.ms;
+    const day = dayOf(ms);
     const isNewDay = last === null || last.day !== day;
-    if (isNewDay) list.push({ kind: "day", key: `day-${day}`, at });
-    if (isNew) list.push({ kind: "new", key: "new" });
-    const continues =
+    if (isNewDay) this.rows.push({ kind: "day", key: `day-${day}`, at: new Date(ms).toISOString() });
+    if (isNew) this.rows.push({ kind: "new", key: "new" });
+    this.#last = { day, user, ms };
+    return !(
       last !== null &&
       !isNewDay &&
       !isNew &&
       user.id !== null &&
       last.user.id === user.id &&
-      Date.parse(at) - last.ms < GROUP_MS;
-    last = { day, user, ms: Date.parse(at) };
-    return !continues;
-  };
-  for (const message of state.messages) {
-    const own = message.user.id !== null && message.user.id === state.me.id;
-    const isOpen = !message.deleted && mayWrite(state);
-    list.push({
-      kind: "message",
-      key: `message-${message.seq}`,
-      message,
-      starts: addLines(message.user, message.at, message.seq === state.newFrom),
-      own,
-      mayEdit: own && isOpen,
-      mayDelete: (own || state.room.role === "moderator") && isOpen,
-      editing: state.editing === message.seq && !message.deleted,
-    });
+      ms - last.ms < GROUP_MS
+    );
   }
-  for (const post of state.pending) {
-    const starts = addLines(state.me, post.at, false);
-    list.push({ kind: "pending", key: `pending-${post.id}`, post, user: state.me, starts });
+
+  /**
+   * Adds a deleted message to the row of the deleted ones right before it. Returns whether there is one.
+   *
+   * @param {Message} message
+   * @param {boolean} isNew
+   */
+  fold(message, isNew) {
+    const before = this.rows.at(-1);
+    if (!message.deleted || isNew || this.#last === null || dayOf(Date.parse(message.at)) > this.#last.day)
+      return false;
+    const start = this.#last;
+    if (before?.kind === "deleted") {
+      this.rows[this.rows.length - 1] = { ...before, count: before.count + 1, seq: message.seq };
+    } else if (before?.kind === "message" && before.message.deleted) {
+      const { key, message: first } = before;
+      this.rows[this.rows.length - 1] = { kind: "deleted", key, first: first.seq, seq: message.seq, count: 2 };
+    } else return false;
+    // The next message shows its author: the row between says nothing of people.
+    this.#last = { ...start, user: { id: null, name: "" } };
+    return true;
   }
-  return list;
+}
+
+/**
+ * A text that stays the same from the post that waits to the message that was saved.
+ *
+ * @param {Pick<Message, "user" | "id" | "seq">} message
+ */
+export function keyOf({ user, id, seq }) {
+  return user.id === null ? `seq-${seq}` : `${user.id}-${id}`;
 }
 
 /**
@@ -80,11 +134,12 @@ export function lastOwn(state) {
 }
 
 /**
- * The day in the time zone of the reader.
+ * The day in the time zone of the reader; days compare as texts.
  *
- * @param {string} at
+ * @param {number} ms
  */
-function dayOf(at) {
-  const date = new Date(at);
-  return `${date.getFullYear()}-${date.getMonth() + 1}-${date.getDate()}`;
+function dayOf(ms) {
+  const date = new Date(ms);
+  const [month, day] = [date.getMonth() + 1, date.getDate()].map((part) => String(part).padStart(2, "0"));
+  return `${date.getFullYear()}-${month}-${day}`;
 }

@@ -1,9 +1,10 @@
 // The state of one room's page as a value: `reduce` takes an action and returns the next state. No DOM, socket or clock.
 
 import { renamed, withNames } from "./room-people.js";
+import { afterLatest, afterNewer, afterOlder, atPlace, trimmed, withMessages } from "./room-window.js";
 
 /** @import { Person, Present } from "../../hubbub/js/types.js" */
-/** @import { History, KeptPost, Message, MessageEvent, PendingPost } from "./types.js" */
+/** @import { KeptPost, Message, MessageEvent, PendingPost, Viewer } from "./types.js" */
 /** @import { RoomAction, RoomEvent, RoomHere, RoomSnapshot, RoomState } from "./types.js" */
 
 /**
@@ -25,6 +26,9 @@ export function initial({ room, me, pending = [] }) {
     more: false,
     loading: false,
     early: {},
+    detached: false,
+    late: null,
+    lastSeq: 0,
     pending: pending.map((post) => ({ ...post, error: post.error ?? null })),
     newFrom: null,
     unseen: 0,
@@ -51,7 +55,9 @@ export function reduce(state, action) {
     case "present":
       return withPresent(state, action.present, action.named);
     case "joined":
-      return { ...state, joined: true, closed: null, room: { ...state.room, role: action.viewer.role } };
+      return { ...afterJoin(state, action.viewer), joined: true, closed: null };
+    case "entered":
+      return afterJoin(state, action.viewer);
     case "closed":
       return { ...state, closed: action.code, editing: null, present: null };
     case "renamed":
@@ -61,7 +67,23 @@ export function reduce(state, action) {
     case "history.failed":
       return { ...state, loading: false };
     case "history.came":
-      return afterHistory(state, action.before, action.page);
+      return afterOlder(state, action.before, action.page);
+    case "newer.asked":
+      return { ...state, late: {} };
+    case "newer.failed":
+      return { ...state, late: null };
+    case "newer.came":
+      return withNames(afterNewer(state, action.since, action.page), action.page.messages);
+    case "latest.came":
+      return withNames(afterLatest(state, action.page), action.page.messages);
+    case "place.came":
+      return withNames(atPlace(state, action.page), action.page.messages);
+    case "line.drawn":
+      return { ...state, newFrom: firstNew(state, action.after) };
+    case "line.removed":
+      return { ...state, newFrom: null };
+    case "stopped":
+      return { ...state, joined: false, present: null, away: true, late: null, loading: false };
     case "post.added":
       return { ...state, newFrom: null, pending: [...state.pending, { ...action.post, error: null }] };
     case "post.answered":
@@ -102,11 +124,13 @@ function afterState(state, { room, messages, more }, isAnew) {
   const seen = isAnew ? null : (state.messages.at(-1)?.seq ?? null);
   const page = {
     ...state,
-    room: { ...room, role: state.room.role },
+    room: { ...room, role: state.room.role, manages: state.room.manages },
     messages: [],
     floor: more ? (messages[0]?.seq ?? 0) : 0,
     more,
     early: {},
+    detached: false,
+    late: null,
   };
   const filled = withNames(withMessages(page, messages), messages);
   return seen === null
@@ -162,18 +186,43 @@ function withPresent(state, present, named) {
  */
 function withArrived(state, messages) {
   const known = new Set(state.messages.map(({ seq }) => seq));
-  const inside = messages.filter(({ seq }) => seq >= state.floor);
+  const last = state.messages.at(-1)?.seq ?? 0;
+  const isAbove = (/** @type {Message} */ { seq }) => state.detached && seq > last;
+  const above = messages.filter(isAbove);
+  const inside = messages.filter((message) => message.seq >= state.floor && !isAbove(message));
   const below = messages.filter(({ seq }) => seq < state.floor);
-  const early =
-    below.length > 0
-      ? { ...state.early, ...Object.fromEntries(below.map((message) => [message.seq, message])) }
-      : state.early;
+  const early = below.length > 0 ? { ...state.early, ...bySeq(below) } : state.early;
+  const late = state.late !== null && above.length > 0 ? { ...state.late, ...bySeq(above) } : state.late;
+  const lastSeq = Math.max(state.lastSeq, ...messages.map(({ seq }) => seq));
   const own = new Set(messages.filter(({ user }) => user.id === state.me.id).map(({ id }) => id));
   const pending = own.size > 0 ? state.pending.filter(({ id }) => !own.has(id)) : state.pending;
-  return withNewLine(
-    { ...withMessages(state, inside), early, pending },
-    inside.filter(({ seq }) => !known.has(seq)),
-  );
+  return withNewLine({ ...withMessages(state, inside), early, late, lastSeq, pending }, [
+    ...inside.filter(({ seq }) => !known.has(seq)),
+    ...above.filter(({ seq }) => seq > state.lastSeq),
+  ]);
+}
+
+/** @param {Message[]} messages */
+const bySeq = (messages) => Object.fromEntries(messages.map((message) => [message.seq, message]));
+
+/**
+ * @param {RoomState} state
+ * @param {Viewer} viewer
+ */
+function afterJoin(state, { role, manages }) {
+  const lastSeq = Math.max(state.lastSeq, state.messages.at(-1)?.seq ?? 0);
+  return { ...state, lastSeq, room: { ...state.room, role, manages } };
+}
+
+/**
+ * The seq of the first message after `after` that another user wrote; null where there is none.
+ *
+ * @param {RoomState} state
+ * @param {number} after
+ */
+function firstNew(state, after) {
+  const first = state.messages.find(({ seq, user, deleted }) => seq > after && user.id !== state.me.id && !deleted);
+  return first?.seq ?? null;
 }
 
 /**
@@ -191,23 +240,6 @@ function withNewLine(state, arrived) {
 }
 
 /**
- * Adds the messages right before the seq `before`.
- *
- * @param {RoomState} state
- * @param {number} before
- * @param {History} page
- */
-function afterHistory(state, before, { messages, more }) {
-  const next = { ...state, loading: false, early: {} };
-  // A join has replaced the page that these messages precede: here they would leave a hole.
-  if (before !== state.floor) return next;
-  const floor = more ? (messages[0]?.seq ?? state.floor) : 0;
-  // Early messages fill gaps as well: the server leaves out a message that changes while the page is read.
-  const early = Object.values(state.early).filter(({ seq }) => seq >= floor);
-  return withNames(withMessages({ ...next, floor, more }, [...messages, ...early]), messages);
-}
-
-/**
  * Shows the user's own post as the server saved it; its event may still be under way.
  *
  * @param {RoomState} state
@@ -217,7 +249,7 @@ function afterPost(state, { id, seq, at, isKnown }) {
   const post = state.pending.find((pending) => pending.id === id);
   if (post === undefined) return state;
   const next = { ...state, pending: state.pending.filter((pending) => pending.id !== id) };
-  if (isKnown || seq < state.floor) return next;
+  if (isKnown || seq < state.floor || state.detached) return next;
   if (state.messages.some((message) => message.seq === seq)) return next;
   return withMessages(next, [{ seq, id, user: state.me, body: post.body, at, edited_at: null, deleted: false }]);
 }
@@ -232,30 +264,6 @@ function afterPost(state, { id, seq, at, isKnown }) {
 function afterChange(state, { seq, isKnown }, changes) {
   if (isKnown) return state;
   const messages = state.messages.map((message) => (message.seq === seq ? { ...message, ...changes } : message));
-  return { ...state, messages };
-}
-
-/**
- * Forgets the oldest messages: a page that is open for days must not grow.
- *
- * @param {RoomState} state
- * @param {number} keep
- */
-function trimmed(state, keep) {
-  if (state.messages.length <= keep || state.loading) return state;
-  const messages = state.messages.slice(-keep);
-  return { ...state, messages, floor: messages[0]?.seq ?? state.floor, more: true };
-}
-
-/**
- * @param {RoomState} state
- * @param {Message[]} changed
- */
-function withMessages(state, changed) {
-  if (changed.length === 0) return state;
-  const bySeq = new Map(state.messages.map((message) => [message.seq, message]));
-  for (const message of changed) bySeq.set(message.seq, message);
-  const messages = [...bySeq.values()].sort((a, b) => a.seq - b.seq);
   return { ...state, messages };
 }
 

@@ -4,7 +4,7 @@ import { failureOf } from "../../hubbub/js/errors.js";
 import { failureText } from "./failure-texts.js";
 
 /** @import { Hubbub } from "../../hubbub/js/hub.js" */
-/** @import { Person, Present, TopicJoined } from "../../hubbub/js/types.js" */
+/** @import { FirstAnswer, Person, Present, TopicJoined } from "../../hubbub/js/types.js" */
 /** @import { Changed, ClosedCode, History, KeptPost, Posted } from "./types.js" */
 /** @import { RoomAction, RoomEvent, RoomSnapshot, Viewer } from "./types.js" */
 
@@ -22,30 +22,40 @@ export class RoomTopic {
    * @param {(action: RoomAction) => void} calls.change
    * @param {(viewer: Viewer) => void} calls.joined  level with the server, first or again
    * @param {(code: ClosedCode) => void} calls.closed  not open to this user (any more), or refused again
+   * @param {(viewer: Viewer) => void} [calls.entered]  the state is what the page was made with
+   * @param {FirstAnswer | null} [first]  that the page was made with
    */
-  constructor(hub, slug, { change, joined, closed }) {
+  constructor(hub, slug, { change, joined, closed, entered = () => {} }, first = null) {
     this.#change = change;
-    this.#topic = hub.topic(`room/${slug}`, {
+    const handlers = {
       /**
        * @param {RoomSnapshot} snapshot
-       * @param {TopicJoined | undefined} _
+       * @param {TopicJoined | FirstAnswer | undefined} answer
        * @param {boolean} isAnew
        */
-      state: (snapshot, _, isAnew) => change({ type: "state", snapshot, isAnew }),
+      state(snapshot, answer, isAnew) {
+        change({ type: "state", snapshot, isAnew });
+        if (answer !== undefined && answer === first) entered(answer.viewer);
+      },
       /** @param {RoomEvent[]} events */
       events: (events) => change({ type: "events", events }),
-      /**
-       * @param {Present | null} present
-       * @param {Person[]} named
-       */
-      present: (present, named) => change({ type: "present", present, named }),
+      present: (/** @type {Present | null} */ present, /** @type {Person[]} */ named) =>
+        change({ type: "present", present, named }),
+      /** @param {TopicJoined} answer */
       joined({ viewer }) {
         change({ type: "joined", viewer });
         joined(viewer);
       },
       // Any other code says no more to the user than `not_found`.
-      closed: (code) => closed(CLOSED_CODES.has(code) ? /** @type {ClosedCode} */ (code) : "not_found"),
-    });
+      closed: (/** @type {string} */ code) =>
+        closed(CLOSED_CODES.has(code) ? /** @type {ClosedCode} */ (code) : "not_found"),
+    };
+    this.#topic = hub.topic(`room/${slug}`, handlers, { first });
+  }
+
+  /** Leaves the room. Posts that wait are still sent. */
+  close() {
+    this.#topic.close();
   }
 
   /** Tries to join a room that was closed. */

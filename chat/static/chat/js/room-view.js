@@ -1,16 +1,18 @@
-// The room's page. Shows a state, and reports the user's actions by its calls; it decides nothing.
+// The open room: its header, its log, the lines above it, and the field for a new message. It decides nothing.
 
 import { find } from "../../hubbub/js/dom.js";
 import { Composer } from "./composer.js";
-import { MessageRows, part } from "./message-rows.js";
-import { mayWrite, rows } from "./room-rows.js";
-import { PeopleList, wireSheets } from "./room-sheets.js";
+import { copyAsLines } from "./log-copy.js";
+import { LogView } from "./log-view.js";
+import { MessageToolbar } from "./message-toolbar.js";
+import { part } from "./parts.js";
+import { PeopleList } from "./people-list.js";
+import { mayWrite } from "./room-rows.js";
+import { clockTime, dayName } from "./times.js";
 
-/** @import { ClosedCode, RoomCalls, RoomState } from "./types.js" */
+/** @import { RoomSession } from "./room-session.js" */
+/** @import { ClosedCode, Place, RoomState, ViewCalls } from "./types.js" */
 
-const AT_END_PX = 80; // A reader this close to the end follows the conversation.
-const OLDER_PX = 800; // Older messages are requested before the reader reaches the top.
-const PRESS_MS = 450;
 /** @type {Record<ClosedCode, string>} */
 const CLOSED = {
   removed: "You are no longer a member of this room.",
@@ -21,100 +23,129 @@ const CLOSED = {
 
 export class RoomView {
   composer;
+  log;
   #root;
-  #log;
-  #list;
-  #rows;
   #people;
-  /** @type {RoomCalls} */
-  #calls;
-  /** @type {Map<string, { element: HTMLElement, signature: string }>} by the row's key */
-  #shown = new Map();
-  #atEnd = true;
-  #sight;
-  #height = 0; // Of the log, when the user last scrolled.
-  #title = document.title;
+  #toolbar;
+  /** @type {RoomSession | null} */
+  #session = null;
   #icon;
   #hrefs;
+  #announced = 0;
 
   /**
    * @param {HTMLElement} root
-   * @param {RoomCalls} calls
+   * @param {ViewCalls} calls
    */
   constructor(root, calls) {
     this.#root = root;
-    this.#calls = calls;
-    this.#log = part(root, "log");
-    this.#list = part(root, "rows");
-    this.#rows = new MessageRows({ ...calls, remove: (seq) => this.#confirmDelete(seq) });
+    const list = part(root, "rows");
+    const log = part(root, "log");
+    this.log = new LogView(log, list, {
+      ...calls,
+      retry: (id) => this.#open.writing.retry(id),
+      discard: (id) => this.#open.writing.discard(id),
+      older: () => this.#session?.reading.older(),
+      newer: () => this.#session?.reading.newer(),
+      seen: (seq) => this.#session?.reading.seen(seq),
+      save: (seq, body, problem) => this.#open.writing.save(seq, body, problem),
+      cancel: () => this.#open.writing.stopEditing(),
+      edited: (message, text) => this.#open.writing.edited(message, text),
+      editOf: (seq) => this.#open.writing.editOf(seq),
+    });
+    this.#toolbar = new MessageToolbar(list, {
+      row: (seq) => this.log.row(seq),
+      edit: (seq) => this.#open.writing.edit(seq),
+      remove: (seq) => this.#remove(seq),
+      link: calls.link,
+      unread: (seq) => this.#open.reading.markUnread(seq),
+      back: () => this.composer.focus(),
+    });
+    copyAsLines(list, (seq) => this.log.row(seq));
     this.#people = new PeopleList(root);
     this.#icon = find(document, "link[rel=icon]", HTMLLinkElement);
     const unread = new URL(this.#icon.dataset.unreadHref ?? "", location.href).href;
     this.#hrefs = { read: this.#icon.href, unread };
-    this.#sight = new IntersectionObserver(
-      (entries) => {
-        for (const { target, isIntersecting } of entries) calls.shown(seqOf(target), isIntersecting);
-      },
-      { root: this.#log },
-    );
-    this.composer = new Composer(part(root, "composer"), { send: calls.post, changed: calls.draft });
-    this.#listen();
+    this.composer = new Composer(part(root, "composer"), {
+      send: (body) => calls.post(body),
+      changed: (text) => this.#session?.typed(text),
+    });
+    this.#listen(calls);
   }
 
-  /** Whether the user sees the end of the log. */
-  get isAtEnd() {
-    return this.#atEnd;
-  }
-
-  /** @param {number} chars  of one message */
-  set limit(chars) {
-    this.#rows.limit = chars;
-    this.composer.limit = chars;
-  }
-
-  /** Scrolls to the end of the log. */
-  toEnd() {
-    this.#atEnd = true;
-    this.#height = this.#log.clientHeight;
-    this.#log.scrollTop = this.#log.scrollHeight;
-  }
-
-  /** Scrolls to the end, but keeps an open editor in sight, also above a keyboard that has just opened. */
-  #stayAtEnd() {
-    this.toEnd();
-    this.#list.querySelector(".editor")?.scrollIntoView({ block: "nearest" });
-  }
-
-  /** @param {RoomState} state */
-  render(state) {
-    this.#root.dataset.ready = String(state.joined);
-    this.#renderHead(state);
-    this.#renderLog(state);
-    this.#people.render(state);
-    const { archived } = state.room;
-    const isReader = state.room.role === "reader";
-    const isEmpty = state.messages.length + state.pending.length === 0;
-    this.#part("empty").hidden = !state.joined || archived || isReader || !isEmpty;
-    this.#part("archived").hidden = !archived;
-    this.#part("composer").hidden = state.closed !== null;
-    this.#part("reader").hidden = archived || !isReader;
-    this.composer.disabled = !mayWrite(state);
-    this.#part("closed").hidden = state.closed === null;
-    this.#part("closed-text").textContent = CLOSED[state.closed ?? "removed"] ?? CLOSED.removed;
-    this.#renderUnseen(state.unseen);
+  get #open() {
+    if (this.#session === null) throw new Error("no room is shown");
+    return this.#session;
   }
 
   /**
-   * Shows the quiet line above the log.
+   * Shows another room.
    *
-   * @param {string} text  empty: the line is hidden
-   * @param {boolean} hasAgain  whether its button "Connect again" is shown
+   * @param {RoomSession} session
    */
-  strip(text, hasAgain = false) {
+  show(session) {
+    this.#session = session;
+    this.#announced = session.state.lastSeq;
+    this.composer.text = session.writing.draft;
+    this.#part("status").textContent = "";
+    this.typing(session.typing);
+    this.log.render(session.state, false);
+    this.log.place = session.place;
+    this.render();
+  }
+
+  /** No room is shown. */
+  hide() {
+    this.#session = null;
+    document.title = document.title.replace(/^\(\d+\) /, "");
+    if (this.#icon.href !== this.#hrefs.read) this.#icon.href = this.#hrefs.read;
+  }
+
+  /** Shows the state of the session as it is now. */
+  render() {
+    if (this.#session === null) return;
+    const { state, limit } = this.#session;
+    this.#root.dataset.ready = String(state.joined);
+    this.#renderHead(state);
+    this.log.limit = this.composer.limit = limit;
+    this.log.render(state);
+    this.#toolbar.renew();
+    this.#people.render(state);
+    this.#renderStates(state);
+    this.#renderNews();
+    this.#renderUnseen(state.unseen);
+    this.#announce(state);
+  }
+
+  /**
+   * Opens the log at a place.
+   *
+   * @param {Place | null} place  null: at the end
+   */
+  openAt(place) {
+    if (place === null) this.log.toEnd();
+    else if (place.offset === null) {
+      const row = this.log.toMessage(place.seq);
+      if (place.isTarget && row !== null) {
+        row.classList.add("is-target");
+        row.focus({ preventScroll: true });
+        row.addEventListener("animationend", () => row.classList.remove("is-target"), { once: true });
+      }
+    } else this.log.place = place;
+  }
+
+  /**
+   * Shows the band above the log.
+   *
+   * @param {string} text  empty: the band is hidden
+   * @param {string} [action]  the words of its button, which connects
+   */
+  strip(text, action) {
     const strip = this.#part("strip");
     part(strip, "strip-text").textContent = text;
     strip.classList.toggle("is-shown", text !== "");
-    part(strip, "again").hidden = !hasAgain;
+    part(strip, "again").hidden = action === undefined;
+    part(strip, "again").textContent = action ?? "";
   }
 
   /** @param {string} text  who is typing; empty: nobody */
@@ -122,160 +153,108 @@ export class RoomView {
     this.#part("typing").textContent = text;
   }
 
-  /** @param {number} unseen */
-  #renderUnseen(unseen) {
-    const jump = this.#part("jump");
-    jump.hidden = this.#atEnd;
-    part(jump, "jump-text").textContent =
-      unseen > 0 ? `${unseen} new ${unseen === 1 ? "message" : "messages"}` : "Latest";
-    jump.classList.toggle("is-new", unseen > 0);
-    document.title = (unseen > 0 ? `(${unseen}) ` : "") + this.#title;
-    const href = unseen > 0 ? this.#hrefs.unread : this.#hrefs.read;
-    if (this.#icon.href !== href) this.#icon.href = href;
-  }
-
   /** @param {RoomState} state */
   #renderHead({ room }) {
     this.#part("title").textContent = room.title;
     this.#part("description").textContent = room.description;
-    const inList = this.#root.querySelector("[data-role=rooms] [aria-current] [data-role=room-title]");
-    if (inList) inList.textContent = room.title;
-    this.#title = `${room.title} · Hubbub`;
-    this.#log.setAttribute("aria-label", `Messages in ${room.title}`);
+    this.#part("private").hidden = !room.private;
+    part(this.#root, "log").setAttribute("aria-label", `Messages in ${room.title}`);
   }
 
   /** @param {RoomState} state */
-  #renderLog(state) {
-    const anchor = this.#atEnd ? null : this.#anchor();
-    const wanted = rows(state);
-    const keys = new Set(wanted.map(({ key }) => key));
-    // A screen reader must not announce older messages as news.
-    this.#log.setAttribute("aria-live", state.loading || !state.joined ? "off" : "polite");
-    for (const [key, { element }] of this.#shown) {
-      if (keys.has(key)) continue;
-      this.#drop(element);
-      this.#shown.delete(key);
-    }
-    let next = this.#list.firstElementChild;
-    for (const row of wanted) {
-      const signature = this.#rows.signature(row);
-      const known = this.#shown.get(row.key);
-      const isCurrent = known !== undefined && known.signature === signature;
-      const { element, start } = isCurrent ? { element: known.element } : this.#rows.build(row);
-      if (!isCurrent) {
-        if (known !== undefined && known.element === next) next = next.nextElementSibling;
-        if (known !== undefined) this.#drop(known.element);
-        if (element.dataset.seq !== undefined) this.#sight.observe(element);
-        this.#shown.set(row.key, { element, signature });
-      }
-      if (element === next) next = next.nextElementSibling;
-      else this.#list.insertBefore(element, next);
-      start?.();
-    }
-    if (this.#atEnd) this.#stayAtEnd();
-    else if (anchor !== null) {
-      const shown = this.#shown.get(anchor.key);
-      if (shown !== undefined) this.#log.scrollTop += bottomOf(shown.element) - anchor.bottom;
-    }
-    this.#askForOlder();
+  #renderStates(state) {
+    const { archived, role } = state.room;
+    const isEmpty = state.messages.length + state.pending.length === 0;
+    this.#part("empty").hidden = !state.joined || archived || role === "reader" || !isEmpty;
+    this.#part("archived").hidden = !archived;
+    this.#part("composer").hidden = state.closed !== null;
+    this.#part("reader").hidden = archived || role !== "reader";
+    this.composer.disabled = !mayWrite(state);
+    this.#part("closed").hidden = state.closed === null;
+    this.#part("closed-text").textContent = CLOSED[state.closed ?? "removed"] ?? CLOSED.removed;
   }
 
-  /** @param {HTMLElement} element */
-  #drop(element) {
-    if (element.dataset.seq !== undefined) {
-      this.#sight.unobserve(element);
-      this.#calls.shown(seqOf(element), false);
-    }
-    element.remove();
+  #renderNews() {
+    const news = this.#session?.reading.news ?? null;
+    this.#part("news").hidden = news === null;
+    if (news === null) return;
+    const day = dayName(news.since);
+    const since = day === "Today" ? clockTime(news.since) : `${day}, ${clockTime(news.since)}`;
+    this.#part("news-text").textContent = `${news.count} new since ${since}`;
   }
 
-  /** The first message in sight, by its bottom: its head may go when another one is inserted above. */
-  #anchor() {
-    for (const element of /** @type {HTMLCollectionOf<HTMLElement>} */ (this.#list.children)) {
-      const bottom = bottomOf(element);
-      if (bottom > this.#log.scrollTop && element.dataset.seq !== undefined) {
-        return { key: `message-${element.dataset.seq}`, bottom };
-      }
-    }
-    return null;
+  /** @param {number} unseen */
+  #renderUnseen(unseen) {
+    const jump = this.#part("jump");
+    jump.hidden = this.log.isAtEnd;
+    part(jump, "jump-text").textContent =
+      unseen > 0 ? `${unseen} new ${unseen === 1 ? "message" : "messages"}` : "Latest";
+    jump.classList.toggle("is-new", unseen > 0);
+    const title = `${unseen > 0 ? `(${unseen}) ` : ""}${this.#open.state.room.title} · Hubbub`;
+    if (document.title !== title) document.title = title;
+    const href = unseen > 0 ? this.#hrefs.unread : this.#hrefs.read;
+    if (this.#icon.href !== href) this.#icon.href = href;
   }
 
-  #askForOlder() {
-    if (this.#log.scrollTop < OLDER_PX) this.#calls.nearTop();
+  /**
+   * Says what has arrived, in one sentence for messages that came together. Own messages are not read out.
+   *
+   * @param {RoomState} state
+   */
+  #announce({ messages, me, joined, lastSeq, loading }) {
+    if (!joined || loading || this.#announced === 0) {
+      this.#announced = lastSeq;
+      return;
+    }
+    const news = messages.filter(({ seq, user, deleted }) => seq > this.#announced && user.id !== me.id && !deleted);
+    this.#announced = Math.max(this.#announced, lastSeq);
+    if (news.length === 0) return;
+    const names = [...new Set(news.map(({ user }) => user.name))];
+    const from = names.length > 2 ? `${names.length} people` : names.join(" and ");
+    const one = news.length === 1 ? `${from}: ${news[0]?.body ?? ""}` : `${news.length} new messages from ${from}`;
+    this.#part("status").textContent = one;
   }
 
   /** @param {number} seq */
-  #confirmDelete(seq) {
+  #remove(seq) {
+    if (this.log.row(seq)?.own) {
+      this.#open.writing.remove(seq);
+      return;
+    }
     const dialog = find(this.#root, "[data-role=delete-dialog]", HTMLDialogElement);
     dialog.returnValue = "";
     dialog.onclose = () => {
-      if (dialog.returnValue === "delete") this.#calls.remove(seq);
+      if (dialog.returnValue === "delete") this.#open.writing.remove(seq);
     };
     dialog.showModal();
   }
 
-  #listen() {
-    this.#log.addEventListener("scroll", () => this.#onScroll(), { passive: true });
-    // The composer grows, a keyboard opens, or the window changes: a reader at the end stays there.
-    new ResizeObserver(() => this.#atEnd && this.#stayAtEnd()).observe(this.#log);
-    this.#part("jump").addEventListener("click", () => {
-      this.toEnd();
-      this.#calls.moved();
+  /** @param {ViewCalls} calls */
+  #listen(calls) {
+    this.#part("jump").addEventListener("click", async () => {
+      await this.#open.reading.latest();
+      calls.moved();
       this.composer.focus();
     });
-    this.#part("again").addEventListener("click", this.#calls.again);
+    this.#part("news-latest").addEventListener("click", () => this.#open.reading.latest());
+    this.#part("news-read").addEventListener("click", () => this.#open.reading.markRead());
+    this.#part("again").addEventListener("click", calls.again);
     this.#part("composer").addEventListener("keydown", (event) => {
-      if (event.key === "ArrowUp" && this.composer.text === "" && this.#calls.editLast()) event.preventDefault();
+      if (event.key === "ArrowUp" && this.composer.text === "" && this.#editLast()) event.preventDefault();
     });
-    this.#listenForPress();
-    wireSheets(this.#root);
   }
 
-  #onScroll() {
-    const { scrollHeight, scrollTop, clientHeight } = this.#log;
-    // The log changed its height: the user did not scroll.
-    if (this.#atEnd && clientHeight !== this.#height) {
-      this.toEnd();
-      return;
-    }
-    const atEnd = scrollHeight - scrollTop - clientHeight < AT_END_PX;
-    if (atEnd !== this.#atEnd) {
-      this.#atEnd = atEnd;
-      this.#calls.moved();
-    }
-    this.#askForOlder();
-  }
-
-  /** A touch screen has no hovering: a long press shows the actions on a message. */
-  #listenForPress() {
-    /** @type {ReturnType<typeof setTimeout> | undefined} */
-    let timer;
-    const stop = () => clearTimeout(timer);
-    this.#list.addEventListener("pointerdown", (event) => {
-      const row = event.target instanceof Element ? event.target.closest("[data-seq]") : null;
-      for (const picked of this.#list.querySelectorAll(".is-picked")) {
-        if (picked !== row) picked.classList.remove("is-picked");
-      }
-      if (event.pointerType !== "touch" || row === null) return;
-      stop();
-      timer = setTimeout(() => row.classList.add("is-picked"), PRESS_MS);
-    });
-    // Scrolling cancels the pointer; a trembling finger does not.
-    for (const end of ["pointerup", "pointercancel"]) this.#list.addEventListener(end, stop);
+  /** Edits the user's last message when it is in sight, else shows it first. */
+  #editLast() {
+    const message = this.#open.writing.lastOwn;
+    if (message === null) return false;
+    if (this.log.shows(message.seq)) this.#open.writing.edit(message.seq);
+    else this.log.toMessage(message.seq);
+    return true;
   }
 
   /** @param {string} role */
   #part(role) {
     return part(this.#root, role);
   }
-}
-
-/** @param {Element} element  of a message */
-function seqOf(element) {
-  return Number(/** @type {HTMLElement} */ (element).dataset.seq);
-}
-
-/** @param {HTMLElement} element */
-function bottomOf(element) {
-  return element.offsetTop + element.offsetHeight;
 }

@@ -1,80 +1,101 @@
-// The room's page, wired: the room's topic and the user's actions change the state, and the view shows it.
+// The page of rooms, wired: one connection, the list of rooms, and the room that is open. A switch of rooms loads no page.
 
-import { browser, timers } from "../../hubbub/js/browser.js";
+import { browser } from "../../hubbub/js/browser.js";
 import { find } from "../../hubbub/js/dom.js";
-import { failureOf } from "../../hubbub/js/errors.js";
 import { Hubbub } from "../../hubbub/js/hub.js";
-import { newId } from "../../hubbub/js/new-id.js";
 import { oncePerTurn } from "../../hubbub/js/once-per-turn.js";
 import { showOwnName } from "../../hubbub/js/own-name.js";
 import { ConnectionStrip } from "./connection-strip.js";
-import { failureText } from "./failure-texts.js";
-import { Reentry } from "./reentry.js";
+import { openKeys } from "./dialog-keys.js";
+import { firstOf, roomOf } from "./first-page.js";
+import { Navigation } from "./navigation.js";
+import { OwnStates } from "./own-states.js";
+import { listenForKeys } from "./page-keys.js";
 import { wireDialogs } from "./room-dialogs.js";
-import { lastOwn } from "./room-rows.js";
-import { initial, reduce } from "./room-state.js";
-import { RoomTopic } from "./room-topic.js";
+import { watchRooms } from "./room-list.js";
+import { RoomSession } from "./room-session.js";
 import { RoomView } from "./room-view.js";
-import { Typing } from "./typing.js";
+import { Sidebar } from "./sidebar.js";
+import { neighbour, shownRoom } from "./sidebar-state.js";
+import { wireWidth } from "./sidebar-width.js";
+import { wireSlot } from "./slot.js";
 import { Undo } from "./undo.js";
-import { showUnread } from "./unread.js";
-import { UnsentText } from "./unsent-text.js";
+import { unsentOf } from "./unsent-text.js";
 
 /** @import { Person } from "../../hubbub/js/types.js" */
-/** @import { ClosedCode, KeptPost, PendingPost, RoomAction, RoomHere, Viewer } from "./types.js" */
+/** @import { Target } from "./navigation.js" */
+/** @import { RoomEntry, SessionCalls } from "./types.js" */
 
-const PAGE = 50; // Messages in one request for older ones.
-const KEPT_MESSAGES = 400; // In a page left open; older ones are read again on demand.
-const RETRY_MS = 2_000;
+const MAX_SESSIONS = 20; // Rooms whose messages stay in memory.
+const DAY_CHECK_MS = 20_000;
 
 const root = find(document, "#room", HTMLElement);
 const {
   slug = "",
   userId = "",
   userName = "",
-  title = "",
-  description = "",
   socketPath = "",
   livePath = "",
   roomPath = "",
   lobby = "",
 } = root.dataset;
-const me = { id: userId, name: userName };
-const role = /** @type {RoomHere["role"]} */ (root.dataset.roleHere);
-const unsent = new UnsentText(userId, slug);
+/** @type {Person} */
+let me = { id: userId, name: userName };
+/** @type {RoomSession | null} */
+let current = null;
+/** @type {Map<string, RoomSession>} by slug, the last opened one last */
+const sessions = new Map();
+/** @type {RoomEntry[]} */
+let rooms = [];
+let wasOpen = false;
+const env = browser();
 
-let state = initial({
-  room: { slug, title, description, role, archived: root.dataset.archived === "true" },
-  me,
-  pending: unsent.pending,
-});
+const isLooking = () => document.visibilityState === "visible" && document.hasFocus();
+// Many changes at once, such as those missed during an absence, are shown together.
+const render = oncePerTurn(() => view.render());
+const renderRooms = oncePerTurn(showRooms);
+
+/** @type {SessionCalls} */
+const calls = {
+  changed: (session) => session === current && render(),
+  typing: (session) => session === current && view.typing(session.typing),
+  drafted: (session) => {
+    if (session === current) view.composer.text = session.writing.draft;
+  },
+  opened: (session, place) => {
+    if (session !== current) return;
+    view.render();
+    view.openAt(place);
+    markSeen();
+  },
+  read: (session, seq, version) => own.answered(session.slug, seq, version),
+  isLooking: (session) => session === current && isLooking(),
+  isAtEnd: (session) => session === current && view.log.isAtEnd,
+  notice: (text) => strip.notice(text),
+  offerUndo: (session, restore) => session === current && undo.offer(restore),
+  focus: (session) => session === current && view.composer.focus(),
+};
 
 const view = new RoomView(root, {
-  post,
-  retry,
-  discard: (id) => change({ type: "post.discarded", id }),
-  edit: (seq) => change({ type: "edit.opened", seq }),
-  editLast,
-  edited: (message, text) => unsent.setEdit(message.seq, text === message.body ? null : text),
-  editOf: (seq) => unsent.editOf(seq),
-  cancel: stopEditing,
-  save,
-  remove,
-  older: loadOlder,
-  nearTop: loadOlder,
-  moved: markSeen,
-  shown: (seq, isShown) => reports.shown(seq, isShown),
-  draft: (text) => {
-    unsent.draft = text;
-    typing.typed(text);
+  post(body) {
+    current?.post(body);
+    view.log.toEnd();
+    markSeen();
+    renderRooms();
   },
+  moved: markSeen,
+  link: copyLink,
   again: () => hub.open(),
 });
-const strip = new ConnectionStrip((text, hasAgain) => view.strip(text, hasAgain));
-
-// Many changes at once, such as those missed during an absence, are shown together.
-const render = oncePerTurn(() => view.render(state));
-const env = browser();
+const strip = new ConnectionStrip(
+  (text, action) => view.strip(text, action),
+  () =>
+    [...sessions.values()].reduce(
+      (sum, { state }) => sum + state.pending.filter(({ error }) => error === null).length,
+      0,
+    ),
+);
+const undo = new Undo(root);
 
 const hub = new Hubbub(
   {
@@ -88,206 +109,161 @@ const hub = new Hubbub(
       }
       rename(frame.user);
       strip.degraded = frame.state === "degraded";
-      if (frame.state === "degraded") strip.rest();
-      tryAgain();
+      current?.tryAgain();
       return true;
     },
     event(frame) {
       if (frame.type === "person.changed") rename(frame.user);
       else if (frame.type === "service.changed") {
         strip.degraded = frame.state === "degraded";
-        strip.rest();
-        if (frame.state !== "degraded") tryAgain();
+        if (frame.state !== "degraded") current?.tryAgain();
       }
     },
-    state: (connection, why) => strip.connection(connection, why, state.joined),
+    state(connection, why) {
+      strip.connection(connection, why, wasOpen);
+      wasOpen ||= connection === "open";
+    },
   },
   env,
 );
-const room = new RoomTopic(hub, slug, { change, joined, closed });
-const { own, reports } = showUnread({ hub, room, slug, userId, roomPath, isJoined: () => state.joined });
-const typing = new Typing(
-  { me: me.id, tell: () => room.send("room.typing"), show: (text) => view.typing(text) },
-  { ...timers(), now: () => performance.now() },
-);
-const undo = new Undo(root);
-const reentry = new Reentry(
-  () => room.join(),
-  env,
-  () => document.visibilityState === "hidden",
-);
 
-view.composer.text = unsent.draft;
-view.render(state);
-markSeen();
-document.addEventListener("visibilitychange", markSeen);
-wireDialogs(root, { send: (command, fields) => room.send(command, fields), hub, state: () => state, lobby });
+const navigation = new Navigation({ room: roomPath, lobby }, open);
+const own = new OwnStates(hub, userId, firstOf("person"), () => {
+  const mine = current === null ? undefined : own.state.rooms[current.slug];
+  if (mine !== undefined) current?.reading.stored(mine.read_seq ?? 0, mine.read_version ?? 0);
+  renderRooms();
+});
+const sidebar = new Sidebar(root, slug || null, {
+  addressOf: (room) => navigation.addressOf(room),
+  menu: (room, button) => dialogs.menu(room, button),
+});
+wireSlot(root);
+wireWidth(root);
+const dialogs = wireDialogs(root, {
+  hub,
+  page: () => current,
+  go: (room) => navigation.go(room),
+  addressOf: (room) => navigation.addressOf(room),
+  rooms: () => sidebar.sections.flatMap(({ rooms }) => rooms),
+  own,
+  notice: (text) => strip.notice(text),
+});
+listenForKeys(root, {
+  view,
+  page: () => current,
+  step: (step, onlyUnread) => stepTo(step, onlyUnread),
+  jump: () => dialogs.jump.focus(),
+  help: () => void openKeys(dialogs.lobby),
+});
+open(navigation.targetOf(location.href) ?? { slug: slug || null, at: null });
+watchRooms(
+  hub,
+  (entries) => {
+    rooms = entries;
+    own.moved(entries);
+    renderRooms();
+  },
+  firstOf("rooms"),
+);
 document.addEventListener("signing-out", () => hub.close());
-for (const kept of state.pending) {
-  if (kept.error === null) room.post(kept);
-}
-if (matchMedia("(hover: hover)").matches) view.composer.focus();
-
-/** @param {RoomAction} action */
-function change(action) {
-  const before = state;
-  state = reduce(state, action);
-  if (view.isAtEnd && state.messages.length > 1.5 * KEPT_MESSAGES) {
-    state = reduce(state, { type: "trimmed", keep: KEPT_MESSAGES });
-  }
-  if (state.pending !== before.pending) unsent.pending = state.pending.map(storedPost);
-  if (action.type === "events") typing.take(action.events);
-  if (action.type === "events" && action.events.some(({ type }) => type === "message.deleted")) rescueEdits();
-  const last = state.messages.at(-1);
-  if (last !== undefined && state.messages !== before.messages) own.moved([{ slug, last_seq: last.seq }]);
+document.addEventListener("visibilitychange", markSeen);
+addEventListener("focus", () => current?.reading.look());
+addEventListener("blur", () => current?.reading.leave());
+addEventListener("pagehide", () => current?.reading.leave());
+// "Today" becomes "Yesterday" also on a page where nothing happens.
+let day = new Date().toDateString();
+setInterval(() => {
+  if (day === new Date().toDateString()) return;
+  day = new Date().toDateString();
   render();
+}, DAY_CHECK_MS);
+
+/**
+ * Shows a room, or the list of rooms.
+ *
+ * @param {Target} target
+ */
+function open({ slug, at }) {
+  const before = current;
+  if (before !== null) before.place = view.log.place;
+  const place = at === null ? null : { seq: at, offset: null, isTarget: true };
+  root.dataset.view = slug === null ? "list" : "room";
+  sidebar.here = slug;
+  undo.withdraw();
+  if (before !== null && slug === before.slug) {
+    if (place !== null) before.reading.goTo(place);
+    return;
+  }
+  current = slug === null ? null : sessionOf(slug);
+  if (current === null) view.hide();
+  else {
+    view.show(current);
+    // Before the former room is left: the way to the new one is shorter.
+    current.start(place);
+    if (matchMedia("(hover: hover)").matches) view.composer.focus();
+    else if (before !== null || document.activeElement !== document.body)
+      find(root, "#room-title", HTMLElement).focus();
+  }
+  if (current === null) document.title = "Rooms · Hubbub";
+  before?.stop();
+}
+
+/** @param {string} slug */
+function sessionOf(slug) {
+  const first = slug === root.dataset.slug ? firstOf("state") : null;
+  const session =
+    sessions.get(slug) ?? new RoomSession({ hub, env, room: roomOf(root, rooms, slug), me, first }, calls);
+  sessions.delete(slug);
+  sessions.set(slug, session);
+  for (const [old, kept] of sessions) {
+    if (sessions.size <= MAX_SESSIONS) break;
+    if (kept.state.pending.length === 0 && kept !== current) sessions.delete(old);
+  }
+  return session;
 }
 
 /** @param {Person} user */
 function rename(user) {
-  if (user.id === me.id) showOwnName(user.name);
-  change({ type: "renamed", users: [user] });
+  if (user.id === me.id) {
+    me = user;
+    showOwnName(user.name);
+  }
+  for (const session of sessions.values()) session.change({ type: "renamed", users: [user] });
+}
+
+function showRooms() {
+  if (rooms.length === 0 || !own.isKnown) return;
+  const drafts = new Set(
+    unsentOf(userId).flatMap(({ slug, draft }) => (draft && slug !== current?.slug ? [slug] : [])),
+  );
+  sidebar.show(rooms.map((entry) => shownRoom(entry, own.state, drafts)));
+  dialogs.jump.update();
 }
 
 /**
- * A post as a reload finds it. A post that was too long keeps its error: it is not sent again by itself.
- *
- * @param {PendingPost} post
- * @returns {KeptPost}
+ * @param {number} step
+ * @param {boolean} onlyUnread
  */
-function storedPost({ id, body, at, error }) {
-  return error?.code === "too_long" ? { id, body, at, error } : { id, body, at };
-}
-
-/** @param {Viewer} viewer */
-function joined(viewer) {
-  view.limit = viewer.body_chars;
-  own.answered(slug, viewer.read_seq, viewer.read_version);
-  reports.stored(viewer.read_seq, viewer.read_version);
-  reports.look();
-  if (reentry.isClosed) strip.notice("This room is open to you again.");
-  reentry.opened();
-  resumeEditing();
-}
-
-/** @param {ClosedCode} code */
-function closed(code) {
-  typing.clear();
-  if (reentry.closed(code)) change({ type: "closed", code });
-}
-
-/** Joins a closed room again; it may be open by now. */
-function tryAgain() {
-  if (state.closed !== null) room.join();
-}
-
-/** @param {string} body */
-function post(body) {
-  const added = { id: newId(), body, at: new Date().toISOString() };
-  unsent.draft = "";
-  typing.sent();
-  change({ type: "post.added", post: added });
-  view.toEnd();
-  markSeen();
-  room.post(added);
-}
-
-/** @param {string} id */
-function retry(id) {
-  change({ type: "post.retried", id });
-  const retried = state.pending.find((pending) => pending.id === id);
-  if (retried !== undefined) room.post(retried);
-}
-
-function editLast() {
-  const message = lastOwn(state);
-  if (message !== null) change({ type: "edit.opened", seq: message.seq });
-  return message !== null;
-}
-
-/** Opens the edit that a reload or the end of the session interrupted. */
-function resumeEditing() {
-  rescueEdits();
-  if (state.editing !== null) return;
-  const seq = unsent.edits.findLast((edit) => state.messages.some(({ seq, deleted }) => seq === edit && !deleted));
-  if (seq !== undefined) change({ type: "edit.opened", seq });
-}
-
-/** Moves the text of an edit to the composer when its message was deleted meanwhile. */
-function rescueEdits() {
-  for (const edit of unsent.edits) {
-    if (!state.messages.some(({ seq, deleted }) => seq === edit && deleted)) continue;
-    const text = [view.composer.text, unsent.editOf(edit)].filter(Boolean).join("\n");
-    view.composer.text = text;
-    unsent.draft = text;
-    unsent.setEdit(edit, null);
-    strip.notice("The message was deleted. Your edit is in the field below.");
-  }
-}
-
-function stopEditing() {
-  if (state.editing !== null) unsent.setEdit(state.editing, null);
-  change({ type: "edit.closed" });
-  view.composer.focus();
-}
-
-/**
- * @param {number} seq
- * @param {string} body
- * @param {HTMLElement} problem  shows why the edit was not saved
- */
-async function save(seq, body, problem) {
-  if (state.messages.find((message) => message.seq === seq)?.body === body) {
-    stopEditing();
-    return;
-  }
-  try {
-    await room.edit(seq, body);
-    unsent.setEdit(seq, null);
-    view.composer.focus();
-  } catch (error) {
-    problem.textContent = `Not saved. ${failureText(failureOf(error))}`;
-  }
+function stepTo(step, onlyUnread) {
+  const next = neighbour(sidebar.sections, current?.slug ?? null, step, onlyUnread);
+  if (next !== null) navigation.go(next);
 }
 
 /** @param {number} seq */
-async function remove(seq) {
-  const message = state.messages.find((message) => message.seq === seq);
+async function copyLink(seq) {
+  if (current === null) return;
+  const address = new URL(navigation.addressOf(current.slug, seq), location.href).href;
   try {
-    await room.remove(seq);
-    view.composer.focus();
-    if (message?.user.id === me.id) undo.offer(() => restore(seq, message.body));
-  } catch (error) {
-    strip.notice(`Not deleted. ${failureText(failureOf(error))}`);
-  }
-}
-
-/**
- * @param {number} seq
- * @param {string} body
- */
-async function restore(seq, body) {
-  try {
-    await room.restore(seq, body);
-    view.composer.focus();
-  } catch (error) {
-    strip.notice(`Not restored. ${failureText(failureOf(error))}`);
-  }
-}
-
-async function loadOlder() {
-  if (!state.more || state.loading || hub.connection !== "open") return;
-  try {
-    await room.readOlder(state.floor, PAGE);
-    resumeEditing();
-  } catch (error) {
-    // Not at once: a reader who still scrolls requests them again.
-    setTimeout(() => change({ type: "history.failed" }), failureOf(error).retryAfterMs ?? RETRY_MS);
+    await navigator.clipboard.writeText(address);
+    strip.notice("Link copied.");
+  } catch {
+    strip.notice(address); // Forbidden: shown, to be copied by hand.
   }
 }
 
 /** Counts new messages as seen while the user sees the end of the log. */
 function markSeen() {
-  const isReading = document.visibilityState === "visible" && view.isAtEnd;
-  change({ type: isReading ? "back" : "away" });
+  if (current === null) return;
+  current.change({ type: document.visibilityState === "visible" && view.log.isAtEnd ? "back" : "away" });
+  render();
 }

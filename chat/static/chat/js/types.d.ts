@@ -3,6 +3,7 @@
 // `position` the changes.
 
 import type { Person, Present } from "../../hubbub/js/types.js";
+import type { RoomSession } from "./room-session.js";
 
 // Wire: the content of frames
 
@@ -13,12 +14,15 @@ export interface RoomInfo {
   slug: string;
   title: string;
   description: string;
+  private: boolean;
   archived: boolean;
 }
 
 /** A room, and what its user may do there. */
 export interface RoomHere extends RoomInfo {
   role: Role;
+  /** Whether the user may manage it. */
+  manages: boolean;
 }
 
 /** A message as it is now; a deleted one has an empty body. */
@@ -46,6 +50,8 @@ export interface RoomSnapshot {
 /** What a join tells this user alone. */
 export interface Viewer {
   role: Role;
+  /** May change the room and its members. */
+  manages: boolean;
   /** Of one message. */
   body_chars: number;
   /** How far the user has read. */
@@ -132,6 +138,20 @@ export interface MembersPage {
   next: string | null;
 }
 
+/** Of `rooms.browse`: a public room that is not on the user's list. */
+export interface ListedRoom {
+  slug: string;
+  title: string;
+  description: string;
+  archived: boolean;
+}
+
+export interface RoomsPage {
+  rooms: ListedRoom[];
+  /** The `place` of the next page. */
+  next: string | null;
+}
+
 /** Of `room.create`. */
 export interface RoomMade {
   slug: string;
@@ -180,6 +200,12 @@ export interface RoomState {
   loading: boolean;
   /** Events for messages below `floor`, by seq: newer than the requested page. */
   early: Record<number, Message>;
+  /** The messages here do not reach the end of the room. */
+  detached: boolean;
+  /** Events for messages above the last one here, by seq, while newer messages are requested; else null. */
+  late: Record<number, Message> | null;
+  /** The seq of the last message of the room, as far as it is known. */
+  lastSeq: number;
   pending: PendingPost[];
   /** The seq of the first message below the "new" line. */
   newFrom: number | null;
@@ -201,12 +227,20 @@ export type RoomAction =
   | { type: "state"; snapshot: RoomSnapshot; isAnew: boolean }
   | { type: "events"; events: RoomEvent[] }
   | { type: "present"; present: Present | null; named: Person[] }
-  | { type: "joined"; viewer: Viewer }
+  | { type: "entered" | "joined"; viewer: Viewer }
   | { type: "closed"; code: ClosedCode }
   | { type: "renamed"; users: Person[] }
   | { type: "history.asked" }
   | { type: "history.failed" }
   | { type: "history.came"; before: number; page: History }
+  | { type: "newer.asked" }
+  | { type: "newer.failed" }
+  | { type: "newer.came"; since: number; page: History }
+  | { type: "latest.came"; page: History }
+  | { type: "place.came"; page: History }
+  | { type: "line.drawn"; after: number }
+  | { type: "line.removed" }
+  | { type: "stopped" }
   | { type: "post.added"; post: KeptPost }
   | { type: "post.answered"; id: string; seq: number; at: string; isKnown: boolean }
   | { type: "post.failed"; id: string; error: PostError }
@@ -243,44 +277,115 @@ export interface PendingRow {
   starts: boolean;
 }
 
+/** Deleted messages in a row, from `first` to `seq`. */
+export interface DeletedRow {
+  kind: "deleted";
+  key: string;
+  first: number;
+  seq: number;
+  count: number;
+}
+
 /** The log from top to bottom consists of these; `key` identifies a row while it exists. */
 export type Row =
   | MessageRow
   | PendingRow
   | { kind: "day"; key: string; at: string }
-  | { kind: "older"; key: string; loading: boolean }
+  | { kind: "older" | "newer"; key: string; loading: boolean }
+  | DeletedRow
   | { kind: "new" | "beginning"; key: string };
 
-// Requests of the view to the page
+// The view and the page
 
-export interface RowCalls {
-  edit(seq: number): void;
+/** A place in a log: `offset` px below its top; null: a third of its height. `isTarget`: somebody has linked to it. */
+export interface Place {
+  seq: number;
+  offset: number | null;
+  isTarget?: boolean;
+}
+
+/** What was not read as a room was opened. `since`: the time of the first message. */
+export interface News {
+  count: number;
+  since: string;
+}
+
+export interface EditCalls {
   /** The text of an edit changed. */
   edited(message: Message, text: string): void;
   /** The text of an edit that was not saved; null where there is none. */
   editOf(seq: number): string | null;
   cancel(): void;
   save(seq: number, body: string, problem: HTMLElement): void;
-  remove(seq: number): void;
+}
+
+export interface LogCalls extends EditCalls {
   retry(id: string): void;
   discard(id: string): void;
   older(): void;
-}
-
-export interface RoomCalls extends RowCalls {
-  post(body: string): void;
-  /** The text in the composer changed. */
-  draft(text: string): void;
-  /** Opens the latest own message for editing; false where there is none. */
-  editLast(): boolean;
-  /** The user scrolled near the oldest message. */
-  nearTop(): void;
+  newer(): void;
   /** The user scrolled to the end, or away from it. */
   moved(): void;
-  /** A message has come on screen, or has left it. */
-  shown(seq: number, isShown: boolean): void;
+  /** The last message on screen is this one; 0: there is none. */
+  seen(seq: number): void;
+}
+
+export interface ToolCalls {
+  row(seq: number): MessageRow | null;
+  edit(seq: number): void;
+  remove(seq: number): void;
+  link(seq: number): void;
+  unread(seq: number): void;
+  /** The focus goes back to the field for a new message. */
+  back(): void;
+}
+
+export interface ViewCalls {
+  post(body: string): void;
+  moved(): void;
+  link(seq: number): void;
   /** Connects again. */
   again(): void;
+}
+
+/** What a room's session needs of the page. */
+export interface SessionCalls {
+  changed(session: RoomSession): void;
+  /** Others type, or do not any more. */
+  typing(session: RoomSession): void;
+  /** The draft is another, not by the user's typing. */
+  drafted(session: RoomSession): void;
+  /** The log is to be opened at a place; null: at its end. */
+  opened(session: RoomSession, place: Place | null): void;
+  /** How far the user has read is known. */
+  read(session: RoomSession, seq: number, version: number): void;
+  isLooking(session: RoomSession): boolean;
+  isAtEnd(session: RoomSession): boolean;
+  notice(text: string): void;
+  offerUndo(session: RoomSession, restore: () => void): void;
+  /** The focus goes back to the field for a new message. */
+  focus(session: RoomSession): void;
+}
+
+// The list of rooms
+
+export interface SidebarRoom extends RoomEntry {
+  unread: number;
+  muted: boolean;
+  favourite: boolean;
+  /** There is an unsent text. */
+  draft: boolean;
+}
+
+export interface SidebarSection {
+  name: "unread" | "favourites" | "rooms" | "archived";
+  rooms: SidebarRoom[];
+}
+
+export interface SidebarCalls {
+  addressOf(slug: string): string;
+  /** Shows what can be done with a room, at a button. */
+  menu(room: SidebarRoom, button: HTMLElement): void;
 }
 
 // Unsent text

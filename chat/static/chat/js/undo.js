@@ -1,6 +1,6 @@
 // The offer to undo a deletion, for some seconds. The text is in this page's memory alone.
 
-import { part } from "./message-rows.js";
+import { part } from "./parts.js";
 
 export const UNDO_MS = 6_000;
 

@@ -11,10 +11,12 @@
 //   await poll.send("vote", { option: 4 });                         // the result; rejects with { code, detail, retryAfterMs }
 //   await poll.send("note.add", { text }, { keep: true });          // sent again until it is answered
 //   poll.close();
+//   await hub.send("poll/8", "vote", { option: 1 });                // to a topic that is not opened: it is not joined
 //   hub.close();
 //
 // `types.d.ts` describes all options and handlers. Nothing of the page is changed but by the page's own handlers.
 
+import { untilAborted } from "./abort.js";
 import { browser } from "./browser.js";
 import { guarded, Lost, Refused } from "./errors.js";
 import { JoinLane } from "./join-lane.js";
@@ -22,7 +24,7 @@ import { Socket } from "./socket.js";
 import { Subscription } from "./subscription.js";
 
 /** @import { BrowserLike, ConnectionState, EngineEvent, Frame, Hello } from "./types.js" */
-/** @import { HubOptions, StateDetails, Person, SendOptions, TopicEvent, TopicHandlers } from "./types.js" */
+/** @import { HubOptions, StateDetails, Person, SendOptions, TopicEvent, TopicHandlers, TopicOptions } from "./types.js" */
 
 /**
  * A command that was sent while the hub connects.
@@ -121,17 +123,33 @@ export class Hubbub {
    * @template [Event=any]
    * @param {string} address  such as `poll/7`
    * @param {TopicHandlers<State, Event>} handlers
-   * @param {{ signal?: AbortSignal }} options  the signal closes it
+   * @param {TopicOptions} options
    * @returns {Topic}
    */
-  topic(address, handlers = {}, { signal } = {}) {
+  topic(address, handlers = {}, options = {}) {
     if (this.#end.signal.aborted) throw new Error("The hub is closed.");
     let subscription = this.#subscriptions.get(address);
     if (subscription === undefined) {
       subscription = new Subscription(address, this.#host);
       this.#subscriptions.set(address, subscription);
     }
-    return new Topic(subscription, handlers, signal);
+    return new Topic(subscription, handlers, options);
+  }
+
+  /**
+   * Sends a command to a topic without joining it.
+   *
+   * @param {string} address  of the topic
+   * @param {string} type  the name of the command
+   * @param {object} fields  its arguments
+   * @param {Pick<SendOptions, "signal">} options
+   * @returns {Promise<any>} the result; rejects as `send` of a topic does
+   */
+  async send(address, type, fields = {}, { signal } = {}) {
+    signal?.throwIfAborted();
+    if (this.#end.signal.aborted) throw new Lost();
+    const command = { ...fields, type, topic: address };
+    return (await untilAborted(this.#request(command, signal), signal)).result;
   }
 
   /**
@@ -216,13 +234,13 @@ export class Topic {
   /**
    * @param {Subscription} subscription
    * @param {TopicHandlers} handlers
-   * @param {AbortSignal} [signal]
+   * @param {TopicOptions} options
    */
-  constructor(subscription, handlers, signal) {
+  constructor(subscription, handlers, { signal, first }) {
     this.#subscription = subscription;
     signal?.addEventListener("abort", () => this.close(), { signal: this.#end.signal });
     if (signal?.aborted) this.#end.abort();
-    else subscription.add(this, handlers);
+    else subscription.add(this, handlers, first);
   }
 
   get address() {

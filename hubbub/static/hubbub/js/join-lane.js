@@ -1,4 +1,5 @@
-// The joins of a hub: few at a time, in order. A page with many topics would else exceed its user's limit at each hello.
+// The joins and the leaves of a hub: few of each at a time, in order. A page with many topics would else exceed its user's
+// limit at each hello. No join waits for leaves: a page that changes rooms quickly has both.
 
 /** @import { Timer, Timers } from "./types.js" */
 
@@ -6,12 +7,15 @@ const MAX_RUNNING = 8;
 // As many joins may be refused after each pause, and the server closes a socket with 200 refusals in ten seconds.
 const MIN_PAUSE_MS = 1_000;
 
+/** @typedef {{ waiting: Set<() => Promise<void>>, running: number }} Queue */
+
 export class JoinLane {
   /** @type {Timers} */
   #env;
-  /** @type {Set<() => Promise<void>>} */
-  #waiting = new Set();
-  #running = 0;
+  /** @type {Queue} */
+  #joins = { waiting: new Set(), running: 0 };
+  /** @type {Queue} */
+  #leaves = { waiting: new Set(), running: 0 };
   /** @type {Timer | null} */
   #timer = null;
 
@@ -20,15 +24,20 @@ export class JoinLane {
     this.#env = env;
   }
 
-  /** @param {() => Promise<void>} run  never rejects */
-  add(run) {
-    this.#waiting.add(run);
-    this.#next();
+  /**
+   * @param {() => Promise<void>} run  never rejects
+   * @param {boolean} isJoin
+   */
+  add(run, isJoin) {
+    const queue = isJoin ? this.#joins : this.#leaves;
+    queue.waiting.add(run);
+    this.#next(queue);
   }
 
   /** Drops what has not begun. */
   clear() {
-    this.#waiting.clear();
+    this.#joins.waiting.clear();
+    this.#leaves.waiting.clear();
     this.#env.clearTimeout(this.#timer);
     this.#timer = null;
   }
@@ -43,20 +52,22 @@ export class JoinLane {
     this.#timer = this.#env.setTimeout(
       () => {
         this.#timer = null;
-        this.#next();
+        this.#next(this.#joins);
+        this.#next(this.#leaves);
       },
       Math.max(ms, MIN_PAUSE_MS),
     );
   }
 
-  async #next() {
-    const [run] = this.#waiting;
-    if (run === undefined || this.#timer !== null || this.#running >= MAX_RUNNING) return;
-    this.#waiting.delete(run);
-    this.#running += 1;
-    this.#next();
+  /** @param {Queue} queue */
+  async #next(queue) {
+    const [run] = queue.waiting;
+    if (run === undefined || this.#timer !== null || queue.running >= MAX_RUNNING) return;
+    queue.waiting.delete(run);
+    queue.running += 1;
+    this.#next(queue);
     await run();
-    this.#running -= 1;
-    this.#next();
+    queue.running -= 1;
+    this.#next(queue);
   }
 }

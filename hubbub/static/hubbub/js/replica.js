@@ -2,7 +2,7 @@
 
 import { presentAfter, presentAtJoin, presentRenamed } from "./presence.js";
 
-/** @import { Person, Present, TopicChanged, TopicEvent } from "./types.js" */
+/** @import { FirstAnswer, Person, Present, TopicChanged, TopicEvent } from "./types.js" */
 /** @import { TopicHandlers, TopicJoined, TopicPresenceChanged } from "./types.js" */
 
 /**
@@ -18,7 +18,7 @@ export class Replica {
   #epoch = null;
   #position = 0;
   #mustReload = false; // The next join brings the whole state.
-  /** @type {{ state: unknown } | null} as the last join or change brought it */
+  /** @type {{ state: unknown, first?: FirstAnswer } | null} as the page, the last join or change brought it */
   #state = null;
   /** @type {TopicEvent[] | null} after that state; null: more than are kept */
   #events = [];
@@ -33,6 +33,17 @@ export class Replica {
   /** The position of all that was delivered; null before the first state. */
   get position() {
     return this.#state === null ? null : this.#position;
+  }
+
+  /**
+   * Begins with what the page was made with, if nothing is known yet.
+   *
+   * @param {FirstAnswer} first
+   */
+  begin(first) {
+    if (this.#state !== null) return;
+    this.#replace(first);
+    this.#state = { state: first.state, first };
   }
 
   /** The next join brings the whole state. */
@@ -99,8 +110,10 @@ export class Replica {
    */
   snapshot(answer) {
     if (this.#mustReload || this.#state === null || this.#events === null) return null;
+    const { state, first } = this.#state;
+    const joined = answer ?? /** @type {TopicJoined | undefined} */ (first);
     /** @type {Delivery[]} */
-    const deliveries = [["state", this.#state.state, answer ?? undefined, true]];
+    const deliveries = [["state", state, joined, true]];
     if (this.#events.length > 0) deliveries.push(["events", [...this.#events]]);
     if (answer === null) return deliveries;
     if (this.#present !== null) deliveries.push(["present", this.#present, this.#present.users ?? []]);

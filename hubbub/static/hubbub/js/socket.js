@@ -195,12 +195,19 @@ export class Socket {
     if (steady) this.#tries = 0;
     this.#stopped = !this.#wanted || this.#isFinal(code);
     const error = this.#refusal;
-    this.#report("offline", { code, reason, final: this.#stopped, ...(error && { error }) });
-    if (this.#stopped) return;
     const askedMs = Math.min(Number(error?.retry_after_ms) || 0, MAX_CALM_MS);
     const calmMs = Math.max(code === RATE_LIMITED ? CALM_MS : code === SESSION_ENDED ? RENEWED_MS : 0, askedMs);
     this.#calmUntil = this.#env.now() + calmMs;
-    this.#timer = this.#env.setTimeout(() => this.#connect(), calmMs + backoffMs(this.#tries++, this.#env.random));
+    const retryMs = calmMs + (this.#stopped ? 0 : backoffMs(this.#tries++, this.#env.random));
+    this.#report("offline", {
+      code,
+      reason,
+      final: this.#stopped,
+      ...(error && { error }),
+      ...(!this.#stopped && { retryMs }),
+    });
+    if (this.#stopped || !this.#wanted || this.#ws !== null) return; // The handler may have opened or closed it.
+    this.#timer = this.#env.setTimeout(() => this.#connect(), retryMs);
   }
 
   /** Gives up the largest request: the server or a proxy refused its size, and a repeat would end the next connection. */

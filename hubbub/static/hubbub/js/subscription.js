@@ -11,7 +11,7 @@ import { Replica } from "./replica.js";
 /**
  * @import { JoinLane } from "./join-lane.js"
  * @import { Handle } from "./listeners.js"
- * @import { Frame, Person, SendOptions, Timer, Timers, TopicHandlers, TopicJoined } from "./types.js"
+ * @import { FirstAnswer, Frame, Person, SendOptions, Timer, Timers, TopicHandlers, TopicJoined } from "./types.js"
  */
 
 /** @typedef {Frame & { topic: string, after?: number, epoch?: string, id?: string }} TopicCommand */
@@ -78,8 +78,10 @@ export class Subscription {
    *
    * @param {Handle} handle
    * @param {TopicHandlers} handlers
+   * @param {FirstAnswer | null} [first]  that the page was made with
    */
-  add(handle, handlers) {
+  add(handle, handlers, first) {
+    if (first?.topic === this.address) this.#replica.begin(first);
     this.#listeners.add(handle, handlers);
     if (this.#closed !== null) {
       this.#replica.forget();
@@ -188,7 +190,7 @@ export class Subscription {
       this.#host.forget(this);
     } else if (this.#host.isOpen() && !this.#isBusy && this.#timer === null && (this.#mustJoin || this.#mustLeave)) {
       this.#isBusy = true;
-      this.#host.lane.add(() => this.#turn());
+      this.#host.lane.add(() => this.#turn(), this.#mustJoin);
     }
   }
 

@@ -98,8 +98,8 @@ export interface CloseReason {
 /** How a page is connected: by a WebSocket, or over HTTP where none gets through. */
 export type Via = "socket" | "http";
 
-/** Of "open": `via`. Of "offline": why. Of "connecting": nothing. */
-export type StateDetails = Partial<CloseReason & { via: Via }>;
+/** Of "open": `via`. Of "offline": why, and the time until the next try, if there is one. Of "connecting": nothing. */
+export type StateDetails = Partial<CloseReason & { via: Via; retryMs: number }>;
 
 export interface SocketHandlers {
   /** An access token for a page without a session; without it the browser leaves for the sign-in. */
@@ -226,12 +226,26 @@ export interface TopicJoined extends Ok {
   viewer?: any;
 }
 
+/** An answer to a join that the page was made with: `first_answer` in Django. */
+export type FirstAnswer = Omit<TopicJoined, keyof Ok>;
+
+export interface TopicOptions {
+  /** Closes the topic. */
+  signal?: AbortSignal | undefined;
+  /**
+   * The handlers get its state at once, and the join brings what has changed since. It counts only for a topic of which
+   * nothing is known yet, and only if it is of this topic.
+   */
+  first?: FirstAnswer | null | undefined;
+}
+
 /** What a page does with a topic; each handler is optional. An error in a handler stops nothing. */
 // biome-ignore lint/suspicious/noExplicitAny: the topic's own
 export interface TopicHandlers<State = any, Event = any> {
   /**
-   * The state, which replaces the last one; `joined` is the answer to the join that brought it, if one did. `isAnew`: it is
-   * the first one, or one of another epoch: positions of before have no meaning any more.
+   * The state, which replaces the last one; `joined` is the answer to the join that brought it, if one did, or the `first`
+   * that the page was made with. `isAnew`: it is the first one, or one of another epoch: positions of before have no meaning
+   * any more.
    */
   state?(state: State, joined: TopicJoined | undefined, isAnew: boolean): void;
   /** An event, in order and once if it has a position. Unknown types must be ignored. */

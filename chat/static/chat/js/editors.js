@@ -1,0 +1,62 @@
+// The forms in which messages are edited: made once for each edit, and kept while it is open.
+
+import { find } from "../../hubbub/js/dom.js";
+import { Composer } from "./composer.js";
+import { part, stamp } from "./parts.js";
+
+/** @import { EditCalls, Message } from "./types.js" */
+
+export class Editors {
+  /** @type {EditCalls} */
+  #calls;
+  #limit = Infinity;
+  /** @type {{ seq: number, form: HTMLElement, composer: Composer, isNew: boolean } | null} */
+  #open = null;
+
+  /** @param {EditCalls} calls */
+  constructor(calls) {
+    this.#calls = calls;
+  }
+
+  /** @param {number} chars  of one message */
+  set limit(chars) {
+    this.#limit = chars;
+    if (this.#open !== null) this.#open.composer.limit = chars;
+  }
+
+  /**
+   * @param {Message} message
+   * @returns {HTMLElement}
+   */
+  of(message) {
+    if (this.#open?.seq === message.seq) return this.#open.form;
+    const form = /** @type {HTMLFormElement} */ (stamp("editor"));
+    const composer = new Composer(form, {
+      send: (body) => {
+        this.#calls.save(message.seq, body, part(form, "problem"));
+        return false;
+      },
+      cancel: () => this.#calls.cancel(),
+      changed: (text) => this.#calls.edited(message, text),
+    });
+    find(form, "[data-role=cancel]", HTMLElement).addEventListener("click", () => this.#calls.cancel());
+    composer.text = this.#calls.editOf(message.seq) ?? message.body;
+    this.#open = { seq: message.seq, form, composer, isNew: true };
+    return form;
+  }
+
+  /**
+   * The rows were rendered: a new editor is in the document now, so that it can measure itself and take the focus.
+   *
+   * @param {number | null} editing  the seq of the message that is edited
+   */
+  rendered(editing) {
+    if (this.#open === null) return;
+    if (this.#open.seq !== editing) this.#open = null;
+    else if (this.#open.isNew && this.#open.form.isConnected) {
+      this.#open.isNew = false;
+      this.#open.composer.limit = this.#limit;
+      this.#open.composer.focus();
+    }
+  }
+}

@@ -1,0 +1,265 @@
+// The log of a room: its rows, and the place where the reader is. A reader at the end follows; another one is never moved.
+
+import { repeat } from "../vendor/lit-html/directives/repeat.js";
+import { render } from "../vendor/lit-html/lit-html.js";
+import { Editors } from "./editors.js";
+import { bodyElement } from "./message-body.js";
+import { rows } from "./room-rows.js";
+import { rowTemplate } from "./row-templates.js";
+
+/** @import { TemplateResult } from "../vendor/lit-html/lit-html.js" */
+/** @import { LogCalls, MessageRow, PendingRow, Place, RoomState, Row } from "./types.js" */
+
+const AT_END_PX = 80; // A reader this close to the end follows the conversation.
+const MORE_PX = 800; // More messages are requested before the reader reaches an end of the page's part.
+const SEEN_PX = 24; // A message counts as seen when this much of it is on screen.
+
+export class LogView {
+  #log;
+  #list;
+  /** @type {LogCalls} */
+  #calls;
+  #editors;
+  #parts;
+  /** @type {Map<string, { row: Row, template: TemplateResult, day: string }>} by key */
+  #templates = new Map();
+  /** @type {Map<string, { text: string, element: HTMLElement }>} by key */
+  #bodies = new Map();
+  #atEnd = true;
+  #height = 0; // Of the log, when the user last scrolled.
+  #detached = false;
+
+  /**
+   * @param {HTMLElement} log  scrolls
+   * @param {HTMLElement} list  holds the rows
+   * @param {LogCalls} calls
+   */
+  constructor(log, list, calls) {
+    this.#log = log;
+    this.#list = list;
+    this.#calls = calls;
+    this.#editors = new Editors(calls);
+    this.#parts = {
+      ...calls,
+      body: (/** @type {MessageRow | PendingRow} */ row) => this.#body(row),
+      editor: (/** @type {MessageRow} */ row) => this.#editors.of(row.message),
+    };
+    log.addEventListener("scroll", () => this.#onScroll(), { passive: true });
+    // The composer grows, a keyboard opens, or the window changes: a reader at the end stays there.
+    new ResizeObserver(() => this.#atEnd && this.#stayAtEnd()).observe(log);
+  }
+
+  /** Whether the user sees the end of the room. */
+  get isAtEnd() {
+    return this.#atEnd && !this.#detached;
+  }
+
+  /** @param {number} chars  of one message */
+  set limit(chars) {
+    this.#editors.limit = chars;
+  }
+
+  /** Where the reader is, to come back to. @returns {Place | null} null: at the end */
+  get place() {
+    if (this.isAtEnd) return null;
+    const row = this.#firstInSight();
+    return row === null ? null : { seq: Number(row.dataset.seq), offset: row.offsetTop - this.#log.scrollTop };
+  }
+
+  /** @param {Place | null} place */
+  set place(place) {
+    const row = place === null ? null : this.#rowOf(place.seq);
+    if (row === null || place === null) {
+      this.toEnd();
+      return;
+    }
+    this.#log.scrollTop = row.offsetTop - (place.offset ?? 0);
+    this.#look();
+  }
+
+  /** Scrolls to the end of the log. */
+  toEnd() {
+    this.#atEnd = true;
+    this.#height = this.#log.clientHeight;
+    this.#log.scrollTop = this.#log.scrollHeight;
+    this.#calls.seen(this.lastSeen());
+  }
+
+  /**
+   * The row of a message; null: it is not loaded, or deleted among others.
+   *
+   * @param {number} seq
+   * @returns {MessageRow | null}
+   */
+  row(seq) {
+    for (const { row } of this.#templates.values()) {
+      if (row.kind === "message" && row.message.seq === seq) return row;
+    }
+    return null;
+  }
+
+  /**
+   * Scrolls a message into sight.
+   *
+   * @param {number} seq
+   * @param {number} share  of the height above it
+   * @returns {HTMLElement | null} null: it is not loaded
+   */
+  toMessage(seq, share = 1 / 3) {
+    const row = this.#rowOf(seq);
+    if (row === null) return null;
+    const line = row.previousElementSibling?.matches(".is-new") ? row.previousElementSibling : row;
+    this.#log.scrollTop = /** @type {HTMLElement} */ (line).offsetTop - share * this.#log.clientHeight;
+    this.#look();
+    return row;
+  }
+
+  /**
+   * Whether a message is in sight now.
+   *
+   * @param {number} seq
+   */
+  shows(seq) {
+    const row = this.#rowOf(seq);
+    if (row === null) return false;
+    const { scrollTop, clientHeight } = this.#log;
+    return row.offsetTop < scrollTop + clientHeight - SEEN_PX && row.offsetTop + row.offsetHeight > scrollTop + SEEN_PX;
+  }
+
+  /** The seq of the last message on screen; 0: there is none. */
+  lastSeen() {
+    const bottom = this.#log.scrollTop + this.#log.clientHeight;
+    const messages = this.#messages();
+    let [low, high] = [0, messages.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const { offsetTop, offsetHeight } = /** @type {HTMLElement} */ (messages[middle]);
+      if (offsetTop + Math.min(SEEN_PX, offsetHeight) <= bottom) low = middle + 1;
+      else high = middle;
+    }
+    const last = /** @type {HTMLElement | undefined} */ (messages[low - 1]);
+    return last === undefined ? 0 : Number(last.dataset.seq);
+  }
+
+  /**
+   * @param {RoomState} state
+   * @param {boolean} keepPlace  of a reader who is not at the end; false: another room is shown
+   */
+  render(state, keepPlace = true) {
+    const anchor = this.#atEnd || !keepPlace ? null : this.#firstInSight();
+    const bottom = anchor === null ? 0 : bottomOf(anchor);
+    const wanted = rows(state);
+    this.#detached = state.detached;
+    render(
+      repeat(
+        wanted,
+        ({ key }) => key,
+        (row) => this.#template(row),
+      ),
+      this.#list,
+    );
+    this.#forget(wanted);
+    this.#editors.rendered(state.editing);
+    if (!keepPlace) return;
+    if (this.#atEnd) this.#stayAtEnd();
+    else if (anchor?.isConnected) this.#log.scrollTop += bottomOf(anchor) - bottom;
+    this.#calls.seen(this.lastSeen());
+    this.#askForMore();
+  }
+
+  /** @param {Row} row */
+  #template(row) {
+    const day = row.kind === "day" ? new Date().toDateString() : ""; // "Today" is not for ever.
+    const known = this.#templates.get(row.key);
+    if (known !== undefined && known.day === day && isSame(known.row, row)) return known.template;
+    const template = rowTemplate(row, this.#parts);
+    this.#templates.set(row.key, { row, template, day });
+    return template;
+  }
+
+  /** @param {MessageRow | PendingRow} row */
+  #body(row) {
+    const shown = row.kind === "message" ? row.message : { body: row.post.body, edited_at: null, deleted: false };
+    const text = JSON.stringify([shown.body, shown.edited_at, shown.deleted]);
+    const known = this.#bodies.get(row.key);
+    if (known?.text === text) return known.element;
+    const element = bodyElement(shown);
+    this.#bodies.set(row.key, { text, element });
+    return element;
+  }
+
+  /** @param {Row[]} wanted */
+  #forget(wanted) {
+    if (this.#templates.size <= wanted.length) return;
+    const keys = new Set(wanted.map(({ key }) => key));
+    for (const map of [this.#templates, this.#bodies]) {
+      for (const key of map.keys()) if (!keys.has(key)) map.delete(key);
+    }
+  }
+
+  /** Scrolls to the end, but keeps an open editor in sight, also above a keyboard that has just opened. */
+  #stayAtEnd() {
+    this.toEnd();
+    this.#list.querySelector(".editor")?.scrollIntoView({ block: "nearest" });
+  }
+
+  #messages() {
+    return this.#list.querySelectorAll("article[data-seq]");
+  }
+
+  /** @param {number} seq  also of a row of several deleted messages */
+  #rowOf(seq) {
+    const row = this.#list.querySelector(`article[data-seq="${seq}"]`);
+    if (row !== null) return /** @type {HTMLElement} */ (row);
+    for (const run of /** @type {NodeListOf<HTMLElement>} */ (this.#list.querySelectorAll(".is-run"))) {
+      if (Number(run.dataset.first) <= seq && seq <= Number(run.dataset.seq)) return run;
+    }
+    return null;
+  }
+
+  /** The first message in sight, which stays where it is by its bottom: its head may go when another one comes above. */
+  #firstInSight() {
+    for (const element of /** @type {NodeListOf<HTMLElement>} */ (this.#messages())) {
+      if (bottomOf(element) > this.#log.scrollTop) return element;
+    }
+    return null;
+  }
+
+  #askForMore() {
+    const { scrollHeight, scrollTop, clientHeight } = this.#log;
+    if (scrollTop < MORE_PX) this.#calls.older();
+    if (this.#detached && scrollHeight - scrollTop - clientHeight < MORE_PX) this.#calls.newer();
+  }
+
+  #onScroll() {
+    // The log changed its height: the user did not scroll.
+    if (this.#atEnd && this.#log.clientHeight !== this.#height) this.toEnd();
+    else this.#look();
+  }
+
+  #look() {
+    const { scrollHeight, scrollTop, clientHeight } = this.#log;
+    const atEnd = scrollHeight - scrollTop - clientHeight < AT_END_PX;
+    this.#height = clientHeight;
+    if (atEnd !== this.#atEnd) {
+      this.#atEnd = atEnd;
+      this.#calls.moved();
+    }
+    this.#calls.seen(this.lastSeen());
+    this.#askForMore();
+  }
+}
+
+/**
+ * @param {Row} a
+ * @param {Row} b
+ */
+function isSame(a, b) {
+  const names = /** @type {(keyof Row)[]} */ (Object.keys(b));
+  return a.kind === b.kind && names.every((name) => a[name] === b[name]);
+}
+
+/** @param {HTMLElement} element */
+function bottomOf(element) {
+  return element.offsetTop + element.offsetHeight;
+}

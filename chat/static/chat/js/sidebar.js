@@ -1,0 +1,187 @@
+// The list of rooms beside the talk, and on a phone a view of its own.
+
+import { repeat } from "../vendor/lit-html/directives/repeat.js";
+import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
+import { part } from "./parts.js";
+import { SECTIONS, sectionOf, sections } from "./sidebar-state.js";
+import { shortTime } from "./times.js";
+
+/** @import { RoomEntry, SidebarCalls, SidebarRoom, SidebarSection } from "./types.js" */
+
+export class Sidebar {
+  #list;
+  #scroller;
+  #overview;
+  #pills;
+  /** @type {SidebarCalls} */
+  #calls;
+  /** @type {string | null} */
+  #here;
+  /** @type {{ slug: string, section: SidebarSection["name"] } | null} */
+  #kept = null;
+  /** @type {SidebarSection[]} */
+  sections = [];
+
+  /**
+   * @param {HTMLElement} root
+   * @param {string | null} here  the slug of the open room
+   * @param {SidebarCalls} calls
+   */
+  constructor(root, here, calls) {
+    this.#list = part(root, "rooms-list");
+    this.#scroller = part(root, "rooms-scroll");
+    this.#overview = part(root, "overview-list");
+    this.#pills = { above: part(root, "unread-above"), below: part(root, "unread-below") };
+    this.#calls = calls;
+    this.#here = here;
+    this.#scroller.addEventListener("scroll", () => this.#showPills(), { passive: true });
+    for (const [side, pill] of Object.entries(this.#pills)) {
+      pill.addEventListener("click", () =>
+        this.#hiddenUnread()[/** @type {"above" | "below"} */ (side)][0]?.scrollIntoView({ block: "center" }),
+      );
+    }
+    this.#showHere();
+  }
+
+  /** @param {string | null} slug  of the room that is open now */
+  set here(slug) {
+    this.#here = slug;
+    const room = this.sections.flatMap(({ rooms }) => rooms).find((room) => room.slug === slug);
+    this.#kept = room === undefined ? null : { slug: room.slug, section: sectionOf(room) };
+    this.#showHere();
+  }
+
+  /** @param {SidebarRoom[]} rooms */
+  show(rooms) {
+    if (this.sections.length === 0) this.#clear(); // What the server painted.
+    if (this.#kept === null && this.#here !== null) {
+      const here = rooms.find(({ slug }) => slug === this.#here);
+      if (here !== undefined) this.#kept = { slug: here.slug, section: sectionOf(here) };
+    }
+    this.sections = sections(rooms, this.#kept);
+    render(
+      this.sections.map((section) => this.#section(section)),
+      this.#list,
+    );
+    render(this.#overviewRows(rooms), this.#overview);
+    this.#showHere();
+    this.#showPills();
+  }
+
+  #clear() {
+    this.#list.replaceChildren();
+    this.#overview.replaceChildren();
+  }
+
+  /** @param {SidebarSection} section */
+  #section({ name, rooms }) {
+    const list = html`<ul>${repeat(
+      rooms,
+      ({ slug }) => slug,
+      (room) => this.#row(room),
+    )}</ul>`;
+    return name === "archived"
+      ? html`<details class="rooms-section" data-section=${name}><summary>${SECTIONS[name]}</summary>${list}</details>`
+      : html`<section class="rooms-section" data-section=${name}><h3>${SECTIONS[name]}</h3>${list}</section>`;
+  }
+
+  /** @param {SidebarRoom} room */
+  #row(room) {
+    const { slug, title, unread, muted, draft, archived } = room;
+    const isHere = slug === this.#here;
+    const marks = [muted ? "is-muted" : "", unread > 0 ? "is-unread" : ""].filter(Boolean).join(" ");
+    return html`<li data-slug=${slug} class=${marks}>
+      <a class="rooms-link" href=${this.#calls.addressOf(slug)} aria-current=${isHere ? "page" : nothing}>
+        ${sign(room)}
+        <span class="rooms-words"><bdi data-role="room-title">${title}</bdi>${lastWords(room)}</span>
+        ${archived ? html`<span data-role="room-archived" class="visually-hidden">archived</span>` : nothing}
+        ${draft ? icon("edit", "draft") : nothing}
+        ${muted ? icon("muted", "muted") : nothing}
+        ${unread > 0 ? html`<span class="rooms-unread" data-role="unread"><span data-role="unread-count">${unread}</span><span class="visually-hidden"> unread</span></span>` : nothing}
+      </a>
+      <button class="icon-button rooms-more" type="button" aria-label=${`Actions: ${title}`} aria-haspopup="menu"
+        @click=${(/** @type {Event} */ event) => this.#calls.menu(room, /** @type {HTMLElement} */ (event.currentTarget))}
+        ><svg class="icon" aria-hidden="true"><use href="#icon-more"/></svg></button>
+    </li>`;
+  }
+
+  /** @param {SidebarRoom[]} rooms */
+  #overviewRows(rooms) {
+    const latest = rooms
+      .filter(({ archived }) => !archived)
+      .sort((a, b) => (b.last?.at ?? "").localeCompare(a.last?.at ?? "") || (a.sort < b.sort ? -1 : 1));
+    return repeat(
+      latest,
+      ({ slug }) => slug,
+      (room) => html`<li data-slug=${room.slug}>
+        <a class="lobby-row" href=${this.#calls.addressOf(room.slug)}>
+          <span class="lobby-head"><bdi class="lobby-title">${room.title}</bdi>${room.private ? icon("lock", "private") : nothing}
+            ${room.unread > 0 ? html`<span class="chip is-new">${room.unread} unread</span>` : nothing}
+            ${room.last === null ? nothing : html`<time class="lobby-time" datetime=${room.last.at}>${shortTime(room.last.at)}</time>`}</span>
+          ${lobbyWords(room)}
+        </a></li>`,
+    );
+  }
+
+  /** Marks the open room, also in what the server painted, and keeps it in sight. */
+  #showHere() {
+    for (const row of this.#list.querySelectorAll("li[data-slug]")) {
+      const isHere = row.getAttribute("data-slug") === this.#here;
+      const link = row.querySelector("a");
+      if (isHere && link?.getAttribute("aria-current") !== "page") {
+        link?.setAttribute("aria-current", "page");
+        row.scrollIntoView({ block: "nearest" });
+      } else if (!isHere) link?.removeAttribute("aria-current");
+    }
+  }
+
+  /** Rows of unread rooms that are out of sight. */
+  #hiddenUnread() {
+    const { top, bottom } = this.#scroller.getBoundingClientRect();
+    const rows = [...this.#list.querySelectorAll("[data-section=unread] li.is-unread")];
+    return {
+      above: rows.filter((row) => row.getBoundingClientRect().bottom < top + 4).reverse(),
+      below: rows.filter((row) => row.getBoundingClientRect().top > bottom - 4),
+    };
+  }
+
+  #showPills() {
+    const { above, below } = this.#hiddenUnread();
+    this.#pills.above.hidden = above.length === 0;
+    this.#pills.below.hidden = below.length === 0;
+    this.#pills.above.textContent = `↑ ${above.length} unread`;
+    this.#pills.below.textContent = `↓ ${below.length} unread`;
+  }
+}
+
+/** @param {RoomEntry} room */
+function sign(room) {
+  if (room.archived) return icon("archive", "archived");
+  return room.private
+    ? icon("lock", "private")
+    : html`<svg class="icon" aria-hidden="true"><use href="#icon-public"/></svg>`;
+}
+
+/**
+ * @param {string} name
+ * @param {string} label
+ */
+const icon = (name, label) =>
+  html`<svg class="icon" role="img" aria-label=${label}><use href=${`#icon-${name}`}/></svg>`;
+
+/** @param {RoomEntry} room */
+function lastWords({ last }) {
+  if (last === null) return nothing;
+  const words = last.text === null ? "message deleted" : last.text;
+  return html`<span class="rooms-last" dir="auto"><bdi>${last.user.name}</bdi>: ${words}</span>`;
+}
+
+/** @param {RoomEntry} room */
+function lobbyWords({ last }) {
+  if (last === null) return html`<span class="lobby-last" data-role="last">No messages yet</span>`;
+  return html`<span class="lobby-last" dir="auto" data-role="last">${
+    last.text === null
+      ? html`<em>message deleted</em>`
+      : html`<bdi class="lobby-author">${last.user.name}</bdi>: ${last.text}`
+  }</span>`;
+}
