@@ -236,7 +236,7 @@ async def post_secret(page: Page, cluster: Cluster, room: str) -> str:
     await enter(page, cluster, room)
     await post(page, secret)
     await page.goto(f"{cluster.url}/")
-    await expect(page.locator(".log").get_by_text(secret)).to_be_visible()
+    await expect(page.locator(".lobby").get_by_text(secret)).to_be_visible()
     return secret
 
 
@@ -262,10 +262,10 @@ async def test_back_after_the_session_has_ended_elsewhere_shows_no_text_of_a_roo
         secret = await post_secret(page, cluster, room)
         # As a browser says that it keeps the page whole, and that it shows it again.
         await page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
-        await expect(page.locator(".log").get_by_text(secret)).to_be_hidden()
+        await expect(page.locator(".lobby").get_by_text(secret)).to_be_hidden()
         async with page.expect_navigation():
             await page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
-        await expect(page.locator(".log").get_by_text(secret)).to_be_visible()
+        await expect(page.locator(".lobby").get_by_text(secret)).to_be_visible()
         await page.goto(f"{cluster.url}/nothing/")
         await end_session(page, cluster)
         assert secret not in await back_to_sign_in(page, "/")
