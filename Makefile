@@ -36,7 +36,7 @@ test: ## Install the tests' programs, and run all tests, also in a browser and o
 	@PYTHON=$(PYTHON) scripts/setup.sh
 	@$(MAKE) --no-print-directory .venv/bin/python
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target .venv/.installed-dev node_modules/.installed docs
-	@node --test tests/js/*.test.js
+	@node --import ./tests/js/served.js --test tests/js/*.test.js
 	@$(MAKE) --no-print-directory --jobs 2 --keep-going test-slow test-fast
 
 test-slow:
