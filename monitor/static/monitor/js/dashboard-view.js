@@ -1,6 +1,7 @@
 // The dashboard's page. Rows and cards are reused and filled, so that focus and selections stay.
 
 import { copyOf, find } from "../../hubbub/js/dom.js";
+import { locale } from "../../hubbub/js/locale.js";
 import { Charts } from "./charts.js";
 import { freshness, hostOf, newest, processOf, subject } from "./dashboard-state.js";
 import { fill, part, timeOfDay } from "./fill.js";
@@ -71,7 +72,7 @@ export class DashboardView {
    * @param {Sample} sample
    */
   #fill(state, sample) {
-    fill(this.#part("seq"), sample.seq.toLocaleString("en"));
+    fill(this.#part("seq"), sample.seq.toLocaleString(locale));
     this.#fillRows("hosts", "host-card", sample.hosts, (card, host) => fillCard(card, host, state, sample));
     this.#fillRows("processes", "process-row", sample.processes, (row, process) => fillProcess(row, process, sample));
     this.#fillRows("facts", "fact-row", sample.hosts, (row, host) => fillFacts(row, host, sample));

@@ -1,8 +1,11 @@
 // Helpers that fill the dashboard's elements.
 
 import { find } from "../../hubbub/js/dom.js";
+import { hours, locale } from "../../hubbub/js/locale.js";
 
 /** @import { Level, Reading, Subject } from "./types.js" */
+
+const clock = new Intl.DateTimeFormat(locale, { ...hours, second: "2-digit" });
 
 /**
  * The element of a part.
@@ -63,11 +66,4 @@ export function setSubject(element, subject) {
 }
 
 /** @param {number} ms  since 1970 */
-export function timeOfDay(ms) {
-  return new Date(ms).toLocaleTimeString([], {
-    hour: "2-digit",
-    minute: "2-digit",
-    second: "2-digit",
-    hourCycle: "h23",
-  });
-}
+export const timeOfDay = (ms) => clock.format(ms);
