@@ -14,6 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse_lazy
+from django.utils import translation
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
@@ -22,8 +23,9 @@ from hubbub import users
 from hubbub.auth import tokens
 from hubbub.models import AccessToken
 from hubbub.process.security_log import Kind, log_event
-from project.accounts import browsers, login_throttle, passwords
+from project.accounts import browsers, choices, login_throttle, passwords
 from project.accounts.browsers import address_of
+from project.accounts.choices import ChoicesForm
 from project.accounts.hashing import Busy
 from project.accounts.models import User
 from project.accounts.password_forms import EmailForm, PasswordForm
@@ -61,6 +63,8 @@ def account(request: HttpRequest) -> HttpResponse:
         return _page(request)
     if request.POST.get("form") == "profile":
         return _change_profile(request)
+    if request.POST.get("form") == "choices":
+        return _change_choices(request)
     answer = _change_email if request.POST.get("form") == "email" and settings.EMAIL_HOST_IS_SET else _change_password
     return with_limited_guesses(answer)(request)
 
@@ -71,6 +75,18 @@ def _change_profile(request: HttpRequest) -> HttpResponse:
         return _page(request, profile_form=form)
     messages.success(request, "Your profile is saved.")
     return redirect("account")
+
+
+def _change_choices(request: HttpRequest) -> HttpResponse:
+    form = ChoicesForm(_user(request), request.POST)
+    if not form.is_valid():
+        return _page(request, choices_form=form)
+    form.save()
+    with translation.override(choices.language_for(request, form.user)):  # The language of the page that shows it.
+        messages.success(request, "Your choices are saved.")
+    response = redirect("account")
+    choices.remember_choices(response, form.user)
+    return response
 
 
 def _change_password(request: HttpRequest) -> HttpResponse:
@@ -217,13 +233,19 @@ def _has_wrong_password(context: Any) -> bool:
 
 
 def _page(
-    request: HttpRequest, *, password_form: Any = None, email_form: Any = None, profile_form: Any = None
+    request: HttpRequest,
+    *,
+    password_form: Any = None,
+    email_form: Any = None,
+    profile_form: Any = None,
+    choices_form: Any = None,
 ) -> HttpResponse:
     user = _user(request)
     listed = browsers.list_browsers(request)
     context: dict[str, Any] = {
-        "form": password_form or email_form or profile_form,  # The refused form, if any.
+        "form": password_form or email_form or profile_form or choices_form,  # The refused form, if any.
         "profile_form": profile_form or ProfileForm(instance=_user(request)),
+        "choices_form": choices_form or ChoicesForm(user),
         "shown": user,
         "password_form": password_form or PasswordForm(user),
         "browsers": listed,

@@ -132,6 +132,11 @@ class User(AbstractUser):
     # Null: no display name.
     shown_name_key = models.CharField(max_length=KEY_CHARS, unique=True, null=True, blank=True, editable=False)
 
+    # What the pages of this user look like: see choices.py, and `page_choices` of the engine. Empty: by the browser.
+    language = models.CharField(max_length=15, blank=True, default="", db_default="", editable=False)
+    clock = models.CharField(max_length=2, blank=True, default="", db_default="", editable=False)
+    theme = models.CharField(max_length=5, blank=True, default="", db_default="", editable=False)
+
     # Part of the session hash: a new salt ends all sessions. Empty until it is first used.
     session_salt = models.CharField(max_length=32, blank=True, default="", db_default="", editable=False)
 
