@@ -1,18 +1,27 @@
 """Template tags of Hubbub: `{% load hubbub %}`."""
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
 from django import template
+from django.apps import apps
 from django.conf import settings
+from django.contrib.staticfiles import finders
 from django.core.exceptions import ImproperlyConfigured
 from django.shortcuts import resolve_url
+from django.templatetags.static import static
 from django.urls import URLPattern, get_script_prefix
 from django.urls.resolvers import RoutePattern
 from django.utils import translation
+<<<<<<< HEAD
 from django.utils.html import format_html
 from django.utils.safestring import mark_safe
 from msgspec import Struct
+=======
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+>>>>>>> 3123a73 (page: texts of scripts go through gettext)
 
 from hubbub import users
 from hubbub.process import route_names
@@ -90,6 +99,27 @@ def page_choices(context: template.Context) -> PageChoices:
         theme=theme if theme in THEMES else "system",
         clock=clock if clock in CLOCKS else "language",
     )
+
+
+@register.simple_tag
+def text_scripts() -> SafeString:
+    """Return the scripts with the texts of all apps' scripts in the page's language. Empty for English.
+
+    In the head of a page: they run before its modules. An app has the texts as `static/<label>/texts/<language>.js`.
+    """
+    paths = _texts_in(translation.get_language() or settings.LANGUAGE_CODE)
+    return format_html_join("\n", '<script defer src="{}"></script>', ((static(path),) for path in paths))
+
+
+@functools.cache
+def _texts_in(language: str) -> tuple[str, ...]:
+    """The static files with texts in this language, or in the language of which it is a variant."""
+    languages = dict.fromkeys((language, language.partition("-")[0]))
+    found = (
+        next((path for code in languages if finders.find(path := f"{app.label}/texts/{code}.js")), None)
+        for app in apps.get_app_configs()
+    )
+    return tuple(path for path in found if path is not None)
 
 
 @register.simple_tag
