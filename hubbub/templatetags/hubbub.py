@@ -14,14 +14,9 @@ from django.templatetags.static import static
 from django.urls import URLPattern, get_script_prefix
 from django.urls.resolvers import RoutePattern
 from django.utils import translation
-<<<<<<< HEAD
-from django.utils.html import format_html
-from django.utils.safestring import mark_safe
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from msgspec import Struct
-=======
-from django.utils.html import format_html_join
-from django.utils.safestring import SafeString
->>>>>>> 3123a73 (page: texts of scripts go through gettext)
 
 from hubbub import users
 from hubbub.process import route_names

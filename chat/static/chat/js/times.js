@@ -1,6 +1,7 @@
 // Times in the time zone of the reader, in the language of the page, by the clock that the reader has chosen.
 
 import { hours, locale } from "../../hubbub/js/locale.js";
+import { gettext } from "../../hubbub/js/texts.js";
 
 const clock = new Intl.DateTimeFormat(locale, hours);
 const full = new Intl.DateTimeFormat(locale, {
@@ -46,7 +47,7 @@ export const fullTime = (at) => full.format(new Date(at));
 export function dayName(at, now = new Date()) {
   const date = new Date(at);
   const yesterday = new Date(now.getFullYear(), now.getMonth(), now.getDate() - 1);
-  if (date.toDateString() === now.toDateString()) return "Today";
-  if (date.toDateString() === yesterday.toDateString()) return "Yesterday";
+  if (date.toDateString() === now.toDateString()) return gettext("Today");
+  if (date.toDateString() === yesterday.toDateString()) return gettext("Yesterday");
   return (date.getFullYear() === now.getFullYear() ? day : dayAndYear).format(date);
 }
