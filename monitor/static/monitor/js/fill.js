@@ -2,9 +2,11 @@
 
 import { find } from "../../hubbub/js/dom.js";
 import { hours, locale } from "../../hubbub/js/locale.js";
+import { gettext } from "../../hubbub/js/texts.js";
 
 /** @import { Level, Reading, Subject } from "./types.js" */
 
+const LEVELS = { high: gettext("high"), "very high": gettext("very high") };
 const clock = new Intl.DateTimeFormat(locale, { ...hours, second: "2-digit" });
 
 /**
@@ -42,7 +44,7 @@ export function fillPart(root, name, text) {
  */
 export function fillLevel(element, level) {
   element.dataset.level = level.replace(" ", "-");
-  fillPart(element, "level", level);
+  fillPart(element, "level", level === "" ? "" : LEVELS[level]);
 }
 
 /**
