@@ -15,6 +15,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse_lazy
 from django.utils import translation
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
@@ -33,7 +34,7 @@ from project.accounts.profile import ProfileForm
 from project.accounts.views import signs_out_by_script, too_many_attempts
 
 MAX_TOKENS_LISTED = 100
-CHANGED_MEANWHILE = "The password was just changed elsewhere."
+CHANGED_MEANWHILE = gettext_lazy("The password was just changed elsewhere.")
 
 View = Callable[..., HttpResponse]
 
@@ -73,7 +74,7 @@ def _change_profile(request: HttpRequest) -> HttpResponse:
     form = ProfileForm(request.POST, request.FILES, instance=_user(request))
     if not form.is_valid() or not form.save_profile():
         return _page(request, profile_form=form)
-    messages.success(request, "Your profile is saved.")
+    messages.success(request, gettext("Your profile is saved."))
     return redirect("account")
 
 
@@ -83,7 +84,7 @@ def _change_choices(request: HttpRequest) -> HttpResponse:
         return _page(request, choices_form=form)
     form.save()
     with translation.override(choices.language_for(request, form.user)):  # The language of the page that shows it.
-        messages.success(request, "Your choices are saved.")
+        messages.success(request, gettext("Your choices are saved."))
     response = redirect("account")
     choices.remember_choices(response, form.user)
     return response
@@ -97,8 +98,9 @@ def _change_password(request: HttpRequest) -> HttpResponse:
     end_tokens = bool(form.cleaned_data.get("end_tokens"))
     if not _save_password(request, form, end_tokens=end_tokens):
         return _page(request, password_form=form)
-    ended = " Your access tokens are revoked." if end_tokens else ""
-    messages.success(request, f"Your password is changed. All other browsers are signed out.{ended}")
+    messages.success(request, gettext("Your password is changed. All other browsers are signed out."))
+    if end_tokens:
+        messages.success(request, gettext("Your access tokens are revoked."))
     return redirect("account")
 
 
@@ -124,7 +126,9 @@ def _change_email(request: HttpRequest) -> HttpResponse:
     if not passwords.set_email(user, email, allows=lambda now: now.password == checked):
         form.add_error("present_password", CHANGED_MEANWHILE)
         return _page(request, email_form=form)
-    messages.success(request, "Your email address is saved." if email else "Your email address is removed.")
+    messages.success(
+        request, gettext("Your email address is saved.") if email else gettext("Your email address is removed.")
+    )
     return redirect("account")
 
 
@@ -137,12 +141,12 @@ def end_browser(request: HttpRequest, record_id: int) -> HttpResponse:
     if not is_this and signs_out_by_script(request):
         return HttpResponse(status=409)  # This browser has a newer session, which stays.
     if not browsers.end_session(request.user, record_id):
-        messages.info(request, "That browser was already signed out.")
+        messages.info(request, gettext("That browser was already signed out."))
     elif is_this:
         logout(request)
         return redirect("sign-in")
     else:
-        messages.success(request, "That browser is signed out.")
+        messages.success(request, gettext("That browser is signed out."))
     return redirect("account")
 
 
@@ -155,10 +159,10 @@ def sign_out_everywhere(request: HttpRequest) -> HttpResponse:
         tokens.revoke_tokens_of(request.user)
     if request.POST.get("keep"):
         browsers.end_other_sessions(request)
-        messages.success(request, "All other browsers are signed out.")
+        messages.success(request, gettext("All other browsers are signed out."))
         return redirect("account")
     browsers.end_all_sessions(request)
-    messages.success(request, "You are signed out everywhere.")
+    messages.success(request, gettext("You are signed out everywhere."))
     return redirect("sign-in")
 
 
@@ -171,7 +175,7 @@ def revoke_token(request: HttpRequest, token_id: int) -> HttpResponse:
     if token is None:
         raise Http404
     tokens.revoke_token(token)
-    messages.success(request, f"The access token {token.name} is revoked.")
+    messages.success(request, gettext("The access token %(name)s is revoked.") % {"name": token.name})
     return redirect("account")
 
 

@@ -9,11 +9,12 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext_lazy as _
 
 from project.accounts.models import User
 
-CLOCKS = {"12": "12 hours: 6:47 PM", "24": "24 hours: 18:47"}
-THEMES = {"light": "Light", "dark": "Dark"}
+CLOCKS = {"12": _("12 hours: 6:47 PM"), "24": _("24 hours: 18:47")}
+THEMES = {"light": _("Light"), "dark": _("Dark")}
 NAMES = ("language", "clock", "theme")
 COOKIE_SECONDS = 365 * 86_400
 
@@ -29,18 +30,18 @@ class VisitorChoices:
 class ChoicesForm(forms.Form):
     """The choices of the account page. Empty: by the browser."""
 
-    language = forms.ChoiceField(required=False)
-    clock = forms.ChoiceField(required=False)
-    theme = forms.ChoiceField(required=False)
+    language = forms.ChoiceField(required=False, label=_("Language"))
+    clock = forms.ChoiceField(required=False, label=_("Clock"))
+    theme = forms.ChoiceField(required=False, label=_("Theme"))
 
     def __init__(self, user: User, data: Any = None) -> None:
         initial = {name: getattr(user, name) for name in NAMES}
         super().__init__(data, initial=initial, label_suffix="", auto_id="id_choices_%s")
         self.user = user
         values: dict[str, list[tuple[str, Any]]] = {
-            "language": [("", "As in the browser"), *settings.LANGUAGES],
-            "clock": [("", "By the language"), *CLOCKS.items()],
-            "theme": [("", "As in the system"), *THEMES.items()],
+            "language": [("", _("As in the browser")), *settings.LANGUAGES],
+            "clock": [("", _("By the language")), *CLOCKS.items()],
+            "theme": [("", _("As in the system")), *THEMES.items()],
         }
         for name, choices in values.items():
             field: Any = self.fields[name]
