@@ -27,6 +27,7 @@ const DETAILS = [
   gettext_noop("This field cannot be blank."),
   gettext_noop("This id was used for another command."),
   gettext_noop("This is not the text of the deleted message."),
+  gettext_noop("This is too long to be sent."),
   gettext_noop("This message can no longer be restored."),
   gettext_noop("This message is deleted."),
   gettext_noop("This message is not deleted."),

@@ -37,6 +37,7 @@
   "This field cannot be blank.": "Dieses Feld darf nicht leer sein.",
   "This id was used for another command.": "Diese Kennung wurde schon für einen anderen Befehl verwendet.",
   "This is not the text of the deleted message.": "Das ist nicht der Text der gelöschten Nachricht.",
+  "This is too long to be sent.": "Das ist zu lang, um gesendet zu werden.",
   "This message can no longer be restored.": "Diese Nachricht kann nicht mehr wiederhergestellt werden.",
   "This message is deleted.": "Diese Nachricht ist gelöscht.",
   "This message is not deleted.": "Diese Nachricht ist nicht gelöscht.",
