@@ -22,7 +22,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --re
 UV_INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes --python $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check coverage package npm-package release-package matrix docs bench lock screenshots
+.PHONY: help run test soak check coverage package npm-package release-package matrix docs bench lock screenshots messages
 .PHONY: test-slow test-fast check-ruff check-format check-mypy check-imports check-biome check-tsc check-migrations
 
 help: ## List the targets
@@ -36,7 +36,7 @@ test: ## Install the tests' programs, and run all tests, also in a browser and o
 	@PYTHON=$(PYTHON) scripts/setup.sh
 	@$(MAKE) --no-print-directory .venv/bin/python
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target .venv/.installed-dev node_modules/.installed docs
-	@node --test tests/js/*.test.js
+	@node --import ./tests/js/served.js --test tests/js/*.test.js
 	@$(MAKE) --no-print-directory --jobs 2 --keep-going test-slow test-fast
 
 test-slow:
@@ -110,6 +110,9 @@ lock: .venv/.installed-dev ## Pin the newest allowed versions of all requirement
 	@$(LOCK) --upgrade requirements-dev.in -o requirements-dev.txt
 	@$(LOCK) --upgrade requirements-bench.in -o requirements-bench.txt
 	@$(LOCK) --upgrade requirements-docs.in -o requirements-docs.txt
+
+messages: .venv/.installed-dev ## Collect the texts for translation, and compile the catalogues; names what is not translated
+	@$(BIN)/python -m scripts.messages
 
 screenshots: .venv/.installed-dev ## Make the pictures of the README anew
 	@$(BIN)/python -m scripts.screenshots

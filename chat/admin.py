@@ -15,6 +15,8 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from chat import access, bans, deletion, services
@@ -38,7 +40,7 @@ class RoomAdmin(BansOfRooms, ServiceAdmin):
     list_display = ["title", "slug", "is_private", "is_archived", "members", "banned", "messages", "created_at"]
     list_filter = ["is_private", "is_archived", "created_at"]
     search_fields = ["slug", "title", "description"]
-    search_help_text = "Search titles, descriptions and addresses."
+    search_help_text = _("Search titles, descriptions and addresses.")
     fields = ["title", "slug", "description", "is_private", "is_archived"]
     actions = ["archive", "unarchive", "make_private", "make_public"]
 
@@ -91,7 +93,7 @@ class RoomAdmin(BansOfRooms, ServiceAdmin):
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[attr-defined,no-any-return]
         if not (self.has_view_permission(request, room) and request.user.has_perm(MAY_JOIN)):
             raise PermissionDenied
-        text, refusal = f"You are a member of {room}.", ""
+        text, refusal = _("You are a member of %(room)s.") % {"room": room}, ""
         try:
             bans.add_membership(room_id=room.pk, user_id=users.id_of(request.user))
         except ValidationError as error:
@@ -113,15 +115,15 @@ class RoomAdmin(BansOfRooms, ServiceAdmin):
             return HttpResponseRedirect(reverse("admin:chat_room_change", args=[obj.pk]))
         return response
 
-    @admin.display(description="members", ordering="member_count")
+    @admin.display(description=_("members"), ordering="member_count")
     def members(self, room: Any) -> str:
         return link_to_list(Membership, room.member_count, room__id__exact=room.pk, member="yes")
 
-    @admin.display(description="banned", ordering="banned_count")
+    @admin.display(description=_("banned"), ordering="banned_count")
     def banned(self, room: Any) -> str:
         return link_to_list(Membership, room.banned_count, room__id__exact=room.pk, banned="yes")
 
-    @admin.display(description="messages", ordering="last_seq")
+    @admin.display(description=_("messages"), ordering="last_seq")
     def messages(self, room: Room) -> str:
         # Deleted messages keep their seq, so the last seq is the count.
         return link_to_list(Message, room.last_seq, room__id__exact=room.pk)
@@ -136,7 +138,9 @@ class RoomAdmin(BansOfRooms, ServiceAdmin):
         if "title" in form.changed_data and (alike := access.look_alike_rooms(obj)):
             named = ", ".join(f"{room.title} ({room.slug})" for room in alike[:5])
             self.message_user(
-                request, f"Other rooms have the same title, or one that looks the same: {named}.", WARNING
+                request,
+                _("Other rooms have the same title, or one that looks the same: %(rooms)s.") % {"rooms": named},
+                WARNING,
             )
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
@@ -144,7 +148,7 @@ class RoomAdmin(BansOfRooms, ServiceAdmin):
         forms = {id(form.instance): form for form in formset.forms}
         for deleted in formset.deleted_objects:
             remove_membership(self, request, deleted, forms[id(deleted)].seen_until)
-        for membership in [*formset.new_objects, *(changed for changed, _ in formset.changed_objects)]:
+        for membership in [*formset.new_objects, *(changed for changed, names in formset.changed_objects)]:
             save_membership(self, request, forms[id(membership)])
 
     # Deleting
@@ -165,24 +169,24 @@ class RoomAdmin(BansOfRooms, ServiceAdmin):
 
     # Actions
 
-    @admin.action(description="Archive: read only", permissions=["change"])
+    @admin.action(description=_("Archive: read only"), permissions=["change"])
     def archive(self, request: HttpRequest, queryset: QuerySet[Room]) -> HttpResponse | None:
-        return self._change_each(request, queryset, "archived", is_archived=True)
+        return self._change_each(request, queryset, _("archived"), is_archived=True)
 
-    @admin.action(description="Unarchive: members can write again", permissions=["change"])
+    @admin.action(description=_("Unarchive: members can write again"), permissions=["change"])
     def unarchive(self, request: HttpRequest, queryset: QuerySet[Room]) -> HttpResponse | None:
-        return self._change_each(request, queryset, "unarchived", is_archived=False)
+        return self._change_each(request, queryset, _("unarchived"), is_archived=False)
 
-    @admin.action(description="Make private: members only", permissions=["change"])
+    @admin.action(description=_("Make private: members only"), permissions=["change"])
     def make_private(self, request: HttpRequest, queryset: QuerySet[Room]) -> HttpResponse | None:
-        return self._change_each(request, queryset, "made private", is_private=True)
+        return self._change_each(request, queryset, _("made private"), is_private=True)
 
-    @admin.action(description="Make public: all signed-in users", permissions=["change"])
+    @admin.action(description=_("Make public: all signed-in users"), permissions=["change"])
     def make_public(self, request: HttpRequest, queryset: QuerySet[Room]) -> HttpResponse | None:
-        return self._change_each(request, queryset, "made public", is_private=False)
+        return self._change_each(request, queryset, _("made public"), is_private=False)
 
     def _change_each(
-        self, request: HttpRequest, rooms: QuerySet[Room], done: str, **changes: bool
+        self, request: HttpRequest, rooms: QuerySet[Room], done: str | Promise, **changes: bool
     ) -> HttpResponse | None:
         return self.for_each(request, rooms, lambda room: services.change_room(room_id=room.pk, **changes), done=done)
 

@@ -18,6 +18,8 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from chat import access, bans
 from chat.models import BAD_END, BAN_REASON_CHARS, Membership, Room
@@ -41,7 +43,7 @@ class ReasonForm(ActionForm):
 
     reason = forms.CharField(
         required=False,
-        label="Reason for a ban:",
+        label=_("Reason for a ban:"),
         widget=forms.TextInput(attrs={"maxlength": BAN_REASON_CHARS, "size": 24}),
     )
 
@@ -84,7 +86,7 @@ class BanForm(forms.Form):
         if search_site is not None:
             key_field: Any = Membership._meta.get_field("user")
             self.fields["user"] = key_field.formfield(required=False, widget=UserSearch(key_field, search_site))
-        self.fields["user"].label = "Another user" if choices else "User"
+        self.fields["user"].label = _("Another user") if choices else _("User")
         if not self.is_bound and not self.initial.get("until"):
             proposed = timezone.now() + DEFAULT_SPAN
             self.initial["until"] = timezone.localtime(utc(proposed))
@@ -100,18 +102,18 @@ class BanForm(forms.Form):
             try:
                 chosen = users.find_by_name(chosen.strip())
             except get_user_model().DoesNotExist:
-                raise ValidationError("There is no user with this name.") from None
+                raise ValidationError(_("There is no user with this name.")) from None
         return users.id_of(chosen)
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = self.cleaned_data
         chosen = {data.get("recent"), data.get("user")} - {None, ""}
         if len(chosen) > 1:
-            self.add_error("user", "Two users are chosen. Choose only one.")
+            self.add_error("user", _("Two users are chosen. Choose only one."))
         if not chosen and not self.errors.keys() & {"user", "recent"}:
-            self.add_error("user", "Choose a user.")
+            self.add_error("user", _("Choose a user."))
         if data.get("span") == "until" and data.get("until") is None and "until" not in self.errors:
-            self.add_error("until", "Choose the end of the ban.")
+            self.add_error("until", _("Choose the end of the ban."))
         return data
 
     def refuse(self, error: ValidationError) -> None:
@@ -168,7 +170,7 @@ class BansOfRooms(ModelAdmin):  # type: ignore[type-arg]
             return TemplateResponse(request, "admin/chat/room/ban_form.html", block)
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Ban a user from {room}",
+            "title": _("Ban a user from %(room)s") % {"room": room},
             "opts": self.opts,
             "media": self.media + form.media,
             **block,
@@ -213,7 +215,8 @@ class BansOfRooms(ModelAdmin):  # type: ignore[type-arg]
             form.refuse(error)
             return ""
         log_ban(self, request, None, ban)
-        return f"{ban.user} is banned from {room} until {bans.end_of(ban)}."
+        values = {"user": ban.user, "room": room, "end": bans.end_of(ban)}
+        return _("%(user)s is banned from %(room)s until %(end)s.") % values
 
     def _lift(self, request: HttpRequest, room: Room) -> tuple[str, list[str]]:
         """Lift a ban. The result for the page, and the errors."""
@@ -222,9 +225,9 @@ class BansOfRooms(ModelAdmin):  # type: ignore[type-arg]
         except ValidationError as error:
             return "", error.messages
         if before is None:
-            return "", ["This ban no longer exists."]
+            return "", [gettext("This ban no longer exists.")]
         log_ban(self, request, before, None)
-        return f"The ban of {before.user} is lifted.", []
+        return _("The ban of %(user)s is lifted.") % {"user": before.user}, []
 
 
 def log_ban(of: Any, request: HttpRequest, before: Membership | None, after: Membership | None) -> None:
@@ -244,7 +247,8 @@ def ban_many(of: Any, request: HttpRequest, room_id: int, user_id: str, until: d
     how: Any = {"until": until, "reason": reason, "by": users.id_of(request.user), "keep_longer": True}
     ban = bans.ban_user(room_id=room_id, user_id=user_id, **how)
     if ban.banned_until is not None and ban.banned_until > until:
-        return OtherResult(f"{ban.user} is already banned from {ban.room} for longer, until {bans.end_of(ban)}")
+        values = {"user": ban.user, "room": ban.room, "end": bans.end_of(ban)}
+        return OtherResult(gettext("%(user)s is already banned from %(room)s for longer, until %(end)s") % values)
     log_ban(of, request, None, ban)
     return None
 

@@ -7,6 +7,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from chat import access, services
 from chat.models import BAD_END, Membership, database
@@ -14,7 +16,7 @@ from hubbub import users
 from hubbub.process import utc
 
 BAN_FIELDS = {"banned_until", "ban_reason"}
-RELOAD = "Reload the page to see the current state."
+RELOAD = _("Reload the page to see the current state.")
 AGAIN = "To change that ban, press the button again."
 
 
@@ -102,7 +104,7 @@ def add_membership(
         if before is not None and before.is_banned:
             raise newer_ban(before, RELOAD)
         if before is not None and before.is_member:
-            raise ValidationError(f"{before.user} is already a member.")
+            raise ValidationError(_("%(user)s is already a member."), params={"user": before.user})
         _check_end(user_id, ban.get("banned_until"), by)
         return services.set_membership(room_id=room_id, user_id=user_id, role=role, **ban)
 
@@ -122,9 +124,9 @@ def remove_membership(*, room_id: int, user_id: str, seen_until: datetime | None
 def check_ban(*, user_id: str, until: datetime, by: str | None) -> None:
     """Raise ValidationError for an end in the past and for a ban of oneself."""
     if until <= timezone.now():
-        raise ValidationError("The end of the ban is in the past.", code=BAD_END)
+        raise ValidationError(_("The end of the ban is in the past."), code=BAD_END)
     if by is not None and users.key_of(by) == users.key_of(user_id):
-        raise ValidationError("You cannot ban yourself.")
+        raise ValidationError(_("You cannot ban yourself."))
 
 
 def version_of(ban: Membership) -> str:
@@ -141,13 +143,18 @@ def text_of(until: datetime) -> str:
     return f"{timezone.localtime(utc(until)):%Y-%m-%d %H:%M %Z}"
 
 
-def newer_ban(ban: Membership, remedy: str) -> ValidationError:
+def newer_ban(ban: Membership, remedy: str | Promise) -> ValidationError:
     """The error for a form that has not seen this ban. `remedy`: advice to the user."""
     if not ban.is_banned:
-        return ValidationError(f"The ban of {ban.user} was lifted since this page was opened. {RELOAD}")
-    reason = ban.ban_reason and f" (reason: {ban.ban_reason})"
-    text = f"{ban.user} is banned until {end_of(ban)}{reason}. This page did not show that ban, so nothing was changed."
-    return ValidationError(f"{text} {remedy}")
+        text = _("The ban of %(user)s was lifted since this page was opened.") % {"user": ban.user}
+        return ValidationError(f"{text} {RELOAD}")
+    values = {"user": ban.user, "end": end_of(ban), "reason": ban.ban_reason}
+    if ban.ban_reason:
+        text = _("%(user)s is banned until %(end)s (reason: %(reason)s).") % values
+    else:
+        text = _("%(user)s is banned until %(end)s.") % values
+    unchanged = _("This page did not show that ban, so nothing was changed.")
+    return ValidationError(f"{text} {unchanged} {remedy}")
 
 
 def _ban(

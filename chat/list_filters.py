@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 MAX_ROOMS_LISTED = 30
 
@@ -27,4 +28,4 @@ class RoomFilter(admin.RelatedFieldListFilter):
 class PrivateRoomFilter(admin.BooleanFieldListFilter):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.title = "private room"
+        self.title = _("private room")

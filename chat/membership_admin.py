@@ -13,6 +13,9 @@ from django.db.models import DateTimeField, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from chat import bans
 from chat.ban_admin import SPANS, ReasonForm, ban_many, log_ban
@@ -111,11 +114,11 @@ class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
 
 
 class BannedFilter(admin.SimpleListFilter):
-    title = "banned now"
+    title = _("banned now")
     parameter_name = "banned"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "Yes"), ("no", "No")]
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("yes", _("Yes")), ("no", _("No"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         now = timezone.now()
@@ -130,11 +133,11 @@ class BannedFilter(admin.SimpleListFilter):
 class MemberFilter(admin.SimpleListFilter):
     """The links from counts of members in other lists use it, so that count and rows agree."""
 
-    title = "membership"
+    title = _("membership")
     parameter_name = "member"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "Members"), ("no", "Only banned")]
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("yes", _("Members")), ("no", _("Only banned"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         match self.value():
@@ -149,7 +152,7 @@ class MembershipAdmin(ServiceAdmin):
     list_display = ["member", "role", "banned", "ban_reason", "in_room", "of_user", "message_list", "created_at"]
     list_filter = [MemberFilter, "role", BannedFilter, ("room__is_private", PrivateRoomFilter), ("room", RoomFilter)]
     search_fields = ["room__slug", "room__title", "ban_reason"]
-    search_help_text = "Search names of users and rooms, and reasons of bans."
+    search_help_text = _("Search names of users and rooms, and reasons of bans.")
     form = MembershipForm
     fields = ["room", "user", *FIELDS]
     formfield_overrides = MembershipInline.formfield_overrides
@@ -175,24 +178,24 @@ class MembershipAdmin(ServiceAdmin):
     def get_fields(self, request: HttpRequest, obj: Membership | None = None) -> Any:
         return self.fields if obj is None else [*self.fields, "message_list"]
 
-    @admin.display(description="user", ordering=users.name_lookup("user"))
+    @admin.display(description=_("user"), ordering=users.name_lookup("user"))
     def member(self, membership: Membership) -> str:
         return users.label_of(membership.user)
 
-    @admin.display(description="room", ordering="room")
+    @admin.display(description=_("room"), ordering="room")
     def in_room(self, membership: Membership) -> str:
         return link_to(membership.room)
 
-    @admin.display(description="account")
+    @admin.display(description=_("account"))
     def of_user(self, membership: Membership) -> str:
         return link_to(membership.user, text="Account")
 
-    @admin.display(description="messages")
+    @admin.display(description=_("messages"))
     def message_list(self, membership: Membership) -> str:
         query = {"author__exact": users.id_of_key(membership.user_id), "room__id__exact": membership.room_id}
         return link_to_list(Message, "Messages", **query)
 
-    @admin.display(description="banned until", ordering="banned_until")
+    @admin.display(description=_("banned until"), ordering="banned_until")
     def banned(self, membership: Membership) -> datetime | None:
         return membership.banned_until if membership.is_banned else None
 
@@ -202,37 +205,41 @@ class MembershipAdmin(ServiceAdmin):
     def delete_model(self, request: HttpRequest, obj: Membership) -> None:
         remove_membership(self, request, obj, obj.banned_until)
 
-    @admin.action(description="Make moderators", permissions=["change"])
+    @admin.action(description=_("Make moderators"), permissions=["change"])
     def make_moderator(self, request: HttpRequest, queryset: QuerySet[Membership]) -> HttpResponse | None:
-        return self._make(request, queryset, Membership.Role.MODERATOR, "made moderators")
+        return self._make(request, queryset, Membership.Role.MODERATOR, _("made moderators"))
 
-    @admin.action(description="Make members (not moderators)", permissions=["change"])
+    @admin.action(description=_("Make members (not moderators)"), permissions=["change"])
     def make_member(self, request: HttpRequest, queryset: QuerySet[Membership]) -> HttpResponse | None:
-        return self._make(request, queryset, Membership.Role.MEMBER, "made members")
+        return self._make(request, queryset, Membership.Role.MEMBER, _("made members"))
 
-    @admin.action(description="Ban for an hour", permissions=["change"])
+    @admin.action(description=_("Ban for an hour"), permissions=["change"])
     def ban_hour(self, request: HttpRequest, queryset: QuerySet[Membership]) -> HttpResponse | None:
-        return self._ban(request, queryset, "hour", "banned for an hour")
+        return self._ban(request, queryset, "hour", _("banned for an hour"))
 
-    @admin.action(description="Ban for a day", permissions=["change"])
+    @admin.action(description=_("Ban for a day"), permissions=["change"])
     def ban(self, request: HttpRequest, queryset: QuerySet[Membership]) -> HttpResponse | None:
-        return self._ban(request, queryset, "day", "banned for a day")
+        return self._ban(request, queryset, "day", _("banned for a day"))
 
-    @admin.action(description="Ban for a week", permissions=["change"])
+    @admin.action(description=_("Ban for a week"), permissions=["change"])
     def ban_week(self, request: HttpRequest, queryset: QuerySet[Membership]) -> HttpResponse | None:
-        return self._ban(request, queryset, "week", "banned for a week")
+        return self._ban(request, queryset, "week", _("banned for a week"))
 
-    @admin.action(description="Lift the ban", permissions=["change"])
+    @admin.action(description=_("Lift the ban"), permissions=["change"])
     def lift_ban(self, request: HttpRequest, queryset: QuerySet[Membership]) -> HttpResponse | None:
         def lift(membership: Membership) -> OtherResult | None:
             before = bans.lift_ban(**ids_of(membership))
             log_ban(self, request, before, None)
-            return OtherResult(f"{membership} had no ban") if before is None else None
+            return (
+                OtherResult(gettext("%(membership)s had no ban") % {"membership": membership})
+                if before is None
+                else None
+            )
 
-        return self.for_each(request, queryset, lift, done="no longer banned")
+        return self.for_each(request, queryset, lift, done=_("no longer banned"))
 
     def _make(
-        self, request: HttpRequest, memberships: QuerySet[Membership], role: str, done: str
+        self, request: HttpRequest, memberships: QuerySet[Membership], role: str, done: str | Promise
     ) -> HttpResponse | None:
         def change(membership: Membership) -> None:
             bans.change_membership(**ids_of(membership), seen_until=None, role=role)
@@ -240,7 +247,7 @@ class MembershipAdmin(ServiceAdmin):
         return self.for_each(request, memberships, change, done=done)
 
     def _ban(
-        self, request: HttpRequest, memberships: QuerySet[Membership], span: str, done: str
+        self, request: HttpRequest, memberships: QuerySet[Membership], span: str, done: str | Promise
     ) -> HttpResponse | None:
         until = timezone.now() + SPANS[span]
         return self.for_each(

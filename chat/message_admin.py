@@ -10,6 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.text import Truncator
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from chat import services
 from chat.ban_admin import MAY_BAN, SPANS, ReasonForm, ban_many, ban_page
@@ -23,11 +25,11 @@ FIELDS = ["room", "seq", "author", "body", "at", "edited_at", "deleted_at", "pos
 
 
 class MessageStateFilter(admin.SimpleListFilter):
-    title = "state"
+    title = _("state")
     parameter_name = "state"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("present", "Not deleted"), ("edited", "Edited"), ("deleted", "Deleted")]
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("present", _("Not deleted")), ("edited", _("Edited")), ("deleted", _("Deleted"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         match self.value():
@@ -43,7 +45,7 @@ class MessageStateFilter(admin.SimpleListFilter):
 class PostedFilter(admin.DateFieldListFilter):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.title = "time"
+        self.title = _("time")
 
 
 class MessageAdmin(ServiceAdmin):
@@ -53,7 +55,7 @@ class MessageAdmin(ServiceAdmin):
     list_filter = [MessageStateFilter, ("at", PostedFilter), ("room", RoomFilter)]
     list_select_related = ["author", "room"]
     search_fields = ["body", "room__title", "room__slug"]
-    search_help_text = "Search texts and the names of authors and rooms."
+    search_help_text = _("Search texts and the names of authors and rooms.")
     # By the primary key: sorting by time would read the whole table.
     ordering = ["-pk"]
     show_full_result_count = False
@@ -85,24 +87,26 @@ class MessageAdmin(ServiceAdmin):
     def has_ban_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(MAY_BAN)
 
-    @admin.display(description="text")
+    @admin.display(description=_("text"))
     def excerpt(self, message: Message) -> str:
         return Truncator(message.body).chars(EXCERPT_CHARS)
 
-    @admin.display(description="author", ordering=users.name_lookup("author"))
+    @admin.display(description=_("author"), ordering=users.name_lookup("author"))
     def author_link(self, message: Message) -> str:
-        return link_to(message.author, if_none="deleted user")
+        return link_to(message.author, if_none=gettext("deleted user"))
 
-    @admin.display(description="room", ordering="room")
+    @admin.display(description=_("room"), ordering="room")
     def in_room(self, message: Message) -> str:
         return link_to(message.room)
 
-    @admin.display(description="ban")
+    @admin.display(description=_("ban"))
     def ban(self, message: Message) -> str:
         if message.author_id is None:
-            return "The author's account is deleted."
+            return gettext("The author's account is deleted.")
         return format_html(
-            '<a href="{}">Ban the author from this room</a>', ban_page(message.room_id, message.author_id)
+            '<a href="{}">{}</a>',
+            ban_page(message.room_id, message.author_id),
+            _("Ban the author from this room"),
         )
 
     @admin.display(ordering="at")
@@ -112,37 +116,38 @@ class MessageAdmin(ServiceAdmin):
     @admin.display(ordering="deleted_at")
     def state(self, message: Message) -> str:
         if message.deleted_at is not None:
-            return f"deleted by {message.get_deleted_by_display().lower()}" if message.deleted_by else "deleted"
-        return "edited" if message.edited_at is not None else ""
+            by = message.get_deleted_by_display().lower()
+            return gettext("deleted by %(by)s") % {"by": by} if message.deleted_by else gettext("deleted")
+        return gettext("edited") if message.edited_at is not None else ""
 
-    @admin.action(description="Delete the selected messages (a note stays)", permissions=["moderate"])
+    @admin.action(description=_("Delete the selected messages (a note stays)"), permissions=["moderate"])
     def moderate(self, request: HttpRequest, queryset: QuerySet[Message]) -> HttpResponse | None:
         present = queryset.filter(Q(deleted_at=None) | Q(erased_text__isnull=False))  # The author could restore these.
         keys = self.keys_of(request, present)
         if keys is None:
             return None
         if not keys:
-            self.message_user(request, "These messages are already deleted.", messages.WARNING)
+            self.message_user(request, _("These messages are already deleted."), messages.WARNING)
             return None
         if "confirmed" in request.POST:
             return self.for_each(
-                request, present, lambda message: services.moderate_message(message_id=message.pk), done="deleted"
+                request, present, lambda message: services.moderate_message(message_id=message.pk), done=_("deleted")
             )
         context = {
-            "title": "Delete the selected messages?",
+            "title": _("Delete the selected messages?"),
             "selected": present.filter(pk__in=keys[:NAMED_ROWS]),
             "unnamed": max(0, len(keys) - NAMED_ROWS),
             "fields": self.fields_for(keys, request, confirmed="yes"),
         }
         return self.action_page(request, "admin/chat/message/moderate.html", context)
 
-    @admin.action(description="Ban the authors from these rooms for a day", permissions=["ban"])
+    @admin.action(description=_("Ban the authors from these rooms for a day"), permissions=["ban"])
     def ban_authors(self, request: HttpRequest, queryset: QuerySet[Message]) -> HttpResponse | None:
         until = timezone.now() + SPANS["day"]
 
         def ban(message: Message) -> OtherResult | None:
             if message.author_id is None:
-                raise ValidationError("the author's account is deleted")
+                raise ValidationError(_("the author's account is deleted"))
             return ban_many(self, request, message.room_id, users.id_of_key(message.author_id), until)
 
-        return self.for_each(request, queryset, ban, done="handled: author banned for a day")
+        return self.for_each(request, queryset, ban, done=_("handled: author banned for a day"))

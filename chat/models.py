@@ -15,6 +15,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from hubbub.process import utc
 from hubbub.queries import database_of
@@ -64,13 +65,13 @@ class Room(models.Model):
     slug = models.CharField(
         max_length=SLUG_CHARS,
         unique=True,
-        validators=[RegexValidator(r"^[a-z0-9]+(-[a-z0-9]+)*\Z", "Use small letters, digits and single hyphens.")],
-        help_text="The room's name in addresses. It cannot be changed later.",
+        validators=[RegexValidator(r"^[a-z0-9]+(-[a-z0-9]+)*\Z", _("Use small letters, digits and single hyphens."))],
+        help_text=_("The room's name in addresses. It cannot be changed later."),
     )
     title = models.CharField(max_length=TITLE_CHARS, validators=[validate_name])
     description = models.CharField(max_length=200, blank=True, validators=[validate_name], db_column="topic")
-    is_private = models.BooleanField("private", default=False, help_text="Only members may enter and read.")
-    is_archived = models.BooleanField("archived", default=False, help_text="Read-only: nobody can post.")
+    is_private = models.BooleanField(_("private"), default=False, help_text=_("Only members may enter and read."))
+    is_archived = models.BooleanField(_("archived"), default=False, help_text=_("Read-only: nobody can post."))
     created_at = models.DateTimeField(auto_now_add=True)
     # Lists of rooms are in its order: natural, and the same on each database.
     sort_key = RoomSortKey(max_length=SORT_KEY_CHARS, default="", db_default="", editable=False)
@@ -119,26 +120,26 @@ class Membership(models.Model):
     """A user's role and ban in a room. A ban without a role does not make a member."""
 
     class Role(models.TextChoices):
-        MEMBER = "member"
-        MODERATOR = "moderator"
-        NONE = "none", "no member"
+        MEMBER = "member", _("Member")
+        MODERATOR = "moderator", _("Moderator")
+        NONE = "none", _("no member")
 
     room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(
-        max_length=10, choices=Role, default=Role.MEMBER, help_text="Moderators may delete the messages of others."
+        max_length=10, choices=Role, default=Role.MEMBER, help_text=_("Moderators may delete the messages of others.")
     )
     banned_until = models.DateTimeField(
-        null=True, blank=True, help_text="The user cannot enter or read the room until then."
+        null=True, blank=True, help_text=_("The user cannot enter or read the room until then.")
     )
     ban_reason = models.CharField(
-        "reason of the ban",
+        _("reason of the ban"),
         max_length=BAN_REASON_CHARS,
         blank=True,
         default="",
         db_default="",
         validators=[validate_name],
-        help_text="Shown to staff only, never to the banned user.",
+        help_text=_("Shown to staff only, never to the banned user."),
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -152,12 +153,12 @@ class Membership(models.Model):
     def clean(self) -> None:
         if self.role == self.Role.NONE and self.banned_until is None:
             raise ValidationError(
-                "This entry has neither a role nor a ban. Choose a role, set a ban or delete the entry."
+                _("This entry has neither a role nor a ban. Choose a role, set a ban or delete the entry.")
             )
         if self.banned_until is not None and self.banned_until > timezone.now() + MAX_BAN:
             saved = type(self)._base_manager.filter(pk=self.pk).values_list("banned_until", flat=True).first()
             if saved != self.banned_until:  # A longer ban from before this rule may stay.
-                raise ValidationError("The end of the ban is more than 100 years away.", code=BAD_END)
+                raise ValidationError(_("The end of the ban is more than 100 years away."), code=BAD_END)
 
     @property
     def is_member(self) -> bool:
@@ -198,9 +199,9 @@ class Message(models.Model):
     """One message. Deleting it empties its body and keeps its seq."""
 
     class Deleter(models.TextChoices):
-        AUTHOR = "author"
-        MODERATOR = "moderator"
-        STAFF = "staff"
+        AUTHOR = "author", _("Author")
+        MODERATOR = "moderator", _("Moderator")
+        STAFF = "staff", _("Staff")
 
     room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="messages")
     seq = models.PositiveBigIntegerField(editable=False)

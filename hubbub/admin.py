@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from hubbub import users
@@ -28,31 +29,36 @@ class AccessTokenForm(forms.ModelForm):  # type: ignore[type-arg]
     scopes = forms.MultipleChoiceField(
         choices=lambda: [(name, f"{name}: {description}") for name, description in known_scopes().items()],
         widget=forms.CheckboxSelectMultiple,
-        help_text="Tick only scopes that the program needs.",
-        error_messages={"required": "Tick at least one."},
+        help_text=_("Tick only scopes that the program needs."),
+        error_messages={"required": _("Tick at least one.")},
     )
 
     def clean_expires_at(self) -> Any:
         expires_at = self.cleaned_data["expires_at"]
         if expires_at is not None and utc(expires_at) <= now():
-            raise ValidationError("This time is in the past: the token would never be valid.")
+            raise ValidationError(_("This time is in the past: the token would never be valid."))
         return expires_at
 
     def clean_user(self) -> Any:
         user = self.cleaned_data["user"]
         if not users.is_active(user):
-            raise ValidationError("This user is not active: the token would not be valid.")
+            raise ValidationError(_("This user is not active: the token would not be valid."))
         if not users.has_permissions_of(self.creator, user):
-            raise ValidationError("This user has permissions that you do not have: a token would give them to you.")
+            raise ValidationError(_("This user has permissions that you do not have: a token would give them to you."))
         return user
 
 
 class StateFilter(admin.SimpleListFilter):
-    title = "state"
+    title = _("state")
     parameter_name = "state"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("usable", "Usable"), ("expired", "Expired"), ("revoked", "Revoked"), ("inactive", "User not active")]
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [
+            ("usable", _("Usable")),
+            ("expired", _("Expired")),
+            ("revoked", _("Revoked")),
+            ("inactive", _("User not active")),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         unrevoked = queryset.filter(revoked_at=None)
@@ -76,7 +82,7 @@ class AccessTokenAdmin(ServiceAdmin):
     list_filter = [StateFilter, "created_at", "last_used_at"]
     list_select_related = ["user"]
     search_fields = ["name"]
-    search_help_text = "Search names of tokens and users."
+    search_help_text = _("Search names of tokens and users.")
     actions = ["revoke"]
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
@@ -108,11 +114,11 @@ class AccessTokenAdmin(ServiceAdmin):
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("hubbub.change_accesstoken")
 
-    @admin.display(description="user", ordering=users.name_lookup("user"))
+    @admin.display(description=_("user"), ordering=users.name_lookup("user"))
     def owner(self, token: AccessToken) -> str:
         return link_to(token.user)
 
-    @admin.display(description="token begins with", ordering="pk")
+    @admin.display(description=_("token begins with"), ordering="pk")
     def prefix(self, token: AccessToken) -> str:
         return f"{TOKEN_PREFIX}_{token.pk}_"
 
@@ -133,7 +139,7 @@ class AccessTokenAdmin(ServiceAdmin):
         # No redirect: the token would have to be stored for the next page, in a cookie or the database.
         context = {
             **self.admin_site.each_context(request),
-            "title": "The new access token",
+            "title": _("The new access token"),
             "opts": self.opts,
             "media": self.media,
             "token": obj,
@@ -141,6 +147,6 @@ class AccessTokenAdmin(ServiceAdmin):
         }
         return TemplateResponse(request, "admin/hubbub/accesstoken/created.html", context)
 
-    @admin.action(description="Revoke: the tokens stop working at once", permissions=["revoke"])
+    @admin.action(description=_("Revoke: the tokens stop working at once"), permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[AccessToken]) -> HttpResponse | None:
-        return self.for_each(request, queryset.filter(revoked_at=None), revoke_token, done="revoked")
+        return self.for_each(request, queryset.filter(revoked_at=None), revoke_token, done=_("revoked"))

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from hubbub import users
 from hubbub.process.times import now, utc
@@ -22,13 +23,13 @@ class AccessToken(models.Model):
     """An access token, `hub_<id>_<secret>`. Only the SHA-256 of the secret is stored."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="access_tokens")
-    name = models.CharField(max_length=80, help_text="Its purpose: the name distinguishes it from other tokens.")
+    name = models.CharField(max_length=80, help_text=_("Its purpose: the name distinguishes it from other tokens."))
     scopes = models.CharField(
-        max_length=400, default="", help_text="Its permissions: names of scopes, separated by spaces."
+        max_length=400, default="", help_text=_("Its permissions: names of scopes, separated by spaces.")
     )
     secret_sha256 = models.CharField(max_length=64, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
-    expires_at = models.DateTimeField(null=True, blank=True, help_text="Empty: it does not expire.")
+    expires_at = models.DateTimeField(null=True, blank=True, help_text=_("Empty: it does not expire."))
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
 

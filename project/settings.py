@@ -83,6 +83,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "project.middleware.keep_session_key",
     "project.accounts.ended.store_reason",
+    "project.accounts.choices.apply_choices",
     "project.accounts.browsers.record_browsers",
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
@@ -140,8 +141,10 @@ LOGOUT_REDIRECT_URL = "sign-in"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]  # Each in its own language, as people choose them.
+LANGUAGE_COOKIE_NAME = "hubbub_language"  # Of visitors.
 TIME_ZONE = "UTC"
-USE_I18N = False
+USE_I18N = True
 USE_TZ = True
 
 STATIC_URL = "static/"

@@ -10,8 +10,20 @@ MAX_LINES = 300
 MAX_FUNCTION_LINES = 60
 # Modules and folders of the engine that a reader finds in hubbub/, beside those that Django has in every app.
 MAX_ENTRIES = 30
-OF_EVERY_APP = {"__init__.py", "__main__.py", "py.typed", "migrations", "management", "static", "templates"}
-NOT_OURS = {".git", ".venv", ".venv-bench", ".venv-docs", "node_modules", "var", "vendor", "migrations", "__pycache__"}
+OF_EVERY_APP = {"__init__.py", "__main__.py", "py.typed", "migrations", "management", "static", "templates", "locale"}
+# `texts` has made files.
+NOT_OURS = {
+    "texts",
+    ".git",
+    ".venv",
+    ".venv-bench",
+    ".venv-docs",
+    "node_modules",
+    "var",
+    "vendor",
+    "migrations",
+    "__pycache__",
+}
 
 
 def source_files(root: Path) -> Iterator[Path]:

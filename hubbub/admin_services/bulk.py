@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any, cast
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import quote, unquote
@@ -19,8 +20,11 @@ from django.db import Error as DatabaseError
 from django.db.models import ProtectedError, QuerySet, RestrictedError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.utils import translation
 from django.utils.decorators import method_decorator
+from django.utils.functional import Promise
 from django.utils.text import capfirst
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.csrf import csrf_protect
 
 from hubbub.admin_services.list_scope import describe_scope
@@ -90,11 +94,12 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         keys = list(rows.values_list("pk", flat=True)[: self.max_selected + 1])
         if len(keys) <= self.max_selected:
             return keys
-        text = (
-            f"{rows.count():,} {self.opts.verbose_name_plural} are selected, and at most {self.max_selected:,} can be"
-            " changed at once. Nothing was changed. Use the search or the filters to select fewer."
+        values = {"rows": self._count(rows.count()), "limit": f"{self.max_selected:,}"}
+        text = gettext(
+            "%(rows)s are selected, and at most %(limit)s can be changed at once. Nothing was changed. Use the search"
+            " or the filters to select fewer."
         )
-        self.message_user(request, text, messages.ERROR)
+        self.message_user(request, text % values, messages.ERROR)
         return None
 
     def for_each(
@@ -103,7 +108,7 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         rows: QuerySet[Any],
         do: Callable[[Any], object],
         *,
-        done: str,
+        done: str | Promise,
         log: Log | None = None,
     ) -> HttpResponse | None:
         """Call `do(row)` for each row, and log and report the result. For actions.
@@ -169,12 +174,14 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                         tally.done += 1
         return len(keys)
 
-    def _log_done(self, done: str) -> Log:
-        return lambda request, row: self.log_change(request, row, f"{capfirst(done)}.")
+    def _log_done(self, done: str | Promise) -> Log:
+        with translation.override(settings.LANGUAGE_CODE):  # The history is not in the language of its author.
+            text = f"{capfirst(str(done))}."
+        return lambda request, row: self.log_change(request, row, text)
 
-    def _report(self, request: HttpRequest, tally: Tally, done: str, *, is_stopped: bool = False) -> None:
+    def _report(self, request: HttpRequest, tally: Tally, done: str | Promise, *, is_stopped: bool = False) -> None:
         if is_stopped:
-            text = f"Stopped. {self._progress(tally, done)}. The rest is unchanged."
+            text = gettext("Stopped. %(progress)s. The rest is unchanged.") % {"progress": self._progress(tally, done)}
             self.message_user(request, text, messages.WARNING)
         elif tally.done and not tally.is_complete:
             self.message_user(request, f"{self._progress(tally, done)}.", messages.SUCCESS)
@@ -183,20 +190,26 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if tally.other:
             self.message_user(request, f"{tally.describe_others()}.", messages.WARNING)
         if tally.failed:
-            self.message_user(request, f"Not {done}: {tally.describe_failures()}.", messages.ERROR)
+            self.message_user(request, self._failures(tally, done), messages.ERROR)
 
-    def _progress(self, tally: Tally, done: str) -> str:
-        return f"{tally.done:,} of {self._count(tally.total)} {done}"
+    def _progress(self, tally: Tally, done: str | Promise) -> str:
+        values = {"done": f"{tally.done:,}", "total": self._count(tally.total), "result": done}
+        return gettext("%(done)s of %(total)s %(result)s") % values
+
+    def _failures(self, tally: Tally, done: str | Promise) -> str:
+        return gettext("Not %(result)s: %(rows)s.") % {"result": done, "rows": tally.describe_failures()}
 
     def _count(self, count: int) -> str:
         return f"{count:,} {self.opts.verbose_name if count == 1 else self.opts.verbose_name_plural}"
 
-    def _progress_page(self, request: HttpRequest, keys: Sequence[Any], tally: Tally, done: str) -> HttpResponse:
+    def _progress_page(
+        self, request: HttpRequest, keys: Sequence[Any], tally: Tally, done: str | Promise
+    ) -> HttpResponse:
         context = {
             "title": self._progress(tally, done),
             "tally": tally,
             "seen": tally.total - len(keys),
-            "failed": f"Not {done}: {tally.describe_failures()}." if tally.failed else "",
+            "failed": self._failures(tally, done) if tally.failed else "",
             "fields": [*self.fields_for(keys, request), *tally.fields()],
         }
         return self.action_page(request, "admin/hubbub/progress.html", context)
@@ -232,7 +245,7 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             lacking |= set(batch_lacking)
             protected += batch_protected
         context = {
-            "title": f"Delete {self._count(len(keys))}?",
+            "title": gettext("Delete %(rows)s?") % {"rows": self._count(len(keys))},
             "count": len(keys),
             "deletable": names,
             "unnamed": max(0, len(keys) - NAMED_ROWS),
@@ -247,9 +260,9 @@ class BulkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         self.check_deletable(request, row)
         _, _, lacking, protected = self.get_deleted_objects([row], request)
         if lacking:
-            raise ValidationError("you lack the right to delete rows that belong to it")
+            raise ValidationError(gettext("you lack the right to delete rows that belong to it"))
         if protected:
-            raise ValidationError("protected rows belong to it")
+            raise ValidationError(gettext("protected rows belong to it"))
         self.delete_model(request, row)
 
 
@@ -264,7 +277,7 @@ def _delete_selected(of: BulkAdmin, request: HttpRequest, rows: QuerySet[Any]) -
             request,
             rows,
             lambda row: of._delete(request, row),
-            done="deleted",
+            done=gettext_lazy("deleted"),
             log=lambda request, row: of.log_deletions(request, cast(Any, [row])),
         )
     keys = of.keys_of(request, rows)
@@ -280,7 +293,7 @@ def _reason(error: Exception) -> str:
         case Refused():
             return error.detail
         case ObjectDoesNotExist():
-            return "it is gone"
+            return gettext("it is gone")
         case ProtectedError() | RestrictedError():
-            return "protected rows belong to it"
-    return "the database failed; try again"
+            return gettext("protected rows belong to it")
+    return gettext("the database failed; try again")

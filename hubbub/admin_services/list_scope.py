@@ -7,6 +7,7 @@ from django.db.models import Field, Model
 from django.http import HttpRequest, QueryDict
 from django.urls import NoReverseMatch, reverse
 from django.utils.text import capfirst
+from django.utils.translation import gettext
 
 from hubbub import users
 
@@ -21,7 +22,11 @@ def describe_scope(of: Any, request: HttpRequest) -> dict[str, Any]:
         return {}
     plural = of.opts.verbose_name_plural
     names = ", ".join(part["name"] for part in parts)
-    return {"title": f"{capfirst(plural)}: {names}", "scope": parts, "scope_all": f"Show all {plural}"}
+    return {
+        "title": f"{capfirst(plural)}: {names}",
+        "scope": parts,
+        "scope_all": gettext("Show all %(rows)s") % {"rows": plural},
+    }
 
 
 def _part(of: Any, field: "Field[Any, Any]", query: QueryDict) -> dict[str, str] | None:
@@ -32,7 +37,7 @@ def _part(of: Any, field: "Field[Any, Any]", query: QueryDict) -> dict[str, str]
     for name in (f"{field.name}__exact", f"{field.name}__{to_field.name}__exact", field.name):
         if name in query:
             row = _find(field.related_model, to_field, str(query[name]))
-            text = f"no such {field.verbose_name}" if row is None else str(row)
+            text = gettext("no such %(kind)s") % {"kind": field.verbose_name} if row is None else str(row)
             return {"label": capfirst(str(field.verbose_name)), "name": text, "url": _page_of(of, row)}
     return None
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from django.http import QueryDict
+from django.utils.translation import gettext
 
 MAX_NAMED = 10  # Failures, and other results, that are listed in full.
 MAX_CHARS = 300  # Of each.
@@ -50,10 +51,10 @@ class Tally:
 
     def describe_failures(self) -> str:
         rest = self.failed - len(self.failures)
-        return "; ".join(self.failures) + (f" and {rest:,} more" if rest > 0 else "")
+        return "; ".join(self.failures) + (gettext(" and %(rest)s more") % {"rest": f"{rest:,}"} if rest > 0 else "")
 
     def describe_others(self) -> str:
-        return "; ".join(self.others) + (" and others" if len(self.others) == MAX_NAMED else "")
+        return "; ".join(self.others) + (gettext(" and others") if len(self.others) == MAX_NAMED else "")
 
     @property
     def is_complete(self) -> bool:

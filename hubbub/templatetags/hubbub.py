@@ -1,15 +1,21 @@
 """Template tags of Hubbub: `{% load hubbub %}`."""
 
+import functools
+from dataclasses import dataclass
 from typing import Any
 
 from django import template
+from django.apps import apps
 from django.conf import settings
+from django.contrib.staticfiles import finders
 from django.core.exceptions import ImproperlyConfigured
 from django.shortcuts import resolve_url
+from django.templatetags.static import static
 from django.urls import URLPattern, get_script_prefix
 from django.urls.resolvers import RoutePattern
-from django.utils.html import format_html
-from django.utils.safestring import mark_safe
+from django.utils import translation
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from msgspec import Struct
 
 from hubbub import users
@@ -18,6 +24,9 @@ from hubbub.process.route_names import socket_routes
 from hubbub.protocol import encode
 
 register = template.Library()
+
+THEMES = ("light", "dark")
+CLOCKS = ("12", "24")
 
 
 @register.simple_tag
@@ -49,6 +58,63 @@ def socket_path(name: str) -> str:
 def shown_name(user: Any) -> str:
     """Return the name of a user that others see: `{{ user|shown_name }}`. Empty for a visitor and a deleted account."""
     return users.name_of(user) if user else ""
+
+
+@dataclass(frozen=True, slots=True)
+class PageChoices:
+    """What a page looks like, for the attributes of its first element."""
+
+    language: str
+    direction: str  # "ltr" or "rtl", by the language.
+    theme: str  # "light", "dark", or "system".
+    clock: str  # "12", "24", or "language".
+
+    @property
+    def color_scheme(self) -> str:
+        """The value of CSS's `color-scheme`."""
+        return self.theme if self.theme in THEMES else "light dark"
+
+
+@register.simple_tag(takes_context=True)
+def page_choices(context: template.Context) -> PageChoices:
+    """Return the language of the page, and the theme and clock of its reader.
+
+        {% page_choices as choices %}<html lang="{{ choices.language }}" dir="{{ choices.direction }}"
+          data-theme="{{ choices.theme }}" data-clock="{{ choices.clock }}">
+
+    The language is the active one of Django. Theme and clock are the attributes `theme` ("light" or "dark") and `clock`
+    ("12" or "24") of `request.choices`, which a middleware may set, or else of the user. Without them, and with any
+    other value, the system's theme and the language's clock are used.
+    """
+    choices = getattr(context.get("request"), "choices", None) or context.get("user")
+    theme, clock = (getattr(choices, name, "") for name in ("theme", "clock"))
+    return PageChoices(
+        language=translation.get_language() or settings.LANGUAGE_CODE,
+        direction="rtl" if translation.get_language_bidi() else "ltr",
+        theme=theme if theme in THEMES else "system",
+        clock=clock if clock in CLOCKS else "language",
+    )
+
+
+@register.simple_tag
+def text_scripts() -> SafeString:
+    """Return the scripts with the texts of all apps' scripts in the page's language. Empty for English.
+
+    In the head of a page: they run before its modules. An app has the texts as `static/<label>/texts/<language>.js`.
+    """
+    paths = _texts_in(translation.get_language() or settings.LANGUAGE_CODE)
+    return format_html_join("\n", '<script defer src="{}"></script>', ((static(path),) for path in paths))
+
+
+@functools.cache
+def _texts_in(language: str) -> tuple[str, ...]:
+    """The static files with texts in this language, or in the language of which it is a variant."""
+    languages = dict.fromkeys((language, language.partition("-")[0]))
+    found = (
+        next((path for code in languages if finders.find(path := f"{app.label}/texts/{code}.js")), None)
+        for app in apps.get_app_configs()
+    )
+    return tuple(path for path in found if path is not None)
 
 
 @register.simple_tag

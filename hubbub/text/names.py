@@ -5,6 +5,7 @@ import unicodedata
 from itertools import groupby
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
 
 from hubbub.text.confusables import is_ignorable, looks_latin, name_key, script_of, shown_key
 
@@ -98,9 +99,9 @@ def validate_user_name(text: str) -> None:
         elif (
             character not in PUNCTUATION and character not in MEDIAL and unicodedata.category(character) not in WRITING
         ):
-            raise ValidationError("Use only letters, digits and @ . + - _ without spaces.", code="characters")
+            raise ValidationError(_("Use only letters, digits and @ . + - _ without spaces."), code="characters")
     if text.startswith("@"):
-        raise ValidationError("A name cannot start with @.", code="characters")
+        raise ValidationError(_("A name cannot start with @."), code="characters")
     _check_letters(text)
 
 
@@ -128,7 +129,7 @@ def _check_letters(text: str, symbols: frozenset[str] = frozenset()) -> None:
         return  # The field decides whether it may be empty.
     categories = [unicodedata.category(character) for character in text]
     if LETTERS_AND_DIGITS.isdisjoint(categories):
-        raise ValidationError("Use at least one letter or digit.", code="no_letter")
+        raise ValidationError(_("Use at least one letter or digit."), code="no_letter")
     before = ""  # The category of the character under a mark.
     marks: list[str] = []
     for character, category in zip(text, categories, strict=True):
@@ -137,17 +138,17 @@ def _check_letters(text: str, symbols: frozenset[str] = frozenset()) -> None:
         if category not in MARKS:
             before, marks = category, []
         elif before not in LETTERS_AND_DIGITS:
-            raise ValidationError("A mark needs a letter before it.", code="marks")
+            raise ValidationError(_("A mark needs a letter before it."), code="marks")
         elif category == "Mc":
             marks = []
         elif len(marks) == MAX_MARKS or character in marks[-1:]:
-            raise ValidationError("A letter has too many marks.", code="marks")
+            raise ValidationError(_("A letter has too many marks."), code="marks")
         else:
             marks.append(character)
     for is_word, word in groupby(text, lambda character: unicodedata.category(character)[0] in "LMN"):
         if is_word and _mixes_scripts(_without_symbol([*word], symbols)):
             raise ValidationError(
-                "A word mixes letters of several scripts. Use one script per word.", code="mixed_scripts"
+                _("A word mixes letters of several scripts. Use one script per word."), code="mixed_scripts"
             )
 
 
@@ -181,7 +182,7 @@ def _is_invisible(character: str) -> bool:
 
 def _invisible(character: str) -> ValidationError:
     return ValidationError(
-        "The invisible character U+%(code)s is not allowed here.",
+        _("The invisible character U+%(code)s is not allowed here."),
         code="invisible",
         params={"code": f"{ord(character):04X}"},
     )

@@ -14,6 +14,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse_lazy
+from django.utils import translation
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
@@ -22,8 +24,9 @@ from hubbub import users
 from hubbub.auth import tokens
 from hubbub.models import AccessToken
 from hubbub.process.security_log import Kind, log_event
-from project.accounts import browsers, login_throttle, passwords
+from project.accounts import browsers, choices, login_throttle, passwords
 from project.accounts.browsers import address_of
+from project.accounts.choices import ChoicesForm
 from project.accounts.hashing import Busy
 from project.accounts.models import User
 from project.accounts.password_forms import EmailForm, PasswordForm
@@ -31,7 +34,7 @@ from project.accounts.profile import ProfileForm
 from project.accounts.views import signs_out_by_script, too_many_attempts
 
 MAX_TOKENS_LISTED = 100
-CHANGED_MEANWHILE = "The password was just changed elsewhere."
+CHANGED_MEANWHILE = gettext_lazy("The password was just changed elsewhere.")
 
 View = Callable[..., HttpResponse]
 
@@ -61,6 +64,8 @@ def account(request: HttpRequest) -> HttpResponse:
         return _page(request)
     if request.POST.get("form") == "profile":
         return _change_profile(request)
+    if request.POST.get("form") == "choices":
+        return _change_choices(request)
     answer = _change_email if request.POST.get("form") == "email" and settings.EMAIL_HOST_IS_SET else _change_password
     return with_limited_guesses(answer)(request)
 
@@ -69,8 +74,20 @@ def _change_profile(request: HttpRequest) -> HttpResponse:
     form = ProfileForm(request.POST, request.FILES, instance=_user(request))
     if not form.is_valid() or not form.save_profile():
         return _page(request, profile_form=form)
-    messages.success(request, "Your profile is saved.")
+    messages.success(request, gettext("Your profile is saved."))
     return redirect("account")
+
+
+def _change_choices(request: HttpRequest) -> HttpResponse:
+    form = ChoicesForm(_user(request), request.POST)
+    if not form.is_valid():
+        return _page(request, choices_form=form)
+    form.save()
+    with translation.override(choices.language_for(request, form.user)):  # The language of the page that shows it.
+        messages.success(request, gettext("Your choices are saved."))
+    response = redirect("account")
+    choices.remember_choices(response, form.user)
+    return response
 
 
 def _change_password(request: HttpRequest) -> HttpResponse:
@@ -81,8 +98,9 @@ def _change_password(request: HttpRequest) -> HttpResponse:
     end_tokens = bool(form.cleaned_data.get("end_tokens"))
     if not _save_password(request, form, end_tokens=end_tokens):
         return _page(request, password_form=form)
-    ended = " Your access tokens are revoked." if end_tokens else ""
-    messages.success(request, f"Your password is changed. All other browsers are signed out.{ended}")
+    messages.success(request, gettext("Your password is changed. All other browsers are signed out."))
+    if end_tokens:
+        messages.success(request, gettext("Your access tokens are revoked."))
     return redirect("account")
 
 
@@ -108,7 +126,9 @@ def _change_email(request: HttpRequest) -> HttpResponse:
     if not passwords.set_email(user, email, allows=lambda now: now.password == checked):
         form.add_error("present_password", CHANGED_MEANWHILE)
         return _page(request, email_form=form)
-    messages.success(request, "Your email address is saved." if email else "Your email address is removed.")
+    messages.success(
+        request, gettext("Your email address is saved.") if email else gettext("Your email address is removed.")
+    )
     return redirect("account")
 
 
@@ -121,12 +141,12 @@ def end_browser(request: HttpRequest, record_id: int) -> HttpResponse:
     if not is_this and signs_out_by_script(request):
         return HttpResponse(status=409)  # This browser has a newer session, which stays.
     if not browsers.end_session(request.user, record_id):
-        messages.info(request, "That browser was already signed out.")
+        messages.info(request, gettext("That browser was already signed out."))
     elif is_this:
         logout(request)
         return redirect("sign-in")
     else:
-        messages.success(request, "That browser is signed out.")
+        messages.success(request, gettext("That browser is signed out."))
     return redirect("account")
 
 
@@ -139,10 +159,10 @@ def sign_out_everywhere(request: HttpRequest) -> HttpResponse:
         tokens.revoke_tokens_of(request.user)
     if request.POST.get("keep"):
         browsers.end_other_sessions(request)
-        messages.success(request, "All other browsers are signed out.")
+        messages.success(request, gettext("All other browsers are signed out."))
         return redirect("account")
     browsers.end_all_sessions(request)
-    messages.success(request, "You are signed out everywhere.")
+    messages.success(request, gettext("You are signed out everywhere."))
     return redirect("sign-in")
 
 
@@ -155,7 +175,7 @@ def revoke_token(request: HttpRequest, token_id: int) -> HttpResponse:
     if token is None:
         raise Http404
     tokens.revoke_token(token)
-    messages.success(request, f"The access token {token.name} is revoked.")
+    messages.success(request, gettext("The access token %(name)s is revoked.") % {"name": token.name})
     return redirect("account")
 
 
@@ -217,13 +237,19 @@ def _has_wrong_password(context: Any) -> bool:
 
 
 def _page(
-    request: HttpRequest, *, password_form: Any = None, email_form: Any = None, profile_form: Any = None
+    request: HttpRequest,
+    *,
+    password_form: Any = None,
+    email_form: Any = None,
+    profile_form: Any = None,
+    choices_form: Any = None,
 ) -> HttpResponse:
     user = _user(request)
     listed = browsers.list_browsers(request)
     context: dict[str, Any] = {
-        "form": password_form or email_form or profile_form,  # The refused form, if any.
+        "form": password_form or email_form or profile_form or choices_form,  # The refused form, if any.
         "profile_form": profile_form or ProfileForm(instance=_user(request)),
+        "choices_form": choices_form or ChoicesForm(user),
         "shown": user,
         "password_form": password_form or PasswordForm(user),
         "browsers": listed,

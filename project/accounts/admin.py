@@ -15,6 +15,7 @@ from django.db import IntegrityError
 from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from chat import deletion
 from chat.models import Membership, Message
@@ -34,7 +35,7 @@ SHOWN = ["shown_name", "shown_status"]
 
 
 class ChangeUserForm(UserChangeForm):  # type: ignore[type-arg]
-    remove_picture = forms.BooleanField(required=False, help_text="Others see the initials again.")
+    remove_picture = forms.BooleanField(required=False, help_text=_("Others see the initials again."))
 
 
 class AddUserForm(AdminUserCreationForm):  # type: ignore[type-arg]
@@ -59,11 +60,11 @@ class NameFilter(admin.SimpleListFilter):
     Users that the release before has made have none either, until `manage.py name_keys` compares their names.
     """
 
-    title = "look-alike name"
+    title = _("look-alike name")
     parameter_name = "name_key"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("missing", "Like the name of an older account, or not compared yet")]
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("missing", _("Like the name of an older account, or not compared yet"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> QuerySet[User]:
         return queryset.filter(name_key=None) if self.value() == "missing" else queryset
@@ -86,7 +87,7 @@ class UserAdmin(ResetLinkAdmin, BoundedUserAdmin, BulkAdmin, DjangoUserAdmin):  
     form = ChangeUserForm
     search_fields = ["username", "shown_name", "email"]
     list_filter = ["is_active", "is_staff", "is_superuser", NameFilter, "groups", "date_joined", "last_login"]
-    search_help_text = "Search names and email addresses."
+    search_help_text = _("Search names and email addresses.")
     # The rows that depend on each user are looked up before the deletion.
     max_selected = 1_000
 
@@ -136,7 +137,7 @@ class UserAdmin(ResetLinkAdmin, BoundedUserAdmin, BulkAdmin, DjangoUserAdmin):  
         if obj is None:
             return fieldsets
         shown = [*SHOWN, "remove_picture"] if self._can_remove_picture(request, obj) else SHOWN
-        return [("Activity", {"fields": [tuple(ACTIVITY)]}), ("Shown to others", {"fields": shown}), *fieldsets]
+        return [(_("Activity"), {"fields": [tuple(ACTIVITY)]}), (_("Shown to others"), {"fields": shown}), *fieldsets]
 
     def _can_remove_picture(self, request: HttpRequest, obj: Any) -> bool:
         return obj is not None and bool(obj.shown_picture) and self.has_change_permission(request, obj)
@@ -145,23 +146,23 @@ class UserAdmin(ResetLinkAdmin, BoundedUserAdmin, BulkAdmin, DjangoUserAdmin):  
         fields = super().get_readonly_fields(request, obj)
         return fields if obj is None else [*fields, *ACTIVITY]
 
-    @admin.display(description="rooms", ordering="room_count")
+    @admin.display(description=_("rooms"), ordering="room_count")
     def rooms(self, user: Any) -> str:
         return link_to_list(Membership, user.room_count, user__exact=user.pk, member="yes")
 
-    @admin.display(ordering="message_count")
+    @admin.display(description=_("messages"), ordering="message_count")
     def messages(self, user: Any) -> str:
         return link_to_list(Message, user.message_count, author__exact=user.pk)
 
-    @admin.display(description="access tokens", ordering="token_count")
+    @admin.display(description=_("access tokens"), ordering="token_count")
     def tokens(self, user: Any) -> str:
         return link_to_list(AccessToken, user.token_count, user__exact=user.pk)
 
     def check_deletable(self, request: HttpRequest, row: Any) -> None:
         if row.pk == request.user.pk:
-            raise ValidationError("this is your own account")
+            raise ValidationError(_("this is your own account"))
         if self.is_beyond(request, row):
-            raise ValidationError("the account has permissions that you do not have")
+            raise ValidationError(_("the account has permissions that you do not have"))
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         # In the transaction of the page.

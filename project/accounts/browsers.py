@@ -21,6 +21,7 @@ from django.db import transaction
 from django.db.models.signals import post_delete
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from hubbub import users
 from hubbub.auth import sessions
@@ -245,8 +246,10 @@ def describe(user_agent: str) -> str:
     browser = _first(BROWSERS, user_agent)
     system = _first(SYSTEMS, user_agent)
     if browser and system:
-        return f"{browser} on {system}"
-    return browser or (f"A browser on {system}" if system else "Unknown program")
+        return gettext("%(browser)s on %(system)s") % {"browser": browser, "system": system}
+    if browser:
+        return browser
+    return gettext("A browser on %(system)s") % {"system": system} if system else gettext("Unknown program")
 
 
 def _first(patterns: dict[str, str], text: str) -> str:

@@ -12,6 +12,7 @@ from django.contrib.auth.middleware import get_user
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext_lazy as _
 
 from hubbub import users
 from project.accounts.models import User
@@ -24,11 +25,13 @@ SECONDS = 300
 SALT_OF_SESSION = "session_salt"
 
 NOTICES = {
-    "password": "You were signed out: the password of this account was changed.",
-    "everywhere": "You were signed out: another browser signed this account out everywhere.",
-    "changed": "You were signed out: the password was changed, or another browser signed this account out everywhere.",
-    "ended": "You were signed out: another browser signed this one out, or the session has expired.",
-    "closed": "You were signed out: this account was deactivated or deleted.",
+    "password": _("You were signed out: the password of this account was changed."),
+    "everywhere": _("You were signed out: another browser signed this account out everywhere."),
+    "changed": _(
+        "You were signed out: the password was changed, or another browser signed this account out everywhere."
+    ),
+    "ended": _("You were signed out: another browser signed this one out, or the session has expired."),
+    "closed": _("You were signed out: this account was deactivated or deleted."),
 }
 LATER = "ended"
 
@@ -77,7 +80,7 @@ def notice_for(request: HttpRequest) -> str:
     if request.user.is_authenticated:
         return ""
     reason = getattr(request, "signed_out_reason", "")
-    return NOTICES.get(_cookie(request, COOKIE) or reason or _cookie(request, COOKIE_OF_LATER), "")
+    return str(NOTICES.get(_cookie(request, COOKIE) or reason or _cookie(request, COOKIE_OF_LATER), ""))
 
 
 def delete_reason(request: HttpRequest, response: HttpResponse) -> None:

@@ -9,10 +9,11 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.models import Group, Permission
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from project.accounts.rights import grantable_groups, grantable_permissions, lacks_rights_of, lacks_rights_of_group
 
-NOT_YOURS_TO_GIVE = "You cannot grant permissions that you do not have. Reload the page to see which you can grant."
+NOT_YOURS_TO_GIVE = _("You cannot grant permissions that you do not have. Reload the page to see which you can grant.")
 
 
 class BoundedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -55,7 +56,7 @@ class BoundedUserAdmin(BoundedAdmin):
 
 
 class GroupAdmin(BoundedAdmin, DjangoGroupAdmin):  # type: ignore[misc]
-    search_help_text = "Search names of groups."
+    search_help_text = _("Search names of groups.")
 
     class Media:
         css = {"all": ["hubbub/css/admin.css"]}

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib.auth.forms import AuthenticationForm, UserCreationForm, UsernameField
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
+from django.utils.translation import gettext_lazy as _
 
 from project.accounts.focus import FocusedForm, NewPasswordFields
 from project.accounts.models import NAME_TAKEN, User
@@ -14,28 +15,29 @@ class SignInForm(FocusedForm, AuthenticationForm):
     field_of_refusal = "password"
     error_messages = {
         **AuthenticationForm.error_messages,
-        "invalid_login": "Wrong name or password. Capital letters in the password matter.",
+        "invalid_login": _("Wrong name or password. Capital letters in the password matter."),
     }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, label_suffix="", **kwargs)
-        self.fields["username"].label = "Name"
+        self.fields["username"].label = _("Name")
 
 
 class SignUpForm(NewPasswordFields, UserCreationForm):  # type: ignore[type-arg]
-    error_messages = {"password_mismatch": "The two passwords differ."}
+    error_messages = {"password_mismatch": _("The two passwords differ.")}
 
     class Meta:
         model = User
         fields = ["username"]
         field_classes = {"username": UsernameField}
-        labels = {"username": "Name"}
-        help_texts = {"username": "Other people see it next to your messages. Letters, digits and @ . + - _"}
+        labels = {"username": _("Name")}
+        help_texts = {"username": _("Other people see it next to your messages. Letters, digits and @ . + - _")}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, label_suffix="", **kwargs)
-        self.fields["password1"].help_text = "At least 8 characters, and not a common password."
-        self.fields["password2"].label = "Password again"
+        self.fields["password1"].label = _("Password")
+        self.fields["password1"].help_text = _("At least 8 characters, and not a common password.")
+        self.fields["password2"].label = _("Password again")
         self.fields["password2"].help_text = ""
 
     def create(self) -> User | None:

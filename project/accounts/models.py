@@ -13,6 +13,7 @@ from django.contrib.auth.models import UserManager as DjangoUserManager
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, router, transaction
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from hubbub.text import is_reserved, validate_name, validate_user_name
 from hubbub.text.confusables import fold_name, name_key, shown_key
@@ -31,7 +32,7 @@ NAME_CHARS = 150
 KEYLESS_COMPARED = (
     1_000  # Users without a key that a new name is compared with: takes some milliseconds. Mostly none exist.
 )
-NAME_TAKEN = "This name is taken, or looks like a name that is taken."
+NAME_TAKEN = _("This name is taken, or looks like a name that is taken.")
 KEY_FIELDS = {"username": "name_key", "shown_name": "shown_name_key"}
 
 
@@ -97,11 +98,11 @@ class User(AbstractUser):
     """Django's user; `shown_name` is the name that others see, or `username` where it is empty."""
 
     username = models.CharField(
-        "username",
+        _("username"),
         max_length=NAME_CHARS,
         unique=True,
         validators=[validate_user_name],
-        help_text="Shown to other users. Up to 150 characters: letters, digits and @ . + - _",
+        help_text=_("Shown to other users. Up to 150 characters: letters, digits and @ . + - _"),
         error_messages={"unique": NAME_TAKEN},
     )
     # Null: created by the previous release, or the newer of two old look-alikes. `manage.py name_keys` fills it.
@@ -109,28 +110,33 @@ class User(AbstractUser):
 
     # What others see: the engine reads these attributes of a user model.
     shown_name = models.CharField(
-        "display name",
+        _("display name"),
         max_length=SHOWN_NAME_CHARS,
         blank=True,
         default="",
         db_default="",
         validators=[validate_name],
-        help_text="Shown to other users instead of the user name, which stays the name to sign in with.",
+        help_text=_("Shown to other users instead of the user name, which stays the name to sign in with."),
         error_messages={"unique": NAME_TAKEN},
     )
     shown_status = models.CharField(
-        "status line",
+        _("status line"),
         max_length=STATUS_CHARS,
         blank=True,
         default="",
         db_default="",
         validators=[validate_status],
-        help_text="One line, such as “Back on Monday”.",
+        help_text=_("One line, such as “Back on Monday”."),
     )
     # The hash of the picture; empty: none.
     shown_picture = models.CharField(max_length=32, blank=True, default="", db_default="", editable=False)
     # Null: no display name.
     shown_name_key = models.CharField(max_length=KEY_CHARS, unique=True, null=True, blank=True, editable=False)
+
+    # What the pages of this user look like: see choices.py, and `page_choices` of the engine. Empty: by the browser.
+    language = models.CharField(max_length=15, blank=True, default="", db_default="", editable=False)
+    clock = models.CharField(max_length=2, blank=True, default="", db_default="", editable=False)
+    theme = models.CharField(max_length=5, blank=True, default="", db_default="", editable=False)
 
     # Part of the session hash: a new salt ends all sessions. Empty until it is first used.
     session_salt = models.CharField(max_length=32, blank=True, default="", db_default="", editable=False)
@@ -187,7 +193,7 @@ class User(AbstractUser):
         super().clean_fields(exclude=excluded)
         for name in KEY_FIELDS:
             if name not in excluded and is_reserved(getattr(self, name)) and not (self.is_staff or self.is_superuser):
-                raise ValidationError({name: ValidationError("This name is for staff only.", code="reserved")})
+                raise ValidationError({name: ValidationError(_("This name is for staff only."), code="reserved")})
 
     def validate_unique(self, exclude: Collection[str] | None = None) -> None:
         super().validate_unique(exclude=exclude)

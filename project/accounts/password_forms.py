@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.contrib.auth.forms import AdminPasswordChangeForm, PasswordChangeForm, SetPasswordForm
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from hubbub.models import AccessToken
@@ -13,21 +14,21 @@ from project.accounts import passwords
 from project.accounts.focus import FocusedForm, NewPasswordFields
 from project.accounts.models import User
 
-NOT_THE_PASSWORD = "This is not your current password."  # noqa: S105 - a sentence
-PASSWORDS_DIFFER = "The two passwords differ."
-PASSWORD_HELP = "At least 8 characters, and not a common password."  # noqa: S105 - a sentence
+NOT_THE_PASSWORD = _("This is not your current password.")
+PASSWORDS_DIFFER = _("The two passwords differ.")
+PASSWORD_HELP = _("At least 8 characters, and not a common password.")
 
 
 def _end_tokens() -> forms.BooleanField:
     return forms.BooleanField(
-        label="Revoke my access tokens as well", required=False, help_text="Programs that use them stop working."
+        label=_("Revoke my access tokens as well"), required=False, help_text=_("Programs that use them stop working.")
     )
 
 
 def _set_fields(form: Any) -> None:
     first, second = form.fields["new_password1"], form.fields["new_password2"]
-    first.label, first.help_text = "New password", PASSWORD_HELP
-    second.label, second.help_text = "New password again", ""
+    first.label, first.help_text = _("New password"), PASSWORD_HELP
+    second.label, second.help_text = _("New password again"), ""
     if not AccessToken.objects.usable().filter(user=form.user).exists():
         del form.fields["end_tokens"]
 
@@ -41,7 +42,7 @@ class PasswordForm(NewPasswordFields, PasswordChangeForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, label_suffix="", **kwargs)
-        self.fields["old_password"].label = "Current password"
+        self.fields["old_password"].label = _("Current password")
         _set_fields(self)
 
 
@@ -78,14 +79,14 @@ class EmailForm(FocusedForm, forms.Form):
 
     opens_focused = False
     email = forms.EmailField(
-        label="Email address",
+        label=_("Email address"),
         required=False,
         max_length=254,
-        help_text="Optional. If you forget your password, a link to set a new one is sent to this address.",
+        help_text=_("Optional. If you forget your password, a link to set a new one is sent to this address."),
         widget=forms.EmailInput(attrs={"autocomplete": "email"}),
     )
     present_password = forms.CharField(
-        label="Current password",
+        label=_("Current password"),
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
@@ -106,7 +107,7 @@ class ForgottenForm(FocusedForm, forms.Form):
     """The email address to send a reset link to."""
 
     email = forms.EmailField(
-        label="Email address", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email"})
+        label=_("Email address"), max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email"})
     )
 
     def __init__(self, data: Any = None) -> None:

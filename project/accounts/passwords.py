@@ -14,6 +14,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
+from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
 
 from hubbub import users
@@ -51,8 +52,10 @@ def reset_link(user: Any, site: str) -> str:
 def lifetime() -> str:
     """The lifetime of a link in words: "24 hours"."""
     minutes = settings.PASSWORD_RESET_TIMEOUT // 60
-    count, unit = (minutes // 60, "hour") if minutes >= 120 else (minutes, "minute")
-    return f"{count} {unit}{'' if count == 1 else 's'}"
+    hours = minutes // 60
+    if minutes >= 120:
+        return ngettext("%(count)d hour", "%(count)d hours", hours) % {"count": hours}
+    return ngettext("%(count)d minute", "%(count)d minutes", minutes) % {"count": minutes}
 
 
 def find_by_uid(uid: str) -> User | None:

@@ -10,6 +10,8 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.formats import number_format
+from django.utils.translation import gettext_lazy as _
 
 from hubbub.process.metrics import COUNTERS
 from project.accounts import conf
@@ -23,8 +25,8 @@ SIZES = ((SIDE, 80), (SIDE, 50), (128, 50), (128, 20))
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 WAIT_SECONDS = 5.0
 
-WRONG_TYPE = "Use a picture of the type JPEG, PNG, WebP or GIF."
-DAMAGED = "This picture cannot be read. The file may be damaged."
+WRONG_TYPE = _("Use a picture of the type JPEG, PNG, WebP or GIF.")
+DAMAGED = _("This picture cannot be read. The file may be damaged.")
 
 _making = threading.Lock()
 _turns: threading.BoundedSemaphore | None = None
@@ -33,7 +35,8 @@ _turns: threading.BoundedSemaphore | None = None
 def check_bytes(size: int) -> None:
     """Raise ValidationError for a file that is too large."""
     if size > (limit := conf.settings().picture_upload_bytes):
-        raise ValidationError(f"The file is too large. It may have {limit / 1_000_000:.1f} MB.", code="too_large")
+        megabytes = {"size": number_format(limit / 1_000_000, 1)}
+        raise ValidationError(_("The file is too large. It may have %(size)s MB."), code="too_large", params=megabytes)
 
 
 def make_webp(file: Any) -> bytes:
@@ -142,4 +145,5 @@ def _check_pixels(width: int, height: int) -> None:
 
 def _too_many_pixels() -> ValidationError:
     millions = conf.settings().picture_pixels / 1_000_000
-    return ValidationError(f"The picture has too many pixels. It may have {millions:.0f} million.", code="too_large")
+    text = _("The picture has too many pixels. It may have %(millions)d million.")
+    return ValidationError(text, code="too_large", params={"millions": round(millions)})

@@ -6,6 +6,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from project.accounts import conf
@@ -27,18 +28,19 @@ class ProfileForm(FocusedForm, forms.ModelForm):  # type: ignore[type-arg]
 
     opens_focused = False
     picture = forms.FileField(
+        label=_("Picture"),
         required=False,
         allow_empty_file=True,
         widget=forms.FileInput(attrs={"accept": "image/jpeg,image/png,image/webp,image/gif"}),
-        help_text="JPEG, PNG, WebP or GIF. It is cut to a square.",
+        help_text=_("JPEG, PNG, WebP or GIF. It is cut to a square."),
     )
-    remove_picture = forms.BooleanField(required=False, label="Remove the picture")
+    remove_picture = forms.BooleanField(required=False, label=_("Remove the picture"))
 
     class Meta:
         model = User
         fields = ["shown_name", "shown_status"]
-        labels = {"shown_name": "Display name", "shown_status": "Status"}
-        help_texts = {"shown_name": "Empty: others see your user name. You always sign in with the user name."}
+        labels = {"shown_name": _("Display name"), "shown_status": _("Status")}
+        help_texts = {"shown_name": _("Empty: others see your user name. You always sign in with the user name.")}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs | {"label_suffix": "", "auto_id": "id_profile_%s"})

@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext
 from django.views.decorators.debug import sensitive_variables
 
 from hubbub.process.security_log import Kind, log_event
@@ -55,7 +56,7 @@ class ResetLinkAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             )
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Reset link for {user.get_username()}",
+            "title": gettext("Reset link for %(name)s") % {"name": user.get_username()},
             "opts": self.opts,
             "media": self.media,
             "original": user,

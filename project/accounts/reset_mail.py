@@ -15,6 +15,8 @@ from django.core.mail import EmailMessage
 from django.db import connections
 from django.template.loader import render_to_string
 from django.urls import set_script_prefix
+from django.utils import translation
+from django.utils.translation import gettext
 
 from hubbub.process.metrics import COUNTERS
 from hubbub.process.security_log import Kind, log_event
@@ -28,7 +30,7 @@ logger = logging.getLogger(__name__)
 MAX_ACCOUNTS = 50  # Links in one mail.
 MAX_MAILS = 5  # For spellings of one email address.
 
-Job = tuple[str, str, str]
+Job = tuple[str, str, str, str | None]
 
 
 def send_later(email: str, site: str, address: str) -> None:
@@ -40,7 +42,7 @@ def send_later(email: str, site: str, address: str) -> None:
             # A daemon: a hanging mail server must not delay the end of the process.
             threading.Thread(target=_work, args=[_jobs], name="reset-mail", daemon=True).start()
     try:
-        _jobs.put_nowait((email, site, address))
+        _jobs.put_nowait((email, site, address, translation.get_language()))
     except queue.Full:
         COUNTERS.limited["reset_mails"] += 1
         raise Busy from None
@@ -56,11 +58,12 @@ def _work(jobs: "queue.Queue[Job]") -> None:
             connections.close_all()
 
 
-def _send(email: str, site: str, address: str) -> None:
+def _send(email: str, site: str, address: str, language: str | None = None) -> None:
     set_script_prefix(settings.FORCE_SCRIPT_NAME or "/")  # Requests set it, each for its own thread.
     for recipient, users in _accounts(email).items():
         try:
-            _send_one(recipient, users, site, address)
+            with translation.override(next((user.language for user in users if user.language), language)):
+                _send_one(recipient, users, site, address)
         except Exception as error:  # noqa: BLE001 - a mail server may fail in any way
             _log_failure(error)
 
@@ -74,7 +77,7 @@ def _send_one(recipient: str, users: list[User], site: str, address: str) -> Non
         return
     accounts = [{"name": user.get_username(), "link": link} for user, link in links]
     text = render_to_string("registration/reset-mail.txt", {"accounts": accounts, "lifetime": lifetime()})
-    EmailMessage("Reset your password on Hubbub", text, None, [recipient]).send()
+    EmailMessage(gettext("Reset your password on Hubbub"), text, None, [recipient]).send()
     for user, _ in links:
         log_event(Kind.RESET_LINK_MADE, address=address, user=user.pk, detail="by email")
 

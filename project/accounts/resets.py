@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.contrib.auth.views import INTERNAL_RESET_SESSION_TOKEN, PasswordResetConfirmView
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 
 from hubbub.process.security_log import Kind, log_event
@@ -40,7 +41,7 @@ class Reset(PasswordResetConfirmView):
             self.validlink = False
             return self.render_to_response(self.get_context_data())
         log_event(Kind.PASSWORD_CHANGED, address=address_of(self.request), user=form.user.pk, detail="by a reset link")
-        messages.success(self.request, "Your password is set. Sign in with it.")
+        messages.success(self.request, gettext("Your password is set. Sign in with it."))
         response = redirect("sign-in")
         known_browsers.remember(self.request, response, form.user)
         return response

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import connections
+from django.utils.translation import gettext_lazy as _
 
 from hubbub.text import name_key, normalize_name, shown_key, validate_name
 from hubbub.text.confusables import is_ignorable
@@ -54,7 +55,7 @@ def lock_names(using: str, keys: Collection[str]) -> None:
 def check_shown(name: str) -> None:
     """Raise ValidationError if nothing is left of the name without the signs around it."""
     if name and not shown_name_key(name):
-        raise ValidationError("Use at least one letter or digit.", code="no_letter")
+        raise ValidationError(_("Use at least one letter or digit."), code="no_letter")
 
 
 def _bare(name: str) -> str:

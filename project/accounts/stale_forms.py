@@ -13,15 +13,16 @@ from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import REASON_BAD_ORIGIN, REASON_NO_CSRF_COOKIE
 from django.shortcuts import redirect, render
 from django.urls import Resolver404, resolve, reverse
+from django.utils.translation import gettext_lazy as _
 from django.views.csrf import csrf_failure
 from django.views.decorators.cache import never_cache
 
 from project.accounts.forms import SignInForm, SignUpForm
 from project.accounts.views import find_account, next_address, redirect_to, sign_in_context, signs_out_by_script
 
-TOO_OLD = "The page had expired. Please send the form again."
-NO_COOKIE = "Your browser sent no cookie with the form. Allow cookies for this site and send the form again."
-NOTHING_CHANGED = "The page had expired, so nothing was changed. Please try again."  # As in messages.html.
+TOO_OLD = _("The page had expired. Please send the form again.")
+NO_COOKIE = _("Your browser sent no cookie with the form. Allow cookies for this site and send the form again.")
+NOTHING_CHANGED = _("The page had expired, so nothing was changed. Please try again.")  # As in messages.html.
 
 
 @never_cache
@@ -72,20 +73,22 @@ def _nothing_changed(request: HttpRequest, address: str) -> HttpResponse:
     return redirect(address)
 
 
-def _sign_in(request: HttpRequest, notice: str) -> HttpResponse:
+def _sign_in(request: HttpRequest, notice: Any) -> HttpResponse:
     """Show the form again, or redirect if another tab has signed in this user. Signs in no user itself."""
     name, user = request.POST.get("username", ""), request.user
     following = next_address(request)
     if user.is_authenticated:
         if not name.strip() or find_account(name) == user:
             return redirect_to(following)
-        notice = f"This browser is already signed in as {user.get_username()}. To switch accounts, send the form again."
+        notice = _("This browser is already signed in as %(name)s. To switch accounts, send the form again.") % {
+            "name": user.get_username()
+        }
     form = SignInForm(request, initial={"username": name[:150]})
     context = {"form": form, "next": following, "notice": notice, **sign_in_context()}
     return render(request, "registration/sign-in.html", context)
 
 
-def _sign_up(request: HttpRequest, notice: str) -> HttpResponse:
+def _sign_up(request: HttpRequest, notice: Any) -> HttpResponse:
     form = SignUpForm(initial={"username": request.POST.get("username", "")[:150]})
     context = {"form": form, "next": next_address(request), "notice": notice}
     return render(request, "registration/sign-up.html", context)

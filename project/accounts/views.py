@@ -16,7 +16,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from hubbub import users
 from hubbub.process.security_log import Kind, log_event
-from project.accounts import ended, known_browsers, login_throttle
+from project.accounts import choices, ended, known_browsers, login_throttle
 from project.accounts.browsers import address_of
 from project.accounts.forms import SignInForm, SignUpForm
 from project.accounts.hashing import Busy
@@ -49,6 +49,7 @@ class SignIn(LoginView):
         login_throttle.forgive_sign_in(*self._limits())
         response = super().form_valid(form)
         known_browsers.remember(self.request, response, form.get_user())
+        choices.remember_choices(response, form.get_user())
         ended.delete_reason(self.request, response)
         return response
 

@@ -113,7 +113,7 @@ def test_a_session_of_the_release_before_ends_with_the_reason_changed(owner: Any
     del session[ended.SALT_OF_SESSION]
     session.save()
     set_password(here)
-    assert ended.NOTICES["changed"] in there.get(reverse("chat:lobby"), follow=True).text
+    assert str(ended.NOTICES["changed"]) in there.get(reverse("chat:lobby"), follow=True).text
 
 
 def test_a_visitor_with_an_anonymous_session_gets_no_notice(client: Client) -> None:

@@ -1,5 +1,6 @@
 """`{% socket_path %}`: the address of a socket route, and the names that it refuses."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -68,3 +69,24 @@ def test_the_path_of_the_addresses_for_http_is_empty_without_them(monkeypatch: p
     assert tag.render(Context()) == ""
     routes_module.remember([], "live/")
     assert tag.render(Context()) == "/live/"
+
+
+def look(**context: Any) -> str:
+    choices = "{{ c.language }} {{ c.direction }} {{ c.theme }} {{ c.clock }} {{ c.color_scheme }}"
+    return Template("{% load hubbub %}{% page_choices as c %}" + choices).render(Context(context))
+
+
+def test_a_site_without_choices_has_the_looks_of_system_and_language(settings: Any) -> None:
+    assert look() == look(user=object()) == "en ltr system language light dark"
+    settings.USE_I18N, settings.LANGUAGE_CODE = False, "de"
+    assert look() == "de ltr system language light dark"
+
+
+def test_the_user_model_may_have_theme_and_clock() -> None:
+    assert look(user=SimpleNamespace(theme="dark", clock="24")) == "en ltr dark 24 dark"
+    assert look(user=SimpleNamespace(theme="pink", clock=7)) == "en ltr system language light dark"
+
+
+def test_a_middleware_may_choose_for_visitors() -> None:
+    request = SimpleNamespace(choices=SimpleNamespace(theme="light", clock="12"))
+    assert look(user=SimpleNamespace(theme="dark"), request=request) == "en ltr light 12 light"

@@ -1,5 +1,8 @@
 // The band above the log: the state of the connection, and short notices.
 
+import { closeText } from "../../hubbub/js/close-texts.js";
+import { gettext, interpolate, ngettext } from "../../hubbub/js/texts.js";
+
 /** @import { ConnectionState, StateDetails } from "../../hubbub/js/types.js" */
 
 const NOTICE_MS = 2_000; // How long a notice is shown.
@@ -48,14 +51,14 @@ export class ConnectionStrip {
       this.#wasLost = false;
       this.#isOverHttp = why.via === "http";
       this.#rest();
-      if (isBack) this.notice("Connected again.");
+      if (isBack) this.notice(gettext("Connected again."));
       return;
     }
     this.#wasLost ||= state === "offline";
-    if (why.final) this.#set(`Disconnected${why.reason ? `: ${why.reason}` : ""}.${this.#waits()}`, "Connect again");
+    if (why.final) this.#set(closeText(why.code) + this.#waits(), gettext("Connect again"));
     else if (state === "offline") this.#offline(performance.now() + (why.retryMs ?? 0));
-    else if (wasOpen || this.#wasLost) this.#set(`Reconnecting…${this.#waits()}`);
-    else this.#timer = setTimeout(() => this.#set(`Connecting…${this.#waits()}`), PATIENCE_MS);
+    else if (wasOpen || this.#wasLost) this.#set(gettext("Reconnecting…") + this.#waits());
+    else this.#timer = setTimeout(() => this.#set(gettext("Connecting…") + this.#waits()), PATIENCE_MS);
   }
 
   /**
@@ -64,15 +67,16 @@ export class ConnectionStrip {
    */
   #offline(until, isCounting = until - performance.now() > COUNT_MS) {
     const seconds = Math.max(1, Math.ceil((until - performance.now()) / 1_000));
-    if (isCounting) this.#set(`Offline.${this.#waits()} Next try in ${seconds} s.`, "Try now");
-    else this.#set(`Offline.${this.#waits()}`);
+    const line = gettext("Offline.") + this.#waits();
+    if (!isCounting) this.#set(line);
+    else this.#set(`${line} ${interpolate(gettext("Next try in %(n)s s."), { n: seconds })}`, gettext("Try now"));
     this.#timer = setTimeout(() => this.#offline(until, isCounting), 1_000);
   }
 
   #waits() {
     const count = this.#waiting();
     if (count === 0) return "";
-    return count === 1 ? " 1 message waits." : ` ${count} messages wait.`;
+    return ` ${interpolate(ngettext("%(n)s message waits.", "%(n)s messages wait.", count), { n: count })}`;
   }
 
   /**
@@ -90,8 +94,8 @@ export class ConnectionStrip {
   }
 
   #rest() {
-    if (this.#isDegraded) this.#set("Live updates are slow right now.");
-    else this.#set(this.#isOverHttp ? "Connected over HTTP: this network blocks WebSockets." : "");
+    if (this.#isDegraded) this.#set(gettext("Live updates are slow right now."));
+    else this.#set(this.#isOverHttp ? gettext("Connected over HTTP: this network blocks WebSockets.") : "");
   }
 
   /** @param {[text: string, action?: string]} line */

@@ -3,6 +3,7 @@
 // The response is the form in its new state, with the result or the errors; `shown` may then attach listeners to it.
 
 import { find } from "../../hubbub/js/dom.js";
+import { gettext, interpolate } from "../../hubbub/js/texts.js";
 
 const IN_PLACE = { "X-In-Place": "1" };
 
@@ -28,10 +29,10 @@ export function sendInPlace(form, { sending = () => {}, shown = () => {} } = {})
       const answer = response.ok ? formIn(await response.text(), form.id) : null;
       if (answer !== null) show(form, answer, shown);
       else if (response.type === "opaqueredirect") {
-        fail(form, "You are signed out. Sign in again in another tab, then reload this page.");
-      } else fail(form, `The server refused this (${response.status}). Reload this page, then try again.`);
+        fail(form, gettext("You are signed out. Sign in again in another tab, then reload this page."));
+      } else fail(form, refusal(response.status));
     } catch {
-      fail(form, "The server did not answer. Try again.");
+      fail(form, gettext("The server did not answer. Try again."));
     } finally {
       isSending = false;
     }
@@ -81,4 +82,9 @@ function fail(form, text) {
   const place = find(form, "[data-role=failure]", HTMLElement);
   place.textContent = text;
   place.hidden = false;
+}
+
+/** @param {number} status  of the response */
+function refusal(status) {
+  return interpolate(gettext("The server refused this (%(status)s). Reload this page, then try again."), { status });
 }

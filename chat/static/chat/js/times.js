@@ -1,27 +1,30 @@
-// Times in the time zone and language of the reader.
+// Times in the time zone of the reader, in the language of the page, by the clock that the reader has chosen.
 
-/**
- * A format of hours and minutes; a clock of 12 hours has no zero before the hour.
- *
- * @param {Intl.LocalesArgument} locales  undefined: the browser's
- */
-export function clockIn(locales) {
-  const hours = new Intl.DateTimeFormat(locales, { hour: "numeric" }).resolvedOptions().hour12 ? "numeric" : "2-digit";
-  return new Intl.DateTimeFormat(locales, { hour: hours, minute: "2-digit" });
-}
+import { hours, locale } from "../../hubbub/js/locale.js";
+import { gettext } from "../../hubbub/js/texts.js";
 
-const clock = clockIn(undefined);
-const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
-const day = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
-const dayAndYear = new Intl.DateTimeFormat(undefined, {
+const clock = new Intl.DateTimeFormat(locale, hours);
+const full = new Intl.DateTimeFormat(locale, {
   weekday: "long",
   day: "numeric",
   month: "long",
   year: "numeric",
+  ...hours,
+  second: "2-digit",
+  timeZoneName: "short",
 });
-const short = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
-const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-const shortAndClock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const day = new Intl.DateTimeFormat(locale, { weekday: "long", day: "numeric", month: "long" });
+const dayAndYear = new Intl.DateTimeFormat(locale, { weekday: "long", day: "numeric", month: "long", year: "numeric" });
+const short = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" });
+// Not `timeStyle`: some languages would have a zero before the hour of a clock of 12 hours.
+const shortAndClock = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", year: "numeric", ...hours });
+const exact = new Intl.DateTimeFormat(locale, {
+  day: "numeric",
+  month: "short",
+  year: "numeric",
+  ...hours,
+  second: "2-digit",
+});
 
 /** @typedef {string | number | Date} Time  as ISO 8601, as milliseconds since 1970, or as a date */
 
@@ -44,7 +47,7 @@ export const fullTime = (at) => full.format(new Date(at));
 export function dayName(at, now = new Date()) {
   const date = new Date(at);
   const yesterday = new Date(now.getFullYear(), now.getMonth(), now.getDate() - 1);
-  if (date.toDateString() === now.toDateString()) return "Today";
-  if (date.toDateString() === yesterday.toDateString()) return "Yesterday";
+  if (date.toDateString() === now.toDateString()) return gettext("Today");
+  if (date.toDateString() === yesterday.toDateString()) return gettext("Yesterday");
   return (date.getFullYear() === now.getFullYear() ? day : dayAndYear).format(date);
 }

@@ -1,5 +1,7 @@
 // Who is typing: told to the others every few seconds while the user types, and shown until it has not come for a while.
 
+import { gettext, interpolate } from "../../hubbub/js/texts.js";
+
 /** @import { Person } from "../../hubbub/js/types.js" */
 /** @import { RoomEvent, RoomTyping } from "./types.js" */
 
@@ -86,11 +88,12 @@ export class Typing {
   #render() {
     const names = [...this.#others.values()].map(({ name }) => name);
     if (names.length === 0) this.#show("");
-    else if (names.length > MAX_NAMED) this.#show("Several people are typing…");
+    else if (names.length > MAX_NAMED) this.#show(gettext("Several people are typing…"));
     // A name of another direction must not turn the sentence around.
-    else
-      this.#show(
-        `${names.map((name) => `\u2068${name}\u2069`).join(" and ")} ${names.length > 1 ? "are" : "is"} typing…`,
-      );
+    else {
+      const [first = "", second = ""] = names.map((name) => `\u2068${name}\u2069`);
+      const text = names.length > 1 ? gettext("%(first)s and %(second)s are typing…") : gettext("%(first)s is typing…");
+      this.#show(interpolate(text, { first, second }));
+    }
   }
 }

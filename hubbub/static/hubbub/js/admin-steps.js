@@ -2,10 +2,11 @@
 // user presses "Stop". Without this script the button "Continue" sends each step.
 
 import { find } from "./dom.js";
+import { gettext } from "./texts.js";
 
-const RUNNING = "The next rows follow automatically. Keep this page open.";
-const STOPPING = "Stopping after this step.";
-const LOST = "The server did not answer. Press “Continue” to try again.";
+const RUNNING = gettext("The next rows follow automatically. Keep this page open.");
+const STOPPING = gettext("Stopping after this step.");
+const LOST = gettext("The server did not answer. Press “Continue” to try again.");
 
 /**
  * Sends steps until the action ends or must stop.

@@ -2,9 +2,10 @@
 // clipboard for scripts, so the button falls back to the browser's old command, and then to selecting the text.
 
 import { find } from "./dom.js";
+import { gettext } from "./texts.js";
 
-const COPIED = "Copied.";
-const SELECTED = "The text is selected. Copy it with Ctrl+C or ⌘C.";
+const COPIED = gettext("Copied.");
+const SELECTED = gettext("The text is selected. Copy it with Ctrl+C or ⌘C.");
 
 /**
  * Copies the text of a field.

@@ -1,5 +1,6 @@
 // Which charts a host and a process have.
 
+import { gettext } from "../../hubbub/js/texts.js";
 import { bytesText, decimal, percent } from "./units.js";
 
 /** @import { Host, Process } from "./types.js" */
@@ -32,45 +33,45 @@ const asCount = (value) => String(Math.round(value));
 /** @type {ChartKind<Host>[]} */
 export const HOST_CHARTS = [
   {
-    title: "CPU",
+    title: gettext("CPU"),
     show: asPercent,
     unit: "%",
     top: () => PERCENT_TOP,
     lines: [
-      ["all cores", (host) => host.cpu_percent],
-      ["busiest", (host) => Math.max(0, ...host.cores_percent)],
+      [gettext("all cores"), (host) => host.cpu_percent],
+      [gettext("busiest"), (host) => Math.max(0, ...host.cores_percent)],
     ],
   },
   {
-    title: "Memory",
+    title: gettext("Memory"),
     show: asPercent,
     unit: "%",
     top: () => PERCENT_TOP,
     lines: [
-      ["memory", (host) => percent(host.memory_bytes)],
-      ["swap", (host) => percent(host.swap_bytes)],
-      ["disk", (host) => percent(host.disk_bytes)],
+      [gettext("memory"), (host) => percent(host.memory_bytes)],
+      [gettext("swap"), (host) => percent(host.swap_bytes)],
+      [gettext("disk"), (host) => percent(host.disk_bytes)],
     ],
   },
   {
-    title: "Load",
+    title: gettext("Load"),
     show: decimal,
     unit: "",
     top: (max) => Math.max(1, max * 1.1),
     lines: [
-      ["1 min", (host) => host.load[0]],
-      ["5 min", (host) => host.load[1]],
-      ["15 min", (host) => host.load[2]],
+      [gettext("1 min"), (host) => host.load[0]],
+      [gettext("5 min"), (host) => host.load[1]],
+      [gettext("15 min"), (host) => host.load[2]],
     ],
   },
   {
-    title: "Network",
+    title: gettext("Network"),
     show: asRate,
     unit: "rate",
     top: (max) => Math.max(1024, max * 1.1),
     lines: [
-      ["received", (host) => host.network_bytes_per_second.received],
-      ["sent", (host) => host.network_bytes_per_second.sent],
+      [gettext("received"), (host) => host.network_bytes_per_second.received],
+      [gettext("sent"), (host) => host.network_bytes_per_second.sent],
     ],
   },
 ];
@@ -78,38 +79,38 @@ export const HOST_CHARTS = [
 /** @type {ChartKind<Process>[]} */
 export const PROCESS_CHARTS = [
   {
-    title: "Sockets",
+    title: gettext("Sockets"),
     show: asCount,
     unit: "",
     whole: true,
     top: (max) => Math.max(5, max * 1.1),
-    lines: [["open", (process) => process.sockets]],
+    lines: [[gettext("open"), (process) => process.sockets]],
   },
   {
-    title: "Messages",
+    title: gettext("Messages"),
     show: asPerSecond,
     unit: "/s",
     top: (max) => Math.max(5, max * 1.1),
     lines: [
-      ["in", (process) => process.frames_in_per_second],
-      ["deliveries", (process) => process.deliveries_per_second],
+      [gettext("in"), (process) => process.frames_in_per_second],
+      [gettext("deliveries"), (process) => process.deliveries_per_second],
     ],
   },
   {
-    title: "Event-loop lag",
+    title: gettext("Event-loop lag"),
     show: asMs,
     unit: "ms",
     top: (max) => Math.max(10, max * 1.1),
     lines: [
-      ["p99", (process) => process.lag_p99_ms],
-      ["max", (process) => process.lag_max_ms],
+      [gettext("p99"), (process) => process.lag_p99_ms],
+      [gettext("max"), (process) => process.lag_max_ms],
     ],
   },
   {
-    title: "Memory",
+    title: gettext("Memory"),
     show: bytesText,
     unit: "bytes",
     top: (max) => Math.max(1024, max * 1.25),
-    lines: [["resident", (process) => process.memory_bytes]],
+    lines: [[gettext("resident"), (process) => process.memory_bytes]],
   },
 ];

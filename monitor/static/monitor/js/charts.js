@@ -1,9 +1,11 @@
 // The charts of one host or process, drawn by uPlot over one time axis with one cursor.
 
 import { copyOf, find } from "../../hubbub/js/dom.js";
+import { hours } from "../../hubbub/js/locale.js";
 import uPlot from "../vendor/uplot/uPlot.esm.js";
 import { HOST_CHARTS, PROCESS_CHARTS } from "./chart-kinds.js";
 import { columns, timeRange } from "./dashboard-state.js";
+import { timeOfDay } from "./fill.js";
 import { endsBefore, tick } from "./units.js";
 
 /** @import { ChartKind } from "./chart-kinds.js" */
@@ -13,7 +15,7 @@ import { endsBefore, tick } from "./units.js";
 /** @typedef {{ plot: uPlot, kind: Kind, figure: HTMLElement }} Chart */
 
 const HEIGHT_PX = 168;
-const HALF_LABEL_PX = 27; // Of a time.
+const LABEL_PX = hours.hour === "numeric" ? 70 : 54; // Of a time: "12:47:10 PM" or "18:47:10".
 const MARGIN_PX = 6; // Right of the newest value, so that its point is not cut.
 const AXIS_PX = 68; // Room for "512 KiB/s", in all charts, so that their time axes align.
 const LINES = ["--line-1", "--line-2", "--line-3"];
@@ -90,8 +92,8 @@ export class Charts {
    * @returns {uPlot.Options}
    */
   #options(kind, figure) {
-    const grid = { stroke: () => token("--line"), width: 1 };
-    const axis = { stroke: () => token("--ink-soft"), grid, ticks: { show: false }, font: `12px ${token("--sans")}` };
+    const grid = { stroke: () => color("--line"), width: 1 };
+    const axis = { stroke: () => color("--ink-soft"), grid, ticks: { show: false }, font: `12px ${token("--sans")}` };
     return {
       width: 300,
       height: HEIGHT_PX,
@@ -108,7 +110,7 @@ export class Charts {
         y: { range: (_, __, max) => [0, kind.top(max ?? 0)] },
       },
       axes: [
-        { ...axis, space: 70, size: 28, gap: 6, values: timeLabels },
+        { ...axis, space: LABEL_PX + 16, size: 28, gap: 6, values: timeLabels },
         {
           ...axis,
           size: AXIS_PX,
@@ -121,7 +123,7 @@ export class Charts {
       series: [
         {},
         ...kind.lines.map((_, index) => ({
-          stroke: () => token(LINES[index] ?? ""),
+          stroke: () => color(LINES[index] ?? ""),
           width: 1.5,
           dash: DASHES[index],
           points: { show: false },
@@ -162,21 +164,21 @@ function showValues({ plot, kind, figure }) {
 function timeLabels(plot, times) {
   const { min = 0, max = 0 } = plot.scales.x ?? {};
   const pxPerSecond = (plot.width - AXIS_PX - MARGIN_PX) / (max - min);
-  const isWhole = endsBefore(max, (HALF_LABEL_PX - MARGIN_PX) / pxPerSecond);
-  return times.map((time) => (isWhole(time) ? clock(time) : ""));
-}
-
-/** @param {number} seconds  since 1970 */
-function clock(seconds) {
-  return new Date(seconds * 1000).toLocaleTimeString([], {
-    hour: "2-digit",
-    minute: "2-digit",
-    second: "2-digit",
-    hourCycle: "h23",
-  });
+  const isWhole = endsBefore(max, (LABEL_PX / 2 - MARGIN_PX) / pxPerSecond);
+  return times.map((time) => (isWhole(time) ? timeOfDay(time * 1000) : ""));
 }
 
 /** @param {string} name  of a CSS property of the page */
 function token(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+// Of no size. A canvas knows no `light-dark(…)`: the style of an element has the colour that is shown.
+const probe = document.createElement("span");
+
+/** @param {string} name  of a CSS property of the page that is a colour */
+function color(name) {
+  if (!probe.isConnected) document.body.append(probe);
+  probe.style.color = `var(${name})`;
+  return getComputedStyle(probe).color;
 }

@@ -1,6 +1,9 @@
 // The dashboard's page. Rows and cards are reused and filled, so that focus and selections stay.
 
+import { closeText } from "../../hubbub/js/close-texts.js";
 import { copyOf, find } from "../../hubbub/js/dom.js";
+import { locale } from "../../hubbub/js/locale.js";
+import { gettext, interpolate } from "../../hubbub/js/texts.js";
 import { Charts } from "./charts.js";
 import { freshness, hostOf, newest, processOf, subject } from "./dashboard-state.js";
 import { fill, part, timeOfDay } from "./fill.js";
@@ -11,8 +14,13 @@ import { age } from "./units.js";
 
 /** @import { DashboardState, Freshness, Sample, Subject } from "./types.js" */
 
-const FORBIDDEN = 4005;
-const WORDS = { connecting: "Connecting", waiting: "Waiting", live: "Live", stale: "Stale", offline: "Offline" };
+const WORDS = {
+  connecting: gettext("Connecting"),
+  waiting: gettext("Waiting"),
+  live: gettext("Live"),
+  stale: gettext("Stale"),
+  offline: gettext("Offline"),
+};
 
 export class DashboardView {
   #root;
@@ -61,7 +69,7 @@ export class DashboardView {
     const since = word === "live" ? "" : madeAt;
     for (const element of elements(this.#root, ".state")) {
       const stale = element.dataset.since || since;
-      fill(element, stale ? `Stale since ${stale}` : "Live");
+      fill(element, stale ? interpolate(gettext("Stale since %(time)s"), { time: stale }) : gettext("Live"));
       element.closest("[data-key]")?.classList.toggle("is-stale", stale !== "");
     }
   }
@@ -71,7 +79,7 @@ export class DashboardView {
    * @param {Sample} sample
    */
   #fill(state, sample) {
-    fill(this.#part("seq"), sample.seq.toLocaleString("en"));
+    fill(this.#part("seq"), sample.seq.toLocaleString(locale));
     this.#fillRows("hosts", "host-card", sample.hosts, (card, host) => fillCard(card, host, state, sample));
     this.#fillRows("processes", "process-row", sample.processes, (row, process) => fillProcess(row, process, sample));
     this.#fillRows("facts", "fact-row", sample.hosts, (row, host) => fillFacts(row, host, sample));
@@ -126,7 +134,12 @@ function titleOf(sample, subject) {
   const host = hostOf(sample, subject);
   if (host) return hostLabel(sample, host);
   const process = processOf(sample, subject);
-  return process ? `${nameParts(process.id).name} on ${hostLabelOf(sample, process)}` : "";
+  return process
+    ? interpolate(gettext("%(process)s on %(host)s"), {
+        process: nameParts(process.id).name,
+        host: hostLabelOf(sample, process),
+      })
+    : "";
 }
 
 /**
@@ -137,14 +150,12 @@ function titleOf(sample, subject) {
 function detail({ why }, word, madeAt) {
   switch (word) {
     case "stale":
-      return `no sample since ${madeAt}`;
+      return interpolate(gettext("no sample since %(time)s"), { time: madeAt });
     case "offline":
-      if (!why.final) return "Reconnecting…";
-      return why.code === FORBIDDEN
-        ? "Your account no longer has access"
-        : why.reason || "Reload the page to try again";
+      if (!why.final) return gettext("Reconnecting…");
+      return closeText(why.code);
     default:
-      return why.via === "http" ? "over HTTP: this network blocks WebSockets" : "";
+      return why.via === "http" ? gettext("over HTTP: this network blocks WebSockets") : "";
   }
 }
 

@@ -1,8 +1,13 @@
 // Helpers that fill the dashboard's elements.
 
 import { find } from "../../hubbub/js/dom.js";
+import { hours, locale } from "../../hubbub/js/locale.js";
+import { gettext } from "../../hubbub/js/texts.js";
 
 /** @import { Level, Reading, Subject } from "./types.js" */
+
+const LEVELS = { high: gettext("high"), "very high": gettext("very high") };
+const clock = new Intl.DateTimeFormat(locale, { ...hours, second: "2-digit" });
 
 /**
  * The element of a part.
@@ -39,7 +44,7 @@ export function fillPart(root, name, text) {
  */
 export function fillLevel(element, level) {
   element.dataset.level = level.replace(" ", "-");
-  fillPart(element, "level", level);
+  fillPart(element, "level", level === "" ? "" : LEVELS[level]);
 }
 
 /**
@@ -63,11 +68,4 @@ export function setSubject(element, subject) {
 }
 
 /** @param {number} ms  since 1970 */
-export function timeOfDay(ms) {
-  return new Date(ms).toLocaleTimeString([], {
-    hour: "2-digit",
-    minute: "2-digit",
-    second: "2-digit",
-    hourCycle: "h23",
-  });
-}
+export const timeOfDay = (ms) => clock.format(ms);

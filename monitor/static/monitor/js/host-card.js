@@ -1,6 +1,7 @@
 // The card of a host: its main numbers, each with a line of the last minutes, and one bar per core.
 
 import { find } from "../../hubbub/js/dom.js";
+import { gettext, interpolate, ngettext } from "../../hubbub/js/texts.js";
 import { columns, hostFacts } from "./dashboard-state.js";
 import { fillLevel, fillPart, noteStale, part, setSubject } from "./fill.js";
 import { hostLabel } from "./reading-names.js";
@@ -34,24 +35,24 @@ export function fillCard(card, host, state, sample) {
   setSubject(card, key);
   fillPart(card, "name", hostLabel(sample, host));
   noteStale(card, host);
-  fillPart(card, "about", `up ${duration(host.uptime_seconds)}`);
+  fillPart(card, "about", interpolate(gettext("up %(time)s"), { time: duration(host.uptime_seconds) }));
   fillMetric(card, "cpu", {
     number: decimal(facts.cpu),
     unit: "%",
-    about: `busiest core ${decimal(facts.busiest)}\u00a0%`,
+    about: interpolate(gettext("busiest core %(percent)s\u00a0%%"), { percent: decimal(facts.busiest) }),
     level: facts.levels.cpu,
   });
   const { used, total } = host.memory_bytes;
   fillMetric(card, "memory", {
     number: decimal(facts.memory),
     unit: "%",
-    about: `${bytesText(used)} of ${bytesText(total)}`,
+    about: interpolate(gettext("%(used)s of %(total)s"), { used: bytesText(used), total: bytesText(total) }),
     level: facts.levels.memory,
   });
   fillMetric(card, "load", {
     number: decimal(facts.load),
     unit: "",
-    about: `${cores} ${cores === 1 ? "core" : "cores"}`,
+    about: interpolate(ngettext("%(n)s core", "%(n)s cores", cores), { n: cores }),
     level: facts.levels.load,
   });
   fillMetric(card, "network", {

@@ -1,5 +1,6 @@
 // The rows of the dashboard's tables: one of a process, one of a host's numbers.
 
+import { locale } from "../../hubbub/js/locale.js";
 import { hostFacts, level } from "./dashboard-state.js";
 import { fillLevel, fillPart, noteStale, part, setSubject } from "./fill.js";
 import { hostLabel, hostLabelOf, nameParts } from "./reading-names.js";
@@ -18,7 +19,7 @@ export function fillProcess(row, process, sample) {
   fillPart(row, "name", name);
   fillPart(row, "host", `${hostLabelOf(sample, process)} · ${pid}`);
   noteStale(row, process);
-  fillPart(row, "sockets", process.sockets.toLocaleString("en"));
+  fillPart(row, "sockets", process.sockets.toLocaleString(locale));
   fillPart(row, "in", decimal(process.frames_in_per_second));
   fillPart(row, "deliveries", decimal(process.deliveries_per_second));
   fillPart(row, "p99", decimal(process.lag_p99_ms));

@@ -1,9 +1,12 @@
 // Numbers for readers: scaled, with one decimal at most. Pure.
 
+import { locale } from "../../hubbub/js/locale.js";
+
 const BYTE_UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
+const ONE_DECIMAL = new Intl.NumberFormat(locale, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
 /**
  * A scaled number of bytes: 1536 is { text: "1.5", unit: "KiB" }.
@@ -40,7 +43,7 @@ export function bytesText(count) {
 export function tick(value, unit) {
   if (unit !== "bytes" && unit !== "rate") return unit === "" ? String(value) : `${value}\u00a0${unit}`;
   const { text, unit: scale } = bytes(value);
-  return `${text.replace(/\.0$/, "")}\u00a0${scale}${unit === "rate" ? "/s" : ""}`;
+  return `${text.replace(/[.,]0$/, "")}\u00a0${scale}${unit === "rate" ? "/s" : ""}`;
 }
 
 /**
@@ -58,7 +61,7 @@ export const endsBefore = (end, half) => (time) => time + half <= end;
  * @param {number} value
  */
 export function decimal(value) {
-  return value < 99.95 ? value.toFixed(1) : String(Math.round(value));
+  return value < 99.95 ? ONE_DECIMAL.format(value) : String(Math.round(value));
 }
 
 /**

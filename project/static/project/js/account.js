@@ -4,7 +4,9 @@
 import { exactTime, fullTime, shortTime } from "../../chat/js/times.js";
 import { find } from "../../hubbub/js/dom.js";
 import { onReturn } from "../../hubbub/js/fetched.js";
+import { locale } from "../../hubbub/js/locale.js";
 import { takeOwnName } from "../../hubbub/js/own-name.js";
+import { gettext, interpolate } from "../../hubbub/js/texts.js";
 
 const NAME_MS = 5_000; // Between two requests for the name.
 
@@ -56,7 +58,10 @@ function refuse(file) {
   chosen.value = "";
   const help = find(document, "#id_profile_picture_helptext", HTMLElement);
   help.setAttribute("role", "alert");
-  help.textContent = `${file.name} is too large. A picture may have ${limit.toFixed(1)} MB.`;
+  help.textContent = interpolate(gettext("%(file)s is too large. A picture may have %(size)s MB."), {
+    file: file.name,
+    size: limit.toLocaleString(locale, { minimumFractionDigits: 1, maximumFractionDigits: 1 }),
+  });
 }
 
 onReturn(find(document, "a.brand", HTMLAnchorElement).href, NAME_MS, takeOwnName);
