@@ -115,7 +115,8 @@ lock: .venv/.installed-dev ## Pin the newest allowed versions of all requirement
 	@$(LOCK) --upgrade requirements-bench.in -o requirements-bench.txt
 	@$(LOCK) --upgrade requirements-docs.in -o requirements-docs.txt
 
-screenshots: .venv/.installed-dev ## Make the pictures of the README anew
+screenshots: .venv/.installed-dev ## Make pictures of the pages into var/screenshots, and the README's anew
+	@$(BIN)/python -m scripts.bundled_redis
 	@$(BIN)/python -m scripts.screenshots
 
 # The stamps record the installation: a second run installs nothing.
