@@ -12,10 +12,12 @@ from typing import Any
 from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
+from django.db.models import Value
+from django.db.models.functions import Concat
 
 from chat.models import Membership, Message, PersonalState, Room
 from hubbub.text import natural_key
-from project.accounts.models import Picture, User
+from project.accounts.models import User
 from project.accounts.pictures import set_picture
 from project.demo import busy
 from project.demo.people import ADMIN, NAMES, PEOPLE
@@ -59,8 +61,8 @@ def fill(now: datetime, seed: int = SEED) -> None:
     for room in ROOMS:
         said = busy.history(seed) if room.slug == BUSY else TALK.get(room.slug, [])
         _write(rooms[room.slug], said, people, now, seed)
-    # Row by row would compute the key of each room's title again.
-    Room.objects.bulk_update(rooms.values(), ["position", "last_seq"])
+    fields = ["title", "description", "is_private", "is_archived", "created_at", "sort_key", "position", "last_seq"]
+    Room.objects.bulk_update(rooms.values(), fields)
     _make_members(rooms, people)
     _make_states(rooms, people)
 
@@ -74,10 +76,14 @@ def set_passwords(password: str) -> None:
 
 
 def _make_people(now: datetime) -> dict[str, User]:
-    group = Group.objects.create(name=GROUP)
-    for right in RIGHTS:
-        app, _, codename = right.partition(".")
-        group.permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
+    # In bulk, here and below: no signal is sent, since no server listens yet.
+    [group] = Group.objects.bulk_create([Group(name=GROUP)])
+    rights = Permission.objects.annotate(name_of=Concat("content_type__app_label", Value("."), "codename"))
+    granted = Group.permissions.through
+    granted.objects.bulk_create(
+        [granted(group=group, permission=right) for right in rights.filter(name_of__in=RIGHTS).order_by("pk")]
+    )
+    users = []
     for number, person in enumerate(PEOPLE):
         user = User(
             username=person.name,
@@ -89,24 +95,30 @@ def _make_people(now: datetime) -> dict[str, User]:
         )
         user.set_unusable_password()
         user.full_clean()
-        user.save()
-        if person.picture:
-            set_picture(user, portrait(person.picture))
-            user.save(update_fields=["shown_picture"])
-        user.groups.add(group)
-    assert Picture.objects.count() == sum(bool(person.picture) for person in PEOPLE)
-    return {user.username: user for user in User.objects.filter(username__in=NAMES)}
+        users.append(user)
+    User.objects.bulk_create(users)
+    for user, person in zip(users, PEOPLE, strict=True):
+        set_picture(user, portrait(person.picture) if person.picture else None)
+    User.objects.bulk_update(users, ["shown_picture"])
+    member = User.groups.through
+    member.objects.bulk_create([member(user=user, group=group) for user in users])
+    return {user.username: user for user in users}
 
 
 def _make_rooms(now: datetime) -> dict[str, Room]:
+    existing = {room.slug: room for room in Room.objects.all()}  # Migrations make two.
+    rooms = {room.slug: existing.get(room.slug) or Room(slug=room.slug) for room in ROOMS}
     for number, room in enumerate(sorted(ROOMS, key=lambda room: natural_key(room.title))):
-        made = Room.objects.filter(slug=room.slug).first() or Room(slug=room.slug)  # Migrations make two.
+        made = rooms[room.slug]
         made.title, made.description = room.title, room.description
         made.is_private, made.is_archived = room.private, room.archived
         made.full_clean()
-        made.save()
-        Room.objects.filter(pk=made.pk).update(created_at=now - timedelta(days=120 - 4 * number, minutes=37 * number))
-    return {room.slug: room for room in Room.objects.all()}
+        made.created_at = now - timedelta(days=120 - 4 * number, minutes=37 * number)
+    dates = {made.slug: made.created_at for made in rooms.values()}
+    Room.objects.bulk_create([made for made in rooms.values() if made.pk is None])
+    for made in rooms.values():
+        made.created_at = dates[made.slug]  # Creation sets it to the present.
+    return rooms
 
 
 def _write(room: Room, said: Sequence[Said], people: Mapping[str, User], now: datetime, seed: int) -> None:

@@ -1,6 +1,7 @@
 """The robots of the demo as a program of `manage.py up`, which `python -m project.demo` runs."""
 
 import asyncio
+import logging
 import os
 import signal
 from datetime import timedelta
@@ -30,6 +31,7 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
+        logging.getLogger("hubbub.client").setLevel(logging.WARNING)  # Not each restart of a server.
         host = next((name.lstrip(".") for name in settings.ALLOWED_HOSTS if name != "*"), "localhost")
         tokens, seeds = make_tokens(), find_seeds(os.environ.get(SEED, str(filling.SEED)))
         connections.close_all()
