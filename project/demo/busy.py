@@ -10,7 +10,7 @@ from project.demo.talk import DAY, Said
 
 WEEKS = 6
 DAY_STARTS, DAY_ENDS = 7 * 60, 17 * 60  # Minutes of a day that people write in.
-MINUTES_BETWEEN = 24.0  # Conversations, on a day of work.
+MINUTES_BETWEEN = 16.0  # Conversations, on a day of work.
 WEEKEND_FACTOR = 9.0
 EDITED, DELETED = 0.03, 0.012  # Shares of the messages.
 
