@@ -88,10 +88,12 @@ def _set_up_django(folder: Path) -> None:
 
 
 def take(folder: Path) -> None:
+    from hubbub import site as identity
     from project.demo import filling
     from scripts import samples
 
     site = Site(folder)
+    identity.identify()  # Keys in Redis have its name.
     filling.prepare(samples.NOW)
     cookie, *others = (site.make_user(name)["cookie"] for name in (VIEWER, *PRESENT))
     _sign_in_at(cookie)
