@@ -22,7 +22,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --re
 UV_INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes --python $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check coverage package npm-package release-package matrix docs bench lock screenshots messages
+.PHONY: help run demo test soak check coverage package npm-package release-package matrix docs bench lock screenshots messages
 .PHONY: test-slow test-fast check-ruff check-format check-mypy check-imports check-biome check-tsc check-migrations
 
 help: ## List the targets
@@ -31,6 +31,10 @@ help: ## List the targets
 run: .venv/.installed ## Run everything on this machine (HOST, PORT, PROCESSES)
 	@$(BIN)/python -m scripts.bundled_redis
 	@exec $(BIN)/python manage.py up --host $(HOST) --port $(PORT) --processes $(PROCESSES)
+
+demo: .venv/.installed ## Run a site of made-up people and rooms, where robots talk (HOST, PORT, PROCESSES)
+	@$(BIN)/python -m scripts.bundled_redis
+	@exec $(BIN)/python -m project.demo --host $(HOST) --port $(PORT) --processes $(PROCESSES)
 
 test: ## Install the tests' programs, and run all tests, also in a browser and on PostgreSQL (WORKERS)
 	@PYTHON=$(PYTHON) scripts/setup.sh
@@ -114,7 +118,8 @@ lock: .venv/.installed-dev ## Pin the newest allowed versions of all requirement
 messages: .venv/.installed-dev ## Collect the texts for translation, and compile the catalogues; names what is not translated
 	@$(BIN)/python -m scripts.messages
 
-screenshots: .venv/.installed-dev ## Make the pictures of the README anew
+screenshots: .venv/.installed-dev ## Make pictures of the pages into var/screenshots, and the README's anew
+	@$(BIN)/python -m scripts.bundled_redis
 	@$(BIN)/python -m scripts.screenshots
 
 # The stamps record the installation: a second run installs nothing.

@@ -33,6 +33,7 @@ class Cluster(Site):
     """
 
     python = sys.executable
+    command = ("manage.py", "up")
 
     def __init__(
         self,
@@ -68,7 +69,7 @@ class Cluster(Site):
             fill(self.folder, "hubbub.sqlite3", self._filled_by)
         # Bound to this process: a killed test run leaves no processes behind.
         self.up = subprocess.Popen(
-            bound_to_parent([self.python, "manage.py", "up", *self._arguments]),
+            bound_to_parent([self.python, *self.command, *self._arguments]),
             cwd=self.root,
             env=self.env,
             stdin=subprocess.DEVNULL,
