@@ -7,6 +7,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from chat import access, managing, reading
@@ -20,7 +21,7 @@ from hubbub.topics import first_answer
 
 EXCERPT_CHARS = 160
 # In the order of the list.
-SECTIONS = {"unread": "Unread", "favourites": "Favourites", "rooms": "Rooms", "archived": "Archived"}
+SECTIONS = {"unread": _("Unread"), "favourites": _("Favourites"), "rooms": _("Rooms"), "archived": _("Archived")}
 
 
 @login_required

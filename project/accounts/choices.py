@@ -58,7 +58,9 @@ def apply_choices(get_response: Callable[[HttpRequest], HttpResponse]) -> Callab
     """Middleware: each page has the language of its reader; `request.choices` has clock and theme for the template."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        translation.activate(translation.get_language_from_request(request))  # Also of the page of an error below.
+        before = translation.get_language() or settings.LANGUAGE_CODE
+        # Also of the page of an error below, such as of the database: so this is no `translation.override`.
+        translation.activate(translation.get_language_from_request(request))
         user: Any = request.user if settings.SESSION_COOKIE_NAME in request.COOKIES else None
         if user is not None and user.is_authenticated:
             request.choices = user  # type: ignore[attr-defined]
@@ -69,6 +71,7 @@ def apply_choices(get_response: Callable[[HttpRequest], HttpResponse]) -> Callab
         response = get_response(request)
         response.headers.setdefault("Content-Language", translation.get_language() or settings.LANGUAGE_CODE)
         patch_vary_headers(response, ("Accept-Language", "Cookie"))
+        translation.activate(before)
         return response
 
     return middleware

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import translation
 
 from project.accounts.models import User
 from tests.support.account_page import ACCOUNT
@@ -107,6 +108,24 @@ def test_cookies_with_anything_else_change_nothing(client: Client) -> None:
     for name in ("language", "clock", "theme"):
         client.cookies[f"hubbub_{name}"] = '"><script>'
     assert look_of(client.get(SIGN_IN)) == ("en", "ltr", "system", "language")
+
+
+def test_the_language_of_a_page_ends_with_it(client: Client) -> None:
+    assert look_of(client.get(SIGN_IN, headers=GERMAN))[0] == "de"
+    assert translation.get_language() == "en"
+
+
+def test_the_page_of_an_error_has_the_language_of_the_browser(
+    alice: User, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.force_login(alice)
+    client.raise_request_exception = False
+    monkeypatch.setattr(User, "is_authenticated", property(lambda user: 1 / 0))
+    page = client.get(ACCOUNT, headers=GERMAN)
+    monkeypatch.undo()
+    translation.activate("en")
+    assert page.status_code == 500
+    assert "Etwas ist schiefgegangen" in page.text
 
 
 def test_a_right_to_left_language_turns_the_page(settings: Any, alice: User, client: Client) -> None:

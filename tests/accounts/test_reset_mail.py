@@ -105,3 +105,17 @@ def test_one_account_that_fails_does_not_keep_the_others_from_their_mails(
     assert named(text) == ["alice", "bob"]
     assert "reset mail: not sent: ConnectionRefusedError" in caplog.text
     assert "example.org" not in caplog.text
+
+
+def test_a_mail_has_the_language_of_the_account_or_else_of_the_request(mailoutbox: Any) -> None:
+    bob = make_owner("bob", email="bob@example.org")
+    User.objects.filter(pk=bob.pk).update(language="de")
+    make_owner("alice")
+    for email, language in (("bob@example.org", "en"), (EMAIL, "de"), (EMAIL, "en")):
+        reset_mail._send(email, "https://chat.example.org", HERE, language)
+    assert [mail.subject for mail in mailoutbox] == [
+        "Dein neues Passwort auf Hubbub",
+        "Dein neues Passwort auf Hubbub",
+        "Reset your password on Hubbub",
+    ]
+    assert "innerhalb von 24 Stunden" in mailoutbox[0].body

@@ -98,6 +98,8 @@ async def test_a_person_chooses_german_dark_and_24_hours(browser: Browser, clust
         assert await room.page.evaluate(LIGHTNESS) < 0.3
         await expect(room.page.locator(".day").last).to_have_text("Heute")
         await expect(room.page.locator(".message time").last).to_have_text(re.compile(r"^\d\d:\d\d$"))
+        await expect(room.page.locator("#body")).to_have_attribute("placeholder", "Nachricht schreiben")
+        await expect(room.page.locator("[data-section=rooms] h3")).to_have_text("Räume")
         await look(room.page, tmp_path, "room-dark")
 
         await room.open("/monitor/")

@@ -67,7 +67,7 @@ class Shown(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._hidden += tag in ("script", "style", "code")
         values = dict(attrs)
-        names = SHOWN_ATTRIBUTES | ({"value"} if values.get("type") == "submit" else set())
+        names = SHOWN_ATTRIBUTES | ({"value"} if tag == "input" and values.get("type") == "submit" else set())
         self.texts += [value for name, value in attrs if name in names and value]
 
     def handle_endtag(self, tag: str) -> None:
@@ -98,8 +98,9 @@ QUIET = re.compile(r"(gettext(_noop)?\([^()]*|\bError\(|querySelector(All)?\(|im
 
 def in_script(path: Path) -> Iterator[str]:
     for kind, before, text in literals(path.read_text()):
+        before = re.sub(r'"(?:[^"\\]|\\.)*"', '""', before)
         if kind == "html":
-            yield from (part.strip() for part in Shown(text).texts if WORDS.search(part.replace("\0", "")))
+            yield from (part.replace("\0", "…").strip() for part in Shown(text).texts if WORDS.search(part))
         elif (
             SENTENCE.search(text) and not QUIET.search(before) and (kind == "template" or re.match(r"[“(]?[A-Z]", text))
         ):

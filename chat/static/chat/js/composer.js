@@ -1,6 +1,7 @@
 // A field for the text of a message: it grows with its text and counts near the limit. Enter sends, Shift+Enter breaks.
 
 import { find } from "../../hubbub/js/dom.js";
+import { interpolate, ngettext } from "../../hubbub/js/texts.js";
 import { clean, countChars } from "./body.js";
 
 const COUNT_FROM = 0.9; // Of the limit; a counter before that is noise.
@@ -95,8 +96,18 @@ export class Composer {
     const left = this.#limit - countChars(body);
     this.#counter.hidden = this.#limit === Infinity || left > this.#limit * (1 - COUNT_FROM);
     this.#counter.textContent = String(left);
-    this.#counter.title = left >= 0 ? `${left} characters left` : `${-left} characters too many`;
+    this.#counter.title = countText(left);
     this.#counter.classList.toggle("is-over", left < 0);
     this.#button.disabled = this.#disabled || body === "" || left < 0;
   }
+}
+
+/** @param {number} left  negative: there are too many characters */
+function countText(left) {
+  const n = Math.abs(left);
+  const text =
+    left >= 0
+      ? ngettext("%(n)s character left", "%(n)s characters left", n)
+      : ngettext("%(n)s character too many", "%(n)s characters too many", n);
+  return interpolate(text, { n });
 }

@@ -1,5 +1,6 @@
 // The public rooms that are not on the user's list. A click brings one back and opens it.
 
+import { gettext } from "../../hubbub/js/texts.js";
 import { repeat } from "../vendor/lit-html/directives/repeat.js";
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { Dialog } from "./dialog.js";
@@ -10,10 +11,10 @@ import { Pages } from "./dialog-pages.js";
 
 const LIMIT = 100;
 const TEXTS = {
-  heading: "Browse rooms",
-  none: "Every public room is on your list.",
-  about: "Public rooms that are not on your list:",
-  archived: "archived",
+  heading: gettext("Browse rooms"),
+  none: gettext("Every public room is on your list."),
+  about: gettext("Public rooms that are not on your list:"),
+  archived: gettext("archived"),
 };
 
 /** @param {Page} page */

@@ -2,6 +2,7 @@
 
 import { failureOf } from "../../hubbub/js/errors.js";
 import { newId } from "../../hubbub/js/new-id.js";
+import { gettext } from "../../hubbub/js/texts.js";
 import { html } from "../vendor/lit-html/lit-html.js";
 import { Dialog } from "./dialog.js";
 
@@ -11,11 +12,11 @@ import { Dialog } from "./dialog.js";
 // After these the attempt may have made the room, or may still make it when it is sent again.
 const UNDECIDED = new Set(["disconnected", "unavailable", "internal", "rate_limited"]);
 const TEXTS = {
-  heading: "New room",
-  title: "Title",
-  description: "Description",
-  private: "Private: members only",
-  make: "Make the room",
+  heading: gettext("New room"),
+  title: gettext("Title"),
+  description: gettext("Description"),
+  private: gettext("Private: members only"),
+  make: gettext("Make the room"),
 };
 
 /** @param {Page} page */

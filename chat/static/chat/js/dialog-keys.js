@@ -1,5 +1,6 @@
 // The keys of the page, as tables.
 
+import { gettext, pgettext } from "../../hubbub/js/texts.js";
 import { html } from "../vendor/lit-html/lit-html.js";
 import { Dialog } from "./dialog.js";
 
@@ -13,50 +14,56 @@ import { Dialog } from "./dialog.js";
 /** @type {{ heading: string, rows: KeyRow[] }[]} */
 export const KEYS = [
   {
-    heading: "Everywhere",
+    heading: gettext("Everywhere"),
     rows: [
-      { keys: [["Ctrl", "K"]], does: "Jump to a room" },
+      { keys: [["Ctrl", "K"]], does: gettext("Jump to a room") },
       {
         keys: [
           ["Alt", "↑"],
           ["Alt", "↓"],
         ],
-        does: "The room above, the room below",
+        does: gettext("The room above, the room below"),
       },
       {
         keys: [
           ["Alt", "Shift", "↑"],
           ["Alt", "Shift", "↓"],
         ],
-        does: "The same among unread rooms",
+        does: gettext("The same among unread rooms"),
       },
-      { keys: [["F6"]], does: "The next part of the page" },
-      { keys: [["?"]], does: "This list" },
+      { keys: [["F6"]], does: gettext("The next part of the page") },
+      { keys: [["?"]], does: gettext("This list") },
     ],
   },
   {
-    heading: "Writing",
+    heading: gettext("Writing"),
     rows: [
-      { keys: [["Enter"]], does: "Send" },
-      { keys: [["Shift", "Enter"]], does: "A new line" },
-      { keys: [["↑"]], does: "Edit your last message, from an empty field" },
-      { keys: [["Esc"]], does: "Leave an edit; mark the room as read" },
+      { keys: [["Enter"]], does: gettext("Send") },
+      { keys: [["Shift", "Enter"]], does: gettext("A new line") },
+      { keys: [["↑"]], does: gettext("Edit your last message, from an empty field") },
+      { keys: [["Esc"]], does: gettext("Leave an edit; mark the room as read") },
     ],
   },
   {
-    heading: "Among the messages",
+    heading: gettext("Among the messages"),
     rows: [
-      { keys: [["↑"], ["↓"]], does: "The message above, the message below" },
-      { keys: [["E"]], does: "Edit it" },
-      { keys: [["L"]], does: "Copy its link" },
-      { keys: [["U"]], does: "Mark as unread from there" },
-      { keys: [["Delete"]], does: "Delete it" },
-      { keys: [["Esc"]], does: "Back to the field" },
+      { keys: [["↑"], ["↓"]], does: gettext("The message above, the message below") },
+      { keys: [["E"]], does: gettext("Edit it") },
+      { keys: [["L"]], does: gettext("Copy its link") },
+      { keys: [["U"]], does: gettext("Mark as unread from there") },
+      { keys: [["Delete"]], does: gettext("Delete it") },
+      { keys: [["Esc"]], does: gettext("Back to the field") },
     ],
   },
 ];
 
-const TEXTS = { heading: "Keys", key: "Key", does: "What it does" };
+const TEXTS = { heading: gettext("Keys"), key: gettext("Key"), does: gettext("What it does") };
+const NAMES = /** @type {Record<string, string>} */ ({
+  Ctrl: pgettext("key", "Ctrl"),
+  Shift: pgettext("key", "Shift"),
+  Enter: pgettext("key", "Enter"),
+  Delete: pgettext("key", "Delete"),
+});
 const MAC = /** @type {Record<string, string>} */ ({ Ctrl: "⌘", Alt: "⌥", Shift: "⇧" });
 
 /**
@@ -66,7 +73,7 @@ const MAC = /** @type {Record<string, string>} */ ({ Ctrl: "⌘", Alt: "⌥", Sh
 export function openKeys(_page, sections = KEYS) {
   const isMac = /mac|iphone|ipad/i.test(navigator.platform);
   /** @param {string} key */
-  const label = (key) => (isMac ? (MAC[key] ?? key) : key);
+  const label = (key) => (isMac ? MAC[key] : undefined) ?? NAMES[key] ?? key;
   /** @param {string[]} keys */
   const together = (keys) => html`<span class="keys">${keys.map((key) => html`<kbd>${label(key)}</kbd>`)}</span> `;
   return new Dialog({

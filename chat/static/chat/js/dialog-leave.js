@@ -1,16 +1,17 @@
 // The question before a room is left.
 
+import { gettext } from "../../hubbub/js/texts.js";
 import { html } from "../vendor/lit-html/lit-html.js";
 import { Dialog } from "./dialog.js";
 
 /** @import { Page } from "./dialog.js" */
 
 const TEXTS = {
-  heading: "Leave this room?",
-  private: "You can return when a moderator invites you again.",
-  public: "It goes off your list. You can return at any time.",
-  stay: "Stay",
-  leave: "Leave",
+  heading: gettext("Leave this room?"),
+  private: gettext("You can return when a moderator invites you again."),
+  public: gettext("It goes off your list. You can return at any time."),
+  stay: gettext("Stay"),
+  leave: gettext("Leave"),
 };
 
 /** @param {Page} page */

@@ -1,5 +1,6 @@
 // The members of a room: who they are, and for those who manage it, inviting, appointing and removing.
 
+import { gettext } from "../../hubbub/js/texts.js";
 import { repeat } from "../vendor/lit-html/directives/repeat.js";
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
 
@@ -13,18 +14,18 @@ import { avatar } from "./row-templates.js";
 
 const LIMIT = 100; // Members in one answer; no room needs more at once.
 const TEXTS = {
-  heading: "Members",
-  public: "Everybody may read and write here. These belong to the room.",
-  invite: "Invite by user name",
-  send: "Invite",
-  invited: "Invited:",
-  moderator: "moderator",
-  you: "you",
-  appoint: "Make moderator",
-  dismiss: "Make member",
-  remove: "Remove",
-  question: "Remove from the room?",
-  keep: "Keep",
+  heading: gettext("Members"),
+  public: gettext("Everybody may read and write here. These belong to the room."),
+  invite: gettext("Invite by user name"),
+  send: gettext("Invite"),
+  invited: gettext("Invited:"),
+  moderator: gettext("moderator"),
+  you: gettext("you"),
+  appoint: gettext("Make moderator"),
+  dismiss: gettext("Make member"),
+  remove: gettext("Remove"),
+  question: gettext("Remove from the room?"),
+  keep: gettext("Keep"),
 };
 
 /** @param {Page} page */

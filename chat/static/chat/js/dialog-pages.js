@@ -1,17 +1,18 @@
 // A list that the server gives in pages, and the search in what is loaded of it.
 
+import { gettext } from "../../hubbub/js/texts.js";
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { matches } from "./jump-match.js";
 
 /** @import { Dialog } from "./dialog.js" */
 
 const TEXTS = {
-  loading: "Loading…",
-  more: "More",
-  again: "Load again",
-  search: "Search",
-  partly: "Only the loaded part of the list is searched.",
-  none: "Nothing matches.",
+  loading: gettext("Loading…"),
+  more: gettext("More"),
+  again: gettext("Load again"),
+  search: gettext("Search"),
+  partly: gettext("Only the loaded part of the list is searched."),
+  none: gettext("Nothing matches."),
 };
 
 /**

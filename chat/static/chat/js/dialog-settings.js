@@ -1,5 +1,6 @@
 // The settings of a room. Sends what this user has changed, and shows what somebody else changes meanwhile.
 
+import { gettext } from "../../hubbub/js/texts.js";
 import { live } from "../vendor/lit-html/directives/live.js";
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { Dialog } from "./dialog.js";
@@ -10,15 +11,15 @@ import { changesOf, followed, settingsOf } from "./dialog-changes.js";
 
 const LOOK_MS = 500; // Between two comparisons with the room.
 const TEXTS = {
-  heading: "Room settings",
-  title: "Title",
-  description: "Description",
-  private: "Private: members only",
-  archived: "Archived: nobody can write",
-  save: "Save",
-  followed: "Somebody else has changed this just now.",
-  conflict: "Somebody else has changed this just now, to:",
-  empty: "(nothing)",
+  heading: gettext("Room settings"),
+  title: gettext("Title"),
+  description: gettext("Description"),
+  private: gettext("Private: members only"),
+  archived: gettext("Archived: nobody can write"),
+  save: gettext("Save"),
+  followed: gettext("Somebody else has changed this just now."),
+  conflict: gettext("Somebody else has changed this just now, to:"),
+  empty: gettext("(nothing)"),
 };
 
 /** @param {Page} page */

@@ -10,6 +10,7 @@
 // A command that fails leaves the dialog as it is, with one sentence that says why.
 
 import { failureOf } from "../../hubbub/js/errors.js";
+import { gettext } from "../../hubbub/js/texts.js";
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
 import { failureText } from "./failure-texts.js";
 
@@ -17,12 +18,12 @@ import { failureText } from "./failure-texts.js";
 
 const SLOW_MS = 1_500; // After this time without an answer the dialog says so.
 const TEXTS = {
-  close: "Close",
-  cancel: "Cancel",
-  question: "Discard what you typed?",
-  discard: "Discard",
-  keep: "Keep writing",
-  slow: "Waiting for the server…",
+  close: gettext("Close"),
+  cancel: gettext("Cancel"),
+  question: gettext("Discard what you typed?"),
+  discard: gettext("Discard"),
+  keep: gettext("Keep writing"),
+  slow: gettext("Waiting for the server…"),
 };
 
 /**

@@ -1,5 +1,6 @@
 // The field "Jump to…": a combobox over the rooms, with entries to browse rooms and to make one at its end.
 
+import { gettext } from "../../hubbub/js/texts.js";
 import { repeat } from "../vendor/lit-html/directives/repeat.js";
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
 import { findEntries } from "./jump-match.js";
@@ -9,15 +10,15 @@ import { placeBox } from "./menu-place.js";
 
 const MAX_SHOWN = 50; // Further rooms are found by typing.
 const TEXTS = {
-  label: "Jump to a room",
-  placeholder: "Jump to…",
-  rooms: "Rooms",
-  private: "private",
-  archived: "archived",
-  unread: "unread",
-  none: "No room matches.",
-  browse: "Browse rooms",
-  create: "New room",
+  label: gettext("Jump to a room"),
+  placeholder: gettext("Jump to…"),
+  rooms: gettext("Rooms"),
+  private: gettext("private"),
+  archived: gettext("archived"),
+  unread: gettext("unread"),
+  none: gettext("No room matches."),
+  browse: gettext("Browse rooms"),
+  create: gettext("New room"),
 };
 
 /** @typedef {{ key: string, entry?: JumpEntry, icon: string, label: string, run: () => void }} Option */
@@ -208,7 +209,7 @@ export class Jump {
 /** The keys that lead to the field; none on a touch screen. */
 function keys() {
   if (matchMedia("(pointer: coarse)").matches) return "";
-  return /mac/i.test(navigator.platform) ? " (⌘ K)" : " (Ctrl K)";
+  return /mac/i.test(navigator.platform) ? " (⌘ K)" : ` (${gettext("Ctrl K")})`;
 }
 
 /**

@@ -1,6 +1,7 @@
 // The commands in the menu of a room: in the room's header, and in its row of the list.
 
 import { failureOf } from "../../hubbub/js/errors.js";
+import { gettext } from "../../hubbub/js/texts.js";
 import { openLeave } from "./dialog-leave.js";
 import { openMembers } from "./dialog-members.js";
 import { openSettings } from "./dialog-settings.js";
@@ -10,17 +11,17 @@ import { failureText } from "./failure-texts.js";
 /** @import { MenuItem } from "./menu.js" */
 
 const TEXTS = {
-  members: "Members",
-  settings: "Room settings",
-  copy: "Copy link",
-  copied: "Link copied.",
-  notCopied: "The browser does not allow copying. The address:",
-  read: "Mark as read",
-  mute: "Mute",
-  unmute: "Unmute",
-  favourite: "Add to favourites",
-  unfavourite: "Remove from favourites",
-  leave: "Leave",
+  members: gettext("Members"),
+  settings: gettext("Room settings"),
+  copy: gettext("Copy link"),
+  copied: gettext("Link copied."),
+  notCopied: gettext("The browser does not allow copying. The address:"),
+  read: gettext("Mark as read"),
+  mute: gettext("Mute"),
+  unmute: gettext("Unmute"),
+  favourite: gettext("Add to favourites"),
+  unfavourite: gettext("Remove from favourites"),
+  leave: gettext("Leave"),
 };
 
 /**

@@ -3,10 +3,11 @@
 //   html`… ${menuButton({ label: "This room", items: () => [{ label: "Leave", icon: "leave", isDanger: true, run }] })} …`
 //   wireMenu(button, { label, items });                               // for a button that is there already
 
+import { gettext } from "../../hubbub/js/texts.js";
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
 import { placeBox } from "./menu-place.js";
 
-const TEXTS = { close: "Close the menu" };
+const TEXTS = { close: gettext("Close the menu") };
 
 /**
  * @typedef {object} MenuItem

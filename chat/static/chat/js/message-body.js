@@ -1,5 +1,6 @@
 // The body of a message as an element: formatted, folded where it is long, marked where it was edited.
 
+import { gettext, interpolate, ngettext } from "../../hubbub/js/texts.js";
 import { formatted } from "./formatted-text.js";
 import { fullTime } from "./times.js";
 
@@ -17,7 +18,7 @@ export function bodyElement({ body, edited_at, deleted }) {
   const element = document.createElement("div");
   element.className = "message-body";
   if (deleted) {
-    element.textContent = "message deleted";
+    element.textContent = gettext("message deleted");
     return element;
   }
   element.append(formatted(body));
@@ -46,16 +47,16 @@ export function linesIn(text) {
  */
 function dressCode(pre) {
   const text = pre.textContent ?? "";
-  const copy = button("Copy", "code-copy");
+  const copy = button(gettext("Copy"), "code-copy");
   copy.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(text);
-      copy.textContent = "Copied";
+      copy.textContent = gettext("Copied");
     } catch {
       getSelection()?.selectAllChildren(pre); // Forbidden: one key is left to press.
-      copy.textContent = "Selected";
+      copy.textContent = gettext("Selected");
     }
-    setTimeout(() => (copy.textContent = "Copy"), 2_000);
+    setTimeout(() => (copy.textContent = gettext("Copy")), 2_000);
   });
   const frame = document.createElement("div");
   frame.className = "code-frame";
@@ -71,11 +72,12 @@ function dressCode(pre) {
  */
 function fold(element, lines) {
   element.classList.add("is-folded");
-  const more = button(`Show all ${lines} lines`, "unfold");
+  const all = interpolate(ngettext("Show all %(n)s line", "Show all %(n)s lines", lines), { n: lines });
+  const more = button(all, "unfold");
   more.setAttribute("aria-expanded", "false");
   more.addEventListener("click", () => {
     const isFolded = element.classList.toggle("is-folded");
-    more.textContent = isFolded ? `Show all ${lines} lines` : "Show less";
+    more.textContent = isFolded ? all : gettext("Show less");
     more.setAttribute("aria-expanded", String(!isFolded));
   });
   if (element.parentNode !== null) element.after(more);
@@ -105,7 +107,7 @@ function markEdited(body, at) {
   mark.className = "edited";
   mark.dir = "ltr";
   mark.title = fullTime(at);
-  mark.textContent = "(edited)";
+  mark.textContent = gettext("(edited)");
   const last = body.lastElementChild;
   if (last?.tagName !== "P") {
     body.append(mark);

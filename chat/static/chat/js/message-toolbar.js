@@ -1,5 +1,6 @@
 // What can be done with a message: one toolbar in the row in question, on a touch screen the same in a sheet; and the keys.
 
+import { gettext } from "../../hubbub/js/texts.js";
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
 
 /** @import { MessageRow, ToolCalls } from "./types.js" */
@@ -25,7 +26,7 @@ export class MessageToolbar {
     this.#calls = calls;
     this.#bar.className = "message-actions";
     this.#bar.setAttribute("role", "toolbar");
-    this.#bar.setAttribute("aria-label", "Message");
+    this.#bar.setAttribute("aria-label", gettext("Message"));
     this.#bar.addEventListener("keydown", (event) => this.#onBarKey(event));
     list.addEventListener("pointerover", (event) => event.pointerType !== "touch" && this.#show(rowAt(event.target)));
     list.addEventListener("pointerleave", () => this.#show(rowAt(document.activeElement)));
@@ -134,9 +135,9 @@ export class MessageToolbar {
     if (tools.length === 0) return;
     const sheet = document.createElement("dialog");
     sheet.className = "dialog sheet";
-    sheet.setAttribute("aria-label", "Message");
+    sheet.setAttribute("aria-label", gettext("Message"));
     render(
-      html`<h2>Message</h2><div class="sheet-actions">${tools.map(
+      html`<h2>${gettext("Message")}</h2><div class="sheet-actions">${tools.map(
         (
           tool,
         ) => html`<button class=${tool.isBad ? "sheet-action is-bad" : "sheet-action"} type="button" data-role=${tool.name}
@@ -144,7 +145,7 @@ export class MessageToolbar {
             sheet.close();
             tool.run();
           }}><svg class="icon" aria-hidden="true"><use href=${`#icon-${tool.icon}`}/></svg>${tool.label}</button>`,
-      )}<button class="sheet-action" type="button" @click=${() => sheet.close()}>Close</button></div>`,
+      )}<button class="sheet-action" type="button" @click=${() => sheet.close()}>${gettext("Close")}</button></div>`,
       sheet,
     );
     // The finger that opened it is still down: where it is lifted is no click in the sheet.
@@ -176,11 +177,11 @@ function toolsFor({ message, mayEdit, mayDelete }, calls) {
   const { seq } = message;
   /** @type {Tool[]} */
   const tools = [];
-  if (mayEdit) tools.push({ name: "edit", label: "Edit", icon: "edit", run: () => calls.edit(seq) });
-  tools.push({ name: "link", label: "Copy link", icon: "link", run: () => calls.link(seq) });
-  tools.push({ name: "unread", label: "Mark unread from here", icon: "unread", run: () => calls.unread(seq) });
+  if (mayEdit) tools.push({ name: "edit", label: gettext("Edit"), icon: "edit", run: () => calls.edit(seq) });
+  tools.push({ name: "link", label: gettext("Copy link"), icon: "link", run: () => calls.link(seq) });
+  tools.push({ name: "unread", label: gettext("Mark unread from here"), icon: "unread", run: () => calls.unread(seq) });
   if (mayDelete)
-    tools.push({ name: "delete", label: "Delete", icon: "delete", run: () => calls.remove(seq), isBad: true });
+    tools.push({ name: "delete", label: gettext("Delete"), icon: "delete", run: () => calls.remove(seq), isBad: true });
   return tools;
 }
 

@@ -1,5 +1,6 @@
 // The people who are present: their number in the header, and the list in the slot.
 
+import { gettext } from "../../hubbub/js/texts.js";
 import { repeat } from "../vendor/lit-html/directives/repeat.js";
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
 import { part } from "./parts.js";
@@ -9,9 +10,9 @@ import { avatar } from "./row-templates.js";
 /** @import { RoomState } from "./types.js" */
 
 const TEXTS = {
-  label: "People here",
-  many: "Too many people to list.",
-  you: "you",
+  label: gettext("People here"),
+  many: gettext("Too many people to list."),
+  you: gettext("you"),
 };
 
 export class PeopleList {

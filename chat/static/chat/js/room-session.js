@@ -1,6 +1,7 @@
 // One room of the page, from the first time that it is shown: its state, and its topic while it is shown.
 
 import { timers } from "../../hubbub/js/browser.js";
+import { gettext } from "../../hubbub/js/texts.js";
 import { Reentry } from "./reentry.js";
 import { initial, reduce } from "./room-state.js";
 import { RoomTopic } from "./room-topic.js";
@@ -178,7 +179,7 @@ export class RoomSession {
   #joined(viewer) {
     this.limit = viewer.body_chars;
     this.#calls.read(this, viewer.read_seq, viewer.read_version);
-    if (this.#reentry.isClosed) this.#calls.notice("This room is open to you again.");
+    if (this.#reentry.isClosed) this.#calls.notice(gettext("This room is open to you again."));
     this.#reentry.opened();
     this.writing.resumeEditing();
     this.reading.joined(viewer);

@@ -1,6 +1,7 @@
 // The open room: its header, its log, the lines above it, and the field for a new message. It decides nothing.
 
 import { find } from "../../hubbub/js/dom.js";
+import { gettext, interpolate, ngettext } from "../../hubbub/js/texts.js";
 import { Composer } from "./composer.js";
 import { copyAsLines } from "./log-copy.js";
 import { LogView } from "./log-view.js";
@@ -15,10 +16,10 @@ import { clockTime, dayName } from "./times.js";
 
 /** @type {Record<ClosedCode, string>} */
 const CLOSED = {
-  removed: "You are no longer a member of this room.",
-  banned: "You cannot enter this room for now.",
-  deleted: "This room was deleted.",
-  not_found: "This room does not exist, or you have no access to it.",
+  removed: gettext("You are no longer a member of this room."),
+  banned: gettext("You cannot enter this room for now."),
+  deleted: gettext("This room was deleted."),
+  not_found: gettext("This room does not exist, or you have no access to it."),
 };
 
 export class RoomView {
@@ -158,7 +159,10 @@ export class RoomView {
     this.#part("title").textContent = room.title;
     this.#part("description").textContent = room.description;
     this.#part("private").hidden = !room.private;
-    part(this.#root, "log").setAttribute("aria-label", `Messages in ${room.title}`);
+    part(this.#root, "log").setAttribute(
+      "aria-label",
+      interpolate(gettext("Messages in %(room)s"), { room: room.title }),
+    );
   }
 
   /** @param {RoomState} state */
@@ -179,8 +183,14 @@ export class RoomView {
     this.#part("news").hidden = news === null;
     if (news === null) return;
     const day = dayName(news.since);
-    const since = day === "Today" ? clockTime(news.since) : `${day}, ${clockTime(news.since)}`;
-    this.#part("news-text").textContent = `${news.count} new since ${since}`;
+    const since = day === gettext("Today") ? clockTime(news.since) : `${day}, ${clockTime(news.since)}`;
+    this.#part("news-text").textContent = interpolate(
+      ngettext("%(n)s new since %(time)s", "%(n)s new since %(time)s", news.count),
+      {
+        n: news.count,
+        time: since,
+      },
+    );
   }
 
   /** @param {number} unseen */
@@ -188,7 +198,9 @@ export class RoomView {
     const jump = this.#part("jump");
     jump.hidden = this.log.isAtEnd;
     part(jump, "jump-text").textContent =
-      unseen > 0 ? `${unseen} new ${unseen === 1 ? "message" : "messages"}` : "Latest";
+      unseen > 0
+        ? interpolate(ngettext("%(n)s new message", "%(n)s new messages", unseen), { n: unseen })
+        : gettext("Latest");
     jump.classList.toggle("is-new", unseen > 0);
     const title = `${unseen > 0 ? `(${unseen}) ` : ""}${this.#open.state.room.title} · Hubbub`;
     if (document.title !== title) document.title = title;
@@ -210,8 +222,10 @@ export class RoomView {
     this.#announced = Math.max(this.#announced, lastSeq);
     if (news.length === 0) return;
     const names = [...new Set(news.map(({ user }) => user.name))];
-    const from = names.length > 2 ? `${names.length} people` : names.join(" and ");
-    const one = news.length === 1 ? `${from}: ${news[0]?.body ?? ""}` : `${news.length} new messages from ${from}`;
+    const from = namesText(names);
+    const text = ngettext("%(n)s new message from %(names)s", "%(n)s new messages from %(names)s", news.length);
+    const one =
+      news.length === 1 ? `${from}: ${news[0]?.body ?? ""}` : interpolate(text, { n: news.length, names: from });
     this.#part("status").textContent = one;
   }
 
@@ -257,4 +271,11 @@ export class RoomView {
   #part(role) {
     return part(this.#root, role);
   }
+}
+
+/** @param {string[]} names */
+function namesText(names) {
+  if (names.length > 2) return interpolate(ngettext("%(n)s person", "%(n)s people", names.length), { n: names.length });
+  const [first = "", second = ""] = names;
+  return names.length === 1 ? first : interpolate(gettext("%(first)s and %(second)s"), { first, second });
 }

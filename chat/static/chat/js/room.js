@@ -5,6 +5,7 @@ import { find } from "../../hubbub/js/dom.js";
 import { Hubbub } from "../../hubbub/js/hub.js";
 import { oncePerTurn } from "../../hubbub/js/once-per-turn.js";
 import { showOwnName } from "../../hubbub/js/own-name.js";
+import { gettext } from "../../hubbub/js/texts.js";
 import { ConnectionStrip } from "./connection-strip.js";
 import { openKeys } from "./dialog-keys.js";
 import { firstOf, roomOf } from "./first-page.js";
@@ -204,7 +205,7 @@ function open({ slug, at }) {
     else if (before !== null || document.activeElement !== document.body)
       find(root, "#room-title", HTMLElement).focus();
   }
-  if (current === null) document.title = "Rooms · Hubbub";
+  if (current === null) document.title = `${gettext("Rooms")} · Hubbub`;
   before?.stop();
 }
 
@@ -255,7 +256,7 @@ async function copyLink(seq) {
   const address = new URL(navigation.addressOf(current.slug, seq), location.href).href;
   try {
     await navigator.clipboard.writeText(address);
-    strip.notice("Link copied.");
+    strip.notice(gettext("Link copied."));
   } catch {
     strip.notice(address); // Forbidden: shown, to be copied by hand.
   }

@@ -1,5 +1,6 @@
 // The rows of the log as lit-html templates. Text goes in as text, never as markup.
 
+import { gettext, interpolate, ngettext } from "../../hubbub/js/texts.js";
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { initialsOf, pictureOf, tintOf } from "./avatars.js";
 import { clockTime, dayName, fullTime } from "./times.js";
@@ -32,21 +33,21 @@ export function rowTemplate(row, parts) {
       return pendingTemplate(row, parts);
     case "deleted":
       return html`<article class="message is-deleted is-run" data-seq=${row.seq} data-first=${row.first} tabindex="-1">
-        <div class="message-content"><div class="message-body">${row.count} messages deleted</div></div></article>`;
+        <div class="message-content"><div class="message-body">${interpolate(ngettext("%(n)s message deleted", "%(n)s messages deleted", row.count), { n: row.count })}</div></div></article>`;
     case "day":
       return html`<h2 class="day"><span>${dayName(row.at)}</span></h2>`;
     case "new":
-      return html`<p class="day is-new"><span>New</span></p>`;
+      return html`<p class="day is-new"><span>${gettext("New")}</span></p>`;
     case "older":
       return html`<p class="older"><button class="text-button" type="button" @click=${parts.older}>${
-        row.loading ? "Loading…" : "Older messages"
+        row.loading ? gettext("Loading…") : gettext("Older messages")
       }</button></p>`;
     case "newer":
       return html`<p class="older"><button class="text-button" type="button" @click=${parts.newer}>${
-        row.loading ? "Loading…" : "Newer messages"
+        row.loading ? gettext("Loading…") : gettext("Newer messages")
       }</button></p>`;
     default:
-      return html`<p class="older">This is the start of the room.</p>`;
+      return html`<p class="older">${gettext("This is the start of the room.")}</p>`;
   }
 }
 
@@ -79,13 +80,13 @@ function messageTemplate(row, parts) {
 function pendingTemplate(row, parts) {
   const { post, user, starts } = row;
   const name = `message is-own ${post.error === null ? "is-pending" : "is-failed"}${starts ? " is-start" : ""}`;
-  return html`<article class=${name} data-seq=${nothing} tabindex="-1" aria-label=${`${user.name}, not sent yet`}>
+  return html`<article class=${name} data-seq=${nothing} tabindex="-1" aria-label=${interpolate(gettext("%(name)s, not sent yet"), { name: user.name })}>
     ${starts ? avatar(user) : nothing}
     ${starts ? nothing : gutter(post.at)}
     <div class="message-content">
       ${starts ? head(user, post.at, true) : nothing}
       ${parts.body(row)}
-      ${post.error === null ? html`<p class="sending">Sending…</p>` : failed(row, parts)}
+      ${post.error === null ? html`<p class="sending">${gettext("Sending…")}</p>` : failed(row, parts)}
     </div>
   </article>`;
 }
@@ -96,11 +97,11 @@ function pendingTemplate(row, parts) {
  */
 function failed({ post }, parts) {
   // A frame that is too long would close the connection again.
-  const again = html`<button class="text-button" type="button" data-role="retry" @click=${() => parts.retry(post.id)}>Send again</button>`;
+  const again = html`<button class="text-button" type="button" data-role="retry" @click=${() => parts.retry(post.id)}>${gettext("Send again")}</button>`;
   return html`<p class="failed" role="alert">
-    <svg class="icon" aria-hidden="true"><use href="#icon-warning"/></svg><span>Not sent. ${post.error?.text}</span>
+    <svg class="icon" aria-hidden="true"><use href="#icon-warning"/></svg><span>${gettext("Not sent.")} ${post.error?.text}</span>
     ${post.error?.code === "too_long" ? nothing : again}
-    <button class="text-button" type="button" data-role="discard" @click=${() => parts.discard(post.id)}>Discard</button>
+    <button class="text-button" type="button" data-role="discard" @click=${() => parts.discard(post.id)}>${gettext("Discard")}</button>
   </p>`;
 }
 
@@ -111,7 +112,7 @@ function failed({ post }, parts) {
  */
 function head({ name }, at, own) {
   return html`<p class="message-head"><span class="message-name"><bdi data-role="name">${name}</bdi></span>${
-    own ? html`<span class="message-you">· you</span>` : nothing
+    own ? html`<span class="message-you">· ${gettext("you")}</span>` : nothing
   } <time datetime=${at} title=${fullTime(at)}>${clockTime(at)}</time></p>`;
 }
 

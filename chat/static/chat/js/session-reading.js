@@ -1,6 +1,7 @@
 // What the user reads of one room: where it opens, the pages of its messages, and how far they were read.
 
 import { failureOf } from "../../hubbub/js/errors.js";
+import { gettext } from "../../hubbub/js/texts.js";
 import { failureText } from "./failure-texts.js";
 import { ReadReports } from "./read-reports.js";
 
@@ -146,7 +147,7 @@ export class Reading {
       this.#session.change({ type: "line.drawn", after: seq - 1 });
     } catch (error) {
       this.#reports.resume();
-      this.#calls.notice(`Not marked. ${failureText(failureOf(error))}`);
+      this.#calls.notice(`${gettext("Not marked.")} ${failureText(failureOf(error))}`);
     }
   }
 
@@ -206,7 +207,7 @@ export class Reading {
       this.#session.change(where.around === undefined ? { type: "latest.came", page } : { type: "place.came", page });
     } catch (error) {
       this.#session.change({ type: "newer.failed" });
-      this.#calls.notice(`Not loaded. ${failureText(failureOf(error))}`);
+      this.#calls.notice(`${gettext("Not loaded.")} ${failureText(failureOf(error))}`);
     } finally {
       this.#isBusy = false;
     }

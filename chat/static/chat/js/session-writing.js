@@ -2,6 +2,7 @@
 
 import { failureOf } from "../../hubbub/js/errors.js";
 import { newId } from "../../hubbub/js/new-id.js";
+import { gettext } from "../../hubbub/js/texts.js";
 import { failureText } from "./failure-texts.js";
 import { lastOwn } from "./room-rows.js";
 import { UnsentText } from "./unsent-text.js";
@@ -120,7 +121,7 @@ export class Writing {
       this.draft = [this.draft, this.#unsent.editOf(edit)].filter(Boolean).join("\n");
       this.#unsent.setEdit(edit, null);
       this.#calls.drafted(this.#session);
-      this.#calls.notice("The message was deleted. Your edit is in the field below.");
+      this.#calls.notice(gettext("The message was deleted. Your edit is in the field below."));
     }
   }
 
@@ -139,7 +140,7 @@ export class Writing {
       this.#unsent.setEdit(seq, null);
       this.#calls.focus(this.#session);
     } catch (error) {
-      problem.textContent = `Not saved. ${failureText(failureOf(error))}`;
+      problem.textContent = `${gettext("Not saved.")} ${failureText(failureOf(error))}`;
     }
   }
 
@@ -152,7 +153,7 @@ export class Writing {
       if (message?.user.id !== this.#session.state.me.id) return;
       this.#calls.offerUndo(this.#session, () => this.#restore(seq, message.body));
     } catch (error) {
-      this.#calls.notice(`Not deleted. ${failureText(failureOf(error))}`);
+      this.#calls.notice(`${gettext("Not deleted.")} ${failureText(failureOf(error))}`);
     }
   }
 
@@ -165,7 +166,7 @@ export class Writing {
       await this.#session.topic.restore(seq, body);
       this.#calls.focus(this.#session);
     } catch (error) {
-      this.#calls.notice(`Not restored. ${failureText(failureOf(error))}`);
+      this.#calls.notice(`${gettext("Not restored.")} ${failureText(failureOf(error))}`);
     }
   }
 }

@@ -1,12 +1,18 @@
 // The sections of the list of rooms, from what the server tells of the rooms and of this user's own. Pure.
 
+import { gettext } from "../../hubbub/js/texts.js";
 import { unreadIn } from "./reading.js";
 import { inOrder } from "./room-list.js";
 
 /** @import { ReadingState, RoomEntry, SidebarRoom, SidebarSection } from "./types.js" */
 
 /** @type {Record<SidebarSection["name"], string>} */
-export const SECTIONS = { unread: "Unread", favourites: "Favourites", rooms: "Rooms", archived: "Archived" };
+export const SECTIONS = {
+  unread: gettext("Unread"),
+  favourites: gettext("Favourites"),
+  rooms: gettext("Rooms"),
+  archived: gettext("Archived"),
+};
 
 /**
  * A room as the list shows it.

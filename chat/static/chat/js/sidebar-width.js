@@ -1,5 +1,7 @@
 // The edge of the list of rooms: dragged, or moved by the arrow keys, and remembered.
 
+import { gettext } from "../../hubbub/js/texts.js";
+
 const KEY = "hubbub.rooms-width";
 const [MIN, MAX, STEP] = [200, 360, 16];
 
@@ -11,7 +13,7 @@ export function wireWidth(root) {
   for (const [name, value] of Object.entries({
     role: "separator",
     "aria-orientation": "vertical",
-    "aria-label": "Width of the list of rooms",
+    "aria-label": gettext("Width of the list of rooms"),
   })) {
     edge.setAttribute(name, value);
   }

@@ -1,5 +1,6 @@
 // The list of rooms beside the talk, and on a phone a view of its own.
 
+import { gettext, interpolate } from "../../hubbub/js/texts.js";
 import { repeat } from "../vendor/lit-html/directives/repeat.js";
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
 import { part } from "./parts.js";
@@ -94,12 +95,12 @@ export class Sidebar {
       <a class="rooms-link" href=${this.#calls.addressOf(slug)} aria-current=${isHere ? "page" : nothing}>
         ${sign(room)}
         <span class="rooms-words"><bdi data-role="room-title">${title}</bdi>${lastWords(room)}</span>
-        ${archived ? html`<span data-role="room-archived" class="visually-hidden">archived</span>` : nothing}
-        ${draft ? icon("edit", "draft") : nothing}
-        ${muted ? icon("muted", "muted") : nothing}
-        ${unread > 0 ? html`<span class="rooms-unread" data-role="unread"><span data-role="unread-count">${unread}</span><span class="visually-hidden"> unread</span></span>` : nothing}
+        ${archived ? html`<span data-role="room-archived" class="visually-hidden">${gettext("archived")}</span>` : nothing}
+        ${draft ? icon("edit", gettext("draft")) : nothing}
+        ${muted ? icon("muted", gettext("muted")) : nothing}
+        ${unread > 0 ? html`<span class="rooms-unread" data-role="unread"><span data-role="unread-count">${unread}</span><span class="visually-hidden"> ${gettext("unread")}</span></span>` : nothing}
       </a>
-      <button class="icon-button rooms-more" type="button" aria-label=${`Actions: ${title}`} aria-haspopup="menu"
+      <button class="icon-button rooms-more" type="button" aria-label=${interpolate(gettext("Actions: %(room)s"), { room: title })} aria-haspopup="menu"
         @click=${(/** @type {Event} */ event) => this.#calls.menu(room, /** @type {HTMLElement} */ (event.currentTarget))}
         ><svg class="icon" aria-hidden="true"><use href="#icon-more"/></svg></button>
     </li>`;
@@ -115,8 +116,8 @@ export class Sidebar {
       ({ slug }) => slug,
       (room) => html`<li data-slug=${room.slug}>
         <a class="lobby-row" href=${this.#calls.addressOf(room.slug)}>
-          <span class="lobby-head"><bdi class="lobby-title">${room.title}</bdi>${room.private ? icon("lock", "private") : nothing}
-            ${room.unread > 0 ? html`<span class="chip is-new">${room.unread} unread</span>` : nothing}
+          <span class="lobby-head"><bdi class="lobby-title">${room.title}</bdi>${room.private ? icon("lock", gettext("private")) : nothing}
+            ${room.unread > 0 ? html`<span class="chip is-new">${interpolate(gettext("%(n)s unread"), { n: room.unread })}</span>` : nothing}
             ${room.last === null ? nothing : html`<time class="lobby-time" datetime=${room.last.at}>${shortTime(room.last.at)}</time>`}</span>
           ${lobbyWords(room)}
         </a></li>`,
@@ -149,16 +150,16 @@ export class Sidebar {
     const { above, below } = this.#hiddenUnread();
     this.#pills.above.hidden = above.length === 0;
     this.#pills.below.hidden = below.length === 0;
-    this.#pills.above.textContent = `↑ ${above.length} unread`;
-    this.#pills.below.textContent = `↓ ${below.length} unread`;
+    this.#pills.above.textContent = `↑ ${interpolate(gettext("%(n)s unread"), { n: above.length })}`;
+    this.#pills.below.textContent = `↓ ${interpolate(gettext("%(n)s unread"), { n: below.length })}`;
   }
 }
 
 /** @param {RoomEntry} room */
 function sign(room) {
-  if (room.archived) return icon("archive", "archived");
+  if (room.archived) return icon("archive", gettext("archived"));
   return room.private
-    ? icon("lock", "private")
+    ? icon("lock", gettext("private"))
     : html`<svg class="icon" aria-hidden="true"><use href="#icon-public"/></svg>`;
 }
 
@@ -172,16 +173,16 @@ const icon = (name, label) =>
 /** @param {RoomEntry} room */
 function lastWords({ last }) {
   if (last === null) return nothing;
-  const words = last.text === null ? "message deleted" : last.text;
+  const words = last.text === null ? gettext("message deleted") : last.text;
   return html`<span class="rooms-last" dir="auto"><bdi>${last.user.name}</bdi>: ${words}</span>`;
 }
 
 /** @param {RoomEntry} room */
 function lobbyWords({ last }) {
-  if (last === null) return html`<span class="lobby-last" data-role="last">No messages yet</span>`;
+  if (last === null) return html`<span class="lobby-last" data-role="last">${gettext("No messages yet")}</span>`;
   return html`<span class="lobby-last" dir="auto" data-role="last">${
     last.text === null
-      ? html`<em>message deleted</em>`
+      ? html`<em>${gettext("message deleted")}</em>`
       : html`<bdi class="lobby-author">${last.user.name}</bdi>: ${last.text}`
   }</span>`;
 }

@@ -1,6 +1,7 @@
 // Signing out: asks about unsent text in every tab of this browser, and then deletes all text of the user.
 
 import { forget, merge, unsentOf } from "../../chat/js/unsent-text.js";
+import { gettext, interpolate, ngettext } from "../../hubbub/js/texts.js";
 
 /** @import { MergedRoom, UnsentRoom } from "../../chat/js/types.js" */
 
@@ -100,9 +101,11 @@ function itemOf({ slug, draft, posts, edits }) {
   const name = document.createElement("bdi");
   name.textContent = slug;
   const parts = [];
-  if (draft) parts.push("a draft");
-  if (posts.size > 0) parts.push(posts.size === 1 ? "1 unsent message" : `${posts.size} unsent messages`);
-  if (edits.size > 0) parts.push(edits.size === 1 ? "1 unsaved edit" : `${edits.size} unsaved edits`);
+  if (draft) parts.push(gettext("a draft"));
+  if (posts.size > 0)
+    parts.push(interpolate(ngettext("%(n)s unsent message", "%(n)s unsent messages", posts.size), { n: posts.size }));
+  if (edits.size > 0)
+    parts.push(interpolate(ngettext("%(n)s unsaved edit", "%(n)s unsaved edits", edits.size), { n: edits.size }));
   item.append(name, `: ${parts.join(", ")}`);
   return item;
 }
