@@ -28,28 +28,30 @@ async def run() -> None:
             loop.call_soon_threadsafe(woken.set)
 
     read_signals.add_waker(wake)
-    with ThreadPoolExecutor(1, "chat-telling") as executor:
-        try:
-            while True:
-                woken.clear()
-                try:
-                    await loop.run_in_executor(executor, work)
-                except (DatabaseError, InterfaceError) as error:
-                    if not is_failing:
-                        logger.warning("read positions: not told, tried again each second: %r", error)
-                    is_failing = True
-                    woken.set()
-                else:
-                    is_failing = False
-                await asyncio.sleep(TELL_SECONDS)
-                try:
-                    async with asyncio.timeout(SWEEP_SECONDS):
-                        await woken.wait()
-                except TimeoutError:
-                    pass
-        finally:
-            read_signals.remove_waker(wake)
-            await asyncio.shield(loop.run_in_executor(executor, connections.close_all))
+    executor = ThreadPoolExecutor(1, "chat-telling")
+    try:
+        while True:
+            woken.clear()
+            try:
+                await loop.run_in_executor(executor, work)
+            except (DatabaseError, InterfaceError) as error:
+                if not is_failing:
+                    logger.warning("read positions: not told, tried again each second: %r", error)
+                is_failing = True
+                woken.set()
+            else:
+                is_failing = False
+            await asyncio.sleep(TELL_SECONDS)
+            try:
+                async with asyncio.timeout(SWEEP_SECONDS):
+                    await woken.wait()
+            except TimeoutError:
+                pass
+    finally:
+        read_signals.remove_waker(wake)
+        closed = loop.run_in_executor(executor, connections.close_all)
+        executor.shutdown(wait=False)  # A database that hangs does not hold up the loop, which still serves.
+        await asyncio.shield(closed)
 
 
 def work() -> None:
