@@ -3,9 +3,11 @@
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 
 from django.db import Error as DatabaseError
 from django.db import InterfaceError, close_old_connections, connections
+from django.utils import timezone
 
 from chat import read_signals, telling
 from chat.models import database
@@ -15,6 +17,10 @@ logger = logging.getLogger(__name__)
 TELL_SECONDS = 1.0  # A person's own posts are told once in this time.
 # Between two looks for changes that nobody has told, such as those of a killed process or of a script.
 SWEEP_SECONDS = 5.0
+# Bans that ended while no process ran: pages that were open then come back.
+BEFORE_START = timedelta(minutes=10)
+
+_bans_read_until: datetime | None = None
 
 
 async def run() -> None:
@@ -56,8 +62,12 @@ async def run() -> None:
 
 def work() -> None:
     """Save entries, then tell all changes, in short transactions. Synchronous."""
+    global _bans_read_until
     try:
         telling.save_entries()
+        now = timezone.now()
+        telling.note_ended_bans(_bans_read_until or now - BEFORE_START, now)
+        _bans_read_until = now
         while telling.has_untold() and telling.tell_changes():
             pass
         close_old_connections()
