@@ -54,6 +54,8 @@ class WatchFeed:
         receiver: the group.
     """
 
+    needs_hints = True
+
     def __init__(self, topic: WatchTopic, find: Find, recovery: Recovery, spawn: Spawn, receiver: FeedReceiver) -> None:
         self.recovery = recovery
         self._topic = topic
