@@ -136,25 +136,32 @@ def readable_rooms_for(wanted: Iterable[tuple[Any, str]]) -> dict[tuple[Any, str
     """The room of each (user's key, slug) that the user may read, in a few queries for all."""
     wanted = list(wanted)
     found = _rooms_in(wanted)
-    others = {pair for pair in wanted if pair not in found}
+    others = [pair for pair in wanted if pair not in found]
     readers = with_permission({users.id_of_key(key) for key, _ in others}, READ_ANY_ROOM) if others else ()
-    for key, slug in others:
-        if users.id_of_key(key) in readers and (as_reader := find_room(users.id_of_key(key), slug)):
-            found[key, slug] = as_reader[0]
-    return found
+    return found | _rooms_in(
+        [(key, slug) for key, slug in others if users.id_of_key(key) in readers], may_read_any=True
+    )
 
 
-def _rooms_in(wanted: Sequence[tuple[Any, str]], lock: str = "") -> dict[tuple[Any, str], Room]:
+def _rooms_in(
+    wanted: Sequence[tuple[Any, str]], lock: str = "", *, may_read_any: bool = False
+) -> dict[tuple[Any, str], Room]:
+    """The room of each pair, if it is open to the user. `may_read_any`: readers of all rooms ask."""
     rooms = {room.slug: room for room in rows_by(Room, lock, slug={slug for _, slug in wanted})}
     if not rooms:
         return {}
     room_ids, keys = {room.pk for room in rooms.values()}, {key for key, _ in wanted}
     rows = rows_by(Membership, room_id=room_ids, user_id=keys)
     memberships: dict[tuple[Any, int], Membership] = {(row.user_id, row.room_id): row for row in rows}
+
+    def is_open(room: Room, membership: Membership | None) -> bool:
+        is_banned = membership is not None and membership.is_banned
+        return not is_banned if may_read_any else is_in(room, membership)
+
     return {
         (key, slug): room
         for key, slug in wanted
-        if (room := rooms.get(slug)) and is_in(room, memberships.get((key, room.pk)))
+        if (room := rooms.get(slug)) and is_open(room, memberships.get((key, room.pk)))
     }
 
 

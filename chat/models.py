@@ -146,6 +146,8 @@ class Membership(models.Model):
     class Meta:
         ordering = ["pk"]
         constraints = [models.UniqueConstraint(fields=["room", "user"], name="membership_once")]
+        # Each process looks for bans that have ended.
+        indexes = [models.Index(fields=["banned_until"], condition=~Q(banned_until=None), name="membership_ban_ends")]
 
     def __str__(self) -> str:
         return f"{self.user} in {self.room}"

@@ -6,6 +6,7 @@ and publishes them to the person's pages. So a change costs no statement more, a
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.db import connections, transaction
@@ -13,7 +14,7 @@ from django.db.models import BigIntegerField, F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Greatest
 
 from chat import access, read_signals
-from chat.models import Message, PersonalState, Room, database
+from chat.models import Membership, Message, PersonalState, Room, database
 from chat.protocol import OwnState, PersonRoom, ReadState
 from chat.serializers import rooms_topic
 from hubbub import users
@@ -21,6 +22,7 @@ from hubbub.auth import Identity
 from hubbub.protocol import Refused
 from hubbub.queries import parameter, rows_by
 
+ROWS_PER_STEP = 500
 TABLE = PersonalState._meta.db_table
 
 
@@ -208,6 +210,22 @@ def note_access(user_key: Any, room_id: int) -> None:
     """Tell the person's pages a room anew, after a change of the person's membership: it may be open again."""
     if PersonalState.objects.using(database()).filter(user=user_key, room=room_id).update(position=0):
         read_signals.wake_after_commit()
+
+
+def note_opened(room_id: int) -> None:
+    """After the commit tell a room anew to all who are no members: it may have been private, and is public now."""
+    transaction.on_commit(partial(_note_opened, room_id), using=database(), robust=True)
+
+
+def _note_opened(room_id: int) -> None:
+    members = Membership.objects.filter(room=room_id).exclude(role=Membership.Role.NONE).order_by()
+    others = PersonalState.objects.using(database()).filter(room=room_id).exclude(user__in=members.values("user"))
+    last = 0
+    # In short statements: posts and reports of these people wait for each.
+    while keys := list(others.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:ROWS_PER_STEP]):
+        PersonalState.objects.using(database()).filter(pk__in=keys).update(position=0)
+        last = keys[-1]
+    read_signals.wake()
 
 
 # Reading

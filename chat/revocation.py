@@ -46,6 +46,7 @@ def denied_users(rooms: Mapping[str, Set[str]]) -> dict[str, dict[str, str]]:
                 outsiders.append((slug, user_id))
                 continue
             else:
+                typing_rights.note_reader(slug, user_id, False)  # A reader may have become a member.
                 continue
             denied.setdefault(slug, {})[user_id] = reason
     readers = _readers_among({user_id for _, user_id in outsiders})

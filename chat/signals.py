@@ -43,6 +43,8 @@ def _room_saved(instance: Room, created: bool, update_fields: Collection[str] | 
     elif update_fields is None or "is_private" in update_fields:
         rooms_topic().lists_changed(keys=[instance.slug])
         services.note_access_changed(instance.pk)
+        if not instance.is_private:
+            reading.note_opened(instance.pk)
 
 
 def _room_deleted(instance: Room, **_: object) -> None:

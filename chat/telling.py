@@ -1,6 +1,7 @@
 """Saves first entries, and tells people's pages what changed in their states. Synchronous; `background` calls it."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, connections, transaction
@@ -8,7 +9,7 @@ from django.db import DatabaseError, InterfaceError, connections, transaction
 from chat import access, read_signals
 from chat.models import Membership, Message, PersonalState, Room, database
 from chat.reading import event_of
-from chat.serializers import person_topic
+from chat.serializers import person_topic, rooms_topic
 from hubbub import users
 from hubbub.queries import rows_by
 from hubbub.topics import next_positions
@@ -54,6 +55,16 @@ def _own_until(room: Room, key: Any, seq: int) -> int:
                 break
             seq = at
     return seq
+
+
+def note_ended_bans(after: datetime, until: datetime) -> None:
+    """Have the rooms of bans that ended in this time told to their people, and listed again. Nothing was saved then."""
+    ended = Membership.objects.using(database()).filter(banned_until__gt=after, banned_until__lte=until)
+    pairs = list(ended.order_by().values_list("user", "room"))
+    for key, room_id in pairs:
+        PersonalState.objects.using(database()).filter(user=key, room=room_id).update(position=0)
+    if pairs:
+        rooms_topic().lists_changed(user_ids={users.id_of_key(key) for key, _ in pairs})
 
 
 def has_untold() -> bool:

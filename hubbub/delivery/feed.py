@@ -41,6 +41,8 @@ class Feed(Protocol):
     """The state of one group in one process."""
 
     recovery: Recovery
+    # Whether it learns of some changes by hints alone, which no comparison of positions replaces.
+    needs_hints: bool
 
     @property
     def local(self) -> StreamPosition | None:

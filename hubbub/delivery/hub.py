@@ -60,7 +60,7 @@ class Hub:
         )
         self._subscriptions = self._subscriber.by_name
         self._reconciling: asyncio.Task[None] | None = None
-        self._reconciler = Reconciler(self._subscriptions, self._on_access_version)
+        self._reconciler = Reconciler(self._subscriptions, self._on_access_version, lambda: self.service.may_miss)
         self._tasks: set[asyncio.Task[None]] = set()
         self._budget = WriteBudget()
         self.service = ServiceState()

@@ -15,6 +15,8 @@ from hubbub.protocol import Refused
 
 # A round that begins so many times its interval after the last one: the process was paused.
 PAUSED_ROUNDS = 3
+# Between two comparisons of what changes by hints alone, while those are lost.
+HINTLESS_SECONDS = 5.0
 
 
 class Reconciler:
@@ -23,13 +25,20 @@ class Reconciler:
     Args:
         subscriptions: by name of the group; the hub changes them.
         on_access_version: called with the name and the access version of each group, as just read from the record.
+        may_miss: whether messages may be lost now.
     """
 
     def __init__(
-        self, subscriptions: Mapping[str, Subscription], on_access_version: Callable[[str, int], None]
+        self,
+        subscriptions: Mapping[str, Subscription],
+        on_access_version: Callable[[str, int], None],
+        may_miss: Callable[[], bool],
     ) -> None:
         self._subscriptions = subscriptions
         self._on_access_version = on_access_version
+        self._may_miss = may_miss
+        self._missed = False  # Since what changes by hints alone was compared.
+        self._hintless_at = 0.0
         self._rounds = Periodic(
             self._compare,
             seconds=lambda: conf.settings().reconcile_seconds,
@@ -66,6 +75,18 @@ class Reconciler:
             COUNTERS.comparisons += 1
             await self._compare_with(recovery, groups, is_all)
         self._is_all_due = False
+        self._compare_hintless()
+
+    def _compare_hintless(self) -> None:
+        """Compare what changes by hints alone: now and then while messages are lost, and once after that."""
+        now, may_miss = asyncio.get_running_loop().time(), self._may_miss()
+        if (may_miss and now - self._hintless_at < HINTLESS_SECONDS) or not (may_miss or self._missed):
+            return
+        self._missed, self._hintless_at = may_miss, now
+        for subscription in self._subscriptions.values():
+            feed = subscription.group.feed
+            if feed is not None and feed.needs_hints and (local := feed.local) is not None:
+                feed.compare(local, None)
 
     async def _compare_with(
         self, recovery: Recovery, groups: dict[str, tuple[Sequence | Feed, StreamPosition]], is_all: bool

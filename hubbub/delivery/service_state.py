@@ -1,6 +1,7 @@
 """The service state that clients see: `ok`, or `degraded` while Redis is away and live updates are slow."""
 
 import asyncio
+import math
 from typing import Literal
 
 from hubbub.delivery.frames import Frames
@@ -10,6 +11,8 @@ from hubbub.protocol import ServiceChanged, encode
 
 # A restart of Redis takes less; a frame to every client would cost more than it is worth.
 GRACE_SECONDS = 0.5
+# After this process, others reconnect to Redis within 0.2 s, or 4 s after a hung connection; the rest is margin.
+SETTLE_SECONDS = 6.0
 
 State = Literal["ok", "degraded"]
 
@@ -23,6 +26,12 @@ class ServiceState:
         self._timer: asyncio.TimerHandle | None = None
         self._announcing: asyncio.Task[None] | None = None
         self._announced: State = "ok"
+        self._complete_from = 0.0  # In the loop's time.
+
+    @property
+    def may_miss(self) -> bool:
+        """Whether messages of other processes may be lost: Redis is away, or came back just now."""
+        return asyncio.get_running_loop().time() < self._complete_from
 
     def add(self, outbox: Outbox) -> None:
         """Send every change to this socket from now on. Send it `state` with no await in between."""
@@ -33,11 +42,13 @@ class ServiceState:
 
     def lost(self) -> None:
         """Note that Redis is away."""
+        self._complete_from = math.inf
         if self._timer is None and self.state == "ok":
             self._timer = asyncio.get_running_loop().call_later(GRACE_SECONDS, self._change, "degraded")
 
     def regained(self) -> None:
         """Note that Redis is back."""
+        self._complete_from = asyncio.get_running_loop().time() + SETTLE_SECONDS
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -26,6 +26,7 @@ class NewestFeed:
     """Of a topic of kind newest, which has no record: its members are re-checked, and nothing is compared."""
 
     local = None
+    needs_hints = False
 
     def __init__(self, recovery: Recovery) -> None:
         self.recovery = recovery
@@ -53,6 +54,8 @@ class StateFeed:
         spawn: starts a task that the hub owns.
         receiver: the group.
     """
+
+    needs_hints = False
 
     def __init__(
         self,

@@ -18,7 +18,7 @@ from hubbub.topics.addresses import key_text
 from hubbub.topics.frames import Closed, event_text
 from hubbub.topics.interface import LiveTopic
 
-# Users in one message between processes.
+# Users, and keys, in one message between processes.
 MAX_LISTED = 1000
 
 
@@ -181,9 +181,10 @@ def person_changed(topics: Iterable[LiveTopic], user_id: str, name: str, picture
 
 def lists_changed(topic: LiveTopic, user_ids: Collection[str], keys: Collection[Any]) -> None:
     """See `Watch.lists_changed`."""
-    ids = [*user_ids]
-    for start in range(0, max(1, len(ids)), MAX_LISTED):
-        publisher.publish_listed(topic.group, ids[start : start + MAX_LISTED], [key_text(key) for key in keys])
+    ids, texts = [*user_ids], [key_text(key) for key in keys]
+    for start in range(0, max(1, len(ids), len(texts)), MAX_LISTED):
+        end = start + MAX_LISTED
+        publisher.publish_listed(topic.group, ids[start:end], texts[start:end])
 
 
 def close(topic: LiveTopic, code: str) -> None:

@@ -54,6 +54,8 @@ class WatchFeed:
         receiver: the group.
     """
 
+    needs_hints = True
+
     def __init__(self, topic: WatchTopic, find: Find, recovery: Recovery, spawn: Spawn, receiver: FeedReceiver) -> None:
         self.recovery = recovery
         self._topic = topic
@@ -242,50 +244,52 @@ class WatchFeed:
     async def _send(self, moved: frozenset[str], changes: Mapping[str, tuple[frozenset[str], frozenset[str]]]) -> None:
         live = self._receiver.live
         self._owed = {member: owed for member, owed in self._owed.items() if member in live}
-        prepared: dict[frozenset[str], Frames] = {}
+        prepared: dict[tuple[frozenset[str], frozenset[str]], Frames] = {}
         async for part in in_slices([*live.items()]):
-            together: dict[frozenset[str], list[Outbox]] = {}
+            # Sockets that are sent the same: of most changes all of a slice.
+            together: dict[tuple[frozenset[str], frozenset[str]], list[Outbox]] = {}
             for member, outbox in part:
                 if member not in live:
                     continue
                 user_id = member.user_id or ""
                 keys = moved & self._lists.get(user_id, NOTHING)
                 gained, lost = changes.get(user_id, (NOTHING, NOTHING))
-                if gained or lost or member in self._owed:
-                    self._send_one(member, outbox, keys | gained, lost)
-                elif keys:
+                if gained:
+                    keys |= gained
+                if member in self._owed:
+                    self._send_one(member, outbox, keys, lost)
+                elif keys or lost:
                     if outbox.waiting_bytes > PART_BYTES:
-                        self._owed[member] = Owed(moved={*keys})
+                        self._owed[member] = Owed({*keys}, {*lost})
                     else:
-                        together.setdefault(keys, []).append(outbox)
-            for keys, outboxes in together.items():
-                frames = prepared.get(keys)
+                        together.setdefault((keys, lost), []).append(outbox)
+            for same, outboxes in together.items():
+                frames = prepared.get(same)
                 if frames is None:
-                    frames = prepared[keys] = Frames(*self._moved_texts(keys))
+                    frames = prepared[same] = Frames(*self._texts(*same))
                 COUNTERS.deliveries += len(outboxes) * len(frames.texts)
                 broadcast(frames, outboxes)
 
     def _send_one(self, member: Member, outbox: Outbox, moved: frozenset[str], lost: frozenset[str]) -> None:
         """Send a socket what it has missed as well."""
-        owed = self._owed.pop(member, None) or Owed()
+        owed = self._owed.pop(member)
         owed.gone |= lost
         owed.moved = (owed.moved - lost) | moved
         owed.gone -= moved
         if outbox.waiting_bytes > PART_BYTES:
             self._owed[member] = owed
             return
-        texts = self._moved_texts(owed.moved & self._lists.get(member.user_id or "", NOTHING))
-        if owed.gone:
-            texts.append(encode(Gone(topic=self._topic.address, keys=sorted(owed.gone))))
-        if texts:
+        if texts := self._texts(owed.moved & self._lists.get(member.user_id or "", NOTHING), owed.gone):
             COUNTERS.deliveries += len(texts)
             outbox.put_frames(Frames(*texts))
 
-    def _moved_texts(self, keys: Iterable[str]) -> list[str]:
-        """Frames with the summaries of these keys, each of bounded size."""
+    def _texts(self, keys: Iterable[str], gone: Collection[str]) -> list[str]:
+        """Frames with the summaries of these keys, each of bounded size, and one with the keys that are gone."""
         texts: list[str] = []
         while keys:
             summaries, keys = self._fitting(keys)
             if summaries:
                 texts.append(encode(Moved(topic=self._topic.address, items=summaries)))
+        if gone:
+            texts.append(encode(Gone(topic=self._topic.address, keys=sorted(gone))))
         return texts

@@ -144,3 +144,21 @@ def test_new_room_stands_in_the_list_for_users_who_may_make_one(client: Any, ali
         client.force_login(user)
         for address in ("/", reverse("chat:room", args=["lounge"])):
             assert ("New room" in client.get(address).text) is shown
+
+
+def test_reports_of_readers_take_no_query_for_each_room(reader: Any, alice: Any) -> None:
+    def queries(count: int) -> int:
+        rooms = [services.create_room(slug=f"vault-{count}-{n}", title="Vault", is_private=True) for n in range(count)]
+        banned = services.create_room(slug=f"closed-{count}", title="Closed", is_private=True)
+        until = timezone.now() + timedelta(hours=1)
+        services.set_membership(room_id=banned.pk, user_id=reader.pk, role="none", banned_until=until)
+        slugs = [room.slug for room in (*rooms, banned)]
+        wanted = [(user.pk, slug) for user in (reader, alice) for slug in slugs]
+        with CaptureQueriesContext(connection) as captured:
+            found = access.readable_rooms_for(wanted)
+        assert {pair: room.slug for pair, room in found.items()} == {
+            (reader.pk, room.slug): room.slug for room in rooms
+        }
+        return len(captured)
+
+    assert queries(2) == queries(30)

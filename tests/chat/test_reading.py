@@ -4,16 +4,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import DatabaseError, InterfaceError, connection, connections, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from chat import access, background, deletion, posting, read_signals, reading, services, telling
 from chat.models import Message, PersonalState, Room
 from chat.protocol import OwnState, ReadState
-from chat.topics import PersonTopic, RoomTopic
-from hubbub import Refused, users
-from hubbub.testing import connect
-from tests.support.topic_page import in_thread
+from hubbub import Refused
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -206,33 +203,6 @@ def test_a_lost_room_is_not_found_and_comes_back_as_it_was(alice: Any, bob: Any,
     assert reading.states_of(str(alice.pk)) == {"attic": OwnState(read_seq=3, favourite=True)}
     [(_, event)] = reading.changes_of(str(alice.pk), 0, 100)
     assert (event.room, event.read_seq, event.favourite) == ("attic", 3, True)
-
-
-async def test_a_person_is_told_on_every_page_and_nobody_else(alice: Any, bob: Any, lounge: Room) -> None:
-    person = users.id_of(alice)
-    await in_thread(enter)(alice, lounge)
-    with pytest.raises(Refused) as refused:
-        async with connect(PersonTopic, person, user=bob):
-            pass
-    assert refused.value.code == "not_found"
-    async with connect(PersonTopic, person, user=alice) as page, connect(RoomTopic, "lounge", user=alice) as room:
-        assert page.state == {"rooms": {"lounge": {}}}
-        assert (room.viewer["read_seq"], room.viewer["read_version"]) == (0, 0)
-        await in_thread(post)(bob, lounge, 3)
-        assert await room.read(seq=2, version=0) == {"seq": 2, "version": 0}
-        assert await room.mute(on=True) == {"read_seq": 2, "muted": True}
-        await in_thread(background.work)()
-        event = await page.event("person.room")
-        assert {name: event[name] for name in event if name not in ("topic", "position", "type")} == {
-            "room": "lounge",
-            "read_seq": 2,
-            "muted": True,
-        }
-        assert await room.unread(seq=1) == {"seq": 0, "version": 1}
-        await in_thread(background.work)()
-        assert (await page.event("person.room"))["read_version"] == 1
-    assert await in_thread(telling.has_untold)() is False
-    await in_thread(connections.close_all)()
 
 
 @pytest.mark.slow

@@ -12,9 +12,11 @@ from django.utils import timezone
 from chat import room_lists, services
 from chat.models import Membership, PersonalState, Room
 from chat.posting import post_message
+from chat.serializers import rooms_topic
 from chat.topics import RoomsTopic
 from hubbub import users
 from hubbub.testing import published
+from hubbub.testing.capture import received
 from hubbub.topics import watch_reading
 from hubbub.topics.recovery import find
 from tests.support.personas import make_user
@@ -119,3 +121,16 @@ def test_what_a_room_is_called_as_it_becomes_private_is_not_told_to_its_group(al
     with published("room/plans") as frames:
         services.change_room(room_id=room.pk, title="More plans")
     assert "More plans" in str([*frames])
+
+
+def test_hints_about_many_rooms_and_users_are_bounded() -> None:
+    messages: list[Any] = []
+    users, keys = [str(n) for n in range(1_500)], [f"room-{n}" for n in range(10_000)]
+    with received(messages.append):
+        rooms_topic().lists_changed(user_ids=users, keys=keys)
+        rooms_topic().lists_changed(keys=["lounge"])
+    *many, last = messages
+    assert max(len(message.users) + len(message.keys) for message in many) <= 2_000
+    assert [user for message in many for user in message.users] == users
+    assert [key for message in many for key in message.keys] == keys
+    assert (last.users, last.keys) == ([], ["lounge"])

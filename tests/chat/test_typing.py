@@ -58,6 +58,17 @@ async def test_a_reader_types_nothing_also_when_it_became_one_later(
         assert not await heard(page, other)
 
 
+async def test_a_reader_who_becomes_a_member_types_at_once(bob: Any, charlie: Any, attic: Room) -> None:
+    await charlie.user_permissions.aadd(await Permission.objects.aget(codename="read_any_room"))
+    async with connect(RoomTopic, "attic", user=charlie) as page, connect(RoomTopic, "attic", user=bob) as other:
+        assert not await heard(page, other)
+        await in_thread(services.set_membership)(room_id=attic.pk, user_id=charlie.pk)
+        # As each process checks access to the room after such a change.
+        await in_thread(revocation.denied_users)({"attic": {str(charlie.pk), str(bob.pk)}})
+        await page.typing()
+        await other.event("room.typing")
+
+
 def test_the_oldest_is_forgotten_past_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(typing_rights, "_readers", {})
     monkeypatch.setattr(typing_rights, "MAX_NOTED", 2)

@@ -125,3 +125,55 @@ async def test_a_hint_about_a_user_whose_first_list_is_being_read_is_kept(databa
     async with asyncio.timeout(1):
         while feed._lists[ALICE] != {"b"}:
             await asyncio.sleep(PULSE_SECONDS)
+
+
+class Socket:
+    """An outbox that notes what it was given, and the member behind it."""
+
+    def __init__(self, user_id: str, waiting_bytes: int = 0) -> None:
+        self.user_id = user_id
+        self.waiting_bytes = waiting_bytes
+        self.got: list[str] = []
+
+    def put_frames(self, frames: Any) -> None:
+        self.got += frames.texts
+
+
+async def test_what_many_users_got_and_lost_is_encoded_once(
+    database: Database, feed: WatchFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users = [str(number) for number in range(1, 51)]
+    sockets = [Socket(user_id) for user_id in users]
+    slow = Socket(ALICE, watching.PART_BYTES + 1)
+    encoded: list[Any] = []
+
+    def encode(frame: Any) -> str:
+        encoded.append(frame)
+        return encode_frame(frame)
+
+    def broadcast(frames: Any, outboxes: Any) -> None:
+        for outbox in outboxes:
+            outbox.put_frames(frames)
+
+    encode_frame = watching.encode
+    monkeypatch.setattr(watching, "encode", encode)
+    monkeypatch.setattr(watching, "broadcast", broadcast)
+    for user_id in users:
+        await feed.wait_for(user_id)
+    group: Any = feed._receiver
+    group.live, group.user_ids = {socket: socket for socket in (*sockets, slow)}, {*users}
+    database.keys = {"b"}
+    feed.note_listed(users, ())
+    async with asyncio.timeout(2):
+        while not all(socket.got for socket in sockets):
+            await asyncio.sleep(0)  # Before the next pulse.
+    [texts] = {tuple(socket.got) for socket in sockets}
+    assert [msgspec.json.decode(text)["type"] for text in texts] == ["moved", "gone"]
+    assert len(encoded) == 2
+    # The slow one gets the same as soon as it reads.
+    slow.waiting_bytes = 0
+    feed.note_listed([ALICE], ())
+    async with asyncio.timeout(2):
+        while not slow.got:
+            await asyncio.sleep(PULSE_SECONDS)
+    assert slow.got == [*texts]
