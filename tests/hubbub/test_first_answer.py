@@ -8,22 +8,14 @@ from django.contrib.auth.models import AnonymousUser, Permission
 from django.db import transaction
 from django.template import Context, Template
 
-from hubbub import PUBLIC, Refused, Topic
+from hubbub import Refused
 from hubbub.testing import connect
 from hubbub.topics import first_answer
 from tests.support.polls.models import Note, Option, Poll
-from tests.support.polls.topics import BoardTopic, PollTopic, ThermometerTopic
+from tests.support.polls.topics import BoardTopic, PollTopic, SignTopic, ThermometerTopic
 from tests.support.topic_page import in_thread
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database, pytest.mark.usefixtures("ended_threads")]
-
-
-class BannerTopic(Topic, name="banner"):
-    kind = "newest"
-    permission = PUBLIC
-
-    async def state(self) -> Any:  # type: ignore[override]
-        return {"text": "open until six"}
 
 
 def add_note(text: str) -> None:
@@ -70,7 +62,7 @@ def test_a_position_is_never_above_its_state(alice: Any, monkeypatch: pytest.Mon
 def test_newest_states_have_their_version_also_those_of_coroutines(alice: Any) -> None:
     ThermometerTopic.celsius = 21.5
     assert as_json(first_answer(ThermometerTopic(), alice))["state"] == {"celsius": 21.5}
-    assert as_json(first_answer(BannerTopic(), AnonymousUser()))["state"] == {"text": "open until six"}
+    assert as_json(first_answer(SignTopic(), AnonymousUser()))["state"] == {"text": "open until six"}
 
 
 def test_a_user_who_may_not_join_gets_nothing(alice: Any) -> None:

@@ -1,11 +1,11 @@
 from hubbub import TopicConsumer
 from tests.support.polls.diaries import DiaryTopic
-from tests.support.polls.topics import BoardTopic, PollTopic, ThermometerTopic
+from tests.support.polls.topics import BoardTopic, PollTopic, SignTopic, ThermometerTopic
 from tests.support.polls.trials import DrawerTopic, InboxTopic, ShelfTopic
 
 
 class PollsConsumer(TopicConsumer):
-    topics = [PollTopic, BoardTopic, ThermometerTopic]
+    topics = [PollTopic, BoardTopic, ThermometerTopic, SignTopic]
 
 
 class TrialConsumer(TopicConsumer):

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 import msgspec
 from django.db.models import Count
 
-from hubbub import SIGNED_IN, VIEW, ErrorCode, Refused, Topic, Versioned, command
+from hubbub import PUBLIC, SIGNED_IN, VIEW, ErrorCode, Refused, Topic, Versioned, command
 from tests.support.polls.models import Note, Option, Poll, Vote
 
 
@@ -76,6 +76,14 @@ class ThermometerTopic(Topic, name="thermometer"):
     @command("thermometer.typing", permission=VIEW, told=True)
     def typing(self, user: Any) -> None:
         self.tell({"type": "typing", "name": user.name})
+
+
+class SignTopic(Topic, name="sign"):
+    kind = "newest"
+    permission = PUBLIC
+
+    async def state(self) -> Any:  # type: ignore[override]
+        return {"text": "open until six"}
 
 
 # Last, since they use the topics above. Rows are followed of the topics that this module has imported.
