@@ -1,12 +1,13 @@
 """Menus, dialogs and the field that jumps to a room: by keyboard, and on a phone."""
 
+import json
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from playwright.async_api import expect
 
-from tests.support.chat_page import Open, in_shell, make_room
+from tests.support.chat_page import Open, in_shell, make_room, ready
 from tests.support.cluster import Cluster
 from tests.support.dialogs import dialog, open_menu_item, press, room_of
 
@@ -104,6 +105,10 @@ async def test_the_row_of_a_room_has_a_menu_that_enters_no_room(cluster: Cluster
     slug, page = await room_of(cluster, open_room)
     other = f"other-{uuid4().hex[:8]}"
     await make_room(cluster, other)
+    sent: list[str] = []
+    page.on("websocket", lambda socket: socket.on("framesent", lambda text: sent.append(str(text))))
+    await page.reload()
+    await ready(page)
     row = page.locator(f"#rooms li[data-slug={other}]")
     more = row.get_by_role("button", name="Actions")
     await more.press("Enter")
@@ -119,8 +124,9 @@ async def test_the_row_of_a_room_has_a_menu_that_enters_no_room(cluster: Cluster
     await dialog(page, "leave").get_by_role("button", name="Leave").press("Enter")
     await expect(row).to_have_count(0)
     assert page.url.endswith(f"/rooms/{slug}/"), "the room that is shown stays"
-    code = f"from chat.models import PersonalState; print(PersonalState.objects.get(room__slug={other!r}).read_seq)"
-    assert cluster.shell(code).strip() in ("0", "None")
+    commands = [(frame["type"], frame.get("topic")) for frame in map(json.loads, sent)]
+    assert ("room.mute", f"room/{other}") in commands
+    assert ("join", f"room/{other}") not in commands
 
 
 async def test_members_come_in_pages_and_are_managed(cluster: Cluster, open_room: Open) -> None:
