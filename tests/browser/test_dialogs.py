@@ -1,6 +1,7 @@
 """Menus, dialogs and the field that jumps to a room: by keyboard, and on a phone."""
 
 import json
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -13,7 +14,12 @@ from tests.support.dialogs import dialog, open_menu_item, press, room_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.cluster]
 
-PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 700}, "has_touch": True, "is_mobile": True}
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 360, "height": 700},
+    "has_touch": True,
+    "is_mobile": True,
+    "reduced_motion": "reduce",
+}
 STAYS = "globalThis.stays = true"  # Gone after a page load.
 
 
@@ -43,6 +49,7 @@ async def test_the_menu_and_its_dialogs_work_by_keyboard(cluster: Cluster, open_
     # What was typed is discarded only when asked; a click beside the dialog asks as well.
     await open_menu_item(page, "Room settings")
     await page.keyboard.type(" and more")
+    await expect(page.get_by_label("Title")).to_have_value(re.compile(r"^Dialog-.* and more$"))
     await press(page, "Escape")
     await expect(page.get_by_role("button", name="Keep writing")).to_be_focused()
     await press(page, "Enter")

@@ -228,6 +228,9 @@ export class Dialog {
     element.addEventListener("pointerdown", ({ target }) => {
       isPressed = target === element;
     });
+    element.addEventListener("mousedown", (event) => {
+      if (event.target === element) event.preventDefault(); // The focus stays in its field.
+    });
     element.addEventListener("click", ({ target }) => {
       if (target === element && isPressed) this.tryToClose();
     });
@@ -245,6 +248,8 @@ export class Dialog {
     const isTouch = matchMedia("(pointer: coarse)").matches;
     const field = isTouch ? "input:not([type=search])" : "input";
     focusIn(this.#element, `${field}:enabled`, "[data-role=cancel]", "[data-role=close]");
+    const focused = document.activeElement;
+    if (focused instanceof HTMLInputElement) focused.setSelectionRange(focused.value.length, focused.value.length);
   }
 }
 
