@@ -229,6 +229,9 @@ export class Dialog {
     element.addEventListener("pointerdown", ({ target }) => {
       isPressed = target === element;
     });
+    element.addEventListener("mousedown", (event) => {
+      if (event.target === element) event.preventDefault(); // The focus stays in its field.
+    });
     element.addEventListener("click", ({ target }) => {
       if (target === element && isPressed) this.tryToClose();
     });
@@ -242,10 +245,13 @@ export class Dialog {
   }
 
   #focusFirst() {
-    // On a touch screen a search field would open the keyboard over the list.
-    const isTouch = matchMedia("(pointer: coarse)").matches;
-    const field = isTouch ? "input:not([type=search])" : "input";
-    focusIn(this.#element, `${field}:enabled`, "[data-role=cancel]", "[data-role=close]");
+    // On a touch screen the field of a list would open the keyboard over the list.
+    const isList = this.#options.submit === undefined && matchMedia("(pointer: coarse)").matches;
+    focusIn(this.#element, ...(isList ? [] : ["input:enabled"]), "[data-role=cancel]", "[data-role=close]");
+    const focused = document.activeElement;
+    if (focused instanceof HTMLInputElement && focused.type !== "checkbox") {
+      focused.setSelectionRange(focused.value.length, focused.value.length);
+    }
   }
 }
 

@@ -36,7 +36,7 @@ export class Jump {
   #calls;
   #query = "";
   #isOpen = false;
-  #active = 0;
+  #active = ""; // The key of an option; empty: the first one.
   /** @type {Element | null} the focus before `focus()` */
   #before = null;
 
@@ -95,13 +95,12 @@ export class Jump {
 
   #template() {
     const options = this.#isOpen ? this.#options : [];
-    this.#active = Math.min(this.#active, Math.max(0, options.length - 1));
-    const active = options[this.#active];
+    const active = options[this.#indexIn(options)];
     return html`<div class="jump-to">
       <svg class="icon" aria-hidden="true"><use href="#icon-search"/></svg>
       <input type="text" role="combobox" aria-label=${TEXTS.label} placeholder=${TEXTS.placeholder + keys()}
         aria-autocomplete="list" aria-expanded=${String(this.#isOpen)} aria-controls="jump-list"
-        aria-activedescendant=${active === undefined ? "" : `jump-${active.key}`} autocomplete="off" autocapitalize="none" spellcheck="false" dir="auto"
+        aria-activedescendant=${active === undefined ? nothing : `jump-${active.key}`} autocomplete="off" autocapitalize="none" spellcheck="false" dir="auto"
         @input=${this.#typed} @click=${() => this.#open()} @keydown=${this.#key} @blur=${() => this.#close()}>
       <div class="jump-list" popover="manual" @pointerdown=${stay}>
         <ul id="jump-list" role="listbox" aria-label=${TEXTS.rooms}>${repeat(
@@ -134,7 +133,7 @@ export class Jump {
   /** @param {InputEvent} event */
   #typed = ({ target }) => {
     this.#query = /** @type {HTMLInputElement} */ (target).value;
-    this.#active = 0;
+    this.#active = "";
     this.#isOpen = true;
     this.update();
   };
@@ -143,21 +142,34 @@ export class Jump {
   #key = (event) => {
     if (event.isComposing || event.altKey || event.ctrlKey || event.metaKey) return; // Of the page, or of the browser.
     event.stopPropagation();
-    const count = this.#isOpen ? this.#options.length : 0;
+    const options = this.#isOpen ? this.#options : [];
+    const index = this.#indexIn(options);
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       const step = event.key === "ArrowDown" ? 1 : -1;
-      if (count === 0) this.#open();
-      else this.#move((this.#active + step + count) % count);
+      if (options.length === 0) this.#open();
+      else this.#move(options[(index + step + options.length) % options.length]?.key ?? "");
     } else if (event.key === "Enter") {
-      if (count > 0) this.#choose(this.#options[this.#active]);
+      if (options.length > 0) this.#choose(options[index]);
     } else if (event.key === "Escape") this.#leave();
     else return;
     event.preventDefault();
   };
 
-  /** @param {number} active */
-  #move(active) {
-    this.#active = active;
+  /**
+   * The active option: rooms come and go while the list is open.
+   *
+   * @param {Option[]} options
+   */
+  #indexIn(options) {
+    return Math.max(
+      0,
+      options.findIndex(({ key }) => key === this.#active),
+    );
+  }
+
+  /** @param {string} key */
+  #move(key) {
+    this.#active = key;
     this.update();
     this.#root.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" });
   }
@@ -165,7 +177,7 @@ export class Jump {
   #open() {
     if (this.#isOpen) return;
     this.#isOpen = true;
-    this.#active = 0;
+    this.#active = "";
     this.update();
   }
 

@@ -3,6 +3,7 @@
 import { gettext, interpolate } from "../../hubbub/js/texts.js";
 import { repeat } from "../vendor/lit-html/directives/repeat.js";
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
+import { focusIn } from "./dialog.js";
 import { part } from "./parts.js";
 import { SECTIONS, sectionOf, sections } from "./sidebar-state.js";
 import { shortTime } from "./times.js";
@@ -60,10 +61,15 @@ export class Sidebar {
       if (here !== undefined) this.#kept = { slug: here.slug, section: sectionOf(here) };
     }
     this.sections = sections(rooms, this.#kept);
+    const focused = document.activeElement?.closest("[data-role=rooms-list] li");
+    const control = document.activeElement?.matches("button") ? "button" : "a";
     render(
       this.sections.map((section) => this.#section(section)),
       this.#list,
     );
+    // A room that goes to another section is another row: the focus goes with it.
+    const slug = focused?.isConnected === false ? focused.getAttribute("data-slug") : null;
+    if (slug !== null) focusIn(this.#list, `li[data-slug="${slug}"] ${control}`);
     render(this.#overviewRows(rooms), this.#overview);
     this.#showHere();
     this.#showPills();
