@@ -30,7 +30,11 @@ export class MessageToolbar {
     this.#bar.addEventListener("keydown", (event) => this.#onBarKey(event));
     list.addEventListener("pointerover", (event) => event.pointerType !== "touch" && this.#show(rowAt(event.target)));
     list.addEventListener("pointerleave", () => this.#show(rowAt(document.activeElement)));
-    list.addEventListener("focusin", (event) => this.#show(rowAt(event.target)));
+    list.addEventListener("focusin", ({ target }) => {
+      // Not where a finger has touched a message: a long press shows the same in a sheet.
+      const isTouched = target instanceof Element && target.matches("article:not(:focus-visible)");
+      if (!isTouched) this.#show(rowAt(target));
+    });
     list.addEventListener("keydown", (event) => this.#onKey(event));
     this.#listenForPress();
   }

@@ -64,10 +64,11 @@ const calls = {
     if (session === current) view.composer.text = session.writing.draft;
   },
   opened: (session, place) => {
-    if (session !== current) return;
+    if (session !== current) return 0;
     view.render();
     view.openAt(place);
     markSeen();
+    return view.log.lastSeen();
   },
   read: (session, seq, version) => own.answered(session.slug, seq, version),
   isLooking: (session) => session === current && isLooking(),

@@ -19,7 +19,9 @@ export class Reading {
   #reports;
   /** @type {Place | null} where the room opens; null: at what is new, or at its end */
   #place = null;
-  #isOpening = false;
+  /** @type {"wanted" | "begun" | "done"} whether the log is at the place where the room opens */
+  #opening = "done";
+  #openings = 0;
   #isBusy = false; // A page is requested that has no flag in the state.
 
   /**
@@ -48,7 +50,8 @@ export class Reading {
    */
   start(place) {
     this.#place = place;
-    this.#isOpening = true;
+    this.#opening = "wanted";
+    this.#openings += 1;
     this.#reports.resume();
   }
 
@@ -65,18 +68,21 @@ export class Reading {
    */
   async joined({ read_seq, read_version }) {
     this.#reports.stored(read_seq, read_version);
-    if (!this.#isOpening) {
-      this.#reports.look();
+    if (this.#opening !== "wanted") {
+      this.look();
       return;
     }
-    this.#isOpening = false;
+    this.#opening = "begun";
+    const opening = this.#openings;
     const { state } = this.#session;
     const count = state.lastSeq - read_seq;
     const place = this.#place ?? (count > 0 ? { seq: read_seq + 1, offset: null } : null);
     if (place !== null && place.seq < state.floor) await this.#load({ around: place.seq });
     if (count > 0) this.#drawLine(read_seq, count);
-    this.#calls.opened(this.#session, this.#place ?? this.#atLine());
-    this.#reports.look();
+    if (opening !== this.#openings) return; // Another room was shown, or this one again.
+    const seen = this.#calls.opened(this.#session, this.#place ?? this.#atLine());
+    this.#opening = "done";
+    this.seen(seen);
   }
 
   /**
@@ -98,14 +104,14 @@ export class Reading {
 
   /** @param {number} seq  of the last message on screen; 0: there is none */
   seen(seq) {
-    if (this.#isOpening) return; // Not before the page is where the room opens.
+    if (this.#opening !== "done") return; // Not before the page is where the room opens.
     this.#reports.saw(seq);
     if (seq >= this.#session.state.lastSeq && this.#calls.isLooking(this.#session)) this.#endNews();
   }
 
   /** The user may look at the page now. */
   look() {
-    if (!this.#isOpening) this.#reports.look();
+    if (this.#opening === "done") this.#reports.look();
   }
 
   /** The window is not looked at any more. */

@@ -15,6 +15,7 @@ export class Sidebar {
   #scroller;
   #overview;
   #pills;
+  #total;
   /** @type {SidebarCalls} */
   #calls;
   /** @type {string | null} */
@@ -34,6 +35,7 @@ export class Sidebar {
     this.#scroller = part(root, "rooms-scroll");
     this.#overview = part(root, "overview-list");
     this.#pills = { above: part(root, "unread-above"), below: part(root, "unread-below") };
+    this.#total = part(root, "unread-total");
     this.#calls = calls;
     this.#here = here;
     this.#scroller.addEventListener("scroll", () => this.#showPills(), { passive: true });
@@ -73,6 +75,19 @@ export class Sidebar {
     render(this.#overviewRows(rooms), this.#overview);
     this.#showHere();
     this.#showPills();
+    this.#showTotal(rooms);
+  }
+
+  /**
+   * The number beside the arrow that leads back to the list on a phone.
+   *
+   * @param {SidebarRoom[]} rooms
+   */
+  #showTotal(rooms) {
+    const others = rooms.filter(({ slug, muted, archived }) => slug !== this.#here && !muted && !archived);
+    const total = others.reduce((sum, { unread }) => sum + unread, 0);
+    this.#total.hidden = total === 0;
+    this.#total.textContent = total > 99 ? "99+" : String(total);
   }
 
   #clear() {

@@ -355,8 +355,8 @@ export interface SessionCalls {
   typing(session: RoomSession): void;
   /** The draft is another, not by the user's typing. */
   drafted(session: RoomSession): void;
-  /** The log is to be opened at a place; null: at its end. */
-  opened(session: RoomSession, place: Place | null): void;
+  /** The log is to be opened at a place; null: at its end. Returns the seq of the last message on screen; 0: there is none. */
+  opened(session: RoomSession, place: Place | null): number;
   /** How far the user has read is known. */
   read(session: RoomSession, seq: number, version: number): void;
   isLooking(session: RoomSession): boolean;

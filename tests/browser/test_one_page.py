@@ -1,0 +1,283 @@
+"""One page for all rooms, in a real browser: a switch of rooms, addresses, what is new, keys, and places."""
+
+from uuid import uuid4
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.support.chat_page import MESSAGE, SECONDS, Open, in_shell, make_room, post, ready, says, write_lines
+from tests.support.cluster import Cluster
+
+pytestmark = [pytest.mark.browser, pytest.mark.cluster]
+
+DISTANCE = "log => log.scrollHeight - log.scrollTop - log.clientHeight"
+TOP = "row => row.getBoundingClientRect().top - document.querySelector('.log').getBoundingClientRect().top"
+NO_LOAD = "globalThis.sameDocument = true"
+
+
+async def rooms(cluster: Cluster, *sizes: int) -> list[str]:
+    """New rooms with so many messages each."""
+    slugs = [f"room-{uuid4().hex[:8]}" for _ in sizes]
+    for slug, size in zip(slugs, sizes, strict=True):
+        await make_room(cluster, slug, size)
+    return slugs
+
+
+def link(page: Page, slug: str) -> str:
+    return f"#rooms li[data-slug={slug}] a"
+
+
+async def switch(page: Page, slug: str) -> None:
+    await page.locator(link(page, slug)).click()
+    await page.wait_for_url(f"**/rooms/{slug}/")
+    await ready(page)
+
+
+async def test_a_switch_of_rooms_loads_no_page_and_keeps_what_each_room_had(cluster: Cluster, open_room: Open) -> None:
+    first, second = await rooms(cluster, 80, 3)
+    page, bob = await open_room(cluster, "alice", first), await open_room(cluster, "bob", second)
+    await page.evaluate(NO_LOAD)
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    await says(page, "line 79.")
+    await page.locator("#body").fill("for the first room")
+    row = page.locator("article[data-seq='50']")
+    await page.locator(".log").evaluate("log => log.scrollTop = log.querySelector('[data-seq=\"50\"]').offsetTop - 30")
+    place = await row.evaluate(TOP)
+
+    await switch(page, second)
+    await says(page, "line 2.")
+    assert await page.title() == f"{second.title()} · Hubbub"
+    await expect(page.locator("#room-title")).to_have_text(second.title())
+    await expect(page.locator("#body")).to_have_value("")
+    await expect(page.locator(f"{link(page, first)} [aria-label=draft]")).to_be_visible()
+    await expect(page.locator(link(page, second))).to_have_attribute("aria-current", "page")
+    await post(page, "Hello from a switch.")
+    await says(bob, "Hello from a switch.")
+    await expect(page.locator(MESSAGE, has_text="line 79.")).to_have_count(0)
+
+    await page.go_back()
+    await page.wait_for_url(f"**/rooms/{first}/")
+    await expect(page.locator("#body")).to_have_value("for the first room")
+    await expect(row).to_be_visible()
+    await ready(page)
+    assert abs(await row.evaluate(TOP) - place) <= 2
+    await page.go_forward()
+    await says(page, "Hello from a switch.")
+    assert await page.evaluate("sameDocument") is True
+    assert [url for url in requests if "/rooms/" in url] == []
+
+
+async def test_one_leaves_the_room_that_is_not_shown_and_hears_it_no_more(cluster: Cluster, open_room: Open) -> None:
+    first, second = await rooms(cluster, 1, 1)
+    page, bob = await open_room(cluster, "alice", first), await open_room(cluster, "bob", first)
+    count = bob.locator(".people-toggle [data-role=people-count]")
+    await expect(count).to_have_text("2", timeout=SECONDS)
+    await switch(page, second)
+    await expect(count).to_have_text("1", timeout=SECONDS)
+    await post(bob, "Nobody else is here.")
+    await says(bob, "Nobody else is here.")
+    # The list tells of it, and the room has it when it is shown again.
+    await expect(page.locator(f"{link(page, first)} [data-role=unread-count]")).to_have_text("1", timeout=SECONDS)
+    await switch(page, first)
+    await says(page, "Nobody else is here.")
+
+
+async def test_a_post_that_waits_is_sent_from_another_room(mended: Cluster, open_room: Open) -> None:
+    first, second = await rooms(mended, 1, 1)
+    page, bob = await open_room(mended, "alice", first), await open_room(mended, "bob", first)
+    sockets: list[object] = []
+    await page.route_web_socket("**/ws/chat/", lambda socket: socket.close())
+    await page.route("**/live/**", lambda route: route.abort())
+    await page.evaluate("globalThis.SharedWorker = undefined; dispatchEvent(new Event('offline'))")
+    await page.wait_for_selector("html:not([data-state=open])")
+    await post(page, "Written without a line.")
+    await expect(page.locator(".message.is-pending")).to_have_count(1)
+    await page.locator(link(page, second)).click()
+    await expect(page.locator("#room-title")).to_have_text(second.title())
+    await page.unroute_all()
+    await page.route_web_socket("**/ws/chat/", lambda socket: sockets.append(socket.connect_to_server()))
+    await page.evaluate("dispatchEvent(new Event('online'))")
+    await says(bob, "Written without a line.")
+    await page.locator(link(page, first)).click()
+    await says(page, "Written without a line.")
+
+
+async def test_a_room_opens_at_what_is_new_and_is_read_by_looking(cluster: Cluster, open_room: Open) -> None:
+    slug, other = await rooms(cluster, 10, 1)
+    page = await open_room(cluster, "alice", slug)
+    await says(page, "line 9.")
+    await switch(page, other)
+    await write_lines(cluster, slug, range(10, 50))
+    await expect(page.locator(f"{link(page, slug)} [data-role=unread-count]")).to_have_text("40", timeout=SECONDS)
+    assert await page.locator("[data-section=unread] li").first.get_attribute("data-slug") == slug
+    await switch(page, slug)
+    news = page.locator("[data-role=news]")
+    await expect(news).to_contain_text("40 new since")
+    line = page.locator(".day.is-new")
+    height = await page.locator(".log").evaluate("log => log.clientHeight")
+    assert abs(await line.evaluate(TOP) - height / 3) < 60
+    await news.get_by_role("button", name="Jump to latest").click()
+    await expect(news).to_be_hidden()
+    await expect(page.locator(f"{link(page, slug)} [data-role=unread]")).to_have_count(0, timeout=SECONDS)
+
+
+async def test_more_than_a_page_is_new(cluster: Cluster, open_room: Open) -> None:
+    slug, other = await rooms(cluster, 10, 1)
+    page = await open_room(cluster, "alice", slug)
+    await says(page, "line 9.")
+    await switch(page, other)
+    await write_lines(cluster, slug, range(10, 240))
+    await switch(page, slug)
+    await expect(page.locator("[data-role=news]")).to_contain_text("230 new since")
+    await expect(page.locator("article[data-seq='11']")).to_be_visible()
+    assert await page.locator("article[data-seq='240']").count() == 0
+    # Down to the end, page by page, without a hole.
+    while await page.locator("article[data-seq='240']").count() == 0:
+        await page.locator(".log").evaluate("log => log.scrollTop = log.scrollHeight")
+    shown = "log => [...log.querySelectorAll('[data-seq]')].map(({dataset}) => Number(dataset.seq))"
+    seqs = await page.locator(".log").evaluate(shown)
+    assert seqs == [*range(seqs[0], 241)]
+    assert seqs[0] <= 11
+    await page.locator("#body").press("Escape")
+    await expect(page.locator("[data-role=news]")).to_be_hidden()
+
+
+async def test_escape_marks_read_and_a_message_can_be_marked_unread(cluster: Cluster, open_room: Open) -> None:
+    slug, other = await rooms(cluster, 3, 1)
+    page = await open_room(cluster, "alice", slug)
+    await says(page, "line 2.")
+    await switch(page, other)
+    await write_lines(cluster, slug, range(3, 60))
+    await switch(page, slug)
+    await expect(page.locator("[data-role=news]")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(page.locator("[data-role=news]")).to_be_hidden()
+    await expect(page.locator(f"{link(page, slug)} [data-role=unread]")).to_have_count(0, timeout=SECONDS)
+    await page.locator(".log").evaluate("log => log.scrollTop = log.scrollHeight")
+    row = page.locator("article[data-seq='58']")
+    await row.hover()
+    await row.get_by_role("button", name="Mark unread").click()
+    unread = page.locator(f"{link(page, slug)} [data-role=unread-count]")
+    await expect(unread).to_have_text("3", timeout=SECONDS)
+    await switch(page, other)
+    await expect(unread).to_have_text("3")
+
+
+async def test_an_address_leads_to_a_message_and_its_link_can_be_copied(cluster: Cluster, open_room: Open) -> None:
+    slug, other = await rooms(cluster, 200, 1)
+    page = await open_room(cluster, "alice", other)
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await page.goto(f"{cluster.url}/rooms/{slug}/?at=42")
+    await ready(page)
+    target = page.locator("article[data-seq='42']")
+    await expect(target).to_be_in_viewport()
+    await expect(target).to_be_focused()
+    await page.keyboard.press("l")
+    await expect(page.get_by_text("Link copied.")).to_be_visible()
+    assert await page.evaluate("navigator.clipboard.readText()") == f"{cluster.url}/rooms/{slug}/?at=42"
+    await page.locator(".jump").click()
+    await says(page, "line 199.")
+    assert await page.locator(".log").evaluate(DISTANCE) < 5
+
+
+async def test_the_keyboard_alone_is_enough(cluster: Cluster, open_room: Open) -> None:
+    first, second = sorted(await rooms(cluster, 30, 2))
+    page = await open_room(cluster, "alice", first)
+    await says(page, "line 1.")
+    await page.keyboard.press("Alt+ArrowDown")
+    await expect(page.locator("#room-title")).not_to_have_text(first.title())
+    await page.keyboard.press("Alt+ArrowUp")
+    await expect(page.locator("#room-title")).to_have_text(first.title())
+    await ready(page)
+    await page.locator(".log").focus()
+    await page.keyboard.press("ArrowUp")
+    last = page.locator("article.message").last
+    await expect(last).to_be_focused()
+    await page.keyboard.press("ArrowUp")
+    await expect(last).not_to_be_focused()
+    assert await page.evaluate("document.activeElement.matches('article.message')")
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#body")).to_be_focused()
+    await page.locator(".log").focus()
+    await page.keyboard.type("Typed anywhere.")
+    await expect(page.locator("#body")).to_have_value("Typed anywhere.")
+    await page.keyboard.press("Enter")
+    await says(page, "Typed anywhere.")
+    await page.locator("#room-title").focus()
+    await page.keyboard.press("?")
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await page.keyboard.press("Control+k")
+    await page.keyboard.type(second)
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#room-title")).to_have_text(second.title())
+
+
+async def test_copied_rows_are_lines_with_time_and_name(cluster: Cluster, open_room: Open) -> None:
+    (slug,) = await rooms(cluster, 0)
+    page = await open_room(cluster, "alice", slug)
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    for text in ("One **bold** word.", "Two."):
+        await post(page, text)
+    await says(page, "Two.")
+    select = "list => getSelection().selectAllChildren(list)"
+    await page.locator("[data-role=rows]").evaluate(select)
+    await page.keyboard.press("Control+c")
+    lines = (await page.evaluate("navigator.clipboard.readText()")).split("\n")
+    assert [line.partition("] ")[2] for line in lines] == ["alice: One **bold** word.", "alice: Two."]
+    assert all(line.startswith("[") for line in lines)
+
+
+async def test_long_texts_and_code_are_folded(cluster: Cluster, open_room: Open) -> None:
+    (slug,) = await rooms(cluster, 0)
+    page = await open_room(cluster, "alice", slug)
+    await post(page, "\n".join(f"line {number}" for number in range(60)))
+    body = page.locator(MESSAGE).last
+    unfold = body.get_by_role("button", name="Show all 60 lines")
+    await expect(unfold).to_be_visible()
+    folded = (await body.bounding_box() or {})["height"]
+    assert folded < 450
+    await unfold.click()
+    assert (await body.bounding_box() or {})["height"] > 1_000
+    await post(page, "```\n" + "\n".join(f"x = {number}" for number in range(30)) + "\n```")
+    code = page.locator(MESSAGE).last
+    await expect(code.get_by_role("button", name="Show all 30 lines")).to_be_visible()
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await code.hover()
+    await code.get_by_role("button", name="Copy").click()
+    assert (await page.evaluate("navigator.clipboard.readText()")).startswith("x = 0\nx = 1\n")
+
+
+async def test_the_list_is_as_wide_as_it_was_left_and_people_stay_open(cluster: Cluster, open_room: Open) -> None:
+    page = await open_room(cluster, "alice")
+    await page.set_viewport_size({"width": 1200, "height": 700})
+    await expect(page.locator("#people")).to_be_hidden()
+    edge = page.get_by_role("separator")
+    await edge.focus()
+    for _ in range(3):
+        await page.keyboard.press("ArrowRight")
+    await page.get_by_role("button", name="People here").click()
+    await page.reload()
+    await ready(page)
+    assert (await page.locator("#rooms").bounding_box() or {})["width"] == 312
+    await expect(page.locator("#people")).to_be_visible()
+    await page.set_viewport_size({"width": 900, "height": 700})
+    await page.get_by_role("button", name="Close the list of people").click()
+    await expect(page.locator("#people")).to_be_hidden()
+
+
+async def test_a_room_that_is_closed_to_one_while_another_is_open_goes_from_the_list(
+    cluster: Cluster, open_room: Open
+) -> None:
+    first, second = await rooms(cluster, 1, 1)
+    page = await open_room(cluster, "alice", first)
+    await page.locator("#body").fill("half a message")
+    await switch(page, second)
+    await in_shell(cluster, f"from chat.models import Room; Room.objects.get(slug={first!r}).delete()")
+    await expect(page.locator(link(page, first))).to_have_count(0, timeout=SECONDS)
+    await page.go_back()
+    await expect(page.get_by_text("does not exist, or you have no access")).to_be_visible()
+    await page.get_by_role("link", name="Go to the rooms").click()
+    await expect(page.locator(".overview")).to_be_visible()
+    assert await page.title() == "Rooms · Hubbub"
