@@ -4,13 +4,14 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from hubbub import users
 from monitor import conf
 
 # The readings on a host's card, as (key, label).
-METRICS = (("cpu", "CPU"), ("memory", "Memory"), ("load", "Load"), ("network", "Network"))
+METRICS = (("cpu", _("CPU")), ("memory", _("Memory")), ("load", _("Load")), ("network", _("Network")))
 
 
 @require_safe

@@ -6,6 +6,7 @@ const BYTE_UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
+const PLAIN = new Intl.NumberFormat(locale, { maximumFractionDigits: 3, useGrouping: false });
 const ONE_DECIMAL = new Intl.NumberFormat(locale, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
 /**
@@ -41,7 +42,8 @@ export function bytesText(count) {
  * @param {string} unit  "bytes", "rate" (bytes per second), or the text after the number
  */
 export function tick(value, unit) {
-  if (unit !== "bytes" && unit !== "rate") return unit === "" ? String(value) : `${value}\u00a0${unit}`;
+  if (unit !== "bytes" && unit !== "rate")
+    return unit === "" ? PLAIN.format(value) : `${PLAIN.format(value)}\u00a0${unit}`;
   const { text, unit: scale } = bytes(value);
   return `${text.replace(/[.,]0$/, "")}\u00a0${scale}${unit === "rate" ? "/s" : ""}`;
 }
