@@ -189,14 +189,14 @@ async def keep(made: Sequence[Any]) -> None:
 
 async def show_sample(page: Page, address: str, newest: Any) -> None:
     """Open the dashboard on the stored samples, then send the newest one: its age makes the dashboard live."""
-    from hubbub.publish import publish
-    from monitor.protocol import GROUP, encode, version_of
+    from monitor.protocol import version_of
+    from monitor.topics import MetricsTopic
 
     await page.clock.set_fixed_time(newest.at)
     await page.goto(address)
     number = page.locator("[data-part=seq]")
     await expect(number).to_have_text(str(newest.seq - 1))
-    publish(GROUP, encode(newest).decode(), version=version_of(newest.epoch, newest.seq))
+    MetricsTopic().publish(version_of(newest.epoch, newest.seq), newest)
     await expect(number).to_have_text(str(newest.seq))
     await keep([newest])
 
