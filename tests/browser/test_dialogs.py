@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from playwright.async_api import expect
 
-from tests.support.chat_page import Open, in_shell, make_room, ready
+from tests.support.chat_page import Open, in_shell, make_room, ready, says, write_lines
 from tests.support.cluster import Cluster
 from tests.support.dialogs import dialog, open_menu_item, press, room_of
 
@@ -59,6 +59,17 @@ async def test_the_menu_and_its_dialogs_work_by_keyboard(cluster: Cluster, open_
     await press(page, "Escape", "Tab", "Enter")
     await expect(page.locator("dialog[open]")).to_have_count(0)
     await expect(button).to_be_focused()
+
+
+async def test_an_open_menu_stays_while_messages_come_and_scroll(cluster: Cluster, open_room: Open) -> None:
+    slug, page = await room_of(cluster, open_room)
+    await page.get_by_role("button", name="This room").press("Enter")
+    first = page.get_by_role("menuitem", name="Members")
+    await expect(first).to_be_focused()
+    await write_lines(cluster, slug, range(60))
+    await says(page, "line 59.")
+    assert await page.evaluate("document.querySelector('[data-role=log]').scrollTop") > 0
+    await expect(first).to_be_focused()
 
 
 async def test_a_room_is_found_made_and_left_without_a_page_load(cluster: Cluster, open_room: Open) -> None:
@@ -198,7 +209,7 @@ async def test_settings_show_what_somebody_else_changes_and_keep_it(cluster: Clu
 
 
 async def test_on_a_phone_menus_and_dialogs_are_sheets(cluster: Cluster, open_room: Open) -> None:
-    _, page = await room_of(cluster, open_room, **PHONE)
+    _, page = await room_of(cluster, open_room, 12, **PHONE)
     button = page.get_by_role("button", name="This room")
     await button.tap()
     item = page.get_by_role("menuitem", name="Members")
@@ -214,7 +225,7 @@ async def test_on_a_phone_menus_and_dialogs_are_sheets(cluster: Cluster, open_ro
     await button.tap()
     await item.tap()
     found = dialog(page, "members")
-    await expect(found.locator(".member")).to_have_count(1)
+    await expect(found.locator(".member")).to_have_count(13)
     await expect(found.get_by_role("button", name="Close")).to_be_focused()
     sheet = await found.bounding_box()
     assert sheet is not None
@@ -224,5 +235,9 @@ async def test_on_a_phone_menus_and_dialogs_are_sheets(cluster: Cluster, open_ro
         assert box is not None
         assert box["height"] >= 40, await each.inner_text()
     assert await page.evaluate("document.documentElement.scrollWidth") == 360
+    await found.locator(".member").last.get_by_role("button").tap()
+    await page.get_by_role("menuitem", name="Remove").tap()
+    await found.get_by_role("button", name="Keep").tap()
+    await expect(found.locator(".member")).to_have_count(13)
     await page.touchscreen.tap(180, 10)
     await expect(page.locator("dialog[open]")).to_have_count(0)

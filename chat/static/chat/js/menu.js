@@ -146,6 +146,7 @@ class Menu {
   }
 
   #place() {
+    if (!this.button.isConnected) return;
     const { width, height } = this.#element.getBoundingClientRect();
     const isRightToLeft = getComputedStyle(this.button).direction === "rtl";
     const view = { width: document.documentElement.clientWidth, height: document.documentElement.clientHeight };
@@ -169,11 +170,12 @@ class Menu {
       if (!isInside(target) && !isButton) this.close(false);
     };
     document.addEventListener("pointerdown", outside, { signal, capture: true });
-    document.addEventListener("scroll", ({ target }) => !isInside(target) && this.close(true), {
-      signal,
-      capture: true,
-    });
-    window.addEventListener("resize", () => this.close(true), { signal });
+    // It goes with its button. Other lists scroll by themselves, such as the messages when one comes.
+    const follow = (/** @type {Event} */ { target }) => {
+      if (target instanceof Node && target.contains(this.button)) this.#place();
+    };
+    document.addEventListener("scroll", follow, { signal, capture: true });
+    window.addEventListener("resize", () => this.#place(), { signal });
     element.addEventListener(
       "focusout",
       ({ relatedTarget }) => relatedTarget !== null && !isInside(relatedTarget) && this.close(false),
