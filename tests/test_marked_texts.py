@@ -16,9 +16,12 @@ NOT_FOR_READERS = {"vendor", "migrations", "texts", "management", "client", "sup
 EVERYWHERE = {"Hubbub", "· Hubbub", "UTC", "POST", "SELECT", "INPUT", "HASH", "NFC", "NFKC", "NFKD"}
 KEYS = {"F6", "Enter", "Escape", "Tab", "Home", "End", "ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"}
 ALLOWED = {
-    "chat/static/chat/js/dialog-keys.js": {"Alt", "Ctrl", "Shift", "Esc", "Delete", "E", "K", "L", "U"},
+    "chat/static/chat/js/composer-format.js": {"Shift"},
+    "chat/static/chat/js/composer-toolbar.js": {"Control", "Meta"},
+    "chat/static/chat/js/dialog-keys.js": {"Alt", "Ctrl", "Shift", "Esc", "Delete", *"BEIKLUX"},
     "chat/static/chat/js/message-body.js": {"P"},
     "chat/static/chat/js/row-templates.js": {"message is-own ……"},
+    "chat/templates/chat/composer_box.html": {"Aa"},
     "chat/templates/chat/room.html": {'class="is-room-page"'},
     "chat/templates/admin/chat/room/ban.html": {"app-chat model-room"},
     "hubbub/templates/admin/hubbub/progress.html": {"steps", "data-steps"},

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts import emoji_data
 from tests.support.servers import ROOT
 
 # Of each library: its folder, and the file of its npm package by the name here.
@@ -21,7 +22,11 @@ LIBRARIES = {
             f"directives/{name}.js" for name in ("class-map", "guard", "if-defined", "keyed", "live", "ref", "repeat")
         ))
     }),
+    # Its list is made of both packages' data.
+    "unicode-emoji-json": ("chat/static/chat/vendor/emoji", {"LICENSE": "LICENSE"}),
+    "emojilib": ("chat/static/chat/vendor/emoji", {"LICENSE-emojilib": "LICENSE"}),
 }  # fmt: skip
+EMOJI = "emoji.js"
 
 
 @pytest.mark.parametrize("name", LIBRARIES)
@@ -30,10 +35,16 @@ def test_a_vendored_library_is_the_pinned_package(name: str) -> None:
     version = json.loads((ROOT / "package.json").read_text())["devDependencies"][name]
     package = ROOT / "node_modules" / name
     assert json.loads((package / "package.json").read_text())["version"] == version
-    assert (folder / "README.md").read_text().startswith(f"{name if name != 'uplot' else 'uPlot'} {version}")
+    readme = (folder / "README.md").read_text().splitlines()
+    assert f"{name if name != 'uplot' else 'uPlot'} {version}" in readme[0]
     for here, there in files.items():
         theirs = (package / there).read_text().partition("\n//# sourceMappingURL")[0]
         assert (folder / here).read_text().rstrip("\n") == theirs.rstrip("\n"), here
+
+
+def test_the_list_of_emoji_is_that_of_the_pinned_packages() -> None:
+    assert emoji_data.VENDORED.read_text() == emoji_data.module(ROOT / "node_modules")
+    assert emoji_data.VENDORED.name == EMOJI
 
 
 def test_every_vendored_library_is_listed() -> None:
@@ -41,5 +52,6 @@ def test_every_vendored_library_is_listed() -> None:
     assert folders == {ROOT / folder for folder, _ in LIBRARIES.values()}
     for folder in folders:
         files = {str(path.relative_to(folder)) for path in Path(folder).rglob("*") if path.is_file()}
-        known = next(files for place, files in LIBRARIES.values() if ROOT / place == folder)
-        assert {name for name in files if not name.endswith(".d.ts")} == {"README.md", *known}
+        known = {name for place, names in LIBRARIES.values() if ROOT / place == folder for name in names}
+        made = {EMOJI} if folder == emoji_data.VENDORED.parent else set()
+        assert {name for name in files if not name.endswith(".d.ts")} == {"README.md", *known, *made}

@@ -40,6 +40,30 @@ export const KEYS = [
     rows: [
       { keys: [["Enter"]], does: gettext("Send") },
       { keys: [["Shift", "Enter"]], does: gettext("A new line") },
+      { keys: [["Ctrl", "Enter"]], does: gettext("Send, also from a block of code") },
+      {
+        keys: [
+          ["Ctrl", "B"],
+          ["Ctrl", "I"],
+          ["Ctrl", "Shift", "X"],
+        ],
+        does: gettext("Bold, italic, strikethrough"),
+      },
+      {
+        keys: [
+          ["Ctrl", "E"],
+          ["Ctrl", "Shift", "E"],
+        ],
+        does: gettext("Code, block of code"),
+      },
+      {
+        keys: [
+          ["Ctrl", "Shift", "8"],
+          ["Ctrl", "Shift", "9"],
+          ["Ctrl", "Shift", "L"],
+        ],
+        does: gettext("List, quote, link"),
+      },
       { keys: [["↑"]], does: gettext("Edit your last message, from an empty field") },
       { keys: [["Esc"]], does: gettext("Leave an edit; mark the room as read") },
     ],

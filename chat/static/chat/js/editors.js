@@ -1,10 +1,10 @@
 // The forms in which messages are edited: made once for each edit, and kept while it is open.
 
-import { find } from "../../hubbub/js/dom.js";
 import { Composer } from "./composer.js";
+import { whyLocked } from "./composer-lock.js";
 import { part, stamp } from "./parts.js";
 
-/** @import { EditCalls, Message } from "./types.js" */
+/** @import { EditCalls, Message, RoomState } from "./types.js" */
 
 export class Editors {
   /** @type {EditCalls} */
@@ -39,7 +39,7 @@ export class Editors {
       cancel: () => this.#calls.cancel(),
       changed: (text) => this.#calls.edited(message, text),
     });
-    find(form, "[data-role=cancel]", HTMLElement).addEventListener("click", () => this.#calls.cancel());
+    composer.original = message.body;
     composer.text = this.#calls.editOf(message.seq) ?? message.body;
     this.#open = { seq: message.seq, form, composer, isNew: true };
     return form;
@@ -48,10 +48,11 @@ export class Editors {
   /**
    * The rows were rendered: a new editor is in the document now, so that it can measure itself and take the focus.
    *
-   * @param {number | null} editing  the seq of the message that is edited
+   * @param {RoomState} state
    */
-  rendered(editing) {
+  rendered({ editing, room, closed }) {
     if (this.#open === null) return;
+    this.#open.composer.locked = whyLocked({ room, closed });
     if (this.#open.seq !== editing) this.#open = null;
     else if (this.#open.isNew && this.#open.form.isConnected) {
       this.#open.isNew = false;

@@ -159,7 +159,7 @@ export class LogView {
       this.#list,
     );
     this.#forget(wanted);
-    this.#editors.rendered(state.editing);
+    this.#editors.rendered(state);
     if (!keepPlace) return;
     if (this.#atEnd) this.#stayAtEnd();
     else if (anchor?.isConnected) this.#log.scrollTop += bottomOf(anchor) - bottom;

@@ -3,12 +3,12 @@
 import { find } from "../../hubbub/js/dom.js";
 import { gettext, interpolate, ngettext } from "../../hubbub/js/texts.js";
 import { Composer } from "./composer.js";
+import { whyLocked } from "./composer-lock.js";
 import { copyAsLines } from "./log-copy.js";
 import { LogView } from "./log-view.js";
 import { MessageToolbar } from "./message-toolbar.js";
 import { part } from "./parts.js";
 import { PeopleList } from "./people-list.js";
-import { mayWrite } from "./room-rows.js";
 import { clockTime, dayName } from "./times.js";
 
 /** @import { RoomSession } from "./room-session.js" */
@@ -170,10 +170,7 @@ export class RoomView {
     const { archived, role } = state.room;
     const isEmpty = state.messages.length + state.pending.length === 0;
     this.#part("empty").hidden = !state.joined || archived || role === "reader" || !isEmpty;
-    this.#part("archived").hidden = !archived;
-    this.#part("composer").hidden = state.closed !== null;
-    this.#part("reader").hidden = archived || role !== "reader";
-    this.composer.disabled = !mayWrite(state);
+    this.composer.locked = whyLocked(state);
     this.#part("closed").hidden = state.closed === null;
     this.#part("closed-text").textContent = CLOSED[state.closed ?? "removed"] ?? CLOSED.removed;
   }

@@ -469,3 +469,18 @@ export type Block =
   | { kind: "code"; language: string; text: string }
   | { kind: "quote"; children: Block[] }
   | { kind: "list"; start: number | null; items: Block[][] };
+
+// The composer
+
+export type MarkKind = "bold" | "italic" | "strike" | "code";
+export type FormatKind = MarkKind | "code-block" | "list" | "quote" | "link";
+export type LinePrefix = "- " | "> ";
+
+/** A change of a text: `insert` replaces what is between `from` and `to`, then `start` to `end` is selected. */
+export interface TextEdit {
+  from: number;
+  to: number;
+  insert: string;
+  start: number;
+  end: number;
+}
