@@ -1,12 +1,16 @@
 // A room's page in a fake browser: a hub, the room's topic and the state, without a view.
 
+import { settle } from "./browser.js";
 import { HubPage } from "./hubs.js";
-import { fresh, ROOM, run } from "./rooms.js";
+import { ALICE, fresh, ROOM, run } from "./rooms.js";
+import { Family, SLUG } from "./tabs.js";
 
-/** @import { KeptPost, Message, MessageEvent, Viewer } from "../../chat/static/chat/js/types.js" */
+/** @import { PendingPost, Message, MessageEvent, Viewer } from "../../chat/static/chat/js/types.js" */
 /** @import { Presence, PresenceChange } from "../../hubbub/static/hubbub/js/types.js" */
 
 // After `served.js`, which `rooms.js` imports: it imports scripts of the engine.
+const { Outbox } = await import("../../chat/static/chat/js/outbox.js");
+const { StoredPosts } = await import("../../chat/static/chat/js/outbox-posts.js");
 const { RoomTopic } = await import("../../chat/static/chat/js/room-topic.js");
 
 const TOPIC = "room/general";
@@ -14,16 +18,42 @@ const TOPIC = "room/general";
 export class RoomPage extends HubPage {
   state;
   room;
+  outbox;
+  #posts;
+  #order = 0;
   changes = 0;
   /** @type {string[]} */
   closings = [];
   /** @type {Viewer[]} of each join */
   viewers = [];
 
-  /** @param {KeptPost[]} pending */
+  /** @param {PendingPost[]} pending */
   constructor(pending = []) {
-    super();
-    this.state = fresh(pending);
+    /** @type {InstanceType<typeof Outbox> | undefined} */
+    let outbox;
+    super({
+      hello: ({ user }) => outbox?.open(user.id),
+      state(connection) {
+        if (connection !== "open") outbox?.close();
+      },
+    });
+    const { store } = new Family().open();
+    this.#posts = new StoredPosts(store, ALICE.id);
+    for (const post of pending) this.#store(post);
+    this.outbox = outbox = new Outbox(ALICE.id, {
+      store,
+      send: (slug, post) => this.hub.send(`room/${slug}`, "message.post", post),
+      services: { timers: this.browser, locks: undefined, tab: "tab" },
+    });
+    this.outbox.show(SLUG, {
+      changed: (posts) => {
+        this.state = run(this.state, { type: "posts", posts });
+      },
+      answered: (id, { seq, at, position }) => {
+        this.state = run(this.state, { type: "post.answered", id, seq, at, isKnown: this.room.isKnown(position) });
+      },
+    });
+    this.state = fresh(this.outbox.posts(SLUG));
     this.room = new RoomTopic(this.hub, "general", {
       change: (action) => {
         this.state = run(this.state, action);
@@ -32,6 +62,22 @@ export class RoomPage extends HubPage {
       joined: (viewer) => this.viewers.push(viewer),
       closed: (code) => this.closings.push(code),
     });
+  }
+
+  /**
+   * The user writes a post.
+   *
+   * @param {Pick<PendingPost, "id" | "body" | "at">} post
+   */
+  async write(post) {
+    this.#store({ ...post, error: null });
+    this.outbox.retry(SLUG, post.id);
+    await settle();
+  }
+
+  /** @param {PendingPost} post */
+  #store({ id, body, at }) {
+    this.#posts.write(SLUG, id, { body, at, order: ++this.#order, tab: "tab" });
   }
 
   /**

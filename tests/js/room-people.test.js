@@ -78,7 +78,7 @@ test("a room that closes shows nobody, and those who are there again after the n
 });
 
 test("a renamed user has the new name beside messages and unsent posts, and in the list", async () => {
-  const page = new RoomPage([{ id: "x", body: "unsent", at: at(5) }]);
+  const page = new RoomPage([{ id: "x", body: "unsent", at: at(5), error: null }]);
   await page.enter(2, [message(1), message(2, { user: ALICE })], { present: { count: 2, users: [ALICE, BOB] } });
   page.state = run(page.state, { type: "renamed", users: [{ id: "2", name: "aaron" }] });
   assert.deepEqual(names(page.state), ["aaron", "alice", "alice"]);

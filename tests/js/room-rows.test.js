@@ -50,7 +50,7 @@ test("messages that arrive while the user is away are counted, below a line that
   state = run(state, { type: "back" });
   assert.equal(state.unseen, 0);
   assert.ok(kinds(state).includes("new"));
-  state = run(state, { type: "post.added", post: { id: "x", body: "hi", at: at(4) } });
+  state = run(state, { type: "posts", posts: [{ id: "x", body: "hi", at: at(4), error: null }], isOwn: true });
   assert.ok(!kinds(state).includes("new"), "who writes has read");
 });
 

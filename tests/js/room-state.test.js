@@ -52,14 +52,6 @@ test("a complete resume keeps known messages and applies changes", () => {
   assert.equal(state.more, false, "what stands above is known already");
 });
 
-test("a post that was too long has its reason after a reload", () => {
-  const refused = { id: "p1", body: "long", at: at(1), error: { code: "too_long", text: "This is too long." } };
-  assert.deepEqual(
-    fresh([refused, { id: "p2", body: "short", at: at(2) }]).pending.map(({ error }) => error?.code ?? null),
-    ["too_long", null],
-  );
-});
-
 test("an incomplete resume drops known messages", () => {
   const state = run(joinedWith([message(1), message(2)]), page([message(800), message(801)], { more: true }), joined());
   assert.deepEqual(
@@ -70,7 +62,7 @@ test("an incomplete resume drops known messages", () => {
 });
 
 test("a reload keeps posts without an answer", () => {
-  const state = run(fresh([{ id: "mine", body: "hi", at: at(0) }]), page([message(1)]), joined());
+  const state = run(fresh([{ id: "mine", body: "hi", at: at(0), error: null }]), page([message(1)]), joined());
   assert.deepEqual(kinds(state), ["beginning", "day", "message", "pending"]);
   assert.equal(lastPost(state).body, "hi");
 });
@@ -78,7 +70,7 @@ test("a reload keeps posts without an answer", () => {
 test("a message of another user with the id of an own post does not replace it", () => {
   const state = run(
     joinedWith([]),
-    { type: "post.added", post: { id: "mine", body: "hi", at: at(1) } },
+    { type: "posts", posts: [{ id: "mine", body: "hi", at: at(1), error: null }] },
     event("message.posted", message(1, { id: "mine", user: BOB, body: "forged" })),
   );
   assert.equal(state.pending.length, 1);
@@ -87,25 +79,25 @@ test("a message of another user with the id of an own post does not replace it",
 test("a message that was saved before an own one, and arrives after it, is sorted before it", () => {
   const state = run(
     joinedWith([]),
-    { type: "post.added", post: { id: "mine", body: "second", at: at(2) } },
+    { type: "posts", posts: [{ id: "mine", body: "second", at: at(2), error: null }] },
     { type: "post.answered", id: "mine", seq: 2, at: at(2), isKnown: false },
     event("message.posted", message(1, { body: "first" })),
   );
   assert.deepEqual(bodies(state), ["first", "second"]);
 });
 
-test("a failed post stays with its reason until it is sent again or discarded", () => {
-  const error = { code: "forbidden", text: "No." };
-  let state = run(
+test("a post whose message has arrived is not shown again while its answer is under way", () => {
+  const post = { id: "mine", body: "hi", at: at(1), error: null };
+  const state = run(
     joinedWith([]),
-    { type: "post.added", post: { id: "mine", body: "hi", at: at(1) } },
-    { type: "post.failed", id: "mine", error },
+    { type: "posts", posts: [post] },
+    event("message.posted", message(1, { id: "mine", user: ALICE, body: "hi" })),
+    { type: "posts", posts: [post, { ...post, id: "next" }] },
   );
-  assert.deepEqual(lastPost(state).error, error);
-  state = run(state, { type: "post.retried", id: "mine" });
-  assert.equal(lastPost(state).error, null);
-  state = run(state, { type: "post.discarded", id: "mine" });
-  assert.deepEqual(state.pending, []);
+  assert.deepEqual(
+    state.pending.map(({ id }) => id),
+    ["next"],
+  );
 });
 
 test("a change to the room shows at once; in an archived room nothing can be changed", () => {

@@ -110,16 +110,13 @@ test("a room that closes or is refused says why; other codes are as if it did no
 // Own changes
 
 /** @param {RoomPage} page */
-function write(page, post = { id: "mine", body: "hi", at: at(1) }) {
-  page.state = { ...page.state, pending: [...page.state.pending, { ...post, error: null }] };
-  page.room.post(post);
-}
+const write = (page, post = { id: "mine", body: "hi", at: at(1) }) => page.write(post);
 
 const MINE = message(1, { id: "mine", user: ALICE, body: "hi" });
 
 test("an own post that is pending, then answered, then received as an event is one message", async () => {
   const page = await joinedAt(0);
-  write(page);
+  await write(page);
   assert.deepEqual(page.sent.at(-1), { type: "message.post", topic: "room/general", id: "mine", body: "hi" });
   assert.deepEqual(kinds(page.state), ["day", "pending"]);
   await page.answer({ result: { seq: 1, position: 1, at: at(1) } });
@@ -131,7 +128,7 @@ test("an own post that is pending, then answered, then received as an event is o
 
 test("an own post that is answered does not hide the changes of others before it", async () => {
   const page = await joinedAt(0);
-  write(page);
+  await write(page);
   await page.answer({ result: { seq: 2, position: 2, at: at(2) } });
   await page.event("message.posted", 1, message(1, { body: "first" }));
   await page.event("message.posted", 2, { ...MINE, seq: 2 });
@@ -140,7 +137,7 @@ test("an own post that is answered does not hide the changes of others before it
 
 test("the event may arrive before the answer, and be outdated by then", async () => {
   const page = await joinedAt(0);
-  write(page);
+  await write(page);
   const { last } = page;
   await page.event("message.posted", 1, MINE);
   await page.event("message.edited", 2, { ...MINE, body: "hello" });
@@ -150,10 +147,9 @@ test("the event may arrive before the answer, and be outdated by then", async ()
 });
 
 test("a post that is answered before the room is joined is shown by the join", async () => {
-  const page = new RoomPage([{ id: "mine", body: "hi", at: at(1) }]);
-  page.room.post({ id: "mine", body: "hi", at: at(1) });
+  const page = new RoomPage([{ id: "mine", body: "hi", at: at(1), error: null }]);
   await page.greet();
-  const [join, post] = page.browser.socket.sent;
+  const [post, join] = page.browser.socket.sent.sort(({ type }) => (type === "join" ? 1 : -1));
   await page.answer({ result: { seq: 7, position: 7, at: at(1) } }, post);
   assert.deepEqual([page.state.pending, page.state.messages], [[], []]);
   await page.join(7, { room: {}, messages: [{ ...MINE, seq: 7 }], more: true }, { frame: join, viewer: {} });
@@ -161,17 +157,17 @@ test("a post that is answered before the room is joined is shown by the join", a
 });
 
 test("posts that a reload interrupted are sent again with their ids, in order, one after another", async () => {
-  const posts = ["a", "b", "c"].map((id, index) => ({ id, body: id, at: at(index) }));
+  const posts = ["a", "b", "c"].map((id, index) => ({ id, body: id, at: at(index), error: null }));
   const page = new RoomPage(posts);
-  for (const post of posts) page.room.post(post);
   await page.greet();
   const ids = () => page.sent.filter(({ type }) => type === "message.post").map(({ id }) => id);
   assert.deepEqual(ids(), ["a"]);
-  await page.answer({ result: { seq: 1, position: 1, at: at(1) } });
+  const post = () => page.browser.socket.sent.findLast(({ type }) => type === "message.post");
+  await page.answer({ result: { seq: 1, position: 1, at: at(1) } }, post());
   assert.deepEqual(ids(), ["a", "b"]);
   await page.reconnect();
   assert.deepEqual(ids(), ["b"], "until it is answered");
-  await page.answer({ result: { seq: 2, position: 2, at: at(2) } });
+  await page.answer({ result: { seq: 2, position: 2, at: at(2) } }, post());
   assert.deepEqual(ids(), ["b", "c"]);
   assert.deepEqual(
     page.state.pending.map(({ id }) => id),
@@ -181,10 +177,10 @@ test("posts that a reload interrupted are sent again with their ids, in order, o
 
 test("a refused post has its reason; a page that is left keeps its posts as they are", async () => {
   const page = await joinedAt(0);
-  write(page);
+  await write(page);
   await page.refuse("too_long", { detail: "the message is too long" });
   assert.deepEqual(page.state.pending[0].error, { code: "too_long", text: "The message is too long." });
-  write(page, { id: "next", body: "hi", at: at(2) });
+  await write(page, { id: "next", body: "hi", at: at(2) });
   page.hub.close();
   await settle();
   assert.equal(page.state.pending[1].error, null);

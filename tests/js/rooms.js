@@ -3,7 +3,7 @@
 import { rows } from "../../chat/static/chat/js/room-rows.js";
 import "./served.js";
 
-/** @import { KeptPost, Message, MessageEvent, RoomAction, RoomHere } from "../../chat/static/chat/js/types.js" */
+/** @import { PendingPost, Message, MessageEvent, RoomAction, RoomHere } from "../../chat/static/chat/js/types.js" */
 /** @import { RoomSnapshot, RoomState, Viewer } from "../../chat/static/chat/js/types.js" */
 /** @import { Person, Present } from "../../hubbub/static/hubbub/js/types.js" */
 
@@ -104,7 +104,7 @@ export const present = (present, named = present?.users ?? []) => ({ type: "pres
  */
 export const run = (state, ...actions) => actions.reduce(reduce, state);
 
-/** @param {KeptPost[]} pending */
+/** @param {PendingPost[]} pending */
 export const fresh = (pending = []) => initial({ room: ROOM, me: ALICE, pending });
 
 /**

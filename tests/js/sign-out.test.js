@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { give, load } from "./served.js";
 import { storage } from "./storage.js";
 
-const DRAFT = "hubbub.draft.1.general";
+const DRAFT = "hubbub.draft/1/general/x";
 
 /** The dialog, in which Alice discards her text. */
 class Dialog {
@@ -74,7 +74,7 @@ async function signOut(answer) {
     seen.sent.push([address, headers]);
     return answer;
   });
-  localStorage[DRAFT] = JSON.stringify("half a");
+  localStorage[DRAFT] = JSON.stringify({ text: "half a", changes: { x: 1 }, at: 1 });
   const done = new Promise((resolve) => {
     give("location", { replace: (/** @type {string} */ address) => resolve(seen.left.push(address)) });
     const submit = () => {

@@ -1,101 +1,100 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
+import { give, load } from "./served.js";
 import { storage } from "./storage.js";
+import { Family, SLUG, USER } from "./tabs.js";
 
 /** @type {typeof import("../../chat/static/chat/js/unsent-text.js")} */
 let unsent;
-let number = 0;
-
-/**
- * @param {string} name
- * @param {() => unknown} get
- */
-function give(name, get) {
-  Object.defineProperty(globalThis, name, { configurable: true, get });
-}
+/** @type {Storage} */
+let local;
 
 beforeEach(async () => {
-  const [local, session] = [storage(), storage()];
-  give("localStorage", () => local);
-  give("sessionStorage", () => session);
-  unsent = await import(`../../chat/static/chat/js/unsent-text.js?${++number}`); // As on a page of its own.
+  // The page of this process is one of a family of tabs.
+  family = new Family();
+  local = family.shared;
+  give("localStorage", local);
+  give("sessionStorage", storage());
+  unsent = await load("chat/static/chat/js/unsent-text.js");
 });
 
-/**
- * @param {string} user
- * @param {string} slug
- */
-const of = (user, slug = "general") => new unsent.UnsentText(user, slug);
-/** @param {string} id */
-const post = (id) => ({ id, body: "hi", at: "2026-01-01T12:00:00Z" });
+let family = new Family();
+const byPlace = () => unsent.unsentOf(USER, family.open().store).sort((a, b) => (a.slug < b.slug ? -1 : 1));
 
-test("a draft, a post without an answer and an edit are unsent text", () => {
-  of("1").draft = "half a";
-  of("1").pending = [post("a"), post("b")];
-  of("1", "other").setEdit(7, "better");
-  const found = unsent.unsentOf("1").sort((a, b) => (a.slug < b.slug ? -1 : 1));
-  assert.deepEqual(found, [
-    { slug: "general", draft: true, posts: ["a", "b"], edits: [] },
-    { slug: "other", draft: false, posts: [], edits: [7] },
-  ]);
+test("a draft, a post without an answer and an edit are unsent text", async () => {
+  const tab = family.open();
+  tab.drafts.room(SLUG).typed("half a");
+  const first = tab.outbox.add(SLUG, "one");
+  const second = tab.outbox.add(SLUG, "two");
+  const { Edits } = await import("../../chat/static/chat/js/edits.js");
+  new Edits(USER, "other", tab.store, tab.id, { hold: () => {}, others: async () => null }).typed(7, "better", "good");
+  assert.deepEqual(
+    byPlace().map((room) => ({ ...room, posts: new Set(room.posts) })),
+    [
+      { slug: SLUG, draft: true, posts: new Set([first.id, second.id]), edits: [] },
+      { slug: "other", draft: false, posts: new Set(), edits: [7] },
+    ],
+  );
 });
 
 test("a draft without a visible character is no unsent text", () => {
-  of("1").draft = " \n\u200b";
-  assert.deepEqual(unsent.unsentOf("1"), []);
+  family.open().drafts.room(SLUG).typed(" \n\u200b");
+  assert.deepEqual(unsent.unsentOf(USER, family.open().store), []);
 });
 
 test("text of a user is not visible to another user, with any form of ids", () => {
-  for (const user of ["1", "1.1", "11"]) of(user).draft = `draft of ${user}`;
+  const users = ["1", "1.1", "11", "1/general", "a%2Fb", "a/b"];
+  for (const user of users) family.open(user).drafts.room(SLUG).typed(`draft of ${user}`);
+  for (const user of users) {
+    const [entry, ...more] = unsent.unsentOf(user, family.open().store);
+    assert.deepEqual([entry?.slug, more], [SLUG, []], user);
+    assert.equal(family.open(user).drafts.room(SLUG).text, `draft of ${user}`);
+  }
+  assert.equal(family.open("2").drafts.room(SLUG).text, "");
+  unsent.forget("1", family.open().store);
+  assert.equal(family.open("1").drafts.room(SLUG).text, "");
+  assert.equal(family.open("1/general").drafts.room(SLUG).text, "draft of 1/general");
+});
+
+test("signing out deletes the user's text, and the page stores nothing any more", () => {
+  const tab = family.open();
+  tab.drafts.room(SLUG).typed("half a");
+  tab.outbox.add("other", "one");
+  sessionStorage.setItem("hubbub.tab", "an id");
+  unsent.forget(USER, tab.store);
+  tab.drafts.room(SLUG).typed("typed while the page is left");
+  tab.outbox.add(SLUG, "sent then");
+  assert.deepEqual([Object.keys(local), Object.keys(sessionStorage)], [[], []]);
+  assert.deepEqual(unsent.unsentOf(USER, family.open().store), []);
+});
+
+test("text that a page of an earlier version stored is taken over", () => {
+  local.setItem("hubbub.draft.1.general", '"half a"');
+  local.setItem("hubbub.draft.1.1.general", '"of user 1.1"');
+  sessionStorage.setItem("hubbub.pending.1.general", '[{"id":"a","body":"one","at":"2026-01-01T12:00:00Z"}]');
+  sessionStorage.setItem("hubbub.edits.1.general", '[{"seq":7,"text":"better"}]');
+  assert.deepEqual(unsent.unsentOf(USER, family.open().store), [{ slug: SLUG, draft: true, posts: ["a"], edits: [7] }]);
+  const tab = family.open();
+  assert.equal(tab.drafts.room(SLUG).text, "half a");
+  assert.deepEqual(tab.outbox.posts(SLUG), [{ id: "a", body: "one", at: "2026-01-01T12:00:00Z", error: null }]);
   assert.deepEqual(
-    unsent.unsentOf("1").map(({ slug }) => slug),
-    ["general"],
+    [
+      Object.keys(sessionStorage).filter((key) => key !== "hubbub.tab"),
+      unsent.unsentOf("1.1", family.open().store).length,
+    ],
+    [[], 1],
   );
-  assert.equal(of("1").draft, "draft of 1");
-  assert.equal(of("2").draft, "");
-  unsent.forget("1");
-  assert.equal(of("1").draft, "");
-  assert.equal(of("1.1").draft, "draft of 1.1");
-  assert.equal(of("11").draft, "draft of 11");
 });
 
-test("signing out deletes the user's text from both storages, and the page stores nothing any more", () => {
-  of("1").draft = "half a";
-  of("1", "other").pending = [post("a")];
-  of("1").setEdit(7, "better");
-  unsent.forget("1");
-  of("1").draft = "typed while the page is left";
-  assert.deepEqual(Object.keys(localStorage), []);
-  assert.deepEqual(Object.keys(sessionStorage), []);
-  assert.deepEqual(unsent.unsentOf("1"), []);
-});
-
-test("an edit is kept until it is finished; the latest comes last", () => {
-  const mine = of("1");
-  mine.setEdit(7, "one");
-  mine.setEdit(9, "two");
-  mine.setEdit(7, "three");
-  assert.deepEqual(mine.edits, [9, 7]);
-  assert.equal(mine.editOf(7), "three");
-  mine.setEdit(7, null);
-  assert.equal(mine.editOf(7), null);
-  assert.deepEqual(mine.edits, [9]);
-});
-
-test("without storage, forbidden or full, the page keeps text in memory, and signing out asks about it", () => {
-  give("localStorage", () => {
+test("where the browser forbids storage, nothing is stored and nothing fails", () => {
+  const forbidden = () => {
     throw new Error("SecurityError");
-  });
-  sessionStorage.setItem = () => {
-    throw new Error("QuotaExceededError");
   };
-  of("1").draft = "half a";
-  of("1").pending = [post("a")];
-  assert.equal(of("1").draft, "half a");
-  assert.deepEqual(unsent.unsentOf("1"), [{ slug: "general", draft: true, posts: ["a"], edits: [] }]);
-  unsent.forget("1");
-  assert.deepEqual(unsent.unsentOf("1"), []);
+  Object.defineProperty(globalThis, "localStorage", { configurable: true, get: forbidden });
+  Object.defineProperty(globalThis, "sessionStorage", { configurable: true, get: forbidden });
+  assert.deepEqual(unsent.unsentOf(USER, family.open().store), []);
+  unsent.forget(USER);
 });
 
 test("text of several tabs is counted once", () => {

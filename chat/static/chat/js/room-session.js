@@ -11,6 +11,7 @@ import { Typing } from "./typing.js";
 
 /** @import { Hubbub } from "../../hubbub/js/hub.js" */
 /** @import { BrowserLike, FirstAnswer, Person } from "../../hubbub/js/types.js" */
+/** @import { PageText } from "./unsent-page.js" */
 /** @import { ClosedCode, Place, RoomAction, RoomEvent, RoomHere, RoomState, SessionCalls, Viewer } from "./types.js" */
 
 const KEPT_MESSAGES = 400; // In a page left open; older ones are read again on demand.
@@ -43,16 +44,17 @@ export class RoomSession {
    * @param {RoomHere} page.room  as far as it is known
    * @param {Person} page.me
    * @param {FirstAnswer | null} [page.first]  the answer to a join that the page was made with
+   * @param {PageText} page.text
    * @param {SessionCalls} calls
    */
-  constructor({ hub, env, room, me, first = null }, calls) {
+  constructor({ hub, env, room, me, text, first = null }, calls) {
     this.#first = first;
     this.slug = room.slug;
     this.#hub = hub;
     this.#calls = calls;
-    this.writing = new Writing(this, me.id ?? "", calls);
+    this.writing = new Writing(this, text, calls);
     this.reading = new Reading(this, calls);
-    this.state = initial({ room, me, pending: this.writing.kept });
+    this.state = initial({ room, me, pending: this.writing.start() });
     const show = (/** @type {string} */ text) => {
       this.typing = text;
       calls.typing(this);
@@ -101,7 +103,6 @@ export class RoomSession {
       this.#first,
     );
     this.#first = null; // It is old when the room is shown again.
-    this.writing.start();
   }
 
   /** Another room is shown: leaves it. Posts that wait are still sent. */
@@ -123,7 +124,6 @@ export class RoomSession {
     if (this.state.messages.length > 1.5 * KEPT_MESSAGES && this.#calls.isAtEnd(this)) {
       this.state = reduce(this.state, { type: "trimmed", keep: KEPT_MESSAGES });
     }
-    if (this.state.pending !== before.pending) this.writing.keep(this.state.pending);
     this.#calls.changed(this);
   }
 
@@ -140,7 +140,6 @@ export class RoomSession {
 
   /** @param {string} text  in the field for a new message */
   typed(text) {
-    this.writing.draft = text;
     this.#typing.typed(text);
   }
 
@@ -157,6 +156,15 @@ export class RoomSession {
     if (this.state.closed !== null) this.#topic?.join();
   }
 
+  /**
+   * Whether an event has brought the change of this position, or a join will.
+   *
+   * @param {number} position
+   */
+  isKnown(position) {
+    return this.#topic?.isKnown(position) ?? true;
+  }
+
   /** @param {number} seq */
   messageAt(seq) {
     return this.state.messages.find((message) => message.seq === seq);
@@ -165,7 +173,7 @@ export class RoomSession {
   /** @param {RoomEvent[]} events */
   #arrived(events) {
     this.#typing.take(events);
-    if (events.some(({ type }) => type === "message.deleted")) this.writing.rescueEdits();
+    if (events.some(({ type }) => type === "message.deleted" || type === "message.edited")) this.writing.changed();
   }
 
   /** @param {Viewer} viewer  as the page was made */
@@ -181,7 +189,7 @@ export class RoomSession {
     this.#calls.read(this, viewer.read_seq, viewer.read_version);
     if (this.#reentry.isClosed) this.#calls.notice(gettext("This room is open to you again."));
     this.#reentry.opened();
-    this.writing.resumeEditing();
+    this.writing.joined();
     this.reading.joined(viewer);
     this.#calls.changed(this);
   }

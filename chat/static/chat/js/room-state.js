@@ -4,7 +4,7 @@ import { renamed, withNames } from "./room-people.js";
 import { afterLatest, afterNewer, afterOlder, atPlace, trimmed, withMessages } from "./room-window.js";
 
 /** @import { Person, Present } from "../../hubbub/js/types.js" */
-/** @import { KeptPost, Message, MessageEvent, PendingPost, Viewer } from "./types.js" */
+/** @import { Message, MessageEvent, PendingPost, Viewer } from "./types.js" */
 /** @import { RoomAction, RoomEvent, RoomHere, RoomSnapshot, RoomState } from "./types.js" */
 
 /**
@@ -13,7 +13,7 @@ import { afterLatest, afterNewer, afterOlder, atPlace, trimmed, withMessages } f
  * @param {object} page
  * @param {RoomHere} page.room
  * @param {Person} page.me
- * @param {KeptPost[]} [page.pending]  posts that an earlier load of the page got no answer to
+ * @param {PendingPost[]} [page.pending]  posts without an answer
  * @returns {RoomState}
  */
 export function initial({ room, me, pending = [] }) {
@@ -29,7 +29,7 @@ export function initial({ room, me, pending = [] }) {
     detached: false,
     late: null,
     lastSeq: 0,
-    pending: pending.map((post) => ({ ...post, error: post.error ?? null })),
+    pending,
     newFrom: null,
     unseen: 0,
     away: false,
@@ -84,16 +84,10 @@ export function reduce(state, action) {
       return { ...state, newFrom: null };
     case "stopped":
       return { ...state, joined: false, present: null, away: true, late: null, loading: false };
-    case "post.added":
-      return { ...state, newFrom: null, pending: [...state.pending, { ...action.post, error: null }] };
+    case "posts":
+      return withPosts(state, action.posts, action.isOwn === true);
     case "post.answered":
       return afterPost(state, action);
-    case "post.failed":
-      return withPending(state, action.id, { error: action.error });
-    case "post.retried":
-      return withPending(state, action.id, { error: null });
-    case "post.discarded":
-      return { ...state, pending: state.pending.filter(({ id }) => id !== action.id) };
     case "edit.opened":
       return { ...state, editing: action.seq };
     case "edit.closed":
@@ -268,10 +262,14 @@ function afterChange(state, { seq, isKnown }, changes) {
 }
 
 /**
+ * The posts that wait, as the outbox has them: not those that an event has brought before their answer.
+ *
  * @param {RoomState} state
- * @param {string} id
- * @param {Partial<PendingPost>} changes
+ * @param {PendingPost[]} posts
+ * @param {boolean} isOwn  the user has written one on this page
  */
-function withPending(state, id, changes) {
-  return { ...state, pending: state.pending.map((post) => (post.id === id ? { ...post, ...changes } : post)) };
+function withPosts(state, posts, isOwn) {
+  const shown = new Set(state.messages.flatMap(({ id, user }) => (user.id === state.me.id ? [id] : [])));
+  const pending = posts.filter(({ id }) => !shown.has(id));
+  return { ...state, pending, newFrom: isOwn ? null : state.newFrom };
 }

@@ -1,11 +1,8 @@
 // The topic of a room: what it brings becomes actions on the page's state, and so do the results of its commands.
 
-import { failureOf } from "../../hubbub/js/errors.js";
-import { failureText } from "./failure-texts.js";
-
 /** @import { Hubbub } from "../../hubbub/js/hub.js" */
 /** @import { FirstAnswer, Person, Present, TopicJoined } from "../../hubbub/js/types.js" */
-/** @import { Changed, ClosedCode, History, KeptPost, Posted } from "./types.js" */
+/** @import { Changed, ClosedCode, History } from "./types.js" */
 /** @import { RoomAction, RoomEvent, RoomSnapshot, Viewer } from "./types.js" */
 
 /** @type {Set<string>} */
@@ -53,7 +50,7 @@ export class RoomTopic {
     this.#topic = hub.topic(`room/${slug}`, handlers, { first });
   }
 
-  /** Leaves the room. Posts that wait are still sent. */
+  /** Leaves the room. */
   close() {
     this.#topic.close();
   }
@@ -64,24 +61,6 @@ export class RoomTopic {
   }
 
   /**
-   * Sends a post until it is answered, after the posts before it.
-   *
-   * @param {KeptPost} post
-   */
-  async post({ id, body }) {
-    try {
-      /** @type {Posted} */
-      const { seq, position, at } = await this.#topic.send("message.post", { id, body }, { keep: true });
-      this.#change({ type: "post.answered", id, seq, at, isKnown: this.#isKnown(position) });
-    } catch (error) {
-      const failure = failureOf(error);
-      // The page is left: its posts stay with the browser.
-      if (failure.code === "disconnected") return;
-      this.#change({ type: "post.failed", id, error: { code: failure.code, text: failureText(failure) } });
-    }
-  }
-
-  /**
    * @param {number} seq
    * @param {string} body
    */
@@ -89,14 +68,14 @@ export class RoomTopic {
     /** @type {Changed} */
     const { position } = await this.#topic.send("message.edit", { seq, body });
     const at = new Date().toISOString();
-    this.#change({ type: "edit.answered", seq, body, at, isKnown: this.#isKnown(position) });
+    this.#change({ type: "edit.answered", seq, body, at, isKnown: this.isKnown(position) });
   }
 
   /** @param {number} seq */
   async remove(seq) {
     /** @type {Changed} */
     const { position } = await this.#topic.send("message.delete", { seq });
-    this.#change({ type: "delete.answered", seq, isKnown: this.#isKnown(position) });
+    this.#change({ type: "delete.answered", seq, isKnown: this.isKnown(position) });
   }
 
   /**
@@ -119,7 +98,7 @@ export class RoomTopic {
   async restore(seq, body) {
     /** @type {Changed} */
     const { position } = await this.#topic.send("message.restore", { seq, body });
-    this.#change({ type: "restore.answered", seq, body, isKnown: this.#isKnown(position) });
+    this.#change({ type: "restore.answered", seq, body, isKnown: this.isKnown(position) });
   }
 
   /**
@@ -150,7 +129,7 @@ export class RoomTopic {
    *
    * @param {number} position
    */
-  #isKnown(position) {
+  isKnown(position) {
     return this.#topic.position === null || position <= this.#topic.position;
   }
 }

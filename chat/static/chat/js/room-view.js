@@ -4,6 +4,8 @@ import { find } from "../../hubbub/js/dom.js";
 import { gettext, interpolate, ngettext } from "../../hubbub/js/texts.js";
 import { Composer } from "./composer.js";
 import { whyLocked } from "./composer-lock.js";
+import { DraftField } from "./drafts-field.js";
+import { EditOffers } from "./edits-view.js";
 import { copyAsLines } from "./log-copy.js";
 import { LogView } from "./log-view.js";
 import { MessageToolbar } from "./message-toolbar.js";
@@ -11,6 +13,7 @@ import { part } from "./parts.js";
 import { PeopleList } from "./people-list.js";
 import { clockTime, dayName } from "./times.js";
 
+/** @import { Drafts } from "./drafts.js" */
 /** @import { RoomSession } from "./room-session.js" */
 /** @import { ClosedCode, Place, RoomState, ViewCalls } from "./types.js" */
 
@@ -28,6 +31,8 @@ export class RoomView {
   #root;
   #people;
   #toolbar;
+  #field;
+  #offers;
   /** @type {RoomSession | null} */
   #session = null;
   #icon;
@@ -37,8 +42,9 @@ export class RoomView {
   /**
    * @param {HTMLElement} root
    * @param {ViewCalls} calls
+   * @param {Drafts} drafts
    */
-  constructor(root, calls) {
+  constructor(root, calls, drafts) {
     this.#root = root;
     const list = part(root, "rows");
     const log = part(root, "log");
@@ -69,7 +75,16 @@ export class RoomView {
     this.#hrefs = { read: this.#icon.href, unread };
     this.composer = new Composer(part(root, "composer"), {
       send: (body) => calls.post(body),
-      changed: (text) => this.#session?.typed(text),
+      changed: (text) => {
+        this.#field.typed(text);
+        this.#session?.typed(text);
+      },
+    });
+    this.#field = new DraftField(this.composer, drafts, part(root, "composer"));
+    this.#offers = new EditOffers(part(root, "edit-offers"), {
+      resume: (edit) => this.#open.writing.resume(edit),
+      move: (edit) => this.#open.writing.move(edit),
+      drop: (edit) => this.#open.writing.drop(edit),
     });
     this.#listen(calls);
   }
@@ -87,7 +102,7 @@ export class RoomView {
   show(session) {
     this.#session = session;
     this.#announced = session.state.lastSeq;
-    this.composer.text = session.writing.draft;
+    this.#field.show(session.writing.draft);
     this.#part("status").textContent = "";
     this.typing(session.typing);
     this.log.render(session.state, false);
@@ -112,6 +127,7 @@ export class RoomView {
     this.log.render(state);
     this.#toolbar.renew();
     this.#people.render(state);
+    this.#offers.render(this.#session.writing.offers);
     this.#renderStates(state);
     this.#renderNews();
     this.#renderUnseen(state.unseen);

@@ -21,7 +21,7 @@ import { neighbour, shownRoom } from "./sidebar-state.js";
 import { wireWidth } from "./sidebar-width.js";
 import { wireSlot } from "./slot.js";
 import { Undo } from "./undo.js";
-import { unsentOf } from "./unsent-text.js";
+import { pageText } from "./unsent-page.js";
 
 /** @import { Person } from "../../hubbub/js/types.js" */
 /** @import { Target } from "./navigation.js" */
@@ -29,6 +29,7 @@ import { unsentOf } from "./unsent-text.js";
 
 const MAX_SESSIONS = 20; // Rooms whose messages stay in memory.
 const DAY_CHECK_MS = 20_000;
+const NOT_STORED = "This browser stores nothing: text that is not sent would be lost by a reload.";
 
 const root = find(document, "#room", HTMLElement);
 const {
@@ -61,7 +62,7 @@ const calls = {
   changed: (session) => session === current && render(),
   typing: (session) => session === current && view.typing(session.typing),
   drafted: (session) => {
-    if (session === current) view.composer.text = session.writing.draft;
+    if (session === current) view.composer.text = session.writing.draft.text;
   },
   opened: (session, place) => {
     if (session !== current) return 0;
@@ -78,24 +79,24 @@ const calls = {
   focus: (session) => session === current && view.composer.focus(),
 };
 
-const view = new RoomView(root, {
-  post(body) {
-    current?.post(body);
-    view.log.toEnd();
-    markSeen();
-    renderRooms();
+const text = pageText(userId, { send: (...command) => hub.send(...command), env });
+const view = new RoomView(
+  root,
+  {
+    post(body) {
+      current?.post(body);
+      view.log.toEnd();
+      markSeen();
+    },
+    moved: markSeen,
+    link: copyLink,
+    again: () => hub.open(),
   },
-  moved: markSeen,
-  link: copyLink,
-  again: () => hub.open(),
-});
+  text.drafts,
+);
 const strip = new ConnectionStrip(
-  (text, action) => view.strip(text, action),
-  () =>
-    [...sessions.values()].reduce(
-      (sum, { state }) => sum + state.pending.filter(({ error }) => error === null).length,
-      0,
-    ),
+  (words, action) => view.strip(words, action),
+  () => text.outbox.waiting,
 );
 const undo = new Undo(root);
 
@@ -106,11 +107,13 @@ const hub = new Hubbub(
     hello(frame) {
       // Another user signed in with this browser: the page and its unsent text belong to the former one.
       if (frame.user.id !== me.id) {
+        text.leaving.allow();
         location.reload(); // Returns at once.
         return false;
       }
       rename(frame.user);
       strip.degraded = frame.state === "degraded";
+      text.outbox.open(frame.user.id);
       current?.tryAgain();
       return true;
     },
@@ -123,6 +126,7 @@ const hub = new Hubbub(
     },
     state(connection, why) {
       strip.connection(connection, why, wasOpen);
+      if (connection !== "open") text.outbox.close();
       wasOpen ||= connection === "open";
     },
   },
@@ -167,6 +171,8 @@ watchRooms(
   },
   firstOf("rooms"),
 );
+text.drafts.onDrafts(renderRooms);
+text.store.onVolatile(() => strip.notice(NOT_STORED));
 document.addEventListener("signing-out", () => hub.close());
 document.addEventListener("visibilitychange", markSeen);
 addEventListener("focus", () => current?.reading.look());
@@ -214,12 +220,14 @@ function open({ slug, at }) {
 function sessionOf(slug) {
   const first = slug === root.dataset.slug ? firstOf("state") : null;
   const session =
-    sessions.get(slug) ?? new RoomSession({ hub, env, room: roomOf(root, rooms, slug), me, first }, calls);
+    sessions.get(slug) ?? new RoomSession({ hub, env, room: roomOf(root, rooms, slug), me, text, first }, calls);
   sessions.delete(slug);
   sessions.set(slug, session);
   for (const [old, kept] of sessions) {
     if (sessions.size <= MAX_SESSIONS) break;
-    if (kept.state.pending.length === 0 && kept !== current) sessions.delete(old);
+    if (kept === current) continue;
+    kept.writing.end();
+    sessions.delete(old);
   }
   return session;
 }
@@ -235,9 +243,8 @@ function rename(user) {
 
 function showRooms() {
   if (rooms.length === 0 || !own.isKnown) return;
-  const drafts = new Set(
-    unsentOf(userId).flatMap(({ slug, draft }) => (draft && slug !== current?.slug ? [slug] : [])),
-  );
+  const drafts = text.drafts.slugs();
+  if (current !== null) drafts.delete(current.slug);
   sidebar.show(rooms.map((entry) => shownRoom(entry, own.state, drafts)));
   dialogs.jump.update();
 }

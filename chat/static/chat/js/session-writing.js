@@ -1,78 +1,71 @@
 // What the user writes in one room: drafts, posts, edits, deletions. Nothing of it is lost while its room is not shown.
 
 import { failureOf } from "../../hubbub/js/errors.js";
-import { newId } from "../../hubbub/js/new-id.js";
 import { gettext } from "../../hubbub/js/texts.js";
+import { Edits, editCase } from "./edits.js";
 import { failureText } from "./failure-texts.js";
 import { lastOwn } from "./room-rows.js";
-import { UnsentText } from "./unsent-text.js";
 
+/** @import { KeptEdit } from "./edits.js" */
 /** @import { RoomSession } from "./room-session.js" */
-/** @import { KeptPost, PendingPost, SessionCalls } from "./types.js" */
+/** @import { SessionCalls } from "./types.js" */
+/** @import { PageText } from "./unsent-page.js" */
 
 export class Writing {
   #session;
   #calls;
-  #unsent;
-  /** @type {KeptPost[]} that an earlier load of the page got no answer to */
-  #unanswered;
+  #outbox;
+  #edits;
+  /** The text in the field for a new message. */
+  draft;
 
   /**
    * @param {RoomSession} session
-   * @param {string} userId
+   * @param {PageText} text  of this page
    * @param {SessionCalls} calls
    */
-  constructor(session, userId, calls) {
+  constructor(session, { userId, drafts, outbox, store, tab, editing }, calls) {
     this.#session = session;
     this.#calls = calls;
-    this.#unsent = new UnsentText(userId, session.slug);
-    this.#unanswered = this.#unsent.pending;
+    this.#outbox = outbox;
+    this.#edits = new Edits(userId, session.slug, store, tab, editing);
+    this.#edits.onChange(() => calls.changed(session));
+    this.draft = drafts.room(session.slug);
   }
 
-  /** The text in the field for a new message. */
-  get draft() {
-    return this.#unsent.draft;
-  }
-
-  set draft(text) {
-    this.#unsent.draft = text;
-  }
-
-  /** Posts without an answer, as they were kept. */
-  get kept() {
-    return this.#unsent.pending;
-  }
-
-  /** @param {PendingPost[]} posts */
-  keep(posts) {
-    this.#unsent.pending = posts.map(storedPost);
-  }
-
-  /** Sends again what an earlier load of the page got no answer to. */
+  /** Posts without an answer, now; later changes come as actions. */
   start() {
-    for (const kept of this.#unanswered.splice(0)) {
-      if (!kept.error) this.#session.topic.post(kept);
-    }
+    return this.#outbox.show(this.#session.slug, {
+      changed: (posts) => this.#session.change({ type: "posts", posts }),
+      answered: (id, { seq, at, position }) => {
+        const isKnown = this.#session.isKnown(position);
+        this.#session.change({ type: "post.answered", id, seq, at, isKnown });
+      },
+    });
+  }
+
+  /** The page forgets the room. */
+  end() {
+    this.#outbox.hide(this.#session.slug);
+    this.#edits.end();
   }
 
   /** @param {string} body */
   post(body) {
-    const added = { id: newId(), body, at: new Date().toISOString() };
-    this.draft = "";
-    this.#session.change({ type: "post.added", post: added });
-    this.#session.topic.post(added);
+    const { slug } = this.#session;
+    this.#outbox.add(slug, body);
+    this.draft.sent();
+    this.#session.change({ type: "posts", posts: this.#outbox.posts(slug), isOwn: true });
   }
 
   /** @param {string} id */
   retry(id) {
-    this.#session.change({ type: "post.retried", id });
-    const retried = this.#session.state.pending.find((pending) => pending.id === id);
-    if (retried !== undefined) this.#session.topic.post(retried);
+    this.#outbox.retry(this.#session.slug, id);
   }
 
   /** @param {string} id */
   discard(id) {
-    this.#session.change({ type: "post.discarded", id });
+    this.#outbox.discard(this.#session.slug, id);
   }
 
   /** The user's last message, if it can be edited. */
@@ -87,42 +80,92 @@ export class Writing {
 
   /** @param {number} seq */
   editOf(seq) {
-    return this.#unsent.editOf(seq);
+    return this.#edits.of(seq)?.text ?? null;
   }
 
   /**
-   * @param {{ seq: number, body: string }} message
+   * @param {{ seq: number, body: string }} message  as it was when the edit began
    * @param {string} text
    */
   edited({ seq, body }, text) {
-    this.#unsent.setEdit(seq, text === body ? null : text);
+    this.#edits.typed(seq, text, body);
+  }
+
+  /** Edits that are not saved, and what has become of their messages. */
+  get offers() {
+    const { editing, messages } = this.#session.state;
+    return this.#edits.offers(editing, messages);
+  }
+
+  /**
+   * The user goes on with an edit, and has seen the text that its message has now.
+   *
+   * @param {KeptEdit} edit
+   */
+  async resume(edit) {
+    let message = this.#session.messageAt(edit.seq);
+    if (message === undefined) {
+      await this.#session.reading.goTo({ seq: edit.seq, offset: null });
+      message = this.#session.messageAt(edit.seq);
+      if (message === undefined || message.body !== edit.base) return; // It is shown with what has become of it.
+    }
+    this.#edits.rebase(edit, message.body);
+    this.#session.change({ type: "edit.opened", seq: edit.seq });
+  }
+
+  /** @param {KeptEdit} edit */
+  drop(edit) {
+    this.#edits.finish(edit);
+    if (this.#session.state.editing === edit.seq) this.#session.change({ type: "edit.closed" });
+    this.#calls.changed(this.#session);
+    this.#calls.focus(this.#session);
+  }
+
+  /**
+   * The message of an edit is deleted: its text goes on as a new message.
+   *
+   * @param {KeptEdit} edit
+   */
+  move(edit) {
+    this.draft.typed([this.draft.text, edit.text].filter(Boolean).join("\n"));
+    this.#calls.drafted(this.#session);
+    this.drop(edit);
   }
 
   stopEditing() {
     const { editing } = this.#session.state;
-    if (editing !== null) this.#unsent.setEdit(editing, null);
+    if (editing !== null) this.#edits.finish(editing);
     this.#session.change({ type: "edit.closed" });
     this.#calls.focus(this.#session);
   }
 
-  /** Opens the edit that a reload or the end of the session interrupted. */
-  resumeEditing() {
-    this.rescueEdits();
-    const { editing, messages } = this.#session.state;
-    if (editing !== null) return;
-    const seq = this.#unsent.edits.findLast((edit) => messages.some(({ seq, deleted }) => seq === edit && !deleted));
-    if (seq !== undefined) this.#session.change({ type: "edit.opened", seq });
+  /** The room is joined: edits of closed tabs go on here. */
+  async joined() {
+    this.resumeEditing();
+    await this.#edits.adopt();
+    this.resumeEditing();
+    this.#calls.changed(this.#session);
   }
 
-  /** Moves the text of an edit to the field for new messages when its message was deleted meanwhile. */
-  rescueEdits() {
-    for (const edit of this.#unsent.edits) {
-      if (!this.#session.state.messages.some(({ seq, deleted }) => seq === edit && deleted)) continue;
-      this.draft = [this.draft, this.#unsent.editOf(edit)].filter(Boolean).join("\n");
-      this.#unsent.setEdit(edit, null);
-      this.#calls.drafted(this.#session);
-      this.#calls.notice(gettext("The message was deleted. Your edit is in the field below."));
+  /** Opens the edit that a reload or the end of the session interrupted. */
+  resumeEditing() {
+    this.changed();
+    const { editing, messages } = this.#session.state;
+    if (editing !== null) return;
+    const edit = this.#edits.own.findLast(({ seq, base }) =>
+      messages.some((message) => message.seq === seq && !message.deleted && message.body === base),
+    );
+    if (edit !== undefined) this.#session.change({ type: "edit.opened", seq: edit.seq });
+  }
+
+  /** Messages have changed: an edit may have been saved elsewhere, or its message deleted. */
+  changed() {
+    const { editing } = this.#session.state;
+    for (const edit of this.#edits.own) {
+      const isSaved = editCase(edit, this.#session.messageAt(edit.seq)).kind === "saved";
+      if (isSaved && editing !== edit.seq) this.#edits.finish(edit);
     }
+    if (editing !== null && this.#session.messageAt(editing)?.deleted) this.#session.change({ type: "edit.closed" });
   }
 
   /**
@@ -137,7 +180,8 @@ export class Writing {
     }
     try {
       await this.#session.topic.edit(seq, body);
-      this.#unsent.setEdit(seq, null);
+      this.#edits.finish(seq);
+      this.#calls.changed(this.#session);
       this.#calls.focus(this.#session);
     } catch (error) {
       problem.textContent = `${gettext("Not saved.")} ${failureText(failureOf(error))}`;
@@ -169,14 +213,4 @@ export class Writing {
       this.#calls.notice(`${gettext("Not restored.")} ${failureText(failureOf(error))}`);
     }
   }
-}
-
-/**
- * A post as a reload finds it. A post that was too long keeps its error: it is not sent again by itself.
- *
- * @param {PendingPost} post
- * @returns {KeptPost}
- */
-function storedPost({ id, body, at, error }) {
-  return error?.code === "too_long" ? { id, body, at, error } : { id, body, at };
 }

@@ -174,15 +174,12 @@ export interface PostError {
 }
 
 /** A post that this browser keeps until it is answered. */
-export interface KeptPost {
+export interface PendingPost {
   id: string;
   body: string;
   /** When it was written, by the clock of this browser. */
   at: string;
-  error?: PostError | null;
-}
-
-export interface PendingPost extends KeptPost {
+  /** Why it was refused: it is not sent by itself any more. */
   error: PostError | null;
 }
 
@@ -241,11 +238,8 @@ export type RoomAction =
   | { type: "line.drawn"; after: number }
   | { type: "line.removed" }
   | { type: "stopped" }
-  | { type: "post.added"; post: KeptPost }
+  | { type: "posts"; posts: PendingPost[]; isOwn?: boolean }
   | { type: "post.answered"; id: string; seq: number; at: string; isKnown: boolean }
-  | { type: "post.failed"; id: string; error: PostError }
-  | { type: "post.retried"; id: string }
-  | { type: "post.discarded"; id: string }
   | { type: "edit.opened"; seq: number }
   | { type: "edit.closed" }
   | { type: "edit.answered"; seq: number; body: string; at: string; isKnown: boolean }

@@ -1,0 +1,71 @@
+// The edits that are not saved, above the field for a message: offered again, or with what has become of their messages.
+
+import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
+
+/** @import { EditOffer, KeptEdit } from "./edits.js" */
+
+/**
+ * @typedef {object} OfferCalls
+ * @property {(edit: KeptEdit) => void} resume  the edit goes on in its editor
+ * @property {(edit: KeptEdit) => void} move  its text goes on as a new message
+ * @property {(edit: KeptEdit) => void} drop
+ */
+
+const TEXTS = {
+  open: "You have an unsaved edit.",
+  unknown: "You have an unsaved edit of an earlier message.",
+  changed: "The message was changed meanwhile by you in another window.",
+  deleted: "The message of your edit was deleted meanwhile.",
+  theirs: "The message now:",
+  mine: "Your text:",
+  resume: "Go on editing",
+  resumeChanged: "Go on with your text",
+  move: "Make it a new message",
+  drop: "Discard your text",
+};
+
+export class EditOffers {
+  #place;
+  /** @type {OfferCalls} */
+  #calls;
+  /** @type {EditOffer[]} */
+  #shown = [];
+
+  /**
+   * @param {HTMLElement} place
+   * @param {OfferCalls} calls
+   */
+  constructor(place, calls) {
+    this.#place = place;
+    this.#calls = calls;
+  }
+
+  /** @param {EditOffer[]} offers  the newest comes last */
+  render(offers) {
+    if (offers.length === 0 && this.#shown.length === 0) return;
+    this.#shown = offers;
+    this.#place.hidden = offers.length === 0;
+    render(
+      offers.map((offer) => this.#offer(offer)),
+      this.#place,
+    );
+  }
+
+  /** @param {EditOffer} offer */
+  #offer({ edit, case: { kind, theirs, mine } }) {
+    const { resume, move, drop } = this.#calls;
+    return html`<section class="edit-offer" data-kind=${kind} data-edit=${edit.seq}>
+      <p>${TEXTS[kind === "saved" ? "open" : kind]}</p>
+      ${kind === "changed" ? html`<p class="soft">${TEXTS.theirs}</p><blockquote dir="auto">${theirs}</blockquote>` : nothing}
+      <p class="soft">${TEXTS.mine}</p><blockquote dir="auto">${mine}</blockquote>
+      <p class="edit-offer-actions">
+        ${
+          kind === "deleted"
+            ? html`<button class="text-button" type="button" @click=${() => move(edit)}>${TEXTS.move}</button>`
+            : html`<button class="text-button" type="button" @click=${() => resume(edit)}>${kind === "changed" ? TEXTS.resumeChanged : TEXTS.resume}</button>`
+        }
+        <button class="text-button" type="button" @click=${() => drop(edit)}>${TEXTS.drop}</button>
+      </p>
+    </section>`;
+  }
+}

@@ -1,0 +1,40 @@
+// The unsent text of a page of rooms: one store, one outbox and the drafts of all its rooms.
+
+import { Drafts } from "./drafts.js";
+import { editsIn } from "./edits.js";
+import { EditingTab } from "./edits-tab.js";
+import { askBeforeLeaving, pageOutbox } from "./outbox-page.js";
+import { tabId } from "./outbox-tabs.js";
+import { store } from "./unsent-store.js";
+
+/** @import { Hubbub } from "../../hubbub/js/hub.js" */
+/** @import { BrowserLike } from "../../hubbub/js/types.js" */
+
+/** @typedef {ReturnType<typeof pageText>} PageText */
+
+/**
+ * @param {string} userId
+ * @param {object} page
+ * @param {Hubbub["send"]} page.send
+ * @param {BrowserLike} page.env  its `signIn` leaves the page without a question: unsent text stays for the next sign-in
+ */
+export function pageText(userId, { send, env }) {
+  const outbox = pageOutbox(userId, { send });
+  const tab = tabId();
+  const hasEdit = () => editsIn(store, [userId]).some((edit) => edit.tab === tab);
+  const leaving = askBeforeLeaving(userId, outbox, hasEdit);
+  const { signIn } = env;
+  env.signIn = () => {
+    leaving.allow();
+    signIn();
+  };
+  return {
+    userId,
+    outbox,
+    drafts: new Drafts(userId, store),
+    store,
+    tab,
+    editing: new EditingTab(tab),
+    leaving,
+  };
+}
