@@ -77,7 +77,7 @@ test("an answer for a window that is another by now changes nothing", () => {
 test("an own post that is answered in a detached window waits for the end", () => {
   const state = run(
     inTheMiddle(),
-    { type: "post.added", post: { id: "mine", body: "hi", at: at(5) } },
+    { type: "posts", posts: [{ id: "mine", body: "hi", at: at(5), error: null }], isOwn: true },
     { type: "post.answered", id: "mine", seq: 101, at: at(5), isKnown: false },
   );
   assert.deepEqual([seqs(state), state.pending], [[49, 50, 51], []]);
@@ -156,8 +156,8 @@ test("a room that is not shown any more keeps its messages, and nobody is there"
 // Rows
 
 test("a post and its message are one row", () => {
-  const post = { id: "id-2", body: "words 2", at: at(2) };
-  const waiting = run(joinedWith([message(1)]), { type: "post.added", post });
+  const post = { id: "id-2", body: "words 2", at: at(2), error: null };
+  const waiting = run(joinedWith([message(1)]), { type: "posts", posts: [post] });
   const saved = run(waiting, event("message.posted", message(2, { user: ALICE })));
   assert.equal(rows(waiting).at(-1)?.key, rows(saved).at(-1)?.key);
   const [one, other] = [message(1, { id: "same" }), message(2, { id: "same", user: ALICE })];
@@ -189,11 +189,11 @@ test("days never go back: by clocks that differ, and by a browser whose clock is
   ]);
   assert.equal(kinds(swapped).filter((kind) => kind === "day").length, 2);
   for (const minutes of [-day, -3 * day]) {
-    const post = { id: "x", body: "hi", at: at(minutes) };
-    const state = run(joinedWith([message(1, { user: BOB })]), { type: "post.added", post });
+    const post = { id: "x", body: "hi", at: at(minutes), error: null };
+    const state = run(joinedWith([message(1, { user: BOB })]), { type: "posts", posts: [post] });
     assert.deepEqual(kinds(state), ["beginning", "day", "message", "pending"], `${minutes} minutes`);
   }
-  const ahead = { id: "x", body: "hi", at: new Date(Date.now() + 3 * day * 60_000).toISOString() };
-  const state = run(joinedWith([message(1, { at: new Date().toISOString() })]), { type: "post.added", post: ahead });
+  const ahead = { id: "x", body: "hi", at: new Date(Date.now() + 3 * day * 60_000).toISOString(), error: null };
+  const state = run(joinedWith([message(1, { at: new Date().toISOString() })]), { type: "posts", posts: [ahead] });
   assert.deepEqual(kinds(state), ["beginning", "day", "message", "pending"]);
 });

@@ -1,5 +1,6 @@
 // The edits that are not saved, above the field for a message: offered again, or with what has become of their messages.
 
+import { gettext } from "../../hubbub/js/texts.js";
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
 
 /** @import { EditOffer, KeptEdit } from "./edits.js" */
@@ -12,16 +13,16 @@ import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
  */
 
 const TEXTS = {
-  open: "You have an unsaved edit.",
-  unknown: "You have an unsaved edit of an earlier message.",
-  changed: "The message was changed meanwhile by you in another window.",
-  deleted: "The message of your edit was deleted meanwhile.",
-  theirs: "The message now:",
-  mine: "Your text:",
-  resume: "Go on editing",
-  resumeChanged: "Go on with your text",
-  move: "Make it a new message",
-  drop: "Discard your text",
+  open: gettext("You have an unsaved edit."),
+  unknown: gettext("You have an unsaved edit of an earlier message."),
+  changed: gettext("The message was changed meanwhile by you in another window."),
+  deleted: gettext("The message of your edit was deleted meanwhile."),
+  theirs: gettext("The message now:"),
+  mine: gettext("Your text:"),
+  resume: gettext("Go on editing"),
+  resumeChanged: gettext("Go on with your text"),
+  move: gettext("Make it a new message"),
+  drop: gettext("Discard your text"),
 };
 
 export class EditOffers {

@@ -29,7 +29,7 @@ import { pageText } from "./unsent-page.js";
 
 const MAX_SESSIONS = 20; // Rooms whose messages stay in memory.
 const DAY_CHECK_MS = 20_000;
-const NOT_STORED = "This browser stores nothing: text that is not sent would be lost by a reload.";
+const NOT_STORED = gettext("This browser stores nothing: text that is not sent would be lost by a reload.");
 
 const root = find(document, "#room", HTMLElement);
 const {
