@@ -85,18 +85,28 @@ def language_for(request: HttpRequest, user: User) -> str:
         return _language_of_browser(request)
 
 
+def chosen_by_visitor(request: HttpRequest) -> str:
+    """The language that a visitor has chosen; empty: none."""
+    code = request.COOKIES.get(_cookie_name("language"), "")
+    return code if code in dict(settings.LANGUAGES) else ""
+
+
 def remember_choices(response: HttpResponse, user: User) -> None:
     """Set the cookies after a sign-in and a change: the sign-in page looks the same after the user has signed out."""
     for name in NAMES:
-        value = getattr(user, name)
-        response.set_cookie(
-            _cookie_name(name),
-            value,
-            max_age=COOKIE_SECONDS if value else 0,
-            secure=settings.SESSION_COOKIE_SECURE,
-            httponly=True,
-            samesite="Lax",
-        )
+        remember_choice(response, name, getattr(user, name))
+
+
+def remember_choice(response: HttpResponse, name: str, value: str) -> None:
+    """Set the cookie of one choice, or delete it."""
+    response.set_cookie(
+        _cookie_name(name),
+        value,
+        max_age=COOKIE_SECONDS if value else 0,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
 
 
 def _language_of_browser(request: HttpRequest) -> str:

@@ -7,12 +7,13 @@ from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.auth.views import LoginView, redirect_to_login
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render, resolve_url
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_safe
 
 from hubbub import users
 from hubbub.process.security_log import Kind, log_event
@@ -94,13 +95,26 @@ def sign_up(request: HttpRequest) -> HttpResponse:
         log_event(Kind.SIGN_UP_LIMITED, address=address_of(request))
         return too_many_attempts(request, wait)
     form = SignUpForm(request.POST if request.method == "POST" else None)
+    form.instance.language = choices.chosen_by_visitor(request)
     user = form.create() if form.is_valid() else None
     if user is None:
         return render(request, "registration/sign-up.html", {"form": form, "next": next_address(request)})
     login(request, user)
     response = redirect_to(next_address(request))
+    choices.remember_choices(response, user)
     known_browsers.remember(request, response, user)
     ended.delete_reason(request, response)
+    return response
+
+
+@never_cache
+@require_safe
+def choose_language(request: HttpRequest, code: str) -> HttpResponse:
+    """Another language for a visitor, by a link of the sign-in page. Users choose theirs on the account page."""
+    if code not in dict(settings.LANGUAGES):
+        raise Http404
+    response = redirect_to(next_address(request) or reverse("sign-in"))
+    choices.remember_choice(response, "language", code)
     return response
 
 

@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.test import Client
@@ -108,6 +109,25 @@ def test_cookies_with_anything_else_change_nothing(client: Client) -> None:
     for name in ("language", "clock", "theme"):
         client.cookies[f"hubbub_{name}"] = '"><script>'
     assert look_of(client.get(SIGN_IN)) == ("en", "ltr", "system", "language")
+
+
+def test_a_visitor_chooses_a_language_by_a_link_and_signs_up_in_it(client: Client) -> None:
+    page = client.get(f"{SIGN_IN}?next=/monitor/").text
+    link = f"{reverse('language', args=['de'])}?next={quote(f'{SIGN_IN}?next=/monitor/', safe='/')}"
+    assert f'href="{link}" lang="de">Deutsch</a>' in page
+    answer = client.get(link)
+    assert answer.headers["Location"] == f"{SIGN_IN}?next=/monitor/"
+    assert look_of(client.get(SIGN_IN))[0] == "de"
+    client.post(reverse("sign-up"), {"username": "dora", "password1": PASSWORD, "password2": PASSWORD})
+    assert User.objects.get(username="dora").language == "de"
+    assert look_of(client.get(ACCOUNT))[0] == "de"
+
+
+def test_the_link_of_a_language_leads_to_no_other_site_and_to_no_other_language(client: Client) -> None:
+    answer = client.get(reverse("language", args=["de"]), {"next": "https://evil.example/"})
+    assert answer.headers["Location"] == SIGN_IN
+    assert client.get(reverse("language", args=["fr"])).status_code == 404
+    assert client.post(reverse("language", args=["de"])).status_code == 405
 
 
 def test_the_language_of_a_page_ends_with_it(client: Client) -> None:

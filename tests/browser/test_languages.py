@@ -139,6 +139,9 @@ async def test_a_visitor_reads_the_language_of_the_browser(browser: Browser, clu
     await page.get_by_label("Passwort").fill("nothing")
     await page.get_by_role("button", name="Anmelden").click()
     await expect(page.get_by_role("alert")).to_contain_text("Falscher Name oder falsches Passwort.")
+    await page.get_by_role("link", name="English").click()
+    await expect(page.locator("h1")).to_have_text("Sign in")
+    await expect(page.locator("html")).to_have_attribute("lang", "en")
     await context.close()
 
 
