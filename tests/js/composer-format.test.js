@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import fc from "fast-check";
 
-import { isInFence } from "../../chat/static/chat/js/composer-blocks.js";
+import { isInFence, pastedLinkEdit } from "../../chat/static/chat/js/composer-blocks.js";
 import { formatEdit, formatOfKey } from "../../chat/static/chat/js/composer-format.js";
 
 /** @import { FormatKind } from "../../chat/static/chat/js/types.js" */
@@ -169,6 +169,15 @@ test("the selection stays in the text", () => {
       }),
     );
   }
+});
+
+test("an address that is pasted on a text becomes its link", () => {
+  const edit = pastedLinkEdit("see [the] page", 4, 14, "https://example.org/a");
+  assert.equal(edit?.insert, "[\\[the\\] page](https://example.org/a)");
+  assert.equal(pastedLinkEdit("see ", 4, 4, "https://example.org"), null, "there is nothing to be its label");
+  assert.equal(pastedLinkEdit("https://a.example", 0, 17, "https://b.example"), null, "it replaces the other one");
+  assert.equal(pastedLinkEdit("see", 0, 3, "example"), null);
+  assert.equal(pastedLinkEdit("see", 0, 3, "javascript:alert(1)"), null);
 });
 
 test("a place is in a fence from the line that opens it to the one that closes it", () => {

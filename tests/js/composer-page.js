@@ -49,7 +49,7 @@ export function composerPage(name) {
 }
 
 /**
- * What linkedom has not: a selection.
+ * A selection, which linkedom lacks.
  *
  * @param {HTMLTextAreaElement} field
  */

@@ -1,6 +1,6 @@
 """Pasting into a field of a page."""
 
-# What a browser does when the user pastes, but for the clipboard, which a page may not fill.
+# A paste as a browser does it, but for the clipboard, which a page may not fill.
 PASTE = """(field, text) => {
     const data = new DataTransfer();
     data.setData("text/plain", text);

@@ -7,6 +7,7 @@ import { longestRun } from "./composer-marks.js";
 const MIN_FENCE = 3;
 const ADDRESS = "https://";
 const LABEL_SIGNS = /[[\]]/g;
+const IS_ADDRESS = /^https?:\/\/[^\s()<>]+$/;
 const FENCE = /^ {0,3}(`{3,}(?=[^`]*$)|~{3,})(.*)$/;
 
 /**
@@ -63,12 +64,29 @@ export function linkEdit(text, start, end) {
   const selected = text.slice(start, end);
   const unlinked = unlink(text, start, end);
   if (unlinked !== null) return unlinked;
-  if (/^https?:\/\/[^\s()<>]+$/.test(selected)) {
+  if (IS_ADDRESS.test(selected)) {
     return { from: start, to: end, insert: `[](${selected})`, start: start + 1, end: start + 1 };
   }
   const label = selected.replace(LABEL_SIGNS, "\\$&");
   const place = start + `[${label}](`.length;
   return { from: start, to: end, insert: `[${label}](${ADDRESS})`, start: place, end: place + ADDRESS.length };
+}
+
+/**
+ * Makes a selected text the label of a link to an address that is pasted on it.
+ *
+ * @param {string} text
+ * @param {number} start
+ * @param {number} end  of the selection
+ * @param {string} address
+ * @returns {TextEdit | null} null: there is no label, or no address
+ */
+export function pastedLinkEdit(text, start, end, address) {
+  const label = text.slice(start, end);
+  if (label.trim() === "" || IS_ADDRESS.test(label) || !IS_ADDRESS.test(address)) return null;
+  const insert = `[${label.replace(LABEL_SIGNS, "\\$&")}](${address})`;
+  const caret = start + insert.length;
+  return { from: start, to: end, insert, start: caret, end: caret };
 }
 
 /**

@@ -1,4 +1,4 @@
-// The question before a changed edit is discarded. It stands below the field, and whoever types on has answered it.
+// The question before a changed edit is discarded. It stands below the field; typing on answers it.
 
 import { part } from "./parts.js";
 

@@ -1,6 +1,7 @@
-// Pasted code: a small offer to make a block of it. The text is pasted as it is in any case.
+// Pasted code: a small offer to make a block of it; the text is pasted as it is in any case. An address that is pasted on a
+// selected text becomes its link.
 
-import { isInFence } from "./composer-blocks.js";
+import { isInFence, pastedLinkEdit } from "./composer-blocks.js";
 import { longestRun } from "./composer-marks.js";
 import { part } from "./parts.js";
 
@@ -47,12 +48,20 @@ export class PasteOffer {
   }
 
   /** @param {ClipboardEvent} event */
-  #onPaste({ clipboardData }) {
+  #onPaste(event) {
+    const { clipboardData } = event;
     const text = (clipboardData?.getData("text/plain") ?? "").replace(/\r\n?/g, "\n");
-    const { start } = this.#field.selection;
-    if (isInFence(this.#field.text, start)) return;
+    const selection = this.#field.selection;
+    const { start } = selection;
+    if (this.#field.element.readOnly || isInFence(this.#field.text, start)) return;
+    const link = pastedLinkEdit(this.#field.text, start, selection.end, text.trim());
+    if (link !== null) {
+      event.preventDefault();
+      this.#field.apply(link);
+      return;
+    }
     if (!looksLikeCode(text, clipboardData?.types ?? [], clipboardData?.getData("text/html") ?? "")) return;
-    // Once the browser has inserted it.
+    // After this event the browser inserts the text.
     setTimeout(() => {
       const { end } = this.#field.selection;
       if (this.#field.text.slice(start, end) !== text) return;
