@@ -36,9 +36,8 @@ export function pageOutbox(userId, hub) {
  *
  * @param {string} userId
  * @param {Outbox} outbox
- * @param {() => boolean} hasEdit
  */
-export function askBeforeLeaving(userId, outbox, hasEdit = () => false) {
+export function askBeforeLeaving(userId, outbox) {
   const tabs = new SendingTabs(userId, {
     canSend: () => outbox.isOpen,
     hasWork: () => outbox.waiting > 0,
@@ -60,7 +59,7 @@ export function askBeforeLeaving(userId, outbox, hasEdit = () => false) {
     document.querySelector("#outbox") !== null;
   addEventListener("beforeunload", (event) => {
     const isAlone = outbox.waiting > 0 && !tabs.hasOther && !staysHere();
-    if (!isAllowed && (isAlone || hasEdit() || store.isVolatile)) event.preventDefault();
+    if (!isAllowed && (isAlone || store.isVolatile)) event.preventDefault();
   });
   return {
     /** The page itself leaves: its text stays in the storage. */

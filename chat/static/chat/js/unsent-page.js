@@ -1,7 +1,6 @@
 // The unsent text of a page of rooms: one store, one outbox and the drafts of all its rooms.
 
 import { Drafts } from "./drafts.js";
-import { editsIn } from "./edits.js";
 import { EditingTab } from "./edits-tab.js";
 import { askBeforeLeaving, pageOutbox } from "./outbox-page.js";
 import { tabId } from "./outbox-tabs.js";
@@ -21,8 +20,8 @@ import { store } from "./unsent-store.js";
 export function pageText(userId, { send, env }) {
   const outbox = pageOutbox(userId, { send });
   const tab = tabId();
-  const hasEdit = () => editsIn(store, [userId]).some((edit) => edit.tab === tab);
-  const leaving = askBeforeLeaving(userId, outbox, hasEdit);
+  // Drafts and edits need no question: they go on in the next page, or in another tab.
+  const leaving = askBeforeLeaving(userId, outbox);
   const { signIn } = env;
   env.signIn = () => {
     leaving.allow();
