@@ -81,7 +81,8 @@ async def test_edit_and_delete_by_keyboard_reach_the_other(cluster: Cluster, ope
 async def test_a_long_press_shows_what_can_be_done(cluster: Cluster, open_room: Open) -> None:
     phone = {"viewport": {"width": 360, "height": 640}, "has_touch": True, "is_mobile": True}
     page = await open_room(cluster, "alice", **phone)
-    await post(page, "Press me.")
+    await page.locator("#body").fill("Press me.")
+    await page.get_by_role("button", name="Send").tap()
     await says(page, "Press me.")
     row = page.locator(".message", has_text="Press me.")
     box = await row.bounding_box()
