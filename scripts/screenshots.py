@@ -33,6 +33,7 @@ README = {
     "lobby": ["lobby-1440-light"],
     "dashboard": ["dashboard-1440-dark"],
     "admin": ["admin-1440-light"],
+    "sign-in": ["sign-in-1440-light"],
     "phones": ["lobby-360-light", "room-360-light", "room-360-dark", "account-360-dark"],
 }
 GAP, BETWEEN = 12, "#d0d7de"  # Pixels between pictures side by side, and their colour.
