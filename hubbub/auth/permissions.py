@@ -21,11 +21,11 @@ from hubbub.queries import database_of, parameter, quoted
 
 PLAIN_NAME = re.compile(r"\w+\.\w+\Z", re.ASCII)
 KNOWN_SECONDS = 30.0  # As the sweep of revocation: a hint may be lost, and a bulk update sends none.
-MAX_KNOWN = 10_000
+MAX_KNOWN = 10_000  # Users.
 
 _lock = threading.Lock()
-# (user id, permission) -> (when it is read again, the answer)
-_known: dict[tuple[str, str], tuple[float, bool]] = {}
+# By user id and permission: when it is read again, and the answer.
+_known: dict[str, dict[str, tuple[float, bool]]] = {}
 _forgotten = 0
 
 
@@ -38,15 +38,15 @@ def has_permission(user_id: str, permission: str) -> bool:
         user_id: as text.
         permission: such as `chat.change_room`.
     """
-    known = _known.get((user_id, permission))
+    known = _known.get(user_id, {}).get(permission)
     if known is not None and known[0] > time.monotonic():
         return known[1]
     before = _forgotten
     answer = _read(user_id, permission)
     with _lock:
         if before == _forgotten:  # Else the answer may be older than the hint.
-            _known.pop((user_id, permission), None)
-            _known[user_id, permission] = time.monotonic() + KNOWN_SECONDS, answer
+            of_user = _known.pop(user_id, {})
+            _known[user_id] = {**of_user, permission: (time.monotonic() + KNOWN_SECONDS, answer)}
             if len(_known) > MAX_KNOWN:
                 del _known[next(iter(_known))]
     return answer
@@ -57,9 +57,10 @@ def forget(user_ids: Collection[str] | None) -> None:
     global _forgotten
     with _lock:
         _forgotten += 1
-        gone = set() if user_ids is None else {*user_ids}
-        for key in [key for key in _known if user_ids is None or key[0] in gone]:
-            del _known[key]
+        if user_ids is None:
+            _known.clear()
+        for user_id in user_ids or ():
+            _known.pop(user_id, None)
 
 
 def _read(user_id: str, permission: str) -> bool:
