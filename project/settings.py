@@ -9,6 +9,7 @@ from hubbub.supervisor.private_redis import socket_path
 from monitor.conf import Monitor
 from project import env, mail
 from project.accounts.conf import Accounts
+from project.page_policy import WITHOUT_TRUSTED_TYPES
 from project.tunables import check_known, env_names, from_env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -168,6 +169,8 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.read_bool("HUBBUB_HST
 # HSTS for subdomains is a deliberate choice of the operator, so its warnings are off.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 X_FRAME_OPTIONS = "DENY"
+# Changes of the strict policy in project/page_policy.py, by the path of the pages. Add those of your own pages here.
+PAGE_POLICIES = {"/admin/": WITHOUT_TRUSTED_TYPES}
 SECURE_REFERRER_POLICY = "same-origin"
 
 # See project/logs.py: lines have a time and a process, and are bounded in length and number.
