@@ -38,7 +38,7 @@ HUBBUB = from_env(Hubbub, os.environ) | {
     "FIRST_ADMIN": env.read_bool("HUBBUB_FIRST_ADMIN", True),
     "VAR_DIR": VAR_DIR,
 }
-CHAT = from_env(Chat, os.environ)
+CHAT = from_env(Chat, os.environ) | {"SERVICE_WORKER": env.read_bool("HUBBUB_SERVICE_WORKER", True)}
 MONITOR = from_env(Monitor, os.environ)
 ACCOUNTS = from_env(Accounts, os.environ)
 check_known(
@@ -48,7 +48,7 @@ check_known(
     | {"HUBBUB_TRUSTED_PROXIES", "HUBBUB_RESTARTS", "HUBBUB_SILENT_RESTARTS", "HUBBUB_HOST_NAME"}
     | {"HUBBUB_PREFIX", "HUBBUB_LOG_FORMAT", "HUBBUB_FIRST_ADMIN", "HUBBUB_EMAIL_URL", "HUBBUB_EMAIL_FROM"}
     | {"HUBBUB_TOKEN"}  # Of the command line of hubbub.client.
-    | {"HUBBUB_SITE_URL", "HUBBUB_DATABASE_CONNECTIONS"},
+    | {"HUBBUB_SITE_URL", "HUBBUB_DATABASE_CONNECTIONS", "HUBBUB_SERVICE_WORKER"},
 )
 
 # The project's apps come first: their templates and commands (runserver) replace those of Django and daphne.

@@ -183,7 +183,6 @@
   "The invisible character U+%(code)s is not allowed here.": "Das unsichtbare Zeichen U+%(code)s ist hier nicht erlaubt.",
   "The membership has just changed: try again.": "Die Mitgliedschaft hat sich gerade geändert. Versuche es noch einmal.",
   "The message above, the message below": "Die Nachricht darüber, die Nachricht darunter",
-  "The message was deleted. Your edit is in the field below.": "Die Nachricht wurde gelöscht. Dein Text steht unten im Feld.",
   "The next part of the page": "Der nächste Teil der Seite",
   "The room above, the room below": "Der Raum darüber, der Raum darunter",
   "The same among unread rooms": "Dasselbe unter ungelesenen Räumen",
