@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.support.chat_page import make_room, post, ready, says
+from tests.support.chat_page import make_room, post, ready, says, write_lines
 from tests.support.cluster import Cluster
 from tests.support.servers import free_port
 from tests.support.visitor import Visitor, visiting
@@ -239,3 +239,24 @@ async def test_switched_off_the_worker_ends_itself(browser: Browser, tmp_path: P
             assert not await page.evaluate(CONTROLLED)
     finally:
         await asyncio.to_thread(site.__exit__, None, None, None)
+
+
+RECORD = """globalThis.badges = [];
+Navigator.prototype.setAppBadge = async (count) => void badges.push(count);
+Navigator.prototype.clearAppBadge = async () => void badges.push(0);"""
+
+
+async def test_the_icon_has_the_number_of_rooms_with_unread_messages(browser: Browser, cluster: Cluster) -> None:
+    slugs = [f"room-{uuid4().hex[:8]}" for _ in range(2)]
+    for slug in slugs:
+        await make_room(cluster, slug)
+    async with visiting(browser, cluster, f"ada-{uuid4().hex[:6]}") as ada:
+        await ada.page.add_init_script(RECORD)
+        for slug in slugs:
+            await ada.open(f"/rooms/{slug}/")
+            await ready(ada.page)
+        last = "badges.at(-1) ?? 0"
+        before = await ada.page.evaluate(last)
+        await write_lines(cluster, slugs[0], range(3))
+        await comes_to(ada.page, last, before + 1)
+        assert ada.problems == []
