@@ -22,7 +22,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --re
 UV_INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes --python $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test soak check coverage package npm-package release-package matrix docs bench lock screenshots messages
+.PHONY: help run demo test soak check coverage package npm-package release-package matrix docs bench lock icons screenshots messages
 .PHONY: test-slow test-fast check-ruff check-format check-mypy check-imports check-biome check-tsc check-migrations
 
 help: ## List the targets
@@ -117,6 +117,9 @@ lock: .venv/.installed-dev ## Pin the newest allowed versions of all requirement
 
 messages: .venv/.installed-dev ## Collect the texts for translation, and compile the catalogues; names what is not translated
 	@$(BIN)/python -m scripts.messages
+
+icons: .venv/.installed-dev ## Make the icons of the installed site anew from the glyph
+	@$(BIN)/python -m scripts.icons
 
 screenshots: .venv/.installed-dev ## Make pictures of the pages into var/screenshots, and the README's anew
 	@$(BIN)/python -m scripts.bundled_redis

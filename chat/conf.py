@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from hubbub.conf import Section, Tunables, bounds
+from hubbub.conf import Section, Tunables, bounds, key
 
 
 class Chat(Tunables, frozen=True, kw_only=True):
@@ -16,6 +16,9 @@ class Chat(Tunables, frozen=True, kw_only=True):
         int,
         bounds(1, 10_000, "Changes sent to a resuming client; past that it gets the latest page."),
     ] = 300
+    service_worker: Annotated[
+        bool, key("True or False", "Whether browsers keep static files and an offline page; False removes them there.")
+    ] = True
 
 
 settings = Section("CHAT", Chat)

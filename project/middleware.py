@@ -9,15 +9,11 @@ from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils.functional import SimpleLazyObject
 
+from project.page_policy import policy_of
+
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
-# All content is same-origin, without inline scripts or styles; 'self' includes same-origin WebSockets.
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-    "connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
 HEADERS = {
-    "Content-Security-Policy": POLICY,
     "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
     # Other sites may not embed images, or detect from them whether a user is signed in.
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -25,12 +21,13 @@ HEADERS = {
 
 
 def security_headers(get_response: GetResponse) -> GetResponse:
-    """Set HEADERS on each response that does not have them."""
+    """Set HEADERS and the policy of the page on each response that does not have them."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
+        response.headers.setdefault("Content-Security-Policy", policy_of(request.path_info))
         return response
 
     return middleware

@@ -9,6 +9,7 @@ from hubbub.supervisor.private_redis import socket_path
 from monitor.conf import Monitor
 from project import env, mail
 from project.accounts.conf import Accounts
+from project.page_policy import WITHOUT_TRUSTED_TYPES
 from project.tunables import check_known, env_names, from_env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -37,7 +38,7 @@ HUBBUB = from_env(Hubbub, os.environ) | {
     "FIRST_ADMIN": env.read_bool("HUBBUB_FIRST_ADMIN", True),
     "VAR_DIR": VAR_DIR,
 }
-CHAT = from_env(Chat, os.environ)
+CHAT = from_env(Chat, os.environ) | {"SERVICE_WORKER": env.read_bool("HUBBUB_SERVICE_WORKER", True)}
 MONITOR = from_env(Monitor, os.environ)
 ACCOUNTS = from_env(Accounts, os.environ)
 check_known(
@@ -47,7 +48,7 @@ check_known(
     | {"HUBBUB_TRUSTED_PROXIES", "HUBBUB_RESTARTS", "HUBBUB_SILENT_RESTARTS", "HUBBUB_HOST_NAME"}
     | {"HUBBUB_PREFIX", "HUBBUB_LOG_FORMAT", "HUBBUB_FIRST_ADMIN", "HUBBUB_EMAIL_URL", "HUBBUB_EMAIL_FROM"}
     | {"HUBBUB_TOKEN"}  # Of the command line of hubbub.client.
-    | {"HUBBUB_SITE_URL", "HUBBUB_DATABASE_CONNECTIONS"},
+    | {"HUBBUB_SITE_URL", "HUBBUB_DATABASE_CONNECTIONS", "HUBBUB_SERVICE_WORKER"},
 )
 
 # The project's apps come first: their templates and commands (runserver) replace those of Django and daphne.
@@ -168,6 +169,8 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.read_bool("HUBBUB_HST
 # HSTS for subdomains is a deliberate choice of the operator, so its warnings are off.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 X_FRAME_OPTIONS = "DENY"
+# Changes of the strict policy in project/page_policy.py, by the path of the pages. Add those of your own pages here.
+PAGE_POLICIES = {"/admin/": WITHOUT_TRUSTED_TYPES}
 SECURE_REFERRER_POLICY = "same-origin"
 
 # See project/logs.py: lines have a time and a process, and are bounded in length and number.

@@ -13,7 +13,7 @@ READERS = {".py": unmarked.in_python, ".html": unmarked.in_template, ".js": unma
 # They speak to operators and developers, or are made.
 NOT_FOR_READERS = {"vendor", "migrations", "texts", "management", "client", "supervisor", "checks", "conf", "conf.py"}
 # Names, units and keywords, the same in all languages.
-EVERYWHERE = {"Hubbub", "· Hubbub", "UTC", "POST", "SELECT", "INPUT", "HASH", "NFC", "NFKC", "NFKD"}
+EVERYWHERE = {"Hubbub", "· Hubbub", "UTC", "GET", "POST", "SELECT", "INPUT", "HASH", "NFC", "NFKC", "NFKD"}
 KEYS = {"F6", "Enter", "Escape", "Tab", "Home", "End", "ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"}
 ALLOWED = {
     "chat/static/chat/js/composer-format.js": {"Shift"},
@@ -37,6 +37,7 @@ ALLOWED = {
         *("Heartbeat timed out", "No hello", "Offline", "WebSockets get through"),
         "This is too long to be sent.",  # failure-texts.js knows it.
     },
+    "hubbub/static/hubbub/js/trusted.js": {"… is no script of this site"},
     "hubbub/static/hubbub/js/errors.js": {"Refused", "Lost", "The connection was lost."},
     "monitor/static/monitor/js/units.js": {"B", "KiB", "MiB", "GiB", "TiB", "PiB"},
     "monitor/static/monitor/js/host-card.js": {"M", "L"},

@@ -18,7 +18,7 @@ CONTENT = {
     "listeners.d.ts", "replica.js", "replica.d.ts", "subscription.js", "subscription.d.ts",
     "abort.js", "backoff.js", "browser.js", "heartbeat.js", "new-id.js", "presence.js", "queue.js", "socket.js",
     "stream-socket.js", "ways.js", "shared-socket.js", "shared-stream.js", "shared-topic.js", "stream-worker.js",
-    "resumed-joins.js", "timers.js",
+    "resumed-joins.js", "timers.js", "trusted.js",
 }  # fmt: skip
 # A page of another host, by a token, and then over HTTP. `WebSocket` and `fetch` are this program's.
 PROGRAM = """

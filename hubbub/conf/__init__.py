@@ -4,10 +4,10 @@
 reads it by a `Section`: `settings = Section("CHAT", Chat)`.
 """
 
-from hubbub.conf.declaring import Tunables, bounds
+from hubbub.conf.declaring import Tunables, bounds, key
 from hubbub.conf.engine import Hubbub
 from hubbub.conf.reading import Section
 
-__all__ = ["Hubbub", "Section", "Tunables", "bounds", "settings"]
+__all__ = ["Hubbub", "Section", "Tunables", "bounds", "key", "settings"]
 
 settings = Section("HUBBUB", Hubbub)

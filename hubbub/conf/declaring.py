@@ -32,7 +32,7 @@ def bounds(low: float, high: float, reason: str) -> msgspec.Meta:
 
 
 def key(allowed: str, meaning: str, *, pattern: str | None = None, is_secret: bool = False) -> msgspec.Meta:
-    """Annotate a setting that is not a number.
+    """Make the annotation of a setting that is not a number.
 
     Args:
         allowed: the allowed values, for error texts.

@@ -10,6 +10,9 @@ from playwright.async_api import Browser, Dialog, Page, Response
 from tests.support.cluster import Cluster
 
 TIMEOUT_MS = 15_000
+# Browsers report in their consoles, too, but each in its own words.
+REPORT = """addEventListener("securitypolicyviolation", ({ effectiveDirective, sourceFile, lineNumber }) =>
+    console.error(`policy violated: ${effectiveDirective} at ${sourceFile}:${lineNumber}`));"""
 
 
 class Visitor:
@@ -50,6 +53,7 @@ async def visiting(browser: Browser, cluster: Cluster, name: str = "") -> AsyncI
         cookie = (await asyncio.to_thread(cluster.make_user, name))["cookie"]
         host = urlsplit(cluster.url).hostname
         await context.add_cookies([{"name": "sessionid", "value": cookie, "domain": host, "path": "/"}])
+    await context.add_init_script(REPORT)
     page = await context.new_page()
     page.set_default_timeout(TIMEOUT_MS)
     try:

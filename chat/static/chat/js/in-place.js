@@ -4,6 +4,7 @@
 
 import { find } from "../../hubbub/js/dom.js";
 import { gettext, interpolate } from "../../hubbub/js/texts.js";
+import { parsePage } from "../../hubbub/js/trusted.js";
 
 const IN_PLACE = { "X-In-Place": "1" };
 
@@ -26,7 +27,7 @@ export function sendInPlace(form, { sending = () => {}, shown = () => {} } = {})
         headers: IN_PLACE,
         redirect: "manual",
       });
-      const answer = response.ok ? formIn(await response.text(), form.id) : null;
+      const answer = response.ok ? parsePage(await response.text()).getElementById(form.id) : null;
       if (answer !== null) show(form, answer, shown);
       else if (response.type === "opaqueredirect") {
         fail(form, gettext("You are signed out. Sign in again in another tab, then reload this page."));
@@ -64,14 +65,6 @@ function show(form, answer, shown) {
   form.replaceChildren(...answer.childNodes);
   shown();
   focusIn(form);
-}
-
-/**
- * @param {string} text
- * @param {string} id
- */
-function formIn(text, id) {
-  return new DOMParser().parseFromString(text, "text/html").getElementById(id);
 }
 
 /**

@@ -6,6 +6,7 @@ import { Hubbub } from "../../hubbub/js/hub.js";
 import { oncePerTurn } from "../../hubbub/js/once-per-turn.js";
 import { showOwnName } from "../../hubbub/js/own-name.js";
 import { gettext } from "../../hubbub/js/texts.js";
+import { showBadge } from "./app-badge.js";
 import { ConnectionStrip } from "./connection-strip.js";
 import { openKeys } from "./dialog-keys.js";
 import { firstOf, roomOf } from "./first-page.js";
@@ -173,7 +174,10 @@ watchRooms(
 );
 text.drafts.onDrafts(renderRooms);
 text.store.onVolatile(() => strip.notice(NOT_STORED));
-document.addEventListener("signing-out", () => hub.close());
+document.addEventListener("signing-out", () => {
+  hub.close();
+  void showBadge(0);
+});
 document.addEventListener("visibilitychange", markSeen);
 addEventListener("focus", () => current?.reading.look());
 addEventListener("blur", () => current?.reading.leave());
@@ -245,7 +249,9 @@ function showRooms() {
   if (rooms.length === 0 || !own.isKnown) return;
   const drafts = text.drafts.slugs();
   if (current !== null) drafts.delete(current.slug);
-  sidebar.show(rooms.map((entry) => shownRoom(entry, own.state, drafts)));
+  const shown = rooms.map((entry) => shownRoom(entry, own.state, drafts));
+  sidebar.show(shown);
+  void showBadge(shown.filter(({ unread, muted }) => unread > 0 && !muted).length);
   dialogs.jump.update();
 }
 

@@ -3,6 +3,7 @@
 
 import { find } from "./dom.js";
 import { gettext } from "./texts.js";
+import { parsePage } from "./trusted.js";
 
 const RUNNING = gettext("The next rows follow automatically. Keep this page open.");
 const STOPPING = gettext("Stopping after this step.");
@@ -69,7 +70,7 @@ async function send(form) {
   const body = new URLSearchParams(fields);
   const response = await fetch(listAddress(), { method: "POST", body, redirect: "manual" });
   if (response.type === "opaqueredirect") return null; // The list shows the message.
-  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  const page = parsePage(await response.text());
   if (!response.ok || page.querySelector("[data-steps]") === null) throw new Error(`step refused: ${response.status}`);
   return page;
 }

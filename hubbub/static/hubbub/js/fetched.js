@@ -1,5 +1,7 @@
 // Fetches another page of the site, from which an open page takes new content.
 
+import { parsePage } from "./trusted.js";
+
 // Another tab that signs out sends its message first, and clears this page.
 const RELOAD_MS = 1_000;
 
@@ -13,7 +15,7 @@ export async function pageAt(url) {
   try {
     const response = await fetch(url, { redirect: "manual" });
     if (response.type === "opaqueredirect") setTimeout(() => location.reload(), RELOAD_MS);
-    return response.ok ? new DOMParser().parseFromString(await response.text(), "text/html") : null;
+    return response.ok ? parsePage(await response.text()) : null;
   } catch {
     return null;
   }

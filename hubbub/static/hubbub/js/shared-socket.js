@@ -1,6 +1,7 @@
 // A tab's side of a stream that the tabs of a browser share. Where that cannot be, the tab has a stream of its own.
 
 import { newId } from "./new-id.js";
+import { scriptAddress } from "./trusted.js";
 
 /** @import { WebSocketLike } from "./types.js" */
 
@@ -62,7 +63,8 @@ export class SharedSocket {
     const signal = this.#end.signal;
     if (signal.aborted) return;
     if (given === undefined && !OWN_NAME.test(new URL(found).pathname)) throw new Error("bundled");
-    const worker = new SharedWorker(found, { type: "module", name: NAME });
+    // An address that the page names is the page's own decision.
+    const worker = new SharedWorker(given ?? scriptAddress(found), { type: "module", name: NAME });
     const port = worker.port;
     this.#port = port;
     const late = setTimeout(() => this.#alone(), READY_MS);
