@@ -28,7 +28,7 @@ async def edit(page: Page, body: str, text: str) -> None:
     await page.locator(".editor textarea").fill(text)
 
 
-async def test_another_edit_keeps_the_first_one_and_so_does_a_reload(browser: Browser, cluster: Cluster, room: str) -> None:
+async def test_another_edit_and_a_reload_keep_the_first_one(browser: Browser, cluster: Cluster, room: str) -> None:
     async with tabs_of(browser, cluster, "alice") as tabs:
         page = await tabs.enter(room)
         for body in ("alpha", "beta"):
