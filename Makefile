@@ -105,7 +105,7 @@ docs: .venv-docs/.installed ## Build the documents as a site into var/site; a li
 	@.venv-docs/bin/mkdocs build --quiet --strict
 	@echo "Built var/site/index.html"
 
-bench: .venv/.installed .venv-bench/.installed ## Measure this server and its peers side by side, in half an hour (ROUNDS)
+bench: .venv/.installed .venv-bench/.installed ## Measure this server, its peers and the room's page, in under an hour (ROUNDS)
 	@command -v npm >/dev/null && npm ci --silent --no-audit --no-fund --prefix $(SOCKETIO) || true
 	@$(BIN)/python -m bench --rounds $(ROUNDS)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench import against, asgi_servers, chart, machine, report
 from bench.environment import ROOT, Ground, prepared
-from bench.scenarios import capacity, endings, fanout, processes, servers, state, streams, topics, watch
+from bench.scenarios import capacity, endings, fanout, page, processes, servers, state, streams, topics, watch
 from bench.stats import Table
 
 Case = Callable[[Ground, int, fanout.Say, Sequence[str]], Table]
@@ -29,6 +29,7 @@ CASES: dict[str, Case] = {
     "streams": streams.streams,
     "watch": watch.watch,
     "comparison": topics.comparison,
+    "page": page.page,
 }
 # Run by name only: not part of `all`. Each has a text of its own for docs/servers.md, and results of its own.
 BY_NAME: dict[str, tuple[Case, Callable[[Table], str]]] = {

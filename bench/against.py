@@ -23,6 +23,7 @@ from bench.stats import Row, Table, median, short, spread
 CASES = ("fanout", "posts", "connections", "memory", "latency")
 FANOUT_SOCKETS = (200, 2000)
 ROUNDS_OF_A_TURN = 2  # Starting everything takes longer than measuring it.
+LONG_ROUNDS = {"page": 1}  # Cases whose rounds take minutes.
 TURN_SECONDS = 900.0
 ROWS = ("hubbub", "hubbub-publish", "hubbub-join")
 
@@ -166,7 +167,8 @@ def command_of(case: str, sockets: Sequence[int], path: Path) -> list[str]:
     """A turn's command. Both checkouts run in this interpreter: libraries are the same on both sides."""
     counts = (sockets or FANOUT_SOCKETS) if case == "fanout" else ()
     more = [word for count in counts for word in ("--sockets", str(count))]
-    turn = ["--rounds", str(ROUNDS_OF_A_TURN), "--side", "hubbub", "--json", str(path)]
+    rounds = LONG_ROUNDS.get(case, ROUNDS_OF_A_TURN)
+    turn = ["--rounds", str(rounds), "--side", "hubbub", "--json", str(path)]
     return [sys.executable, "-m", "bench", case, *turn, *more]
 
 

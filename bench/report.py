@@ -9,6 +9,7 @@ from typing import Any
 
 from bench import cost_model, standing
 from bench.environment import RAISED_LIMITS
+from bench.page import goals
 from bench.stats import Row, Table, short, spread
 from bench.targets import TARGETS
 
@@ -131,6 +132,8 @@ def targets(tables: Sequence[Table]) -> str:
 
 def lines(table: Table) -> tuple[Sequence[str], list[Sequence[str]]]:
     """A table's head and lines: medians, with the least and the greatest of the rounds."""
+    if table.name == "page":
+        return goals.lines(table)
     quantities = [name for name in HEADS if any(name in row.samples for row in table.rows)]
     notes = [name for name in SIDES if any(getattr(row, name) for row in table.rows)]
     ratio = RATIO_TO.get(table.quantity)

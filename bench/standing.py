@@ -44,6 +44,7 @@ WATCH_CPU = Measure("core", "CPU time", "% of a core", False)
 FRAMES = Measure("frames", "frames to each socket", "frames", False)
 COMPARED = Measure("p50_ms", "p50", "ms", False)
 COMPARED_CPU = Measure("cpu_ms", "CPU time", "ms of CPU time", False)
+PAGE = Measure("value", "in the row's unit", "", False)
 
 MEASURES: dict[str, Sequence[Measure]] = {
     "fanout": (BURST_RATE, BURST_CPU, LONE_RATE, LONE_CPU),
@@ -57,8 +58,9 @@ MEASURES: dict[str, Sequence[Measure]] = {
     "comparison": (COMPARED, COMPARED_CPU),
     "streams": (LONE_CPU, CPU, JOIN_CPU, MEMORY),
     "watch": (WATCH_CPU, LAG, MEMORY),
+    "page": (PAGE,),
 }
-ONLY_OURS = ("idle", "state", "comparison", "streams", "watch")  # Cases without peers: each row is of ours.
+ONLY_OURS = ("idle", "state", "comparison", "streams", "watch", "page")  # Cases without peers: each row is of ours.
 
 
 def ahead_lines(tables: Sequence[Table]) -> list[Sequence[str]]:

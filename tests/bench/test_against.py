@@ -101,6 +101,8 @@ def test_a_turn_is_started_with_options_that_every_checkout_has() -> None:
     known = {"fanout", "--rounds", "--sockets", "--side", "--json", "hubbub", "200", "1000", "2", "r.json"}
     assert set(command[3:]) == known
     assert "--sockets" not in command_of("posts", (200,), Path("r.json"))
+    page = command_of("page", (), Path("r.json"))
+    assert page[page.index("--rounds") + 1] == "1"  # A round of it takes minutes.
 
 
 def checkout(folder: Path) -> Path:
