@@ -10,7 +10,7 @@ from django.core.management import call_command
 
 pytestmark = pytest.mark.slow
 
-IMPORT = re.compile(r"""(?:\bfrom|\bimport)\s*\(?\s*["']([^"']+)["']""")
+IMPORT = re.compile(r"""(?:\bfrom|\bimport)\s*\(?\s*["']([^"'\n]+)["']""")
 COMMENT = re.compile(r"/\*.*?\*/|^//.*?$", re.DOTALL | re.MULTILINE)
 HASHED = re.compile(r"\.[0-9a-f]{12}\.m?js$")
 OURS = ("project/", "hubbub/", "chat/", "monitor/")
@@ -33,9 +33,21 @@ def test_every_import_resolves_to_a_hashed_file(collected: Path) -> None:
         assert (module.parent / target).resolve().is_file(), f"{module.name} imports {target}: no such file"
 
 
-def test_a_page_imports_the_connection_of_the_engine(collected: Path) -> None:
-    (room,) = [path for path in hashed_modules(collected) if path.name.startswith("room.")]
-    assert any("hubbub/js/hub." in target for target in imports(room))
+def test_the_room_page_is_three_files_and_what_it_loads_later(collected: Path) -> None:
+    (room,) = [path for path in hashed_modules(collected) if re.match(r"room\.[0-9a-f]{12}\.js", path.name)]
+    assert [re.sub(r"\.[0-9a-f]{12}", "", target) for target in imports(room)] == [
+        "./room.engine.js",
+        "./room.libraries.js",
+        "./emoji.js",
+    ]
+    engine = next(path for path in hashed_modules(collected) if path.name.startswith("room.engine."))
+    assert 'define("hubbub/js/hub.js"' in engine.read_text()
+
+
+def test_collecting_twice_gives_the_same(collected: Path) -> None:
+    first = {path.name for path in collected.rglob("*.js")}
+    call_command("collectstatic", interactive=False, verbosity=0)
+    assert {path.name for path in collected.rglob("*.js")} == first
 
 
 def imports(module: Path) -> list[str]:
