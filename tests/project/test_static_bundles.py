@@ -113,7 +113,7 @@ def test_comments_are_left_out_and_addresses_follow_the_file() -> None:
     ],
 )
 def test_a_form_that_is_not_known_is_an_error_with_its_line(line: str) -> None:
-    with pytest.raises(NotBundled, match="a/js/x.js, line 3: a bundle does not know this form"):
+    with pytest.raises(NotBundled, match=r"a/js/x\.js, line 3: a bundle does not know this form"):
         parse("a/js/x.js", f"const one = 1;\n\n{line}\n")
 
 
