@@ -55,7 +55,9 @@ def parse(name: str, source: str) -> Module:
     imports: list[str] = []
     exports: dict[str, str] = {}
     loads: list[str] = []
-    code = source if "/vendor/" in name else COMMENTS.sub("", source)
+    # Comments of libraries stay: they have licences.
+    is_ours = "/vendor/" not in name
+    code = COMMENTS.sub("", source) if is_ours else source
 
     def use(match: re.Match[str]) -> str:
         target = _beside(name, match["path"])
@@ -82,13 +84,13 @@ def parse(name: str, source: str) -> Module:
         return match[0]
 
     code = IMPORT.sub(use, REEXPORT.sub(pass_on, code))
-    code = EXPORT.sub(declare, code)
+    code = EXPORT.sub(declare, code) if is_ours else code
     code = EXPORT_LIST.sub(lambda match: exports.update({a: b for b, a in _pairs(match["names"])}) or "", code)
     if DEFAULT.search(code):
         exports["default"] = "defaultExport"
         code = DEFAULT.sub("const defaultExport = ", code)
     DYNAMIC.sub(load, code)
-    if (left := LEFT.search(code)) is not None:
+    if is_ours and (left := LEFT.search(code)) is not None:
         line = source[: source.find(left[0])].count("\n") + 1
         raise NotBundled(f"{name}, line {line}: a bundle does not know this form: {left[0].strip()}")
     return Module(name, code, tuple(imports), exports, tuple(loads))
