@@ -25,9 +25,7 @@ TEXTS = """async () => (await Promise.all((await caches.keys()).map(async (name)
     const cache = await caches.open(name);
     return (await Promise.all((await cache.matchAll()).map((kept) => kept.text()))).join("");
 }))).join("")"""
-# Of the page's own requests: those that the worker answered from its cache have sent nothing.
-SENT = """() => performance.getEntriesByType("resource").filter(({ name }) => /\\/static\\//.test(name))
-    .map(({ name, transferSize, workerStart }) => [name, transferSize, workerStart > 0])"""
+LOADS = "async (urls) => (await Promise.all(urls.map((url) => fetch(url)))).map(({ ok }) => ok)"
 
 
 async def installed(visitor: Visitor, address: str) -> None:
@@ -102,11 +100,12 @@ async def test_nothing_but_hashed_files_and_one_page_is_kept(browser: Browser, c
         texts = await page.evaluate(TEXTS)
         assert "secret of alice" not in texts
         assert "alice" not in texts.lower().replace("alice's", "")
-        # What is kept is not asked for again.
+        alice.responses.clear()
         await alice.open(room)
-        sent = await page.evaluate(SENT)
-        assert len(sent) > 10
-        assert [name for name, size, is_by_worker in sent if size > 0 or not is_by_worker] == []
+        await ready(page)
+        files = [response for response in alice.responses if "/static/" in response.url]
+        assert len(files) > 10
+        assert all(response.from_service_worker for response in files)
         assert alice.problems == []
 
 
@@ -130,7 +129,7 @@ async def test_signing_out_leaves_nothing_of_the_user_in_the_caches(
         await page.goto(f"{cluster.url}{room}")
         await page.wait_for_url("**/account/sign-in/?next=**")
         # A form passes by the worker: its token and cookies arrive.
-        await page.get_by_label("User name").fill("alice")
+        await page.get_by_label("Name").fill("alice")
         await page.get_by_label("Password").fill("not the password")
         await page.get_by_role("button", name="Sign in").click()
         await expect(page.get_by_role("alert")).to_be_visible()
@@ -150,12 +149,17 @@ async def test_without_a_server_the_offline_page_shows_and_leads_back(browser: B
             page = alice.page
             await installed(alice, "/rooms/general/")
             await ready(page)
+            await alice.open("/rooms/general/")
+            kept = [address for address in await settled(page) if "/static/" in address]
             await asyncio.to_thread(site.__exit__, None, None, None)
             for address in ("/rooms/general/", "/account/"):
                 await page.goto(f"{site.url}{address}")
                 await expect(page.get_by_role("heading", name="No connection")).to_be_visible()
                 assert page.url == f"{site.url}{address}"
                 assert "alice" not in await page.content()
+            # Files come from the cache: there is no server.
+            assert len(kept) > 20
+            assert all(await page.evaluate(LOADS, kept))
             # With its style sheets.
             button = page.get_by_role("link", name="Try again")
             assert await button.evaluate("button => getComputedStyle(button).borderRadius") != "0px"
@@ -199,25 +203,27 @@ async def test_below_a_path_the_worker_has_the_chat_alone(browser: Browser, belo
         assert not await page.evaluate(CONTROLLED)
 
 
-async def test_a_release_replaces_the_worker_and_what_it_kept(browser: Browser, below: Cluster) -> None:
+async def test_another_version_replaces_the_worker_and_what_it_kept(browser: Browser, below: Cluster) -> None:
     async with visiting(browser, below, "alice") as alice:
         page = alice.page
         await installed(alice, "/team/rooms/general/")
+        await ready(page)
         [before] = await page.evaluate("caches.keys()")
         await page.evaluate("caches.open('of another app')")
-
-        # The same worker, as another release would have it.
-        async def newer(route: Any) -> None:
-            response = await route.fetch()
-            await route.fulfill(response=response, body=(await response.text()).replace(before[-12:], "0123456789ab"))
-
-        await page.context.route("**/service-worker.js", newer)
-        await page.evaluate("navigator.serviceWorker.getRegistration().then((found) => found.update())")
-        replaced = f"{before[:-12]}0123456789ab"
-        await comes_to(page, "caches.keys().then((names) => names.sort())", [replaced, "of another app"])
-        # The open page goes on under the new worker, and did not have to be closed for it.
-        await ready(page)
+        # The offline page is another one: so is the version.
+        german = """
+            from django.contrib.auth import get_user_model
+            get_user_model().objects.filter(username="alice").update(language="de")
+            """
+        await asyncio.to_thread(below.shell, german)
+        await page.evaluate("navigator.serviceWorker.getRegistration().then((found) => void found.update())")
+        await comes_to(page, f"caches.has({before!r})", False)
+        assert "of another app" in await page.evaluate("caches.keys()")
+        assert "Keine Verbindung" in await page.evaluate(TEXTS)
+        # The open page did not have to be closed for it.
         assert await page.evaluate(CONTROLLED)
+        await post(page, "under the new one")
+        await says(page, "under the new one")
 
 
 async def test_switched_off_the_worker_ends_itself(browser: Browser, tmp_path: Path) -> None:
