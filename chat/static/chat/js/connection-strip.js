@@ -5,7 +5,7 @@ import { gettext, interpolate, ngettext } from "../../hubbub/js/texts.js";
 
 /** @import { ConnectionState, StateDetails } from "../../hubbub/js/types.js" */
 
-const NOTICE_MS = 2_000; // How long a notice is shown.
+const NOTICE_MS = 2_000; // How long a notice is shown, unless it says more.
 const PATIENCE_MS = 1_500; // A connection that takes no longer than this needs no band.
 const COUNT_MS = 3_000; // A shorter wait for the next try is not counted down.
 
@@ -83,14 +83,15 @@ export class ConnectionStrip {
    * Shows a text for a short time.
    *
    * @param {string} text
+   * @param {number} ms  how long it is shown
    */
-  notice(text) {
+  notice(text, ms = NOTICE_MS) {
     clearTimeout(this.#noticeTimer);
     this.#show(text);
     this.#noticeTimer = setTimeout(() => {
       this.#noticeTimer = undefined;
       this.#show(...this.#line);
-    }, NOTICE_MS);
+    }, ms);
   }
 
   #rest() {

@@ -27,7 +27,9 @@ export class DraftField {
     form.addEventListener("keydown", () => {
       this.#isTouched = true;
     });
-    form.addEventListener("focusout", leave);
+    form.addEventListener("focusout", ({ relatedTarget }) => {
+      if (!(relatedTarget instanceof Node && form.contains(relatedTarget))) leave();
+    });
     addEventListener("blur", leave);
     // A tab that has slept, or was kept whole by "Back", has heard of nothing.
     addEventListener("focus", () => drafts.sync());

@@ -173,7 +173,7 @@ watchRooms(
   firstOf("rooms"),
 );
 text.drafts.onDrafts(renderRooms);
-text.store.onVolatile(() => strip.notice(NOT_STORED));
+text.store.onVolatile(() => strip.notice(NOT_STORED, 15_000));
 document.addEventListener("signing-out", () => {
   hub.close();
   void showBadge(0);
