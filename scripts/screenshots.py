@@ -1,5 +1,7 @@
 """Pictures of the pages (`make screenshots`): all into var/screenshots, some of them into docs/images for the README.
 
+The README's show no Chinese, Japanese or Korean, for which many machines have no font.
+
 Starts a site with the demo's content in a temporary folder, and looks at it with Chromium: at three widths, light and
 dark, at the same moment every time.
 """

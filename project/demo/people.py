@@ -55,7 +55,7 @@ PEOPLE = (
     Person("ana.souza", "Ana Souza", "Fora até terça", 3),
     Person("the-quiet-reader-of-every-single-room-of-this-company", "", "I only read"),
     Person("deploy-bot", "Deployer", "I announce what goes out", 21, talks=True),
-    Person("ryan", "Ryan 🙂", "they/them"),
+    Person("ryan", "Ryan", "they/them 🙂"),
 )
 NAMES = tuple(person.name for person in PEOPLE)
 ROBOTS = tuple(person.name for person in PEOPLE if person.talks)

@@ -67,6 +67,7 @@ OWN = {
         "frontend": Own(unread=3),
         "kitchen": Own(unread=2, muted=True),
         "book-club": Own(left=True),
+        "tokyo": Own(left=True),
     },
     "amara": {
         BUSY: Own(unread=342, favourite=True),

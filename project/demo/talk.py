@@ -172,6 +172,7 @@ TALK: dict[str, list[Said]] = {
         Said(7 * DAY - 40, "kenji", "通知が二回届くことがあります。"),
         Said(400, "zoe", "Second notification fixed in build 84."),
         Said(395, "weilin", "太好了 👏"),
+        Said(390, "zoe", "Build 85 is for the stores. Wish us luck."),
     ],
     "kitchen": [
         Said(4 * DAY + 250, "noura", "There is cake left on the second floor"),
@@ -183,7 +184,8 @@ TALK: dict[str, list[Said]] = {
         Said(22, "jonas", "Coffee machine is back ☕"),
         Said(20, "lucia", "☕☕☕"),
         Said(19, "ifeoma", "Please descale it *before* it complains this time 🙏"),
-        Said(11, "sven", "🫡"),
+        Said(12, "sven", "🫡"),
+        Said(11, "sven", "Done. It thanks you."),
     ],
     "arabic": [
         Said(11 * DAY, "noura", "أهلًا بالجميع في غرفتنا الجديدة 🌙"),
