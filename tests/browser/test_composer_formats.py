@@ -99,7 +99,7 @@ async def test_emoji_are_found_by_name_and_picked_by_keyboard(cluster: Cluster, 
     await page.keyboard.press("Enter")
     search = page.get_by_role("combobox", name="Search emoji")
     await expect(search).to_be_focused()
-    assert any("vendor/emoji/" in url for url in requests), "loaded when it is opened, not before"
+    assert any("/emoji." in url for url in requests), "loaded when it is opened, not before"
     await page.keyboard.type("party pop")
     await expect(page.get_by_role("option", selected=True)).to_have_attribute("aria-label", "party popper")
     await page.keyboard.press("Enter")
