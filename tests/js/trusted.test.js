@@ -66,6 +66,19 @@ for (const address of [
   });
 }
 
+test("several copies of the module on a page share what it makes, and not the policy", async () => {
+  const first = await open();
+  const second = await load("hubbub/static/hubbub/js/trusted.js");
+  assert.deepEqual(made, ["hubbub"]);
+  const { trustedTypes } = /** @type {any} */ (globalThis);
+  const [shared] = Object.getOwnPropertySymbols(trustedTypes).map((symbol) => trustedTypes[symbol]);
+  assert.deepEqual(Object.keys(shared), ["address", "page"]);
+  for (const { scriptAddress } of [first, second]) {
+    assert.ok(scriptAddress("/team/service-worker.js") instanceof Trusted);
+    assert.throws(() => scriptAddress("/media/picture.js"), TypeError);
+  }
+});
+
 test("the page that a text becomes was parsed as trusted", async () => {
   /** @type {unknown[]} */
   const parsed = [];

@@ -6,9 +6,13 @@ const OWN = import.meta.url;
 // Served by a view, for its scope.
 const WORKER = /\/service-worker\.js$/;
 
-/** @typedef {{ createHTML(text: string): any, createScriptURL(text: string): any }} Policy */
+// Of the page's trustedTypes. Several scripts of a page may have this module in them, and a policy can be made once.
+const SHARED = Symbol.for("hubbub.trusted");
 
-const policy = makePolicy();
+/** @typedef {{ createHTML(text: string): any, createScriptURL(text: string): any }} Policy */
+/** @typedef {{ address(text: string): string, page(text: string): Document }} Made  neither passes on any text */
+
+const made = share();
 
 /**
  * Returns the address of a worker, to be passed to `SharedWorker` and `register`.
@@ -17,18 +21,32 @@ const policy = makePolicy();
  * @returns {string}  or a TrustedScriptURL, which the types of browsers do not know yet
  * @throws {TypeError} for any other address
  */
-export function scriptAddress(address) {
-  const text = allowed(String(address));
-  return policy?.createScriptURL(text) ?? text;
-}
+export const scriptAddress = (address) => made.address(String(address));
 
 /**
  * Parses a page that this script has fetched from its own site. Scripts in it never run.
  *
  * @param {string} text
  */
-export function parsePage(text) {
-  return new DOMParser().parseFromString(policy?.createHTML(text) ?? text, "text/html");
+export const parsePage = (text) => made.page(text);
+
+/** @returns {Made} */
+function share() {
+  const { trustedTypes } = /** @type {any} */ (globalThis);
+  if (trustedTypes === undefined) return makeBy(undefined);
+  trustedTypes[SHARED] ??= makeBy(makePolicy(trustedTypes));
+  return trustedTypes[SHARED];
+}
+
+/**
+ * @param {Policy | undefined} policy
+ * @returns {Made}
+ */
+function makeBy(policy) {
+  return Object.freeze({
+    address: (text) => policy?.createScriptURL(text) ?? allowed(text),
+    page: (text) => new DOMParser().parseFromString(policy?.createHTML(text) ?? text, "text/html"),
+  });
 }
 
 /**
@@ -44,15 +62,17 @@ function allowed(text) {
   throw new TypeError(`${href} is no script of this site`);
 }
 
-/** @returns {Policy | undefined} */
-function makePolicy() {
-  const { trustedTypes } = /** @type {any} */ (globalThis);
+/**
+ * @param {any} trustedTypes
+ * @returns {Policy | undefined} undefined: the page allows no policy of this name
+ */
+function makePolicy(trustedTypes) {
   try {
-    return trustedTypes?.createPolicy("hubbub", {
+    return trustedTypes.createPolicy("hubbub", {
       createHTML: (/** @type {string} */ text) => text,
       createScriptURL: allowed,
     });
   } catch {
-    return undefined; // Another name is required, or a second copy of this module was loaded.
+    return undefined;
   }
 }
