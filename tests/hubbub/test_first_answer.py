@@ -59,8 +59,8 @@ def test_a_position_is_never_above_its_state(alice: Any, monkeypatch: pytest.Mon
     assert as_json(first_answer(BoardTopic("a"), alice))["position"] == 0
 
 
-def test_newest_states_have_their_version_also_those_of_coroutines(alice: Any) -> None:
-    ThermometerTopic.celsius = 21.5
+def test_newest_states_have_their_version_also_those_of_coroutines(alice: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ThermometerTopic, "celsius", 21.5)
     assert as_json(first_answer(ThermometerTopic(), alice))["state"] == {"celsius": 21.5}
     assert as_json(first_answer(SignTopic(), AnonymousUser()))["state"] == {"text": "open until six"}
 
