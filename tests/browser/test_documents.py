@@ -134,7 +134,7 @@ async def test_chat_and_monitor_are_copied_and_two_users_talk(browser: Browser, 
     await add_bob(admin, address)
     bob = await open_page(browser, address, "bob", "tea-at-five")
     for page in (admin, bob):
-        await page.get_by_role("link", name="General").click()
+        await page.locator(".lobby").get_by_role("link", name="General").click()
         await page.wait_for_selector("html[data-state=open]")
     await post(bob, "Tea is ready.")
     for page in (admin, bob):

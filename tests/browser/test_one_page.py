@@ -120,6 +120,12 @@ async def test_a_room_opens_at_what_is_new_and_is_read_by_looking(cluster: Clust
     await news.get_by_role("button", name="Jump to latest").click()
     await expect(news).to_be_hidden()
     await expect(page.locator(f"{link(page, slug)} [data-role=unread]")).to_have_count(0, timeout=SECONDS)
+    # Nothing is new the next time: it opens at its end.
+    await switch(page, other)
+    await switch(page, slug)
+    await says(page, "line 49.")
+    await expect(line).to_have_count(0)
+    assert await page.locator(".log").evaluate(DISTANCE) < 5
 
 
 async def test_more_than_a_page_is_new(cluster: Cluster, open_room: Open) -> None:
@@ -206,6 +212,11 @@ async def test_the_keyboard_alone_is_enough(cluster: Cluster, open_room: Open) -
     await expect(page.locator("#body")).to_have_value("Typed anywhere.")
     await page.keyboard.press("Enter")
     await says(page, "Typed anywhere.")
+    # In the empty field, above a message of one's own: the key of rooms is not that of edits.
+    await page.keyboard.press("Alt+ArrowUp")
+    await expect(page.locator("#room-title")).not_to_have_text(first.title())
+    await expect(page.locator(".editor")).to_have_count(0)
+    await switch(page, first)
     await page.locator("#room-title").focus()
     await page.keyboard.press("?")
     await expect(page.get_by_role("dialog")).to_be_visible()
@@ -285,3 +296,17 @@ async def test_a_room_that_is_closed_to_one_while_another_is_open_goes_from_the_
     await page.get_by_role("link", name="Go to the rooms").click()
     await expect(page.locator(".overview")).to_be_visible()
     assert await page.title() == "Rooms · Hubbub"
+
+
+async def test_the_list_says_that_the_connection_is_lost_and_skip_links_work(cluster: Cluster, open_room: Open) -> None:
+    page = await open_room(cluster, "alice")
+    await page.get_by_role("link", name="Skip to the messages").focus()
+    await page.keyboard.press("Enter")
+    assert page.url.endswith("#log")
+    assert await page.evaluate("document.activeElement.id") == "log"
+    await page.get_by_role("link", name="Hubbub").click()
+    await expect(page.locator(".overview")).to_be_visible()
+    await page.route_web_socket("**/ws/chat/", lambda socket: socket.close())
+    await page.route("**/live/**", lambda route: route.abort())
+    await page.evaluate("dispatchEvent(new Event('offline'))")
+    await expect(page.locator("[data-role=list-strip]")).to_contain_text("Offline.")

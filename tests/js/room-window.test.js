@@ -197,3 +197,45 @@ test("days never go back: by clocks that differ, and by a browser whose clock is
   const state = run(joinedWith([message(1, { at: new Date().toISOString() })]), { type: "posts", posts: [ahead] });
   assert.deepEqual(kinds(state), ["beginning", "day", "message", "pending"]);
 });
+
+// What a review has found
+
+test("a room that is shown again has no line of what was new before", () => {
+  const read = run(joinedWith(messages(1, 2, 3)), { type: "line.drawn", after: 1 }, { type: "away" });
+  const state = run(read, event("message.posted", message(4)), { type: "stopped" });
+  assert.deepEqual([state.newFrom, state.unseen], [null, 0]);
+});
+
+test("a post that was saved without an answer is one row, whatever brings the message", () => {
+  const post = { id: "mine", body: "hi", at: at(9), error: null };
+  const mine = message(101, { id: "mine", user: ALICE, body: "hi" });
+  const waiting = run(joinedWith(messages(99, 100), true), { type: "posts", posts: [post] });
+  for (const states of [
+    run(waiting, page([message(100), mine])),
+    run(waiting, { type: "latest.came", page: { messages: [message(100), mine], more: true } }),
+    run(waiting, { type: "place.came", page: { messages: [message(100), mine], more: true } }),
+  ]) {
+    assert.deepEqual(states.pending, []);
+    const keys = rows(states).map(({ key }) => key);
+    assert.equal(new Set(keys).size, keys.length);
+  }
+});
+
+test("an answered edit leaves another editor open", () => {
+  const state = run(
+    joinedWith([message(5, { user: ALICE }), message(6, { user: ALICE })]),
+    { type: "edit.opened", seq: 6 },
+    { type: "edit.answered", seq: 5, body: "better", at: at(7), isKnown: false },
+  );
+  assert.deepEqual([state.editing, state.messages[0]?.body], [6, "better"]);
+});
+
+test("what changes while a place is read is newer than its page", () => {
+  const state = run(
+    joinedWith(messages(99, 100), true),
+    { type: "newer.asked" },
+    event("message.deleted", message(50, { deleted: true, body: "" })),
+    { type: "place.came", page: { messages: messages(49, 50, 51), more: true } },
+  );
+  assert.deepEqual([state.messages[1]?.deleted, seqs(state)], [true, [49, 50, 51]]);
+});

@@ -10,7 +10,7 @@ export class Editors {
   /** @type {EditCalls} */
   #calls;
   #limit = Infinity;
-  /** @type {{ seq: number, form: HTMLElement, composer: Composer, isNew: boolean } | null} */
+  /** @type {{ seq: number, id: string, form: HTMLElement, composer: Composer, isNew: boolean } | null} */
   #open = null;
 
   /** @param {EditCalls} calls */
@@ -29,7 +29,8 @@ export class Editors {
    * @returns {HTMLElement}
    */
   of(message) {
-    if (this.#open?.seq === message.seq) return this.#open.form;
+    // Another room may have a message of the same seq.
+    if (this.#open?.seq === message.seq && this.#open.id === message.id) return this.#open.form;
     const form = /** @type {HTMLFormElement} */ (stamp("editor"));
     const composer = new Composer(form, {
       send: (body) => {
@@ -41,7 +42,7 @@ export class Editors {
     });
     composer.original = message.body;
     composer.text = this.#calls.editOf(message.seq) ?? message.body;
-    this.#open = { seq: message.seq, form, composer, isNew: true };
+    this.#open = { seq: message.seq, id: message.id, form, composer, isNew: true };
     return form;
   }
 

@@ -146,7 +146,8 @@ export class LogView {
    * @param {boolean} keepPlace  of a reader who is not at the end; false: another room is shown
    */
   render(state, keepPlace = true) {
-    const anchor = this.#atEnd || !keepPlace ? null : this.#firstInSight();
+    const follows = this.isAtEnd; // The end of a part that is detached is not the end of the room.
+    const anchor = follows || !keepPlace ? null : this.#firstInSight();
     const bottom = anchor === null ? 0 : bottomOf(anchor);
     const wanted = rows(state);
     this.#detached = state.detached;
@@ -161,7 +162,7 @@ export class LogView {
     this.#forget(wanted);
     this.#editors.rendered(state);
     if (!keepPlace) return;
-    if (this.#atEnd) this.#stayAtEnd();
+    if (follows) this.#stayAtEnd();
     else if (anchor?.isConnected) this.#log.scrollTop += bottomOf(anchor) - bottom;
     this.#calls.seen(this.lastSeen());
     this.#askForMore();

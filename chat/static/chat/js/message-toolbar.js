@@ -94,8 +94,10 @@ export class MessageToolbar {
     if (key === "ArrowUp" || key === "ArrowDown") {
       event.preventDefault();
       this.#step(target, key === "ArrowUp" ? -1 : 1);
-    } else if (key === "Escape") this.#calls.back();
-    else {
+    } else if (key === "Escape") {
+      event.preventDefault();
+      this.#calls.back();
+    } else {
       const tool = this.#toolsOf(target).find(({ name }) => KEYS[key.toLowerCase()] === name);
       if (tool === undefined) return;
       event.preventDefault();

@@ -71,7 +71,8 @@ export class Navigation {
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     const link = event.target instanceof Element ? event.target.closest("a[href]") : null;
     if (!(link instanceof HTMLAnchorElement) || link.hasAttribute("download")) return;
-    const target = this.targetOf(link.href);
+    const isWithinPage = link.hash !== "" && link.pathname === location.pathname && link.search === location.search;
+    const target = isWithinPage ? null : this.targetOf(link.href);
     if (target === null) return;
     event.preventDefault();
     this.go(target.slug, target.at);

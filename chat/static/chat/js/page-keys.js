@@ -1,6 +1,7 @@
 // The keys of the page of rooms.
 
 import { find } from "../../hubbub/js/dom.js";
+import { isComposing } from "./composer-keys.js";
 import { part } from "./parts.js";
 
 /** @import { RoomSession } from "./room-session.js" */
@@ -55,6 +56,7 @@ export function listenForKeys(root, { view, page, step, jump, help }) {
 
   part(root, "log").addEventListener("keydown", (event) => {
     if (event.target !== event.currentTarget || (event.key !== "ArrowUp" && event.key !== "ArrowDown")) return;
+    if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
     const seq = view.log.lastSeen();
     const row = /** @type {HTMLElement | null} */ (root.querySelector(`article[data-seq="${seq}"]`));
     if (row === null) return;
@@ -63,7 +65,9 @@ export function listenForKeys(root, { view, page, step, jump, help }) {
   });
 
   /** @param {KeyboardEvent} event */
-  function onEscape({ target }) {
+  function onEscape(event) {
+    const { target } = event;
+    if (isComposing(event)) return; // The input method's own.
     if (target instanceof Element && target.closest(".editor, dialog, [popover], details") !== null) return;
     if (page()?.reading.news) page()?.reading.markRead();
   }

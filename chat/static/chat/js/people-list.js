@@ -25,6 +25,14 @@ export class PeopleList {
     this.#root = root;
   }
 
+  /** Another room is shown: those of the former one are not there. */
+  forget() {
+    if (this.#shown === null) return;
+    this.#shown = null;
+    for (const place of this.#root.querySelectorAll("[data-role=people-count]")) place.textContent = "";
+    render(nothing, part(this.#root, "people-content"));
+  }
+
   /** @param {Pick<RoomState, "present" | "joined" | "me">} state */
   render({ present, joined, me }) {
     if (!joined) return; // Before the first answer the list keeps its space.

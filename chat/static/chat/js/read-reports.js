@@ -43,6 +43,11 @@ export class ReadReports {
     this.#version = version;
   }
 
+  /** How far the server has it. */
+  get read() {
+    return this.#read;
+  }
+
   /** @param {number} seq  of the last message on screen; 0: there is none */
   saw(seq) {
     this.#onScreen = seq;

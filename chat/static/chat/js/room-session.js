@@ -34,6 +34,7 @@ export class RoomSession {
   #topic = null;
   #typing;
   #reentry;
+  #wake = () => {};
   /** @type {FirstAnswer | null} */
   #first;
 
@@ -65,7 +66,7 @@ export class RoomSession {
     );
     this.#reentry = new Reentry(
       () => this.#topic?.join(),
-      env,
+      { ...env, onWake: (wake) => (this.#wake = wake) }, // The page tells the room that is open, and holds no other one.
       () => document.visibilityState === "hidden",
     );
   }
@@ -112,6 +113,7 @@ export class RoomSession {
     this.#topic = null;
     this.#reentry.opened();
     this.#typing.clear();
+    this.change({ type: "trimmed", keep: KEPT_MESSAGES });
     this.change({ type: "stopped" });
   }
 
@@ -149,6 +151,11 @@ export class RoomSession {
     this.reading.wrote();
     this.writing.post(body);
     if (this.state.detached) this.reading.latest();
+  }
+
+  /** The network has returned, or the page is looked at again. */
+  wake() {
+    this.#wake();
   }
 
   /** Joins a closed room again; it may be open by now. */

@@ -73,17 +73,20 @@ export function reduce(state, action) {
     case "newer.failed":
       return { ...state, late: null };
     case "newer.came":
-      return withNames(afterNewer(state, action.since, action.page), action.page.messages);
+      return withNames(
+        withoutSent(afterNewer(state, action.since, action.page), action.page.messages),
+        action.page.messages,
+      );
     case "latest.came":
-      return withNames(afterLatest(state, action.page), action.page.messages);
+      return withNames(withoutSent(afterLatest(state, action.page), action.page.messages), action.page.messages);
     case "place.came":
-      return withNames(atPlace(state, action.page), action.page.messages);
+      return withNames(withoutSent(atPlace(state, action.page), action.page.messages), action.page.messages);
     case "line.drawn":
       return { ...state, newFrom: firstNew(state, action.after) };
     case "line.removed":
       return { ...state, newFrom: null };
     case "stopped":
-      return { ...state, joined: false, present: null, away: true, late: null, loading: false };
+      return stopped(state);
     case "posts":
       return withPosts(state, action.posts, action.isOwn === true);
     case "post.answered":
@@ -93,7 +96,7 @@ export function reduce(state, action) {
     case "edit.closed":
       return { ...state, editing: null };
     case "edit.answered":
-      return afterChange({ ...state, editing: null }, action, { body: action.body, edited_at: action.at });
+      return afterChange(state, action, { body: action.body, edited_at: action.at });
     case "delete.answered":
       return afterChange(state, action, { body: "", deleted: true });
     case "restore.answered":
@@ -107,6 +110,16 @@ export function reduce(state, action) {
     default:
       return state;
   }
+}
+
+/**
+ * Another room is shown: the line of what was new is gone, and nobody is there.
+ *
+ * @param {RoomState} state
+ */
+function stopped(state) {
+  const shown = { joined: false, present: null, away: true, newFrom: null, unseen: 0 };
+  return { ...state, ...shown, late: null, loading: false };
 }
 
 /**
@@ -126,7 +139,7 @@ function afterState(state, { room, messages, more }, isAnew) {
     detached: false,
     late: null,
   };
-  const filled = withNames(withMessages(page, messages), messages);
+  const filled = withNames(withoutSent(withMessages(page, messages), messages), messages);
   return seen === null
     ? filled
     : withNewLine(
@@ -186,14 +199,24 @@ function withArrived(state, messages) {
   const inside = messages.filter((message) => message.seq >= state.floor && !isAbove(message));
   const below = messages.filter(({ seq }) => seq < state.floor);
   const early = below.length > 0 ? { ...state.early, ...bySeq(below) } : state.early;
-  const late = state.late !== null && above.length > 0 ? { ...state.late, ...bySeq(above) } : state.late;
+  const late = state.late === null ? null : { ...state.late, ...bySeq(messages) };
   const lastSeq = Math.max(state.lastSeq, ...messages.map(({ seq }) => seq));
-  const own = new Set(messages.filter(({ user }) => user.id === state.me.id).map(({ id }) => id));
-  const pending = own.size > 0 ? state.pending.filter(({ id }) => !own.has(id)) : state.pending;
-  return withNewLine({ ...withMessages(state, inside), early, late, lastSeq, pending }, [
+  return withNewLine({ ...withoutSent(withMessages(state, inside), messages), early, late, lastSeq }, [
     ...inside.filter(({ seq }) => !known.has(seq)),
     ...above.filter(({ seq }) => seq > state.lastSeq),
   ]);
+}
+
+/**
+ * The state without the posts that are among these messages.
+ *
+ * @param {RoomState} state
+ * @param {Message[]} messages
+ */
+function withoutSent(state, messages) {
+  const own = new Set(messages.filter(({ user }) => user.id === state.me.id).map(({ id }) => id));
+  const pending = state.pending.filter(({ id }) => !own.has(id));
+  return pending.length === state.pending.length ? state : { ...state, pending };
 }
 
 /** @param {Message[]} messages */

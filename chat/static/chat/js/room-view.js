@@ -2,6 +2,7 @@
 
 import { find } from "../../hubbub/js/dom.js";
 import { gettext, interpolate, ngettext } from "../../hubbub/js/texts.js";
+import { arrivalText } from "./arrivals.js";
 import { Composer } from "./composer.js";
 import { whyLocked } from "./composer-lock.js";
 import { DraftField } from "./drafts-field.js";
@@ -101,6 +102,10 @@ export class RoomView {
    */
   show(session) {
     this.#session = session;
+    this.#closeDialogs();
+    this.#people.forget();
+    const manage = this.#root.querySelector("[data-role=manage]");
+    if (manage instanceof HTMLElement) manage.hidden = session.slug !== this.#root.dataset.slug;
     this.#announced = session.state.lastSeq;
     this.#field.show(session.writing.draft);
     this.#part("status").textContent = "";
@@ -113,6 +118,7 @@ export class RoomView {
   /** No room is shown. */
   hide() {
     this.#session = null;
+    this.#closeDialogs();
     document.title = document.title.replace(/^\(\d+\) /, "");
     if (this.#icon.href !== this.#hrefs.read) this.#icon.href = this.#hrefs.read;
   }
@@ -158,11 +164,12 @@ export class RoomView {
    * @param {string} [action]  the words of its button, which connects
    */
   strip(text, action) {
-    const strip = this.#part("strip");
-    part(strip, "strip-text").textContent = text;
-    strip.classList.toggle("is-shown", text !== "");
-    part(strip, "again").hidden = action === undefined;
-    part(strip, "again").textContent = action ?? "";
+    for (const name of ["", "list-"]) {
+      this.#part(`${name}strip-text`).textContent = text;
+      this.#part(`${name}strip`).classList.toggle("is-shown", text !== "");
+      this.#part(`${name}again`).hidden = action === undefined;
+      this.#part(`${name}again`).textContent = action ?? "";
+    }
   }
 
   /** @param {string} text  who is typing; empty: nobody */
@@ -221,25 +228,12 @@ export class RoomView {
     if (this.#icon.href !== href) this.#icon.href = href;
   }
 
-  /**
-   * Says what has arrived, in one sentence for messages that came together. Own messages are not read out.
-   *
-   * @param {RoomState} state
-   */
-  #announce({ messages, me, joined, lastSeq, loading }) {
-    if (!joined || loading || this.#announced === 0) {
-      this.#announced = lastSeq;
-      return;
-    }
-    const news = messages.filter(({ seq, user, deleted }) => seq > this.#announced && user.id !== me.id && !deleted);
-    this.#announced = Math.max(this.#announced, lastSeq);
-    if (news.length === 0) return;
-    const names = [...new Set(news.map(({ user }) => user.name))];
-    const from = namesText(names);
-    const text = ngettext("%(n)s new message from %(names)s", "%(n)s new messages from %(names)s", news.length);
-    const one =
-      news.length === 1 ? `${from}: ${news[0]?.body ?? ""}` : interpolate(text, { n: news.length, names: from });
-    this.#part("status").textContent = one;
+  /** @param {RoomState} state */
+  #announce(state) {
+    const { joined, lastSeq, loading } = state;
+    const text = joined && !loading && this.#announced > 0 ? arrivalText(state, this.#announced) : "";
+    this.#announced = joined && !loading ? Math.max(this.#announced, lastSeq) : lastSeq;
+    if (text !== "") this.#part("status").textContent = text;
   }
 
   /** @param {number} seq */
@@ -249,9 +243,10 @@ export class RoomView {
       return;
     }
     const dialog = find(this.#root, "[data-role=delete-dialog]", HTMLDialogElement);
+    const { writing } = this.#open; // The message is one of this room, also when another one is shown meanwhile.
     dialog.returnValue = "";
     dialog.onclose = () => {
-      if (dialog.returnValue === "delete") this.#open.writing.remove(seq);
+      if (dialog.returnValue === "delete") writing.remove(seq);
     };
     dialog.showModal();
   }
@@ -265,10 +260,18 @@ export class RoomView {
     });
     this.#part("news-latest").addEventListener("click", () => this.#open.reading.latest());
     this.#part("news-read").addEventListener("click", () => this.#open.reading.markRead());
-    this.#part("again").addEventListener("click", calls.again);
+    for (const name of ["again", "list-again"]) this.#part(name).addEventListener("click", calls.again);
     this.#part("composer").addEventListener("keydown", (event) => {
-      if (event.key === "ArrowUp" && this.composer.text === "" && this.#editLast()) event.preventDefault();
+      if (event.key !== "ArrowUp" || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+      if (this.composer.text === "" && this.#editLast()) event.preventDefault();
     });
+  }
+
+  /** Questions about a message of the former room. */
+  #closeDialogs() {
+    for (const dialog of document.querySelectorAll("dialog.sheet[open], [data-role=delete-dialog][open]")) {
+      /** @type {HTMLDialogElement} */ (dialog).close();
+    }
   }
 
   /** Edits the user's last message when it is in sight, else shows it first. */
@@ -284,11 +287,4 @@ export class RoomView {
   #part(role) {
     return part(this.#root, role);
   }
-}
-
-/** @param {string[]} names */
-function namesText(names) {
-  if (names.length > 2) return interpolate(ngettext("%(n)s person", "%(n)s people", names.length), { n: names.length });
-  const [first = "", second = ""] = names;
-  return names.length === 1 ? first : interpolate(gettext("%(first)s and %(second)s"), { first, second });
 }

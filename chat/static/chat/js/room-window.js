@@ -35,7 +35,7 @@ export function afterNewer(state, since, { messages, more }) {
   if (!state.detached || since !== (state.messages.at(-1)?.seq ?? 0)) return next;
   const end = more ? (messages.at(-1)?.seq ?? since) : Infinity;
   // As in `afterOlder`: what changed while the page was read is newer there.
-  const changed = Object.values(late).filter(({ seq }) => seq <= end);
+  const changed = Object.values(late).filter(({ seq }) => seq > since && seq <= end);
   return withMessages({ ...next, detached: more }, [...messages, ...changed]);
 }
 
@@ -65,7 +65,9 @@ export function atPlace(state, { messages, more }) {
   const floor = more ? (messages[0]?.seq ?? 0) : 0;
   const detached = (messages.at(-1)?.seq ?? 0) < state.lastSeq;
   const fresh = { ...state, messages: [], floor, more, detached, late: null, early: {}, loading: false };
-  return withMessages(fresh, messages);
+  const [first, last] = [messages[0]?.seq ?? 0, detached ? (messages.at(-1)?.seq ?? 0) : Infinity];
+  const late = Object.values(state.late ?? {}).filter(({ seq }) => seq >= first && seq <= last);
+  return withMessages(fresh, [...messages, ...late]);
 }
 
 /**

@@ -51,6 +51,7 @@ const sessions = new Map();
 /** @type {RoomEntry[]} */
 let rooms = [];
 let wasOpen = false;
+let isFirstUsed = false; // The page's own state of its room; it is old when the room is opened anew.
 const env = browser();
 
 const isLooking = () => document.visibilityState === "visible" && document.hasFocus();
@@ -179,6 +180,7 @@ document.addEventListener("signing-out", () => {
   void showBadge(0);
 });
 document.addEventListener("visibilitychange", markSeen);
+env.onWake(() => current?.wake());
 addEventListener("focus", () => current?.reading.look());
 addEventListener("blur", () => current?.reading.leave());
 addEventListener("pagehide", () => current?.reading.leave());
@@ -222,7 +224,8 @@ function open({ slug, at }) {
 
 /** @param {string} slug */
 function sessionOf(slug) {
-  const first = slug === root.dataset.slug ? firstOf("state") : null;
+  const first = slug === root.dataset.slug && !isFirstUsed ? firstOf("state") : null;
+  isFirstUsed ||= first !== null;
   const session =
     sessions.get(slug) ?? new RoomSession({ hub, env, room: roomOf(root, rooms, slug), me, text, first }, calls);
   sessions.delete(slug);

@@ -22,7 +22,9 @@ export class Reading {
   /** @type {"wanted" | "begun" | "done"} whether the log is at the place where the room opens */
   #opening = "done";
   #openings = 0;
-  #isBusy = false; // A page is requested that has no flag in the state.
+  #isBusy = false; // A page is requested.
+  /** @type {(() => void)[]} requests for other pages */
+  #waiting = [];
 
   /**
    * @param {RoomSession} session
@@ -75,12 +77,14 @@ export class Reading {
     this.#opening = "begun";
     const opening = this.#openings;
     const { state } = this.#session;
-    const count = state.lastSeq - read_seq;
-    const place = this.#place ?? (count > 0 ? { seq: read_seq + 1, offset: null } : null);
+    // The answer to the join may be older than what this page has reported.
+    const read = this.#reports.read;
+    const count = state.lastSeq - read;
+    const place = this.#place ?? (count > 0 ? { seq: read + 1, offset: null } : null);
     if (place !== null && place.seq < state.floor) await this.#load({ around: place.seq });
-    if (count > 0) this.#drawLine(read_seq, count);
+    if (count > 0) this.#drawLine(read, count);
     if (opening !== this.#openings) return; // Another room was shown, or this one again.
-    const seen = this.#calls.opened(this.#session, this.#place ?? this.#atLine());
+    const seen = this.#calls.opened(this.#session, this.#place ?? (count > 0 ? this.#atLine() : null));
     this.#opening = "done";
     this.seen(seen);
   }
@@ -179,14 +183,20 @@ export class Reading {
 
   async newer() {
     const { detached, late, messages } = this.#session.state;
-    if (!detached || late !== null || !this.#session.isOnline) return;
+    if (!detached || late !== null || this.#isBusy || !this.#session.isOnline) return;
+    this.#isBusy = true;
     const since = messages.at(-1)?.seq ?? 0;
     this.#session.change({ type: "newer.asked" });
     try {
       const page = await this.#session.topic.send("history", { since, limit: PAGE });
       this.#session.change({ type: "newer.came", since, page });
     } catch (error) {
-      setTimeout(() => this.#session.change({ type: "newer.failed" }), failureOf(error).retryAfterMs ?? RETRY_MS);
+      this.#session.change({ type: "newer.failed" });
+      // Not at once: a reader who still scrolls requests them again.
+      await new Promise((resolve) => setTimeout(resolve, failureOf(error).retryAfterMs ?? RETRY_MS));
+    } finally {
+      this.#isBusy = false;
+      for (const go of this.#waiting.splice(0)) go();
     }
   }
 
@@ -205,7 +215,8 @@ export class Reading {
 
   /** @param {{ around?: number, before?: number }} where */
   async #load(where) {
-    if (this.#isBusy) return;
+    // One page at a time: each collects what changes while it is read.
+    while (this.#isBusy) await new Promise((/** @type {(_: void) => void} */ resolve) => this.#waiting.push(resolve));
     this.#isBusy = true;
     this.#session.change({ type: "newer.asked" });
     try {
@@ -216,6 +227,7 @@ export class Reading {
       this.#calls.notice(`${gettext("Not loaded.")} ${failureText(failureOf(error))}`);
     } finally {
       this.#isBusy = false;
+      for (const go of this.#waiting.splice(0)) go();
     }
   }
 }

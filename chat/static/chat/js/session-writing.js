@@ -2,6 +2,7 @@
 
 import { failureOf } from "../../hubbub/js/errors.js";
 import { gettext } from "../../hubbub/js/texts.js";
+import { clean } from "./body.js";
 import { Edits, editCase } from "./edits.js";
 import { failureText } from "./failure-texts.js";
 import { lastOwn } from "./room-rows.js";
@@ -180,12 +181,30 @@ export class Writing {
     }
     try {
       await this.#session.topic.edit(seq, body);
-      this.#edits.finish(seq);
-      this.#calls.changed(this.#session);
-      this.#calls.focus(this.#session);
+      this.#saved(seq, body);
     } catch (error) {
       problem.textContent = `${gettext("Not saved.")} ${failureText(failureOf(error))}`;
     }
+  }
+
+  /**
+   * An edit is saved. What was typed since goes on, and so does an edit of another message.
+   *
+   * @param {number} seq
+   * @param {string} body
+   */
+  #saved(seq, body) {
+    const kept = this.#edits.of(seq);
+    const isOpen = this.#session.state.editing === seq;
+    if (kept !== null && isOpen && clean(kept.text) !== body) {
+      this.#edits.rebase(kept, body);
+      return;
+    }
+    this.#edits.finish(seq);
+    if (isOpen) {
+      this.#session.change({ type: "edit.closed" });
+      this.#calls.focus(this.#session);
+    } else this.#calls.changed(this.#session);
   }
 
   /** @param {number} seq */

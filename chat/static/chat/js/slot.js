@@ -25,8 +25,10 @@ export function wireSlot(root) {
   };
   toggle.addEventListener("click", () => set(people.hidden === true));
   close.addEventListener("click", () => set(false));
-  people.addEventListener("keydown", ({ key }) => {
-    if (key === "Escape") set(false);
+  people.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    event.preventDefault();
+    set(false);
   });
   // Over the talk, a click beside it closes it.
   root.addEventListener("pointerdown", ({ target }) => {
