@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-COMMENTS = re.compile(r"^[ \t]*/\*\*.*?\*/[ \t]*\n|^[ \t]*//[^\n]*\n", re.DOTALL | re.MULTILINE)
+COMMENTS = re.compile(r"^[ \t]*/\*\*(?:(?!\*/).)*\*/[ \t]*\n|^[ \t]*//[^\n]*\n", re.DOTALL | re.MULTILINE)
 STATEMENT = r"(?:(?<=^)|(?<=[;}\n]))"
 IMPORT = re.compile(
     STATEMENT + r'import\s*(?:(?P<default>[\w$]+)|\{(?P<names>[^}]*)\})?\s*(?:from)?\s*"(?P<path>\.[^"]+)";'

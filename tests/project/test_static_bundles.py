@@ -96,6 +96,8 @@ def test_comments_are_left_out_and_addresses_follow_the_file() -> None:
     module = parse("b/js/half.js", "/** Words. */\n// More.\nexport const here = import.meta.url;\n")
     text = bundle("a/js/entry.js", [module])
     assert "Words" not in text
+    cast = "  /** @type {A} */ (one).go();\n  two();\n  /** Three. */\n  three();\n"
+    assert parse("a/js/x.js", cast).code == "  /** @type {A} */ (one).go();\n  two();\n  three();\n"
     assert "More" not in text
     assert 'here = new URL("../../b/js/half.js", import.meta.url).href' in text
     assert parse("b/js/list.js", SCRIPTS["b/js/list.js"]).exports == {"default": "defaultExport"}
