@@ -183,7 +183,7 @@ async def test_messages_written_offline_are_sent_once_even_after_a_reload(cluste
     await page.wait_for_selector("html[data-state=offline]")
     await post(page, "Written in a tunnel.")
     await expect(page.locator(".message.is-pending", has_text="Written in a tunnel.")).to_be_visible()
-    await expect(page.get_by_text("1 message waits.")).to_be_visible()
+    await expect(page.locator("[data-role=strip]", has_text="1 message waits.")).to_be_visible()
     through = await page.context.new_page()  # Without the route; the tab's own memory goes with it.
     stored = await page.evaluate("JSON.stringify(sessionStorage)")
     await through.add_init_script(f"if (sessionStorage.length === 0) Object.assign(sessionStorage, {stored})")

@@ -180,7 +180,7 @@ async def test_an_address_leads_to_a_message_and_its_link_can_be_copied(cluster:
     await expect(target).to_be_in_viewport()
     await expect(target).to_be_focused()
     await page.keyboard.press("l")
-    await expect(page.get_by_text("Link copied.")).to_be_visible()
+    await expect(page.locator("[data-role=strip]", has_text="Link copied.")).to_be_visible()
     assert await page.evaluate("navigator.clipboard.readText()") == f"{cluster.url}/rooms/{slug}/?at=42"
     await page.locator(".jump").click()
     await says(page, "line 199.")
