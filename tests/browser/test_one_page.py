@@ -229,41 +229,6 @@ async def test_the_keyboard_alone_is_enough(cluster: Cluster, open_room: Open) -
     await expect(page.locator("#room-title")).to_have_text(second.title())
 
 
-async def test_copied_rows_are_lines_with_time_and_name(cluster: Cluster, open_room: Open) -> None:
-    (slug,) = await rooms(cluster, 0)
-    page = await open_room(cluster, "alice", slug)
-    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    for text in ("One **bold** word.", "Two."):
-        await post(page, text)
-    await says(page, "Two.")
-    select = "list => getSelection().selectAllChildren(list)"
-    await page.locator("[data-role=rows]").evaluate(select)
-    await page.keyboard.press("Control+c")
-    lines = (await page.evaluate("navigator.clipboard.readText()")).split("\n")
-    assert [line.partition("] ")[2] for line in lines] == ["alice: One **bold** word.", "alice: Two."]
-    assert all(line.startswith("[") for line in lines)
-
-
-async def test_long_texts_and_code_are_folded(cluster: Cluster, open_room: Open) -> None:
-    (slug,) = await rooms(cluster, 0)
-    page = await open_room(cluster, "alice", slug)
-    await post(page, "\n".join(f"line {number}" for number in range(60)))
-    body = page.locator(MESSAGE).last
-    unfold = body.get_by_role("button", name="Show all 60 lines")
-    await expect(unfold).to_be_visible()
-    folded = (await body.bounding_box() or {})["height"]
-    assert folded < 450
-    await unfold.click()
-    assert (await body.bounding_box() or {})["height"] > 1_000
-    await post(page, "```\n" + "\n".join(f"x = {number}" for number in range(30)) + "\n```")
-    code = page.locator(MESSAGE).last
-    await expect(code.get_by_role("button", name="Show all 30 lines")).to_be_visible()
-    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    await code.hover()
-    await code.get_by_role("button", name="Copy").click()
-    assert (await page.evaluate("navigator.clipboard.readText()")).startswith("x = 0\nx = 1\n")
-
-
 async def test_the_list_is_as_wide_as_it_was_left_and_people_stay_open(cluster: Cluster, open_room: Open) -> None:
     page = await open_room(cluster, "alice")
     await page.set_viewport_size({"width": 1200, "height": 700})
