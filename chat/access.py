@@ -80,7 +80,7 @@ def enter_room(user_id: str, slug: str) -> tuple[Room, str]:
 
 
 def manages(user_id: str, role: str) -> bool:
-    """Whether the user of a room manages it, for the page: moderators, and users who may change rooms."""
+    """Whether the page offers to manage a room: to its moderators, and to users with the permission to change rooms."""
     return role == Membership.Role.MODERATOR or has_permission(user_id, CHANGE_ROOM)
 
 

@@ -53,7 +53,7 @@ def first_answer(topic: Topic, user: Any) -> Joined:
 
 
 def _identity_of(user: Any) -> Identity:
-    """The identity of a user of a view, who is signed in by whatever way the request came."""
+    """The identity of the user of a view. The view has signed the user in."""
     if not user.is_authenticated:
         return VISITOR
     return Identity(user_id=users.id_of(user), permitted=True, credential="", **users.shown_of(user))

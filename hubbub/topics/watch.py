@@ -58,7 +58,7 @@ class Watch(Topic, abstract=True):
 
     @classmethod
     def access_marks(cls, keys: Collection[Any]) -> Mapping[Any, Any]:
-        """Return a value of each topic that changes, in the same transaction, with the users who may list it.
+        """Return a value for each topic. A transaction that changes the users of a topic must change its value, too.
 
         Without it, `keys_for` is asked about all watchers of each topic that moved. A value is cheaper where topics
         have many watchers: such as the count and the sum of the ids of the rows that give access.

@@ -206,7 +206,7 @@ test("a room that is shown again has no line of what was new before", () => {
   assert.deepEqual([state.newFrom, state.unseen], [null, 0]);
 });
 
-test("a post that was saved without an answer is one row, whatever brings the message", () => {
+test("a post is one row when its message comes before its answer", () => {
   const post = { id: "mine", body: "hi", at: at(9), error: null };
   const mine = message(101, { id: "mine", user: ALICE, body: "hi" });
   const waiting = run(joinedWith(messages(99, 100), true), { type: "posts", posts: [post] });
