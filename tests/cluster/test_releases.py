@@ -119,7 +119,7 @@ def release_two(root: Path) -> None:
     base = root / "hubbub" / "static" / "hubbub" / "css" / "base.css"
     base.write_text(base.read_text() + "\n.second { color: red; }\n")
     room = root / "chat" / "static" / "chat" / "js" / "room.js"
-    room.write_text(room.read_text() + "\n// second\n")
+    room.write_text(f'{room.read_text()}\ndocument.documentElement.dataset.release = "second";\n')
     link = '<link rel="stylesheet" data-release="second-release" href="{% static \'project/css/second.css\' %}">'
     change(
         root / "hubbub" / "templates" / "hubbub" / "base.html", "  {% block head %}", f"  {link}\n  {{% block head %}}"
