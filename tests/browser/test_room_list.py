@@ -47,7 +47,7 @@ async def test_rooms_come_change_and_go_on_an_open_page(browser: Browser, cluste
         await in_shell(cluster, archive)
         archived = page.locator("#rooms [data-section=archived]")
         await archived.locator("summary").click()
-        await expect(archived.locator("[data-role=room-title]")).to_have_text("aardvarks")
+        await expect(archived.locator(f"[data-slug={slug}] [data-role=room-title]")).to_have_text("aardvarks")
         await expect(links.get_by_role("img", name="archived")).to_be_visible()
         await in_shell(cluster, f"from chat.models import Room; Room.objects.get(slug={slug!r}).delete()")
         await expect(links).to_have_count(0)

@@ -46,7 +46,10 @@ test("the open room stays where it was, also when it is read", () => {
   const kept = /** @type {const} */ ({ slug: "b", section: "unread" });
   assert.deepEqual(names(sections([room("a"), room("b")], kept)), ["unread: b", "rooms: a"]);
   assert.deepEqual(names(sections([room("a"), room("b", { archived: true })], kept)), ["rooms: a", "archived: b"]);
-  assert.deepEqual(names(sections([room("b", { unread: 1 })], { slug: "b", section: "rooms" })), ["unread: b"]);
+  assert.deepEqual(names(sections([room("b", { unread: 1 })], { slug: "b", section: "rooms" })), ["rooms: b"]);
+  assert.deepEqual(names(sections([room("b", { unread: 1, favourite: true })], { slug: "b", section: "rooms" })), [
+    "favourites: b",
+  ]);
 });
 
 test("what a room shows is the server's entry with the user's own", () => {
@@ -57,6 +60,11 @@ test("what a room shows is the server's entry with the user's own", () => {
   assert.deepEqual(
     [shown.unread, shown.muted, shown.favourite, shown.draft, sectionOf(shown)],
     [3, true, false, true, "rooms"],
+  );
+  // Of the open room: what was on screen counts as read before the server has it.
+  assert.deepEqual(
+    [2, 5, 7, 9].map((seen) => shownRoom(entry, own, new Set(), seen).unread),
+    [3, 2, 0, 0],
   );
 });
 

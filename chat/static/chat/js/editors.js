@@ -18,6 +18,10 @@ export class Editors {
     this.#calls = calls;
   }
 
+  get isOpen() {
+    return this.#open?.form.isConnected === true;
+  }
+
   /** @param {number} chars  of one message */
   set limit(chars) {
     this.#limit = chars;

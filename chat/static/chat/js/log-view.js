@@ -1,14 +1,10 @@
 // The log of a room: its rows, and the place where the reader is. A reader at the end follows; another one is never moved.
 
-import { repeat } from "../vendor/lit-html/directives/repeat.js";
-import { render } from "../vendor/lit-html/lit-html.js";
+import { DrawnRows } from "./drawn-rows.js";
 import { Editors } from "./editors.js";
-import { bodyElement } from "./message-body.js";
-import { rows } from "./room-rows.js";
-import { rowTemplate } from "./row-templates.js";
+import { RoomRows } from "./room-rows.js";
 
-/** @import { TemplateResult } from "../vendor/lit-html/lit-html.js" */
-/** @import { LogCalls, MessageRow, PendingRow, Place, RoomState, Row } from "./types.js" */
+/** @import { LogCalls, MessageRow, Place, RoomState } from "./types.js" */
 
 const AT_END_PX = 80; // A reader this close to the end follows the conversation.
 const MORE_PX = 800; // More messages are requested before the reader reaches an end of the page's part.
@@ -20,11 +16,9 @@ export class LogView {
   /** @type {LogCalls} */
   #calls;
   #editors;
-  #parts;
-  /** @type {Map<string, { row: Row, template: TemplateResult, day: string }>} by key */
-  #templates = new Map();
-  /** @type {Map<string, { text: string, element: HTMLElement }>} by key */
-  #bodies = new Map();
+  #articles;
+  #drawn;
+  #rows = new RoomRows();
   #atEnd = true;
   #height = 0; // Of the log, when the user last scrolled.
   #detached = false;
@@ -37,13 +31,10 @@ export class LogView {
   constructor(log, list, calls) {
     this.#log = log;
     this.#list = list;
+    this.#articles = list.getElementsByTagName("article");
     this.#calls = calls;
     this.#editors = new Editors(calls);
-    this.#parts = {
-      ...calls,
-      body: (/** @type {MessageRow | PendingRow} */ row) => this.#body(row),
-      editor: (/** @type {MessageRow} */ row) => this.#editors.of(row.message),
-    };
+    this.#drawn = new DrawnRows(list, { ...calls, editor: (row) => this.#editors.of(row.message) });
     log.addEventListener("scroll", () => this.#onScroll(), { passive: true });
     // The composer grows, a keyboard opens, or the window changes: a reader at the end stays there.
     new ResizeObserver(() => this.#atEnd && this.#stayAtEnd()).observe(log);
@@ -52,6 +43,11 @@ export class LogView {
   /** Whether the user sees the end of the room. */
   get isAtEnd() {
     return this.#atEnd && !this.#detached;
+  }
+
+  /** Whether an editor is among the rows. */
+  get isEditing() {
+    return this.#editors.isOpen;
   }
 
   /** @param {number} chars  of one message */
@@ -92,10 +88,7 @@ export class LogView {
    * @returns {MessageRow | null}
    */
   row(seq) {
-    for (const { row } of this.#templates.values()) {
-      if (row.kind === "message" && row.message.seq === seq) return row;
-    }
-    return null;
+    return this.#drawn.row(seq);
   }
 
   /**
@@ -129,7 +122,7 @@ export class LogView {
   /** The seq of the last message on screen; 0: there is none. */
   lastSeen() {
     const bottom = this.#log.scrollTop + this.#log.clientHeight;
-    const messages = this.#messages();
+    const messages = this.#articles;
     let [low, high] = [0, messages.length];
     while (low < high) {
       const middle = (low + high) >> 1;
@@ -137,8 +130,11 @@ export class LogView {
       if (offsetTop + Math.min(SEEN_PX, offsetHeight) <= bottom) low = middle + 1;
       else high = middle;
     }
-    const last = /** @type {HTMLElement | undefined} */ (messages[low - 1]);
-    return last === undefined ? 0 : Number(last.dataset.seq);
+    for (; low > 0; low -= 1) {
+      const { seq } = /** @type {HTMLElement} */ (messages[low - 1]).dataset;
+      if (seq !== undefined) return Number(seq); // Else it is a post that waits.
+    }
+    return 0;
   }
 
   /**
@@ -149,53 +145,14 @@ export class LogView {
     const follows = this.isAtEnd; // The end of a part that is detached is not the end of the room.
     const anchor = follows || !keepPlace ? null : this.#firstInSight();
     const bottom = anchor === null ? 0 : bottomOf(anchor);
-    const wanted = rows(state);
     this.#detached = state.detached;
-    render(
-      repeat(
-        wanted,
-        ({ key }) => key,
-        (row) => this.#template(row),
-      ),
-      this.#list,
-    );
-    this.#forget(wanted);
+    this.#drawn.draw(this.#rows.of(state));
     this.#editors.rendered(state);
     if (!keepPlace) return;
     if (follows) this.#stayAtEnd();
     else if (anchor?.isConnected) this.#log.scrollTop += bottomOf(anchor) - bottom;
     this.#calls.seen(this.lastSeen());
     this.#askForMore();
-  }
-
-  /** @param {Row} row */
-  #template(row) {
-    const day = row.kind === "day" ? new Date().toDateString() : ""; // "Today" is not for ever.
-    const known = this.#templates.get(row.key);
-    if (known !== undefined && known.day === day && isSame(known.row, row)) return known.template;
-    const template = rowTemplate(row, this.#parts);
-    this.#templates.set(row.key, { row, template, day });
-    return template;
-  }
-
-  /** @param {MessageRow | PendingRow} row */
-  #body(row) {
-    const shown = row.kind === "message" ? row.message : { body: row.post.body, edited_at: null, deleted: false };
-    const text = JSON.stringify([shown.body, shown.edited_at, shown.deleted]);
-    const known = this.#bodies.get(row.key);
-    if (known?.text === text) return known.element;
-    const element = bodyElement(shown);
-    this.#bodies.set(row.key, { text, element });
-    return element;
-  }
-
-  /** @param {Row[]} wanted */
-  #forget(wanted) {
-    if (this.#templates.size <= wanted.length) return;
-    const keys = new Set(wanted.map(({ key }) => key));
-    for (const map of [this.#templates, this.#bodies]) {
-      for (const key of map.keys()) if (!keys.has(key)) map.delete(key);
-    }
   }
 
   /** Scrolls to the end, but keeps an open editor in sight, also above a keyboard that has just opened. */
@@ -249,15 +206,6 @@ export class LogView {
     this.#calls.seen(this.lastSeen());
     this.#askForMore();
   }
-}
-
-/**
- * @param {Row} a
- * @param {Row} b
- */
-function isSame(a, b) {
-  const names = /** @type {(keyof Row)[]} */ (Object.keys(b));
-  return a.kind === b.kind && names.every((name) => a[name] === b[name]);
 }
 
 /** @param {HTMLElement} element */

@@ -8,6 +8,7 @@ import { fullTime } from "./times.js";
 
 const MAX_LINES = 16;
 const MAX_CODE_LINES = 20;
+const MANY_MARKS = /\p{M}{4}/u; // On one letter: they would reach into other rows.
 const LINE_CHARS = 80; // About as many fit into a line of the log.
 
 /**
@@ -22,6 +23,7 @@ export function bodyElement({ body, edited_at, deleted }) {
     return element;
   }
   element.append(formatted(body));
+  if (MANY_MARKS.test(body)) element.classList.add("has-marks");
   for (const pre of element.querySelectorAll("pre")) dressCode(pre);
   if (edited_at !== null) markEdited(element, edited_at);
   const lines = linesIn(body);

@@ -12,6 +12,16 @@ export function stamp(id) {
 }
 
 /**
+ * Shows a text. The same text again would cost a layout of the page.
+ *
+ * @param {Element} element
+ * @param {string} text
+ */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/**
  * The element that has a role in the page's script.
  *
  * @param {ParentNode} root

@@ -48,6 +48,11 @@ export class ReadReports {
     return this.#read;
   }
 
+  /** How far the user has read: the server may not have it yet. */
+  get seen() {
+    return Math.max(this.#seq, this.#read);
+  }
+
   /** @param {number} seq  of the last message on screen; 0: there is none */
   saw(seq) {
     this.#onScreen = seq;

@@ -11,20 +11,89 @@ const GROUP_MS = 5 * 60 * 1000; // Messages of one user this close together form
  * @param {RoomState} state
  * @returns {Row[]}
  */
-export function rows(state) {
-  const list = new RowList();
+export const rows = (state) => new RoomRows().of(state);
+
+/** The rows of a room that changes: as far as its messages are those of the last time, so are the objects of their rows. */
+export class RoomRows {
+  #list = new RowList();
+  /** @type {unknown[]} */
+  #frame = [];
+  /** @type {Message[]} */
+  #messages = [];
+  /** @type {Mark[]} the list before each message */
+  #marks = [];
+
+  /**
+   * @param {RoomState} state
+   * @returns {Row[]}
+   */
+  of(state) {
+    this.#goBack(state);
+    for (const message of state.messages.slice(this.#marks.length)) {
+      this.#marks.push(this.#list.mark);
+      this.#list.add(state, message);
+    }
+    const end = this.#list.mark;
+    addTail(state, this.#list);
+    const all = [...this.#list.rows];
+    this.#list.goBack(end);
+    return all;
+  }
+
+  /**
+   * Goes back to the first message that is another one than the last time.
+   *
+   * @param {RoomState} state
+   */
+  #goBack(state) {
+    const frame = frameOf(state);
+    const before = this.#messages;
+    this.#messages = state.messages;
+    if (frame.some((value, index) => value !== this.#frame[index])) {
+      this.#frame = frame;
+      this.#marks = [];
+      this.#list = new RowList();
+      addFirst(state, this.#list);
+      return;
+    }
+    let same = 0;
+    while (same < this.#marks.length && state.messages[same] === before[same]) same += 1;
+    const mark = this.#marks[same];
+    if (mark === undefined) return;
+    this.#list.goBack(mark);
+    this.#marks.length = same;
+  }
+}
+
+/**
+ * What all rows depend on.
+ *
+ * @param {RoomState} state
+ */
+function frameOf({ me, room, closed, editing, newFrom, more, loading, joined, messages }) {
+  return [me, room, closed, editing, newFrom, more, loading, joined, messages.length > 0];
+}
+
+/**
+ * @param {RoomState} state
+ * @param {RowList} list
+ */
+function addFirst(state, list) {
   if (state.more) list.rows.push({ kind: "older", key: "older", loading: state.loading });
   else if (state.joined && state.messages.length > 0) list.rows.push({ kind: "beginning", key: "beginning" });
-  for (const message of state.messages) {
-    if (!list.fold(message, message.seq === state.newFrom)) list.rows.push(messageRow(state, message, list));
-  }
+}
+
+/**
+ * @param {RoomState} state
+ * @param {RowList} list
+ */
+function addTail(state, list) {
   if (state.detached) list.rows.push({ kind: "newer", key: "newer", loading: state.late !== null });
   for (const post of state.pending) {
     const starts = list.start(state.me, post.at, false, true);
     const key = keyOf({ user: state.me, id: post.id, seq: 0 });
     list.rows.push({ kind: "pending", key, post, user: state.me, starts });
   }
-  return list.rows;
 }
 
 /**
@@ -48,12 +117,35 @@ function messageRow(state, message, list) {
   };
 }
 
+/** @typedef {{ day: string, user: Person, ms: number } | null} Last  the day and the group of the last row */
+/** @typedef {{ count: number, row: Row | undefined, last: Last }} Mark  a place to go back to; `row`: the last one */
+
 /** Rows under construction: they know the day and the group of the last one. */
 class RowList {
   /** @type {Row[]} */
   rows = [];
-  /** @type {{ day: string, user: Person, ms: number } | null} */
+  /** @type {Last} */
   #last = null;
+
+  /** @returns {Mark} */
+  get mark() {
+    return { count: this.rows.length, row: this.rows.at(-1), last: this.#last };
+  }
+
+  /** @param {Mark} mark */
+  goBack({ count, row, last }) {
+    this.rows.length = count;
+    if (row !== undefined) this.rows[count - 1] = row; // Another deleted message may have been folded into it.
+    this.#last = last;
+  }
+
+  /**
+   * @param {RoomState} state
+   * @param {Message} message
+   */
+  add(state, message) {
+    if (!this.fold(message, message.seq === state.newFrom)) this.rows.push(messageRow(state, message, this));
+  }
 
   /**
    * Adds the lines that belong above a message. Returns whether the message starts a group.
@@ -65,10 +157,9 @@ class RowList {
    */
   start(user, at, isNew, isLocal) {
     const last = this.#last;
-    let ms = Date.parse(at);
+    let { ms, day } = timeOf(at);
     // Clocks of servers differ a little, and that of a browser may be days behind: a day never ends twice.
-    if (last !== null && (ms < last.ms || (isLocal && ms > last.ms && dayOf(ms) > dayOf(Date.now())))) ms = last.ms;
-    const day = dayOf(ms);
+    if (last !== null && (ms < last.ms || (isLocal && ms > last.ms && day > dayOf(Date.now())))) ({ ms, day } = last);
     const isNewDay = last === null || last.day !== day;
     if (isNewDay) this.rows.push({ kind: "day", key: `day-${day}`, at: new Date(ms).toISOString() });
     if (isNew) this.rows.push({ kind: "new", key: "new" });
@@ -91,8 +182,7 @@ class RowList {
    */
   fold(message, isNew) {
     const before = this.rows.at(-1);
-    if (!message.deleted || isNew || this.#last === null || dayOf(Date.parse(message.at)) > this.#last.day)
-      return false;
+    if (!message.deleted || isNew || this.#last === null || timeOf(message.at).day > this.#last.day) return false;
     const start = this.#last;
     if (before?.kind === "deleted") {
       this.rows[this.rows.length - 1] = { ...before, count: before.count + 1, seq: message.seq };
@@ -131,6 +221,12 @@ export const mayWrite = ({ room, closed }) => !room.archived && room.role !== "r
 export function lastOwn(state) {
   if (!mayWrite(state)) return null;
   return state.messages.findLast(({ user, deleted }) => user.id === state.me.id && !deleted) ?? null;
+}
+
+/** @param {string} at */
+function timeOf(at) {
+  const ms = Date.parse(at);
+  return { ms, day: dayOf(ms) };
 }
 
 /**

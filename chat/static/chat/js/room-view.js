@@ -10,7 +10,7 @@ import { EditOffers } from "./edits-view.js";
 import { copyAsLines } from "./log-copy.js";
 import { LogView } from "./log-view.js";
 import { MessageToolbar } from "./message-toolbar.js";
-import { part } from "./parts.js";
+import { part, setText } from "./parts.js";
 import { PeopleList } from "./people-list.js";
 import { clockTime, dayName } from "./times.js";
 
@@ -39,6 +39,8 @@ export class RoomView {
   #icon;
   #hrefs;
   #announced = 0;
+  /** @type {Map<string, HTMLElement>} by role */
+  #parts = new Map();
 
   /**
    * @param {HTMLElement} root
@@ -165,7 +167,7 @@ export class RoomView {
    */
   strip(text, action) {
     for (const name of ["", "list-"]) {
-      this.#part(`${name}strip-text`).textContent = text;
+      setText(this.#part(`${name}strip-text`), text);
       this.#part(`${name}strip`).classList.toggle("is-shown", text !== "");
       this.#part(`${name}again`).hidden = action === undefined;
       this.#part(`${name}again`).textContent = action ?? "";
@@ -174,18 +176,16 @@ export class RoomView {
 
   /** @param {string} text  who is typing; empty: nobody */
   typing(text) {
-    this.#part("typing").textContent = text;
+    setText(this.#part("typing"), text);
   }
 
   /** @param {RoomState} state */
   #renderHead({ room }) {
-    this.#part("title").textContent = room.title;
-    this.#part("description").textContent = room.description;
+    setText(this.#part("title"), room.title);
+    setText(this.#part("description"), room.description);
     this.#part("private").hidden = !room.private;
-    part(this.#root, "log").setAttribute(
-      "aria-label",
-      interpolate(gettext("Messages in %(room)s"), { room: room.title }),
-    );
+    const label = interpolate(gettext("Messages in %(room)s"), { room: room.title });
+    if (this.#part("log").getAttribute("aria-label") !== label) this.#part("log").setAttribute("aria-label", label);
   }
 
   /** @param {RoomState} state */
@@ -195,7 +195,10 @@ export class RoomView {
     this.#part("empty").hidden = !state.joined || archived || role === "reader" || !isEmpty;
     this.composer.locked = whyLocked(state);
     this.#part("closed").hidden = state.closed === null;
-    this.#part("closed-text").textContent = CLOSED[state.closed ?? "removed"] ?? CLOSED.removed;
+    // No `:has()`: it would be looked for in hundreds of rows after each change.
+    this.#root.classList.toggle("is-closed", state.closed !== null);
+    this.#root.classList.toggle("is-editing", this.log.isEditing);
+    setText(this.#part("closed-text"), CLOSED[state.closed ?? "removed"] ?? CLOSED.removed);
   }
 
   #renderNews() {
@@ -217,10 +220,8 @@ export class RoomView {
   #renderUnseen(unseen) {
     const jump = this.#part("jump");
     jump.hidden = this.log.isAtEnd;
-    part(jump, "jump-text").textContent =
-      unseen > 0
-        ? interpolate(ngettext("%(n)s new message", "%(n)s new messages", unseen), { n: unseen })
-        : gettext("Latest");
+    const text = interpolate(ngettext("%(n)s new message", "%(n)s new messages", unseen), { n: unseen });
+    setText(this.#part("jump-text"), unseen > 0 ? text : gettext("Latest"));
     jump.classList.toggle("is-new", unseen > 0);
     const title = `${unseen > 0 ? `(${unseen}) ` : ""}${this.#open.state.room.title} · Hubbub`;
     if (document.title !== title) document.title = title;
@@ -283,8 +284,16 @@ export class RoomView {
     return true;
   }
 
-  /** @param {string} role */
+  /**
+   * The elements of the frame stay: to look for them would go through hundreds of rows each time.
+   *
+   * @param {string} role
+   */
   #part(role) {
-    return part(this.#root, role);
+    const known = this.#parts.get(role);
+    if (known !== undefined) return known;
+    const found = part(this.#root, role);
+    this.#parts.set(role, found);
+    return found;
   }
 }

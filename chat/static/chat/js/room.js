@@ -51,6 +51,7 @@ const sessions = new Map();
 /** @type {RoomEntry[]} */
 let rooms = [];
 let wasOpen = false;
+let badge = -1; // The number on the app's icon; not known at first.
 let isFirstUsed = false; // The page's own state of its room; it is old when the room is opened anew.
 const env = browser();
 
@@ -220,6 +221,7 @@ function open({ slug, at }) {
   }
   if (current === null) document.title = `${gettext("Rooms")} · Hubbub`;
   before?.stop();
+  renderRooms();
 }
 
 /** @param {string} slug */
@@ -252,9 +254,12 @@ function showRooms() {
   if (rooms.length === 0 || !own.isKnown) return;
   const drafts = text.drafts.slugs();
   if (current !== null) drafts.delete(current.slug);
-  const shown = rooms.map((entry) => shownRoom(entry, own.state, drafts));
+  const seenIn = (/** @type {string} */ slug) => (current?.slug === slug ? current.reading.upTo : 0);
+  const shown = rooms.map((entry) => shownRoom(entry, own.state, drafts, seenIn(entry.slug)));
   sidebar.show(shown);
-  void showBadge(shown.filter(({ unread, muted }) => unread > 0 && !muted).length);
+  const count = shown.filter(({ unread, muted }) => unread > 0 && !muted).length;
+  if (count !== badge) void showBadge(count);
+  badge = count;
   dialogs.jump.update();
 }
 

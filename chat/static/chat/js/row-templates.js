@@ -128,7 +128,7 @@ const gutter = (at) =>
 export function avatar(user) {
   const picture = pictureOf(user);
   const tint = user.id === null ? "is-gone" : `tint-${tintOf(user.name)}`;
-  return html`<span class=${`avatar ${tint}`} aria-hidden="true">${initialsOf(user.name)}${
+  return html`<span class=${`avatar ${tint}${picture === null ? "" : " is-picture"}`} aria-hidden="true">${initialsOf(user.name)}${
     picture === null ? nothing : html`<img alt="" loading="lazy" src=${picture} @load=${shown} @error=${hidden}>`
   }</span>`;
 }

@@ -106,6 +106,11 @@ export class Reading {
     return newFrom === null ? null : { seq: newFrom, offset: null };
   }
 
+  /** The seq up to which the user has read. */
+  get upTo() {
+    return this.#reports.seen;
+  }
+
   /** @param {number} seq  of the last message on screen; 0: there is none */
   seen(seq) {
     if (this.#opening !== "done") return; // Not before the page is where the room opens.

@@ -20,13 +20,14 @@ export const SECTIONS = {
  * @param {RoomEntry} entry
  * @param {ReadingState} own
  * @param {ReadonlySet<string>} drafts  slugs of rooms with an unsent text
+ * @param {number} seen  of the open room: read up to here, though the server may not have it yet
  * @returns {SidebarRoom}
  */
-export function shownRoom(entry, own, drafts) {
+export function shownRoom(entry, own, drafts, seen = 0) {
   const mine = own.rooms[entry.slug];
   return {
     ...entry,
-    unread: unreadIn(own, entry.slug),
+    unread: Math.min(unreadIn(own, entry.slug), Math.max(0, entry.last_seq - seen)),
     muted: mine?.muted === true,
     favourite: mine?.favourite === true,
     draft: drafts.has(entry.slug),
@@ -55,12 +56,21 @@ export function sections(rooms, kept) {
   const by = { unread: [], favourites: [], rooms: [], archived: [] };
   for (const room of inOrder(new Map(rooms.map((room) => [room.slug, room])))) {
     const shown = /** @type {SidebarRoom} */ (room);
-    const place = sectionOf(shown);
-    const stays = kept !== null && kept.slug === shown.slug && kept.section === "unread" && place !== "archived";
-    by[stays ? "unread" : place].push(shown);
+    by[kept?.slug === shown.slug ? keptIn(shown, kept.section) : sectionOf(shown)].push(shown);
   }
   const names = /** @type {SidebarSection["name"][]} */ (Object.keys(SECTIONS));
   return names.map((name) => ({ name, rooms: by[name] })).filter((section) => section.rooms.length > 0);
+}
+
+/**
+ * The section of the open room: what is read or comes in it moves it neither out of the unread rooms nor to them.
+ *
+ * @param {SidebarRoom} room
+ * @param {SidebarSection["name"]} section  as the room was opened
+ */
+function keptIn(room, section) {
+  if (section === "unread" && !room.archived) return section;
+  return sectionOf({ ...room, unread: 0 });
 }
 
 /**

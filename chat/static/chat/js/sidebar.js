@@ -1,10 +1,12 @@
 // The list of rooms beside the talk, and on a phone a view of its own.
 
 import { gettext, interpolate } from "../../hubbub/js/texts.js";
+import { guard } from "../vendor/lit-html/directives/guard.js";
 import { repeat } from "../vendor/lit-html/directives/repeat.js";
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
 import { focusIn } from "./dialog.js";
-import { part } from "./parts.js";
+import { oncePerFrame } from "./once-per-frame.js";
+import { part, setText } from "./parts.js";
 import { SECTIONS, sectionOf, sections } from "./sidebar-state.js";
 import { shortTime } from "./times.js";
 
@@ -22,6 +24,11 @@ export class Sidebar {
   #here;
   /** @type {{ slug: string, section: SidebarSection["name"] } | null} */
   #kept = null;
+  /** @type {Element | null} the row of the open room */
+  #row = null;
+  /** @type {SidebarRoom[]} */
+  #rooms = [];
+  #isMoved = false; // Another room was opened: the former one may stand in another section now.
   /** @type {SidebarSection[]} */
   sections = [];
 
@@ -38,7 +45,7 @@ export class Sidebar {
     this.#total = part(root, "unread-total");
     this.#calls = calls;
     this.#here = here;
-    this.#scroller.addEventListener("scroll", () => this.#showPills(), { passive: true });
+    this.#scroller.addEventListener("scroll", this.#showPills, { passive: true });
     for (const [side, pill] of Object.entries(this.#pills)) {
       pill.addEventListener("click", () =>
         this.#hiddenUnread()[/** @type {"above" | "below"} */ (side)][0]?.scrollIntoView({ block: "center" }),
@@ -50,14 +57,19 @@ export class Sidebar {
   /** @param {string | null} slug  of the room that is open now */
   set here(slug) {
     this.#here = slug;
+    this.#isMoved = true;
     const room = this.sections.flatMap(({ rooms }) => rooms).find((room) => room.slug === slug);
     this.#kept = room === undefined ? null : { slug: room.slug, section: sectionOf(room) };
+    if (slug === null && this.#rooms.length > 0) this.#showOverview();
     this.#showHere();
   }
 
   /** @param {SidebarRoom[]} rooms */
   show(rooms) {
     if (this.sections.length === 0) this.#clear(); // What the server painted.
+    if (!this.#isMoved && isSameList(rooms, this.#rooms)) return;
+    this.#isMoved = false;
+    this.#rooms = rooms;
     if (this.#kept === null && this.#here !== null) {
       const here = rooms.find(({ slug }) => slug === this.#here);
       if (here !== undefined) this.#kept = { slug: here.slug, section: sectionOf(here) };
@@ -66,13 +78,17 @@ export class Sidebar {
     const focused = document.activeElement?.closest("[data-role=rooms-list] li");
     const control = document.activeElement?.matches("button") ? "button" : "a";
     render(
-      this.sections.map((section) => this.#section(section)),
+      repeat(
+        this.sections,
+        ({ name }) => name,
+        (section) => this.#section(section),
+      ),
       this.#list,
     );
     // A room that goes to another section is another row: the focus goes with it.
     const slug = focused?.isConnected === false ? focused.getAttribute("data-slug") : null;
     if (slug !== null) focusIn(this.#list, `li[data-slug="${slug}"] ${control}`);
-    render(this.#overviewRows(rooms), this.#overview);
+    if (this.#here === null) this.#showOverview(); // Else it is hidden.
     this.#showHere();
     this.#showPills();
     this.#showTotal(rooms);
@@ -87,7 +103,7 @@ export class Sidebar {
     const others = rooms.filter(({ slug, muted, archived }) => slug !== this.#here && !muted && !archived);
     const total = others.reduce((sum, { unread }) => sum + unread, 0);
     this.#total.hidden = total === 0;
-    this.#total.textContent = total > 99 ? "99+" : String(total);
+    setText(this.#total, total > 99 ? "99+" : String(total));
   }
 
   #clear() {
@@ -100,15 +116,24 @@ export class Sidebar {
     const list = html`<ul>${repeat(
       rooms,
       ({ slug }) => slug,
-      (room) => this.#row(room),
+      (room) => guard(this.#valuesOf(room), () => this.#rowOf(room)),
     )}</ul>`;
     return name === "archived"
       ? html`<details class="rooms-section" data-section=${name}><summary>${SECTIONS[name]}</summary>${list}</details>`
       : html`<section class="rooms-section" data-section=${name}><h3>${SECTIONS[name]}</h3>${list}</section>`;
   }
 
+  /**
+   * What the row of a room shows.
+   *
+   * @param {SidebarRoom} room
+   */
+  #valuesOf({ slug, title, unread, muted, favourite, draft, archived, private: isPrivate, last }) {
+    return [title, unread, muted, favourite, draft, archived, isPrivate, last, slug === this.#here];
+  }
+
   /** @param {SidebarRoom} room */
-  #row(room) {
+  #rowOf(room) {
     const { slug, title, unread, muted, draft, archived } = room;
     const isHere = slug === this.#here;
     const marks = [muted ? "is-muted" : "", unread > 0 ? "is-unread" : ""].filter(Boolean).join(" ");
@@ -127,9 +152,12 @@ export class Sidebar {
     </li>`;
   }
 
-  /** @param {SidebarRoom[]} rooms */
-  #overviewRows(rooms) {
-    const latest = rooms
+  #showOverview() {
+    render(this.#overviewRows(), this.#overview);
+  }
+
+  #overviewRows() {
+    const latest = this.#rooms
       .filter(({ archived }) => !archived)
       .sort((a, b) => (b.last?.at ?? "").localeCompare(a.last?.at ?? "") || (a.sort < b.sort ? -1 : 1));
     return repeat(
@@ -147,6 +175,8 @@ export class Sidebar {
 
   /** Marks the open room, also in what the server painted, and keeps it in sight. */
   #showHere() {
+    if (this.#row?.isConnected && this.#row.getAttribute("data-slug") === this.#here) return;
+    this.#row = this.#list.querySelector(`li[data-slug="${this.#here}"]`);
     for (const row of this.#list.querySelectorAll("li[data-slug]")) {
       const isHere = row.getAttribute("data-slug") === this.#here;
       const link = row.querySelector("a");
@@ -159,21 +189,38 @@ export class Sidebar {
 
   /** Rows of unread rooms that are out of sight. */
   #hiddenUnread() {
-    const { top, bottom } = this.#scroller.getBoundingClientRect();
     const rows = [...this.#list.querySelectorAll("[data-section=unread] li.is-unread")];
+    if (rows.length === 0) return { above: [], below: [] };
+    const { top, bottom } = this.#scroller.getBoundingClientRect();
     return {
       above: rows.filter((row) => row.getBoundingClientRect().bottom < top + 4).reverse(),
       below: rows.filter((row) => row.getBoundingClientRect().top > bottom - 4),
     };
   }
 
-  #showPills() {
+  /** When the frame is painted: the places of the rows are known then, and cost no layout of their own. */
+  #showPills = oncePerFrame(() => {
     const { above, below } = this.#hiddenUnread();
-    this.#pills.above.hidden = above.length === 0;
-    this.#pills.below.hidden = below.length === 0;
-    this.#pills.above.textContent = `↑ ${interpolate(gettext("%(n)s unread"), { n: above.length })}`;
-    this.#pills.below.textContent = `↓ ${interpolate(gettext("%(n)s unread"), { n: below.length })}`;
-  }
+    for (const [name, arrow, count] of /** @type {const} */ ([
+      ["above", "↑", above.length],
+      ["below", "↓", below.length],
+    ])) {
+      this.#pills[name].hidden = count === 0;
+      setText(this.#pills[name], `${arrow} ${interpolate(gettext("%(n)s unread"), { n: count })}`);
+    }
+  });
+}
+
+/**
+ * Whether the lists show the same.
+ *
+ * @param {SidebarRoom[]} a
+ * @param {SidebarRoom[]} b
+ */
+function isSameList(a, b) {
+  if (a.length !== b.length) return false;
+  const names = /** @type {(keyof SidebarRoom)[]} */ (Object.keys(a[0] ?? {}));
+  return a.every((room, index) => names.every((name) => room[name] === b[index]?.[name]));
 }
 
 /** @param {RoomEntry} room */
