@@ -10,7 +10,8 @@ import { gettext, interpolate, ngettext } from "../../hubbub/js/texts.js";
  * @returns {string} "": nothing is to be said; own messages are not
  */
 export function arrivalText({ messages, me }, after) {
-  const news = messages.filter(({ seq, user, deleted }) => seq > after && user.id !== me.id && !deleted);
+  const first = messages.findLastIndex(({ seq }) => seq <= after) + 1;
+  const news = messages.slice(first).filter(({ user, deleted }) => user.id !== me.id && !deleted);
   if (news.length === 0) return "";
   const from = namesText([...new Set(news.map(({ user }) => user.name))]);
   if (news.length === 1) return `${from}: ${news[0]?.body ?? ""}`;

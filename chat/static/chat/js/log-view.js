@@ -16,7 +16,6 @@ export class LogView {
   /** @type {LogCalls} */
   #calls;
   #editors;
-  #articles;
   #drawn;
   #rows = new RoomRows();
   #atEnd = true;
@@ -31,7 +30,6 @@ export class LogView {
   constructor(log, list, calls) {
     this.#log = log;
     this.#list = list;
-    this.#articles = list.getElementsByTagName("article");
     this.#calls = calls;
     this.#editors = new Editors(calls);
     this.#drawn = new DrawnRows(list, { ...calls, editor: (row) => this.#editors.of(row.message) });
@@ -122,17 +120,14 @@ export class LogView {
   /** The seq of the last message on screen; 0: there is none. */
   lastSeen() {
     const bottom = this.#log.scrollTop + this.#log.clientHeight;
-    const messages = this.#articles;
-    let [low, high] = [0, messages.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      const { offsetTop, offsetHeight } = /** @type {HTMLElement} */ (messages[middle]);
-      if (offsetTop + Math.min(SEEN_PX, offsetHeight) <= bottom) low = middle + 1;
-      else high = middle;
-    }
-    for (; low > 0; low -= 1) {
-      const { seq } = /** @type {HTMLElement} */ (messages[low - 1]).dataset;
-      if (seq !== undefined) return Number(seq); // Else it is a post that waits.
+    for (let block = this.#list.lastElementChild; block !== null; block = block.previousElementSibling) {
+      if (/** @type {HTMLElement} */ (block).offsetTop > bottom) continue;
+      for (let row = block.lastElementChild; row !== null; row = row.previousElementSibling) {
+        const { dataset, offsetTop, offsetHeight } = /** @type {HTMLElement} */ (row);
+        // Posts that wait have no seq.
+        if (dataset.seq !== undefined && offsetTop + Math.min(SEEN_PX, offsetHeight) <= bottom)
+          return Number(dataset.seq);
+      }
     }
     return 0;
   }
@@ -161,10 +156,6 @@ export class LogView {
     this.#list.querySelector(".editor")?.scrollIntoView({ block: "nearest" });
   }
 
-  #messages() {
-    return this.#list.querySelectorAll("article[data-seq]");
-  }
-
   /** @param {number} seq  also of a row of several deleted messages */
   #rowOf(seq) {
     const row = this.#list.querySelector(`article[data-seq="${seq}"]`);
@@ -177,8 +168,12 @@ export class LogView {
 
   /** The first message in sight, which stays where it is by its bottom: its head may go when another one comes above. */
   #firstInSight() {
-    for (const element of /** @type {NodeListOf<HTMLElement>} */ (this.#messages())) {
-      if (bottomOf(element) > this.#log.scrollTop) return element;
+    const top = this.#log.scrollTop;
+    for (const block of /** @type {Iterable<HTMLElement>} */ (this.#list.children)) {
+      if (bottomOf(block) <= top) continue;
+      for (const row of /** @type {Iterable<HTMLElement>} */ (block.children)) {
+        if (row.dataset.seq !== undefined && bottomOf(row) > top) return row;
+      }
     }
     return null;
   }

@@ -39,6 +39,8 @@ export class RoomView {
   #icon;
   #hrefs;
   #announced = 0;
+  /** @type {RoomState["room"] | null} as its header is shown */
+  #head = null;
   /** @type {Map<string, HTMLElement>} by role */
   #parts = new Map();
 
@@ -181,6 +183,8 @@ export class RoomView {
 
   /** @param {RoomState} state */
   #renderHead({ room }) {
+    if (room === this.#head) return;
+    this.#head = room;
     setText(this.#part("title"), room.title);
     setText(this.#part("description"), room.description);
     this.#part("private").hidden = !room.private;
@@ -207,13 +211,8 @@ export class RoomView {
     if (news === null) return;
     const day = dayName(news.since);
     const since = day === gettext("Today") ? clockTime(news.since) : `${day}, ${clockTime(news.since)}`;
-    this.#part("news-text").textContent = interpolate(
-      ngettext("%(n)s new since %(time)s", "%(n)s new since %(time)s", news.count),
-      {
-        n: news.count,
-        time: since,
-      },
-    );
+    const text = ngettext("%(n)s new since %(time)s", "%(n)s new since %(time)s", news.count);
+    setText(this.#part("news-text"), interpolate(text, { n: news.count, time: since }));
   }
 
   /** @param {number} unseen */
