@@ -77,7 +77,8 @@ async def run(command: list[str]) -> None:
     """Start Firefox, and a relay in front of it whose address is printed as Firefox prints its own."""
     process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
     assert process.stderr is not None
-    address = await asyncio.wait_for(address_in(process.stderr), START_SECONDS)
+    async with asyncio.timeout(START_SECONDS):
+        address = await address_in(process.stderr)
     reading = asyncio.create_task(forward(process.stderr))
 
     async def relay(playwright: ServerConnection) -> None:
