@@ -161,9 +161,9 @@ class RoomAdmin(BansOfRooms, ServiceAdmin):
         # Counts instead of a list of all messages. The permission to delete a room covers its content.
         rooms = list(objs)
         counts = {
-            "rooms": len(rooms),
-            "memberships": Membership.objects.filter(room__in=rooms).count(),
-            "messages": Message.objects.filter(room__in=rooms).count(),
+            Room._meta.verbose_name_plural: len(rooms),
+            Membership._meta.verbose_name_plural: Membership.objects.filter(room__in=rooms).count(),
+            Message._meta.verbose_name_plural: Message.objects.filter(room__in=rooms).count(),
         }
         return [f"{room.title} ({room.slug})" for room in rooms], counts, set(), []
 

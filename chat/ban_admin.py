@@ -261,7 +261,8 @@ def ban_page(room_id: int, user_key: Any) -> str:
 def _marked(name: str, ban: Membership | None) -> str:
     if ban is None:
         return format_html("<bdi>{}</bdi>", name)
-    return format_html('<bdi>{}</bdi> <span class="ban-mark">banned until {}</span>', name, bans.end_of(ban))
+    until = gettext("banned until %(end)s") % {"end": bans.end_of(ban)}
+    return format_html('<bdi>{}</bdi> <span class="ban-mark">{}</span>', name, until)
 
 
 def _typed(request: HttpRequest) -> dict[str, str]:

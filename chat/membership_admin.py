@@ -188,12 +188,12 @@ class MembershipAdmin(ServiceAdmin):
 
     @admin.display(description=_("account"))
     def of_user(self, membership: Membership) -> str:
-        return link_to(membership.user, text="Account")
+        return link_to(membership.user, text=gettext("Account"))
 
     @admin.display(description=_("messages"))
     def message_list(self, membership: Membership) -> str:
         query = {"author__exact": users.id_of_key(membership.user_id), "room__id__exact": membership.room_id}
-        return link_to_list(Message, "Messages", **query)
+        return link_to_list(Message, gettext("Messages"), **query)
 
     @admin.display(description=_("banned until"), ordering="banned_until")
     def banned(self, membership: Membership) -> datetime | None:

@@ -109,11 +109,11 @@ class MessageAdmin(ServiceAdmin):
             _("Ban the author from this room"),
         )
 
-    @admin.display(ordering="at")
+    @admin.display(description=_("posted at"), ordering="at")
     def posted_at(self, message: Message) -> datetime:
         return message.at
 
-    @admin.display(ordering="deleted_at")
+    @admin.display(description=_("state"), ordering="deleted_at")
     def state(self, message: Message) -> str:
         if message.deleted_at is not None:
             by = message.get_deleted_by_display().lower()

@@ -63,16 +63,19 @@ class Room(models.Model):
     """A room. Public: every signed-in user reads and posts. Private: its members only."""
 
     slug = models.CharField(
+        _("slug"),
         max_length=SLUG_CHARS,
         unique=True,
         validators=[RegexValidator(r"^[a-z0-9]+(-[a-z0-9]+)*\Z", _("Use small letters, digits and single hyphens."))],
         help_text=_("The room's name in addresses. It cannot be changed later."),
     )
-    title = models.CharField(max_length=TITLE_CHARS, validators=[validate_name])
-    description = models.CharField(max_length=200, blank=True, validators=[validate_name], db_column="topic")
+    title = models.CharField(_("title"), max_length=TITLE_CHARS, validators=[validate_name])
+    description = models.CharField(
+        _("description"), max_length=200, blank=True, validators=[validate_name], db_column="topic"
+    )
     is_private = models.BooleanField(_("private"), default=False, help_text=_("Only members may enter and read."))
     is_archived = models.BooleanField(_("archived"), default=False, help_text=_("Read-only: nobody can post."))
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     # Lists of rooms are in its order: natural, and the same on each database.
     sort_key = RoomSortKey(max_length=SORT_KEY_CHARS, default="", db_default="", editable=False)
 
@@ -89,6 +92,8 @@ class Room(models.Model):
     epoch = models.CharField(max_length=16, default=new_epoch, editable=False)
 
     class Meta:
+        verbose_name = _("room")
+        verbose_name_plural = _("rooms")
         ordering = ["sort_key", "pk"]
         permissions = [("read_any_room", "Can read all rooms, also private ones, without being a member")]
 
@@ -124,13 +129,19 @@ class Membership(models.Model):
         MODERATOR = "moderator", _("Moderator")
         NONE = "none", _("no member")
 
-    room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="memberships")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="memberships", verbose_name=_("room"))
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships", verbose_name=_("user")
+    )
     role = models.CharField(
-        max_length=10, choices=Role, default=Role.MEMBER, help_text=_("Moderators may delete the messages of others.")
+        _("role"),
+        max_length=10,
+        choices=Role,
+        default=Role.MEMBER,
+        help_text=_("Moderators may delete the messages of others."),
     )
     banned_until = models.DateTimeField(
-        null=True, blank=True, help_text=_("The user cannot enter or read the room until then.")
+        _("banned until"), null=True, blank=True, help_text=_("The user cannot enter or read the room until then.")
     )
     ban_reason = models.CharField(
         _("reason of the ban"),
@@ -141,9 +152,11 @@ class Membership(models.Model):
         validators=[validate_name],
         help_text=_("Shown to staff only, never to the banned user."),
     )
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:
+        verbose_name = _("membership")
+        verbose_name_plural = _("memberships")
         ordering = ["pk"]
         constraints = [models.UniqueConstraint(fields=["room", "user"], name="membership_once")]
         # Each process looks for bans that have ended.
@@ -190,6 +203,8 @@ class PersonalState(models.Model):
     position = models.PositiveBigIntegerField(default=0)
 
     class Meta:
+        verbose_name = _("personal state")
+        verbose_name_plural = _("personal states")
         constraints = [models.UniqueConstraint(fields=["user", "room"], name="personal_state_once")]
         indexes = [models.Index(fields=["id"], condition=Q(position=0), name="personal_state_untold")]
 
@@ -205,23 +220,32 @@ class Message(models.Model):
         MODERATOR = "moderator", _("Moderator")
         STAFF = "staff", _("Staff")
 
-    room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="messages")
-    seq = models.PositiveBigIntegerField(editable=False)
+    room = models.ForeignKey(Room, on_delete=models.CASCADE, related_name="messages", verbose_name=_("room"))
+    seq = models.PositiveBigIntegerField(_("seq"), editable=False)
     # Null: the account was deleted.
     author = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="messages", editable=False
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="messages",
+        editable=False,
+        verbose_name=_("author"),
     )
-    client_id = models.UUIDField(default=uuid.uuid4, editable=False)
-    body = models.TextField(blank=True)
-    at = models.DateTimeField(editable=False)
-    edited_at = models.DateTimeField(null=True, editable=False)
-    deleted_at = models.DateTimeField(null=True, editable=False)
+    client_id = models.UUIDField(_("client id"), default=uuid.uuid4, editable=False)
+    body = models.TextField(_("body"), blank=True)
+    at = models.DateTimeField(_("at"), editable=False)
+    edited_at = models.DateTimeField(_("edited at"), null=True, editable=False)
+    deleted_at = models.DateTimeField(_("deleted at"), null=True, editable=False)
     # Empty as long as the message is not deleted, and for messages deleted before this was recorded.
-    deleted_by = models.CharField(max_length=9, choices=Deleter, blank=True, default="", db_default="", editable=False)
+    deleted_by = models.CharField(
+        _("deleted by"), max_length=9, choices=Deleter, blank=True, default="", db_default="", editable=False
+    )
     posted_position = models.PositiveBigIntegerField(editable=False)
-    position = models.PositiveBigIntegerField(editable=False)
+    position = models.PositiveBigIntegerField(_("position"), editable=False)
 
     class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
         ordering = ["room", "seq"]
         constraints = [
             models.UniqueConstraint(fields=["room", "seq"], name="message_seq_once"),
@@ -246,6 +270,10 @@ class ErasedText(models.Model):
     message = models.OneToOneField(Message, on_delete=models.CASCADE, primary_key=True, related_name="erased_text")
     digest = models.CharField(max_length=64)
     expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name = _("erased text")
+        verbose_name_plural = _("erased texts")
 
     def __str__(self) -> str:
         return f"{self.message}"

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
@@ -21,13 +22,21 @@ from hubbub.models import AccessToken
 from hubbub.process.times import now, utc
 
 EXPIRY = timedelta(days=30)  # The default in the form.
+STATES = {
+    "usable": _("usable"),
+    "expired": _("expired"),
+    "revoked": _("revoked"),
+    "user not active": _("user not active"),
+}
 
 
 class AccessTokenForm(forms.ModelForm):  # type: ignore[type-arg]
     creator: Any = None  # The user of the request.
     # A callable, since the scopes come from the settings.
     scopes = forms.MultipleChoiceField(
-        choices=lambda: [(name, f"{name}: {description}") for name, description in known_scopes().items()],
+        label=_("Scopes"),
+        # A site marks its descriptions by `gettext_noop`: settings are plain texts.
+        choices=lambda: [(name, f"{name}: {_told(about)}") for name, about in known_scopes().items()],
         widget=forms.CheckboxSelectMultiple,
         help_text=_("Tick only scopes that the program needs."),
         error_messages={"required": _("Tick at least one.")},
@@ -122,9 +131,9 @@ class AccessTokenAdmin(ServiceAdmin):
     def prefix(self, token: AccessToken) -> str:
         return f"{TOKEN_PREFIX}_{token.pk}_"
 
-    @admin.display
-    def state(self, token: AccessToken) -> str:
-        return token.state
+    @admin.display(description=_("state"))
+    def state(self, token: AccessToken) -> Any:
+        return STATES[token.state]
 
     @sensitive_variables()
     def save_model(self, request: HttpRequest, obj: AccessToken, form: Any, change: bool) -> None:
@@ -150,3 +159,8 @@ class AccessTokenAdmin(ServiceAdmin):
     @admin.action(description=_("Revoke: the tokens stop working at once"), permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[AccessToken]) -> HttpResponse | None:
         return self.for_each(request, queryset.filter(revoked_at=None), revoke_token, done=_("revoked"))
+
+
+def _told(description: object) -> str:
+    """A description in the language of the page."""
+    return gettext(text) if (text := str(description)) else ""

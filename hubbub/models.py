@@ -22,20 +22,26 @@ class AccessTokenQuerySet(models.QuerySet["AccessToken"]):
 class AccessToken(models.Model):
     """An access token, `hub_<id>_<secret>`. Only the SHA-256 of the secret is stored."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="access_tokens")
-    name = models.CharField(max_length=80, help_text=_("Its purpose: the name distinguishes it from other tokens."))
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="access_tokens", verbose_name=_("user")
+    )
+    name = models.CharField(
+        _("name"), max_length=80, help_text=_("Its purpose: the name distinguishes it from other tokens.")
+    )
     scopes = models.CharField(
-        max_length=400, default="", help_text=_("Its permissions: names of scopes, separated by spaces.")
+        _("scopes"), max_length=400, default="", help_text=_("Its permissions: names of scopes, separated by spaces.")
     )
     secret_sha256 = models.CharField(max_length=64, editable=False)
-    created_at = models.DateTimeField(auto_now_add=True)
-    expires_at = models.DateTimeField(null=True, blank=True, help_text=_("Empty: it does not expire."))
-    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
-    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    expires_at = models.DateTimeField(_("expires at"), null=True, blank=True, help_text=_("Empty: it does not expire."))
+    last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True, editable=False)
+    revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True, editable=False)
 
     objects = AccessTokenQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("access token")
+        verbose_name_plural = _("access tokens")
         ordering = ["-created_at"]
 
     def __str__(self) -> str:
@@ -62,6 +68,8 @@ class SiteIdentity(models.Model):
     site_id = models.CharField(max_length=32, editable=False)
 
     class Meta:
+        verbose_name = _("site identity")
+        verbose_name_plural = _("site identities")
         constraints = [models.CheckConstraint(condition=Q(id=1), name="hubbub_one_site")]
 
     def __str__(self) -> str:
@@ -78,6 +86,10 @@ class TopicPosition(models.Model):
     # Of the last change of either, in milliseconds of the database's clock.
     changed_ms = models.BigIntegerField(db_index=True, editable=False)
 
+    class Meta:
+        verbose_name = _("topic position")
+        verbose_name_plural = _("topic positions")
+
     def __str__(self) -> str:
         return f"{self.address} {self.position}"
 
@@ -89,6 +101,8 @@ class TopicEpoch(models.Model):
     epoch = models.CharField(max_length=16, editable=False)
 
     class Meta:
+        verbose_name = _("topic epoch")
+        verbose_name_plural = _("topic epochs")
         constraints = [models.CheckConstraint(condition=Q(id=1), name="hubbub_one_epoch")]
 
     def __str__(self) -> str:
@@ -109,6 +123,8 @@ class TopicOnce(models.Model):
     at = models.DateTimeField(db_index=True, editable=False)
 
     class Meta:
+        verbose_name = _("topic command")
+        verbose_name_plural = _("topic commands")
         constraints = [models.UniqueConstraint(fields=["user_id", "address", "client_id"], name="hubbub_topic_once")]
 
     def __str__(self) -> str:

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from django.utils.translation import gettext_noop
+
 from chat.conf import Chat
 from hubbub.conf import Hubbub
 from hubbub.supervisor.private_redis import socket_path
@@ -30,9 +32,9 @@ HUBBUB = from_env(Hubbub, os.environ) | {
     "TRUSTED_PROXIES": env.read_proxies("HUBBUB_TRUSTED_PROXIES"),
     # With their descriptions in the admin.
     "TOKEN_SCOPES": {
-        "chat.read": "Read rooms and their messages.",
-        "chat.write": "Post, edit and delete messages.",
-        "monitor.read": "Watch the dashboard, if its user may.",
+        "chat.read": gettext_noop("Read rooms and their messages."),
+        "chat.write": gettext_noop("Post, edit and delete messages."),
+        "monitor.read": gettext_noop("Watch the dashboard, if its user may."),
     },
     "PROGRAMS": {"publisher": ["publish_metrics"]},
     "FIRST_ADMIN": env.read_bool("HUBBUB_FIRST_ADMIN", True),

@@ -72,8 +72,8 @@ def test_every_text_that_a_reader_sees_is_marked() -> None:
             "a.py",
             'raise ValidationError("Choose one.")\nclass A:\n    title = "state"\n'
             'messages.success(request, f"{n} saved")\nlabel = Field(label=_("Name"), help_text="Short.")\n'
-            'logger.warning("room %s: not there", slug)\n',
-            {"Choose one.", "state", " saved", "Short."},
+            'logger.warning("room %s: not there", slug)\nformat_html("<b>{}</b> <i>until {}</i>", name, end)\n',
+            {"Choose one.", "state", " saved", "Short.", "until {}"},
         ),
         (
             "a.html",

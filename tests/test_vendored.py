@@ -22,11 +22,12 @@ LIBRARIES = {
             f"directives/{name}.js" for name in ("class-map", "guard", "if-defined", "keyed", "live", "ref", "repeat")
         ))
     }),
-    # Its list is made of both packages' data.
+    # Its lists are made of these packages' data.
     "unicode-emoji-json": ("chat/static/chat/vendor/emoji", {"LICENSE": "LICENSE"}),
     "emojilib": ("chat/static/chat/vendor/emoji", {"LICENSE-emojilib": "LICENSE"}),
+    "emojibase-data": ("chat/static/chat/vendor/emoji", {"LICENSE-emojibase-data": "LICENSE"}),
 }  # fmt: skip
-EMOJI = "emoji.js"
+EMOJI = {"emoji.js", *(path.name for path in emoji_data.NAMES.values())}
 
 
 @pytest.mark.parametrize("name", LIBRARIES)
@@ -44,7 +45,11 @@ def test_a_vendored_library_is_the_pinned_package(name: str) -> None:
 
 def test_the_list_of_emoji_is_that_of_the_pinned_packages() -> None:
     assert emoji_data.VENDORED.read_text() == emoji_data.module(ROOT / "node_modules")
-    assert emoji_data.VENDORED.name == EMOJI
+
+
+@pytest.mark.parametrize("language", emoji_data.NAMES)
+def test_the_names_of_emoji_are_those_of_the_pinned_packages(language: str) -> None:
+    assert emoji_data.NAMES[language].read_text() == emoji_data.names_module(ROOT / "node_modules", language)
 
 
 def test_every_vendored_library_is_listed() -> None:
@@ -53,5 +58,5 @@ def test_every_vendored_library_is_listed() -> None:
     for folder in folders:
         files = {str(path.relative_to(folder)) for path in Path(folder).rglob("*") if path.is_file()}
         known = {name for place, names in LIBRARIES.values() if ROOT / place == folder for name in names}
-        made = {EMOJI} if folder == emoji_data.VENDORED.parent else set()
+        made = EMOJI if folder == emoji_data.VENDORED.parent else set()
         assert {name for name in files if not name.endswith(".d.ts")} == {"README.md", *known, *made}

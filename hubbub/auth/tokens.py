@@ -10,6 +10,8 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from hubbub import conf, users
@@ -25,17 +27,21 @@ NO_SHA256 = "-" * 64  # Compared where there is no token: same length, never equ
 NOTE_USE_EVERY = timedelta(minutes=1)
 
 
+ALLOWED = {"read": _("See {topic}."), "write": _("Change {topic}.")}
 # Scopes of topics, which declare them: by name, what each allows.
-_declared: dict[str, str] = {}
+_declared: dict[str, Any] = {}
 
 
-def declare_scope(name: str, description: str) -> None:
-    """Add a scope that a feature declares; `HUBBUB["TOKEN_SCOPES"]` may describe it in other words."""
-    _declared[name] = description
+def declare_scope(name: str, verb: str, topic: str) -> None:
+    """Add the scope to `read` or `write` a topic; `HUBBUB["TOKEN_SCOPES"]` may describe it in other words."""
+    _declared[name] = format_lazy(ALLOWED[verb], topic=topic)
 
 
-def known_scopes() -> dict[str, str]:
-    """The scopes that features declare and those of `HUBBUB["TOKEN_SCOPES"]`, each with what it allows."""
+def known_scopes() -> dict[str, Any]:
+    """The scopes that features declare and those of `HUBBUB["TOKEN_SCOPES"]`, each with what it allows.
+
+    The text may be a lazy one.
+    """
     return {**_declared, **(conf.settings().token_scopes or {})}
 
 

@@ -79,9 +79,9 @@ class Topic:
         for attribute in dir(cls):
             if (declared := getattr(getattr(cls, attribute, None), "_hubbub_command", None)) is not None:
                 setattr(cls, attribute, _CallFromPython(cls.commands[declared.name], attribute))
-        declare_scope(cls.read_scope, f"See {name}.")
+        declare_scope(cls.read_scope, "read", name)
         if cls.has_writes():
-            declare_scope(cls.write_scope, f"Change {name}.")
+            declare_scope(cls.write_scope, "write", name)
         _topics[name] = cls
 
     @classmethod

@@ -13,6 +13,7 @@ from django.contrib.auth.models import UserManager as DjangoUserManager
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, router, transaction
 from django.db.models import Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from hubbub.text import is_reserved, validate_name, validate_user_name
@@ -265,6 +266,10 @@ class Picture(models.Model):
     digest = models.CharField(max_length=32, db_index=True)
     webp = models.BinaryField()
 
+    class Meta:
+        verbose_name = _("picture")
+        verbose_name_plural = _("pictures")
+
     def __str__(self) -> str:
         return self.digest
 
@@ -280,7 +285,9 @@ class BrowserSession(models.Model):
     user_agent = models.CharField(max_length=200, blank=True)
 
     class Meta:
+        verbose_name = _("browser session")
+        verbose_name_plural = _("browser sessions")
         ordering = ["-seen_at"]
 
     def __str__(self) -> str:
-        return self.address or "no address"  # Without the user: that would be a query for each row of a list.
+        return self.address or gettext("no address")  # Without the user: that would be a query for each row of a list.

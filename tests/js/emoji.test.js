@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
+import { emojiIn, named } from "../../chat/static/chat/js/emoji-names.js";
 import { recentEmoji, rememberEmoji } from "../../chat/static/chat/js/emoji-recent.js";
 import { search, step } from "../../chat/static/chat/js/emoji-search.js";
 import groups from "../../chat/static/chat/vendor/emoji/emoji.js";
+import german from "../../chat/static/chat/vendor/emoji/emoji-de.js";
 import { storage } from "./storage.js";
 
 beforeEach(() => {
@@ -30,6 +32,29 @@ test("the list has each emoji once, with a name, and none that few devices show"
   assert.ok(all.length > 1_500);
   assert.equal(new Set(all.map(([sign]) => sign)).size, all.length);
   assert.ok(all.every(([, name]) => name !== ""));
+});
+
+test("a German page finds emoji by German names, whatever their case, and by English ones", async () => {
+  const groups = await emojiIn("de-AT");
+  /** @param {string} query */
+  const first = (query) => search(groups, query)[0]?.slice(0, 2);
+  assert.deepEqual(first("fuchs"), ["🦊", "Fuchs"]);
+  assert.deepEqual(first("daumen hoch"), ["👍", "Daumen hoch"]);
+  assert.deepEqual(first("deutschland"), ["🇩🇪", "Flagge: Deutschland"]);
+  assert.deepEqual(first("ÜBERRASCHT GESICHT")?.[0], first("überrascht gesicht")?.[0]);
+  assert.deepEqual(first("konfetti"), ["🎉", "Konfettibombe"]);
+  assert.deepEqual(first(":tada:"), ["🎉", "Konfettibombe"]);
+  assert.deepEqual(first("fox"), ["🦊", "Fuchs"]);
+});
+
+test("each emoji has a German name, and other languages have the English ones", async () => {
+  assert.equal(german.length, groups.flatMap(([, emoji]) => emoji).length);
+  assert.ok(german.every(([name]) => name !== ""));
+  assert.equal(await emojiIn("fr"), groups);
+  assert.equal(await emojiIn(""), groups);
+  assert.deepEqual(named([["Signs", [["☕", "hot beverage", "tea"]]]], []), [
+    ["Signs", [["☕", "hot beverage", "hot beverage tea"]]],
+  ]);
 });
 
 test("arrow keys go along rows that begin anew in each group", () => {

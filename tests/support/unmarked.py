@@ -16,6 +16,7 @@ SHOWN_NAMES = {"search_help_text", "short_description", "title", "verbose_name",
 SHOWING_CALLS = {"ValidationError": 0} | dict.fromkeys(
     ("success", "info", "warning", "error", "message_user", "add_error"), 1
 )
+MARKUP_CALLS = {"format_html", "format_html_join", "mark_safe"}
 # Of commands, settings and declarations, which speak to developers and operators.
 NOT_SHOWN = {"bounds", "Meta", "add_argument", "warning_of", "CheckMessage"}
 
@@ -29,6 +30,10 @@ def in_python(path: Path) -> Iterator[str]:
             is_log = isinstance(node.func, ast.Attribute) and name_of(node.func.value) in ("logger", "log")
             if place is not None and not is_log and len(node.args) > place:
                 yield text_of(node.args[place])
+            if name_of(node.func) in MARKUP_CALLS:
+                yield from (
+                    text.strip() for text in Shown(" ".join(map(text_of, node.args))).texts if WORDS.search(text)
+                )
         elif isinstance(node, ast.Assign) and any(name_of(target) in SHOWN_NAMES for target in node.targets):
             yield text_of(node.value)
 

@@ -190,7 +190,7 @@ export class Composer {
     this.#note.hidden = true;
     try {
       const { openEmoji } = await import("./emoji.js");
-      openEmoji(button, (emoji) => this.#lock.why === "" && this.#field.insert(emoji));
+      await openEmoji(button, (emoji) => this.#lock.why === "" && this.#field.insert(emoji));
     } catch {
       this.#note.hidden = false; // Offline, and it was never opened before.
     }

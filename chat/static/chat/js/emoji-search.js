@@ -32,8 +32,9 @@ export function search(groups, query) {
  * @param {string} word
  */
 function rankOf([sign, name, words], word) {
-  if (name.startsWith(word) || sign === word) return 0;
-  if (name.split(/[\s-]/).some((part) => part.startsWith(word))) return 1;
+  const small = name.toLowerCase();
+  if (small.startsWith(word) || sign === word) return 0;
+  if (small.split(/[\s-]/).some((part) => part.startsWith(word))) return 1;
   const others = words.split(" ");
   if (others.includes(word)) return 2;
   return others.some((part) => part.toLowerCase().startsWith(word)) ? 3 : NO_MATCH;

@@ -2,9 +2,9 @@
 
 import { find } from "../../hubbub/js/dom.js";
 import { gettext } from "../../hubbub/js/texts.js";
-import groups from "../vendor/emoji/emoji.js";
 import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
 import { keepFocus, roving } from "./composer-toolbar.js";
+import { emojiIn } from "./emoji-names.js";
 import { recentEmoji, rememberEmoji } from "./emoji-recent.js";
 import { search, step } from "./emoji-search.js";
 
@@ -38,22 +38,19 @@ const SHEET = "(max-width: 39.9rem)"; // On phones it comes from below: composer
 /** @type {Record<string, "left" | "right" | "up" | "down">} */
 const ARROWS = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down" };
 
-/** @type {Groups} */
-const named = groups.map(([name, emoji]) => [GROUP_NAMES[name] ?? name, emoji]);
-/** @type {Map<string, Emoji>} */
-const known = new Map(groups.flatMap(([, emoji]) => emoji.map((entry) => [entry[0], entry])));
-
 /**
  * Opens the list beside a button. A second click of the button closes it.
  *
  * @param {HTMLButtonElement} button
  * @param {(emoji: string) => void} pick  an emoji was chosen
  */
-export function openEmoji(button, pick) {
-  if (button.popoverTargetElement === null) new EmojiList(button, pick);
+export async function openEmoji(button, pick) {
+  const groups = await emojiIn(document.documentElement.lang);
+  if (button.popoverTargetElement === null) new EmojiList(groups, button, pick);
 }
 
 class EmojiList {
+  #groups;
   #button;
   #pick;
   #root = document.createElement("div");
@@ -63,10 +60,12 @@ class EmojiList {
   #active = -1;
 
   /**
+   * @param {Groups} groups
    * @param {HTMLButtonElement} button
    * @param {(emoji: string) => void} pick
    */
-  constructor(button, pick) {
+  constructor(groups, button, pick) {
+    this.#groups = groups;
     this.#button = button;
     this.#pick = pick;
     const root = this.#root;
@@ -123,7 +122,8 @@ class EmojiList {
   }
 
   #render() {
-    this.#shown = this.#query.trim() === "" ? withRecent() : [[TEXTS.found, search(groups, this.#query)]];
+    this.#shown =
+      this.#query.trim() === "" ? withRecent(this.#groups) : [[TEXTS.found, search(this.#groups, this.#query)]];
     const isEmpty = this.#shown.every(([, emoji]) => emoji.length === 0);
     let count = 0;
     const sections = this.#shown.map(([name, emoji], index) => {
@@ -242,8 +242,15 @@ class EmojiList {
   }
 }
 
-/** @returns {Groups} */
-function withRecent() {
+/**
+ * @param {Groups} groups
+ * @returns {Groups}
+ */
+function withRecent(groups) {
+  /** @type {Map<string, Emoji>} */
+  const known = new Map(groups.flatMap(([, emoji]) => emoji.map((entry) => [entry[0], entry])));
+  /** @type {Groups} */
+  const named = groups.map(([name, emoji]) => [GROUP_NAMES[name] ?? name, emoji]);
   const recent = recentEmoji()
     .map((sign) => known.get(sign))
     .filter((emoji) => emoji !== undefined);

@@ -164,7 +164,7 @@
   "Rooms": "Räume",
   "Save": "Speichern",
   "Search": "Suchen",
-  "Search emoji": "Emoji suchen (englisch)",
+  "Search emoji": "Emoji suchen",
   "Selected": "Ausgewählt",
   "Send": "Senden",
   "Send again": "Noch einmal senden",

@@ -1,0 +1,3 @@
+/** [name, words to search by], in the order of emoji.js */
+declare const names: [name: string, words: string][];
+export default names;
