@@ -34,6 +34,10 @@ export class LogView {
     this.#editors = new Editors(calls);
     this.#drawn = new DrawnRows(list, { ...calls, editor: (row) => this.#editors.of(row.message) });
     log.addEventListener("scroll", () => this.#onScroll(), { passive: true });
+    // "Sending" comes below a post after a while.
+    list.addEventListener("animationstart", ({ animationName }) => {
+      if (animationName === "sending" && this.#atEnd) this.#stayAtEnd();
+    });
     // The composer grows, a keyboard opens, or the window changes: a reader at the end stays there.
     new ResizeObserver(() => this.#atEnd && this.#stayAtEnd()).observe(log);
   }

@@ -12,7 +12,7 @@ import { LogView } from "./log-view.js";
 import { MessageToolbar } from "./message-toolbar.js";
 import { part, setText } from "./parts.js";
 import { PeopleList } from "./people-list.js";
-import { clockTime, dayName } from "./times.js";
+import { clockTime, listTime } from "./times.js";
 
 /** @import { Drafts } from "./drafts.js" */
 /** @import { RoomSession } from "./room-session.js" */
@@ -209,8 +209,8 @@ export class RoomView {
     const news = this.#session?.reading.news ?? null;
     this.#part("news").hidden = news === null;
     if (news === null) return;
-    const day = dayName(news.since);
-    const since = day === gettext("Today") ? clockTime(news.since) : `${day}, ${clockTime(news.since)}`;
+    const [day, clock] = [listTime(news.since), clockTime(news.since)];
+    const since = day === clock ? clock : `${day}, ${clock}`;
     const text = ngettext("%(n)s new since %(time)s", "%(n)s new since %(time)s", news.count);
     setText(this.#part("news-text"), interpolate(text, { n: news.count, time: since }));
   }
