@@ -31,9 +31,8 @@ export class MessageToolbar {
     list.addEventListener("pointerover", (event) => event.pointerType !== "touch" && this.#show(rowAt(event.target)));
     list.addEventListener("pointerleave", () => this.#show(rowAt(document.activeElement)));
     list.addEventListener("focusin", ({ target }) => {
-      // Not where a finger has touched a message: a long press shows the same in a sheet.
-      const isTouched = target instanceof Element && target.matches("article:not(:focus-visible)");
-      if (!isTouched) this.#show(rowAt(target));
+      // Not where a finger has touched a message or something in it: a long press shows the same in a sheet.
+      if (target instanceof Element && target.matches(":focus-visible")) this.#show(rowAt(target));
     });
     list.addEventListener("keydown", (event) => this.#onKey(event));
     this.#listenForPress();
