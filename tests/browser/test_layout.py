@@ -89,8 +89,8 @@ async def test_the_room_has_the_measures_of_its_design(cluster: Cluster, open_ro
     await page.get_by_role("button", name="People here").click()
     assert (await box(page, "#people"))["width"] == 340
     await page.context.set_offline(True)
-    await expect(page.locator(".band.is-shown:not([hidden])")).to_contain_text("Offline.")
-    assert (await box(page, ".band.is-shown:not([hidden])"))["height"] == 28
+    await expect(page.locator("[data-role=strip]")).to_contain_text("Offline.")
+    assert (await box(page, "[data-role=strip]"))["height"] == 28
 
 
 async def test_on_a_phone_the_way_to_the_latest_message_hides_no_word(cluster: Cluster, open_room: Open) -> None:

@@ -43,6 +43,15 @@ export class DrawnRows {
     return null;
   }
 
+  /** Another room is shown. Its rows are no rows of this one: a line that both have, such as a day, would move. */
+  clear() {
+    this.#blocks = new RowBlocks();
+    this.#drawn.clear();
+    this.#shown.clear();
+    this.#bodies.clear();
+    render(nothing, this.#list);
+  }
+
   /** @param {Row[]} rows  from top to bottom */
   draw(rows) {
     const blocks = this.#blocks.of(rows);

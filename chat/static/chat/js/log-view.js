@@ -145,6 +145,7 @@ export class LogView {
     const anchor = follows || !keepPlace ? null : this.#firstInSight();
     const bottom = anchor === null ? 0 : bottomOf(anchor);
     this.#detached = state.detached;
+    if (!keepPlace) this.#drawn.clear();
     this.#drawn.draw(this.#rows.of(state));
     this.#editors.rendered(state);
     if (!keepPlace) return;
