@@ -104,6 +104,11 @@ def find_room(user_id: str, slug: str) -> tuple[Room, str] | None:
     return (found[0], READER) if found and may_read else None
 
 
+def pk_of(slug: str) -> int | None:
+    """The key of a room, whoever may read it: for the admin."""
+    return Room.objects.filter(slug=slug).values_list("pk", flat=True).first()
+
+
 def room_not_found() -> Refused:
     return Refused(ErrorCode.NOT_FOUND, "room not found")
 

@@ -37,7 +37,7 @@ def invite_member(*, user_id: str, slug: str, name: str) -> Member:
             membership = _add(room, invited_id)
             managing.log_after_commit(Kind.MEMBER_ADDED, user_id, f"{slug}: user {invited_id}")
         managing.set_left(user_id=invited_id, room=room, has_left=False)
-    return Member(id=invited_id, name=users.name_of(invited), role=membership.role)
+    return _member(invited, membership.role)
 
 
 def remove_member(*, user_id: str, slug: str, member_id: str) -> None:
@@ -82,7 +82,7 @@ def set_role(*, user_id: str, slug: str, member_id: str, role: str) -> Member:
             managing.check_not_last(room, membership)
             membership = services.set_membership(room_id=room.pk, user_id=member_id, role=role)
             managing.log_after_commit(Kind.MEMBER_ROLE, user_id, f"{slug}: user {member_id} is {role}")
-        return Member(id=users.id_of(membership.user), name=users.name_of(membership.user), role=role)
+        return _member(membership.user, role)
 
 
 def list_members(*, user_id: str, slug: str, after: str | None, limit: int) -> MembersPage:
@@ -101,9 +101,13 @@ def list_members(*, user_id: str, slug: str, after: str | None, limit: int) -> M
     page = found[:limit]
     last = page[-1] if len(found) > limit else None
     return MembersPage(
-        members=[Member(users.id_of(row.user), users.name_of(row.user), row.role) for row in page],
+        members=[_member(row.user, row.role) for row in page],
         next=None if last is None else f"{last.rank}:{users.id_of(last.user)}",
     )
+
+
+def _member(user: Any, role: str) -> Member:
+    return Member(users.id_of(user), users.name_of(user), role, users.picture_of(user))
 
 
 def _in_order(room: Room) -> QuerySet[Any]:

@@ -24,12 +24,13 @@ class RoomMade(msgspec.Struct, frozen=True):
     slug: str
 
 
-class Member(msgspec.Struct, frozen=True):
+class Member(msgspec.Struct, frozen=True, omit_defaults=True):
     """`role`: `member` or `moderator`."""
 
     id: str
     name: str
     role: str
+    picture: str = ""
 
 
 class MembersPage(msgspec.Struct, frozen=True):

@@ -1,11 +1,12 @@
 """The page of rooms: the list of a user's rooms, and one of them open. A switch of rooms in it loads no other page."""
 
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
@@ -20,6 +21,7 @@ from hubbub.protocol import Refused
 from hubbub.topics import first_answer
 
 EXCERPT_CHARS = 160
+MAX_TOTAL = 99  # As `sidebar.js` has it.
 # In the order of the list.
 SECTIONS = {"unread": _("Unread"), "favourites": _("Favourites"), "rooms": _("Rooms"), "archived": _("Archived")}
 
@@ -50,7 +52,17 @@ def room(request: HttpRequest, slug: str) -> HttpResponse:
     page = {"room": here, "role": role, "manages": access.manages(user_id, role)}
     if request.method != "HEAD":  # A reader of the page enters the room.
         page["first"] = partial(_first, RoomTopic(slug), request.user)
-    return render(request, "chat/room.html", {**_page_of(request, _rooms_of(request)), **page})
+    return render(request, "chat/room.html", {**_page_of(request, _rooms_of(request), slug), **page})
+
+
+@login_required
+@require_safe
+def manage(request: HttpRequest, slug: str) -> HttpResponse:
+    """Redirect to the room's page in the admin, whose address has its key: pages and the wire have slugs."""
+    found = access.pk_of(slug) if _admin_path(request) else None
+    if found is None:
+        raise Http404
+    return redirect("admin:chat_room_change", found)
 
 
 def _rooms_of(request: HttpRequest) -> list[Room]:
@@ -59,14 +71,18 @@ def _rooms_of(request: HttpRequest) -> list[Room]:
     return list(reading.with_unread(user_id, rooms))
 
 
-def _page_of(request: HttpRequest, rooms: list[Room]) -> dict[str, Any]:
-    """What the page has with and without an open room."""
+def _page_of(request: HttpRequest, rooms: list[Room], here: str = "") -> dict[str, Any]:
+    """What the page has with and without an open room. `here`: the slug of the open one."""
     own = reading.states_of(users.id_of(request.user))
     by_section: dict[str, list[tuple[Room, OwnState]]] = {name: [] for name in SECTIONS}
     for room in rooms:
         mine = own.get(room.slug, OwnState())
         by_section[_section_of(room, mine)].append((room, mine))
+    elsewhere = [room for room, mine in chain(*by_section.values()) if room.slug != here and not mine.muted]
+    unread = sum(getattr(room, "unread", None) or 0 for room in elsewhere if not room.is_archived)
     return {
+        "unread_total": "99+" if unread > MAX_TOTAL else unread,
+        "admin_path": _admin_path(request),
         "sections": [(name, SECTIONS[name], shown) for name, shown in by_section.items() if shown],
         "user_id": users.id_of(request.user),
         "user_name": users.name_of(request.user),
@@ -85,6 +101,18 @@ def _section_of(room: Room, mine: OwnState) -> str:
     if unread and not mine.muted:
         return "unread"
     return "favourites" if mine.favourite else "rooms"
+
+
+def _admin_path(request: HttpRequest) -> str:
+    """The address that leads to a room's page in the admin, with `slug` for the room; empty: not for this user."""
+    user: Any = request.user
+    if not getattr(user, "is_staff", False) or not user.has_perm(access.CHANGE_ROOM):
+        return ""
+    try:
+        reverse("admin:chat_room_change", args=[0])
+        return reverse("chat:manage", args=["slug"])
+    except NoReverseMatch:
+        return ""
 
 
 def _first(topic: Topic, user: Any) -> Any:

@@ -15,6 +15,7 @@ from chat.models import Membership, PersonalState, Room
 from chat.topics import RoomTopic
 from hubbub import Refused
 from hubbub.testing import connect
+from project.accounts.models import User
 from tests.chat.test_rooms_by_people import role_of
 from tests.chat.test_services import code_of, in_threads
 from tests.support.personas import make_user
@@ -47,6 +48,12 @@ def listed(user: Any, slug: str = "attic", limit: int = 100) -> list[str]:
 def ban(user: Any, room: Room, role: str = "none") -> Membership:
     until = timezone.now() + timedelta(hours=1)
     return services.set_membership(room_id=room.pk, user_id=user.pk, role=role, banned_until=until, ban_reason="noise")
+
+
+def test_members_have_their_pictures(alice: Any, mona: Any, attic: Room) -> None:
+    User.objects.filter(pk=mona.pk).update(shown_picture="a" * 32)
+    page = members.list_members(user_id=str(alice.pk), slug="attic", after=None, limit=1)
+    assert [member.picture for member in page.members] == ["a" * 32]
 
 
 # Inviting

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from chat import posting, services
-from chat.models import Room
+from chat.models import PersonalState, Room
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("plain_static")]
 
@@ -106,3 +106,36 @@ def test_room_page_allows_no_inline_script_or_style(client: Client, alice: Any, 
     assert " style=" not in response.text
     assert "<script>" not in response.text
     assert "unsafe" not in response.headers["Content-Security-Policy"]
+
+
+def test_the_page_leads_to_a_rooms_page_in_the_admin_those_who_may(
+    client: Client, alice: Any, root: Any, attic: Room
+) -> None:
+    address = reverse("chat:manage", args=["attic"])
+    assert visit(client, alice, "chat:manage", "attic").status_code == 404
+    assert "data-admin-path" not in visit(client, alice, "chat:room", "attic").text
+    answer = visit(client, root, "chat:manage", "attic")
+    assert answer.headers["Location"] == reverse("admin:chat_room_change", args=[attic.pk])
+    assert client.get(reverse("chat:manage", args=["no-such-room"])).status_code == 404
+    assert f'data-admin-path="{address.replace("attic", "slug")}"' in visit(client, root, "chat:lobby").text
+
+
+def test_the_number_beside_the_arrow_back_is_there_at_first(
+    client: Client, alice: Any, bob: Any, lounge: Room, attic: Room
+) -> None:
+    """The page would move when a script brings it."""
+    total = '<span class="rooms-back-count" data-role="unread-total"'
+    assert f"{total} hidden>" in visit(client, alice, "chat:room", "lounge").text
+    own = PersonalState.objects.create(user=alice, room=attic, read_seq=post(bob, attic, "read"))
+    for _ in range(2):
+        post(bob, attic, "news")
+    assert f"{total}>2<" in visit(client, alice, "chat:room", "lounge").text
+    assert f"{total} hidden>" in visit(client, alice, "chat:room", "attic").text
+    own.is_muted = True
+    own.save()
+    assert f"{total} hidden>" in visit(client, alice, "chat:room", "lounge").text
+
+
+def test_a_room_without_a_description_has_a_line_in_its_place(client: Client, alice: Any, lounge: Room) -> None:
+    services.change_room(room_id=lounge.pk, description="")
+    assert "Public room</p>" in visit(client, alice, "chat:room", "lounge").text

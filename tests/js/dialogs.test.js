@@ -8,6 +8,7 @@ import { give } from "./served.js";
 const { Lost, Refused } = await import("../../hubbub/static/hubbub/js/errors.js");
 give("document", { createElement: () => ({}), createTreeWalker: () => ({}), createComment: () => ({}) });
 const { maker } = await import("../../chat/static/chat/js/dialog-create.js");
+const { roomItems } = await import("../../chat/static/chat/js/menu-items.js");
 const { keyTarget } = await import("../../chat/static/chat/js/menu.js");
 
 const ROOM = { title: "Tea", description: "", private: false, archived: false };
@@ -118,4 +119,17 @@ test("a box is below its button, above where there is no space, and never outsid
   assert.deepEqual(placeBox(at(20, 700), box, view, false), { left: 20, top: 396 });
   assert.deepEqual(placeBox(at(990, 10), box, view, false), { left: 792, top: 54 });
   assert.deepEqual(placeBox(at(0, 100), box, { width: 180, height: 200 }, true), { left: 8, top: 8 });
+});
+
+test("the menu of a room leads to the admin those who may, in each room", () => {
+  const room = { slug: "tea", last_seq: 1, unread: 0, muted: false, favourite: false };
+  const page = /** @type {any} */ ({ room: () => ({ manages: false }) });
+  const calls = { page, address: "/rooms/tea/", markRead: async () => {}, notice() {} };
+  give("location", new URL("https://example.org/"));
+  const linksFor = (/** @type {string | null} */ admin) =>
+    roomItems(room, { ...calls, admin })
+      .map(({ run }) => run)
+      .filter((run) => typeof run === "string");
+  assert.deepEqual(linksFor("/rooms/tea/manage/"), ["/rooms/tea/manage/"]);
+  assert.deepEqual(linksFor(null), []);
 });

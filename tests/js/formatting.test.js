@@ -126,7 +126,9 @@ test("elements hold the text as text, and links no direction marks", async () =>
     shown("```js\nlet x = '<b>';\n```"),
     /<figcaption>js<\/figcaption><pre tabindex="0"><code dir="ltr">let x = '&lt;b&gt;';<\/code><\/pre>/,
   );
-  assert.match(shown("3. a"), /<ol start="3">/);
+  assert.match(shown("3. a"), /<ol (?=[^>]*start="3")(?=[^>]*dir="ltr")/);
+  assert.match(shown("- **\u05d0** a\n- b"), /<ul dir="rtl"><li>/);
+  assert.match(shown("- 1"), /<ul><li>/);
 });
 
 test("the time for a hostile text grows with its length, not with its square", () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { clockTime, listTime } from "../../chat/static/chat/js/times.js";
 import { hourOptions, localeOf } from "../../hubbub/static/hubbub/js/locale.js";
 
 /** @type {[locale: string, clock: string | undefined, evening: string, morning: string][]} */
@@ -35,4 +36,13 @@ test("the browser's variant of the page's language is used, and no other languag
   assert.equal(localeOf("de", ["en-US", "de-AT"]), "de-AT");
   assert.equal(localeOf("de", ["en-US"]), "de");
   assert.equal(localeOf("pt-br", ["pt-PT"]), "pt-PT");
+});
+
+test("a time in the list of rooms says no more than is needed", () => {
+  const now = new Date(2026, 2, 1, 18, 47);
+  assert.equal(listTime(new Date(2026, 2, 1, 0, 5), now), clockTime(new Date(2026, 2, 1, 0, 5)));
+  assert.equal(listTime(new Date(2026, 1, 28, 23, 59), now), "Yesterday");
+  assert.match(listTime(new Date(2026, 1, 27), now), /27/);
+  assert.doesNotMatch(listTime(new Date(2026, 1, 27), now), /2026/);
+  assert.match(listTime(new Date(2025, 2, 2), now), /2025/);
 });

@@ -1,7 +1,7 @@
 // The rows of the log in the document: what has changed is drawn anew, and nothing else is touched.
 
 import { repeat } from "../vendor/lit-html/directives/repeat.js";
-import { html, noChange, render } from "../vendor/lit-html/lit-html.js";
+import { html, noChange, nothing, render } from "../vendor/lit-html/lit-html.js";
 import { bodyElement } from "./message-body.js";
 import { RowBlocks } from "./row-blocks.js";
 import { rowTemplate } from "./row-templates.js";
@@ -43,6 +43,15 @@ export class DrawnRows {
     return null;
   }
 
+  /** Another room is shown. Its rows are no rows of this one: a line that both have, such as a day, would move. */
+  clear() {
+    this.#blocks = new RowBlocks();
+    this.#drawn.clear();
+    this.#shown.clear();
+    this.#bodies.clear();
+    render(nothing, this.#list);
+  }
+
   /** @param {Row[]} rows  from top to bottom */
   draw(rows) {
     const blocks = this.#blocks.of(rows);
@@ -69,7 +78,7 @@ export class DrawnRows {
     if (drawn === rows && rows[0]?.kind !== "day") return noChange;
     if (drawn?.length === rows.length && rows.every((row, index) => this.#isShown(row, drawn[index]))) return noChange;
     this.#drawn.set(key, rows);
-    return html`<div>${repeat(
+    return html`<div class=${rows[0]?.kind === "day" ? "day-block" : nothing}>${repeat(
       rows,
       ({ key }) => key,
       (row) => this.#template(row, key),

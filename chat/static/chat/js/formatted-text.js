@@ -7,6 +7,7 @@ import { parse } from "./formatting.js";
 const TAGS = { bold: "strong", italic: "em", strike: "s" };
 // They would show the text of a link in another order than it has.
 const DIRECTION_MARKS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
 
 /**
  * @param {string} body
@@ -31,11 +32,10 @@ function blockElement(block) {
     case "code":
       return codeElement(block.language, block.text);
     case "list": {
-      const items = block.items.map((blocks) => withDirection(made("li", blocks.map(blockElement))));
-      if (block.start === null) return made("ul", items);
-      const list = made("ol", items);
-      list.setAttribute("start", String(block.start));
-      return list;
+      const items = block.items.map((blocks) => made("li", blocks.map(blockElement)));
+      const list = made(block.start === null ? "ul" : "ol", items);
+      if (block.start !== null) list.setAttribute("start", String(block.start));
+      return asItsText(list);
     }
   }
 }
@@ -48,6 +48,17 @@ function blockElement(block) {
 function withDirection(element) {
   element.dir = "auto";
   return element;
+}
+
+/**
+ * A list in the direction of its first letter: its numbers stand where its text begins. `auto` would not look into its items.
+ *
+ * @param {HTMLElement} list
+ */
+function asItsText(list) {
+  const letter = /\p{L}/u.exec(list.textContent ?? "")?.[0];
+  if (letter !== undefined) list.dir = RIGHT_TO_LEFT.test(letter) ? "rtl" : "ltr";
+  return list;
 }
 
 /**

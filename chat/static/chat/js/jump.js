@@ -123,7 +123,7 @@ export class Jump {
     return html`<li class="jump-option" id=${`jump-${key}`} role="option" aria-selected=${String(isActive)} data-option=${key}
       @click=${() => this.#choose(option)}>
       <svg class="icon" aria-hidden="true"><use href=${`#icon-${icon}`}/></svg>
-      <bdi>${label}</bdi>
+      <bdi class="jump-title">${label}</bdi>
       ${entry?.private ? html`<span class="visually-hidden">${TEXTS.private}</span>` : nothing}
       ${entry?.archived ? html`<span class="visually-hidden">${TEXTS.archived}</span>` : nothing}
       ${unread > 0 ? html`<span class="jump-unread">${unread}<span class="visually-hidden"> ${TEXTS.unread}</span></span>` : nothing}

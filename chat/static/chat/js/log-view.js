@@ -34,6 +34,10 @@ export class LogView {
     this.#editors = new Editors(calls);
     this.#drawn = new DrawnRows(list, { ...calls, editor: (row) => this.#editors.of(row.message) });
     log.addEventListener("scroll", () => this.#onScroll(), { passive: true });
+    // "Sending" comes below a post after a while.
+    list.addEventListener("animationstart", ({ animationName }) => {
+      if (animationName === "sending" && this.#atEnd) this.#stayAtEnd();
+    });
     // The composer grows, a keyboard opens, or the window changes: a reader at the end stays there.
     new ResizeObserver(() => this.#atEnd && this.#stayAtEnd()).observe(log);
   }
@@ -141,6 +145,7 @@ export class LogView {
     const anchor = follows || !keepPlace ? null : this.#firstInSight();
     const bottom = anchor === null ? 0 : bottomOf(anchor);
     this.#detached = state.detached;
+    if (!keepPlace) this.#drawn.clear();
     this.#drawn.draw(this.#rows.of(state));
     this.#editors.rendered(state);
     if (!keepPlace) return;

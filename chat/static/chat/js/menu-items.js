@@ -13,6 +13,7 @@ import { failureText } from "./failure-texts.js";
 const TEXTS = {
   members: gettext("Members"),
   settings: gettext("Room settings"),
+  admin: gettext("Open in the admin"),
   copy: gettext("Copy link"),
   copied: gettext("Link copied."),
   notCopied: gettext("The browser does not allow copying. The address:"),
@@ -38,6 +39,7 @@ const TEXTS = {
  * @typedef {object} MenuCalls
  * @property {Page} page  of the room
  * @property {string} address  of the room, also without the host
+ * @property {string | null} admin  the address that leads to its page in the admin; null: not for this user
  * @property {() => Promise<unknown>} markRead
  * @property {(text: string) => void} notice  shows a sentence
  */
@@ -55,6 +57,7 @@ export function roomItems(room, calls) {
   return [
     { label: TEXTS.members, icon: "people", run: () => void openMembers(page) },
     ...(page.room().manages ? [settings] : []),
+    ...(calls.admin === null ? [] : [{ label: TEXTS.admin, icon: "open", run: calls.admin }]),
     copyItem(calls),
     ...ownItems(room, calls),
     leaveItem(calls),

@@ -12,7 +12,7 @@ const TEXTS = { close: gettext("Close the menu") };
 /**
  * @typedef {object} MenuItem
  * @property {string} label
- * @property {() => void} run
+ * @property {(() => void) | string} run  a string: the address of a page
  * @property {string} [icon]  such as `link`, for #icon-link
  * @property {boolean} [isDanger]
  */
@@ -139,10 +139,12 @@ class Menu {
   #item({ label, icon, isDanger, run }) {
     const chosen = () => {
       this.close(true);
-      run();
+      if (typeof run !== "string") run();
     };
-    return html`<button class=${isDanger ? "popup-item is-bad" : "popup-item"} type="button" role="menuitem" tabindex="-1" @click=${chosen}>
-      ${icon === undefined ? nothing : html`<svg class="icon" aria-hidden="true"><use href=${`#icon-${icon}`}/></svg>`}<span>${label}</span></button>`;
+    const content = html`${icon === undefined ? nothing : html`<svg class="icon" aria-hidden="true"><use href=${`#icon-${icon}`}/></svg>`}<span>${label}</span>`;
+    return typeof run === "string"
+      ? html`<a class="popup-item" role="menuitem" tabindex="-1" href=${run} @click=${chosen}>${content}</a>`
+      : html`<button class=${isDanger ? "popup-item is-bad" : "popup-item"} type="button" role="menuitem" tabindex="-1" @click=${chosen}>${content}</button>`;
   }
 
   #place() {

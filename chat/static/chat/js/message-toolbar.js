@@ -31,9 +31,8 @@ export class MessageToolbar {
     list.addEventListener("pointerover", (event) => event.pointerType !== "touch" && this.#show(rowAt(event.target)));
     list.addEventListener("pointerleave", () => this.#show(rowAt(document.activeElement)));
     list.addEventListener("focusin", ({ target }) => {
-      // Not where a finger has touched a message: a long press shows the same in a sheet.
-      const isTouched = target instanceof Element && target.matches("article:not(:focus-visible)");
-      if (!isTouched) this.#show(rowAt(target));
+      // Not where a finger has touched a message or something in it: a long press shows the same in a sheet.
+      if (target instanceof Element && target.matches(":focus-visible")) this.#show(rowAt(target));
     });
     list.addEventListener("keydown", (event) => this.#onKey(event));
     this.#listenForPress();
@@ -140,18 +139,22 @@ export class MessageToolbar {
     const tools = this.#toolsOf(row);
     if (tools.length === 0) return;
     const sheet = document.createElement("dialog");
-    sheet.className = "dialog sheet";
+    sheet.className = "dialog sheet is-made";
     sheet.setAttribute("aria-label", gettext("Message"));
     render(
-      html`<h2>${gettext("Message")}</h2><div class="sheet-actions">${tools.map(
-        (
-          tool,
-        ) => html`<button class=${tool.isBad ? "sheet-action is-bad" : "sheet-action"} type="button" data-role=${tool.name}
-          @click=${() => {
-            sheet.close();
-            tool.run();
-          }}><svg class="icon" aria-hidden="true"><use href=${`#icon-${tool.icon}`}/></svg>${tool.label}</button>`,
-      )}<button class="sheet-action" type="button" @click=${() => sheet.close()}>${gettext("Close")}</button></div>`,
+      html`<div class="dialog-box">
+        <div class="dialog-head"><h2>${row.ariaLabel}</h2>
+          <button class="icon-button" type="button" aria-label=${gettext("Close")} @click=${() => sheet.close()}
+            ><svg class="icon" aria-hidden="true"><use href="#icon-close"/></svg></button></div>
+        <div class="sheet-actions">${tools.map(
+          (
+            tool,
+          ) => html`<button class=${tool.isBad ? "popup-item is-bad" : "popup-item"} type="button" data-role=${tool.name}
+            @click=${() => {
+              sheet.close();
+              tool.run();
+            }}><svg class="icon" aria-hidden="true"><use href=${`#icon-${tool.icon}`}/></svg><span>${tool.label}</span></button>`,
+        )}</div></div>`,
       sheet,
     );
     // The finger that opened it is still down: where it is lifted is no click in the sheet.

@@ -22,6 +22,7 @@ import { part } from "./parts.js";
  * @property {(slug: string | null) => void} go  shows a room, or the list of rooms
  * @property {(slug: string) => string} addressOf
  * @property {() => SidebarRoom[]} rooms  of the list
+ * @property {string | null} adminPath  of a room in the admin, with `slug` in the place of its slug
  * @property {OwnStates} own
  * @property {(text: string) => void} notice  shows a sentence
  */
@@ -86,11 +87,12 @@ function knownRoom({ slug, state }, { rooms }) {
  * @returns {MenuCalls}
  */
 function menuCalls(slug, calls) {
-  const { addressOf, notice, own, page } = calls;
+  const { addressOf, adminPath, notice, own, page } = calls;
   const room = pageOf(slug, calls);
   return {
     page: room,
     address: addressOf(slug),
+    admin: adminPath?.replace(/slug(?=\/manage\/$)/, encodeURIComponent(slug)) ?? null,
     notice,
     async markRead() {
       const here = page();

@@ -12,7 +12,7 @@ import { LogView } from "./log-view.js";
 import { MessageToolbar } from "./message-toolbar.js";
 import { part, setText } from "./parts.js";
 import { PeopleList } from "./people-list.js";
-import { clockTime, dayName } from "./times.js";
+import { clockTime, listTime } from "./times.js";
 
 /** @import { Drafts } from "./drafts.js" */
 /** @import { RoomSession } from "./room-session.js" */
@@ -39,7 +39,7 @@ export class RoomView {
   #icon;
   #hrefs;
   #announced = 0;
-  /** @type {RoomState["room"] | null} as its header is shown */
+  /** @type {Pick<RoomState, "room" | "joined"> | null} as its header is shown */
   #head = null;
   /** @type {Map<string, HTMLElement>} by role */
   #parts = new Map();
@@ -108,8 +108,6 @@ export class RoomView {
     this.#session = session;
     this.#closeDialogs();
     this.#people.forget();
-    const manage = this.#root.querySelector("[data-role=manage]");
-    if (manage instanceof HTMLElement) manage.hidden = session.slug !== this.#root.dataset.slug;
     this.#announced = session.state.lastSeq;
     this.#field.show(session.writing.draft);
     this.#part("status").textContent = "";
@@ -182,11 +180,13 @@ export class RoomView {
   }
 
   /** @param {RoomState} state */
-  #renderHead({ room }) {
-    if (room === this.#head) return;
-    this.#head = room;
+  #renderHead({ room, joined }) {
+    if (room === this.#head?.room && joined === this.#head.joined) return;
+    this.#head = { room, joined };
+    const kind = room.private ? gettext("Private room") : gettext("Public room");
     setText(this.#part("title"), room.title);
-    setText(this.#part("description"), room.description);
+    // Never an empty line: the name would stand too high. Of a room that is not joined yet, nothing is known.
+    setText(this.#part("description"), room.description || (joined ? kind : ""));
     this.#part("private").hidden = !room.private;
     const label = interpolate(gettext("Messages in %(room)s"), { room: room.title });
     if (this.#part("log").getAttribute("aria-label") !== label) this.#part("log").setAttribute("aria-label", label);
@@ -209,8 +209,8 @@ export class RoomView {
     const news = this.#session?.reading.news ?? null;
     this.#part("news").hidden = news === null;
     if (news === null) return;
-    const day = dayName(news.since);
-    const since = day === gettext("Today") ? clockTime(news.since) : `${day}, ${clockTime(news.since)}`;
+    const [day, clock] = [listTime(news.since), clockTime(news.since)];
+    const since = day === clock ? clock : `${day}, ${clock}`;
     const text = ngettext("%(n)s new since %(time)s", "%(n)s new since %(time)s", news.count);
     setText(this.#part("news-text"), interpolate(text, { n: news.count, time: since }));
   }

@@ -153,6 +153,7 @@ const dialogs = wireDialogs(root, {
   page: () => current,
   go: (room) => navigation.go(room),
   addressOf: (room) => navigation.addressOf(room),
+  adminPath: root.dataset.adminPath ?? null,
   rooms: () => sidebar.sections.flatMap(({ rooms }) => rooms),
   own,
   notice: (text) => strip.notice(text),
@@ -191,6 +192,7 @@ setInterval(() => {
   if (day === new Date().toDateString()) return;
   day = new Date().toDateString();
   render();
+  renderRooms();
 }, DAY_CHECK_MS);
 
 /**

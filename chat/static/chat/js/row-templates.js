@@ -86,7 +86,7 @@ function pendingTemplate(row, parts) {
     <div class="message-content">
       ${starts ? head(user, post.at, true) : nothing}
       ${parts.body(row)}
-      ${post.error === null ? html`<p class="sending">${gettext("Sending…")}</p>` : failed(row, parts)}
+      ${post.error === null ? html`<p class="sending is-delayed"><svg class="icon" aria-hidden="true"><use href="#icon-clock"/></svg>${gettext("Sending…")}</p>` : failed(row, parts)}
     </div>
   </article>`;
 }

@@ -8,7 +8,7 @@ import { focusIn } from "./dialog.js";
 import { oncePerFrame } from "./once-per-frame.js";
 import { part, setText } from "./parts.js";
 import { SECTIONS, sectionOf, sections } from "./sidebar-state.js";
-import { shortTime } from "./times.js";
+import { fullTime, listTime } from "./times.js";
 
 /** @import { RoomEntry, SidebarCalls, SidebarRoom, SidebarSection } from "./types.js" */
 
@@ -166,8 +166,8 @@ export class Sidebar {
       (room) => html`<li data-slug=${room.slug}>
         <a class="lobby-row" href=${this.#calls.addressOf(room.slug)}>
           <span class="lobby-head"><bdi class="lobby-title">${room.title}</bdi>${room.private ? icon("lock", gettext("private")) : nothing}
-            ${room.unread > 0 ? html`<span class="chip is-new">${interpolate(gettext("%(n)s unread"), { n: room.unread })}</span>` : nothing}
-            ${room.last === null ? nothing : html`<time class="lobby-time" datetime=${room.last.at}>${shortTime(room.last.at)}</time>`}</span>
+            ${room.unread > 0 ? html`<span class=${room.muted ? "chip" : "chip is-new"}>${interpolate(gettext("%(n)s unread"), { n: room.unread })}</span>` : nothing}
+            ${room.last === null ? nothing : html`<time class="lobby-time" datetime=${room.last.at} title=${fullTime(room.last.at)}>${listTime(room.last.at)}</time>`}</span>
           ${lobbyWords(room)}
         </a></li>`,
     );

@@ -16,6 +16,7 @@ const full = new Intl.DateTimeFormat(locale, {
 const day = new Intl.DateTimeFormat(locale, { weekday: "long", day: "numeric", month: "long" });
 const dayAndYear = new Intl.DateTimeFormat(locale, { weekday: "long", day: "numeric", month: "long", year: "numeric" });
 const short = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" });
+const shortAndYear = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", year: "numeric" });
 // Not `timeStyle`: some languages would have a zero before the hour of a clock of 12 hours.
 const shortAndClock = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", year: "numeric", ...hours });
 const exact = new Intl.DateTimeFormat(locale, {
@@ -38,6 +39,19 @@ export const shortTime = (at) => shortAndClock.format(new Date(at));
 export const exactTime = (at) => exact.format(new Date(at));
 /** @param {Time} at */
 export const fullTime = (at) => full.format(new Date(at));
+
+/**
+ * A time in a narrow column: as much of it as tells it from others near to it.
+ *
+ * @param {Time} at
+ */
+export function listTime(at, now = new Date()) {
+  const date = new Date(at);
+  const name = dayName(at, now);
+  if (name === gettext("Today")) return clock.format(date);
+  if (name === gettext("Yesterday")) return name;
+  return (date.getFullYear() === now.getFullYear() ? short : shortAndYear).format(date);
+}
 
 /**
  * "Today", "Yesterday", or the date.

@@ -129,6 +129,8 @@ export interface Member {
   id: string;
   name: string;
   role: "member" | "moderator";
+  /** The hash of the picture; missing: there is none. */
+  picture?: string;
 }
 
 /** Of `room.members`. */
