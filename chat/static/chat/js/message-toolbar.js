@@ -54,7 +54,9 @@ export class MessageToolbar {
     }
     render(tools.map(buttonOf), this.#bar);
     if (this.#bar.parentNode !== row) row?.append(this.#bar);
-    for (const [index, button] of this.#buttons().entries()) button.tabIndex = index === 0 ? 0 : -1;
+    const buttons = this.#buttons();
+    const stop = buttons.find((button) => button === document.activeElement) ?? buttons[0];
+    for (const button of buttons) button.tabIndex = button === stop ? 0 : -1;
   }
 
   /**
@@ -151,7 +153,8 @@ export class MessageToolbar {
             sheet.close();
             tool.run();
           }}><svg class="icon" aria-hidden="true"><use href=${`#icon-${tool.icon}`}/></svg>${tool.label}</button>`,
-      )}<button class="sheet-action" type="button" @click=${() => sheet.close()}>${gettext("Close")}</button></div>`,
+      )}<button class="sheet-action" type="button" @click=${() => sheet.close()}
+        ><svg class="icon" aria-hidden="true"><use href="#icon-close"/></svg>${gettext("Close")}</button></div>`,
       sheet,
     );
     // The finger that opened it is still down: where it is lifted is no click in the sheet.
