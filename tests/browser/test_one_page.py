@@ -187,48 +187,6 @@ async def test_an_address_leads_to_a_message_and_its_link_can_be_copied(cluster:
     assert await page.locator(".log").evaluate(DISTANCE) < 5
 
 
-async def test_the_keyboard_alone_is_enough(cluster: Cluster, open_room: Open) -> None:
-    first, second = await rooms(cluster, 30, 2)
-    page = await open_room(cluster, "alice", first)
-    await says(page, "line 1.")
-    order = "[...document.querySelectorAll('#rooms [data-section] li')].map(({ dataset }) => dataset.slug)"
-    for key, step in (("ArrowDown", 1), ("ArrowUp", -1)):
-        slugs = await page.evaluate(order)
-        here = page.url.split("/")[-2]
-        await page.keyboard.press(f"Alt+{key}")
-        await page.wait_for_url(f"**/rooms/{slugs[(slugs.index(here) + step) % len(slugs)]}/")
-    await switch(page, first)
-    await page.locator(".log").focus()
-    await page.keyboard.press("ArrowUp")
-    last = page.locator("article.message").last
-    await expect(last).to_be_focused()
-    await page.keyboard.press("ArrowUp")
-    await expect(last).not_to_be_focused()
-    assert await page.evaluate("document.activeElement.matches('article.message')")
-    await page.keyboard.press("Escape")
-    await expect(page.locator("#body")).to_be_focused()
-    await page.locator(".log").focus()
-    await page.keyboard.type("Typed anywhere.")
-    await expect(page.locator("#body")).to_have_value("Typed anywhere.")
-    await page.keyboard.press("Enter")
-    await says(page, "Typed anywhere.")
-    # In the empty field, above a message of one's own: the key of rooms is not that of edits.
-    await page.keyboard.press("Alt+ArrowUp")
-    await expect(page.locator("#room-title")).not_to_have_text(first.title())
-    await expect(page.locator(".editor")).to_have_count(0)
-    await switch(page, first)
-    await page.locator("#room-title").focus()
-    await page.keyboard.press("?")
-    await expect(page.get_by_role("dialog")).to_be_visible()
-    await page.keyboard.press("Escape")
-    await expect(page.get_by_role("dialog")).to_have_count(0)
-    await page.keyboard.press("Control+k")
-    await expect(page.get_by_role("combobox", name="Jump to a room")).to_be_focused()
-    await page.keyboard.type(second)
-    await page.keyboard.press("Enter")
-    await expect(page.locator("#room-title")).to_have_text(second.title())
-
-
 async def test_the_list_is_as_wide_as_it_was_left_and_people_stay_open(cluster: Cluster, open_room: Open) -> None:
     page = await open_room(cluster, "alice")
     await page.set_viewport_size({"width": 1200, "height": 700})

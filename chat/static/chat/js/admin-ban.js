@@ -62,6 +62,16 @@ function listen() {
     setTimeout(() => until.focus());
   });
   typeToSearch(search);
+  nameSearch();
+}
+
+/** The admin's search takes the place of the field, but not its label: a screen reader would read out nothing. */
+function nameSearch() {
+  const label = "ban-user";
+  for (const part of form.querySelectorAll(".select2-selection, .select2-selection__rendered")) {
+    const own = part.matches("[role=combobox]") ? part.querySelector(".select2-selection__rendered")?.id : part.id;
+    part.setAttribute("aria-labelledby", [label, own].filter(Boolean).join(" "));
+  }
 }
 
 /**

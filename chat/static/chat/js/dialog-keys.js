@@ -103,6 +103,7 @@ export function openKeys(_page, sections = KEYS) {
   return new Dialog({
     name: "keys",
     heading: TEXTS.heading,
+    isText: true,
     content: () =>
       sections.map(
         ({ heading, rows }) => html`<table class="keys-table">

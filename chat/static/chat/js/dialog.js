@@ -55,6 +55,7 @@ const TEXTS = {
  * @property {string} heading
  * @property {(dialog: Dialog) => unknown} content
  * @property {{ label: string, isDanger?: boolean, run: (fields: Fields) => Promise<unknown> }} [submit]
+ * @property {boolean} [isText]  nothing in it takes the focus: the content itself does, so that keys scroll it
  * @property {string} [cancel]  the label of the button beside it
  * @property {() => boolean} [back]  Escape: true where the content had something of its own to close
  * @property {() => void} [closed]
@@ -160,14 +161,15 @@ export class Dialog {
   }
 
   #template() {
-    const { name, heading, content, submit } = this.#options;
+    const { name, heading, content, submit, isText = false } = this.#options;
     const parts = html`
       <div class="dialog-head">
         <h2 id=${`${name}-heading`}>${heading}</h2>
         <button class="icon-button" type="button" data-role="close" aria-label=${TEXTS.close} @click=${() => this.tryToClose()}>
           <svg class="icon" aria-hidden="true"><use href="#icon-close"/></svg></button>
       </div>
-      <div class="dialog-content">${content(this)}</div>
+      <div class="dialog-content" tabindex=${isText ? 0 : nothing} role=${isText ? "group" : nothing}
+        aria-labelledby=${isText ? `${name}-heading` : nothing}>${content(this)}</div>
       <div class="dialog-foot">
         <p class="dialog-problem" data-role="problem" role="alert">${this.#problem}</p>
         <p class="soft" role="status">${this.#isSlow ? TEXTS.slow : nothing}</p>

@@ -146,7 +146,10 @@ export class LogView {
     const bottom = anchor === null ? 0 : bottomOf(anchor);
     this.#detached = state.detached;
     if (!keepPlace) this.#drawn.clear();
+    const focused = document.activeElement?.closest("article[data-seq]");
     this.#drawn.draw(this.#rows.of(state));
+    // A message that was deleted beside another one is in the row of both now: the focus goes there.
+    if (focused?.isConnected === false) this.#rowOf(Number(focused.getAttribute("data-seq")))?.focus();
     this.#editors.rendered(state);
     if (!keepPlace) return;
     if (follows) this.#stayAtEnd();

@@ -100,7 +100,8 @@ class Menu {
     this.#element.className = "popup";
     this.#element.id = "popup";
     this.#element.popover = "manual"; // It survives a change of the list in which its button is.
-    (button.closest("dialog") ?? document.body).append(this.#element);
+    // In the part of the page where its button is: a screen reader finds it there.
+    (button.closest("dialog, nav, main") ?? document.body).append(this.#element);
     render(this.#template(label), this.#element);
     this.#element.showPopover();
     this.#place();

@@ -53,7 +53,9 @@ export class MessageToolbar {
     }
     render(tools.map(buttonOf), this.#bar);
     if (this.#bar.parentNode !== row) row?.append(this.#bar);
-    for (const [index, button] of this.#buttons().entries()) button.tabIndex = index === 0 ? 0 : -1;
+    const buttons = this.#buttons();
+    const stop = buttons.find((button) => button === document.activeElement) ?? buttons[0];
+    for (const button of buttons) button.tabIndex = button === stop ? 0 : -1;
   }
 
   /**

@@ -7,6 +7,16 @@ import { part } from "./parts.js";
 /** @import { RoomSession } from "./room-session.js" */
 /** @import { RoomView } from "./room-view.js" */
 
+/** What F6 goes through: each pane, and where the focus goes in it, the first that is shown. A band has "Undo", or "Try now". */
+const PANES = [
+  ["#rooms", ".rooms-link[aria-current]", ".rooms-link", "input"],
+  [".overview", ".lobby-row"],
+  [".bands", ".strip-button"],
+  [".log-frame", "#log"],
+  [".composer", "#body"],
+  ["#people", "button"],
+];
+
 /**
  * @param {HTMLElement} root
  * @param {object} page
@@ -18,13 +28,12 @@ import { part } from "./parts.js";
  */
 export function listenForKeys(root, { view, page, step, jump, help }) {
   const panes = () =>
-    [
-      root.querySelector("#rooms .rooms-link[aria-current], #rooms a, #rooms button"),
-      part(root, "log"),
-      find(root, "#body", HTMLElement),
-    ]
-      .concat(root.querySelector("#people:not([hidden]) button"))
-      .filter((pane) => pane instanceof HTMLElement && pane.checkVisibility());
+    PANES.map(([pane, ...stops]) => ({
+      pane: find(root, pane, HTMLElement),
+      stop: /** @type {HTMLElement[]} */ (stops.flatMap((stop) => [...root.querySelectorAll(`${pane} ${stop}`)])).find(
+        (stop) => stop.checkVisibility(),
+      ),
+    })).filter(({ stop }) => stop !== undefined);
 
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || document.querySelector("dialog[open]") !== null) return;
@@ -45,11 +54,11 @@ export function listenForKeys(root, { view, page, step, jump, help }) {
       help();
     } else if (event.key === "F6") {
       event.preventDefault();
-      const all = /** @type {HTMLElement[]} */ (panes());
-      const here = all.findLastIndex(
-        (pane) => pane.compareDocumentPosition(document.activeElement ?? root) & 4 || pane === document.activeElement,
-      );
-      all[(here + (event.shiftKey ? -1 : 1) + all.length) % all.length]?.focus();
+      const all = panes();
+      const here = all.findIndex(({ pane }) => pane.contains(document.activeElement));
+      // From the header, or from nowhere: to the pane that comes first, or last.
+      const next = here < 0 && event.shiftKey ? -1 : here + (event.shiftKey ? -1 : 1);
+      all.at(next % all.length)?.stop?.focus();
     } else if (event.key === "Escape") onEscape(event);
     else if (isTyping(event)) view.composer.focus(); // The browser then types into it.
   });

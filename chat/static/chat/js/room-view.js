@@ -2,7 +2,7 @@
 
 import { find } from "../../hubbub/js/dom.js";
 import { gettext, interpolate, ngettext } from "../../hubbub/js/texts.js";
-import { arrivalText } from "./arrivals.js";
+import { Announcements } from "./arrivals.js";
 import { Composer } from "./composer.js";
 import { whyLocked } from "./composer-lock.js";
 import { DraftField } from "./drafts-field.js";
@@ -12,6 +12,7 @@ import { LogView } from "./log-view.js";
 import { MessageToolbar } from "./message-toolbar.js";
 import { part, setText } from "./parts.js";
 import { PeopleList } from "./people-list.js";
+import { roveRows } from "./roving-rows.js";
 import { clockTime, listTime } from "./times.js";
 
 /** @import { Drafts } from "./drafts.js" */
@@ -38,7 +39,7 @@ export class RoomView {
   #session = null;
   #icon;
   #hrefs;
-  #announced = 0;
+  #announcements;
   /** @type {Pick<RoomState, "room" | "joined"> | null} as its header is shown */
   #head = null;
   /** @type {Map<string, HTMLElement>} by role */
@@ -74,6 +75,8 @@ export class RoomView {
       back: () => this.composer.focus(),
     });
     copyAsLines(list, (seq) => this.log.row(seq));
+    roveRows(log, list);
+    this.#announcements = new Announcements(part(root, "status"));
     this.#people = new PeopleList(root);
     this.#icon = find(document, "link[rel=icon]", HTMLLinkElement);
     const unread = new URL(this.#icon.dataset.unreadHref ?? "", location.href).href;
@@ -108,9 +111,8 @@ export class RoomView {
     this.#session = session;
     this.#closeDialogs();
     this.#people.forget();
-    this.#announced = session.state.lastSeq;
+    this.#announcements.start(session.state);
     this.#field.show(session.writing.draft);
-    this.#part("status").textContent = "";
     this.typing(session.typing);
     this.log.render(session.state, false);
     this.log.place = session.place;
@@ -139,7 +141,7 @@ export class RoomView {
     this.#renderStates(state);
     this.#renderNews();
     this.#renderUnseen(state.unseen);
-    this.#announce(state);
+    this.#announcements.render(state);
   }
 
   /**
@@ -226,14 +228,6 @@ export class RoomView {
     if (document.title !== title) document.title = title;
     const href = unseen > 0 ? this.#hrefs.unread : this.#hrefs.read;
     if (this.#icon.href !== href) this.#icon.href = href;
-  }
-
-  /** @param {RoomState} state */
-  #announce(state) {
-    const { joined, lastSeq, loading } = state;
-    const text = joined && !loading && this.#announced > 0 ? arrivalText(state, this.#announced) : "";
-    this.#announced = joined && !loading ? Math.max(this.#announced, lastSeq) : lastSeq;
-    if (text !== "") this.#part("status").textContent = text;
   }
 
   /** @param {number} seq */

@@ -31,9 +31,12 @@ export function rowTemplate(row, parts) {
       return messageTemplate(row, parts);
     case "pending":
       return pendingTemplate(row, parts);
-    case "deleted":
-      return html`<article class="message is-deleted is-run" data-seq=${row.seq} data-first=${row.first} tabindex="-1">
-        <div class="message-content"><div class="message-body">${interpolate(ngettext("%(n)s message deleted", "%(n)s messages deleted", row.count), { n: row.count })}</div></div></article>`;
+    case "deleted": {
+      const words = ngettext("%(n)s message deleted", "%(n)s messages deleted", row.count);
+      const text = interpolate(words, { n: row.count });
+      return html`<article class="message is-deleted is-run" data-seq=${row.seq} data-first=${row.first} tabindex="-1" aria-label=${text}>
+        <div class="message-content"><div class="message-body">${text}</div></div></article>`;
+    }
     case "day":
       return html`<h2 class="day"><span>${dayName(row.at)}</span></h2>`;
     case "new":

@@ -25,13 +25,25 @@ export class Undo {
   offer(restore) {
     clearTimeout(this.#timer);
     this.#restore = restore;
-    this.#place.classList.add("is-shown");
+    this.#show(true);
     this.#timer = setTimeout(() => this.withdraw(), UNDO_MS);
   }
 
   withdraw() {
     clearTimeout(this.#timer);
     this.#restore = null;
-    this.#place.classList.remove("is-shown");
+    this.#show(false);
+  }
+
+  /**
+   * The words come and go: a screen reader reads out what changes in a region that is there already.
+   *
+   * @param {boolean} isShown
+   */
+  #show(isShown) {
+    const words = part(this.#place, "undo-text");
+    words.textContent = isShown ? (words.dataset.text ?? "") : "";
+    part(this.#place, "undo-button").hidden = !isShown;
+    this.#place.classList.toggle("is-shown", isShown);
   }
 }

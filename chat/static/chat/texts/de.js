@@ -173,6 +173,7 @@
   "Send again": "Noch einmal senden",
   "Send, also from a block of code": "Senden, auch aus einem Codeblock",
   "Sending…": "Wird gesendet …",
+  "Sent": "Gesendet",
   "Server error; try again.": "Fehler des Servers. Versuche es noch einmal.",
   "Several people are typing…": "Mehrere Personen schreiben …",
   "Show all %(n)s line": [

@@ -1,0 +1,130 @@
+"""Every page beside the rooms is judged by axe: of visitors, accounts, dashboard, errors, and parts of the admin."""
+
+import asyncio
+import json
+from uuid import uuid4
+
+import pytest
+from playwright.async_api import Browser, Page, WebSocketRoute, expect
+
+from tests.browser.test_accessible_rooms import EACH_MODE
+from tests.support.accessible import TIMEOUT_MS, audited
+from tests.support.cluster import Cluster
+
+pytestmark = [pytest.mark.browser, pytest.mark.cluster]
+
+ERRORS = ("400", "403", "403_csrf", "404", "500", "503")
+
+
+async def open_at(page: Page, cluster: Cluster, address: str, status: int = 200) -> None:
+    response = await page.goto(f"{cluster.url}{address}")
+    assert response is not None
+    assert response.status == status, address
+
+
+@pytest.mark.parametrize("mode", EACH_MODE)
+async def test_axe_finds_nothing_on_pages_of_visitors_and_of_errors(
+    browser: Browser, cluster: Cluster, mode: str
+) -> None:
+    # Written by the site itself, without its errors happening: each is a template without context.
+    code = f"""
+        import json
+        from django.template.loader import get_template
+        print(json.dumps({{name: get_template(f"{{name}}.html").render() for name in {ERRORS!r}}}))
+        """
+    written = await asyncio.to_thread(cluster.shell, code)
+    async with audited(browser, cluster, mode) as (audit, page):
+        for address in ("/account/sign-in/", "/account/sign-up/"):
+            await open_at(page, cluster, address)
+            await audit.look(page, address)
+            await page.locator("main form button[type=submit]").click()
+            await expect(page.locator(".field-error").first).to_be_visible()
+            await audit.look(page, f"{address} with errors")
+        await open_at(page, cluster, "/account/reset/MQ/set-password/")
+        await audit.look(page, "a reset link that is used up")
+        await open_at(page, cluster, "/offline/")
+        await audit.look(page, "/offline/")
+        for name, text in json.loads(written).items():
+            await page.route("**/error/", lambda route, body=text: route.fulfill(body=body, content_type="text/html"))
+            await open_at(page, cluster, "/error/")
+            await audit.look(page, f"the page of {name}")
+            await page.unroute("**/error/")
+
+
+@pytest.mark.parametrize("mode", EACH_MODE)
+async def test_axe_finds_nothing_on_account_and_dashboard(browser: Browser, cluster: Cluster, mode: str) -> None:
+    user = await asyncio.to_thread(cluster.make_user, f"mona-{uuid4().hex[:6]}", "view_dashboard")
+    other = await asyncio.to_thread(cluster.make_user, f"mona-{uuid4().hex[:6]}")
+    mute = asyncio.Event()
+
+    def begin(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        server.on_message(lambda text: None if mute.is_set() else socket.send(text))
+
+    async with audited(browser, cluster, mode, user["cookie"]) as (audit, page):
+        await open_at(page, cluster, "/account/")
+        await audit.look(page, "/account/")
+        await page.get_by_role("button", name="Change the password").click()
+        await expect(page.locator(".field-error").first).to_be_visible()
+        await audit.look(page, "/account/ with errors")
+        await page.get_by_role("button", name="Account of").click()
+        await audit.look(page, "the menu of the account")
+        await page.route_web_socket("**/ws/monitor/", begin)
+        await page.clock.install()
+        await open_at(page, cluster, "/monitor/")
+        await page.wait_for_selector("#dashboard[data-freshness=live]", timeout=TIMEOUT_MS)
+        await expect(page.locator(".host")).to_have_count(1)
+        await audit.look(page, "the dashboard, live")
+        mute.set()
+        await page.clock.fast_forward(9_000)
+        await page.wait_for_selector("#dashboard[data-freshness=stale]", timeout=TIMEOUT_MS)
+        await audit.look(page, "the dashboard, stale")
+        await page.context.clear_cookies()
+        await page.context.add_cookies(
+            [{"name": "sessionid", "value": other["cookie"], "url": cluster.url}],
+        )
+        await open_at(page, cluster, "/monitor/", 403)
+        await audit.look(page, "a page that one may not see")
+
+
+# The parts of the admin that are the project's own; the rest is Django's.
+PARTS = ("[data-ban]", "#changelist .actions", "#content")
+
+
+@pytest.mark.parametrize("mode", EACH_MODE)
+async def test_axe_finds_nothing_in_the_admins_own_parts(browser: Browser, cluster: Cluster, mode: str) -> None:
+    mark = uuid4().hex[:6]
+    code = f"""
+        from uuid import uuid4
+        from django.contrib.auth import get_user_model
+        from chat import bans, posting, services
+        from datetime import timedelta
+        from django.utils import timezone
+        users = get_user_model().objects
+        root, _ = users.update_or_create(username="root-{mark}", defaults=dict(is_staff=True, is_superuser=True))
+        bad, _ = users.get_or_create(username="bad-{mark}")
+        room = services.create_room(slug="hall-{mark}", title="Hall {mark}")
+        posting.post_message(user_id=bad.pk, slug=room.slug, client_id=uuid4(), body="Words.")
+        bans.ban_user(room_id=room.pk, user_id=str(bad.pk), until=timezone.now() + timedelta(days=1), reason="Loud.")
+        print(room.pk, bad.pk)
+        """
+    room, bad = (await asyncio.to_thread(cluster.shell, code)).split()
+    cookie = (await asyncio.to_thread(cluster.make_user, f"root-{mark}"))["cookie"]
+    async with audited(browser, cluster, mode, cookie) as (audit, page):
+        for address, part in (
+            (f"/admin/chat/room/{room}/change/", "[data-ban]"),
+            (f"/admin/chat/room/{room}/ban/", "[data-ban]"),
+            ("/admin/chat/message/", "#changelist .actions"),
+            (f"/admin/accounts/user/{bad}/reset-link/", "#content"),
+        ):
+            await open_at(page, cluster, address)
+            await audit.look(page, address.replace(room, "…"), part)
+        await page.get_by_role("button", name="Create the link").click()
+        await expect(page.locator("#reset-link")).to_be_visible()
+        await audit.look(page, "a reset link", "#content")
+        await open_at(page, cluster, f"/admin/chat/message/?q=Words&room__id__exact={room}")
+        await page.locator(".action-select").first.check()
+        await page.locator("select[name=action]").select_option("moderate")
+        await page.locator("button[name=index]").click()
+        await expect(page.locator("#content h1")).to_have_text("Delete the selected messages?")
+        await audit.look(page, "the question about messages", "#content")
