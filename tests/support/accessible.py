@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 from playwright.async_api import Browser, BrowserContext, Page
 
 from tests.support.cluster import Cluster
@@ -24,6 +25,12 @@ MODES: dict[str, dict[str, Any]] = {
     "dark": STILL | {"color_scheme": "dark"},
     "forced colours": STILL | {"forced_colors": "active"},
 }
+
+
+def modes(*quick: str) -> list[Any]:
+    """The parameters of a test in all modes; those that are not `quick` belong to `make soak`."""
+    return [pytest.param(mode, marks=[] if mode in quick else [pytest.mark.soak]) for mode in MODES]
+
 
 RUN = """async ([within, isForced]) => {
     const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
@@ -49,7 +56,9 @@ SMALL = """() => [...document.querySelectorAll("a[href], button, input, select, 
         };
         if (!isHit(0, 0)) return false;
         const isWide = right - left > 43.5 || (isHit(-21, 0) && isHit(21, 0)) || isHit(42, 0);
-        const isHigh = bottom - top > 43.5 || (isHit(0, -21) && isHit(0, 21));
+        const label = element.labels?.[0]?.getBoundingClientRect().height ?? 0;
+        const isBox = element.matches("[type=checkbox], [type=radio]");
+        const isHigh = bottom - top > 43.5 || (isHit(0, -21) && isHit(0, 21)) || (isBox && label > 43.5);
         return !isWide || !isHigh;
     })
     .map((element) => {
@@ -118,7 +127,8 @@ async def audited(
 ) -> AsyncIterator[tuple[Audit, Page]]:
     """A page in a mode, and its audit, which must have found nothing at the end of the block."""
     audit = Audit(mode)
-    context = await browser.new_context(**MODES[mode])
+    # A service worker would fetch the pages that a test answers itself.
+    context = await browser.new_context(**MODES[mode], service_workers="block")
     if cookie is not None:
         await sign_in(context, cluster, cookie)
     page = await context.new_page()
