@@ -1,6 +1,5 @@
 """Pages judged by axe-core, and by the rules of the design for fingers and for forced colours."""
 
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -97,7 +96,6 @@ class Audit:
         self.is_forced = mode == "forced colours"
         self.found: list[str] = []
         self.states: list[str] = []
-        self.seconds = 0.0
 
     async def look(self, page: Page, state: str, within: str | None = None) -> None:
         """Judge the page as it is now.
@@ -105,7 +103,6 @@ class Audit:
         Args:
             within: A selector: only the parts of the page that are the project's own.
         """
-        began = time.monotonic()
         self.states.append(state)
         # Evaluated by the debugger, which the page's policy does not bind: the policy stays in force, and is judged by
         # other tests.
@@ -118,7 +115,6 @@ class Audit:
             unseen = await page.evaluate(UNSEEN)
             found += [line for line in unseen if not any(place in line for place in PLACES)]
         self.found += [f"{state}: {line}" for line in found]
-        self.seconds += time.monotonic() - began
 
 
 @asynccontextmanager
