@@ -1,12 +1,12 @@
 """Pages judged by axe-core, and by the rules of the design for fingers and for forced colours."""
 
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 from playwright.async_api import Browser, BrowserContext, Page
 
 from tests.support.cluster import Cluster
@@ -24,6 +24,12 @@ MODES: dict[str, dict[str, Any]] = {
     "dark": STILL | {"color_scheme": "dark"},
     "forced colours": STILL | {"forced_colors": "active"},
 }
+
+
+def modes(*quick: str) -> list[Any]:
+    """The parameters of a test in all modes; those that are not `quick` belong to `make soak`."""
+    return [pytest.param(mode, marks=[] if mode in quick else [pytest.mark.soak]) for mode in MODES]
+
 
 RUN = """async ([within, isForced]) => {
     const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
@@ -49,7 +55,9 @@ SMALL = """() => [...document.querySelectorAll("a[href], button, input, select, 
         };
         if (!isHit(0, 0)) return false;
         const isWide = right - left > 43.5 || (isHit(-21, 0) && isHit(21, 0)) || isHit(42, 0);
-        const isHigh = bottom - top > 43.5 || (isHit(0, -21) && isHit(0, 21));
+        const label = element.labels?.[0]?.getBoundingClientRect().height ?? 0;
+        const isBox = element.matches("[type=checkbox], [type=radio]");
+        const isHigh = bottom - top > 43.5 || (isHit(0, -21) && isHit(0, 21)) || (isBox && label > 43.5);
         return !isWide || !isHigh;
     })
     .map((element) => {
@@ -88,7 +96,6 @@ class Audit:
         self.is_forced = mode == "forced colours"
         self.found: list[str] = []
         self.states: list[str] = []
-        self.seconds = 0.0
 
     async def look(self, page: Page, state: str, within: str | None = None) -> None:
         """Judge the page as it is now.
@@ -96,7 +103,6 @@ class Audit:
         Args:
             within: A selector: only the parts of the page that are the project's own.
         """
-        began = time.monotonic()
         self.states.append(state)
         # Evaluated by the debugger, which the page's policy does not bind: the policy stays in force, and is judged by
         # other tests.
@@ -109,7 +115,6 @@ class Audit:
             unseen = await page.evaluate(UNSEEN)
             found += [line for line in unseen if not any(place in line for place in PLACES)]
         self.found += [f"{state}: {line}" for line in found]
-        self.seconds += time.monotonic() - began
 
 
 @asynccontextmanager
@@ -118,7 +123,8 @@ async def audited(
 ) -> AsyncIterator[tuple[Audit, Page]]:
     """A page in a mode, and its audit, which must have found nothing at the end of the block."""
     audit = Audit(mode)
-    context = await browser.new_context(**MODES[mode])
+    # A service worker would fetch the pages that a test answers itself.
+    context = await browser.new_context(**MODES[mode], service_workers="block")
     if cookie is not None:
         await sign_in(context, cluster, cookie)
     page = await context.new_page()

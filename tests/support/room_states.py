@@ -33,6 +33,7 @@ async def make_rooms(cluster: Cluster) -> Rooms:
         from uuid import uuid4
         from django.contrib.auth import get_user_model
         from django.contrib.auth.models import Permission
+        from django.test import Client
         from chat import posting, services
         from chat.models import Message, PersonalState
         slugs, users = {slugs!r}, get_user_model().objects
@@ -77,7 +78,9 @@ async def make_rooms(cluster: Cluster) -> Rooms:
             post(bert if number % 2 else celebi, f"New words, number {{number}}.")
         PersonalState.objects.update_or_create(user=ada, room=rooms["full"], defaults=dict(read_seq=read))
         services.change_room(room_id=rooms["archived"].pk, is_archived=True)
+        browser = Client()
+        browser.force_login(ada)
+        print(browser.cookies["sessionid"].value)
         """
-    await asyncio.to_thread(cluster.shell, code)
-    cookie = (await asyncio.to_thread(cluster.make_user, name))["cookie"]
+    cookie = await asyncio.to_thread(cluster.shell, code)
     return Rooms(name, cookie, **slugs)

@@ -149,7 +149,8 @@ export class LogView {
     const focused = document.activeElement?.closest("article[data-seq]");
     this.#drawn.draw(this.#rows.of(state));
     // A message that was deleted beside another one is in the row of both now: the focus goes there.
-    if (focused?.isConnected === false) this.#rowOf(Number(focused.getAttribute("data-seq")))?.focus();
+    if (focused?.isConnected === false)
+      this.#rowOf(Number(focused.getAttribute("data-seq")))?.focus({ preventScroll: true });
     this.#editors.rendered(state);
     if (!keepPlace) return;
     if (follows) this.#stayAtEnd();
