@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -57,6 +58,13 @@ async def browser(firefoxes: Firefoxes) -> AsyncIterator[Browser]:
     yield cast(Browser, firefoxes)
     for context in firefoxes.contexts:
         await context.close()
+
+
+async def test_without_firefox_the_package_to_install_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(pytest.fail.Exception, match="sudo apt-get install firefox-esr"):
+        async with firefox(tmp_path):
+            pass
 
 
 async def test_the_clipboard_takes_a_link_and_gives_code(cluster: Cluster, open_room: Open) -> None:

@@ -101,6 +101,10 @@ async def test_a_person_chooses_german_dark_and_24_hours(browser: Browser, clust
         await expect(room.page.locator("#body")).to_have_attribute("placeholder", "Nachricht schreiben")
         await expect(room.page.locator("[data-section=rooms] h3")).to_have_text("Räume")
         await look(room.page, tmp_path, "room-dark")
+        await room.page.locator(".composer [data-role=emoji]").click()
+        await room.page.get_by_placeholder("Emoji suchen").fill("fuchs")
+        await expect(room.page.get_by_role("option", selected=True)).to_have_attribute("aria-label", "Fuchs")
+        await room.page.keyboard.press("Escape")
 
         await room.open("/monitor/")
         await looks(room.page, "de", "dark", "24")

@@ -22,6 +22,14 @@ async function block() {
   }
 }
 
+/** The connection or the try ends, and the next try begins. */
+async function end() {
+  const { socket } = page.browser;
+  socket.ends(1006);
+  for (let waited = 0; page.browser.socket === socket && waited < 60; waited += 1) await page.browser.pass(500);
+  return page.browser.socket.isStream ? "stream" : "socket";
+}
+
 /** Five minutes pass on a living connection, up to the next look. */
 async function waitForProbe(stream = page.browser.socket) {
   for (let waited = 0; waited < 300_000; waited += 10_000) {
@@ -50,6 +58,28 @@ test("a server that is away is tried by both ways in turn", async () => {
   page.browser.socket.ends(1006);
   await page.browser.pass(20_000);
   assert.equal(page.browser.socket.isStream, false);
+});
+
+test("where a stream has worked, a restart is met by streams, and by one WebSocket after six of them", async () => {
+  await block();
+  await page.greet();
+  /** @type {string[]} */
+  const tried = [];
+  for (let times = 0; times < 15; times += 1) tried.push(await end());
+  const six = Array(6).fill("stream");
+  assert.deepEqual(tried, [...six, "socket", ...six, "socket", "stream"]);
+  await page.greet();
+  assert.deepEqual(states.at(-1), ["open", "http"]);
+});
+
+test("a WebSocket that works after streams is stayed with", async () => {
+  await block();
+  await page.greet();
+  for (let times = 0; times < 7; times += 1) await end();
+  await page.greet();
+  assert.deepEqual(states.at(-1), ["open", "socket"]);
+  // Streams that worked before it count no more.
+  assert.deepEqual([await end(), await end(), await end(), await end()], ["socket", "socket", "stream", "socket"]);
 });
 
 test("over HTTP it looks whether WebSockets get through, and goes back to them", async () => {

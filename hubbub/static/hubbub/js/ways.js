@@ -3,6 +3,9 @@
 /** @import { BrowserLike, Timer, Via, WebSocketLike } from "./types.js" */
 
 const BLOCKED_TRIES = 2; // WebSockets in a row that ended without a frame, before a stream is tried.
+// Streams in a row that ended without a frame, where one has worked, before a WebSocket is tried: the server restarts, and the
+// network is the same. Firefox delays each WebSocket after a failed one, up to a minute, for all tabs together.
+const STREAM_TRIES = 6;
 const PROBE_MS = 300_000; // A connection over HTTP looks this often whether WebSockets get through now.
 
 export class Ways {
@@ -10,6 +13,8 @@ export class Ways {
   #http;
   #env;
   #blocked = 0;
+  #hasStreamed = false; // Since the last WebSocket that worked.
+  #silent = 0;
   /** @type {Via} of the present connection, or of the present try */
   #via = "socket";
   #hasFrame = false;
@@ -48,14 +53,22 @@ export class Ways {
   works() {
     this.#hasFrame = true;
     if (this.#via === "socket") this.#blocked = 0;
+    this.#hasStreamed = this.#via === "http";
+    this.#silent = 0;
   }
 
   /** The connection, or the try, has ended. */
   ended() {
     this.#stopProbing();
     if (this.#hasFrame) return;
-    // Neither way works: the server is away. Begin with WebSockets again.
-    this.#blocked = this.#via === "http" ? 0 : this.#blocked + 1;
+    if (this.#via === "socket") {
+      this.#blocked += 1;
+      return;
+    }
+    // Neither way works: the server is away. WebSockets come next, one of them where a stream has worked.
+    this.#silent += 1;
+    if (!this.#hasStreamed) this.#blocked = 0;
+    else if (this.#silent % STREAM_TRIES === 0) this.#blocked = BLOCKED_TRIES - 1;
   }
 
   /**
