@@ -91,7 +91,10 @@ async def test_a_person_chooses_german_dark_and_24_hours(browser: Browser, clust
         await expect(account.page.locator("time").first).to_have_text(re.compile(r"^\d+\. .* \d{4}, \d\d:\d\d$"))
         await look(account.page, tmp_path, "account-dark")
 
-        # The other tab, at its next page.
+        # The other tab: theme and clock at once, the language at its next page.
+        await looks(room.page, "en", "dark", "24")
+        assert await room.page.evaluate(LIGHTNESS) < 0.3
+        await expect(room.page.locator(".message time").last).to_have_text(re.compile(r"^\d\d:\d\d$"))
         await room.open(f"/rooms/{slug}/")
         await ready(room.page)
         await looks(room.page, "de", "dark", "24")

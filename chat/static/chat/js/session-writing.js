@@ -17,6 +17,8 @@ export class Writing {
   #calls;
   #outbox;
   #edits;
+  /** @type {number | null} the seq of the message whose edit was last refused, or got no answer */
+  #failed = null;
   /** The text in the field for a new message. */
   draft;
 
@@ -128,9 +130,14 @@ export class Writing {
    * @param {KeptEdit} edit
    */
   move(edit) {
-    this.draft.typed([this.draft.text, edit.text].filter(Boolean).join("\n"));
-    this.#calls.drafted(this.#session);
+    this.#write(edit.text);
     this.drop(edit);
+  }
+
+  /** @param {string} text  goes on as a new message, after what is in the field */
+  #write(text) {
+    this.draft.typed([this.draft.text, text].filter(Boolean).join("\n"));
+    this.#calls.drafted(this.#session);
   }
 
   stopEditing() {
@@ -163,8 +170,9 @@ export class Writing {
   changed() {
     const { editing } = this.#session.state;
     for (const edit of this.#edits.own) {
-      const isSaved = editCase(edit, this.#session.messageAt(edit.seq)).kind === "saved";
-      if (isSaved && editing !== edit.seq) this.#edits.finish(edit);
+      if (editCase(edit, this.#session.messageAt(edit.seq)).kind !== "saved") continue;
+      if (editing !== edit.seq) this.#edits.finish(edit);
+      else if (edit.seq === this.#failed) this.stopEditing(); // It was saved after all.
     }
     if (editing !== null && this.#session.messageAt(editing)?.deleted) this.#session.change({ type: "edit.closed" });
   }
@@ -183,6 +191,7 @@ export class Writing {
       await this.#session.topic.edit(seq, body);
       this.#saved(seq, body);
     } catch (error) {
+      this.#failed = seq;
       problem.textContent = `${gettext("Not saved.")} ${failureText(failureOf(error))}`;
     }
   }
@@ -228,8 +237,10 @@ export class Writing {
     try {
       await this.#session.topic.restore(seq, body);
       this.#calls.focus(this.#session);
-    } catch (error) {
-      this.#calls.notice(`${gettext("Not restored.")} ${failureText(failureOf(error))}`);
+    } catch {
+      // The server may keep no copy: the text is in this page's memory alone.
+      this.#write(body);
+      this.#calls.notice(gettext("Not restored. Your text is in the field for a new message."));
     }
   }
 }

@@ -96,7 +96,7 @@ export class Sidebar {
     this.#showTotal(rooms);
   }
 
-  /** The reader has chosen another clock. */
+  /** The day has changed, or the clock of the reader. */
   timed() {
     if (this.#here === null) this.#showOverview(); // Else it is drawn when it is shown.
   }
