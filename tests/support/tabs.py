@@ -38,6 +38,45 @@ class Link:
 
 
 @dataclass
+class Cut:
+    """Between a page and its server: the connection ends in the middle of a command."""
+
+    _command: str = ""
+    _is_done: bool = False
+
+    def arm(self, command: str, *, is_done: bool) -> None:
+        """The next command of this type gets no answer. `is_done`: but the server carries it out."""
+        self._command, self._is_done = command, is_done
+
+    def begin(self, socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        cut: list[int] = []
+
+        async def end() -> None:
+            await socket.close(code=1012)
+            await server.close()
+
+        async def from_page(text: str | bytes) -> None:
+            frame = json.loads(text)
+            if frame["type"] == self._command:
+                self._command = ""
+                cut.append(frame["ref"])
+                if not self._is_done:
+                    await end()
+                    return
+            server.send(text)
+
+        async def from_server(text: str | bytes) -> None:
+            if json.loads(text).get("ref") in cut:
+                await end()
+            else:
+                socket.send(text)
+
+        socket.on_message(from_page)
+        server.on_message(from_server)
+
+
+@dataclass
 class Tabs:
     """The tabs of a user in one browser, and what was asked as they were left."""
 
@@ -60,6 +99,17 @@ class Tabs:
         page = await self.open(f"/rooms/{slug}/", link)
         await ready(page)
         return page
+
+    async def duplicate(self, page: Page) -> Page:
+        """Another tab with the same page and a copy of its session storage."""
+        async with self.context.expect_page() as opened:
+            await page.evaluate("() => void open(location.href)")
+        other = await opened.value
+        other.set_default_timeout(SECONDS)
+        other.on("pageerror", lambda error: self.problems.append(str(error)))
+        other.on("dialog", self.answer)
+        await ready(other)
+        return other
 
     async def answer(self, dialog: Dialog) -> None:
         self.questions.append(dialog.type)
