@@ -70,7 +70,7 @@ export class Dialog {
   #opener;
   #problem = "";
   /** @type {unknown} */
-  #note = nothing;
+  #note = null;
   #isBusy = false;
   #isSlow = false;
   #asks = false;
@@ -123,9 +123,9 @@ export class Dialog {
     if (draw(() => this.#template(), this.#element)) fill(this.#element, fields);
   }
 
-  /** @param {unknown} text  shown until the next one, or null; a template or a text */
+  /** @param {unknown} text  a template or a text, shown in the place of problems; null: no longer */
   note(text) {
-    this.#note = text ?? nothing;
+    this.#note = text;
     this.update();
   }
 
@@ -191,8 +191,7 @@ export class Dialog {
       <div class="dialog-content" tabindex=${isText ? 0 : nothing} role=${isText ? "group" : nothing}
         aria-labelledby=${isText ? `${name}-heading` : nothing}>${content(this)}</div>
       <div class="dialog-foot">
-        <p class="dialog-problem" data-role="note" role="alert">${this.#note}</p>
-        <p class="dialog-problem" data-role="problem" role="alert">${this.#problem}</p>
+        <p class="dialog-problem" data-role="problem" role="alert">${this.#note ?? this.#problem}</p>
         <p class="soft" role="status">${this.#isSlow ? TEXTS.slow : nothing}</p>
         ${this.#asks ? this.#question() : submit === undefined ? nothing : this.#actions(submit)}
       </div>`;
