@@ -77,6 +77,31 @@ class Cut:
 
 
 @dataclass
+class Slow:
+    """Between a page and its server: while `is_slow`, the page's frames get through and the server's wait."""
+
+    is_slow: bool = False
+    _waiting: list[str | bytes] = field(default_factory=list)
+    _socket: WebSocketRoute | None = None
+
+    def begin(self, socket: WebSocketRoute) -> None:
+        self._socket = socket
+        socket.connect_to_server().on_message(self._pass_on)
+
+    def go_on(self) -> None:
+        self.is_slow = False
+        for text in self._waiting:
+            self._pass_on(text)
+
+    def _pass_on(self, text: str | bytes) -> None:
+        assert self._socket is not None
+        if self.is_slow:
+            self._waiting.append(text)
+        else:
+            self._socket.send(text)
+
+
+@dataclass
 class Tabs:
     """The tabs of a user in one browser, and what was asked as they were left."""
 
@@ -85,7 +110,7 @@ class Tabs:
     questions: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
-    async def open(self, address: str, link: Link | None = None) -> Page:
+    async def open(self, address: str, link: Link | Slow | None = None) -> Page:
         page = await self.context.new_page()
         page.set_default_timeout(SECONDS)
         page.on("pageerror", lambda error: self.problems.append(str(error)))
@@ -95,7 +120,7 @@ class Tabs:
         await page.goto(f"{self.cluster.url}{address}")
         return page
 
-    async def enter(self, slug: str, link: Link | None = None) -> Page:
+    async def enter(self, slug: str, link: Link | Slow | None = None) -> Page:
         page = await self.open(f"/rooms/{slug}/", link)
         await ready(page)
         return page

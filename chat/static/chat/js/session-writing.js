@@ -6,10 +6,11 @@ import { clean } from "./body.js";
 import { Edits, editCase } from "./edits.js";
 import { failureText } from "./failure-texts.js";
 import { lastOwn } from "./room-rows.js";
+import { Saves } from "./saves.js";
 
 /** @import { KeptEdit } from "./edits.js" */
 /** @import { RoomSession } from "./room-session.js" */
-/** @import { SessionCalls } from "./types.js" */
+/** @import { RoomEvent, SessionCalls } from "./types.js" */
 /** @import { PageText } from "./unsent-page.js" */
 
 export class Writing {
@@ -17,6 +18,7 @@ export class Writing {
   #calls;
   #outbox;
   #edits;
+  #saves = new Saves();
   /** @type {number | null} the seq of the message whose edit was last refused, or got no answer */
   #failed = null;
   /** The text in the field for a new message. */
@@ -166,8 +168,14 @@ export class Writing {
     if (edit !== undefined) this.#session.change({ type: "edit.opened", seq: edit.seq });
   }
 
-  /** Messages have changed: an edit may have been saved elsewhere, or its message deleted. */
-  changed() {
+  /**
+   * Messages have changed: an edit may have been saved elsewhere, or its message deleted.
+   *
+   * @param {RoomEvent[]} events  that have changed them, as far as they are known
+   */
+  changed(events = []) {
+    this.#saves.take(events);
+    this.#keepReplaced();
     const { editing } = this.#session.state;
     for (const edit of this.#edits.own) {
       if (editCase(edit, this.#session.messageAt(edit.seq)).kind !== "saved") continue;
@@ -183,14 +191,18 @@ export class Writing {
    * @param {HTMLElement} problem  shows why the edit was not saved
    */
   async save(seq, body, problem) {
-    if (this.#session.messageAt(seq)?.body === body) {
+    const before = this.#session.messageAt(seq)?.body ?? "";
+    if (before === body) {
       this.stopEditing();
       return;
     }
+    this.#saves.begin(seq, before, body);
     try {
-      await this.#session.topic.edit(seq, body);
+      this.#saves.answered(seq, await this.#session.topic.edit(seq, body));
       this.#saved(seq, body);
+      this.#keepReplaced();
     } catch (error) {
+      this.#saves.failed(seq);
       this.#failed = seq;
       problem.textContent = `${gettext("Not saved.")} ${failureText(failureOf(error))}`;
     }
@@ -214,6 +226,14 @@ export class Writing {
       this.#session.change({ type: "edit.closed" });
       this.#calls.focus(this.#session);
     } else this.#calls.changed(this.#session);
+  }
+
+  /** Another page saved at the same moment: its text is shown beside the one that replaced it. */
+  #keepReplaced() {
+    for (const { seq, before, text } of this.#saves.settle((position) => this.#session.isKnown(position))) {
+      if (this.#edits.of(seq) === null) this.#edits.typed(seq, text, before);
+      else this.#write(text);
+    }
   }
 
   /** @param {number} seq */
