@@ -150,7 +150,7 @@ export class Outbox {
 
   /** There is no connection. Other tabs may send. */
   close() {
-    this.#isOpen = false;
+    this.#isOpen = this.isRefused = false;
   }
 
   /** Sends nothing any more: the user signs out, or the page is left. */
