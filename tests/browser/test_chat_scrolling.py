@@ -102,3 +102,20 @@ async def test_a_reader_of_old_messages_is_notified_and_not_moved(cluster: Clust
     await expect(alice.locator(".jump")).to_be_hidden()
     await expect(alice.locator(".day.is-new")).to_be_visible()
     assert await alice.title() == "Long-Log · Hubbub"
+
+
+async def test_the_key_up_shows_the_own_last_message_before_it_edits(cluster: Cluster, open_room: Open) -> None:
+    await make_room(cluster, "far-up")
+    page = await open_room(cluster, "alice", "far-up")
+    await post(page, "mine")
+    await says(page, "mine")
+    await write_lines(cluster, "far-up", range(40))
+    await says(page, "line 39.")
+    row, field = page.locator(".message", has_text="mine"), page.locator("#body")
+    await expect(row).not_to_be_in_viewport()
+    await field.press("ArrowUp")
+    await expect(row).to_be_in_viewport()
+    await expect(page.locator(".editor")).to_have_count(0)
+    await field.press("ArrowUp")
+    await expect(page.locator(".editor textarea")).to_be_focused()
+    await expect(page.locator(".editor textarea")).to_be_in_viewport()

@@ -37,7 +37,8 @@ async def choose(page: Page, **choices: str) -> None:
     """Save choices on the account page."""
     for name, value in choices.items():
         await page.locator(f"#id_choices_{name}").select_option(value)
-    await page.locator("section[aria-labelledby=choices-title] button").click()
+    async with page.expect_navigation():
+        await page.locator("section[aria-labelledby=choices-title] button").click()
     await expect(page.get_by_role("status")).to_be_visible(timeout=TIMEOUT_MS)
 
 
@@ -91,11 +92,13 @@ async def test_a_person_chooses_german_dark_and_24_hours(browser: Browser, clust
         await expect(account.page.locator("time").first).to_have_text(re.compile(r"^\d+\. .* \d{4}, \d\d:\d\d$"))
         await look(account.page, tmp_path, "account-dark")
 
-        # The other tab, at its next page.
+        # The other tab: theme and clock at once, the language at its next page.
+        await looks(room.page, "en", "dark", "24")
+        assert await room.page.evaluate(LIGHTNESS) < 0.3
+        await expect(room.page.locator(".message time").last).to_have_text(re.compile(r"^\d\d:\d\d$"))
         await room.open(f"/rooms/{slug}/")
         await ready(room.page)
         await looks(room.page, "de", "dark", "24")
-        assert await room.page.evaluate(LIGHTNESS) < 0.3
         await expect(room.page.locator(".day").last).to_have_text("Heute")
         await expect(room.page.locator(".message time").last).to_have_text(re.compile(r"^\d\d:\d\d$"))
         await expect(room.page.locator("#body")).to_have_attribute("placeholder", "Nachricht schreiben")
@@ -116,6 +119,7 @@ async def test_a_person_chooses_german_dark_and_24_hours(browser: Browser, clust
 
         await choose(account.page, clock="12", theme="light")
         assert await account.page.evaluate(LIGHTNESS) > 0.9
+        await looks(room.page, "de", "light", "12")  # The dashboard, at once.
         await look(account.page, tmp_path, "account-light")
         await room.open(f"/rooms/{slug}/")
         await ready(room.page)

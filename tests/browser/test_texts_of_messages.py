@@ -27,6 +27,9 @@ async def test_copied_rows_are_lines_with_time_and_name(cluster: Cluster, open_r
     assert all(line.startswith("[") for line in lines)
 
 
+NEWLINES = "\n" * 3_990
+
+
 async def test_long_texts_and_code_are_folded(cluster: Cluster, open_room: Open) -> None:
     slug = f"room-{uuid4().hex[:8]}"
     await make_room(cluster, slug)
@@ -46,3 +49,7 @@ async def test_long_texts_and_code_are_folded(cluster: Cluster, open_room: Open)
     await code.hover()
     await code.get_by_role("button", name="Copy").click()
     assert (await page.evaluate("navigator.clipboard.readText()")).startswith("x = 0\nx = 1\n")
+    await post(page, f"a{NEWLINES}b")
+    row = page.locator(MESSAGE).last
+    await expect(row).to_contain_text("b")
+    assert (await row.bounding_box() or {})["height"] < 450, "blank lines without an end"

@@ -7,7 +7,7 @@ from playwright.async_api import Browser, Page, expect
 
 from tests.support.chat_page import make_room, post, ready, says
 from tests.support.cluster import Cluster
-from tests.support.tabs import is_saved, tabs_of
+from tests.support.tabs import Slow, is_saved, tabs_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.cluster]
 
@@ -76,10 +76,11 @@ async def test_an_edit_of_a_message_that_changes_elsewhere_shows_both_texts(
     browser: Browser, cluster: Cluster, room: str
 ) -> None:
     async with tabs_of(browser, cluster, "alice") as tabs:
-        a, b = await tabs.enter(room), await tabs.enter(room)
+        a = await tabs.enter(room)
         await post(a, "before")
-        await says(b, "before")
+        await says(a, "before")
         await edit(a, "before", "mine")
+        b = await tabs.duplicate(a)
         await edit(b, "before", "theirs")
         await b.locator(".editor textarea").press("Enter")
         await expect(a.locator(f"{OFFER}[data-kind=changed]")).to_contain_text("theirs")
@@ -89,6 +90,29 @@ async def test_an_edit_of_a_message_that_changes_elsewhere_shows_both_texts(
         await expect(a.locator(OFFER)).to_have_count(0)
         await a.locator(".editor textarea").press("Enter")
         await says(b, "mine")
+
+
+async def test_two_edits_that_are_saved_at_the_same_moment_are_both_shown(
+    browser: Browser, cluster: Cluster, room: str
+) -> None:
+    async with tabs_of(browser, cluster, "alice") as tabs:
+        link = Slow()
+        a, b = await tabs.enter(room), await tabs.enter(room, link)
+        await post(a, "before")
+        await says(b, "before")
+        await edit(a, "before", "by a")
+        await edit(b, "before", "by b")
+        link.is_slow = True
+        await a.locator(".editor textarea").press("Enter")
+        await is_saved(a, "by a (edited)")
+        await b.locator(".editor textarea").press("Enter")
+        await is_saved(a, "by b (edited)")
+        link.go_on()
+        await is_saved(b, "by b (edited)")
+        offer = b.locator(f"{OFFER}[data-kind=changed]")
+        await expect(offer.locator("blockquote")).to_have_text(["by b", "by a"])
+        await offer.get_by_role("button", name="Go on with your text").click()
+        await expect(b.locator(".editor textarea")).to_have_value("by a")
 
 
 async def test_the_text_of_an_edit_whose_message_is_deleted_becomes_a_new_message(

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -193,3 +194,23 @@ async def test_a_full_storage_is_said_once_and_text_goes_out_from_memory(
         await page.locator("#body").press("y")
         await closes(page)
         assert tabs.questions == ["beforeunload"]
+
+
+async def test_a_clock_that_jumps_changes_neither_days_nor_texts(browser: Browser, cluster: Cluster, room: str) -> None:
+    async with tabs_of(browser, cluster, "alice") as tabs:
+        link, now = Link(), datetime.now(UTC)
+        page = await tabs.enter(room, link)
+        await post(page, "one")
+        await is_saved(page, "one")
+        link.is_dead = True
+        for days, text in ((-1, "behind"), (2, "ahead"), (-2, "far behind")):
+            await page.clock.set_system_time(now + timedelta(days=days))
+            await post(page, text)
+        await expect(page.locator(PENDING)).to_have_text(["behind", "ahead", "far behind"])
+        await expect(page.locator("h2.day")).to_have_count(1)
+        await page.locator("#body").fill("half a thought")
+        await page.clock.set_system_time(now - timedelta(hours=1))
+        link.is_dead = False
+        await page.reload()
+        await is_saved(page, "one", "behind", "ahead", "far behind")
+        await expect(page.locator("#body")).to_have_value("half a thought")

@@ -1,6 +1,7 @@
 """A message has one id for ever: sent twice, raced, after a lost answer or a dead process, it is one message."""
 
 import asyncio
+import json
 import os
 import signal
 from collections import Counter
@@ -58,6 +59,29 @@ async def test_one_id_on_two_processes_at_the_same_instant_is_one_message(
         for post in more:
             assert len({answer_of(frame) for answer in answers for frame in answer[post]}) == 1
         assert await heard(bob, ROUNDS + 15) == Counter(ids + more)
+
+
+async def test_an_id_in_capitals_is_the_same_id(cluster: Cluster, people: dict[str, str], room: str) -> None:
+    async with cluster.client(cookie=people["alice"]) as alice, cluster.client(cookie=people["bob"]) as bob:
+        await bob.join(room)
+        message_id = str(uuid4())
+        answers = [await alice.post(room, "once", post) for post in (message_id.upper(), message_id)]
+        assert answer_of(answers[0]) == answer_of(answers[1])
+        assert await heard(bob, 1) == Counter([message_id])
+
+
+async def test_the_longest_text_is_taken_with_its_letters_as_escapes(
+    cluster: Cluster, people: dict[str, str], room: str
+) -> None:
+    """As programs send it whose JSON is in ASCII: a letter has 6 bytes then, an emoji 12."""
+    async with cluster.client(cookie=people["alice"]) as alice:
+        for letter in ("漢", "\U0001f642"):
+            body = letter * 4_000
+            frame = {"type": "message.post", "ref": letter, "topic": f"room/{room}", "id": str(uuid4()), "body": body}
+            await alice.send(json.dumps(frame, ensure_ascii=True))
+            assert (await alice.answer(letter))["type"] == "ok"
+        await alice.join(room)
+        assert (await alice.request("ping"))["type"] == "pong"
 
 
 async def test_a_lost_answer_is_given_again(cluster: Cluster, people: dict[str, str], room: str) -> None:

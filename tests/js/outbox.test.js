@@ -164,6 +164,24 @@ test("a busy server is asked again after the time that it names; a session that 
   );
 });
 
+test("a server that refuses a post again and again is told as such, until it takes one", async () => {
+  const family = new Family();
+  const a = family.open();
+  /** @type {boolean[]} */
+  const told = [];
+  a.outbox.watch(() => told.at(-1) !== a.outbox.isRefused && told.push(a.outbox.isRefused));
+  a.outbox.open(USER);
+  a.outbox.add(SLUG, "hi");
+  await settle();
+  await family.room.refuse("unavailable");
+  assert.deepEqual(told, [false], "once is no news");
+  await a.pass(2_000);
+  await family.room.refuse("unavailable");
+  await a.pass(5_000);
+  await family.room.answer();
+  assert.deepEqual([told, family.room.bodies], [[false, true, false], ["hi"]]);
+});
+
 test("a post whose connection was lost is sent again by its tab, also when that does not notice the loss", async () => {
   const family = new Family();
   const a = family.open();

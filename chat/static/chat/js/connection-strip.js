@@ -5,7 +5,8 @@ import { gettext, interpolate, ngettext } from "../../hubbub/js/texts.js";
 
 /** @import { ConnectionState, StateDetails } from "../../hubbub/js/types.js" */
 
-const NOTICE_MS = 2_000; // How long a notice is shown, unless it says more.
+const NOTICE_MS = 2_000; // How long a notice is shown at least.
+const CHAR_MS = 100; // A longer text takes longer to read.
 const PATIENCE_MS = 1_500; // A connection that takes no longer than this needs no band.
 const COUNT_MS = 3_000; // A shorter wait for the next try is not counted down.
 
@@ -21,6 +22,7 @@ export class ConnectionStrip {
   #wasLost = false;
   #isDegraded = false;
   #isOverHttp = false;
+  #isRefusing = false;
 
   /**
    * @param {(text: string, action?: string) => void} show  `action`: the words of its button, which connects
@@ -34,6 +36,13 @@ export class ConnectionStrip {
   /** @param {boolean} isDegraded  Redis is away: live updates are slow */
   set degraded(isDegraded) {
     this.#isDegraded = isDegraded;
+    if (!this.#wasLost) this.#rest();
+  }
+
+  /** @param {boolean} isRefusing  the server saves no messages now; they are sent again by themselves */
+  set refusing(isRefusing) {
+    if (isRefusing === this.#isRefusing && !isRefusing) return;
+    this.#isRefusing = isRefusing;
     if (!this.#wasLost) this.#rest();
   }
 
@@ -85,7 +94,7 @@ export class ConnectionStrip {
    * @param {string} text
    * @param {number} ms  how long it is shown
    */
-  notice(text, ms = NOTICE_MS) {
+  notice(text, ms = Math.max(NOTICE_MS, CHAR_MS * text.length)) {
     clearTimeout(this.#noticeTimer);
     this.#show(text);
     this.#noticeTimer = setTimeout(() => {
@@ -95,7 +104,8 @@ export class ConnectionStrip {
   }
 
   #rest() {
-    if (this.#isDegraded) this.#set(gettext("Live updates are slow right now."));
+    if (this.#isRefusing) this.#set(gettext("The server cannot save messages right now.") + this.#waits());
+    else if (this.#isDegraded) this.#set(gettext("Live updates are slow right now."));
     else this.#set(this.#isOverHttp ? gettext("Connected over HTTP: this network blocks WebSockets.") : "");
   }
 

@@ -6,7 +6,8 @@ import { gettext } from "../../hubbub/js/texts.js";
 import { html } from "../vendor/lit-html/lit-html.js";
 import { Dialog } from "./dialog.js";
 
-/** @import { Fields, Page } from "./dialog.js" */
+/** @import { Page } from "./dialog.js" */
+/** @import { Fields } from "./dialog-fields.js" */
 /** @import { RoomMade } from "./types.js" */
 
 // After these the attempt may have made the room, or may still make it when it is sent again.

@@ -11,10 +11,13 @@
 
 import { failureOf } from "../../hubbub/js/errors.js";
 import { gettext } from "../../hubbub/js/texts.js";
-import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
+import { html, nothing } from "../vendor/lit-html/lit-html.js";
+import { fieldsOf, fill, isTyped } from "./dialog-fields.js";
+import { draw } from "./draw.js";
 import { failureText } from "./failure-texts.js";
 
 /** @import { Hubbub } from "../../hubbub/js/hub.js" */
+/** @import { Fields } from "./dialog-fields.js" */
 
 const SLOW_MS = 1_500; // After this time without an answer the dialog says so.
 const TEXTS = {
@@ -47,8 +50,6 @@ const TEXTS = {
  * @property {(slug: string | null) => void} goTo  shows a room; null: the lobby
  */
 
-/** @typedef {Record<string, string | boolean>} Fields  by name */
-
 /**
  * @typedef {object} DialogOptions
  * @property {string} name  `data-role` is this with `-dialog`
@@ -62,10 +63,14 @@ const TEXTS = {
  */
 
 export class Dialog {
+  /** @type {Dialog | null} the open one */
+  static #current = null;
   #options;
   #element;
   #opener;
   #problem = "";
+  /** @type {unknown} */
+  #note = null;
   #isBusy = false;
   #isSlow = false;
   #asks = false;
@@ -81,10 +86,17 @@ export class Dialog {
     this.#element.dataset.role = `${options.name}-dialog`;
     this.#element.setAttribute("aria-labelledby", `${options.name}-heading`);
     this.#listen();
+    Dialog.#current = this;
     document.body.append(this.#element);
     this.update();
     this.#element.showModal();
     this.#focusFirst();
+  }
+
+  /** The open dialog, if something was typed in it. */
+  static get typedIn() {
+    const dialog = Dialog.#current;
+    return dialog !== null && isTyped(dialog.element) ? dialog : null;
   }
 
   get element() {
@@ -106,7 +118,15 @@ export class Dialog {
 
   /** Renders the content again. */
   update() {
-    if (this.#element.isConnected) render(this.#template(), this.#element);
+    if (!this.#element.isConnected) return;
+    const fields = fieldsOf(this.#element);
+    if (draw(() => this.#template(), this.#element)) fill(this.#element, fields);
+  }
+
+  /** @param {unknown} text  a template or a text, shown in the place of problems; null: no longer */
+  note(text) {
+    this.#note = text;
+    this.update();
   }
 
   /**
@@ -171,7 +191,7 @@ export class Dialog {
       <div class="dialog-content" tabindex=${isText ? 0 : nothing} role=${isText ? "group" : nothing}
         aria-labelledby=${isText ? `${name}-heading` : nothing}>${content(this)}</div>
       <div class="dialog-foot">
-        <p class="dialog-problem" data-role="problem" role="alert">${this.#problem}</p>
+        <p class="dialog-problem" data-role="problem" role="alert">${this.#note ?? this.#problem}</p>
         <p class="soft" role="status">${this.#isSlow ? TEXTS.slow : nothing}</p>
         ${this.#asks ? this.#question() : submit === undefined ? nothing : this.#actions(submit)}
       </div>`;
@@ -239,6 +259,7 @@ export class Dialog {
     });
     element.addEventListener("close", () => {
       element.remove();
+      Dialog.#current = null;
       this.#options.closed?.();
       const opener = this.#opener === document.body ? null : this.#opener;
       if (opener instanceof HTMLElement) opener.focus();
@@ -255,28 +276,6 @@ export class Dialog {
       focused.setSelectionRange(focused.value.length, focused.value.length);
     }
   }
-}
-
-/** @param {HTMLElement} element */
-function isTyped(element) {
-  return inputsOf(element).some((input) =>
-    input.type === "checkbox" ? input.checked !== input.defaultChecked : input.value !== input.defaultValue,
-  );
-}
-
-/**
- * @param {HTMLElement} element
- * @returns {Fields}
- */
-function fieldsOf(element) {
-  return Object.fromEntries(
-    inputsOf(element).map((input) => [input.name, input.type === "checkbox" ? input.checked : input.value]),
-  );
-}
-
-/** @param {HTMLElement} element */
-function inputsOf(element) {
-  return [.../** @type {NodeListOf<HTMLInputElement>} */ (element.querySelectorAll("input[name]"))];
 }
 
 /**

@@ -1,7 +1,8 @@
 // The rows of the log in the document: what has changed is drawn anew, and nothing else is touched.
 
 import { repeat } from "../vendor/lit-html/directives/repeat.js";
-import { html, noChange, nothing, render } from "../vendor/lit-html/lit-html.js";
+import { html, noChange, nothing } from "../vendor/lit-html/lit-html.js";
+import { draw } from "./draw.js";
 import { bodyElement } from "./message-body.js";
 import { RowBlocks } from "./row-blocks.js";
 import { rowTemplate } from "./row-templates.js";
@@ -46,10 +47,15 @@ export class DrawnRows {
   /** Another room is shown. Its rows are no rows of this one: a line that both have, such as a day, would move. */
   clear() {
     this.#blocks = new RowBlocks();
+    this.forget();
+    this.#bodies.clear();
+    draw(() => nothing, this.#list);
+  }
+
+  /** What is shown is old, such as times by another clock: the next rows are all drawn. */
+  forget() {
     this.#drawn.clear();
     this.#shown.clear();
-    this.#bodies.clear();
-    render(nothing, this.#list);
   }
 
   /** @param {Row[]} rows  from top to bottom */
@@ -57,14 +63,14 @@ export class DrawnRows {
     const blocks = this.#blocks.of(rows);
     const keys = new Set(blocks.map(({ key }) => key));
     for (const key of this.#drawn.keys()) if (!keys.has(key)) this.#drawn.delete(key);
-    render(
-      repeat(
+    draw((isAnew) => {
+      if (isAnew) this.forget();
+      return repeat(
         blocks,
         ({ key }) => key,
         (block) => this.#block(block),
-      ),
-      this.#list,
-    );
+      );
+    }, this.#list);
     this.#forget(rows);
   }
 

@@ -1,7 +1,9 @@
 // The edits that are not saved, above the field for a message: offered again, or with what has become of their messages.
 
 import { gettext } from "../../hubbub/js/texts.js";
-import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
+import { html, nothing } from "../vendor/lit-html/lit-html.js";
+import { draw } from "./draw.js";
+import { copyText } from "./menu-items.js";
 
 /** @import { EditOffer, KeptEdit } from "./edits.js" */
 
@@ -23,6 +25,8 @@ const TEXTS = {
   resumeChanged: gettext("Go on with your text"),
   move: gettext("Make it a new message"),
   drop: gettext("Discard your text"),
+  copy: gettext("Copy your text"),
+  copied: gettext("Copied."),
 };
 
 export class EditOffers {
@@ -41,32 +45,53 @@ export class EditOffers {
     this.#calls = calls;
   }
 
-  /** @param {EditOffer[]} offers  the newest comes last */
-  render(offers) {
+  /**
+   * @param {EditOffer[]} offers  the newest comes last
+   * @param {boolean} mayWrite  false: the texts can be copied
+   */
+  render(offers, mayWrite = true) {
     if (offers.length === 0 && this.#shown.length === 0) return;
     this.#shown = offers;
     this.#place.hidden = offers.length === 0;
-    render(
-      offers.map((offer) => this.#offer(offer)),
-      this.#place,
-    );
+    draw(() => offers.map((offer) => this.#offer(offer, mayWrite)), this.#place);
   }
 
-  /** @param {EditOffer} offer */
-  #offer({ edit, case: { kind, theirs, mine } }) {
-    const { resume, move, drop } = this.#calls;
+  /**
+   * @param {EditOffer} offer
+   * @param {boolean} mayWrite
+   */
+  #offer({ edit, case: { kind, theirs, mine } }, mayWrite) {
+    const { drop } = this.#calls;
     return html`<section class="edit-offer" data-kind=${kind} data-edit=${edit.seq}>
       <p>${TEXTS[kind === "saved" ? "open" : kind]}</p>
       ${kind === "changed" ? html`<p class="soft">${TEXTS.theirs}</p><blockquote dir="auto">${theirs}</blockquote>` : nothing}
       <p class="soft">${TEXTS.mine}</p><blockquote dir="auto">${mine}</blockquote>
       <p class="edit-offer-actions">
-        ${
-          kind === "deleted"
-            ? html`<button class="text-button" type="button" @click=${() => move(edit)}>${TEXTS.move}</button>`
-            : html`<button class="text-button" type="button" @click=${() => resume(edit)}>${kind === "changed" ? TEXTS.resumeChanged : TEXTS.resume}</button>`
-        }
+        ${mayWrite ? this.#going(edit, kind) : copyButton(mine)}
         <button class="text-button" type="button" @click=${() => drop(edit)}>${TEXTS.drop}</button>
       </p>
     </section>`;
   }
+
+  /**
+   * The button by which a text goes on.
+   *
+   * @param {KeptEdit} edit
+   * @param {EditOffer["case"]["kind"]} kind
+   */
+  #going(edit, kind) {
+    const { resume, move } = this.#calls;
+    if (kind === "deleted")
+      return html`<button class="text-button" type="button" @click=${() => move(edit)}>${TEXTS.move}</button>`;
+    const label = kind === "changed" ? TEXTS.resumeChanged : TEXTS.resume;
+    return html`<button class="text-button" type="button" @click=${() => resume(edit)}>${label}</button>`;
+  }
+}
+
+/** @param {string} text */
+function copyButton(text) {
+  const copy = async (/** @type {Event} */ { target }) => {
+    if (await copyText(text)) /** @type {HTMLElement} */ (target).textContent = TEXTS.copied;
+  };
+  return html`<button class="text-button" type="button" @click=${copy}>${TEXTS.copy}</button>`;
 }

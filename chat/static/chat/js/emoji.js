@@ -2,8 +2,9 @@
 
 import { find } from "../../hubbub/js/dom.js";
 import { gettext } from "../../hubbub/js/texts.js";
-import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
+import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { keepFocus, roving } from "./composer-toolbar.js";
+import { draw } from "./draw.js";
 import { emojiIn } from "./emoji-names.js";
 import { recentEmoji, rememberEmoji } from "./emoji-recent.js";
 import { search, step } from "./emoji-search.js";
@@ -161,7 +162,7 @@ class EmojiList {
         @click=${this.#onClick} @mouseover=${this.#onHover}>${sections}</div>
       <p class="emoji-none" role="status">${isEmpty ? TEXTS.none : nothing}</p>
       <p class="emoji-name" aria-hidden="true"></p>`;
-    render(body, this.#root);
+    draw(() => body, this.#root);
     this.#setActive(this.#query.trim() === "" || isEmpty ? -1 : 0);
   }
 

@@ -2,7 +2,8 @@
 
 import { gettext } from "../../hubbub/js/texts.js";
 import { repeat } from "../vendor/lit-html/directives/repeat.js";
-import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
+import { html, nothing } from "../vendor/lit-html/lit-html.js";
+import { draw } from "./draw.js";
 import { findEntries } from "./jump-match.js";
 import { placeBox } from "./menu-place.js";
 
@@ -62,7 +63,7 @@ export class Jump {
 
   /** Shows the rooms as they are now. */
   update() {
-    render(this.#template(), this.#root);
+    draw(() => this.#template(), this.#root);
     this.#list?.togglePopover(this.#isOpen);
     this.#place();
   }

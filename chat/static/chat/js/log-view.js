@@ -159,6 +159,11 @@ export class LogView {
     this.#askForMore();
   }
 
+  /** What is drawn is old, such as times by another clock. */
+  forget() {
+    this.#drawn.forget();
+  }
+
   /** Scrolls to the end, but keeps an open editor in sight, also above a keyboard that has just opened. */
   #stayAtEnd() {
     this.toEnd();

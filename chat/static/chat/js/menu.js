@@ -4,7 +4,8 @@
 //   wireMenu(button, { label, items });                               // for a button that is there already
 
 import { gettext } from "../../hubbub/js/texts.js";
-import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
+import { html, nothing } from "../vendor/lit-html/lit-html.js";
+import { draw } from "./draw.js";
 import { placeBox } from "./menu-place.js";
 
 const TEXTS = { close: gettext("Close the menu") };
@@ -102,7 +103,7 @@ class Menu {
     this.#element.popover = "manual"; // It survives a change of the list in which its button is.
     // In the part of the page where its button is: a screen reader finds it there.
     (button.closest("dialog, nav, main") ?? document.body).append(this.#element);
-    render(this.#template(label), this.#element);
+    draw(() => this.#template(label), this.#element);
     this.#element.showPopover();
     this.#place();
     button.setAttribute("aria-expanded", "true");

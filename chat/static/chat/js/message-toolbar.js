@@ -1,7 +1,8 @@
 // What can be done with a message: one toolbar in the row in question, on a touch screen the same in a sheet; and the keys.
 
 import { gettext } from "../../hubbub/js/texts.js";
-import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
+import { html, nothing } from "../vendor/lit-html/lit-html.js";
+import { draw } from "./draw.js";
 
 /** @import { MessageRow, ToolCalls } from "./types.js" */
 
@@ -51,7 +52,7 @@ export class MessageToolbar {
       if (!this.#bar.contains(document.activeElement)) this.#bar.remove();
       return;
     }
-    render(tools.map(buttonOf), this.#bar);
+    draw(() => tools.map(buttonOf), this.#bar);
     if (this.#bar.parentNode !== row) row?.append(this.#bar);
     const buttons = this.#buttons();
     const stop = buttons.find((button) => button === document.activeElement) ?? buttons[0];
@@ -143,8 +144,8 @@ export class MessageToolbar {
     const sheet = document.createElement("dialog");
     sheet.className = "dialog sheet is-made";
     sheet.setAttribute("aria-label", gettext("Message"));
-    render(
-      html`<div class="dialog-box">
+    draw(
+      () => html`<div class="dialog-box">
         <div class="dialog-head"><h2>${row.ariaLabel}</h2>
           <button class="icon-button" type="button" aria-label=${gettext("Close")} @click=${() => sheet.close()}
             ><svg class="icon" aria-hidden="true"><use href="#icon-close"/></svg></button></div>

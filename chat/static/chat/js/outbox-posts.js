@@ -35,6 +35,21 @@ import { keyOf } from "./unsent-store.js";
  * @property {string} tab  the id of this tab, the same after a reload
  */
 
+const MIN_RETRY_MS = 500; // A server that names no wait must not be flooded.
+const MAX_RETRY_MS = 20_000;
+
+/**
+ * Waits until a refused post may be sent again.
+ *
+ * @param {number | null} askedMs  by the server
+ * @param {number} tries  before
+ * @param {Timers} timers
+ */
+export function waitToRetry(askedMs, tries, { setTimeout, random }) {
+  const waitMs = Math.max(askedMs ?? 0, Math.min(MAX_RETRY_MS, MIN_RETRY_MS * 2 ** tries)) * (1 + random());
+  return new Promise((resolve) => setTimeout(() => resolve(null), waitMs));
+}
+
 export class StoredPosts {
   #store;
   #userId;

@@ -10,23 +10,44 @@ const KEY = "hubbub.tab";
 const ASK_MS = 2_000;
 const HEARD_MS = 5_000; // An answer counts for so long.
 
-/** The id of this tab, the same after a reload. */
+/** @type {string | null} of this page */
+let own = null;
+
+/**
+ * The id of this tab, the same after a reload. It is in the storage only between two pages of the tab: a duplicated tab begins
+ * with a copy of the storage, and needs an id of its own.
+ */
 export function tabId() {
-  try {
-    const id = sessionStorage.getItem(KEY) ?? newId();
-    sessionStorage.setItem(KEY, id);
-    return id;
-  } catch {
-    return newId();
+  if (own === null) {
+    own = taken() ?? newId();
+    globalThis.addEventListener?.("pagehide", put);
+    globalThis.addEventListener?.("pageshow", taken); // The browser kept the page whole.
   }
+  return own;
 }
 
 /** Leaves nothing behind: the user signs out. */
 export function forgetTab() {
+  taken();
+  globalThis.removeEventListener?.("pagehide", put);
+}
+
+/** Takes the id of the page before out of the storage. */
+function taken() {
   try {
+    const id = sessionStorage.getItem(KEY);
     sessionStorage.removeItem(KEY);
+    return id;
   } catch {
-    // Forbidden: there is nothing.
+    return null; // Forbidden: there is nothing.
+  }
+}
+
+function put() {
+  try {
+    if (own !== null) sessionStorage.setItem(KEY, own);
+  } catch {
+    // Forbidden: the next page has an id of its own.
   }
 }
 

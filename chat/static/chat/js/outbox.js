@@ -5,7 +5,7 @@
 
 import { failureOf } from "../../hubbub/js/errors.js";
 import { failureText } from "./failure-texts.js";
-import { isWaiting, StoredPosts } from "./outbox-posts.js";
+import { isWaiting, StoredPosts, waitToRetry } from "./outbox-posts.js";
 
 /** @import { PostEntry, RoomPosts, StoredPost, TabServices } from "./outbox-posts.js" */
 /** @import { PendingPost, Posted, PostError } from "./types.js" */
@@ -13,8 +13,6 @@ import { isWaiting, StoredPosts } from "./outbox-posts.js";
 
 export const TAKE_OVER_MS = 2_000; // The tab that wrote a post sends it at once; others try later, mostly in vain.
 export const TAKE_OVER_UNLOCKED_MS = 60_000;
-const MIN_RETRY_MS = 500; // A server that names no wait must not be flooded.
-const MAX_RETRY_MS = 20_000;
 const RETRIED = new Set(["unavailable", "rate_limited"]); // The server did nothing: the same post may be sent again.
 const LEFT = new Set(["disconnected", "unauthorized"]); // It waits for the next connection, or the next sign-in.
 
@@ -25,6 +23,8 @@ export class Outbox {
   #services;
   #isOpen = false;
   #isEnded = false;
+  /** Whether the server has refused a post several times, and is asked again. */
+  isRefused = false;
   /** @type {Map<string, RoomPosts>} shown by this tab, by slug */
   #rooms = new Map();
   /** @type {Set<string>} slugs of the rooms whose posts this tab sends, or waits to send */
@@ -150,7 +150,7 @@ export class Outbox {
 
   /** There is no connection. Other tabs may send. */
   close() {
-    this.#isOpen = false;
+    this.#isOpen = this.isRefused = false;
   }
 
   /** Sends nothing any more: the user signs out, or the page is left. */
@@ -179,6 +179,10 @@ export class Outbox {
   /** @param {string} slug */
   #show(slug) {
     this.#rooms.get(slug)?.changed(this.posts(slug));
+    this.#tell();
+  }
+
+  #tell() {
     for (const changed of this.#watchers) changed();
   }
 
@@ -220,9 +224,14 @@ export class Outbox {
       const post = this.#isOpen ? this.#first(slug) : null;
       if (post === null) return;
       const failure = await this.#sendOne(slug, post);
+      const isRefused = failure?.code === "unavailable" && tries > 0;
+      if (isRefused !== this.isRefused) {
+        this.isRefused = isRefused;
+        this.#tell();
+      }
       if (failure === null) tries = 0;
       else if (LEFT.has(failure.code)) return;
-      else if (RETRIED.has(failure.code)) await this.#wait(failure.retryAfterMs, tries++);
+      else if (RETRIED.has(failure.code)) await waitToRetry(failure.retryAfterMs, tries++, this.#services.timers);
       else this.#refused(slug, post.id, { code: failure.code, text: failureText(failure) });
     }
   }
@@ -252,16 +261,6 @@ export class Outbox {
   #refused(slug, id, error) {
     const post = this.#posts.read(slug, id);
     if (post !== null) this.#write(slug, id, { ...post, error });
-  }
-
-  /**
-   * @param {number | null} retryAfterMs
-   * @param {number} tries
-   */
-  #wait(retryAfterMs, tries) {
-    const { setTimeout, random } = this.#services.timers;
-    const waitMs = Math.max(retryAfterMs ?? 0, Math.min(MAX_RETRY_MS, MIN_RETRY_MS * 2 ** tries)) * (1 + random());
-    return new Promise((resolve) => setTimeout(() => resolve(null), waitMs));
   }
 
   /**

@@ -2,7 +2,8 @@
 
 import { gettext } from "../../hubbub/js/texts.js";
 import { repeat } from "../vendor/lit-html/directives/repeat.js";
-import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
+import { html, nothing } from "../vendor/lit-html/lit-html.js";
+import { draw } from "./draw.js";
 import { part } from "./parts.js";
 import { avatar } from "./row-templates.js";
 
@@ -30,7 +31,7 @@ export class PeopleList {
     if (this.#shown === null) return;
     this.#shown = null;
     for (const place of this.#root.querySelectorAll("[data-role=people-count]")) place.textContent = "";
-    render(nothing, part(this.#root, "people-content"));
+    draw(() => nothing, part(this.#root, "people-content"));
   }
 
   /** @param {Pick<RoomState, "present" | "joined" | "me">} state */
@@ -43,7 +44,7 @@ export class PeopleList {
     const count = present?.count.toLocaleString(document.documentElement.lang) ?? "";
     for (const place of this.#root.querySelectorAll("[data-role=people-count]")) place.textContent = count;
     toggle.setAttribute("aria-label", `${TEXTS.label}: ${count}`);
-    render(list(present, me), part(this.#root, "people-content"));
+    draw(() => list(present, me), part(this.#root, "people-content"));
   }
 }
 

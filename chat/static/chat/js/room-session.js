@@ -180,7 +180,8 @@ export class RoomSession {
   /** @param {RoomEvent[]} events */
   #arrived(events) {
     this.#typing.take(events);
-    if (events.some(({ type }) => type === "message.deleted" || type === "message.edited")) this.writing.changed();
+    if (events.some(({ type }) => type === "message.deleted" || type === "message.edited"))
+      this.writing.changed(events);
   }
 
   /** @param {Viewer} viewer  as the page was made */

@@ -63,12 +63,14 @@ export class RoomTopic {
   /**
    * @param {number} seq
    * @param {string} body
+   * @returns {Promise<number>} the position of the change
    */
   async edit(seq, body) {
     /** @type {Changed} */
     const { position } = await this.#topic.send("message.edit", { seq, body });
     const at = new Date().toISOString();
     this.#change({ type: "edit.answered", seq, body, at, isKnown: this.isKnown(position) });
+    return position;
   }
 
   /** @param {number} seq */

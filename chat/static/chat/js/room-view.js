@@ -137,7 +137,7 @@ export class RoomView {
     this.log.render(state);
     this.#toolbar.renew();
     this.#people.render(state);
-    this.#offers.render(this.#session.writing.offers);
+    this.#offers.render(this.#session.writing.offers, whyLocked(state) === "");
     this.#renderStates(state);
     this.#renderNews();
     this.#renderUnseen(state.unseen);

@@ -13,6 +13,7 @@ import { firstOf, roomOf } from "./first-page.js";
 import { Navigation } from "./navigation.js";
 import { OwnStates } from "./own-states.js";
 import { listenForKeys } from "./page-keys.js";
+import { watchPage } from "./page-watch.js";
 import { wireDialogs } from "./room-dialogs.js";
 import { watchRooms } from "./room-list.js";
 import { RoomSession } from "./room-session.js";
@@ -29,8 +30,6 @@ import { pageText } from "./unsent-page.js";
 /** @import { RoomEntry, SessionCalls } from "./types.js" */
 
 const MAX_SESSIONS = 20; // Rooms whose messages stay in memory.
-const DAY_CHECK_MS = 20_000;
-const NOT_STORED = gettext("This browser stores nothing: text that is not sent would be lost by a reload.");
 
 const root = find(document, "#room", HTMLElement);
 const {
@@ -82,7 +81,7 @@ const calls = {
   focus: (session) => session === current && view.composer.focus(),
 };
 
-const text = pageText(userId, { send: (...command) => hub.send(...command), env });
+const text = pageText(userId, { send: (...command) => hub.send(...command), connect: () => hub.open(), env });
 const view = new RoomView(
   root,
   {
@@ -176,7 +175,19 @@ watchRooms(
   firstOf("rooms"),
 );
 text.drafts.onDrafts(renderRooms);
-text.store.onVolatile(() => strip.notice(NOT_STORED, 15_000));
+watchPage({
+  text,
+  strip,
+  dated() {
+    render();
+    sidebar.timed();
+  },
+  timed() {
+    view.log.forget();
+    render();
+    sidebar.timed();
+  },
+});
 document.addEventListener("signing-out", () => {
   hub.close();
   void showBadge(0);
@@ -186,14 +197,6 @@ env.onWake(() => current?.wake());
 addEventListener("focus", () => current?.reading.look());
 addEventListener("blur", () => current?.reading.leave());
 addEventListener("pagehide", () => current?.reading.leave());
-// "Today" becomes "Yesterday" also on a page where nothing happens.
-let day = new Date().toDateString();
-setInterval(() => {
-  if (day === new Date().toDateString()) return;
-  day = new Date().toDateString();
-  render();
-  renderRooms();
-}, DAY_CHECK_MS);
 
 /**
  * Shows a room, or the list of rooms.

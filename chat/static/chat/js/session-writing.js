@@ -6,10 +6,11 @@ import { clean } from "./body.js";
 import { Edits, editCase } from "./edits.js";
 import { failureText } from "./failure-texts.js";
 import { lastOwn } from "./room-rows.js";
+import { Saves } from "./saves.js";
 
 /** @import { KeptEdit } from "./edits.js" */
 /** @import { RoomSession } from "./room-session.js" */
-/** @import { SessionCalls } from "./types.js" */
+/** @import { RoomEvent, SessionCalls } from "./types.js" */
 /** @import { PageText } from "./unsent-page.js" */
 
 export class Writing {
@@ -17,6 +18,9 @@ export class Writing {
   #calls;
   #outbox;
   #edits;
+  #saves = new Saves();
+  /** @type {number | null} the seq of the message whose edit was last refused, or got no answer */
+  #failed = null;
   /** The text in the field for a new message. */
   draft;
 
@@ -128,9 +132,14 @@ export class Writing {
    * @param {KeptEdit} edit
    */
   move(edit) {
-    this.draft.typed([this.draft.text, edit.text].filter(Boolean).join("\n"));
-    this.#calls.drafted(this.#session);
+    this.#write(edit.text);
     this.drop(edit);
+  }
+
+  /** @param {string} text  goes on as a new message, after what is in the field */
+  #write(text) {
+    this.draft.typed([this.draft.text, text].filter(Boolean).join("\n"));
+    this.#calls.drafted(this.#session);
   }
 
   stopEditing() {
@@ -159,12 +168,19 @@ export class Writing {
     if (edit !== undefined) this.#session.change({ type: "edit.opened", seq: edit.seq });
   }
 
-  /** Messages have changed: an edit may have been saved elsewhere, or its message deleted. */
-  changed() {
+  /**
+   * Messages have changed: an edit may have been saved elsewhere, or its message deleted.
+   *
+   * @param {RoomEvent[]} events  that have changed them, as far as they are known
+   */
+  changed(events = []) {
+    this.#saves.take(events);
+    this.#keepReplaced();
     const { editing } = this.#session.state;
     for (const edit of this.#edits.own) {
-      const isSaved = editCase(edit, this.#session.messageAt(edit.seq)).kind === "saved";
-      if (isSaved && editing !== edit.seq) this.#edits.finish(edit);
+      if (editCase(edit, this.#session.messageAt(edit.seq)).kind !== "saved") continue;
+      if (editing !== edit.seq) this.#edits.finish(edit);
+      else if (edit.seq === this.#failed) this.stopEditing(); // It was saved after all.
     }
     if (editing !== null && this.#session.messageAt(editing)?.deleted) this.#session.change({ type: "edit.closed" });
   }
@@ -175,14 +191,19 @@ export class Writing {
    * @param {HTMLElement} problem  shows why the edit was not saved
    */
   async save(seq, body, problem) {
-    if (this.#session.messageAt(seq)?.body === body) {
+    const before = this.#session.messageAt(seq)?.body ?? "";
+    if (before === body) {
       this.stopEditing();
       return;
     }
+    this.#saves.begin(seq, before, body);
     try {
-      await this.#session.topic.edit(seq, body);
+      this.#saves.answered(seq, await this.#session.topic.edit(seq, body));
       this.#saved(seq, body);
+      this.#keepReplaced();
     } catch (error) {
+      this.#saves.failed(seq);
+      this.#failed = seq;
       problem.textContent = `${gettext("Not saved.")} ${failureText(failureOf(error))}`;
     }
   }
@@ -207,6 +228,14 @@ export class Writing {
     } else this.#calls.changed(this.#session);
   }
 
+  /** Another page saved at the same moment: its text is shown beside the one that replaced it. */
+  #keepReplaced() {
+    for (const { seq, before, text } of this.#saves.settle((position) => this.#session.isKnown(position))) {
+      if (this.#edits.of(seq) === null) this.#edits.typed(seq, text, before);
+      else this.#write(text);
+    }
+  }
+
   /** @param {number} seq */
   async remove(seq) {
     const message = this.#session.messageAt(seq);
@@ -228,8 +257,10 @@ export class Writing {
     try {
       await this.#session.topic.restore(seq, body);
       this.#calls.focus(this.#session);
-    } catch (error) {
-      this.#calls.notice(`${gettext("Not restored.")} ${failureText(failureOf(error))}`);
+    } catch {
+      // The server may keep no copy: the text is in this page's memory alone.
+      this.#write(body);
+      this.#calls.notice(gettext("Not restored. Your text is in the field for a new message."));
     }
   }
 }

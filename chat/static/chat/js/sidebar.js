@@ -3,8 +3,9 @@
 import { gettext, interpolate } from "../../hubbub/js/texts.js";
 import { guard } from "../vendor/lit-html/directives/guard.js";
 import { repeat } from "../vendor/lit-html/directives/repeat.js";
-import { html, nothing, render } from "../vendor/lit-html/lit-html.js";
+import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { focusIn } from "./dialog.js";
+import { draw } from "./draw.js";
 import { oncePerFrame } from "./once-per-frame.js";
 import { part, setText } from "./parts.js";
 import { SECTIONS, sectionOf, sections } from "./sidebar-state.js";
@@ -77,12 +78,13 @@ export class Sidebar {
     this.sections = sections(rooms, this.#kept);
     const focused = document.activeElement?.closest("[data-role=rooms-list] li");
     const control = document.activeElement?.matches("button") ? "button" : "a";
-    render(
-      repeat(
-        this.sections,
-        ({ name }) => name,
-        (section) => this.#section(section),
-      ),
+    draw(
+      () =>
+        repeat(
+          this.sections,
+          ({ name }) => name,
+          (section) => this.#section(section),
+        ),
       this.#list,
     );
     // A room that goes to another section is another row: the focus goes with it.
@@ -92,6 +94,11 @@ export class Sidebar {
     this.#showHere();
     this.#showPills();
     this.#showTotal(rooms);
+  }
+
+  /** The day has changed, or the clock of the reader. */
+  timed() {
+    if (this.#here === null) this.#showOverview(); // Else it is drawn when it is shown.
   }
 
   /**
@@ -153,7 +160,7 @@ export class Sidebar {
   }
 
   #showOverview() {
-    render(this.#overviewRows(), this.#overview);
+    draw(() => this.#overviewRows(), this.#overview);
   }
 
   #overviewRows() {

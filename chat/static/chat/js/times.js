@@ -1,31 +1,44 @@
 // Times in the time zone of the reader, in the language of the page, by the clock that the reader has chosen.
 
-import { hours, locale } from "../../hubbub/js/locale.js";
+import { hours, locale, renewHours } from "../../hubbub/js/locale.js";
 import { gettext } from "../../hubbub/js/texts.js";
 
-const clock = new Intl.DateTimeFormat(locale, hours);
-const full = new Intl.DateTimeFormat(locale, {
-  weekday: "long",
-  day: "numeric",
-  month: "long",
-  year: "numeric",
-  ...hours,
-  second: "2-digit",
-  timeZoneName: "short",
-});
 const day = new Intl.DateTimeFormat(locale, { weekday: "long", day: "numeric", month: "long" });
 const dayAndYear = new Intl.DateTimeFormat(locale, { weekday: "long", day: "numeric", month: "long", year: "numeric" });
 const short = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" });
 const shortAndYear = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", year: "numeric" });
-// Not `timeStyle`: some languages would have a zero before the hour of a clock of 12 hours.
-const shortAndClock = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", year: "numeric", ...hours });
-const exact = new Intl.DateTimeFormat(locale, {
-  day: "numeric",
-  month: "short",
-  year: "numeric",
-  ...hours,
-  second: "2-digit",
-});
+let { clock, full, shortAndClock, exact } = formats();
+
+/** With an hour: by the clock that the reader has chosen. */
+function formats() {
+  return {
+    clock: new Intl.DateTimeFormat(locale, hours),
+    full: new Intl.DateTimeFormat(locale, {
+      weekday: "long",
+      day: "numeric",
+      month: "long",
+      year: "numeric",
+      ...hours,
+      second: "2-digit",
+      timeZoneName: "short",
+    }),
+    // Not `timeStyle`: some languages would have a zero before the hour of a clock of 12 hours.
+    shortAndClock: new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", year: "numeric", ...hours }),
+    exact: new Intl.DateTimeFormat(locale, {
+      day: "numeric",
+      month: "short",
+      year: "numeric",
+      ...hours,
+      second: "2-digit",
+    }),
+  };
+}
+
+/** The reader has chosen another clock. */
+export function renewClock() {
+  renewHours();
+  ({ clock, full, shortAndClock, exact } = formats());
+}
 
 /** @typedef {string | number | Date} Time  as ISO 8601, as milliseconds since 1970, or as a date */
 

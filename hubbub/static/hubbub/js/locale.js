@@ -29,3 +29,8 @@ const root = globalThis.document?.documentElement; // Node.js has none.
 
 export const locale = root?.lang ? localeOf(root.lang, navigator.languages) : "en";
 export const hours = hourOptions(locale, root?.dataset.clock);
+
+/** The reader has chosen another clock. */
+export function renewHours() {
+  Object.assign(hours, hourOptions(locale, root?.dataset.clock));
+}

@@ -41,10 +41,13 @@ export class Charts {
   constructor(root, template) {
     this.#root = root;
     this.#template = template;
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-      for (const { plot } of this.#charts) plot.redraw();
-    });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw());
     new ResizeObserver(() => this.#fit()).observe(root);
+  }
+
+  /** Draws with the colours that the page has now. */
+  redraw() {
+    for (const { plot } of this.#charts) plot.redraw();
   }
 
   /**

@@ -50,6 +50,11 @@ export class DashboardView {
     this.tick(state, now);
   }
 
+  /** The theme of the page has changed. */
+  recolour() {
+    this.#charts.redraw();
+  }
+
   /**
    * Shows the parts that change with time alone.
    *

@@ -1,6 +1,7 @@
 // The dashboard's page, wired: frames change the state, and the view shows it.
 
 import { browser } from "../../hubbub/js/browser.js";
+import { followChoices } from "../../hubbub/js/choices.js";
 import { find } from "../../hubbub/js/dom.js";
 import { Hubbub } from "../../hubbub/js/hub.js";
 import { showOwnName } from "../../hubbub/js/own-name.js";
@@ -52,5 +53,6 @@ function change(action) {
   view.render(state, performance.now()); // A monotonic clock: ages must not jump when the wall clock is set.
 }
 
+followChoices(userId ?? "", { theme: () => view.recolour(), clock: () => location.reload() });
 document.addEventListener("signing-out", () => hub.close());
 setInterval(() => view.tick(state, performance.now()), TICK_MS);

@@ -2,11 +2,13 @@
 // page becomes visible again.
 
 import { exactTime, fullTime, shortTime } from "../../chat/js/times.js";
+import { followChoices, tellChoices } from "../../hubbub/js/choices.js";
 import { find } from "../../hubbub/js/dom.js";
 import { onReturn } from "../../hubbub/js/fetched.js";
 import { locale } from "../../hubbub/js/locale.js";
-import { takeOwnName } from "../../hubbub/js/own-name.js";
+import { ownIdOf, takeOwnName } from "../../hubbub/js/own-name.js";
 import { gettext, interpolate } from "../../hubbub/js/texts.js";
+import { sendSafely } from "./send-safely.js";
 
 const NAME_MS = 5_000; // Between two requests for the name.
 
@@ -64,4 +66,9 @@ function refuse(file) {
   });
 }
 
+for (const { form } of /** @type {NodeListOf<HTMLInputElement>} */ (document.querySelectorAll("input[name=form]"))) {
+  if (form !== null) sendSafely(form);
+}
+tellChoices(ownIdOf(document) ?? "");
+followChoices(ownIdOf(document) ?? "", {});
 onReturn(find(document, "a.brand", HTMLAnchorElement).href, NAME_MS, takeOwnName);
