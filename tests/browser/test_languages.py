@@ -65,6 +65,25 @@ async def look(page: Page, folder: Path, name: str, **media: Any) -> None:
         assert await page.evaluate("document.documentElement.scrollWidth") <= width, name
 
 
+async def german_room(room: Visitor, slug: str, folder: Path) -> None:
+    """The other tab of who has chosen German: theme and clock come at once, the language at its next page."""
+    await looks(room.page, "en", "dark", "24")
+    assert await room.page.evaluate(LIGHTNESS) < 0.3
+    await expect(room.page.locator(".message time").last).to_have_text(re.compile(r"^\d\d:\d\d$"))
+    await room.open(f"/rooms/{slug}/")
+    await ready(room.page)
+    await looks(room.page, "de", "dark", "24")
+    await expect(room.page.locator(".day").last).to_have_text("Heute")
+    await expect(room.page.locator(".message time").last).to_have_text(re.compile(r"^\d\d:\d\d$"))
+    await expect(room.page.locator("#body")).to_have_attribute("placeholder", "Nachricht schreiben")
+    await expect(room.page.locator("[data-section=rooms] h3")).to_have_text("Räume")
+    await look(room.page, folder, "room-dark")
+    await room.page.locator(".composer [data-role=emoji]").click()
+    await room.page.get_by_placeholder("Emoji suchen").fill("fuchs")
+    await expect(room.page.get_by_role("option", selected=True)).to_have_attribute("aria-label", "Fuchs")
+    await room.page.keyboard.press("Escape")
+
+
 async def test_a_person_chooses_german_dark_and_24_hours(browser: Browser, cluster: Cluster, tmp_path: Path) -> None:
     slug = f"room-{uuid4().hex[:8]}"
     make = f"from chat import services; services.create_room(slug={slug!r}, title='Room')"
@@ -92,22 +111,7 @@ async def test_a_person_chooses_german_dark_and_24_hours(browser: Browser, clust
         await expect(account.page.locator("time").first).to_have_text(re.compile(r"^\d+\. .* \d{4}, \d\d:\d\d$"))
         await look(account.page, tmp_path, "account-dark")
 
-        # The other tab: theme and clock at once, the language at its next page.
-        await looks(room.page, "en", "dark", "24")
-        assert await room.page.evaluate(LIGHTNESS) < 0.3
-        await expect(room.page.locator(".message time").last).to_have_text(re.compile(r"^\d\d:\d\d$"))
-        await room.open(f"/rooms/{slug}/")
-        await ready(room.page)
-        await looks(room.page, "de", "dark", "24")
-        await expect(room.page.locator(".day").last).to_have_text("Heute")
-        await expect(room.page.locator(".message time").last).to_have_text(re.compile(r"^\d\d:\d\d$"))
-        await expect(room.page.locator("#body")).to_have_attribute("placeholder", "Nachricht schreiben")
-        await expect(room.page.locator("[data-section=rooms] h3")).to_have_text("Räume")
-        await look(room.page, tmp_path, "room-dark")
-        await room.page.locator(".composer [data-role=emoji]").click()
-        await room.page.get_by_placeholder("Emoji suchen").fill("fuchs")
-        await expect(room.page.get_by_role("option", selected=True)).to_have_attribute("aria-label", "Fuchs")
-        await room.page.keyboard.press("Escape")
+        await german_room(room, slug, tmp_path)
 
         await room.open("/monitor/")
         await looks(room.page, "de", "dark", "24")
