@@ -103,6 +103,19 @@ async def test_a_post_that_waits_is_sent_from_another_room(mended: Cluster, open
     await says(page, "Written without a line.")
 
 
+async def test_a_post_stays_the_same_row_as_it_is_saved(cluster: Cluster, open_room: Open) -> None:
+    (slug,) = await rooms(cluster, 1)
+    page = await open_room(cluster, "alice", slug)
+    await page.evaluate("globalThis.SharedWorker = undefined; dispatchEvent(new Event('offline'))")
+    await page.wait_for_selector("html:not([data-state=open])")
+    await post(page, "Kept.")
+    row = await page.wait_for_selector("article.is-pending")
+    await row.evaluate("row => row.focus()")
+    await page.evaluate("dispatchEvent(new Event('online'))")
+    await says(page, "Kept.")
+    assert await row.evaluate("row => row.isConnected && row.matches(':focus') && row.dataset.seq !== undefined")
+
+
 async def test_a_room_opens_at_what_is_new_and_is_read_by_looking(cluster: Cluster, open_room: Open) -> None:
     slug, other = await rooms(cluster, 10, 1)
     page = await open_room(cluster, "alice", slug)

@@ -59,21 +59,17 @@ export function rowTemplate(row, parts) {
  * @param {RowParts} parts
  */
 function messageTemplate(row, parts) {
-  const { message, own, starts, editing } = row;
-  const name = ["message"];
-  if (starts) name.push("is-start");
-  if (own) name.push("is-own");
-  if (message.deleted) name.push("is-deleted");
-  if (editing) name.push("is-edited-now");
-  return html`<article class=${name.join(" ")} data-seq=${message.seq} tabindex="-1"
-      aria-label=${`${message.user.name}, ${clockTime(message.at)}`}>
-    ${starts ? avatar(message.user) : nothing}
-    ${starts ? nothing : gutter(message.at)}
-    <div class="message-content">
-      ${starts ? head(message.user, message.at, own) : nothing}
-      ${editing ? parts.editor(row) : parts.body(row)}
-    </div>
-  </article>`;
+  const { message, own, editing } = row;
+  const { user, at, seq, deleted } = message;
+  return article(row, {
+    name: `${own ? " is-own" : ""}${deleted ? " is-deleted" : ""}${editing ? " is-edited-now" : ""}`,
+    label: `${user.name}, ${clockTime(at)}`,
+    seq,
+    user,
+    at,
+    own,
+    body: editing ? parts.editor(row) : parts.body(row),
+  });
 }
 
 /**
@@ -81,15 +77,34 @@ function messageTemplate(row, parts) {
  * @param {RowParts} parts
  */
 function pendingTemplate(row, parts) {
-  const { post, user, starts } = row;
-  const name = `message is-own ${post.error === null ? "is-pending" : "is-failed"}${starts ? " is-start" : ""}`;
-  return html`<article class=${name} data-seq=${nothing} tabindex="-1" aria-label=${interpolate(gettext("%(name)s, not sent yet"), { name: user.name })}>
+  const { post, user } = row;
+  return article(row, {
+    name: ` is-own ${post.error === null ? "is-pending" : "is-failed"}`,
+    label: interpolate(gettext("%(name)s, not sent yet"), { name: user.name }),
+    user,
+    at: post.at,
+    own: true,
+    body: parts.body(row),
+    below: post.error === null ? sending : failed(row, parts),
+  });
+}
+
+const sending = html`<p class="sending is-delayed"><svg class="icon" aria-hidden="true"><use href="#icon-clock"/></svg>${gettext("Sending…")}</p>`;
+
+/**
+ * One template for messages and for posts that wait: as a post is saved, its element stays, with the focus in it.
+ *
+ * @param {MessageRow | PendingRow} row
+ * @param {{ name: string, label: string, seq?: number, user: Person, at: string, own: boolean, body: HTMLElement, below?: unknown }} parts
+ */
+function article({ starts }, { name, label, seq, user, at, own, body, below = nothing }) {
+  return html`<article class=${`message${starts ? " is-start" : ""}${name}`} data-seq=${seq ?? nothing} tabindex="-1" aria-label=${label}>
     ${starts ? avatar(user) : nothing}
-    ${starts ? nothing : gutter(post.at)}
+    ${starts ? nothing : gutter(at)}
     <div class="message-content">
-      ${starts ? head(user, post.at, true) : nothing}
-      ${parts.body(row)}
-      ${post.error === null ? html`<p class="sending is-delayed"><svg class="icon" aria-hidden="true"><use href="#icon-clock"/></svg>${gettext("Sending…")}</p>` : failed(row, parts)}
+      ${starts ? head(user, at, own) : nothing}
+      ${body}
+      ${below}
     </div>
   </article>`;
 }
