@@ -265,7 +265,7 @@ async def test_a_ban_from_the_page_of_a_room_takes_at_most_three_clicks(
         await page.locator("#id_description").fill("half a description")
         await page.get_by_role("button", name="Ban for a day").click()
         await expect(page.locator(".ban-row", has=page.locator("#id_user"))).to_contain_text("Choose a user.")
-        assert await focused(page) == "select2-id_user-container"
+        assert await focused(page) == "ban-user select2-id_user-container"
         await take_clicks(page)
         await ban_a_last_author_for_a_day(page, talker)
         assert (await first.event("closed"))["code"] == "banned"
