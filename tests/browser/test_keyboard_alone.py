@@ -122,7 +122,7 @@ async def test_panes_dialogs_and_rooms_by_keyboard(page: Page, rooms: Rooms, clu
 
     # People: from its button in the header, and it is a pane then.
     people = page.get_by_role("button", name="People here")
-    await press(page, "Shift+F6", *["Shift+Tab"])
+    await press(page, "Shift+F6", "Shift+Tab", "Shift+Tab")
     await expect(people).to_be_focused()
     await press(page, "Enter")
     await expect(people).to_have_attribute("aria-expanded", "true")

@@ -112,7 +112,7 @@ async def check_rolling_release(site: Cluster) -> None:
 def release_two(root: Path) -> None:
     """Change the copy: a column of a table that is written to, files, and pages that name them."""
     add_migration(root, "chat", "mood", f'migrations.AddField("message", "mood", {NEW_FIELD})')
-    body = "    body = models.TextField(blank=True)\n"
+    body = '    body = models.TextField(_("body"), blank=True)\n'
     change(root / "chat" / "models.py", body, f"{body}    mood = {NEW_FIELD}\n")
     css = root / "project" / "static" / "project" / "css"
     (css / "second.css").write_text(".second-release { color: red; }\n")
