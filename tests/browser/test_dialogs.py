@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 from tests.support.chat_page import Open, in_shell, make_room, ready, says, write_lines
 from tests.support.cluster import Cluster
@@ -241,3 +241,24 @@ async def test_on_a_phone_menus_and_dialogs_are_sheets(cluster: Cluster, open_ro
     await expect(found.locator(".member")).to_have_count(13)
     await page.touchscreen.tap(180, 10)
     await expect(page.locator("dialog[open]")).to_have_count(0)
+    await back_closes_what_lies_over_the_room(page)
+
+
+async def back_closes_what_lies_over_the_room(page: Page) -> None:
+    await page.locator(".rooms-back").tap()
+    await page.locator(".rooms-link").first.tap()
+    address = page.url
+    for name in ("This room", "People here"):
+        await page.get_by_role("button", name=name).tap()
+        over = page.locator("#popup, #people:not([hidden])")
+        await expect(over).to_be_visible()
+        await page.go_back()
+        await expect(over).to_have_count(0)
+        await expect(page.locator(".talk")).to_be_visible()
+        assert page.url == address
+    await open_menu_item(page, "Members")
+    await page.go_back()
+    await expect(page.locator("dialog[open]")).to_have_count(0)
+    assert page.url == address
+    await page.go_back()
+    await expect(page.locator(".talk")).to_be_hidden()

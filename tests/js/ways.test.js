@@ -124,3 +124,39 @@ test("a closed hub leaves no probe", async () => {
   await page.browser.pass(600_000);
   assert.equal(page.browser.sockets.length, sockets);
 });
+
+test("where a WebSocket has worked before, a stream looks for one at once", async () => {
+  await page.greet();
+  page.browser.socket.ends(1006);
+  await page.browser.pass(2_000);
+  await block();
+  assert.equal(page.browser.socket.isStream, true);
+  await page.greet();
+  const stream = page.browser.socket;
+  await page.browser.pass(1_000);
+  const probe = page.browser.socket;
+  assert.notEqual(probe, stream);
+  probe.says({ type: "hello" });
+  await page.browser.pass(2_000);
+  assert.equal(page.browser.socket.isStream, false);
+  await page.greet();
+  assert.deepEqual(states.at(-1), ["open", "socket"]);
+});
+
+test("a network that blocks WebSockets from now on is looked at once, and then as any other", async () => {
+  await page.greet();
+  page.browser.socket.ends(1006);
+  await page.browser.pass(2_000);
+  await block();
+  await page.greet();
+  const stream = page.browser.socket;
+  await page.browser.pass(1_000);
+  const probe = page.browser.socket;
+  assert.notEqual(probe, stream);
+  probe.ends(1006);
+  for (let waited = 0; waited < 250_000; waited += 10_000) {
+    stream.says({ type: "alive" });
+    await page.browser.pass(10_000);
+  }
+  assert.equal(page.browser.socket, probe);
+});

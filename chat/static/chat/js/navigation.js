@@ -6,21 +6,28 @@ export class Navigation {
   #room;
   #lobby;
   #show;
+  #address = location.pathname + location.search; // What is shown.
 
   /**
    * @param {object} paths
    * @param {string} paths.room  of a room, with `slug` in the place of its slug
    * @param {string} paths.lobby
    * @param {(target: Target) => void} show
+   * @param {() => boolean} [close]  closes what lies over the page: "Back" does that first; false: nothing does
    */
-  constructor({ room, lobby }, show) {
+  constructor({ room, lobby }, show, close = () => false) {
     this.#room = room;
     this.#lobby = lobby;
     this.#show = show;
     document.addEventListener("click", (event) => this.#onClick(event));
     addEventListener("popstate", () => {
       const target = this.targetOf(location.href);
-      if (target !== null) show(target);
+      if (target === null) return;
+      if (close()) history.pushState(null, "", this.#address);
+      else {
+        this.#address = location.pathname + location.search;
+        show(target);
+      }
     });
   }
 
@@ -44,6 +51,7 @@ export class Navigation {
   go(slug, at = null) {
     const address = slug === null ? this.#lobby : this.addressOf(slug, at);
     if (address !== location.pathname + location.search) history.pushState(null, "", address);
+    this.#address = address;
     this.#show({ slug, at });
   }
 

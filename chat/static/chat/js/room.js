@@ -7,6 +7,7 @@ import { oncePerTurn } from "../../hubbub/js/once-per-turn.js";
 import { showOwnName } from "../../hubbub/js/own-name.js";
 import { gettext } from "../../hubbub/js/texts.js";
 import { showBadge } from "./app-badge.js";
+import { closeTop } from "./close-top.js";
 import { ConnectionStrip } from "./connection-strip.js";
 import { openKeys } from "./dialog-keys.js";
 import { firstOf, roomOf } from "./first-page.js";
@@ -135,7 +136,7 @@ const hub = new Hubbub(
   env,
 );
 
-const navigation = new Navigation({ room: roomPath, lobby }, open);
+const navigation = new Navigation({ room: roomPath, lobby }, open, () => closeTop() || closeSlot());
 const own = new OwnStates(hub, userId, firstOf("person"), () => {
   const mine = current === null ? undefined : own.state.rooms[current.slug];
   if (mine !== undefined) current?.reading.stored(mine.read_seq ?? 0, mine.read_version ?? 0);
@@ -145,7 +146,7 @@ const sidebar = new Sidebar(root, slug || null, {
   addressOf: (room) => navigation.addressOf(room),
   menu: (room, button) => dialogs.menu(room, button),
 });
-wireSlot(root);
+const closeSlot = wireSlot(root);
 wireWidth(root);
 const dialogs = wireDialogs(root, {
   hub,

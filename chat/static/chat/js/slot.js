@@ -4,7 +4,10 @@ import { part } from "./parts.js";
 
 const KEY = "hubbub.slot";
 
-/** @param {HTMLElement} root */
+/**
+ * @param {HTMLElement} root
+ * @returns {() => boolean} closes what lies over the talk; false: nothing does
+ */
 export function wireSlot(root) {
   const [toggle, people, close] = [part(root, "people-toggle"), part(root, "people"), part(root, "people-close")];
   const wide = matchMedia("(min-width: 68.75rem)");
@@ -43,4 +46,9 @@ export function wireSlot(root) {
     // Not remembered.
   }
   show(isRemembered && wide.matches);
+  return () => {
+    if (wide.matches || people.hidden) return false;
+    set(false);
+    return true;
+  };
 }

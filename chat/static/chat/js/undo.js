@@ -26,7 +26,15 @@ export class Undo {
     clearTimeout(this.#timer);
     this.#restore = restore;
     this.#show(true);
-    this.#timer = setTimeout(() => this.withdraw(), UNDO_MS);
+    this.#wait();
+  }
+
+  /** Not while the button has the focus: who reaches it by keyboard would lose it on the way. */
+  #wait() {
+    this.#timer = setTimeout(() => {
+      if (this.#place.contains(document.activeElement)) this.#wait();
+      else this.withdraw();
+    }, UNDO_MS);
   }
 
   withdraw() {

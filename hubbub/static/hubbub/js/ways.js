@@ -7,6 +7,7 @@ const BLOCKED_TRIES = 2; // WebSockets in a row that ended without a frame, befo
 // network is the same. Firefox delays each WebSocket after a failed one, up to a minute, for all tabs together.
 const STREAM_TRIES = 6;
 const PROBE_MS = 300_000; // A connection over HTTP looks this often whether WebSockets get through now.
+const FIRST_PROBE_MS = 1_000; // Where one got through before: the network was away for a while, and does not block them.
 
 export class Ways {
   #path;
@@ -15,6 +16,7 @@ export class Ways {
   #blocked = 0;
   #hasStreamed = false; // Since the last WebSocket that worked.
   #silent = 0;
+  #hadSocket = false; // A WebSocket has worked, and no later one was found to be blocked.
   /** @type {Via} of the present connection, or of the present try */
   #via = "socket";
   #hasFrame = false;
@@ -52,7 +54,10 @@ export class Ways {
   /** A frame arrived. */
   works() {
     this.#hasFrame = true;
-    if (this.#via === "socket") this.#blocked = 0;
+    if (this.#via === "socket") {
+      this.#blocked = 0;
+      this.#hadSocket = true;
+    }
     this.#hasStreamed = this.#via === "http";
     this.#silent = 0;
   }
@@ -78,7 +83,8 @@ export class Ways {
    */
   watch(found) {
     this.#stopProbing();
-    if (this.#via === "http") this.#timer = this.#env.setTimeout(() => this.#look(found), PROBE_MS);
+    if (this.#via !== "http") return;
+    this.#timer = this.#env.setTimeout(() => this.#look(found), this.#hadSocket ? FIRST_PROBE_MS : PROBE_MS);
   }
 
   /** @param {() => void} found */
@@ -90,7 +96,11 @@ export class Ways {
       this.#stopProbing();
       found();
     };
-    probe.onclose = () => probe === this.#probe && this.watch(found);
+    probe.onclose = () => {
+      if (probe !== this.#probe) return;
+      this.#hadSocket = false;
+      this.watch(found);
+    };
   }
 
   #stopProbing() {
