@@ -39,7 +39,7 @@ async def box(page: Page, selector: str) -> dict[str, float]:
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["1440", "360"])
 async def test_nothing_moves_at_a_first_visit_or_a_switch(cluster: Cluster, open_room: Open, size: Any) -> None:
     first, second, third = (f"room-{uuid4().hex[:8]}" for _ in range(3))
-    for slug, size_of_room in ((first, 45), (second, 3), (third, 0)):
+    for slug, size_of_room in ((first, 60), (second, 3), (third, 0)):
         await make_room(cluster, slug, size_of_room)
     await in_shell(
         cluster,

@@ -194,7 +194,9 @@ export class LogView {
 
   #askForMore() {
     const { scrollHeight, scrollTop, clientHeight } = this.#log;
-    if (scrollTop < MORE_PX) this.#calls.older();
+    // Not while the reader rests at the end: rows that come above would be drawn for nothing.
+    const rests = this.#atEnd && scrollHeight - clientHeight > 2 * AT_END_PX;
+    if (scrollTop < MORE_PX && !rests) this.#calls.older();
     if (this.#detached && scrollHeight - scrollTop - clientHeight < MORE_PX) this.#calls.newer();
   }
 
