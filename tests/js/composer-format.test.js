@@ -3,21 +3,22 @@ import { test } from "node:test";
 
 import fc from "fast-check";
 
-import { isInFence, pastedLinkEdit } from "../../chat/static/chat/js/composer-blocks.js";
+import { isInFence } from "../../chat/static/chat/js/composer-blocks.js";
 import { formatEdit, formatOfKey } from "../../chat/static/chat/js/composer-format.js";
 import { leaveEdit } from "../../chat/static/chat/js/composer-leave.js";
 
 /** @import { FormatKind, MarkKind } from "../../chat/static/chat/js/types.js" */
 
+/** @typedef {Exclude<FormatKind, "link">} Kind */
 /** @typedef {{ text: string, start: number, end: number }} Field */
 
-/** @type {FormatKind[]} */
+/** @type {Kind[]} */
 const MARKS = ["bold", "italic", "strike", "code"];
-/** @type {FormatKind[]} */
+/** @type {Kind[]} */
 const LINES = ["list", "quote", "code-block"];
 
 /**
- * @param {FormatKind} kind
+ * @param {Kind} kind
  * @param {Field} field
  * @returns {Field}
  */
@@ -42,7 +43,7 @@ function field(shown) {
 const show = ({ text, start, end }) =>
   `${text.slice(0, start)}|${start === end ? "" : `${text.slice(start, end)}|`}${text.slice(end)}`;
 
-/** @type {[FormatKind, string, string][]} */
+/** @type {[Kind, string, string][]} */
 const CASES = [
   ["bold", "a |word| here", "a **|word|** here"],
   ["bold", "a **|word|** here", "a |word| here"],
@@ -90,10 +91,6 @@ const CASES = [
   ["list", "|", "- |"],
   ["quote", "|one\n\ntwo|", "|> one\n> \n> two|"],
   ["quote", "some| words", "> some words|"],
-  ["link", "see |the page|.", "see [the page](|https://|)."],
-  ["link", "see [the page](|https://|).", "see |the page|."],
-  ["link", "|https://example.org/a|", "[|](https://example.org/a)"],
-  ["link", "|a [b]|", "[a \\[b\\]](|https://|)"],
 ];
 
 test("a format goes around the selection, or away where it is", () => {
@@ -127,7 +124,7 @@ const anyText = fc.string({ unit: fc.constantFrom("a", " ", "\n", "`", "```\n", 
 /**
  * Whether the press moves the caret out of a mark, and sets none.
  *
- * @param {FormatKind} kind
+ * @param {Kind} kind
  * @param {Field} field
  */
 function leaves(kind, { text, start, end }) {
@@ -192,19 +189,6 @@ test("a block twice gives any text back", () => {
   }
 });
 
-test("a link twice gives the text back", () => {
-  const texts = fc.string({
-    unit: fc.constantFrom("a", "b", " ", "[", "]", "(", ")", "\n", "https://x.y"),
-    maxLength: 12,
-  });
-  fc.assert(
-    fc.property(fields(texts), (before) => {
-      assert.equal(format("link", format("link", before)).text, before.text);
-    }),
-    { numRuns: 2000 },
-  );
-});
-
 test("the selection stays in the text", () => {
   for (const kind of [...MARKS, ...LINES]) {
     fc.assert(
@@ -214,15 +198,6 @@ test("the selection stays in the text", () => {
       }),
     );
   }
-});
-
-test("an address that is pasted on a text becomes its link", () => {
-  const edit = pastedLinkEdit("see [the] page", 4, 14, "https://example.org/a");
-  assert.equal(edit?.insert, "[\\[the\\] page](https://example.org/a)");
-  assert.equal(pastedLinkEdit("see ", 4, 4, "https://example.org"), null, "there is nothing to be its label");
-  assert.equal(pastedLinkEdit("https://a.example", 0, 17, "https://b.example"), null, "it replaces the other one");
-  assert.equal(pastedLinkEdit("see", 0, 3, "example"), null);
-  assert.equal(pastedLinkEdit("see", 0, 3, "javascript:alert(1)"), null);
 });
 
 test("a place is in a fence from the line that opens it to the one that closes it", () => {
