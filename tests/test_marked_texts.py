@@ -19,6 +19,7 @@ ALLOWED = {
     "chat/static/chat/js/composer-format.js": {"Shift"},
     "chat/static/chat/js/composer-toolbar.js": {"Control", "Meta"},
     "chat/static/chat/js/dialog-keys.js": {"Alt", "Ctrl", "Shift", "Esc", "Delete", *"BEIKLUX"},
+    "chat/static/chat/js/dialog-link.js": {"example.org"},
     "chat/static/chat/js/message-body.js": {"P"},
     "chat/static/chat/js/outbox.js": {"hubbub posts … …"},
     "chat/static/chat/js/row-templates.js": {"message is-own ……"},

@@ -14,6 +14,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.cluster]
 PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 640}, "has_touch": True, "is_mobile": True}
 CODE = "if x:\n    y()\nelse:\n    z()"
 
+COVERED = """row => [...row.querySelectorAll(".code-copy")].map((copy) => copy.getBoundingClientRect())
+    .filter((copy) => [...row.querySelectorAll("pre, figcaption")].map((code) => code.getBoundingClientRect())
+    .some((code) => copy.top < code.bottom && code.top < copy.bottom && copy.left < code.right && code.left < copy.right
+    || copy.height < 44))"""
+
 
 async def select(field: Locator, text: str) -> None:
     choose = (
@@ -84,7 +89,30 @@ async def test_formats_fit_on_a_phone_and_targets_are_large(cluster: Cluster, op
     assert min(found) >= 44
     assert await page.evaluate("document.documentElement.scrollWidth") <= 360
     await bold.tap()
-    await expect(page.locator("#body")).to_have_value("**word**")
+    body = page.locator("#body")
+    await expect(body).to_have_value("**word**")
+    await body.fill("Hello ")
+    await bold.tap()
+    await page.keyboard.type("bold")
+    await bold.tap()
+    await page.keyboard.type(" see ")
+    await page.locator(".composer").get_by_role("button", name="Link").tap()
+    address = page.get_by_label("Address")
+    await expect(address).to_be_focused()
+    await page.keyboard.type("javascript:x")
+    await page.keyboard.press("Enter")
+    assert await address.evaluate("field => field.validationMessage") == "This is not a web address."
+    await address.fill("example.org/a")
+    await page.get_by_label("Text", exact=True).fill("the page")
+    await page.get_by_label("Text", exact=True).press("Enter")
+    await expect(body).to_be_focused()
+    await page.keyboard.type("!")
+    await expect(body).to_have_value("Hello **bold** see [the page](https://example.org/a)!")
+    await body.fill("```sh\nls --all --human-readable --reverse\n```\n\n    not a block\n\n```\nls\n```")
+    await page.get_by_role("button", name="Send").tap()
+    row = page.locator(MESSAGE).last
+    await expect(row.get_by_role("button", name="Copy")).to_have_count(2)
+    assert await row.evaluate(COVERED) == [], "the button covers no code"
 
 
 async def test_emoji_are_found_by_name_and_picked_by_keyboard(cluster: Cluster, open_room: Open) -> None:

@@ -108,6 +108,8 @@ test("Escape ends an edit without changes, and asks otherwise", () => {
   assert.equal(part(page.form, "question").hidden, true);
   press(page.field, "Escape");
   assert.equal(part(page.form, "question").hidden, false);
+  const answers = [...part(page.form, "question").querySelectorAll("button")].map((button) => button.dataset.role);
+  assert.deepEqual(answers, ["keep", "discard"], "the safe answer is first, as in dialogs");
   assert.equal(cancelled(), 1);
   fire(part(page.form, "question"), "keydown", { key: "Escape" });
   assert.equal(part(page.form, "question").hidden, true);

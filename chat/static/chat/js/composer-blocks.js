@@ -1,13 +1,10 @@
-// Blocks and links of a selection, in CommonMark: code block, list, quote, link. The same twice gives the text back. Pure.
+// Blocks of a selection, in CommonMark: code block, list, quote. The same twice gives the text back. Pure.
 
 import { longestRun } from "./composer-marks.js";
 
 /** @import { LinePrefix, TextEdit } from "./types.js" */
 
 const MIN_FENCE = 3;
-const ADDRESS = "https://";
-const LABEL_SIGNS = /[[\]]/g;
-const IS_ADDRESS = /^https?:\/\/[^\s()<>]+$/;
 const FENCE = /^ {0,3}(`{3,}(?=[^`]*$)|~{3,})(.*)$/;
 
 /**
@@ -50,65 +47,6 @@ export function codeBlockEdit(text, start, end) {
   }
   const first = from + open.length;
   return { from, to, insert: open + content + close, start: first, end: first + content.length };
-}
-
-/**
- * Makes the selected text the label of a link; its address is to be typed next. An address becomes that of a link without a label.
- *
- * @param {string} text
- * @param {number} start
- * @param {number} end  of the selection
- * @returns {TextEdit}
- */
-export function linkEdit(text, start, end) {
-  const selected = text.slice(start, end);
-  const unlinked = unlink(text, start, end);
-  if (unlinked !== null) return unlinked;
-  if (IS_ADDRESS.test(selected)) {
-    return { from: start, to: end, insert: `[](${selected})`, start: start + 1, end: start + 1 };
-  }
-  const label = selected.replace(LABEL_SIGNS, "\\$&");
-  const place = start + `[${label}](`.length;
-  return { from: start, to: end, insert: `[${label}](${ADDRESS})`, start: place, end: place + ADDRESS.length };
-}
-
-/**
- * Makes a selected text the label of a link to an address that is pasted on it.
- *
- * @param {string} text
- * @param {number} start
- * @param {number} end  of the selection
- * @param {string} address
- * @returns {TextEdit | null} null: there is no label, or no address
- */
-export function pastedLinkEdit(text, start, end, address) {
-  const label = text.slice(start, end);
-  if (label.trim() === "" || IS_ADDRESS.test(label) || !IS_ADDRESS.test(address)) return null;
-  const insert = `[${label.replace(LABEL_SIGNS, "\\$&")}](${address})`;
-  const caret = start + insert.length;
-  return { from: start, to: end, insert, start: caret, end: caret };
-}
-
-/**
- * Takes back a link that was just made.
- *
- * @param {string} text
- * @param {number} start
- * @param {number} end
- * @returns {TextEdit | null}
- */
-function unlink(text, start, end) {
-  const [before, after] = [text.slice(0, start), text.slice(end)];
-  const label = /\[((?:[^[\]]|\\[[\]])*)\]\($/.exec(before)?.[1];
-  if (label !== undefined && text.slice(start, end) === ADDRESS && after.startsWith(")")) {
-    const from = start - label.length - "[](".length;
-    const insert = label.replace(/\\([[\]])/g, "$1");
-    return { from, to: end + 1, insert, start: from, end: from + insert.length };
-  }
-  const address = /^\]\((https?:\/\/[^\s()<>]+)\)/.exec(after)?.[1];
-  if (address === undefined || start !== end || !before.endsWith("[")) return null;
-  const from = start - 1;
-  return { from, to: end + address.length + "]()".length, insert: address, start: from, end: from + address.length };
 }
 
 /**

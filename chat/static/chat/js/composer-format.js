@@ -1,12 +1,12 @@
 // The formats of a message that the composer has buttons and keys for.
 
-import { codeBlockEdit, linesEdit, linkEdit } from "./composer-blocks.js";
+import { codeBlockEdit, linesEdit } from "./composer-blocks.js";
 import { markEdit } from "./composer-marks.js";
 
 /** @import { FormatKind, TextEdit } from "./types.js" */
 
 /**
- * @param {FormatKind} kind
+ * @param {Exclude<FormatKind, "link">} kind  a link is asked for, see dialog-link.js
  * @param {string} text
  * @param {number} start
  * @param {number} end  of the selection
@@ -20,8 +20,6 @@ export function formatEdit(kind, text, start, end) {
       return linesEdit("- ", text, start, end);
     case "quote":
       return linesEdit("> ", text, start, end);
-    case "link":
-      return linkEdit(text, start, end);
     default:
       return markEdit(kind, text, start, end);
   }

@@ -1,5 +1,7 @@
 // Marks around a selection, in CommonMark: bold, italic, strikethrough and code. The same mark twice gives the text back. Pure.
 
+import { leaveEdit } from "./composer-leave.js";
+
 /** @import { MarkKind, TextEdit } from "./types.js" */
 /** @typedef {{ start: number, end: number }} Part */
 /** @typedef {{ part: Part, open: string, close: string, isOn: boolean }} Marked */
@@ -10,7 +12,8 @@ const MARKS = { bold: "**", italic: "*", strike: "~~" };
 const BLOCK_SIGNS = /^\s*(?:(?:[-+*]|\d{1,9}[.)]|>)\s+)*/;
 
 /**
- * Puts a mark around the selected text of each line, or takes it away where all lines have it.
+ * Puts a mark around the selected text of each line, or takes it away where all lines have it. A caret at the end of a
+ * marked text leaves the mark.
  *
  * @param {MarkKind} kind
  * @param {string} text
@@ -19,6 +22,8 @@ const BLOCK_SIGNS = /^\s*(?:(?:[-+*]|\d{1,9}[.)]|>)\s+)*/;
  * @returns {TextEdit}
  */
 export function markEdit(kind, text, start, end) {
+  const left = start === end ? leaveEdit(kind, text, start) : null;
+  if (left !== null) return left;
   const find = kind === "code" ? codeOf : (/** @type {Part} */ part) => emphasisOf(MARKS[kind], text, part);
   const parts = partsOf(text, start, end);
   const marked = (parts.length > 0 ? parts : [{ start: end, end }]).map((part) => find(part, text));

@@ -1,7 +1,8 @@
 // Pasted code: a small offer to make a block of it; the text is pasted as it is in any case. An address that is pasted on a
 // selected text becomes its link.
 
-import { isInFence, pastedLinkEdit } from "./composer-blocks.js";
+import { isInFence } from "./composer-blocks.js";
+import { pastedLinkEdit } from "./composer-link.js";
 import { longestRun } from "./composer-marks.js";
 import { part } from "./parts.js";
 

@@ -9,9 +9,11 @@ import { DiscardQuestion } from "./composer-discard.js";
 import { Field } from "./composer-field.js";
 import { formatEdit, formatOfKey } from "./composer-format.js";
 import { enterMeans, isComposing } from "./composer-keys.js";
+import { linkEdit, unlinkEdit } from "./composer-link.js";
 import { Lock } from "./composer-lock.js";
 import { PasteOffer } from "./composer-paste.js";
 import { IS_APPLE, Toolbar } from "./composer-toolbar.js";
+import { openLink } from "./dialog-link.js";
 import { part } from "./parts.js";
 
 /** @import { FormatKind } from "./types.js" */
@@ -182,7 +184,28 @@ export class Composer {
   #format(kind) {
     if (this.#lock.why !== "") return;
     const { start, end } = this.#field.selection;
-    this.#field.apply(formatEdit(kind, this.#field.text, start, end));
+    if (kind === "link") this.#askForLink(start, end);
+    else this.#field.apply(formatEdit(kind, this.#field.text, start, end));
+  }
+
+  /**
+   * @param {number} start
+   * @param {number} end
+   */
+  #askForLink(start, end) {
+    const text = this.#field.text;
+    const unlinked = unlinkEdit(text, start, end);
+    if (unlinked !== null) {
+      this.#field.apply(unlinked);
+      return;
+    }
+    this.#field.element.focus(); // It has the focus again when the dialog is closed.
+    openLink(text.slice(start, end), (link) => {
+      if (this.#lock.why !== "") return;
+      const isSame = this.#field.text === text; // Another tab may have changed it.
+      const place = isSame ? start : this.#field.selection.end;
+      this.#field.apply(linkEdit(place, isSame ? end : place, link));
+    });
   }
 
   /** @param {HTMLButtonElement} button */
