@@ -18,8 +18,6 @@ const TEXTS = {
  * @param {(link: { address: string, text: string }) => void} done  called once the dialog is closed
  */
 export function openLink(selected, done) {
-  /** @type {{ address: string, text: string } | null} */
-  let link = null;
   const hasAddress = isAddress(selected);
   const asksText = hasAddress || selected.trim() === "";
   const address = html`<label for="link-address">${TEXTS.address}</label>
@@ -27,21 +25,22 @@ export function openLink(selected, done) {
       placeholder="example.org" @input=${check}>`;
   const text = html`<label for="link-text">${TEXTS.text}</label>
     <input id="link-text" name="text" dir="auto" autocomplete="off" ?required=${hasAddress}>`;
-  return new Dialog({
+  const dialog = new Dialog({
     name: "link",
     heading: TEXTS.heading,
     content: () => html`${hasAddress ? nothing : address}${asksText ? text : nothing}`,
     submit: {
       label: TEXTS.insert,
       async run(fields) {
-        link = {
+        dialog.close(); // The field behind it takes changes only now, and what is typed next comes behind the link.
+        done({
           address: addressOf(hasAddress ? selected : String(fields.address)) ?? "",
           text: asksText ? String(fields.text).trim() : selected,
-        };
+        });
       },
     },
-    closed: () => link !== null && done(link),
   });
+  return dialog;
 }
 
 /**
