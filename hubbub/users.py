@@ -181,7 +181,7 @@ def find_by_name(name: str) -> Any:
 
 
 def find_by_shown_name(name: str) -> Any:
-    """The one user whose `shown_name` is this, in any case. Raises the model's DoesNotExist.
+    """The one user whose display name is this name, in any case. Raises the model's DoesNotExist.
 
     The manager's `get_by_shown_name`, if it has one, decides; otherwise the column, if there is one.
     """
