@@ -19,7 +19,7 @@ LIFT_FIRST = "this user is banned from the room: the ban must be lifted first"
 
 
 def invite_member(*, user_id: str, slug: str, name: str) -> Member:
-    """Make the user of this name a member; a member stays what it is.
+    """Make the user of this user name or display name a member; a member stays what it is.
 
     Raises:
         Refused: `not_found`, `forbidden`; `invalid`: nobody has this name; `conflict`: the user is banned.
@@ -140,11 +140,13 @@ def _sort_name(relation: str) -> Lower:
 def _user_of_name(name: str) -> Any:
     if "\x00" in name:
         return None  # PostgreSQL would refuse the query.
-    try:
-        user = users.find_by_name(name)
-    except get_user_model().DoesNotExist:
-        return None
-    return user if users.is_active(user) else None
+    for find in (users.find_by_name, users.find_by_shown_name):  # The user name wins.
+        try:
+            user = find(name)
+        except get_user_model().DoesNotExist:
+            continue
+        return user if users.is_active(user) else None
+    return None
 
 
 def _add(room: Room, user_id: str) -> Membership:

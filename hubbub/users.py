@@ -17,6 +17,7 @@ from django.db.models import EmailField, Field, Q
 __all__ = [
     "active",
     "find_by_name",
+    "find_by_shown_name",
     "has_perm",
     "id_of",
     "id_of_key",
@@ -177,6 +178,24 @@ def find_by_name(name: str) -> Any:
         return manager.get(**{users.USERNAME_FIELD: name})
     except (ValueError, ValidationError):
         raise users.DoesNotExist from None
+
+
+def find_by_shown_name(name: str) -> Any:
+    """The one user whose display name is this name, in any case. Raises the model's DoesNotExist.
+
+    The manager's `get_by_shown_name`, if it has one, decides; otherwise the column, if there is one.
+    """
+    users: Any = get_user_model()
+    manager = users._default_manager.db_manager(router.db_for_write(users))
+    try:
+        if (find := getattr(manager, "get_by_shown_name", None)) is not None:
+            return find(name)
+        found = list(manager.filter(shown_name__iexact=name)[:2]) if name and "shown_name" in _columns() else []
+    except (ValueError, ValidationError):
+        found = []
+    if len(found) != 1:
+        raise users.DoesNotExist
+    return found[0]
 
 
 def create_user(name: str) -> Any:

@@ -65,6 +65,13 @@ class UserManager(DjangoUserManager["User"]):
     async def aget_by_natural_key(self, username: str | None) -> "User":
         return await sync_to_async(self.get_by_natural_key)(username)
 
+    def get_by_shown_name(self, name: str) -> "User":
+        """The user with this display name, which may differ in case or compatibility forms."""
+        user = self.filter(shown_name_key=shown_name_key(name)).first()
+        if user is None or fold_name(user.shown_name) != fold_name(tidy(name)):
+            raise self.model.DoesNotExist
+        return user
+
     def bulk_create(self, objs: Iterable["User"], *args: Any, **kwargs: Any) -> list["User"]:
         users = list(objs)
         for user in users:

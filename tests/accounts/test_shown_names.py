@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from hubbub import users
 from project.accounts.forms import SignUpForm
-from project.accounts.models import NAME_TAKEN, User
+from project.accounts.models import NAME_TAKEN, User, UserManager
 from project.accounts.profile import ProfileForm
 from tests.support.names import sign_up
 from tests.support.signing_in import PASSWORD
@@ -38,6 +38,18 @@ def test_a_display_name_is_shown_and_the_user_name_stays(alice: User) -> None:
     assert save(alice, shown_name="") == {}
     alice.refresh_from_db()
     assert (users.name_of(alice), alice.shown_name_key) == ("alice", None)
+
+
+def test_a_manager_without_a_way_to_find_display_names_compares_the_column(
+    alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(UserManager, "get_by_shown_name")
+    User.objects.filter(pk=alice.pk).update(shown_name="Alice Liddell")
+    assert users.find_by_shown_name("alice liddell") == alice
+    User.objects.filter(pk=bob.pk).update(shown_name="Alice Liddell")
+    for name in ("Alice Liddell", "Alice", "", "a\ud800b"):
+        with pytest.raises(User.DoesNotExist):
+            users.find_by_shown_name(name)
 
 
 @pytest.mark.parametrize(

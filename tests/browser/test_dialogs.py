@@ -176,7 +176,7 @@ async def test_members_come_in_pages_and_are_managed(cluster: Cluster, open_room
     await expect(rows).to_have_count(0)
     await search.fill("")
     await expect(rows).to_have_count(110)
-    await page.get_by_label("Invite by user name").fill("member-108")
+    await page.get_by_label("Invite by name").fill("member-108")
     await press(page, "Enter")
     await expect(dialog(page, "members")).to_contain_text("Invited: member-108")
     await expect(rows).to_have_count(111)

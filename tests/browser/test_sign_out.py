@@ -105,7 +105,7 @@ async def test_a_draft_of_another_room_is_asked_about_in_the_lobby_and_cleared(
         await page.goto(f"{cluster.url}/")
         await click_sign_out(page)
         dialog = page.locator(DIALOG)
-        await expect(dialog.get_by_role("listitem")).to_have_text([f"{room}: a draft"])
+        await expect(dialog.get_by_role("listitem")).to_have_text(["Hall: a draft begun and not sent"])
         await dialog.get_by_role("button", name="Stay signed in").click()
         await expect(dialog).to_have_count(0)
         # Nothing has happened.
@@ -141,7 +141,7 @@ async def test_posts_that_are_not_acknowledged_and_an_open_edit_are_asked_about(
         await expect(page.locator(".message.is-pending")).to_have_count(1)
         await click_sign_out(page)
         rows = page.locator(DIALOG).get_by_role("listitem")
-        await expect(rows).to_have_text([f"{room}: 1 unsent message, 1 unsaved edit"])
+        await expect(rows).to_have_text(["Hall: 1 unsent message, 1 unsaved edit written in a tunnel"])
         await page.get_by_role("button", name="Discard and sign out").click()
         await is_evicted(page)
         assert await page.evaluate(KEPT) == []
@@ -158,7 +158,8 @@ async def test_unsent_text_of_another_tab_is_asked_about_and_that_tab_is_left(
         lobby = await page.context.new_page()
         await lobby.goto(f"{cluster.url}/")
         await click_sign_out(lobby)
-        await expect(lobby.locator(DIALOG).get_by_role("listitem")).to_have_text([f"{room}: 1 unsaved edit"])
+        rows = lobby.locator(DIALOG).get_by_role("listitem")
+        await expect(rows).to_have_text(["Hall: 1 unsaved edit first, but better"])
         await lobby.get_by_role("button", name="Discard and sign out").click()
         await is_evicted(lobby)
         await page.wait_for_url("**/account/sign-in/**")

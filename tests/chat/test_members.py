@@ -16,6 +16,7 @@ from chat.topics import RoomTopic
 from hubbub import Refused
 from hubbub.testing import connect
 from project.accounts.models import User
+from project.accounts.shown_names import shown_name_key
 from tests.chat.test_rooms_by_people import role_of
 from tests.chat.test_services import code_of, in_threads
 from tests.support.personas import make_user
@@ -67,7 +68,33 @@ def test_an_invited_user_is_a_member_and_once(mona: Any, charlie: Any, attic: Ro
     assert listed(charlie) == ["mona moderator", "alice member", "bob member", "charlie member"]
 
 
-@pytest.mark.parametrize("name", ["nobody", "a\x00b", "\ud800", " "])
+@pytest.mark.parametrize("name", ["Émile Œuvre", "émile œuvre", " ÉMILE  ŒUVRE ", "E\u0301mile Œuvre"])
+def test_a_display_name_invites_in_any_case(mona: Any, charlie: Any, attic: Room, name: str) -> None:
+    charlie.shown_name = "Émile Œuvre"
+    charlie.save()
+    assert invite(mona, name).id == str(charlie.pk)
+
+
+def test_a_name_that_only_reads_as_a_display_name_invites_nobody(mona: Any, charlie: Any, attic: Room) -> None:
+    charlie.shown_name = "Jonas Weber"
+    charlie.save()
+    for name in ("Jonas", "Jonas W", "J0nas Weber", "-Jonas Weber-"):
+        assert code_of(invite, by=mona, name=name) == "invalid"
+
+
+def test_the_user_name_wins_over_a_display_name(mona: Any, alice: Any, charlie: Any, attic: Room) -> None:
+    # The rule of names refuses this now; an old row may have it.
+    User.objects.filter(pk=alice.pk).update(shown_name="Charlie", shown_name_key=shown_name_key("Charlie"))
+    assert invite(mona, "Charlie").id == str(charlie.pk)
+
+
+def test_the_display_name_of_a_closed_account_is_nobody(mona: Any, charlie: Any, attic: Room) -> None:
+    charlie.shown_name, charlie.is_active = "Jonas Weber", False
+    charlie.save()
+    assert code_of(invite, by=mona, name="Jonas Weber") == "invalid"
+
+
+@pytest.mark.parametrize("name", ["nobody", "a\x00b", "\ud800", "a\ud800b", " "])
 def test_a_name_that_nobody_has_is_said_in_words(mona: Any, attic: Room, name: str) -> None:
     with pytest.raises(Refused, match="nobody here has the name") as refused:
         invite(mona, name)

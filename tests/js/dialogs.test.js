@@ -9,6 +9,8 @@ const { Lost, Refused } = await import("../../hubbub/static/hubbub/js/errors.js"
 give("document", { createElement: () => ({}), createTreeWalker: () => ({}), createComment: () => ({}) });
 const { maker } = await import("../../chat/static/chat/js/dialog-create.js");
 const { roomItems } = await import("../../chat/static/chat/js/menu-items.js");
+const { wayOut } = await import("../../chat/static/chat/js/dialog-leave.js");
+const { peopleOf, suggested } = await import("../../chat/static/chat/js/people-known.js");
 const { keyTarget } = await import("../../chat/static/chat/js/menu.js");
 
 const ROOM = { title: "Tea", description: "", private: false, archived: false };
@@ -132,4 +134,29 @@ test("the menu of a room leads to the admin those who may, in each room", () => 
       .filter((run) => typeof run === "string");
   assert.deepEqual(linksFor("/rooms/tea/manage/"), ["/rooms/tea/manage/"]);
   assert.deepEqual(linksFor(null), []);
+});
+
+test("the last moderator of a private room is shown another way than leaving", () => {
+  const member = (/** @type {string} */ id, /** @type {"member" | "moderator"} */ role) => ({ id, name: id, role });
+  const [me, other] = [member("1", "moderator"), member("2", "member")];
+  assert.equal(wayOut({ members: [me] }, "1"), "alone");
+  assert.equal(wayOut({ members: [me, other] }, "1"), "appoint");
+  assert.equal(wayOut({ members: [me, member("2", "moderator")] }, "1"), "leave");
+  assert.equal(wayOut({ members: [me, other] }, "2"), "leave");
+  assert.equal(wayOut({ members: [] }, "1"), "leave");
+});
+
+test("people that the page knows of all rooms are suggested once, without members and deleted users", () => {
+  const [bob, zoe] = [
+    { id: "2", name: "Bob" },
+    { id: "3", name: "Zoe" },
+  ];
+  const message = (/** @type {import("../../hubbub/static/hubbub/js/types.js").Person} */ user) =>
+    /** @type {any} */ ({ user });
+  const people = peopleOf([
+    { messages: [message(zoe), message({ id: null, name: "gone" })], present: null },
+    { messages: [message(zoe)], present: /** @type {any} */ ({ users: [bob] }) },
+  ]);
+  assert.deepEqual(people, [bob, zoe]);
+  assert.deepEqual(suggested(people, [{ id: "3" }]), ["Bob"]);
 });

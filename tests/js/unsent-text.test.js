@@ -32,8 +32,15 @@ test("a draft, a post without an answer and an edit are unsent text", async () =
   assert.deepEqual(
     byPlace().map((room) => ({ ...room, posts: new Set(room.posts) })),
     [
-      { slug: SLUG, draft: true, posts: new Set([first.id, second.id]), edits: [] },
-      { slug: "other", draft: false, posts: new Set(), edits: [7] },
+      {
+        slug: SLUG,
+        title: undefined,
+        words: "half a",
+        draft: true,
+        posts: new Set([first.id, second.id]),
+        edits: [],
+      },
+      { slug: "other", title: undefined, words: "better", draft: false, posts: new Set(), edits: [7] },
     ],
   );
 });
@@ -74,7 +81,8 @@ test("text that a page of an earlier version stored is taken over", () => {
   local.setItem("hubbub.draft.1.1.general", '"of user 1.1"');
   sessionStorage.setItem("hubbub.pending.1.general", '[{"id":"a","body":"one","at":"2026-01-01T12:00:00Z"}]');
   sessionStorage.setItem("hubbub.edits.1.general", '[{"seq":7,"text":"better"}]');
-  assert.deepEqual(unsent.unsentOf(USER, family.open().store), [{ slug: SLUG, draft: true, posts: ["a"], edits: [7] }]);
+  const [{ draft, posts, edits } = assert.fail()] = unsent.unsentOf(USER, family.open().store);
+  assert.deepEqual({ draft, posts, edits }, { draft: true, posts: ["a"], edits: [7] });
   const tab = family.open();
   assert.equal(tab.drafts.room(SLUG).text, "half a");
   assert.deepEqual(tab.outbox.posts(SLUG), [{ id: "a", body: "one", at: "2026-01-01T12:00:00Z", error: null }]);
@@ -89,6 +97,38 @@ test("where the browser forbids storage, nothing is stored and nothing fails", (
   Object.defineProperty(globalThis, "sessionStorage", { configurable: true, get: forbidden });
   assert.deepEqual(unsent.unsentOf(USER, family.open().store), []);
   unsent.forget(USER);
+});
+
+test("unsent text has the title that a page knew last, which goes with the text", async () => {
+  const { writeTitles } = await import("../../chat/static/chat/js/unsent-titles.js");
+  const tab = family.open();
+  tab.drafts.room(SLUG).typed("half a");
+  writeTitles(USER, tab.store, () => "Newcomer room");
+  writeTitles(USER, tab.store, () => "New den");
+  writeTitles(USER, tab.store, () => undefined); // A page that knows no such room.
+  assert.equal(unsent.unsentOf(USER, family.open().store)[0]?.title, "New den");
+  tab.drafts.room(SLUG).typed("");
+  writeTitles(USER, tab.store, () => "New den");
+  assert.deepEqual(tab.store.entries("title", USER), []);
+  tab.outbox.add("other", "one");
+  writeTitles(USER, tab.store, (slug) => slug.toUpperCase());
+  assert.equal(unsent.unsentOf(USER, family.open().store)[0]?.title, "OTHER");
+  unsent.forget(USER, tab.store);
+  assert.deepEqual(Object.keys(local), []);
+});
+
+test("the first words of a text are one line, cut between words and not within a character", () => {
+  assert.equal(unsent.firstWords(" half\n\n a "), "half a");
+  assert.equal(unsent.firstWords("word ".repeat(20)), `${"word ".repeat(12).trim()}…`);
+  assert.equal(unsent.firstWords("\u{1f600}".repeat(70)), `${"\u{1f600}".repeat(60)}…`);
+});
+
+test("the entries of tabs together have a title and words, also from pages that tell none", () => {
+  const old = { slug: "general", draft: true, posts: [], edits: [] };
+  const [known] = unsent.merge([old, { ...old, title: "New den", words: "half a" }]);
+  assert.deepEqual([known?.title, known?.words], ["New den", "half a"]);
+  const [unknown] = unsent.merge([old]);
+  assert.deepEqual([unknown?.title, unknown?.words], ["general", ""]);
 });
 
 test("text of several tabs is counted once", () => {

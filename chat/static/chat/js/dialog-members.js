@@ -7,6 +7,7 @@ import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { Dialog, focusIn } from "./dialog.js";
 import { Pages } from "./dialog-pages.js";
 import { menuButton } from "./menu.js";
+import { suggested } from "./people-known.js";
 import { avatar } from "./row-templates.js";
 
 /** @import { Page } from "./dialog.js" */
@@ -16,7 +17,7 @@ const LIMIT = 100; // Members in one answer; no room needs more at once.
 const TEXTS = {
   heading: gettext("Members"),
   public: gettext("Everybody may read and write here. These belong to the room."),
-  invite: gettext("Invite by user name"),
+  invite: gettext("Invite by name"),
   send: gettext("Invite"),
   invited: gettext("Invited:"),
   moderator: gettext("moderator"),
@@ -86,12 +87,14 @@ class Members {
 
   /** @param {Dialog} dialog */
   #invite(dialog) {
+    // Without a `name` the field is a search: the dialog closes without a question about it.
     return html`<form class="dialog-invite" @submit=${this.#invites}>
       <label for="invite-name">${TEXTS.invite}</label>
       <div class="dialog-field">
-        <input id="invite-name" name="name" maxlength="254" autocomplete="off" autocapitalize="none" required dir="auto">
+        <input id="invite-name" list="invite-people" maxlength="254" autocomplete="off" autocapitalize="none" required dir="auto">
         <button class="button" aria-disabled=${String(dialog.isBusy)}>${TEXTS.send}</button>
       </div>
+      <datalist id="invite-people">${suggested(this.#page.people(), this.#pages.items).map((name) => html`<option value=${name}></option>`)}</datalist>
       <p class="dialog-note" role="status">${this.#invited === "" ? nothing : html`${TEXTS.invited} <bdi>${this.#invited}</bdi>`}</p>
     </form>`;
   }

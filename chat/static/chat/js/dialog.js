@@ -17,6 +17,7 @@ import { draw } from "./draw.js";
 import { failureText } from "./failure-texts.js";
 
 /** @import { Hubbub } from "../../hubbub/js/hub.js" */
+/** @import { Person } from "../../hubbub/js/types.js" */
 /** @import { Fields } from "./dialog-fields.js" */
 
 const SLOW_MS = 1_500; // After this time without an answer the dialog says so.
@@ -47,6 +48,7 @@ const TEXTS = {
  * @property {Hubbub} hub
  * @property {(command: string, fields?: Record<string, unknown>) => Promise<any>} send  to the room that is shown
  * @property {() => RoomOfPage} room  the room that is shown
+ * @property {() => Person[]} people  that the page knows, of all rooms
  * @property {(slug: string | null) => void} goTo  shows a room; null: the lobby
  */
 

@@ -6,6 +6,7 @@ import { Jump } from "./jump.js";
 import { toggleMenu, wireMenu } from "./menu.js";
 import { roomItems, rowItems } from "./menu-items.js";
 import { part } from "./parts.js";
+import { peopleOf } from "./people-known.js";
 
 /** @import { Hubbub } from "../../hubbub/js/hub.js" */
 /** @import { Page, RoomOfPage } from "./dialog.js" */
@@ -19,6 +20,7 @@ import { part } from "./parts.js";
  * @typedef {object} DialogCalls
  * @property {Hubbub} hub
  * @property {() => RoomSession | null} page  the open room
+ * @property {() => RoomSession[]} sessions  of all rooms that the page keeps
  * @property {(slug: string | null) => void} go  shows a room, or the list of rooms
  * @property {(slug: string) => string} addressOf
  * @property {() => SidebarRoom[]} rooms  of the list
@@ -114,7 +116,7 @@ function menuCalls(slug, calls) {
  * @param {DialogCalls} calls
  * @returns {Page}
  */
-function pageOf(slug, { hub, page, go, rooms }) {
+function pageOf(slug, { hub, page, sessions, go, rooms }) {
   return {
     hub,
     send: (command, fields) => hub.send(`room/${slug}`, command, fields),
@@ -124,6 +126,7 @@ function pageOf(slug, { hub, page, go, rooms }) {
       const { room } = here.state;
       return { ...room, private: room.private === true, manages: room.manages || room.role === "moderator" };
     },
+    people: () => peopleOf(sessions().map(({ state }) => state)),
     // A room that was left is shown no longer, but another one stays.
     goTo: (next) => (next !== null || page()?.slug === slug) && go(next),
   };

@@ -25,6 +25,7 @@ import { wireWidth } from "./sidebar-width.js";
 import { wireSlot } from "./slot.js";
 import { Undo } from "./undo.js";
 import { pageText } from "./unsent-page.js";
+import { keepTitles } from "./unsent-titles.js";
 
 /** @import { Person } from "../../hubbub/js/types.js" */
 /** @import { Target } from "./navigation.js" */
@@ -151,6 +152,7 @@ wireWidth(root);
 const dialogs = wireDialogs(root, {
   hub,
   page: () => current,
+  sessions: () => [...sessions.values()],
   go: (room) => navigation.go(room),
   addressOf: (room) => navigation.addressOf(room),
   adminPath: root.dataset.adminPath ?? null,
@@ -176,6 +178,7 @@ watchRooms(
   firstOf("rooms"),
 );
 text.drafts.onDrafts(renderRooms);
+keepTitles(text, (slug) => (rooms.find((room) => room.slug === slug) ?? sessions.get(slug)?.state.room)?.title);
 watchPage({
   text,
   strip,

@@ -388,6 +388,10 @@ export interface SidebarCalls {
 
 export interface UnsentRoom {
   slug: string;
+  /** As a page knew it last; absent: not known, or a page of an earlier version. */
+  title?: string | undefined;
+  /** The first words of one of the texts. */
+  words?: string | undefined;
   draft: boolean;
   /** The ids of posts without an answer. */
   posts: string[];
@@ -397,6 +401,8 @@ export interface UnsentRoom {
 
 export interface MergedRoom {
   slug: string;
+  title: string;
+  words: string;
   draft: boolean;
   posts: Set<string>;
   edits: Set<number>;

@@ -1,7 +1,7 @@
 // The storage of unsent text: that of the browser, which all its tabs share, or the memory of this page where that is full or
 // forbidden. Each key contains the user's id, so that no other user ever sees the text.
 
-/** @typedef {"draft" | "post" | "edit"} Kind */
+/** @typedef {"draft" | "post" | "edit" | "title"} Kind  title: of a room with unsent text */
 
 /**
  * All that the store needs of its tab, which tests replace.
@@ -139,7 +139,7 @@ export class Store {
    * @param {string} userId
    */
   forget(userId) {
-    for (const kind of /** @type {Kind[]} */ (["draft", "post", "edit"])) {
+    for (const kind of /** @type {Kind[]} */ (["draft", "post", "edit", "title"])) {
       for (const { key } of this.entries(kind, userId)) this.write(key, null);
     }
     this.#isEnded = true;

@@ -21,7 +21,7 @@ let reported = [];
 
 tabs.onmessage = (/** @type {{ data: TabMessage }} */ { data }) => {
   if (data.user !== user) return;
-  if (data.type === "unsent?") post({ type: "unsent", user, rooms: unsentOf(user) });
+  if (data.type === "unsent?") post({ type: "unsent", user, rooms: unsentHere() });
   else if (data.type === "unsent") reported.push(...data.rooms);
   else if (data.type === "signed-out") leave(`${signIn}?${new URLSearchParams({ next: location.pathname })}`);
 };
@@ -69,12 +69,18 @@ async function signOut(form, submitter) {
   leave(signIn);
 }
 
+/** The unsent text that this page knows of, with the titles that its rooms have now. */
+function unsentHere() {
+  document.dispatchEvent(new Event("unsent-asked"));
+  return unsentOf(user);
+}
+
 /** @returns {Promise<MergedRoom[]>} the unsent text in all tabs */
 async function askTabs() {
   reported = [];
   post({ type: "unsent?", user });
   await new Promise((resolve) => setTimeout(resolve, TABS_MS));
-  return merge([...unsentOf(user), ...reported]);
+  return merge([...unsentHere(), ...reported]);
 }
 
 /** @param {TabMessage} message */
@@ -96,10 +102,10 @@ function confirmDiscard(rooms) {
 }
 
 /** @param {MergedRoom} room */
-function itemOf({ slug, draft, posts, edits }) {
+function itemOf({ title, words, draft, posts, edits }) {
   const item = document.createElement("li");
   const name = document.createElement("bdi");
-  name.textContent = slug;
+  name.textContent = title;
   const parts = [];
   if (draft) parts.push(gettext("a draft"));
   if (posts.size > 0)
@@ -107,6 +113,13 @@ function itemOf({ slug, draft, posts, edits }) {
   if (edits.size > 0)
     parts.push(interpolate(ngettext("%(n)s unsaved edit", "%(n)s unsaved edits", edits.size), { n: edits.size }));
   item.append(name, `: ${parts.join(", ")}`);
+  if (words !== "") {
+    const quote = document.createElement("q");
+    quote.className = "soft";
+    quote.dir = "auto";
+    quote.textContent = words;
+    item.append(" ", quote);
+  }
   return item;
 }
 
