@@ -52,7 +52,6 @@ const sessions = new Map();
 /** @type {RoomEntry[]} */
 let rooms = [];
 let wasOpen = false;
-let badge = -1; // The number on the app's icon; not known at first.
 let isFirstUsed = false; // The page's own state of its room; it is old when the room is opened anew.
 const env = browser();
 
@@ -266,9 +265,7 @@ function showRooms() {
   const seenIn = (/** @type {string} */ slug) => (current?.slug === slug ? current.reading.upTo : 0);
   const shown = rooms.map((entry) => shownRoom(entry, own.state, drafts, seenIn(entry.slug)));
   sidebar.show(shown);
-  const count = shown.filter(({ unread, muted }) => unread > 0 && !muted).length;
-  if (count !== badge) void showBadge(count);
-  badge = count;
+  void showBadge(shown.filter(({ unread, muted }) => unread > 0 && !muted).length);
   dialogs.jump.update();
 }
 
