@@ -22,6 +22,8 @@ give(
 const { watchPage } = await import("../../chat/static/chat/js/page-watch.js");
 const { clockTime } = await import("../../chat/static/chat/js/times.js");
 
+give("addEventListener", () => {});
+
 /** @param {Date} at  when the page begins */
 function watched(at) {
   mock.timers.reset();

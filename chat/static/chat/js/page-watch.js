@@ -5,6 +5,7 @@ import { followChoices } from "../../hubbub/js/choices.js";
 import { gettext } from "../../hubbub/js/texts.js";
 import { REPAIRED } from "./draw.js";
 import { renewClock } from "./times.js";
+import { keepTitles } from "./unsent-titles.js";
 
 /** @import { ConnectionStrip } from "./connection-strip.js" */
 /** @import { PageText } from "./unsent-page.js" */
@@ -17,15 +18,17 @@ const MANGLED = gettext("An extension of the browser changes this page. Reload t
  * @param {object} page
  * @param {PageText} page.text
  * @param {ConnectionStrip} page.strip
+ * @param {(slug: string) => string | undefined} page.titleOf  of a room, as the page knows it now
  * @param {() => void} page.dated  the day has changed
  * @param {() => void} page.timed  the clock of the reader has changed
  */
-export function watchPage({ text, strip, dated, timed }) {
+export function watchPage({ text, strip, titleOf, dated, timed }) {
   text.store.onVolatile(() => strip.notice(NOT_STORED, 15_000));
   text.outbox.watch(() => {
     strip.refusing = text.outbox.isRefused;
   });
   document.addEventListener(REPAIRED, () => strip.notice(MANGLED), { once: true });
+  keepTitles(text, titleOf);
   followChoices(text.userId, {
     clock() {
       renewClock();

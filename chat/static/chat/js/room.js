@@ -25,7 +25,6 @@ import { wireWidth } from "./sidebar-width.js";
 import { wireSlot } from "./slot.js";
 import { Undo } from "./undo.js";
 import { pageText } from "./unsent-page.js";
-import { keepTitles } from "./unsent-titles.js";
 
 /** @import { Person } from "../../hubbub/js/types.js" */
 /** @import { Target } from "./navigation.js" */
@@ -177,10 +176,10 @@ watchRooms(
   firstOf("rooms"),
 );
 text.drafts.onDrafts(renderRooms);
-keepTitles(text, (slug) => (rooms.find((room) => room.slug === slug) ?? sessions.get(slug)?.state.room)?.title);
 watchPage({
   text,
   strip,
+  titleOf: (slug) => (rooms.find((room) => room.slug === slug) ?? sessions.get(slug)?.state.room)?.title,
   dated() {
     render();
     sidebar.timed();
