@@ -83,7 +83,7 @@ async def to_members_instead_of_leaving(alone: Page) -> None:
     await expect(leave).to_have_count(0)
 
 
-async def invite_bob(alone: Page, dialog: Locator) -> None:
+async def invite(alone: Page, dialog: Locator, name: str, own: str) -> None:
     """By the way of the dialogs: an unknown name, closing without a question, leaving that is refused at once."""
     await dialog.get_by_label("Invite by name").fill("nobody-at-all")
     await dialog.get_by_role("button", name="Invite").click()
@@ -92,36 +92,37 @@ async def invite_bob(alone: Page, dialog: Locator) -> None:
     await expect(dialog).to_have_count(0)
     await to_members_instead_of_leaving(alone)
     suggestions = dialog.locator("#invite-people option")
-    await expect(suggestions.and_(alone.locator("[value=bob]"))).to_have_count(1)
-    await expect(suggestions.and_(alone.locator("[value=alice]"))).to_have_count(0)
-    await dialog.get_by_label("Invite by name").fill("bob")
+    await expect(suggestions.and_(alone.locator(f"[value={name}]"))).to_have_count(1)
+    await expect(suggestions.and_(alone.locator(f"[value={own}]"))).to_have_count(0)
+    await dialog.get_by_label("Invite by name").fill(name)
     await dialog.get_by_role("button", name="Invite").click()
 
 
 async def test_a_room_is_made_shared_renamed_and_left(cluster: Cluster, open_room: Open) -> None:
-    bob = await open_room(cluster, "bob")
-    guest = await open_room(cluster, f"guest-{uuid4().hex[:8]}")  # Nobody allowed this user anything.
-    await expect(guest.get_by_role("button", name="New room")).to_have_count(0)
+    number = uuid4().hex[:8]
+    own, other = f"alice-{number}", f"bob-{number}"  # No other test allowed them anything, or renamed them.
+    bob = await open_room(cluster, other)
+    await expect(bob.get_by_role("button", name="New room")).to_have_count(0)
     await post(bob, "Is there tea?")
-    alice = await open_room(cluster, "alice")
-    await allow(cluster, "alice")
+    alice = await open_room(cluster, own)
+    await allow(cluster, own)
     await alice.reload()
     await ready(alice)
     await alice.get_by_role("button", name="New room").click()
     dialog = alice.locator("[data-role=create-dialog]")
-    await dialog.get_by_label("Title").fill("Tea \u200b room")
+    await dialog.get_by_label("Title").fill(f"Tea \u200b {number}")
     await dialog.get_by_label("Private").check()
     await dialog.get_by_role("button", name="Make the room").click()
     await expect(dialog.get_by_role("alert")).to_contain_text("invisible character")
-    await dialog.get_by_label("Title").fill("Tea room")
+    await dialog.get_by_label("Title").fill(f"Tea {number}")
     await dialog.get_by_role("button", name="Make the room").click()
-    await alice.wait_for_url("**/rooms/tea-room/", timeout=SECONDS)
+    await alice.wait_for_url(f"**/rooms/tea-{number}/", timeout=SECONDS)
     await ready(alice)
 
     await choose(alice, "Members")
     dialog = alice.locator("[data-role=members-dialog]")
     await expect(dialog.locator(".member")).to_have_count(1)
-    await invite_bob(alice, dialog)
+    await invite(alice, dialog, other, own)
     await expect(dialog.locator(".member")).to_have_count(2)
     await dialog.get_by_role("button", name="Close").click()
     await bob.goto(alice.url)
@@ -133,9 +134,9 @@ async def test_a_room_is_made_shared_renamed_and_left(cluster: Cluster, open_roo
 
     await choose(alice, "Room settings")
     dialog = alice.locator("[data-role=settings-dialog]")
-    await dialog.get_by_label("Title").fill("Coffee room")
+    await dialog.get_by_label("Title").fill(f"Coffee {number}")
     await dialog.get_by_role("button", name="Save").click()
-    await expect(bob.locator("[data-role=title]")).to_have_text("Coffee room")
+    await expect(bob.locator("[data-role=title]")).to_have_text(f"Coffee {number}")
 
     await choose(alice, "Leave")
     dialog = alice.locator("[data-role=leave-dialog]")
@@ -145,4 +146,4 @@ async def test_a_room_is_made_shared_renamed_and_left(cluster: Cluster, open_roo
     await choose(bob, "Leave")
     await bob.locator("[data-role=leave-dialog]").get_by_role("button", name="Leave").click()
     await bob.wait_for_url(f"{cluster.url}/", timeout=SECONDS)
-    await expect(bob.locator(".lobby-title", has_text="Coffee room")).to_have_count(0)
+    await expect(bob.locator(".lobby-title", has_text=f"Coffee {number}")).to_have_count(0)
