@@ -17,6 +17,8 @@ export class MessageToolbar {
   #bar = document.createElement("div");
   /** @type {HTMLElement | null} */
   #row = null;
+  /** @type {HTMLElement | null} a post that waits, under the pointer: once it is saved it is a message, the same element */
+  #waiting = null;
 
   /**
    * @param {HTMLElement} list  of the rows
@@ -29,11 +31,11 @@ export class MessageToolbar {
     this.#bar.setAttribute("role", "toolbar");
     this.#bar.setAttribute("aria-label", gettext("Message"));
     this.#bar.addEventListener("keydown", (event) => this.#onBarKey(event));
-    list.addEventListener("pointerover", (event) => event.pointerType !== "touch" && this.#show(rowAt(event.target)));
+    list.addEventListener("pointerover", (event) => event.pointerType !== "touch" && this.#at(event.target));
     list.addEventListener("pointerleave", () => this.#show(rowAt(document.activeElement)));
     list.addEventListener("focusin", ({ target }) => {
       // Not where a finger has touched a message or something in it: a long press shows the same in a sheet.
-      if (target instanceof Element && target.matches(":focus-visible")) this.#show(rowAt(target));
+      if (target instanceof Element && target.matches(":focus-visible")) this.#at(target);
     });
     list.addEventListener("keydown", (event) => this.#onKey(event));
     this.#listenForPress();
@@ -41,7 +43,22 @@ export class MessageToolbar {
 
   /** The rows were rendered: what the user may do with a message can have changed. */
   renew() {
+    const waited = this.#waiting;
+    if (waited !== null && waited.dataset.seq !== undefined) {
+      this.#waiting = null;
+      if (waited.matches(":hover, :focus-within")) this.#show(waited);
+    }
     if (this.#row !== null && this.#bar.isConnected) this.#show(this.#row);
+  }
+
+  /**
+   * The pointer or the focus is there now.
+   *
+   * @param {EventTarget | null} target
+   */
+  #at(target) {
+    this.#waiting = target instanceof Element ? target.closest("article:not([data-seq])") : null;
+    this.#show(rowAt(target));
   }
 
   /** @param {HTMLElement | null} row */
