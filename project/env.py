@@ -256,3 +256,8 @@ def parse_bool(name: str, text: str) -> bool:
         case "0" | "false" | "no" | "off":
             return False
     raise ImproperlyConfigured(f"{name}={text!r}: true or false is allowed.")
+
+
+def gettext_noop(text: str) -> str:
+    """Mark a text for translation. Django's own would read the settings, which are being made: half of them would stay."""
+    return text

@@ -3,14 +3,13 @@
 import os
 from pathlib import Path
 
-from django.utils.translation import gettext_noop
-
 from chat.conf import Chat
 from hubbub.conf import Hubbub
 from hubbub.supervisor.private_redis import socket_path
 from monitor.conf import Monitor
 from project import env, mail
 from project.accounts.conf import Accounts
+from project.env import gettext_noop
 from project.page_policy import WITHOUT_TRUSTED_TYPES
 from project.tunables import check_known, env_names, from_env
 
