@@ -50,7 +50,7 @@ test-slow:
 test-fast:
 	@report=$$(nice -n 5 $(BIN)/python -m pytest -q -m "$(FAST)" 2>&1); status=$$?; echo "$$report"; exit $$status
 
-soak: .venv/.installed-dev ## Run the long tests of faults, and those in Firefox, which make test leaves out
+soak: .venv/.installed-dev ## Run the long tests of faults, of pages in Firefox and of the benchmarks, which make test leaves out
 	@$(BIN)/python -m pytest -m soak
 
 check: .venv/.installed-dev node_modules/.installed ## Lint, format, types, migrations, and the fast tests

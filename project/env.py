@@ -259,5 +259,5 @@ def parse_bool(name: str, text: str) -> bool:
 
 
 def gettext_noop(text: str) -> str:
-    """Mark a text for translation. Django's own would read the settings, which are being made: half of them would stay."""
+    """Mark a text for translation. Django's own reads the settings, which are being made: half of them would stay."""
     return text

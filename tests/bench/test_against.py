@@ -172,6 +172,7 @@ def test_a_folder_that_is_no_checkout_is_refused(tmp_path: Path) -> None:
         main(["posts", "--against", str(tmp_path)])
 
 
+@pytest.mark.soak
 @pytest.mark.cluster
 def test_this_checkout_beside_itself_measures_real_posts(tmp_path: Path) -> None:
     results = tmp_path / "against.json"

@@ -162,6 +162,7 @@ def ground() -> Iterator[Ground]:
         yield made
 
 
+@pytest.mark.soak
 @pytest.mark.cluster
 def test_a_small_run_measures_two_servers(ground: Ground) -> None:
     table = servers.servers(ground, 1, nothing, ["uvicorn"], sockets=SOCKETS)
@@ -174,6 +175,7 @@ def test_a_small_run_measures_two_servers(ground: Ground) -> None:
     assert "–" not in text
 
 
+@pytest.mark.soak
 @pytest.mark.cluster
 def test_a_small_run_ends_two_servers_and_no_acknowledged_post_is_lost(
     ground: Ground, monkeypatch: pytest.MonkeyPatch

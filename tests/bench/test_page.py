@@ -124,6 +124,7 @@ def test_a_link_counts_the_bytes_of_sockets_and_of_nothing_else(echo: Echo) -> N
         assert (link.socket_up, link.socket_down) == (len(upgrade) + 4, 2 * len(upgrade) + 8)
 
 
+@pytest.mark.soak
 @pytest.mark.cluster
 @pytest.mark.browser
 @pytest.mark.timeout(240)

@@ -106,6 +106,7 @@ def ground() -> Iterator[Ground]:
         yield made
 
 
+@pytest.mark.soak
 @pytest.mark.cluster
 def test_streams_are_measured_beside_sockets(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "STREAMS", 20)

@@ -94,6 +94,7 @@ def nothing(text: str) -> None:
     """Nobody is there to be told."""
 
 
+@pytest.mark.soak
 @pytest.mark.cluster
 def test_idle_sockets_with_and_without_topics_are_measured(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     few = {name: (name, 30, topics.IDLE_SOCKETS[name][2]) for name in ("none", "twenty")}

@@ -29,6 +29,7 @@ def test_other_frames_are_reported() -> None:
         Watched(seen=[{}]).take(0, frame("message.posted"), now=1.0)
 
 
+@pytest.mark.soak
 @pytest.mark.cluster
 def test_lists_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("SOCKETS", 20), ("ROOMS", 12), ("ROOMS_EACH", 4), ("SECONDS", 3.0), ("LAST_SECONDS", 2.0)):

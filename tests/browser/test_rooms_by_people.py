@@ -108,7 +108,7 @@ async def test_a_room_is_made_shared_renamed_and_left(cluster: Cluster, open_roo
     await allow(cluster, own)
     await alice.reload()
     await ready(alice)
-    await alice.get_by_role("button", name="New room").click()
+    await alice.get_by_role("button", name="New room", exact=True).click()
     dialog = alice.locator("[data-role=create-dialog]")
     await dialog.get_by_label("Title").fill(f"Tea \u200b {number}")
     await dialog.get_by_label("Private").check()

@@ -135,10 +135,15 @@ class Proxy:
             await asyncio.sleep(0)
 
     async def _abort_closing(self) -> None:
-        """Drop connections that were closed with bytes that nobody reads: they would outlive the loop."""
+        """Drop connections that are being accepted, or closed with unread bytes: they would outlive the loop."""
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
         for transport in [*self.transports]:
             transport.abort()
-        await asyncio.sleep(0)
+        for _ in range(3):  # Each transport closes its socket some turns later.
+            await asyncio.sleep(0)
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         link = Link(self, writer)
