@@ -1,7 +1,6 @@
 """The page of rooms: the list of a user's rooms, and one of them open. A switch of rooms in it loads no other page."""
 
 from functools import partial
-from itertools import chain
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -78,8 +77,8 @@ def _page_of(request: HttpRequest, rooms: list[Room], here: str = "") -> dict[st
     for room in rooms:
         mine = own.get(room.slug, OwnState())
         by_section[_section_of(room, mine)].append((room, mine))
-    elsewhere = [room for room, mine in chain(*by_section.values()) if room.slug != here and not mine.muted]
-    unread = sum(getattr(room, "unread", None) or 0 for room in elsewhere if not room.is_archived)
+    elsewhere = [room for shown in by_section.values() for room, mine in shown if room.slug != here and not mine.muted]
+    unread = sum(_unread_in(room) for room in elsewhere if not room.is_archived)
     return {
         "unread_total": "99+" if unread > MAX_TOTAL else unread,
         "admin_path": _admin_path(request),
@@ -95,12 +94,16 @@ def _page_of(request: HttpRequest, rooms: list[Room], here: str = "") -> dict[st
 
 def _section_of(room: Room, mine: OwnState) -> str:
     """As `sidebar-state.js` has it."""
-    unread: int = getattr(room, "unread", None) or 0
     if room.is_archived:
         return "archived"
-    if unread and not mine.muted:
+    if _unread_in(room) and not mine.muted:
         return "unread"
     return "favourites" if mine.favourite else "rooms"
+
+
+def _unread_in(room: Any) -> int:
+    """0 for a room that the user never entered."""
+    return room.unread or 0
 
 
 def _admin_path(request: HttpRequest) -> str:

@@ -123,7 +123,7 @@ test("a box is below its button, above where there is no space, and never outsid
   assert.deepEqual(placeBox(at(0, 100), box, { width: 180, height: 200 }, true), { left: 8, top: 8 });
 });
 
-test("the menu of a room leads to the admin those who may, in each room", () => {
+test("the menu of each room has a link to the admin for staff", () => {
   const room = { slug: "tea", last_seq: 1, unread: 0, muted: false, favourite: false };
   const page = /** @type {any} */ ({ room: () => ({ manages: false }) });
   const calls = { page, address: "/rooms/tea/", markRead: async () => {}, notice() {} };

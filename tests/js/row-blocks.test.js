@@ -48,7 +48,7 @@ test("rows keep their block as others come at the end and at the start, and as a
   assert.equal(places(second.of([...many, row("message-other"), posted])).get("pending-a"), first.get("pending-a"));
 });
 
-test("whatever comes and goes, all rows are there once, in their order, and no block is there twice", () => {
+test("after any changes the blocks hold each row once, in order", () => {
   const keys = fc.uniqueArray(
     fc.oneof(
       fc.integer({ max: 200, min: 0 }).map((number) => `message-${number}`),
